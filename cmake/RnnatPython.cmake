@@ -1,0 +1,23 @@
+# The Python extension rnn_native._core, built only inside a Python build (scikit-build-core).
+find_package(Python REQUIRED COMPONENTS Interpreter Development.Module NumPy)
+
+set(_core_c "${CMAKE_CURRENT_BINARY_DIR}/_core.c")
+add_custom_command(
+  OUTPUT "${_core_c}"
+  COMMAND "${Python_EXECUTABLE}" -m cython -3 -M "${PROJECT_SOURCE_DIR}/rnn_native/_core.pyx"
+          --output-file "${_core_c}"
+  DEPENDS rnn_native/_core.pyx
+  DEPFILE "${_core_c}.dep"
+  WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}"
+  COMMENT "Cython: rnn_native/_core.pyx"
+  VERBATIM)
+
+# The generated C is not ours: none of rnnat_flags' warnings.
+python_add_library(_core MODULE "${_core_c}" WITH_SOABI)
+set_target_properties(_core PROPERTIES C_VISIBILITY_PRESET hidden)
+target_include_directories(_core PRIVATE src)
+target_compile_definitions(_core PRIVATE
+  NPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION
+  NPY_TARGET_VERSION=NPY_2_0_API_VERSION)
+target_link_libraries(_core PRIVATE rnn_native_core Python::NumPy)
+install(TARGETS _core DESTINATION rnn_native)

@@ -1,0 +1,44 @@
+# How the programs of tests/ are built, and the instruction sets this CPU can run them with.
+find_package(Threads REQUIRED)
+
+# rnnat_test_program(<name> <source>...): links the core and sees its own headers too.
+function(rnnat_test_program name)
+  add_executable(${name} ${ARGN})
+  rnnat_flags(${name})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src"
+                                             "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_compile_definitions(${name} PRIVATE
+    "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>" _POSIX_C_SOURCE=200809L)
+  target_link_libraries(${name} PRIVATE rnn_native_core Threads::Threads m)
+  if(RNNAT_GNU_LIKE)
+    target_compile_options(${name} PRIVATE -UNDEBUG) # assert is a check here
+  endif()
+endfunction()
+
+# rnnat_cpu_has(<variable> <feature>...): asks the CPU, by the compiler's names
+include(CheckCSourceRuns)
+function(rnnat_cpu_has variable)
+  if(CMAKE_CROSSCOMPILING)
+    set(${variable} FALSE PARENT_SCOPE)
+    return()
+  endif()
+  list(TRANSFORM ARGN REPLACE "(.+)" "__builtin_cpu_supports(\"\\1\")")
+  list(JOIN ARGN " && " supported)
+  check_c_source_runs("int main(void) { __builtin_cpu_init(); return !(${supported}); }"
+                      ${variable})
+endfunction()
+
+# RNNAT_TEST_ISAS: those compiled in that this CPU has
+set(RNNAT_TEST_ISAS ${RNNAT_ISAS})
+if(avx2 IN_LIST RNNAT_ISAS)
+  rnnat_cpu_has(RNNAT_CPU_HAS_AVX2 avx2 fma)
+  if(NOT RNNAT_CPU_HAS_AVX2)
+    list(REMOVE_ITEM RNNAT_TEST_ISAS avx2)
+  endif()
+endif()
+if(avx512 IN_LIST RNNAT_ISAS)
+  rnnat_cpu_has(RNNAT_CPU_HAS_AVX512 avx512f avx512vl avx512dq avx512bw fma)
+  if(NOT RNNAT_CPU_HAS_AVX512)
+    list(REMOVE_ITEM RNNAT_TEST_ISAS avx512)
+  endif()
+endif()

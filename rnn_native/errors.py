@@ -1,0 +1,31 @@
+"""The errors this package raises, each also the builtin a caller would expect."""
+
+from __future__ import annotations
+
+
+class RnnError(Exception):
+    """Base of every error that rnn_native raises on purpose."""
+
+
+class ShapeError(RnnError, ValueError):
+    """An array, a length or a state has the wrong shape, size or range."""
+
+
+class DTypeError(RnnError, TypeError):
+    """An array has an element type that makes no sense where it came."""
+
+
+class OptionError(RnnError, ValueError):
+    """An option has a value that does not exist, or two options contradict each other."""
+
+
+class FormatError(RnnError, ValueError):
+    """A file is malformed, truncated, or does not say what is needed to read it."""
+
+
+class UnsupportedError(RnnError, NotImplementedError):
+    """The request is well formed and known, but this build or version cannot serve it."""
+
+
+class BusyError(RnnError, RuntimeError):
+    """A Stream was used while another thread was using it."""

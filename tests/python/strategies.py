@@ -1,0 +1,322 @@
+"""Random models for tests: builders from a NumPy generator, and hypothesis strategies.
+
+Builders take a ``numpy.random.Generator`` first, or last where they follow a spec:
+
+- ``make_recurrent``, ``make_linear``, ``make_embedding``: one layer;
+- ``make_spec``: a whole model around Recurrent layers of one kind;
+- ``zero_state``, ``random_state``, ``random_input``: what such a model is called with;
+- ``map_state``, ``grouped``: the arrays of a state, whatever its structure;
+- ``poison_padding``: NaN into everything past each row's length.
+
+Strategies: ``recurrents()``, ``specs()``, and ``cases()``, which adds the arguments of a call.
+
+Weights, states and inputs are float32 unless asked otherwise, so that a float32 path and the
+float64 reference are given the very same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from numpy.typing import DTypeLike, NDArray
+
+from rnn_native.spec import (
+    ACTIVATIONS,
+    DIRECTIONS,
+    NONLINEARITIES,
+    Embedding,
+    Layer,
+    Linear,
+    ModelSpec,
+    Recurrent,
+)
+
+# The options of each cell that change its arithmetic, one dict per variant. proj_size is set
+# apart: it depends on hidden_size.
+VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("rnn", {"nonlinearity": "tanh"}),
+    ("rnn", {"nonlinearity": "relu"}),
+    ("gru", {"reset_after": True}),
+    ("gru", {"reset_after": False}),
+    ("lstm", {}),
+    ("lstm", {"peephole": True}),
+    ("lstm", {"proj_size": 2}),
+    ("lstm", {"proj_size": 2, "peephole": True}),
+)
+VARIANT_IDS = tuple(
+    "-".join([cell, *(f"{k}={v}" for k, v in options.items())]) for cell, options in VARIANTS
+)
+
+
+def make_recurrent(
+    rng: np.random.Generator,
+    cell: str,
+    input_size: int,
+    hidden_size: int,
+    *,
+    gain: float = 1.0,
+    dtype: DTypeLike = np.float32,
+    **options: Any,
+) -> Recurrent:
+    """A Recurrent with weights uniform in +-gain / sqrt(hidden_size); options are Recurrent's."""
+    bound = gain / np.sqrt(hidden_size)
+    rows = {"rnn": 1, "gru": 3, "lstm": 4}[cell] * hidden_size
+    features = options.get("proj_size", 0) or hidden_size
+    direction = options.get("direction", "forward")
+    suffixes = {"forward": [""], "reverse": ["_reverse"], "bidirectional": ["", "_reverse"]}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(options.get("num_layers", 1)):
+        below = features * len(suffixes[direction]) if layer else input_size
+        for suffix in suffixes[direction]:
+            end = f"_l{layer}{suffix}"
+            shapes["weight_ih" + end] = (rows, below)
+            shapes["weight_hh" + end] = (rows, features)
+            if options.get("bias", True):
+                shapes["bias_ih" + end] = shapes["bias_hh" + end] = (rows,)
+            if options.get("proj_size", 0):
+                shapes["weight_hr" + end] = (features, hidden_size)
+            if options.get("peephole", False):
+                shapes |= {f"weight_c{gate}{end}": (hidden_size,) for gate in "ifo"}
+    weights = {
+        name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()
+    }
+    return Recurrent(cell, input_size, hidden_size, weights, **options)
+
+
+def make_linear(
+    rng: np.random.Generator,
+    in_features: int,
+    out_features: int,
+    *,
+    bias: bool = True,
+    activation: str = "identity",
+    dtype: DTypeLike = np.float32,
+) -> Linear:
+    """A Linear with weights and bias uniform in +-1 / sqrt(in_features)."""
+    bound = 1.0 / np.sqrt(in_features)
+    weight = rng.uniform(-bound, bound, (out_features, in_features)).astype(dtype)
+    offset = rng.uniform(-bound, bound, out_features).astype(dtype) if bias else None
+    return Linear(weight, offset, activation)
+
+
+def make_embedding(
+    rng: np.random.Generator,
+    num_embeddings: int,
+    embedding_dim: int,
+    *,
+    dtype: DTypeLike = np.float32,
+) -> Embedding:
+    """An Embedding with weights uniform in +-1."""
+    return Embedding(rng.uniform(-1.0, 1.0, (num_embeddings, embedding_dim)).astype(dtype))
+
+
+def make_spec(
+    rng: np.random.Generator,
+    cell: str = "lstm",
+    input_size: int = 3,
+    hidden_size: int = 4,
+    *,
+    num_embeddings: int = 0,
+    num_recurrents: int = 1,
+    out_features: int = 0,
+    activation: str = "identity",
+    dtype: DTypeLike = np.float32,
+    **options: Any,
+) -> ModelSpec:
+    """[Embedding of input_size features,] Recurrent, ..., [Linear]; a size of 0 is no layer.
+
+    options are those of every Recurrent, as of ``make_recurrent``.
+    """
+    layers: list[Layer] = []
+    if num_embeddings:
+        layers.append(make_embedding(rng, num_embeddings, input_size, dtype=dtype))
+    width = input_size
+    for _ in range(num_recurrents):
+        layers.append(make_recurrent(rng, cell, width, hidden_size, dtype=dtype, **options))
+        width = layers[-1].output_size
+    if out_features:
+        layers.append(make_linear(rng, width, out_features, activation=activation, dtype=dtype))
+    return ModelSpec(tuple(layers))
+
+
+def _states(spec: ModelSpec, batch: int, fill: Any) -> Any:
+    per_layer = []
+    for layer in spec.recurrents:
+        rows = layer.num_layers * layer.num_directions
+        arrays = tuple(fill((rows, batch, size)) for size in layer.state_sizes)
+        per_layer.append(arrays if layer.cell == "lstm" else arrays[0])
+    return per_layer[0] if len(per_layer) == 1 else tuple(per_layer)
+
+
+def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
+    """The model's state, all zeros: ``h``, ``(h, c)``, or a tuple of those, as the API has it."""
+    return _states(spec, batch, lambda shape: np.zeros(shape, dtype))
+
+
+def random_state(
+    spec: ModelSpec, batch: int, rng: np.random.Generator, *, dtype: DTypeLike = np.float32
+) -> Any:
+    """A state uniform in +-1, structured as ``zero_state``."""
+    return _states(spec, batch, lambda shape: rng.uniform(-1.0, 1.0, shape).astype(dtype))
+
+
+def map_state(change: Callable[[NDArray[Any]], Any], state: Any) -> Any:
+    """The state with every array replaced by change(array)."""
+    if isinstance(state, tuple):
+        return tuple(map_state(change, part) for part in state)
+    return change(state)
+
+
+def grouped(spec: ModelSpec, state: Any) -> list[tuple[Any, ...]]:
+    """The state as one tuple of arrays per Recurrent layer: ``(h,)`` or ``(h, c)``."""
+    per_layer = [state] if len(spec.recurrents) == 1 else state
+    return [part if isinstance(part, tuple) else (part,) for part in per_layer]
+
+
+def random_input(
+    spec: ModelSpec,
+    time: int,
+    batch: int,
+    rng: np.random.Generator,
+    *,
+    dtype: DTypeLike = np.float32,
+) -> NDArray[Any]:
+    """Standard normal [time, batch, input_size], or for an Embedding indices [time, batch]."""
+    if spec.takes_indices:
+        return rng.integers(0, spec.input_size, (time, batch))
+    return rng.standard_normal((time, batch, spec.input_size)).astype(dtype)
+
+
+def poison_padding(x: NDArray[Any], lengths: Sequence[int]) -> NDArray[Any]:
+    """A copy of float x [time, batch, ...] that is NaN past each row's length."""
+    poisoned = x.copy()
+    for row, length in enumerate(lengths):
+        poisoned[length:, row] = np.nan
+    return poisoned
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Seeds of NumPy generators: the numbers come from these, hypothesis shrinks the structure."""
+    return st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def recurrents(
+    draw: st.DrawFn,
+    *,
+    input_size: int | None = None,
+    cells: Sequence[str] = ("rnn", "gru", "lstm"),
+    directions: Sequence[str] = DIRECTIONS,
+    max_size: int = 6,
+    max_layers: int = 3,
+    dtype: DTypeLike = np.float32,
+) -> Recurrent:
+    """A Recurrent of any cell, option, direction and depth, sizes from 1 to max_size."""
+    cell = draw(st.sampled_from(list(cells)))
+    hidden_size = draw(st.integers(1, max_size))
+    options: dict[str, Any] = {
+        "num_layers": draw(st.integers(1, max_layers)),
+        "direction": draw(st.sampled_from(list(directions))),
+        "bias": draw(st.booleans()),
+    }
+    if cell == "rnn":
+        options["nonlinearity"] = draw(st.sampled_from(NONLINEARITIES))
+    elif cell == "gru":
+        options["reset_after"] = draw(st.booleans())
+    else:
+        options["proj_size"] = draw(st.integers(0, hidden_size - 1))
+        options["peephole"] = draw(st.booleans())
+    if input_size is None:
+        input_size = draw(st.integers(1, max_size))
+    rng = np.random.default_rng(draw(seeds()))
+    return make_recurrent(rng, cell, input_size, hidden_size, dtype=dtype, **options)
+
+
+@st.composite
+def specs(
+    draw: st.DrawFn,
+    *,
+    directions: Sequence[str] = DIRECTIONS,
+    max_size: int = 6,
+    max_recurrents: int = 2,
+    dtype: DTypeLike = np.float32,
+) -> ModelSpec:
+    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear]; never empty."""
+
+    def linear(in_features: int) -> Linear:
+        return make_linear(
+            np.random.default_rng(draw(seeds())),
+            in_features,
+            draw(st.integers(1, max_size)),
+            bias=draw(st.booleans()),
+            activation=draw(st.sampled_from(ACTIVATIONS)),
+            dtype=dtype,
+        )
+
+    layers: list[Layer] = []
+    width = draw(st.integers(1, max_size))
+    first = draw(st.sampled_from(["recurrent", "linear", "embedding"]))
+    if first == "linear":
+        layers.append(linear(width))
+    elif first == "embedding":
+        rng = np.random.default_rng(draw(seeds()))
+        layers.append(make_embedding(rng, draw(st.integers(1, max_size)), width, dtype=dtype))
+    for _ in range(draw(st.integers(0 if layers else 1, max_recurrents))):
+        width = layers[-1].output_size if layers else width
+        layers.append(
+            draw(
+                recurrents(input_size=width, directions=directions, max_size=max_size, dtype=dtype)
+            )
+        )
+    if draw(st.booleans()):
+        layers.append(linear(layers[-1].output_size))
+    return ModelSpec(tuple(layers))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model and the arguments of one call: ``run(spec, x, state, lengths)``."""
+
+    spec: ModelSpec
+    x: NDArray[Any]
+    state: Any = None
+    lengths: list[int] | None = None
+
+    @property
+    def time(self) -> int:
+        return int(self.x.shape[0])
+
+    @property
+    def batch(self) -> int:
+        return int(self.x.shape[1])
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    spec: st.SearchStrategy[ModelSpec] | None = None,
+    *,
+    min_time: int = 0,
+    max_time: int = 7,
+    max_batch: int = 4,
+    with_lengths: bool | None = None,
+    dtype: DTypeLike = np.float32,
+) -> Case:
+    """A Case: any spec, T from min_time to max_time, B from 0 to max_batch.
+
+    state is None or random; lengths is None or random in 0..T, as with_lengths says or, where
+    that is None, either.
+    """
+    model = draw(specs(dtype=dtype) if spec is None else spec)
+    time, batch = draw(st.integers(min_time, max_time)), draw(st.integers(0, max_batch))
+    rng = np.random.default_rng(draw(seeds()))
+    x = random_input(model, time, batch, rng, dtype=dtype)
+    state = random_state(model, batch, rng, dtype=dtype) if draw(st.booleans()) else None
+    if with_lengths is None:
+        with_lengths = draw(st.booleans())
+    lengths = st.lists(st.integers(0, time), min_size=batch, max_size=batch)
+    return Case(model, x, state, draw(lengths) if with_lengths else None)

@@ -1,0 +1,205 @@
+/* rnn_native: recurrent networks (RNN, GRU, LSTM) on a CPU.
+ *
+ * A model is made once from the bytes of a .safetensors file, is immutable, and may be shared by
+ * any number of threads. A stream holds what one user of a model needs, the recurrent state and
+ * its scratch, and belongs to one thread at a time: locking is the caller's.
+ *
+ * No function prints, aborts or keeps a pointer that its text does not mention. Every function
+ * that can fail returns a status and writes nothing through its out pointers unless that status
+ * is RNNAT_OK. Structs that callers fill begin with `struct_size`: set it to their sizeof and
+ * zero the rest; a zero field means its default.
+ *
+ * Arrays are dense row-major unless strides are given; strides and sizes count elements. In the
+ * shapes below T is time, B batch, and a feature axis always has stride 1.
+ */
+#ifndef RNN_NATIVE_H
+#define RNN_NATIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(RNNAT_SHARED)
+#ifdef RNNAT_BUILD
+#define RNNAT_API __declspec(dllexport)
+#else
+#define RNNAT_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define RNNAT_API __attribute__((visibility("default")))
+#else
+#define RNNAT_API
+#endif
+
+#define RNNAT_VERSION "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Values are pinned: a code never changes its meaning. */
+typedef enum rnnat_status {
+    RNNAT_OK = 0,
+    RNNAT_ERROR_ARGUMENT = 1,    /* null pointer, negative size, unknown option value */
+    RNNAT_ERROR_FORMAT = 2,      /* the file is malformed or lacks what describes its layers */
+    RNNAT_ERROR_UNSUPPORTED = 3, /* well formed, but this build or version cannot do it */
+    RNNAT_ERROR_SHAPE = 4,       /* a tensor of the file does not have the size its layer needs */
+    RNNAT_ERROR_NOT_FOUND = 5,   /* a tensor that a layer needs is not in the file */
+    RNNAT_ERROR_OVERFLOW = 6,    /* a size does not fit size_t */
+    RNNAT_ERROR_NO_MEMORY = 7,   /* the heap is exhausted */
+    RNNAT_ERROR_TOO_SMALL = 8,   /* the caller's memory is smaller than the stated need */
+    RNNAT_ERROR_IO = 9,          /* the file cannot be opened or read */
+    RNNAT_ERROR_DTYPE = 10,      /* a float call on a double model, or the other way round */
+    RNNAT_ERROR_LENGTH = 11,     /* a sequence length is not in 0..T */
+    RNNAT_ERROR_INDEX = 12,      /* an embedding index is not in 0..input_size-1 */
+    RNNAT_ERROR_INPUT = 13       /* indices given to a model of features, or the other way round */
+} rnnat_status;
+
+typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
+
+/* Who multiplies matrices: the library's own packed kernels, a BLAS, or whichever of the two was
+ * measured faster for the weights' shapes. With PACKED a row's result has the same bits in any
+ * batch, any thread count and any cutting into steps. BLAS without one present is UNSUPPORTED. */
+typedef enum rnnat_matmul {
+    RNNAT_MATMUL_AUTO = 0,
+    RNNAT_MATMUL_PACKED = 1,
+    RNNAT_MATMUL_BLAS = 2
+} rnnat_matmul;
+
+typedef struct rnnat_model rnnat_model;
+typedef struct rnnat_stream rnnat_stream;
+
+typedef struct rnnat_model_options {
+    size_t struct_size;
+    int32_t dtype;  /* rnnat_dtype: what the weights are converted to and computed in */
+    int32_t matmul; /* rnnat_matmul */
+} rnnat_model_options;
+
+/* What a model is. */
+typedef struct rnnat_model_info {
+    size_t struct_size;
+    int32_t dtype;
+    int32_t matmul;         /* what AUTO became */
+    int32_t takes_indices;  /* 1: the input is int32 indices [T, B], 0: features [T, B, input_size] */
+    int32_t input_size;     /* features, or the number of embeddings */
+    int32_t output_size;    /* features of y */
+    int32_t num_states;     /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c) */
+    int32_t streamable;     /* 1: every layer runs forward, so a stream can be made */
+    int32_t num_layers;     /* layers of the file */
+    uint64_t num_parameters;
+    size_t memory;          /* bytes the model occupies */
+} rnnat_model_info;
+
+/* One run over whole sequences. */
+typedef struct rnnat_run {
+    size_t struct_size;
+    int32_t time;                /* T >= 0 */
+    int32_t batch;               /* B >= 0 */
+    const float *x;              /* features [T, B, input_size]; NULL for a model of indices */
+    const int32_t *indices;      /* indices [T, B]; NULL for a model of features */
+    ptrdiff_t x_stride_time;     /* both zero: dense [T, B, ...] */
+    ptrdiff_t x_stride_batch;
+    float *y;                    /* [T, B, output_size]; steps past a row's length become 0 */
+    ptrdiff_t y_stride_time;     /* both zero: dense */
+    ptrdiff_t y_stride_batch;
+    const int32_t *lengths;      /* [B], each in 0..T; NULL: all T */
+    const float *const *state_in;/* num_states dense arrays, see rnnat_model_state; NULL: zeros */
+    float *const *state_out;     /* the same, at each row's own end; NULL: not wanted */
+    int32_t num_threads;         /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
+                                  * the processors this process may use) */
+} rnnat_run;
+
+typedef struct rnnat_run_f64 {
+    size_t struct_size;
+    int32_t time;
+    int32_t batch;
+    const double *x;
+    const int32_t *indices;
+    ptrdiff_t x_stride_time;
+    ptrdiff_t x_stride_batch;
+    double *y;
+    ptrdiff_t y_stride_time;
+    ptrdiff_t y_stride_batch;
+    const int32_t *lengths;
+    const double *const *state_in;
+    double *const *state_out;
+    int32_t num_threads;
+} rnnat_run_f64;
+
+/* ---- models ---- */
+
+/* Reads a .safetensors file whose metadata describes its layers. `opt` may be NULL. */
+RNNAT_API rnnat_status rnnat_model_load(const char *path, const rnnat_model_options *opt,
+                                        rnnat_model **out);
+/* The same from memory; the bytes are not needed afterwards. */
+RNNAT_API rnnat_status rnnat_model_from_memory(const void *bytes, size_t size,
+                                               const rnnat_model_options *opt, rnnat_model **out);
+/* Bytes that rnnat_model_init needs for this file and these options. */
+RNNAT_API rnnat_status rnnat_model_size(const void *bytes, size_t size,
+                                        const rnnat_model_options *opt, size_t *need);
+/* Builds the model inside the caller's memory (any alignment), without the heap. The memory must
+ * outlive the model; rnnat_model_free is not needed but harmless. */
+RNNAT_API rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
+                                        const rnnat_model_options *opt, rnnat_model **out);
+/* NULL is fine. No stream of the model may be used afterwards. */
+RNNAT_API void rnnat_model_free(rnnat_model *model);
+
+RNNAT_API rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info);
+/* State array `index`: [rows, B, features], rows = layers x directions of its layer. */
+RNNAT_API rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t *rows,
+                                         int32_t *features);
+
+/* Scratch bytes that this run needs. Depends on T only through layers that need a whole sequence
+ * before they can begin (a reverse or bidirectional layer that is not the first or the last). */
+RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnnat_run *run,
+                                            size_t *need);
+/* Runs. `scratch` (any alignment) belongs to this call alone while it lasts. y and state_out must
+ * not overlap any input. All arguments are checked before anything is written. */
+RNNAT_API rnnat_status rnnat_model_run(const rnnat_model *model, const rnnat_run *run,
+                                       void *scratch, size_t scratch_size);
+RNNAT_API rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_f64 *run,
+                                                size_t *need);
+RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *run,
+                                           void *scratch, size_t scratch_size);
+
+/* ---- streams: the same model a few steps at a time, with memory known beforehand ---- */
+
+/* Bytes a stream needs for B rows; runs of more than max_steps are cut into runs of max_steps. */
+RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch,
+                                         int32_t max_steps, size_t *need);
+/* Makes a stream with a zero state in the caller's memory (any alignment), without the heap.
+ * The memory and the model must outlive it. */
+RNNAT_API rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *model,
+                                         int32_t batch, int32_t max_steps, rnnat_stream **out);
+RNNAT_API rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t batch,
+                                           int32_t max_steps, rnnat_stream **out);
+RNNAT_API void rnnat_stream_free(rnnat_stream *stream); /* NULL is fine */
+
+/* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; the state
+ * moves on. Runs in the calling thread: no heap, no locks, no I/O. */
+RNNAT_API rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps,
+                                        float *y);
+RNNAT_API rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices,
+                                                int32_t steps, float *y);
+RNNAT_API rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *x, int32_t steps,
+                                            double *y);
+RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
+                                                    int32_t steps, double *y);
+RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream); /* the state becomes zero */
+/* Copies state array `index` out of or into the stream; `values` is dense, of the model's dtype
+ * and of the shape that rnnat_model_state tells. */
+RNNAT_API rnnat_status rnnat_stream_get_state(const rnnat_stream *stream, int32_t index,
+                                              void *values);
+RNNAT_API rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index,
+                                              const void *values);
+
+/* ---- the library ---- */
+
+RNNAT_API const char *rnnat_status_name(rnnat_status status); /* "RNNAT_ERROR_SHAPE"; never NULL */
+RNNAT_API const char *rnnat_version(void);
+/* The instruction set in use: "baseline", "avx2", "avx512" or "neon". */
+RNNAT_API const char *rnnat_isa(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RNN_NATIVE_H */

@@ -1,0 +1,123 @@
+/* Arrays of a file, little-endian IEEE 754 at any alignment -> floats of this machine. */
+#include <string.h>
+
+#include "safetensors.h"
+
+_Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "float and double are IEEE 754's");
+
+/* Whether arrays of the machine's own type can be copied as they are. 0 is right everywhere. */
+#ifndef RNNAT_LITTLE_ENDIAN
+#if defined(_WIN32) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+#define RNNAT_LITTLE_ENDIAN 1
+#else
+#define RNNAT_LITTLE_ENDIAN 0
+#endif
+#endif
+
+static uint32_t load_u16(const unsigned char *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8; }
+
+static uint32_t load_u32(const unsigned char *p) { return load_u16(p) | load_u16(p + 2) << 16; }
+
+static uint64_t load_u64(const unsigned char *p)
+{
+    return (uint64_t)load_u32(p) | (uint64_t)load_u32(p + 4) << 32;
+}
+
+static float float_of_bits(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float load_f32(const unsigned char *p) { return float_of_bits(load_u32(p)); }
+
+static double load_f64(const unsigned char *p)
+{
+    const uint64_t bits = load_u64(p);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* bfloat16 is the upper half of a float. */
+static float load_bf16(const unsigned char *p) { return float_of_bits(load_u16(p) << 16); }
+
+/* binary16: 1 sign, 5 exponent (bias 15), 10 fraction; binary32: 1, 8 (bias 127), 23. */
+static float load_f16(const unsigned char *p)
+{
+    const uint32_t half = load_u16(p);
+    const uint32_t sign = (half & 0x8000u) << 16;
+    uint32_t exponent = half >> 10 & 0x1Fu;
+    uint32_t fraction = half & 0x3FFu;
+    if (exponent == 0x1F) { /* infinity, or NaN with its payload */
+        exponent = 0xFF;
+    } else if (exponent != 0) {
+        exponent += 127 - 15;
+    } else if (fraction != 0) { /* subnormal: shift the leading 1 to where it is implied */
+        exponent = 127 - 14;
+        while ((fraction & 0x400u) == 0) {
+            fraction <<= 1;
+            --exponent;
+        }
+        fraction &= 0x3FFu;
+    }
+    return float_of_bits(sign | exponent << 23 | fraction << 13);
+}
+
+/* Bytes of one element; 0 for a type without a reader. */
+static size_t element_size(rnnat_tensor_type type)
+{
+    switch (type) {
+    case RNNAT_TENSOR_F16:
+    case RNNAT_TENSOR_BF16: return 2;
+    case RNNAT_TENSOR_F32: return 4;
+    case RNNAT_TENSOR_F64: return 8;
+    case RNNAT_TENSOR_OTHER: break;
+    }
+    return 0;
+}
+
+/* How many of the wanted elements the tensor has. */
+static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t count)
+{
+    const size_t elements = size == 0 ? 0 : t->bytes / size;
+    if (first >= elements) {
+        return 0;
+    }
+    return count < elements - first ? count : elements - first;
+}
+
+/* out[i] = element i of the n at p */
+#define READ_ALL(OUT, LOAD, SIZE)                                                                  \
+    for (size_t i = 0; i < n; ++i) {                                                               \
+        out[i] = (OUT)LOAD(p + i * SIZE);                                                          \
+    }
+
+#define DEFINE_READ(NAME, OUT, OWN_TYPE)                                                           \
+    void NAME(const rnnat_tensor *t, size_t first, size_t count, OUT *out)                         \
+    {                                                                                              \
+        const size_t size = element_size(t->type);                                                 \
+        const size_t n = available(t, size, first, count);                                         \
+        const unsigned char *const p = n == 0 ? NULL : t->data + first * size;                     \
+        for (size_t i = n; i < count; ++i) {                                                       \
+            out[i] = (OUT)float_of_bits(0x7FC00000u);                                              \
+        }                                                                                          \
+        if (n == 0) {                                                                              \
+            return;                                                                                \
+        }                                                                                          \
+        if (RNNAT_LITTLE_ENDIAN && t->type == (OWN_TYPE)) {                                        \
+            memcpy(out, p, n * sizeof(OUT));                                                       \
+            return;                                                                                \
+        }                                                                                          \
+        switch (t->type) {                                                                         \
+        case RNNAT_TENSOR_F16: READ_ALL(OUT, load_f16, 2) break;                                   \
+        case RNNAT_TENSOR_BF16: READ_ALL(OUT, load_bf16, 2) break;                                 \
+        case RNNAT_TENSOR_F32: READ_ALL(OUT, load_f32, 4) break;                                   \
+        case RNNAT_TENSOR_F64: READ_ALL(OUT, load_f64, 8) break;                                   \
+        case RNNAT_TENSOR_OTHER: break;                                                            \
+        }                                                                                          \
+    }
+
+DEFINE_READ(rnnat_tensor_read_f32, float, RNNAT_TENSOR_F32)
+DEFINE_READ(rnnat_tensor_read_f64, double, RNNAT_TENSOR_F64)

@@ -1,0 +1,295 @@
+/* Layer lines: what each form means, and that nothing else is taken. Lines lie in heap blocks of
+ * exactly their size, so that the address sanitizer sees a read past their end. */
+#include "layer_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+static rnnat_status parse(const char *text, rnnat_layer_text *out)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = malloc(size);
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, text, size);
+    const rnnat_status status = rnnat_layer_text_parse(copy, out);
+    free(copy);
+    return status;
+}
+
+static bool equal(const rnnat_layer_text *a, const rnnat_layer_text *b)
+{
+    return a->kind == b->kind && a->cell == b->cell && a->input_size == b->input_size &&
+           a->output_size == b->output_size && a->num_layers == b->num_layers &&
+           a->proj_size == b->proj_size && a->direction == b->direction &&
+           a->activation == b->activation && a->bias == b->bias &&
+           a->reset_after == b->reset_after && a->peephole == b->peephole;
+}
+
+/* ---- right ---- */
+
+static const struct {
+    const char *text;
+    rnnat_layer_text layer;
+} right[] = {
+    {"embedding num_embeddings=30 embedding_dim=256",
+     {.kind = RNNAT_LAYER_EMBEDDING, .input_size = 30, .output_size = 256}},
+    {"linear in_features=256 out_features=74 bias=true activation=softmax",
+     {.kind = RNNAT_LAYER_LINEAR,
+      .input_size = 256,
+      .output_size = 74,
+      .bias = true,
+      .activation = RNNAT_SOFTMAX}},
+    {"linear in_features=1 out_features=16777216 bias=false activation=identity",
+     {.kind = RNNAT_LAYER_LINEAR, .input_size = 1, .output_size = 1 << 24}},
+    {"recurrent cell=rnn input_size=3 hidden_size=5 num_layers=2 direction=reverse bias=true "
+     "nonlinearity=relu",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_RNN,
+      .input_size = 3,
+      .output_size = 5,
+      .num_layers = 2,
+      .direction = RNNAT_REVERSE,
+      .bias = true,
+      .activation = RNNAT_RELU}},
+    {"recurrent cell=gru input_size=256 hidden_size=255 num_layers=1 direction=forward bias=false "
+     "reset_after=true",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_GRU,
+      .input_size = 256,
+      .output_size = 255,
+      .num_layers = 1,
+      .direction = RNNAT_FORWARD,
+      .reset_after = true}},
+    {"recurrent cell=lstm input_size=7 hidden_size=9 num_layers=3 direction=bidirectional "
+     "bias=true proj_size=8 peephole=true",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_LSTM,
+      .input_size = 7,
+      .output_size = 9,
+      .num_layers = 3,
+      .direction = RNNAT_BIDIRECTIONAL,
+      .bias = true,
+      .proj_size = 8,
+      .peephole = true}},
+    {"recurrent cell=lstm input_size=1 hidden_size=1 num_layers=1 direction=forward bias=true "
+     "proj_size=0 peephole=false",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_LSTM,
+      .input_size = 1,
+      .output_size = 1,
+      .num_layers = 1,
+      .bias = true}},
+};
+
+#define NUM_RIGHT (sizeof right / sizeof *right)
+#define MAX_TOKENS 12
+
+/* The line's words, the kind first. */
+static size_t split(char *line, const char *words[MAX_TOKENS])
+{
+    size_t count = 0;
+    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " ")) {
+        words[count++] = word;
+    }
+    return count;
+}
+
+static void join(char *out, const char *const *words, size_t count)
+{
+    out[0] = '\0';
+    for (size_t i = 0; i < count; ++i) {
+        if (i > 0) {
+            strcat(out, " ");
+        }
+        strcat(out, words[i]);
+    }
+}
+
+static void test_right(void)
+{
+    for (size_t i = 0; i < NUM_RIGHT; ++i) {
+        rnnat_layer_text layer;
+        memset(&layer, 0x55, sizeof layer);
+        CHECK_CASE(parse(right[i].text, &layer) == RNNAT_OK, right[i].text);
+        CHECK_CASE(equal(&layer, &right[i].layer), right[i].text);
+    }
+}
+
+/* Any order of the keys; each of them needed; none of them twice, nor another kind's. */
+static void test_keys(void)
+{
+    for (size_t i = 0; i < NUM_RIGHT; ++i) {
+        char line[256];
+        char changed[512];
+        const char *words[MAX_TOKENS];
+        const char *other[MAX_TOKENS + 1];
+        rnnat_layer_text layer;
+        strcpy(line, right[i].text);
+        const size_t count = split(line, words);
+        for (size_t turn = 0; turn < count - 1; ++turn) {
+            other[0] = words[0];
+            for (size_t j = 0; j < count - 1; ++j) {
+                other[1 + j] = words[1 + (j + turn) % (count - 1)];
+            }
+            join(changed, other, count);
+            CHECK_CASE(parse(changed, &layer) == RNNAT_OK, changed);
+            CHECK_CASE(equal(&layer, &right[i].layer), changed);
+            join(changed, other, count - 1); /* the last one missing */
+            CHECK_CASE(parse(changed, &layer) == RNNAT_ERROR_FORMAT, changed);
+            other[count] = words[1 + turn]; /* one twice */
+            join(changed, other, count + 1);
+            CHECK_CASE(parse(changed, &layer) == RNNAT_ERROR_FORMAT, changed);
+        }
+        static const char *const foreign[] = {
+            "num_embeddings=2",  "hidden_size=2", "out_features=2", "nonlinearity=tanh",
+            "reset_after=true",  "proj_size=0",   "peephole=false", "activation=tanh",
+            "direction=forward", "dropout=0",     "cell=gru",       "bias=true",
+        };
+        for (size_t k = 0; k < sizeof foreign / sizeof *foreign; ++k) {
+            for (size_t j = 0; j < count; ++j) {
+                other[j] = words[j];
+            }
+            other[count] = foreign[k]; /* unknown, another's or a second one */
+            join(changed, other, count + 1);
+            CHECK_CASE(parse(changed, &layer) == RNNAT_ERROR_FORMAT, changed);
+        }
+    }
+}
+
+/* ---- wrong ---- */
+
+#define GRU(cell, size, layers, direction, bias, after)                                            \
+    "recurrent cell=" cell " input_size=" size " hidden_size=2 num_layers=" layers                 \
+    " direction=" direction " bias=" bias " reset_after=" after
+#define GRU_SIZE(size) GRU("gru", size, "1", "forward", "true", "true")
+#define LSTM(proj)                                                                                 \
+    "recurrent cell=lstm input_size=2 hidden_size=9 num_layers=1 direction=forward bias=true "     \
+    "proj_size=" proj " peephole=false"
+#define RNN(nonlinearity)                                                                          \
+    "recurrent cell=rnn input_size=2 hidden_size=9 num_layers=1 direction=forward bias=true "      \
+    "nonlinearity=" nonlinearity
+#define LINEAR(activation) "linear in_features=1 out_features=1 bias=true activation=" activation
+
+static const struct {
+    const char *text;
+    rnnat_status status;
+} wrong[] = {
+    {"", RNNAT_ERROR_FORMAT},
+    {" ", RNNAT_ERROR_FORMAT},
+    {"embedding", RNNAT_ERROR_FORMAT},
+    {"convolution in_features=1", RNNAT_ERROR_FORMAT},
+    {"Linear in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
+    {"linearx in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
+    {" " GRU_SIZE("2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2") " ", RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2") "\n", RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2 "), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE(" 2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2\tcell=gru"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE(""), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("=2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2=2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("0"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("02"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("-2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("+2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2.0"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2e1"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("0x2"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("two"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("16777217"), RNNAT_ERROR_UNSUPPORTED},
+    {GRU_SIZE("4294967298"), RNNAT_ERROR_UNSUPPORTED},           /* 2 modulo 2^32 */
+    {GRU_SIZE("18446744073709551618"), RNNAT_ERROR_UNSUPPORTED}, /* 2 modulo 2^64 */
+    {GRU("gru", "2", "0", "forward", "true", "true"), RNNAT_ERROR_FORMAT},
+    {GRU("gru", "2", "1", "forwards", "true", "true"), RNNAT_ERROR_FORMAT},
+    {GRU("gru", "2", "1", "forward", "1", "true"), RNNAT_ERROR_FORMAT},
+    {GRU("gru", "2", "1", "forward", "True", "true"), RNNAT_ERROR_FORMAT},
+    {GRU("gru", "2", "1", "forward", "true", "yes"), RNNAT_ERROR_FORMAT},
+    {GRU("sru", "2", "1", "forward", "true", "true"), RNNAT_ERROR_UNSUPPORTED},
+    {GRU("gr", "2", "1", "forward", "true", "true"), RNNAT_ERROR_UNSUPPORTED},
+    {GRU("GRU", "2", "1", "forward", "true", "true"), RNNAT_ERROR_FORMAT}, /* no such word */
+    {GRU("", "2", "1", "forward", "true", "true"), RNNAT_ERROR_FORMAT},
+    {GRU("lstm", "2", "1", "forward", "true", "true"), RNNAT_ERROR_FORMAT}, /* reset_after */
+    {LSTM("9"), RNNAT_ERROR_FORMAT},
+    {LSTM("10"), RNNAT_ERROR_FORMAT},
+    {LSTM("00"), RNNAT_ERROR_FORMAT},
+    {LSTM("-1"), RNNAT_ERROR_FORMAT},
+    {RNN("sigmoid"), RNNAT_ERROR_UNSUPPORTED},
+    {RNN("swish"), RNNAT_ERROR_UNSUPPORTED},
+    {LINEAR("gelu"), RNNAT_ERROR_UNSUPPORTED},
+    {LINEAR("soft"), RNNAT_ERROR_UNSUPPORTED},
+    {LINEAR(""), RNNAT_ERROR_FORMAT},
+};
+
+static void test_wrong(void)
+{
+    rnnat_layer_text layer = right[5].layer;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        CHECK_CASE(parse(wrong[i].text, &layer) == wrong[i].status, wrong[i].text);
+        CHECK_CASE(equal(&layer, &right[5].layer), wrong[i].text); /* nothing written */
+    }
+    CHECK(rnnat_layer_text_parse(NULL, &layer) == RNNAT_ERROR_ARGUMENT);
+    CHECK(rnnat_layer_text_parse(right[0].text, NULL) == RNNAT_ERROR_ARGUMENT);
+}
+
+static void test_words(void)
+{
+    static const char *const activations[] = {LINEAR("identity"), LINEAR("sigmoid"),
+                                              LINEAR("tanh"),     LINEAR("relu"),
+                                              LINEAR("softmax"),  LINEAR("log_softmax")};
+    rnnat_layer_text layer;
+    for (int i = 0; i < 6; ++i) {
+        CHECK_CASE(parse(activations[i], &layer) == RNNAT_OK, activations[i]);
+        CHECK_CASE((int)layer.activation == i, activations[i]);
+    }
+    CHECK(parse(RNN("tanh"), &layer) == RNNAT_OK && layer.activation == RNNAT_TANH);
+}
+
+/* ---- damage ---- */
+
+/* Cut anywhere, a line is refused, unless the cut leaves a shorter number. One byte changed, it
+ * is refused or still a layer whose sizes are in range. */
+static void test_damage(void)
+{
+    for (size_t i = 0; i < NUM_RIGHT; ++i) {
+        char line[256];
+        rnnat_layer_text layer;
+        const size_t length = strlen(right[i].text);
+        for (size_t size = 0; size < length; ++size) {
+            memcpy(line, right[i].text, size);
+            line[size] = '\0';
+            const bool shorter_number = i == 0 && size > length - 3;
+            CHECK_CASE((parse(line, &layer) == RNNAT_OK) == shorter_number, line);
+        }
+        for (size_t at = 0; at < length; ++at) {
+            strcpy(line, right[i].text);
+            for (int value = 0; value < 256; ++value) {
+                line[at] = (char)value;
+                if (parse(line, &layer) != RNNAT_OK) {
+                    continue;
+                }
+                const int32_t largest = RNNAT_LAYER_MAX_SIZE;
+                const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
+                CHECK_CASE(layer.input_size >= 1 && layer.input_size <= largest, line);
+                CHECK_CASE(layer.output_size >= 1 && layer.output_size <= largest, line);
+                CHECK_CASE((layer.num_layers >= 1) == recurrent, line);
+                CHECK_CASE(layer.num_layers <= largest, line);
+                CHECK_CASE(layer.proj_size >= 0 && layer.proj_size < layer.output_size, line);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    test_right();
+    test_keys();
+    test_wrong();
+    test_words();
+    test_damage();
+    return check_result();
+}

@@ -1,0 +1,43 @@
+/* Carves one block of memory into aligned arrays. With no block (base NULL) it only counts, so
+ * that the same lines which lay something out also tell its size. */
+#ifndef RNNAT_ARENA_H
+#define RNNAT_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RNNAT_ALIGN ((size_t)64)
+
+typedef struct rnnat_arena {
+    char *base; /* aligned, or NULL */
+    size_t used;
+    bool overflow; /* a size did not fit size_t */
+} rnnat_arena;
+
+/* The first aligned byte of the caller's memory; a need stated by rnnat_arena_need covers it. */
+static inline rnnat_arena rnnat_arena_at(void *mem)
+{
+    const size_t slack = mem ? (RNNAT_ALIGN - (size_t)((uintptr_t)mem % RNNAT_ALIGN)) % RNNAT_ALIGN : 0;
+    return (rnnat_arena){.base = mem ? (char *)mem + slack : NULL};
+}
+
+/* `count` elements of `size` bytes; NULL while only counting. */
+static inline void *rnnat_arena_take(rnnat_arena *arena, size_t count, size_t size)
+{
+    const size_t most = SIZE_MAX / 4 - arena->used;
+    if (arena->overflow || (size && count > (most - RNNAT_ALIGN) / size)) {
+        arena->overflow = true;
+        return NULL;
+    }
+    void *const taken = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (count * size + RNNAT_ALIGN - 1) / RNNAT_ALIGN * RNNAT_ALIGN;
+    return taken;
+}
+
+static inline size_t rnnat_arena_need(const rnnat_arena *arena)
+{
+    return arena->used + RNNAT_ALIGN - 1;
+}
+
+#endif

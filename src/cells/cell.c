@@ -1,0 +1,90 @@
+#include "cell.h"
+
+#include <string.h>
+
+/* dst = a + b + c; false where it does not fit. */
+static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
+{
+    const char *const parts[] = {a, b, c};
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
+        const size_t length = strlen(parts[i]);
+        if (length >= size - used) return false;
+        memcpy(dst + used, parts[i], length + 1);
+        used += length;
+    }
+    return true;
+}
+
+rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
+                                int64_t columns, rnnat_tensor *tensor)
+{
+    char full[96];
+    if (!join(full, sizeof full, build->prefix, name, build->suffix)) return RNNAT_ERROR_FORMAT;
+    const rnnat_status status = rnnat_safetensors_tensor(build->file, full, tensor);
+    if (status != RNNAT_OK) return status;
+    if (tensor->type == RNNAT_TENSOR_OTHER) return RNNAT_ERROR_UNSUPPORTED;
+    if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
+        (columns && tensor->dims[1] != (uint64_t)columns))
+        return RNNAT_ERROR_SHAPE;
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
+                                rnnat_gates gates, int32_t columns, int32_t panel,
+                                rnnat_matrix *matrix)
+{
+    rnnat_tensor tensor;
+    const int64_t rows = (int64_t)all_gates * gates.units;
+    const rnnat_status status = rnnat_build_tensor(build, name, rows, columns, &tensor);
+    if (status != RNNAT_OK) return status;
+    build->num_parameters +=
+        (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
+    *matrix = rnnat_matrix_take(&build->arena, build->kernels, columns, gates, panel, build->blas);
+    if (matrix->data) rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
+    return RNNAT_OK;
+}
+
+void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates)
+{
+    const size_t n = (size_t)gates.gates * (size_t)rnnat_pad(build->kernels, gates.units);
+    const size_t elem = (size_t)build->kernels->elem;
+    void *const vector = rnnat_arena_take(&build->arena, n, elem);
+    if (vector) memset(vector, 0, n * elem);
+    return vector;
+}
+
+rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all_gates,
+                             rnnat_gates gates, int32_t count, void *vector)
+{
+    rnnat_tensor tensor;
+    const int64_t rows = (int64_t)all_gates * gates.units;
+    const rnnat_status status = rnnat_build_tensor(build, name, rows, 0, &tensor);
+    if (status != RNNAT_OK) return status;
+    build->num_parameters += (uint64_t)count * (uint64_t)gates.units;
+    if (vector) rnnat_vector_add(vector, build->kernels, gates, count, &tensor);
+    return RNNAT_OK;
+}
+
+const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
+{
+    switch (layer->cell) {
+    case RNNAT_CELL_RNN: return &rnnat_cell_rnn;
+    case RNNAT_CELL_GRU: return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
+    case RNNAT_CELL_LSTM: return &rnnat_cell_lstm;
+    }
+    return NULL;
+}
+
+void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
+                        const void *h, ptrdiff_t h_stride)
+{
+    if (!matrix->blas) {
+        s->w = matrix->data;
+        return;
+    }
+    const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, matrix->n};
+    s->w = NULL;
+    s->gh_stride = matrix->n;
+    rnnat_gemm(matrix, kernels, s->rows, matrix->n, from, to, NULL);
+}

@@ -1,0 +1,63 @@
+/* One direction of one recurrent layer: what every cell kind offers to the model and the schedule. */
+#ifndef RNNAT_CELL_H
+#define RNNAT_CELL_H
+
+#include "../gemm/matrix.h"
+#include "../layer_text.h"
+
+/* Packed weights. What a cell has no use for stays empty. */
+typedef struct rnnat_cell {
+    rnnat_matrix w_ih;    /* [input, gates * pad(hidden)] */
+    const void *bias;     /* what the projection of the input starts from */
+    rnnat_matrix w_hh;    /* [state, gates * pad(hidden)]; GRU with reset before: r and z only */
+    rnnat_matrix w_hn;    /* GRU with reset before: n */
+    rnnat_matrix w_hr;    /* LSTM with a projection: [hidden, pad(proj_size)] */
+    const void *bias_hn;  /* GRU with reset after */
+    const void *peephole; /* LSTM: i, f, o [3, pad(hidden)] */
+} rnnat_cell;
+
+/* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
+ * every tensor is looked up and its shape checked. */
+typedef struct rnnat_builder {
+    rnnat_arena arena;
+    const rnnat_kernels *kernels;
+    const rnnat_safetensors *file;
+    bool blas;
+    uint64_t num_parameters;
+    const char *prefix; /* of tensor names: "1." */
+    const char *suffix; /* "_l0", "_l0_reverse", "" */
+} rnnat_builder;
+
+/* Tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0. */
+rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
+                                int64_t columns, rnnat_tensor *tensor);
+/* Columns `gates` of the weight `name`, which has all_gates * units rows. */
+rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
+                                rnnat_gates gates, int32_t columns, int32_t panel,
+                                rnnat_matrix *matrix);
+/* A vector of zeros, laid out like a matrix's columns. */
+void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates);
+/* Adds the first `count` gates' elements of the vector `name`. */
+rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all_gates,
+                             rnnat_gates gates, int32_t count, void *vector);
+
+typedef struct rnnat_cell_ops {
+    int32_t gates;      /* blocks of rows in weight_ih */
+    int32_t num_states; /* arrays of its state: 1 (h) or 2 (h, c) */
+    rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
+                          rnnat_cell *cell);
+    /* One time step of some rows. h_next must not be h_prev. */
+    void (*step)(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *step);
+} rnnat_cell_ops;
+
+extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
+
+/* The ops of a layer that is recurrent. */
+const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
+
+/* Points the kernel at packed weights or, where the matrix is a BLAS's, has s->gh hold the product
+ * h matrix for rows of `h`. */
+void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
+                        const void *h, ptrdiff_t h_stride);
+
+#endif

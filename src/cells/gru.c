@@ -1,0 +1,66 @@
+/* Gated recurrent unit (Cho et al. 2014), in its two forms:
+ *   1. r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+ *   2. z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+ *   3. n  = tanh(W_in x + b_in + r (W_hn h + b_hn))     reset after the product (torch.nn.GRU)
+ *      n  = tanh(W_in x + b_in + W_hn (r h) + b_hn)     reset before it (Cho et al.; ONNX default)
+ *   4. h' = (1 - z) n + z h
+ */
+#include "cell.h"
+
+/* What both forms share: the projection with b_ih, and b_hh of its first `joined` gates. */
+static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                int32_t joined, rnnat_cell *cell)
+{
+    const rnnat_gates rzn = {3, 0, layer->output_size};
+    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL,
+                                             &cell->w_ih);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(b, rzn);
+    cell->bias = bias;
+    status = rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
+    return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 3, rzn, joined, bias) : status;
+}
+
+static rnnat_status build_after(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                rnnat_cell *cell)
+{
+    const rnnat_gates rzn = {3, 0, layer->output_size}, n = {1, 2, layer->output_size};
+    rnnat_status status = build_input(b, layer, input, 2, cell);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->output_size, 3, &cell->w_hh);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias_hn = rnnat_build_zeros(b, n); /* stays inside the reset */
+    cell->bias_hn = bias_hn;
+    return rnnat_build_add(b, "bias_hh", 3, n, 1, bias_hn);
+}
+
+static rnnat_status build_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                 rnnat_cell *cell)
+{
+    const rnnat_gates rz = {2, 0, layer->output_size}, n = {1, 2, layer->output_size};
+    rnnat_status status = build_input(b, layer, input, 3, cell);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->output_size, 2, &cell->w_hh);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->output_size, 1, &cell->w_hn);
+    return status;
+}
+
+static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
+    kernels->gru(s);                                                          /* 1-4 */
+}
+
+static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
+    kernels->gru_gates(s);                                                    /* 1, 2; r h */
+    rnnat_cell_product(&cell->w_hn, kernels, s, s->rh, s->pad_stride);        /* W_hn (r h) */
+    kernels->gru_new(s);                                                      /* 3, 4 */
+}
+
+const rnnat_cell_ops rnnat_cell_gru = {
+    .gates = 3, .num_states = 1, .build = build_after, .step = step_after};
+const rnnat_cell_ops rnnat_cell_gru_before = {
+    .gates = 3, .num_states = 1, .build = build_before, .step = step_before};

@@ -1,0 +1,73 @@
+/* Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al.
+ * 2000; torch.nn.LSTM), w_c.: diagonal peepholes (Gers and Schmidhuber 2000), where there are:
+ *   1. i  = sigmoid(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
+ *   2. f  = sigmoid(W_if x + b_if + W_hf h + b_hf + w_cf c)
+ *   3. g  = tanh(W_ig x + b_ig + W_hg h + b_hg)
+ *   4. c' = f c + i g
+ *   5. o  = sigmoid(W_io x + b_io + W_ho h + b_ho + w_co c')
+ *   6. h' = o tanh(c')
+ *   7. h' = W_hr h'                                 with a projection (Sak et al. 2014)
+ */
+#include <string.h>
+
+#include "cell.h"
+
+static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *layer,
+                                    rnnat_cell *cell)
+{
+    static const char *const names[] = {"weight_ci", "weight_cf", "weight_co"};
+    const rnnat_gates one = {1, 0, layer->output_size};
+    const size_t pad = (size_t)rnnat_pad(b->kernels, layer->output_size);
+    char *const all = rnnat_arena_take(&b->arena, 3 * pad, (size_t)b->kernels->elem);
+    if (all) memset(all, 0, 3 * pad * (size_t)b->kernels->elem);
+    cell->peephole = all;
+    for (size_t i = 0; i < 3; ++i) {
+        char *const diagonal = all ? all + i * pad * (size_t)b->kernels->elem : NULL;
+        const rnnat_status status = rnnat_build_add(b, names[i], 1, one, 1, diagonal);
+        if (status != RNNAT_OK) return status;
+    }
+    return RNNAT_OK;
+}
+
+static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                          rnnat_cell *cell)
+{
+    const rnnat_gates ifgo = {4, 0, layer->output_size};
+    const int32_t state = layer->proj_size ? layer->proj_size : layer->output_size;
+    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL,
+                                             &cell->w_ih);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, 4, &cell->w_hh);
+    if (status == RNNAT_OK && layer->proj_size)
+        status = rnnat_build_matrix(b, "weight_hr", 1, (rnnat_gates){1, 0, layer->proj_size},
+                                    layer->output_size, RNNAT_GEMM_PANEL, &cell->w_hr);
+    if (status == RNNAT_OK && layer->peephole) status = build_peepholes(b, layer, cell);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(b, ifgo);
+    cell->bias = bias;
+    status = rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
+    return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 4, ifgo, 4, bias) : status;
+}
+
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
+    if (!cell->w_hr.data) {
+        kernels->lstm(s); /* 1-6 */
+        return;
+    }
+    rnnat_step inner = *s;
+    inner.h_next = s->unprojected;
+    inner.h_next_stride = s->pad_stride;
+    inner.out = NULL;
+    kernels->lstm(&inner); /* 1-6 */
+    const rnnat_rows from = {s->unprojected, 1, 0, s->pad_stride};
+    const rnnat_rows to = {s->h_next, 1, 0, s->h_next_stride};
+    rnnat_gemm(&cell->w_hr, kernels, s->rows, cell->w_hr.n, from, to, NULL); /* 7 */
+    const ptrdiff_t elem = kernels->elem;
+    for (int32_t r = 0; s->out && r < s->rows; ++r)
+        memcpy((char *)s->out + r * s->out_stride * elem,
+               (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
+}
+
+const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4, .num_states = 2, .build = build, .step = step};

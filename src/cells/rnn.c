@@ -1,0 +1,28 @@
+/* Elman network (Elman 1990; torch.nn.RNN):
+ *   1. a  = (W_ih x + b_ih) + W_hh h + b_hh      the first part is the schedule's projection
+ *   2. h' = tanh(a)  or  max(0, a)
+ */
+#include "cell.h"
+
+static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                          rnnat_cell *cell)
+{
+    const rnnat_gates h = {1, 0, layer->output_size};
+    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL,
+                                             &cell->w_ih);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size, 1, &cell->w_hh);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(b, h);
+    cell->bias = bias;
+    status = rnnat_build_add(b, "bias_ih", 1, h, 1, bias);
+    return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 1, h, 1, bias) : status;
+}
+
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
+    kernels->rnn(s);                                                          /* 1, 2 */
+}
+
+const rnnat_cell_ops rnnat_cell_rnn = {.gates = 1, .num_states = 1, .build = build, .step = step};

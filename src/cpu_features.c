@@ -1,0 +1,40 @@
+#include "cpu_features.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#include <stdint.h>
+
+/* State components that the operating system saves: XCR0. The instruction exists only where
+ * OSXSAVE is set. */
+static uint64_t saved_state(void)
+{
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return ((uint64_t)d << 32) | a;
+}
+
+static bool saves(uint64_t components) { return (saved_state() & components) == components; }
+
+bool rnnat_cpu_has_avx2(void)
+{
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_AVX)) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return false;
+    return saves(0x6); /* xmm, ymm */
+}
+
+bool rnnat_cpu_has_avx512(void)
+{
+    const uint32_t need = bit_AVX512F | bit_AVX512VL | bit_AVX512DQ | bit_AVX512BW;
+    uint32_t a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & need) != need) return false;
+    return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
+}
+
+#else
+
+bool rnnat_cpu_has_avx2(void) { return false; }
+bool rnnat_cpu_has_avx512(void) { return false; }
+
+#endif

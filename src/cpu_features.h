@@ -1,0 +1,10 @@
+/* What this CPU can do and the operating system lets it. */
+#ifndef RNNAT_CPU_FEATURES_H
+#define RNNAT_CPU_FEATURES_H
+
+#include <stdbool.h>
+
+bool rnnat_cpu_has_avx2(void);   /* with FMA */
+bool rnnat_cpu_has_avx512(void); /* F, VL, DQ and BW */
+
+#endif

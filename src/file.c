@@ -1,0 +1,30 @@
+/* The one function that touches a file system. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rnn_native.h"
+
+static rnnat_status read_all(FILE *file, char **bytes, size_t *size)
+{
+    if (fseek(file, 0, SEEK_END) != 0) return RNNAT_ERROR_IO;
+    const long end = ftell(file);
+    if (end < 0 || fseek(file, 0, SEEK_SET) != 0) return RNNAT_ERROR_IO;
+    *size = (size_t)end;
+    *bytes = malloc(*size ? *size : 1);
+    if (!*bytes) return RNNAT_ERROR_NO_MEMORY;
+    return fread(*bytes, 1, *size, file) == *size ? RNNAT_OK : RNNAT_ERROR_IO;
+}
+
+rnnat_status rnnat_model_load(const char *path, const rnnat_model_options *opt, rnnat_model **out)
+{
+    if (!path || !out) return RNNAT_ERROR_ARGUMENT;
+    FILE *const file = fopen(path, "rb");
+    if (!file) return RNNAT_ERROR_IO;
+    char *bytes = NULL;
+    size_t size = 0;
+    rnnat_status status = read_all(file, &bytes, &size);
+    fclose(file);
+    if (status == RNNAT_OK) status = rnnat_model_from_memory(bytes, size, opt, out);
+    free(bytes);
+    return status;
+}

@@ -1,0 +1,227 @@
+#include "forward.h"
+
+#include <string.h>
+
+/* A piece of time: steps first .. first + steps - 1 of the whole. */
+typedef struct span {
+    int32_t first, steps;
+} span;
+
+static char *at(const rnnat_lane *lane, rnnat_view view, int32_t step, int32_t row)
+{
+    return view.base + (step * view.time + row * view.row) * lane->model->kernels->elem;
+}
+
+static rnnat_rows rows_of(const rnnat_lane *lane, rnnat_view view, int32_t feature)
+{
+    return (rnnat_rows){view.base + (ptrdiff_t)feature * lane->model->kernels->elem, lane->rows,
+                        view.row, view.time};
+}
+
+static rnnat_view dense(const rnnat_lane *lane, char *base, int32_t width)
+{
+    return (rnnat_view){base, (ptrdiff_t)lane->rows * width, width};
+}
+
+/* Outputs past a row's own length are zero. */
+static void clear_padding(const rnnat_lane *lane, rnnat_view out, int32_t width, span when,
+                          const int32_t *lengths)
+{
+    const size_t bytes = (size_t)width * (size_t)lane->model->kernels->elem;
+    for (int32_t row = 0; lengths && row < lane->rows; ++row) {
+        int32_t step = lengths[row] > when.first ? lengths[row] - when.first : 0;
+        for (; step < when.steps; ++step) memset(at(lane, out, step, row), 0, bytes);
+    }
+}
+
+static void run_embedding(const rnnat_lane *lane, const rnnat_op *op, rnnat_view in,
+                          rnnat_view out, span when, const int32_t *lengths)
+{
+    const size_t bytes = (size_t)op->output * (size_t)lane->model->kernels->elem;
+    for (int32_t step = 0; step < when.steps; ++step) {
+        for (int32_t row = 0; row < lane->rows; ++row) {
+            if (lengths && when.first + step >= lengths[row]) continue;
+            int32_t index;
+            memcpy(&index, in.base + (step * in.time + row * in.row) * (ptrdiff_t)sizeof index,
+                   sizeof index);
+            memcpy(at(lane, out, step, row), (const char *)op->table + (size_t)index * bytes,
+                   bytes);
+        }
+    }
+}
+
+static void run_linear(const rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out,
+                       span when)
+{
+    const rnnat_kernels *const kernels = lane->model->kernels;
+    const int32_t m = when.steps * lane->rows;
+    rnnat_gemm(&op->weight, kernels, m, op->output, rows_of(lane, in, 0), rows_of(lane, out, 0),
+               op->bias);
+    if (op->activation != RNNAT_IDENTITY)
+        kernels->activate(op->activation, rows_of(lane, out, 0), m, op->output);
+}
+
+/* The same step from row `first` on, `rows` rows of it. */
+static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows, ptrdiff_t elem)
+{
+    rnnat_step s = *step;
+    const ptrdiff_t pad = first * step->pad_stride * elem;
+    s.rows = rows;
+    s.gx = (const char *)s.gx + first * s.gx_stride * elem;
+    s.h_prev = (const char *)s.h_prev + first * s.h_prev_stride * elem;
+    s.h_next = (char *)s.h_next + first * s.h_next_stride * elem;
+    s.out = (char *)s.out + first * s.out_stride * elem;
+    if (s.c) s.c = (char *)s.c + pad;
+    s.z = (char *)s.z + pad;
+    s.rh = (char *)s.rh + pad;
+    s.unprojected = (char *)s.unprojected + pad;
+    return s;
+}
+
+/* Steps the rows that have not ended; the state of the others stays what it is. */
+static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_kernels *kernels,
+                        rnnat_step *step, int32_t when, const int32_t *lengths)
+{
+    const size_t bytes = (size_t)step->h_prev_stride * (size_t)kernels->elem;
+    int32_t row = 0;
+    while (row < step->rows) {
+        const bool active = when < lengths[row];
+        int32_t end = row + 1;
+        while (end < step->rows && (when < lengths[end]) == active) ++end;
+        rnnat_step some = rows_from(step, row, end - row, kernels->elem);
+        if (active)
+            op->ops->step(cell, kernels, &some);
+        else
+            memcpy(some.h_next, some.h_prev, (size_t)(end - row) * bytes);
+        row = end;
+    }
+}
+
+/* One direction of one recurrent layer over a chunk of time. */
+static void run_cell(rnnat_lane *lane, const rnnat_op *op, int32_t direction, rnnat_view in,
+                     rnnat_view out, span when, const int32_t *lengths)
+{
+    const rnnat_kernels *const kernels = lane->model->kernels;
+    const rnnat_cell *const cell = &op->cell[direction];
+    rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
+    const int32_t gates = cell->w_ih.n, pad = rnnat_pad(kernels, op->hidden);
+    const int32_t state_pad = rnnat_pad(kernels, op->state);
+    const rnnat_view gx = dense(lane, lane->gx, gates);
+
+    rnnat_gemm(&cell->w_ih, kernels, when.steps * lane->rows, gates, rows_of(lane, in, 0),
+               rows_of(lane, gx, 0), cell->bias);
+
+    rnnat_step step = {.rows = lane->rows,
+                       .k = op->state,
+                       .hidden = op->hidden,
+                       .relu = op->activation == RNNAT_RELU,
+                       .gh = lane->gh,
+                       .c = state->c,
+                       .bias_hn = cell->bias_hn,
+                       .peephole = cell->peephole,
+                       .z = lane->part[0],
+                       .rh = lane->part[1],
+                       .unprojected = lane->part[0],
+                       .gx_stride = gates,
+                       .h_prev_stride = state_pad,
+                       .h_next_stride = state_pad,
+                       .out_stride = out.row,
+                       .pad_stride = pad};
+    char *const features = out.base + (ptrdiff_t)direction * op->state * kernels->elem;
+    for (int32_t i = 0; i < when.steps; ++i) {
+        const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
+        step.gx = at(lane, gx, t, 0);
+        step.h_prev = state->h[state->now];
+        step.h_next = state->h[1 - state->now];
+        step.out = features + t * out.time * kernels->elem;
+        if (lengths)
+            step_active(op, cell, kernels, &step, when.first + t, lengths);
+        else
+            op->ops->step(cell, kernels, &step);
+        state->now = 1 - state->now;
+    }
+}
+
+static void run_op(rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out, span when,
+                   const int32_t *lengths)
+{
+    switch (op->kind) {
+    case RNNAT_LAYER_EMBEDDING: run_embedding(lane, op, in, out, when, lengths); break;
+    case RNNAT_LAYER_LINEAR: run_linear(lane, op, in, out, when); break;
+    case RNNAT_LAYER_RECURRENT: run_cell(lane, op, 0, in, out, when, lengths); break;
+    }
+    clear_padding(lane, out, op->output, when, lengths);
+}
+
+/* The view from step `first` on; elements of `elem` bytes. */
+static rnnat_view later(rnnat_view view, int32_t first, ptrdiff_t elem)
+{
+    view.base += first * view.time * elem;
+    return view;
+}
+
+static span chunk_of(const rnnat_lane *lane, int32_t first, int32_t time)
+{
+    const int32_t left = time - first;
+    return (span){first, left < lane->chunk ? left : lane->chunk};
+}
+
+/* Operations begin .. end - 1, all causal: every chunk of time passes through all of them. */
+static void run_chain(rnnat_lane *lane, int32_t begin, int32_t end, rnnat_view in, rnnat_view out,
+                      int32_t time, const int32_t *lengths)
+{
+    const rnnat_model *const model = lane->model;
+    const ptrdiff_t elem = model->kernels->elem;
+    const bool indices = model->ops[begin].kind == RNNAT_LAYER_EMBEDDING;
+    for (int32_t first = 0; first < time; first += lane->chunk) {
+        const span when = chunk_of(lane, first, time);
+        rnnat_view from = later(in, first, indices ? (ptrdiff_t)sizeof(int32_t) : elem);
+        for (int32_t i = begin; i < end; ++i) {
+            const rnnat_op *const op = &model->ops[i];
+            const rnnat_view to = i == end - 1 ? later(out, first, elem)
+                                               : dense(lane, lane->between[i % 2], op->output);
+            run_op(lane, op, from, to, when, lengths);
+            from = to;
+        }
+    }
+}
+
+/* One operation whose directions each pass over all of time. */
+static void run_whole(rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out,
+                      int32_t time, const int32_t *lengths)
+{
+    const ptrdiff_t elem = lane->model->kernels->elem;
+    for (int32_t d = 0; d < op->num_directions; ++d) {
+        const int32_t chunks = (time + lane->chunk - 1) / lane->chunk;
+        for (int32_t i = 0; i < chunks; ++i) {
+            const int32_t first = (op->reverse[d] ? chunks - 1 - i : i) * lane->chunk;
+            run_cell(lane, op, d, later(in, first, elem), later(out, first, elem),
+                     chunk_of(lane, first, time), lengths);
+        }
+    }
+    clear_padding(lane, out, op->output, (span){0, time}, lengths);
+}
+
+void rnnat_forward(rnnat_lane *lane, rnnat_view x, rnnat_view y, int32_t time,
+                   const int32_t *lengths)
+{
+    const rnnat_model *const model = lane->model;
+    rnnat_view in = x;
+    int32_t turn = 0;
+    for (int32_t begin = 0; begin < model->num_ops;) {
+        const rnnat_op *const op = &model->ops[begin];
+        int32_t end = begin + 1;
+        if (rnnat_op_is_causal(op))
+            while (end < model->num_ops && rnnat_op_is_causal(&model->ops[end])) ++end;
+        const rnnat_view out =
+            end == model->num_ops ? y
+                                  : dense(lane, lane->whole[turn], model->ops[end - 1].output);
+        if (rnnat_op_is_causal(op))
+            run_chain(lane, begin, end, in, out, time, lengths);
+        else
+            run_whole(lane, op, in, out, time, lengths);
+        in = out;
+        turn = 1 - turn;
+        begin = end;
+    }
+}

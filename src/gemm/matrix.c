@@ -1,0 +1,130 @@
+#include "matrix.h"
+
+#include <string.h>
+
+#include "blas.h"
+
+rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
+                               rnnat_gates gates, int32_t panel, bool blas)
+{
+    const int32_t n = gates.gates * rnnat_pad(kernels, gates.units);
+    rnnat_matrix matrix = {
+        .k = k, .n = n, .panel = blas ? n / kernels->lanes : panel, .blas = blas};
+    matrix.data = rnnat_arena_take(arena, (size_t)k * (size_t)kernels->elem, (size_t)n);
+    return matrix;
+}
+
+static int32_t column_of(const rnnat_kernels *kernels, const rnnat_gates *gates, int32_t gate,
+                         int32_t unit)
+{
+    const int32_t lanes = kernels->lanes;
+    return (unit / lanes * gates->gates + gate) * lanes + unit % lanes;
+}
+
+/* Reads `count` elements from `first` on, in the kernels' type. */
+static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tensor, size_t first,
+                          size_t count, void *out)
+{
+    if (kernels->elem == (int32_t)sizeof(float))
+        rnnat_tensor_read_f32(tensor, first, count, out);
+    else
+        rnnat_tensor_read_f64(tensor, first, count, out);
+}
+
+void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
+                       const rnnat_tensor *tensor)
+{
+    enum { piece = 64 };
+    union {
+        float f32[piece];
+        double f64[piece];
+        unsigned char bytes[1];
+    } values;
+    const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
+    const int32_t vectors = matrix->n / kernels->lanes;
+    unsigned char *const data = (unsigned char *)matrix->data;
+    memset(data, 0, k * (size_t)matrix->n * elem);
+    for (int32_t gate = 0; gate < gates.gates; ++gate) {
+        for (int32_t unit = 0; unit < gates.units; ++unit) {
+            const int32_t column = column_of(kernels, &gates, gate, unit);
+            const int32_t vector = column / kernels->lanes, panel = vector / matrix->panel;
+            const int32_t left = vectors - panel * matrix->panel;
+            const size_t width = (size_t)(left < matrix->panel ? left : matrix->panel) *
+                                 (size_t)kernels->lanes;
+            const size_t start =
+                (size_t)panel * (size_t)matrix->panel * (size_t)kernels->lanes * k +
+                (size_t)(column - panel * matrix->panel * kernels->lanes);
+            const size_t row = (size_t)(gates.first + gate) * (size_t)gates.units + (size_t)unit;
+            for (size_t from = 0; from < k; from += piece) {
+                const size_t count = k - from < piece ? k - from : piece;
+                read_elements(kernels, tensor, row * k + from, count, &values);
+                for (size_t i = 0; i < count; ++i)
+                    memcpy(data + (start + (from + i) * width) * elem, values.bytes + i * elem,
+                           elem);
+            }
+        }
+    }
+}
+
+void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
+                      const rnnat_tensor *tensor)
+{
+    for (int32_t gate = 0; gate < count; ++gate) {
+        for (int32_t unit = 0; unit < gates.units; ++unit) {
+            const int32_t column = column_of(kernels, &gates, gate, unit);
+            const size_t row = (size_t)(gates.first + gate) * (size_t)gates.units + (size_t)unit;
+            if (kernels->elem == (int32_t)sizeof(float)) {
+                float value;
+                rnnat_tensor_read_f32(tensor, row, 1, &value);
+                ((float *)dst)[column] += value;
+            } else {
+                double value;
+                rnnat_tensor_read_f64(tensor, row, 1, &value);
+                ((double *)dst)[column] += value;
+            }
+        }
+    }
+}
+
+/* A BLAS knows one stride for rows: groups of rows that have one are multiplied at once. */
+static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m,
+                      int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
+{
+    const ptrdiff_t elem = kernels->elem;
+    const bool linear = (a.inner_stride * a.inner == a.outer_stride || a.inner >= m) &&
+                        (c.inner_stride * c.inner == c.outer_stride || c.inner >= m);
+    const bool steps = a.inner == 1 && c.inner == 1;
+    const int32_t group = linear || steps ? m : a.inner;
+    const ptrdiff_t lda = steps ? a.outer_stride : a.inner_stride;
+    const ptrdiff_t ldc = steps ? c.outer_stride : c.inner_stride;
+    for (int32_t row = 0; row < m; row += group) {
+        const int32_t rows = m - row < group ? m - row : group;
+        const char *from = (const char *)a.base + row / a.inner * a.outer_stride * elem;
+        char *to = (char *)c.base + row / c.inner * c.outer_stride * elem;
+        for (int32_t r = 0; r < rows; ++r) {
+            if (bias)
+                memcpy(to + r * ldc * elem, bias, (size_t)n * (size_t)elem);
+            else
+                memset(to + r * ldc * elem, 0, (size_t)n * (size_t)elem);
+        }
+        if (elem == (ptrdiff_t)sizeof(float))
+            rnnat_blas_gemm_f32(rows, n, matrix->k, (const float *)from, lda, matrix->data,
+                                matrix->n, 1.0f, (float *)to, ldc);
+        else
+            rnnat_blas_gemm_f64(rows, n, matrix->k, (const double *)from, lda, matrix->data,
+                                matrix->n, 1.0, (double *)to, ldc);
+    }
+}
+
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m, int32_t n,
+                rnnat_rows a, rnnat_rows c, const void *bias)
+{
+    if (m == 0) return;
+    if (matrix->blas) {
+        blas_gemm(matrix, kernels, m, n, a, c, bias);
+        return;
+    }
+    const rnnat_gemm_args args = {
+        .m = m, .k = matrix->k, .n = n, .a = a, .c = c, .b = matrix->data, .bias = bias};
+    kernels->gemm(&args);
+}

@@ -1,0 +1,50 @@
+/* The seam of the matrix products: weights packed once, multiplied by whoever was chosen.
+ *
+ * A matrix [k, n] is stored in panels of a few vectors of columns, row k of a panel contiguous;
+ * the last panel may be narrower. One panel as wide as the whole matrix is plain row-major, which
+ * is what a BLAS reads. Gates are interleaved vector by vector (kernels/kernels.h).
+ */
+#ifndef RNNAT_MATRIX_H
+#define RNNAT_MATRIX_H
+
+#include "../arena.h"
+#include "../kernels/kernels.h"
+#include "../safetensors.h"
+
+typedef struct rnnat_matrix {
+    int32_t k;
+    int32_t n;     /* columns, padding included: whole vectors */
+    int32_t panel; /* vectors a panel */
+    bool blas;
+    const void *data;
+} rnnat_matrix;
+
+/* Which rows of a PyTorch weight [all gates * units, k] become columns: gates first ..
+ * first + gates - 1, unit by unit. */
+typedef struct rnnat_gates {
+    int32_t gates;
+    int32_t first;
+    int32_t units;
+} rnnat_gates;
+
+static inline int32_t rnnat_pad(const rnnat_kernels *kernels, int32_t n)
+{
+    return (n + kernels->lanes - 1) / kernels->lanes * kernels->lanes;
+}
+
+/* Takes memory for a matrix of `gates` x pad(units) columns. `panel` is in vectors. */
+rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
+                               rnnat_gates gates, int32_t panel, bool blas);
+/* Fills it from a tensor [rows, k]. */
+void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
+                       const rnnat_tensor *tensor);
+/* dst[column] += tensor[row] for the first `count` of the gates; dst has gates * pad(units)
+ * elements. */
+void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
+                      const rnnat_tensor *tensor);
+
+/* c[m, n] = bias + a[m, k] matrix; n of the matrix's columns are stored. */
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m, int32_t n,
+                rnnat_rows a, rnnat_rows c, const void *bias);
+
+#endif

@@ -1,0 +1,70 @@
+/* Every kernel, written once: included for each instruction set after its vec_<isa>.h, first with
+ * RNNAT_DOUBLE 0, then 1.
+ *
+ * A vec header promises, for S in f32 and f64: a type vec_S of lanes_S elements, and
+ *   load, store           any alignment
+ *   load_first(p, n, r)   the first n < lanes elements from p, the rest from r
+ *   store_first(p, n, v)  only the first n elements
+ *   set1 add sub mul div
+ *   fma(a, b, c)          a * b + c, the same rounding in every kernel of this instruction set
+ *   min, max              the second operand where the two do not compare: NaN passes through it
+ *   abs, copysign(v >= 0, sign)
+ *   pow2(n + magic)       2^n, where n is a whole number that `magic` pushed into the low bits
+ * and RNNAT_VEC_REGISTERS, how many vectors fit in registers.
+ */
+#include <math.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+#undef REAL
+#undef VEC
+#undef LANES
+#undef FN
+#if RNNAT_DOUBLE
+#define REAL double
+#define VEC vec_f64
+#define LANES lanes_f64
+#define FN(name) name##_f64
+#else
+#define REAL float
+#define VEC vec_f32
+#define LANES lanes_f32
+#define FN(name) name##_f32
+#endif
+
+#ifndef RNNAT_BODY_ONCE
+#define RNNAT_BODY_ONCE
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Blocks of rows x vectors that stay in registers, with room for the operands. */
+enum {
+    max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    max_vectors = 9,
+    rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
+    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    rows_of_2 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
+};
+
+/* Cuts `rows` into the fewest blocks of at most `most`, as even as can be: the next one's size. */
+static inline int32_t next_block(int32_t rows, int32_t most)
+{
+    const int32_t blocks = (rows + most - 1) / most;
+    return (rows + blocks - 1) / blocks;
+}
+#endif
+
+INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
+{
+    return (REAL *)rows->base + (r / rows->inner) * rows->outer_stride +
+           (r % rows->inner) * rows->inner_stride;
+}
+
+#include "activations.inc.h"
+#include "gemm.inc.h"
+#include "step.inc.h"

@@ -1,0 +1,76 @@
+/* What every instruction set offers: one const table of kernels for float, one for double.
+ *
+ * Weights come packed (gemm/matrix.h): columns in panels of a few vectors, row k of a panel
+ * contiguous. The columns of a cell's gates are interleaved vector by vector, so that panel p
+ * holds all gates of units p * lanes .. p * lanes + lanes - 1. Padded columns are zero.
+ *
+ * Strides count elements. Sizes ending in `_pad` are rounded up to whole vectors.
+ */
+#ifndef RNNAT_KERNELS_H
+#define RNNAT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../types.h"
+
+/* Vectors in one panel of an rnnat_gemm matrix. */
+#define RNNAT_GEMM_PANEL 4
+
+/* Rows addressed in two levels: row r is at base + (r / inner) * outer_stride
+ * + (r % inner) * inner_stride. Rows of time and batch, in any layout, without a copy. */
+typedef struct rnnat_rows {
+    const void *base;
+    int32_t inner;
+    ptrdiff_t inner_stride;
+    ptrdiff_t outer_stride;
+} rnnat_rows;
+
+/* c[m, n] = bias + a[m, k] b. */
+typedef struct rnnat_gemm_args {
+    int32_t m, k, n;    /* n: valid columns; the rest of the last vector is not stored */
+    rnnat_rows a, c;
+    const void *b;      /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
+    const void *bias;   /* [n_pad], or NULL for zero */
+} rnnat_gemm_args;
+
+/* One time step of one direction of one layer, for some rows of the batch. */
+typedef struct rnnat_step {
+    int32_t rows;
+    int32_t k;              /* features of h_prev that the recurrent product reads */
+    int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
+    int32_t relu;           /* RNN: relu instead of tanh */
+    const void *w;          /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
+    const void *gx;         /* input projection with its bias, gates interleaved [rows, gates * pad] */
+    void *gh;               /* recurrent product where a BLAS made it, laid out like gx */
+    const void *h_prev;     /* [rows, pad] */
+    void *h_next;           /* [rows, pad]; all of it is written, padding included */
+    void *out;              /* [rows, hidden] a second, exact copy of h_next, or NULL */
+    void *c;                /* LSTM: the cell state [rows, pad], updated in place */
+    const void *bias_hn;    /* GRU, reset after: b_hn [pad] */
+    const void *peephole;   /* LSTM: diagonals i, f, o [3, pad], or NULL */
+    void *z, *rh;           /* GRU, reset before: [rows, pad] between its two parts */
+    void *unprojected;      /* LSTM with a projection: o tanh(c) [rows, pad] */
+    ptrdiff_t gx_stride, gh_stride, h_prev_stride, h_next_stride, out_stride, pad_stride;
+} rnnat_step;
+
+typedef struct rnnat_kernels {
+    const char *isa;
+    int32_t lanes;      /* elements of a vector */
+    int32_t elem;       /* bytes of an element */
+    void (*gemm)(const rnnat_gemm_args *args);
+    void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
+    void (*rnn)(const rnnat_step *step);
+    void (*gru)(const rnnat_step *step);          /* reset after the product */
+    void (*gru_gates)(const rnnat_step *step);    /* reset before it: r, z; leaves r * h and z */
+    void (*gru_new)(const rnnat_step *step);      /* then n and h' */
+    void (*lstm)(const rnnat_step *step);
+} rnnat_kernels;
+
+/* [0] float, [1] double. */
+extern const rnnat_kernels rnnat_kernels_baseline[2];
+extern const rnnat_kernels rnnat_kernels_avx2[2];
+extern const rnnat_kernels rnnat_kernels_avx512[2];
+extern const rnnat_kernels rnnat_kernels_neon[2];
+
+#endif

@@ -1,0 +1,5 @@
+#include "vec_avx2.h"
+
+#define RNNAT_TABLE rnnat_kernels_avx2
+#define RNNAT_ISA_NAME "avx2"
+#include "table.inc.h"

@@ -1,0 +1,5 @@
+#include "vec_portable.h"
+
+#define RNNAT_TABLE rnnat_kernels_baseline
+#define RNNAT_ISA_NAME "baseline"
+#include "table.inc.h"

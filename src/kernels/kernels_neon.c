@@ -1,0 +1,5 @@
+#include "vec_neon.h"
+
+#define RNNAT_TABLE rnnat_kernels_neon
+#define RNNAT_ISA_NAME "neon"
+#include "table.inc.h"

@@ -1,0 +1,214 @@
+/* One time step of each cell: the recurrent product and, while its sums are still in registers,
+ * the gates. Part of body.inc.h. The equations are in cells/<cell>.c.
+ *
+ * A block is `rows` rows of the batch by `panels` panels of units, `gates` vectors a panel:
+ * acc[r][p * gates + g]. Every sum starts from the input projection (or, for n of a GRU that
+ * resets after the product, from b_hn) and adds k = 0, 1, 2, ... in that order in any block, so
+ * the bits of a row do not depend on the batch around it.
+ */
+
+/* acc += h_prev w, for w in panels that are `gates` vectors wide. */
+INLINE void FN(recurrent_product)(VEC acc[][max_vectors], const REAL *h, ptrdiff_t h_stride,
+                                  int32_t depth, const REAL *w, const int rows, const int panels,
+                                  const int gates)
+{
+    const ptrdiff_t panel_size = (ptrdiff_t)depth * gates * LANES;
+    for (ptrdiff_t k = 0; k < depth; ++k) {
+        VEC x[max_rows];
+        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(h[r * h_stride + k]);
+        UNROLL for (int p = 0; p < panels; ++p)
+        {
+            UNROLL for (int g = 0; g < gates; ++g)
+            {
+                const VEC v = FN(load)(w + p * panel_size + (k * gates + g) * LANES);
+                UNROLL for (int r = 0; r < rows; ++r)
+                    acc[r][p * gates + g] = FN(fma)(x[r], v, acc[r][p * gates + g]);
+            }
+        }
+    }
+}
+
+/* Where the sums start, and the recurrent product: packed here, or made by a BLAS in s->gh.
+ * Of the projection's `gx_gates` gates this step has `gates`, from `gx_first` on; those before
+ * `fresh` start from the projection, the others from `start`. */
+INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
+                            ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
+                            const int panels, const int gates, const int gx_gates,
+                            const int gx_first, const int fresh, const REAL *start)
+{
+    const REAL *gx = (const REAL *)s->gx + row * s->gx_stride;
+    const REAL *gh = (const REAL *)s->gh + row * s->gh_stride;
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+        UNROLL for (int g = 0; g < gates; ++g)
+        {
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                VEC v = g < fresh ? FN(load)(gx + r * s->gx_stride + unit * gx_gates +
+                                             (gx_first + g) * LANES)
+                        : start   ? FN(load)(start + unit)
+                                  : FN(set1)(0);
+                if (!s->w)
+                    v = FN(add)(v, FN(load)(gh + r * s->gh_stride + unit * gates + g * LANES));
+                acc[r][p * gates + g] = v;
+            }
+        }
+    }
+    if (s->w)
+        FN(recurrent_product)(acc, h, h_stride, s->k,
+                              (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES,
+                              rows, panels, gates);
+}
+
+INLINE void FN(put_h)(const rnnat_step *s, int32_t row, int32_t panel, VEC h)
+{
+    const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
+    FN(store)((REAL *)s->h_next + row * s->h_next_stride + unit, h);
+    if (s->out) {
+        REAL *out = (REAL *)s->out + row * s->out_stride + unit;
+        if (s->hidden - unit >= LANES)
+            FN(store)(out, h);
+        else
+            FN(store_first)(out, (int32_t)(s->hidden - unit), h);
+    }
+}
+
+/* ---- RNN: h' = act(W_ih x + W_hh h + b) ---- */
+
+static void FN(rnn_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+{
+    FN(put_h)(s, row, panel, s->relu ? FN(relu)(sums[0]) : FN(tanh)(sums[0]));
+}
+
+/* ---- GRU, reset after: n = tanh(gx_n + r (W_hn h + b_hn)), h' = n + z (h - n) ---- */
+
+static void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+{
+    const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
+    const VEC gx_n = FN(load)((const REAL *)s->gx + row * s->gx_stride + unit * 3 + 2 * LANES);
+    const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
+    const VEC r = FN(sigmoid)(sums[0]), z = FN(sigmoid)(sums[1]);
+    const VEC n = FN(tanh)(FN(fma)(r, sums[2], gx_n));
+    FN(put_h)(s, row, panel, FN(fma)(z, FN(sub)(h, n), n));
+}
+
+/* ---- GRU, reset before: first r and z of all units, then n = tanh(gx_n + W_hn (r h)) ---- */
+
+static void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
+                                   const VEC *sums)
+{
+    const ptrdiff_t unit = (ptrdiff_t)panel * LANES, at = row * s->pad_stride + unit;
+    const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
+    FN(store)((REAL *)s->rh + at, FN(mul)(FN(sigmoid)(sums[0]), h));
+    FN(store)((REAL *)s->z + at, FN(sigmoid)(sums[1]));
+}
+
+static void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+{
+    const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
+    const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
+    const VEC z = FN(load)((const REAL *)s->z + row * s->pad_stride + unit);
+    const VEC n = FN(tanh)(sums[0]);
+    FN(put_h)(s, row, panel, FN(fma)(z, FN(sub)(h, n), n));
+}
+
+/* ---- LSTM: c' = f c + i g, h' = o tanh(c'); peepholes: i and f see c, o sees c' ---- */
+
+static void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+{
+    const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
+    const REAL *peephole = (const REAL *)s->peephole + unit;
+    REAL *cell = (REAL *)s->c + row * s->pad_stride + unit;
+    VEC c = FN(load)(cell);
+    VEC i = sums[0], f = sums[1], o = sums[3];
+    if (s->peephole) {
+        i = FN(fma)(FN(load)(peephole), c, i);
+        f = FN(fma)(FN(load)(peephole + s->pad_stride), c, f);
+    }
+    c = FN(fma)(FN(sigmoid)(f), c, FN(mul)(FN(sigmoid)(i), FN(tanh)(sums[2])));
+    if (s->peephole) o = FN(fma)(FN(load)(peephole + 2 * s->pad_stride), c, o);
+    FN(store)(cell, c);
+    FN(put_h)(s, row, panel, FN(mul)(FN(sigmoid)(o), FN(tanh)(c)));
+}
+
+/* ---- all units and rows of a step, in blocks ---- */
+
+/* One block: the sums in registers, then the gates row by row and panel by panel.
+ * `gates`, `gx_gates`, `gx_first`, `fresh`, `h` and `start` as in preactivate. */
+#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, FRESH, H, H_STRIDE, START)                     \
+    INLINE void FN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,  \
+                                 const int panels)                                                 \
+    {                                                                                              \
+        VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
+        const REAL *h = (const REAL *)s->H + row * s->H_STRIDE;                                    \
+        FN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,         \
+                        GX_FIRST, FRESH, START);                                                   \
+        UNROLL for (int r = 0; r < rows; ++r)                                                      \
+        {                                                                                          \
+            UNROLL for (int v = 0; v < panels * GATES; ++v)                                        \
+                sums[r * panels * GATES + v] = acc[r][v];                                          \
+        }                                                                                          \
+        for (int r = 0; r < rows; ++r)                                                             \
+            for (int p = 0; p < panels; ++p)                                                       \
+                FN(name##_postgemm)(s, row + r, panel + p, sums + (r * panels + p) * GATES);       \
+    }
+
+STEP_BLOCK(rnn, 1, 1, 0, 1, h_prev, h_prev_stride, NULL)
+STEP_BLOCK(gru, 3, 3, 0, 2, h_prev, h_prev_stride, s->bias_hn)
+STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL)
+STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL)
+STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
+
+/* Blocks of one row and several panels: enough sums at once to hide the latency of one. */
+#define STEP_SINGLE(name, PANELS)                                                                  \
+    static int32_t FN(name##_single)(const rnnat_step *s, int32_t row, int32_t panels)             \
+    {                                                                                              \
+        int32_t panel = 0;                                                                         \
+        for (; panel + PANELS <= panels; panel += PANELS)                                          \
+            FN(name##_block)(s, row, panel, 1, PANELS);                                            \
+        return panel;                                                                              \
+    }
+#define STEP_ROWS(name, R)                                                                         \
+    case R: FN(name##_block)(s, row, panel, R, 1); break;
+#define STEP_ROWS_NARROW(name)                                                                     \
+    STEP_ROWS(name, 1) STEP_ROWS(name, 2) STEP_ROWS(name, 3) STEP_ROWS(name, 4)
+#if RNNAT_VEC_REGISTERS >= 32
+#define STEP_ROWS_3(name)                                                                          \
+    STEP_ROWS_NARROW(name)                                                                         \
+    STEP_ROWS(name, 5) STEP_ROWS(name, 6) STEP_ROWS(name, 7) STEP_ROWS(name, 8)
+#define STEP_ROWS_4(name) STEP_ROWS_NARROW(name) STEP_ROWS(name, 5) STEP_ROWS(name, 6)
+#else
+#define STEP_ROWS_3(name) STEP_ROWS_NARROW(name)
+#define STEP_ROWS_4(name) STEP_ROWS(name, 1) STEP_ROWS(name, 2) STEP_ROWS(name, 3)
+#endif
+#define STEP(name, SINGLE, MOST, ROWS)                                                             \
+    STEP_SINGLE(name, SINGLE)                                                                      \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        const int32_t panels = (s->hidden + LANES - 1) / LANES;                                    \
+        int32_t panel = s->rows == 1 ? FN(name##_single)(s, 0, panels) : 0;                        \
+        for (; panel < panels; ++panel) {                                                          \
+            for (int32_t row = 0; row < s->rows;) {                                                \
+                const int32_t rows = next_block(s->rows - row, MOST);                              \
+                switch (rows) {                                                                    \
+                    ROWS(name)                                                                     \
+                }                                                                                  \
+                row += rows;                                                                       \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+STEP(rnn, 8, rows_of_2, STEP_ROWS_3)
+STEP(gru, 3, rows_of_3, STEP_ROWS_3)
+STEP(gru_gates, 4, rows_of_2, STEP_ROWS_3)
+STEP(gru_new, 8, rows_of_2, STEP_ROWS_3)
+STEP(lstm, 2, rows_of_4, STEP_ROWS_4)
+
+#undef STEP
+#undef STEP_BLOCK
+#undef STEP_SINGLE
+#undef STEP_ROWS
+#undef STEP_ROWS_NARROW
+#undef STEP_ROWS_3
+#undef STEP_ROWS_4

@@ -1,0 +1,65 @@
+/* AVX2 with FMA: 8 floats or 4 doubles. See body.inc.h for what each name promises. */
+#ifndef RNNAT_VEC_AVX2_H
+#define RNNAT_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define RNNAT_VEC_REGISTERS 16
+
+enum { lanes_f32 = 8, lanes_f64 = 4 };
+typedef __m256 vec_f32;
+typedef __m256d vec_f64;
+
+static inline __m256i first_f32(int32_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline __m256i first_f64(int32_t n)
+{
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+
+#define RNNAT_VEC(T, S, P, M)                                                                      \
+    static inline T load_##S(const P *p) { return _mm256_loadu_##M(p); }                           \
+    static inline void store_##S(P *p, T v) { _mm256_storeu_##M(p, v); }                           \
+    static inline T load_first_##S(const P *p, int32_t n, T rest)                                  \
+    {                                                                                              \
+        const __m256i mask = first_##S(n);                                                         \
+        return _mm256_blendv_##M(rest, _mm256_maskload_##M(p, mask), _mm256_castsi256_##M(mask));  \
+    }                                                                                              \
+    static inline void store_first_##S(P *p, int32_t n, T v)                                       \
+    {                                                                                              \
+        _mm256_maskstore_##M(p, first_##S(n), v);                                                  \
+    }                                                                                              \
+    static inline T set1_##S(P x) { return _mm256_set1_##M(x); }                                   \
+    static inline T add_##S(T a, T b) { return _mm256_add_##M(a, b); }                             \
+    static inline T sub_##S(T a, T b) { return _mm256_sub_##M(a, b); }                             \
+    static inline T mul_##S(T a, T b) { return _mm256_mul_##M(a, b); }                             \
+    static inline T div_##S(T a, T b) { return _mm256_div_##M(a, b); }                             \
+    static inline T fma_##S(T a, T b, T c) { return _mm256_fmadd_##M(a, b, c); }                   \
+    static inline T min_##S(T a, T b) { return _mm256_min_##M(a, b); }                             \
+    static inline T max_##S(T a, T b) { return _mm256_max_##M(a, b); }                             \
+    static inline T abs_##S(T v) { return _mm256_andnot_##M(_mm256_set1_##M((P)-0.0), v); }        \
+    static inline T copysign_##S(T v, T sign)                                                      \
+    {                                                                                              \
+        const T bit = _mm256_set1_##M((P)-0.0);                                                    \
+        return _mm256_or_##M(v, _mm256_and_##M(sign, bit));                                        \
+    }
+
+RNNAT_VEC(vec_f32, f32, float, ps)
+RNNAT_VEC(vec_f64, f64, double, pd)
+#undef RNNAT_VEC
+
+static inline vec_f32 pow2_f32(vec_f32 n)
+{
+    const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3f800000)));
+}
+static inline vec_f64 pow2_f64(vec_f64 n)
+{
+    const __m256i bits = _mm256_slli_epi64(_mm256_castpd_si256(n), 52);
+    return _mm256_castsi256_pd(_mm256_add_epi64(bits, _mm256_set1_epi64x(0x3ff0000000000000)));
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* Any compiler with GNU vectors: 16 bytes, which becomes SSE2 on x86-64, NEON or SIMD128 where the
+ * target has it, and plain scalar code where it has nothing. No fused multiply-add: a product and
+ * a sum, each rounded. See body.inc.h for what each name promises. */
+#ifndef RNNAT_VEC_PORTABLE_H
+#define RNNAT_VEC_PORTABLE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define RNNAT_VEC_REGISTERS 16
+
+enum { lanes_f32 = 4, lanes_f64 = 2 };
+typedef float vec_f32 __attribute__((vector_size(16)));
+typedef double vec_f64 __attribute__((vector_size(16)));
+typedef uint32_t bits_f32 __attribute__((vector_size(16)));
+typedef uint64_t bits_f64 __attribute__((vector_size(16)));
+
+#define RNNAT_VEC(T, S, P, B)                                                                      \
+    static inline T load_##S(const P *p)                                                           \
+    {                                                                                              \
+        T v;                                                                                       \
+        memcpy(&v, p, sizeof v);                                                                   \
+        return v;                                                                                  \
+    }                                                                                              \
+    static inline void store_##S(P *p, T v) { memcpy(p, &v, sizeof v); }                           \
+    static inline T load_first_##S(const P *p, int32_t n, T rest)                                  \
+    {                                                                                              \
+        for (int32_t i = 0; i < n; ++i) rest[i] = p[i];                                            \
+        return rest;                                                                               \
+    }                                                                                              \
+    static inline void store_first_##S(P *p, int32_t n, T v)                                       \
+    {                                                                                              \
+        for (int32_t i = 0; i < n; ++i) p[i] = v[i];                                               \
+    }                                                                                              \
+    static inline T set1_##S(P x) { return x - (T){0}; }                                           \
+    static inline T add_##S(T a, T b) { return a + b; }                                            \
+    static inline T sub_##S(T a, T b) { return a - b; }                                            \
+    static inline T mul_##S(T a, T b) { return a * b; }                                            \
+    static inline T div_##S(T a, T b) { return a / b; }                                            \
+    static inline T fma_##S(T a, T b, T c) { return a * b + c; }                                   \
+    static inline T select_##S(B mask, T a, T b) { return (T)(((B)a & mask) | ((B)b & ~mask)); }   \
+    static inline T min_##S(T a, T b) { return select_##S((B)(a < b), a, b); }                     \
+    static inline T max_##S(T a, T b) { return select_##S((B)(a > b), a, b); }                     \
+    static inline T abs_##S(T v) { return (T)((B)v & ~(B)set1_##S((P)-0.0)); }                     \
+    static inline T copysign_##S(T v, T sign) { return (T)((B)v | ((B)sign & (B)set1_##S((P)-0.0))); }
+
+RNNAT_VEC(vec_f32, f32, float, bits_f32)
+RNNAT_VEC(vec_f64, f64, double, bits_f64)
+#undef RNNAT_VEC
+
+static inline vec_f32 pow2_f32(vec_f32 n) { return (vec_f32)(((bits_f32)n << 23) + 0x3f800000u); }
+static inline vec_f64 pow2_f64(vec_f64 n)
+{
+    return (vec_f64)(((bits_f64)n << 52) + UINT64_C(0x3ff0000000000000));
+}
+
+#endif

@@ -1,0 +1,118 @@
+#include "lane.h"
+
+#include <string.h>
+
+/* A chunk's projection should stay in a core's second-level cache together with the weights. */
+enum { chunk_bytes = 128 * 1024, chunk_rows_least = 12 };
+
+int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time)
+{
+    const int64_t widest = model->max_gates > model->max_width ? model->max_gates : model->max_width;
+    const int64_t row_bytes = widest * model->kernels->elem;
+    const int64_t by_bytes = chunk_bytes / (row_bytes * (rows > 0 ? rows : 1));
+    const int64_t least = rows > 0 ? (chunk_rows_least + rows - 1) / rows : 1;
+    const int64_t steps = by_bytes > least ? by_bytes : least;
+    const int64_t most = time > 0 ? time : 1;
+    return (int32_t)(steps < most ? steps : most);
+}
+
+/* True where some operation after the first must wait for the whole output of the one before. */
+static bool needs_whole(const rnnat_model *model)
+{
+    for (int32_t i = 1; i < model->num_ops; ++i)
+        if (!rnnat_op_is_causal(&model->ops[i]) || !rnnat_op_is_causal(&model->ops[i - 1]))
+            return true;
+    return false;
+}
+
+void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
+                      rnnat_lane *lane)
+{
+    const rnnat_kernels *const kernels = model->kernels;
+    const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
+    const size_t gates = (size_t)model->max_gates, hidden = (size_t)model->max_hidden;
+    const size_t width = (size_t)model->max_width;
+    *lane = (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(model, rows, time)};
+    const size_t steps = (size_t)lane->chunk;
+    lane->cells = rnnat_arena_take(arena, (size_t)model->num_cells, sizeof *lane->cells);
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        for (int32_t d = 0; d < op->num_directions; ++d) {
+            const size_t state = (size_t)rnnat_pad(kernels, op->state);
+            rnnat_cell_state cell = {.now = 0};
+            cell.h[0] = rnnat_arena_take(arena, n * state, elem);
+            cell.h[1] = rnnat_arena_take(arena, n * state, elem);
+            if (op->ops->num_states == 2)
+                cell.c = rnnat_arena_take(arena, n * (size_t)rnnat_pad(kernels, op->hidden), elem);
+            if (lane->cells) lane->cells[op->first_cell + d] = cell;
+        }
+    }
+    lane->gx = rnnat_arena_take(arena, steps * n, gates * elem);
+    lane->gh = rnnat_arena_take(arena, n, gates * elem);
+    for (int i = 0; i < 2; ++i) {
+        lane->part[i] = rnnat_arena_take(arena, n, hidden * elem);
+        if (model->num_ops > 1 + i)
+            lane->between[i] = rnnat_arena_take(arena, steps * n, width * elem);
+        if (needs_whole(model))
+            lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
+    }
+}
+
+void rnnat_lane_reset(rnnat_lane *lane)
+{
+    const rnnat_model *const model = lane->model;
+    const size_t bytes = (size_t)lane->rows * (size_t)model->kernels->elem;
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        for (int32_t d = 0; d < op->num_directions; ++d) {
+            rnnat_cell_state *const cell = &lane->cells[op->first_cell + d];
+            const size_t state = (size_t)rnnat_pad(model->kernels, op->state);
+            memset(cell->h[0], 0, state * bytes);
+            memset(cell->h[1], 0, state * bytes);
+            if (cell->c) memset(cell->c, 0, (size_t)rnnat_pad(model->kernels, op->hidden) * bytes);
+            cell->now = 0;
+        }
+    }
+}
+
+/* Copies between the dense array and the lane's padded rows, in the direction asked for. */
+static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int32_t batch,
+                       int32_t first_row, bool into_lane)
+{
+    const rnnat_model *const model = lane->model;
+    const size_t elem = (size_t)model->kernels->elem;
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        if (op->kind != RNNAT_LAYER_RECURRENT || index < op->first_state ||
+            index >= op->first_state + op->ops->num_states)
+            continue;
+        const bool is_c = index > op->first_state;
+        const int32_t features = is_c ? op->hidden : op->state;
+        const size_t stride = (size_t)rnnat_pad(model->kernels, features) * elem;
+        const size_t bytes = (size_t)features * elem;
+        for (int32_t d = 0; d < op->num_directions; ++d) {
+            const rnnat_cell_state *const cell = &lane->cells[op->first_cell + d];
+            char *const rows = is_c ? cell->c : cell->h[cell->now];
+            const size_t first = (size_t)(op->first_row + d) * (size_t)batch + (size_t)first_row;
+            for (size_t r = 0; r < (size_t)lane->rows; ++r) {
+                char *const dense = values + (first + r) * bytes;
+                if (into_lane)
+                    memcpy(rows + r * stride, dense, bytes);
+                else
+                    memcpy(dense, rows + r * stride, bytes);
+            }
+        }
+    }
+}
+
+void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, int32_t batch,
+                          int32_t first_row)
+{
+    copy_state(lane, index, (char *)values, batch, first_row, true);
+}
+
+void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,
+                          int32_t first_row)
+{
+    copy_state(lane, index, values, batch, first_row, false);
+}

@@ -1,0 +1,43 @@
+/* A lane: the memory with which one thread runs a model over some rows of a batch. Its cells hold
+ * the recurrent state; the rest is scratch, bounded whatever the length of the sequence, unless a
+ * layer needs a whole sequence before the next one can begin. */
+#ifndef RNNAT_LANE_H
+#define RNNAT_LANE_H
+
+#include "model.h"
+
+/* The state of one direction of one recurrent operation, rows padded to whole vectors. */
+typedef struct rnnat_cell_state {
+    char *h[2]; /* [rows, pad(state)]: now and next */
+    char *c;    /* LSTM: [rows, pad(hidden)] */
+    int32_t now;
+} rnnat_cell_state;
+
+typedef struct rnnat_lane {
+    const rnnat_model *model;
+    int32_t rows;
+    int32_t chunk; /* steps that are projected at once */
+    rnnat_cell_state *cells;
+    char *gx;          /* [chunk * rows, max_gates] input projection */
+    char *gh;          /* [rows, max_gates] recurrent product of a BLAS */
+    char *part[2];     /* [rows, max_hidden] inside a step */
+    char *between[2];  /* [chunk, rows, max_width] from one operation to the next */
+    char *whole[2];    /* [time, rows, max_width], where a layer needs all of time */
+} rnnat_lane;
+
+/* Steps to project at once, of at most `time`. */
+int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time);
+/* Lays a lane out in the arena. `time`: the longest sequence it will run at once. */
+void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
+                      rnnat_lane *lane);
+/* All states become zero, their padding included. */
+void rnnat_lane_reset(rnnat_lane *lane);
+
+/* Copies rows first_row .. of state array `index`, dense [its rows, batch, features], into the
+ * lane or out of it. */
+void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, int32_t batch,
+                          int32_t first_row);
+void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,
+                          int32_t first_row);
+
+#endif

@@ -1,0 +1,200 @@
+#include "model.h"
+
+#include <string.h>
+
+/* key = text + decimal `n`. */
+static void numbered(char *key, const char *text, int32_t n)
+{
+    char digits[12];
+    size_t used = strlen(text), count = 0;
+    memcpy(key, text, used);
+    do {
+        digits[count++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    while (count) key[used++] = digits[--count];
+    key[used] = '\0';
+}
+
+static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
+{
+    char value[8];
+    rnnat_status status = rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
+    if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+    if (strcmp(value, "1") != 0) return RNNAT_ERROR_UNSUPPORTED;
+    status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
+    if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+    *count = 0;
+    for (const char *c = value; *c; ++c) {
+        if (*c < '0' || *c > '9') return RNNAT_ERROR_FORMAT;
+        *count = *count * 10 + (*c - '0');
+    }
+    return *count > 0 && *count <= RNNAT_SAFETENSORS_MAX_ENTRIES ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+}
+
+static rnnat_status read_layer(const rnnat_safetensors *file, int32_t index,
+                               rnnat_layer_text *layer)
+{
+    char key[32], text[512];
+    numbered(key, "rnn_native.layer.", index);
+    if (rnnat_safetensors_metadata(file, key, text, sizeof text) != RNNAT_OK)
+        return RNNAT_ERROR_FORMAT;
+    return rnnat_layer_text_parse(text, layer);
+}
+
+static rnnat_status build_embedding(rnnat_builder *build, const rnnat_layer_text *layer,
+                                    rnnat_op *op)
+{
+    rnnat_tensor tensor;
+    const rnnat_status status =
+        rnnat_build_tensor(build, "weight", layer->input_size, layer->output_size, &tensor);
+    if (status != RNNAT_OK) return status;
+    const size_t count = (size_t)layer->input_size * (size_t)layer->output_size;
+    void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
+    build->num_parameters += count;
+    op->table = table;
+    if (table && build->kernels->elem == (int32_t)sizeof(float))
+        rnnat_tensor_read_f32(&tensor, 0, count, table);
+    else if (table)
+        rnnat_tensor_read_f64(&tensor, 0, count, table);
+    return RNNAT_OK;
+}
+
+static rnnat_status build_linear(rnnat_builder *build, const rnnat_layer_text *layer, rnnat_op *op)
+{
+    const rnnat_gates out = {1, 0, layer->output_size};
+    const rnnat_status status = rnnat_build_matrix(build, "weight", 1, out, layer->input_size,
+                                                   RNNAT_GEMM_PANEL, &op->weight);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(build, out);
+    op->bias = bias;
+    return rnnat_build_add(build, "bias", 1, out, 1, bias);
+}
+
+/* One layer of a recurrent layer's stack, all its directions. */
+static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text *layer,
+                                    int32_t depth, rnnat_op *op)
+{
+    op->ops = rnnat_cell_find(layer);
+    op->hidden = layer->output_size; /* of a recurrent layer: hidden_size */
+    op->state = layer->proj_size ? layer->proj_size : layer->output_size;
+    op->num_directions = layer->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    op->output = op->state * op->num_directions;
+    op->input = depth ? op->output : layer->input_size;
+    op->first_row = depth * op->num_directions;
+    for (int32_t d = 0; d < op->num_directions; ++d) {
+        char suffix[32];
+        op->reverse[d] = layer->direction == RNNAT_REVERSE || d == 1;
+        numbered(suffix, "_l", depth);
+        if (op->reverse[d]) memcpy(suffix + strlen(suffix), "_reverse", sizeof "_reverse");
+        build->suffix = suffix;
+        const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
+        build->suffix = "";
+        if (status != RNNAT_OK) return status;
+    }
+    return RNNAT_OK;
+}
+
+static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
+
+/* What the whole model must know of one more operation. */
+static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat_op *op)
+{
+    if (model->num_ops == 0) {
+        model->info.takes_indices = op->kind == RNNAT_LAYER_EMBEDDING;
+        model->info.input_size = op->input;
+    } else if (op->kind == RNNAT_LAYER_EMBEDDING) {
+        return RNNAT_ERROR_UNSUPPORTED;
+    } else if (op->input != model->info.output_size) {
+        return RNNAT_ERROR_SHAPE;
+    }
+    model->info.output_size = op->output;
+    model->max_width = larger(model->max_width, op->output);
+    if (op->kind == RNNAT_LAYER_RECURRENT) {
+        op->first_cell = model->num_cells;
+        model->num_cells += op->num_directions;
+        const int32_t pad = rnnat_pad(build->kernels, op->hidden);
+        model->max_gates = larger(model->max_gates, op->ops->gates * pad);
+        model->max_hidden = larger(model->max_hidden, pad);
+        if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
+    }
+    if (model->ops) model->ops[model->num_ops] = *op;
+    ++model->num_ops;
+    return RNNAT_OK;
+}
+
+/* One layer of the file: one operation, or as many as its stack is high. */
+static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_t index,
+                                const rnnat_layer_text *layer)
+{
+    char prefix[16];
+    numbered(prefix, "", index);
+    memcpy(prefix + strlen(prefix), ".", sizeof ".");
+    build->prefix = prefix;
+    const bool recurrent = layer->kind == RNNAT_LAYER_RECURRENT;
+    const int32_t first_state = model->info.num_states;
+    for (int32_t depth = 0; depth < (recurrent ? layer->num_layers : 1); ++depth) {
+        rnnat_op op = {.kind = layer->kind,
+                       .input = layer->input_size,
+                       .output = layer->output_size,
+                       .activation = layer->activation,
+                       .first_state = first_state};
+        rnnat_status status = recurrent ? build_recurrent(build, layer, depth, &op)
+                              : layer->kind == RNNAT_LAYER_LINEAR
+                                  ? build_linear(build, layer, &op)
+                                  : build_embedding(build, layer, &op);
+        if (status == RNNAT_OK) status = add_op(model, build, &op);
+        if (status != RNNAT_OK) return status;
+        if (recurrent && depth == 0) {
+            model->info.num_states += op.ops->num_states;
+            for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
+                model->states[first_state + i] =
+                    (struct rnnat_state_shape){layer->num_layers * op.num_directions,
+                                               i == 0 ? op.state : op.hidden};
+        }
+    }
+    return RNNAT_OK;
+}
+
+/* Counts operations and states, so that their arrays can be taken before they are filled. */
+static rnnat_status count_ops(const rnnat_safetensors *file, int32_t layers, size_t *ops,
+                              size_t *states)
+{
+    *ops = *states = 0;
+    for (int32_t i = 0; i < layers; ++i) {
+        rnnat_layer_text layer;
+        const rnnat_status status = read_layer(file, i, &layer);
+        if (status != RNNAT_OK) return status;
+        const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
+        *ops += recurrent ? (size_t)layer.num_layers : 1;
+        *states += recurrent ? (size_t)rnnat_cell_find(&layer)->num_states : 0;
+    }
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model)
+{
+    int32_t layers;
+    size_t ops, states;
+    rnnat_status status = read_count(build->file, &layers);
+    if (status == RNNAT_OK) status = count_ops(build->file, layers, &ops, &states);
+    if (status != RNNAT_OK) return status;
+    *model = (rnnat_model){.kernels = build->kernels,
+                           .info = {.struct_size = sizeof(rnnat_model_info),
+                                    .matmul = matmul,
+                                    .num_layers = layers,
+                                    .streamable = 1}};
+    model->ops = rnnat_arena_take(&build->arena, ops, sizeof *model->ops);
+    model->states = rnnat_arena_take(&build->arena, states, sizeof *model->states);
+    for (int32_t i = 0; i < layers; ++i) {
+        rnnat_layer_text layer;
+        status = read_layer(build->file, i, &layer);
+        if (status == RNNAT_OK) status = build_layer(build, model, i, &layer);
+        if (status != RNNAT_OK) return status;
+        if (build->arena.overflow) return RNNAT_ERROR_OVERFLOW;
+    }
+    model->info.dtype = build->kernels->elem == (int32_t)sizeof(float) ? RNNAT_F32 : RNNAT_F64;
+    model->info.num_parameters = build->num_parameters;
+    model->info.memory = rnnat_arena_need(&build->arena);
+    return RNNAT_OK;
+}

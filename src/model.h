@@ -1,0 +1,52 @@
+/* A model: layers -> operations over packed, immutable weights. */
+#ifndef RNNAT_MODEL_H
+#define RNNAT_MODEL_H
+
+#include "cells/cell.h"
+#include "rnn_native.h"
+
+/* One operation of the chain: a layer of the file, or one of a recurrent layer's stack. */
+typedef struct rnnat_op {
+    rnnat_layer_kind kind;
+    int32_t input, output; /* features; an embedding's input is how many indices it knows */
+
+    const void *table;   /* embedding: [input, output] */
+    rnnat_matrix weight; /* linear */
+    const void *bias;
+    rnnat_activation activation; /* linear; of a recurrent layer only tanh or relu, for the RNN */
+
+    const rnnat_cell_ops *ops; /* recurrent, from here on */
+    int32_t hidden, state;     /* units; features of h: less with a projection */
+    int32_t num_directions;
+    bool reverse[2]; /* of each direction */
+    rnnat_cell cell[2];
+    int32_t first_state; /* its layer's first state array, */
+    int32_t first_row;   /* its first row in there */
+    int32_t first_cell;  /* its first cell of all the model's */
+} rnnat_op;
+
+struct rnnat_model {
+    const rnnat_kernels *kernels;
+    rnnat_model_info info;
+    int32_t num_ops;
+    int32_t num_cells;
+    rnnat_op *ops;
+    struct rnnat_state_shape {
+        int32_t rows, features;
+    } *states;
+    int32_t max_width;    /* features of the widest output, */
+    int32_t max_gates;    /* columns of the widest input projection (gates * pad(hidden)), */
+    int32_t max_hidden;   /* pad(hidden), over all operations */
+    void *heap;           /* what rnnat_model_free frees, or NULL */
+};
+
+/* Lays the model out in build->arena; while that only counts, *model is scratch of the caller's. */
+rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model);
+
+/* True where operation `op` can run a chunk of time before the next chunk's input exists. */
+static inline bool rnnat_op_is_causal(const rnnat_op *op)
+{
+    return op->kind != RNNAT_LAYER_RECURRENT || (op->num_directions == 1 && !op->reverse[0]);
+}
+
+#endif

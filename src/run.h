@@ -1,0 +1,44 @@
+/* One run over whole sequences: its arguments checked, its rows divided among lanes. */
+#ifndef RNNAT_RUN_H
+#define RNNAT_RUN_H
+
+#include "forward.h"
+
+/* rnnat_run and rnnat_run_f64 alike, strides filled in. */
+typedef struct rnnat_job {
+    int32_t time, batch;
+    const void *x; /* features or indices */
+    rnnat_view in, out;
+    const int32_t *lengths;
+    const void *const *state_in;
+    void *const *state_out;
+    int32_t lanes; /* threads that share the rows */
+} rnnat_job;
+
+/* What the two public structs have in common, pointers untyped. */
+typedef struct rnnat_run_args {
+    rnnat_dtype dtype;
+    int32_t time, batch;
+    const void *x;
+    const int32_t *indices;
+    ptrdiff_t x_stride_time, x_stride_batch;
+    void *y;
+    ptrdiff_t y_stride_time, y_stride_batch;
+    const int32_t *lengths;
+    const void *const *state_in;
+    void *const *state_out;
+    int32_t num_threads;
+} rnnat_run_args;
+
+/* Checks the shape of the run and plans it; reads no array. */
+rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job);
+rnnat_status rnnat_run_need(const rnnat_model *model, const rnnat_job *job, size_t *need);
+/* Checks lengths, indices and pointers, then runs. */
+rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
+                          size_t scratch_size);
+
+/* Every index of the steps that count is in 0..input_size - 1. */
+rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,
+                                 int32_t batch, const int32_t *lengths);
+
+#endif

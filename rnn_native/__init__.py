@@ -1,0 +1,47 @@
+"""Recurrent networks (RNN, GRU, LSTM) on a CPU, from PyTorch, ONNX or Keras to NumPy arrays."""
+
+from . import reference
+from ._core import Stream, get_num_threads, isa, set_num_threads, version
+from .config import show_config
+from .errors import (
+    BusyError,
+    DTypeError,
+    FormatError,
+    OptionError,
+    RnnError,
+    ShapeError,
+    UnsupportedError,
+)
+from .model import Model, load
+from .modules import GRU, LSTM, RNN
+from .spec import Embedding, Linear, ModelSpec, Recurrent
+
+__version__ = version()
+
+isa()  # an environment variable with an unusable value is an error now, not at the first model
+get_num_threads()
+del isa, version
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "BusyError",
+    "DTypeError",
+    "Embedding",
+    "FormatError",
+    "Linear",
+    "Model",
+    "ModelSpec",
+    "OptionError",
+    "Recurrent",
+    "RnnError",
+    "ShapeError",
+    "Stream",
+    "UnsupportedError",
+    "get_num_threads",
+    "load",
+    "reference",
+    "set_num_threads",
+    "show_config",
+]

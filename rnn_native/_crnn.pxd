@@ -1,0 +1,111 @@
+# Every C declaration of the binding, in one place.
+from libc.stddef cimport ptrdiff_t, size_t
+from libc.stdint cimport int32_t, uint64_t
+
+ctypedef void (*rnnat_function)() noexcept nogil
+
+
+cdef extern from "rnn_native.h" nogil:
+    ctypedef enum rnnat_status:
+        RNNAT_OK
+
+    ctypedef struct rnnat_model:
+        pass
+
+    ctypedef struct rnnat_stream:
+        pass
+
+    ctypedef struct rnnat_model_options:
+        size_t struct_size
+        int32_t dtype
+        int32_t matmul
+
+    ctypedef struct rnnat_model_info:
+        size_t struct_size
+        int32_t dtype
+        int32_t matmul
+        int32_t takes_indices
+        int32_t input_size
+        int32_t output_size
+        int32_t num_states
+        int32_t streamable
+        int32_t num_layers
+        uint64_t num_parameters
+        size_t memory
+
+    ctypedef struct rnnat_run:
+        size_t struct_size
+        int32_t time
+        int32_t batch
+        const float *x
+        const int32_t *indices
+        ptrdiff_t x_stride_time
+        ptrdiff_t x_stride_batch
+        float *y
+        ptrdiff_t y_stride_time
+        ptrdiff_t y_stride_batch
+        const int32_t *lengths
+        const float *const *state_in
+        float *const *state_out
+        int32_t num_threads
+
+    # The same fields in the same order, over double: cast to it once filled.
+    ctypedef struct rnnat_run_f64:
+        pass
+
+    rnnat_status rnnat_model_from_memory(const void *, size_t, const rnnat_model_options *,
+                                         rnnat_model **)
+    void rnnat_model_free(rnnat_model *)
+    rnnat_status rnnat_model_describe(const rnnat_model *, rnnat_model_info *)
+    rnnat_status rnnat_model_state(const rnnat_model *, int32_t, int32_t *, int32_t *)
+    rnnat_status rnnat_model_run_size(const rnnat_model *, const rnnat_run *, size_t *)
+    rnnat_status rnnat_model_run(const rnnat_model *, const rnnat_run *, void *, size_t)
+    rnnat_status rnnat_model_run_size_f64(const rnnat_model *, const rnnat_run_f64 *, size_t *)
+    rnnat_status rnnat_model_run_f64(const rnnat_model *, const rnnat_run_f64 *, void *, size_t)
+    rnnat_status rnnat_stream_create(const rnnat_model *, int32_t, int32_t, rnnat_stream **)
+    void rnnat_stream_free(rnnat_stream *)
+    rnnat_status rnnat_stream_run(rnnat_stream *, const float *, int32_t, float *)
+    rnnat_status rnnat_stream_run_indices(rnnat_stream *, const int32_t *, int32_t, float *)
+    rnnat_status rnnat_stream_run_f64(rnnat_stream *, const double *, int32_t, double *)
+    rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *, const int32_t *, int32_t, double *)
+    rnnat_status rnnat_stream_reset(rnnat_stream *)
+    rnnat_status rnnat_stream_get_state(const rnnat_stream *, int32_t, void *)
+    rnnat_status rnnat_stream_set_state(rnnat_stream *, int32_t, const void *)
+    const char *rnnat_status_name(rnnat_status)
+    const char *rnnat_version()
+    const char *rnnat_isa()
+
+
+cdef extern from "dispatch.h" nogil:
+    ctypedef struct rnnat_kernels:
+        pass
+
+    ctypedef struct rnnat_isa_entry:
+        const char *name
+        const rnnat_kernels *kernels
+        int32_t available
+
+    int32_t rnnat_isa_at(int32_t, rnnat_isa_entry *)
+    const rnnat_kernels *rnnat_isa_current(rnnat_status *)
+
+
+cdef extern from "threads.h" nogil:
+    int32_t rnnat_threads_default(rnnat_status *)
+    void rnnat_threads_set_default(int32_t)
+    bint rnnat_threads_compiled()
+
+
+cdef extern from "gemm/blas.h" nogil:
+    ctypedef struct rnnat_blas_library:
+        const char *name
+        int32_t integer_bits
+        int32_t fortran
+        rnnat_function sgemm
+        rnnat_function dgemm
+        rnnat_function set_threads
+        rnnat_function get_threads
+        int32_t threads_are_local
+
+    bint rnnat_blas_use(const rnnat_blas_library *)
+    bint rnnat_blas_available()
+    const char *rnnat_blas_name()

@@ -1,0 +1,35 @@
+"""What this build and machine offer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _core
+from .errors import OptionError
+from .model import find_blas
+
+
+def show_config(mode: str = "stdout") -> dict[str, Any] | None:
+    """Print, or with ``mode="dicts"`` return, what is in use.
+
+    ``version``; ``isa``, the instruction set in use; ``isas_compiled`` and ``isas_available``
+    (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
+    takes, or None; ``openmp``; ``num_threads``.
+    """
+    if mode not in ("stdout", "dicts"):
+        raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")
+    isas = _core.isas()
+    config = {
+        "version": _core.version(),
+        "isa": _core.isa(),
+        "isas_compiled": [name for name, compiled, _ in isas if compiled],
+        "isas_available": [name for name, _, available in isas if available],
+        "blas": find_blas(),
+        "openmp": _core.openmp(),
+        "num_threads": _core.get_num_threads(),
+    }
+    if mode == "dicts":
+        return config
+    for name, value in config.items():
+        print(f"{name:15} {', '.join(value) if isinstance(value, list) else value}")
+    return None

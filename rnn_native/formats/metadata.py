@@ -1,0 +1,214 @@
+"""A ModelSpec as named arrays and a few strings that describe its layers.
+
+The strings, all of which begin with ``rnn_native.``, for a model of three layers::
+
+    rnn_native.version   1
+    rnn_native.layers    3
+    rnn_native.layer.0   embedding num_embeddings=30 embedding_dim=8
+    rnn_native.layer.1   recurrent cell=gru input_size=8 hidden_size=8 num_layers=1
+                         direction=forward bias=true reset_after=true        (one line)
+    rnn_native.layer.2   linear in_features=8 out_features=7 bias=true activation=softmax
+
+The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``.
+docs/file-format.md says the same to those who write a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..errors import FormatError, OptionError, RnnError, UnsupportedError
+from ..spec import Array, Embedding, Layer, Linear, ModelSpec, Recurrent
+from . import plain
+
+PREFIX: Final = "rnn_native."
+VERSION: Final = "1"
+
+_KEYS: Final = {
+    "embedding": ("num_embeddings", "embedding_dim"),
+    "recurrent": ("cell", "input_size", "hidden_size", "num_layers", "direction", "bias"),
+    "linear": ("in_features", "out_features", "bias", "activation"),
+}
+_CELL_KEYS: Final = {
+    "rnn": ("nonlinearity",),
+    "gru": ("reset_after",),
+    "lstm": ("proj_size", "peephole"),
+}
+_FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
+_WORDS: Final = frozenset({"cell", "direction", "nonlinearity", "activation"})
+_NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
+_LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
+
+
+def to_metadata(spec: ModelSpec) -> dict[str, str]:
+    """The strings that describe ``spec``, in a fixed order."""
+    lines = {f"{PREFIX}layer.{i}": describe(layer) for i, layer in enumerate(spec.layers)}
+    return {f"{PREFIX}version": VERSION, f"{PREFIX}layers": str(len(spec.layers)), **lines}
+
+
+def to_arrays(spec: ModelSpec) -> dict[str, Array]:
+    """The arrays of ``spec`` by the names they have in a file; not copied."""
+    return {
+        f"{index}.{name}": array
+        for index, layer in enumerate(spec.layers)
+        for name, array in layer.arrays.items()
+    }
+
+
+def from_tensors(
+    metadata: Mapping[str, str], tensors: Mapping[str, Array], **options: Any
+) -> ModelSpec:
+    """The model in a file of named tensors: described by ``metadata``, or a plain state_dict.
+
+    ``options`` are those of ``plain.from_state_dict``; a file that describes its layers refuses
+    them with an ``OptionError``.
+    """
+    if not any(key.startswith(PREFIX) for key in metadata):
+        return plain.from_state_dict(tensors, **options)
+    if options:
+        raise OptionError(
+            f"option {', '.join(options)}: only for a file that does not describe its layers; "
+            "this one does"
+        )
+    return from_metadata(metadata, tensors)
+
+
+def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> ModelSpec:
+    """The model that ``metadata`` describes and whose arrays are exactly ``tensors``.
+
+    Entries that do not begin with ``rnn_native.`` are somebody else's and ignored. Raises
+    ``FormatError`` for anything missing, unknown, malformed or contradictory, and
+    ``UnsupportedError`` for another version of the format.
+    """
+    ours = {key: value for key, value in metadata.items() if key.startswith(PREFIX)}
+    version = ours.pop(f"{PREFIX}version", None)
+    if version is None:
+        raise FormatError(f"metadata: {PREFIX}version is missing; found {', '.join(ours)}")
+    if version != VERSION:
+        raise UnsupportedError(
+            f"metadata: {PREFIX}version is {version!r}; this release reads {VERSION!r}"
+        )
+    count = _natural(f"metadata: {PREFIX}layers", ours.pop(f"{PREFIX}layers", "nothing"))
+    if not 1 <= count <= len(ours):
+        raise FormatError(f"metadata: {count} layers, but {len(ours)} descriptions of layers")
+    names = [f"{PREFIX}layer.{index}" for index in range(count)]
+    if set(names) != set(ours):
+        raise FormatError(
+            f"metadata: expected the entries {', '.join(names)}; found {', '.join(sorted(ours))}"
+        )
+    per_layer = _by_layer(tensors, count)
+    layers = [
+        _build(f"layer {index}", ours[name], per_layer[index]) for index, name in enumerate(names)
+    ]
+    try:
+        return ModelSpec(tuple(layers))
+    except RnnError as error:
+        raise FormatError(str(error)) from error
+
+
+def describe(layer: Layer) -> str:
+    """One line with everything about a layer except its numbers."""
+    if isinstance(layer, Embedding):
+        kind = "embedding"
+        values: dict[str, Any] = {
+            "num_embeddings": layer.num_embeddings,
+            "embedding_dim": layer.output_size,
+        }
+    elif isinstance(layer, Recurrent):
+        kind = "recurrent"
+        keys = _KEYS[kind] + _CELL_KEYS[layer.cell]
+        values = {key: getattr(layer, key) for key in keys}
+    else:
+        kind = "linear"
+        values = {
+            "in_features": layer.input_size,
+            "out_features": layer.output_size,
+            "bias": layer.bias is not None,
+            "activation": layer.activation,
+        }
+    return " ".join([kind, *(f"{key}={_text(value)}" for key, value in values.items())])
+
+
+def parse(where: str, line: str) -> tuple[str, dict[str, Any]]:
+    """Kind and options of a line that ``describe`` made, keys in any order."""
+    kind, *pairs = line.split(" ")
+    if kind not in _KEYS:
+        raise FormatError(f"{where}: expected {', '.join(_KEYS)}; got {kind!r}")
+    texts: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not (key and equals and text):
+            raise FormatError(f"{where}: expected key=value, got {pair!r} in {line!r}")
+        if key in texts:
+            raise FormatError(f"{where}: {key} is there twice in {line!r}")
+        texts[key] = text
+    expected = _KEYS[kind]
+    if kind == "recurrent":
+        cell = texts.get("cell", "nothing")
+        if cell not in _CELL_KEYS:
+            raise FormatError(f"{where}: expected cell= {', '.join(_CELL_KEYS)}; got {cell}")
+        expected += _CELL_KEYS[cell]
+    if set(texts) != set(expected):
+        raise FormatError(f"{where}: expected the keys {', '.join(expected)}; got {line!r}")
+    return kind, {key: _value(f"{where}: {key}", key, texts[key]) for key in expected}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(where: str, key: str, text: str) -> int | bool | str:
+    if key in _WORDS:
+        return text
+    if key in _FLAGS:
+        if text not in ("true", "false"):
+            raise FormatError(f"{where}: expected true or false, got {text!r}")
+        return text == "true"
+    return _natural(where, text)
+
+
+def _natural(where: str, text: str) -> int:
+    if not _NATURAL.fullmatch(text) or int(text) > _LARGEST:
+        raise FormatError(f"{where}: expected an integer from 0 to {_LARGEST}, got {text!r}")
+    return int(text)
+
+
+def _by_layer(tensors: Mapping[str, Array], count: int) -> list[dict[str, Array]]:
+    per_layer: list[dict[str, Array]] = [{} for _ in range(count)]
+    for name in tensors:
+        index, dot, own = name.partition(".")
+        if not (dot and own and _NATURAL.fullmatch(index) and int(index) < count):
+            raise FormatError(f"tensor {name!r} belongs to none of the {count} layers")
+        per_layer[int(index)][own] = tensors[name]
+    return per_layer
+
+
+def _build(where: str, line: str, arrays: Mapping[str, Array]) -> Layer:
+    kind, options = parse(where, line)
+    try:
+        if kind == "recurrent":
+            # Bounds the work before the names of that many layers are made.
+            if options["num_layers"] > len(arrays):
+                raise FormatError(
+                    f"num_layers={options['num_layers']}, but only {len(arrays)} tensors"
+                )
+            return Recurrent(weights=arrays, **options)
+        names = {"weight", "bias"} if options.get("bias") else {"weight"}
+        if set(arrays) != names:
+            raise FormatError(
+                f"expected the tensors {', '.join(sorted(names))}; "
+                f"found {', '.join(sorted(arrays)) or 'none'}"
+            )
+        if kind == "embedding":
+            sizes = (options["num_embeddings"], options["embedding_dim"])
+        else:
+            sizes = (options["out_features"], options["in_features"])
+        if arrays["weight"].shape != sizes:
+            raise FormatError(f"weight: expected shape {sizes}, got {arrays['weight'].shape}")
+        if kind == "embedding":
+            return Embedding(arrays["weight"])
+        return Linear(arrays["weight"], arrays.get("bias"), options["activation"])
+    except RnnError as error:
+        raise FormatError(f"{where} ({kind}): {error}") from error

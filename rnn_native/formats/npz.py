@@ -1,0 +1,102 @@
+"""NumPy's .npz: a zip archive with one .npy file per array.
+
+Ours hold the arrays under the names they have in every format of ours, and the strings that
+describe the layers as 0-d arrays of text, so that ``np.load`` shows them too. No pickles are
+read or written.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import os
+import tokenize
+import zipfile
+import zlib
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError
+from ..spec import ModelSpec
+from .files import replacing
+from .metadata import PREFIX, from_tensors, to_arrays, to_metadata
+
+_HEADERS: Final = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
+    """Read a file: ours, or one that holds a PyTorch ``state_dict`` (see ``formats.plain``)."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays = _arrays(archive)
+        # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
+        except (
+            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError
+        ) as error:  # fmt: skip
+            raise FormatError(f"npz: not a readable archive: {error}") from error
+    metadata = {}
+    for name in [name for name in arrays if name.startswith(PREFIX)]:
+        text = arrays.pop(name)
+        if text.shape != () or text.dtype.kind != "U":
+            raise FormatError(
+                f"npz: {name!r}: expected text of shape (), got {text.dtype} {text.shape}"
+            )
+        metadata[name] = str(text)
+    return from_tensors(metadata, arrays, **options)
+
+
+def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+    """Write a file, not compressed, as ``np.savez`` does; atomically."""
+    text = {name: np.array(value) for name, value in to_metadata(spec).items()}
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, **text, **to_arrays(spec))
+
+
+def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for member in archive.infolist():
+        name = member.filename.removesuffix(".npy")
+        if name == member.filename:
+            raise FormatError(f"npz: expected only .npy files, found {member.filename!r}")
+        if name in arrays:
+            raise FormatError(f"npz: {name!r} is there twice")
+        arrays[name] = _array(archive, member, name)
+    return arrays
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
+    """One array; its header must agree with the size of the member before any of it is read."""
+    with archive.open(member) as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            if version not in _HEADERS:
+                raise FormatError(f"npz: {name!r}: unknown version {version} of .npy")
+            shape, fortran, dtype = _HEADERS[version](file)
+        except FormatError:
+            raise
+        except (
+            ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError
+        ) as error:  # fmt: skip
+            raise FormatError(f"npz: {name!r}: not an array: {error}") from error
+        if dtype.hasobject or dtype.kind not in "biufcU":
+            raise FormatError(f"npz: {name!r}: expected numbers or text, got dtype {dtype}")
+        if min(shape, default=0) < 0:
+            raise FormatError(f"npz: {name!r}: negative shape {shape}")
+        size = math.prod(shape) * dtype.itemsize
+        if size != member.file_size - file.tell():
+            raise FormatError(
+                f"npz: {name!r}: {dtype} of shape {shape} takes {size} bytes; "
+                f"the archive has {member.file_size - file.tell()}"
+            )
+        data = file.read()
+        if len(data) != size:
+            raise FormatError(f"npz: {name!r}: expected {size} bytes, got {len(data)}")
+    if size == 0:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

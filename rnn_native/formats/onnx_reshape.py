@@ -1,0 +1,108 @@
+"""Reshape, in words: which axes end up in which dimension.
+
+A Reshape says only numbers, and many arrangements of axes may have these numbers. Taken is the
+one that keeps the axes in order, unsplit, and merges the fewest; where the file's own numbers
+hold for any size of the time and batch it is the one they mean. An arrangement that needs an
+unknown size to be a certain number is taken only where no other exists: exporters write the
+length of their example into graphs whose length is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from .onnx_graph import Node
+from .onnx_values import Axis, Dim, Extent, live, show
+
+_MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
+
+Groups = tuple[Dim, ...]
+
+
+def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zero: bool) -> Groups:
+    """The dimensions of a tensor after Reshape.
+
+    ``target`` is the shape asked for; -1 is whatever remains and, unless ``allow_zero``, 0 the
+    dimension as it was. Raises ``UnsupportedError`` where no arrangement of whole axes has that
+    shape, or where two are as good as each other.
+    """
+    shown = [extent.known if extent.known is not None else "?" for extent in target]
+    if shown.count(-1) > 1 or any(isinstance(size, int) and size < -1 for size in shown):
+        raise node.malformed(f"shape {shown}: expected sizes and at most one -1")
+    if max(len(shown), sum(map(len, dims))) > _MAX_RANK:
+        raise node.unsupported(f"shape {shown}: a rank over {_MAX_RANK}")
+    wanted: list[Extent | Dim | None] = []
+    for position, extent in enumerate(target):
+        if extent == Extent(-1):
+            wanted.append(None)
+        elif extent == Extent(0) and not allow_zero:
+            if position >= len(dims):
+                raise node.malformed(f"shape {shown}: 0 at {position}, but rank {len(dims)}")
+            wanted.append(dims[position])
+        else:
+            wanted.append(extent)
+    axes = [axis for dim in dims for axis in dim]
+    found = ((_cost(groups, wanted), groups) for groups in _arrange(axes, wanted))
+    ranked = sorted(found, key=lambda item: item[0])
+    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        what = "in more than one way" if ranked else "only by splitting or mixing its axes"
+        raise node.unsupported(f"reshapes {show(dims)} to {shown} {what}")
+    groups = ranked[0][1]
+    for group, dim in zip(groups, wanted, strict=True):
+        _learn(group, dim)
+    return groups
+
+
+def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> Iterator[Groups]:
+    """Every way to cut ``axes`` into consecutive groups that the wanted dimensions accept."""
+    if not wanted:
+        if not axes:
+            yield ()
+        return
+    for count in range(len(axes) + 1):
+        group = tuple(axes[:count])
+        if _accepts(wanted[0], group):
+            for rest in _arrange(axes[count:], wanted[1:]):
+                yield (group, *rest)
+
+
+def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
+    if wanted is None:
+        return True
+    if not isinstance(wanted, Extent):
+        return live(group) == live(wanted)
+    if wanted.factor == 1 and wanted.axes and live(group) == live(wanted.axes):
+        return True
+    number = wanted.known
+    if number is None:
+        return False
+    unknown = sum(axis.size is None for axis in group)
+    known = prod(axis.size for axis in group if axis.size is not None)
+    if unknown == 0:
+        return known == number
+    return unknown == 1 and known != 0 and number % known == 0
+
+
+def _cost(groups: Groups, wanted: Sequence[Extent | Dim | None]) -> int:
+    """Merging costs 1, features with time or batch 10 more, fixing an unknown size 100."""
+    total = 0
+    for group, dim in zip(groups, wanted, strict=True):
+        features = sum(axis.role == "features" for axis in group)
+        total += max(0, len(group) - 1)
+        total += 10 * (0 < features < len(group))
+        total += 100 * (_fixes(group, dim) is not None)
+    return total
+
+
+def _learn(group: Dim, wanted: Extent | Dim | None) -> None:
+    axis = _fixes(group, wanted)
+    if axis is not None and isinstance(wanted, Extent) and wanted.known is not None:
+        axis.size = wanted.known // prod(a.size for a in group if a.size is not None)
+
+
+def _fixes(group: Dim, wanted: Extent | Dim | None) -> Axis | None:
+    """The axis of unknown size that an accepted number would fix."""
+    if not isinstance(wanted, Extent) or wanted.known is None:
+        return None
+    return next((axis for axis in group if axis.size is None), None)

@@ -1,0 +1,223 @@
+"""Tensors named as in PyTorch's ``state_dict``, with nothing to say what they are.
+
+``torch.nn.RNN``, ``GRU`` and ``LSTM`` save no options: they are inferred from names and shapes.
+What these do not show has PyTorch's defaults unless an option says otherwise: tanh for an RNN,
+the reset gate after the product for a GRU. The modules ``RNNCell``, ``GRUCell`` and ``LSTMCell``,
+whose names have no ``_l0``, are read as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..errors import FormatError, OptionError, RnnError
+from ..spec import GATES, Array, ModelSpec, Recurrent
+
+_NAME = re.compile(
+    r"(?P<prefix>.*?)(?P<array>weight_ih|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"
+    r"(_l(?P<layer>0|[1-9][0-9]{0,5})(?P<reverse>_reverse)?)?",
+    re.DOTALL,
+)
+_CELLS: Final = {gates: cell for cell, gates in GATES.items()}
+_SHOWN: Final = 12  # names in one message
+
+
+def from_state_dict(
+    tensors: Mapping[str, Array],
+    *,
+    cell: str | None = None,
+    nonlinearity: str | None = None,
+    reset_after: bool | None = None,
+    prefix: str | None = None,
+) -> ModelSpec:
+    """A ModelSpec of one Recurrent from the tensors of one recurrent module.
+
+    Parameters
+    ----------
+    tensors
+        By name, as ``state_dict()`` has them.
+    cell
+        ``"rnn"``, ``"gru"`` or ``"lstm"``: what the shapes must say.
+    nonlinearity
+        RNN only: ``"tanh"`` (the default) or ``"relu"``.
+    reset_after
+        GRU only: see ``Recurrent``; True is the default.
+    prefix
+        What the names of the module begin with, ``"encoder.lstm."`` or without the last dot;
+        ``""`` is none. Needed where there are several recurrent modules. Where it is not given
+        and tensors of other modules are left out, a ``UserWarning`` says so.
+
+    Raises
+    ------
+    FormatError
+        Nothing recurrent, several modules, a tensor missing or too many, shapes that contradict.
+    OptionError
+        An option that contradicts the tensors, or that their cell does not have.
+    """
+    modules = _modules(tensors)
+    chosen = _choose(modules, tensors, prefix)
+    names = modules[chosen]
+    rest = [name for name in tensors if name not in names.values()]
+    if rest and prefix is None:
+        warnings.warn(
+            f"only the recurrent module {chosen!r} is read; left out: {_some(rest)}. "
+            f"prefix={chosen!r} says that this is meant",
+            UserWarning,
+            stacklevel=2,
+        )
+    arrays = {own: tensors[name] for own, name in names.items()}
+    options = _infer(arrays, rest, chosen)
+    if cell is not None and cell != options["cell"]:
+        if cell not in GATES:
+            raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
+        raise OptionError(f"cell={cell!r}, but the tensors are those of a {options['cell']!r}")
+    given = (("rnn", "nonlinearity", nonlinearity), ("gru", "reset_after", reset_after))
+    for owner, option, value in given:
+        if value is None:
+            continue
+        if options["cell"] != owner:
+            raise OptionError(
+                f"{option}={value!r}: only the cell {owner!r} has it; "
+                f"the tensors are those of a {options['cell']!r}"
+            )
+        options[option] = value
+    try:
+        return ModelSpec((Recurrent(weights=arrays, **options),))
+    except OptionError:
+        raise
+    except RnnError as error:
+        raise FormatError(f"module {chosen!r}: {error}") from error
+
+
+def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
+    """For each prefix: names as ``Recurrent`` has them -> names in the file."""
+    modules: dict[str, dict[str, str]] = {}
+    for name in tensors:
+        match = _NAME.fullmatch(name)
+        if match:
+            own = name.removeprefix(match["prefix"])
+            own += "" if match["layer"] else "_l0"
+            module = modules.setdefault(match["prefix"], {})
+            if own in module:
+                raise FormatError(f"{module[own]!r} and {name!r} are the same array of a module")
+            module[own] = name
+    return modules
+
+
+def _choose(
+    modules: Mapping[str, dict[str, str]], tensors: Mapping[str, Array], prefix: str | None
+) -> str:
+    if not modules:
+        raise FormatError(
+            "expected tensors named as in a PyTorch state_dict, such as weight_ih_l0; "
+            f"found {_some(list(tensors))}{_hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
+        )
+    listed = ", ".join(map(repr, modules))
+    if prefix is None:
+        if len(modules) > 1:
+            raise FormatError(f"several recurrent modules: choose one with prefix= {listed}")
+        return next(iter(modules))
+    for candidate in (prefix, f"{prefix}."):
+        if candidate in modules:
+            return candidate
+    raise OptionError(f"prefix={prefix!r}: no recurrent module there; there are {listed}")
+
+
+def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dict[str, Any]:
+    """The options of the Recurrent whose arrays these are; ``rest`` is what else the file has."""
+    parsed = [match for match in map(_NAME.fullmatch, arrays) if match]
+    layers = {int(match["layer"]) for match in parsed}
+    suffixes = {match["reverse"] or "" for match in parsed}
+    kinds = {match["array"] for match in parsed}
+    if layers != set(range(len(layers))):
+        absent = min(set(range(len(layers))) - layers)
+        raise FormatError(
+            f"module {prefix!r}: no tensors of layer {absent}, but some of layer {max(layers)}"
+        )
+    expected_kinds = {"weight_ih", "weight_hh"}
+    if kinds & {"bias_ih", "bias_hh"}:
+        expected_kinds |= {"bias_ih", "bias_hh"}
+    if "weight_hr" in kinds:
+        expected_kinds |= {"weight_hr"}
+    if kinds & {"weight_ci", "weight_cf", "weight_co"}:
+        expected_kinds |= {"weight_ci", "weight_cf", "weight_co"}
+    expected = [
+        f"{kind}_l{layer}{suffix}"
+        for layer in sorted(layers)
+        for suffix in sorted(suffixes)
+        for kind in sorted(expected_kinds, reverse=True)
+    ]
+    missing = [name for name in expected if name not in arrays]
+    if missing:
+        raise FormatError(
+            f"module {prefix!r}: missing {_some(missing)}; found {_some(list(arrays))}"
+            + _hint(missing, rest)
+        )
+    # Nothing else lies in such a module. Where no dot ends the prefix, it may be anybody's.
+    strangers = [
+        name
+        for name in rest
+        if prefix.endswith(".") and name.startswith(prefix) and "." not in name[len(prefix) :]
+    ]
+    if strangers:
+        raise FormatError(f"module {prefix!r}: unexpected {_some(strangers)}")
+    end = f"_l0{min(suffixes)}"
+    options = _sizes(arrays, end, f"module {prefix!r}")
+    both = "bidirectional" if len(suffixes) == 2 else None
+    return {
+        **options,
+        "num_layers": len(layers),
+        "direction": both or ("reverse" if "_reverse" in suffixes else "forward"),
+        "bias": "bias_ih" in kinds,
+        **({"peephole": True} if "weight_ci" in kinds else {}),
+    }
+
+
+def _sizes(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:
+    """Cell and sizes, from the shapes of the first layer's arrays."""
+    w_ih, w_hh, w_hr = (arrays.get(f"{kind}{end}") for kind in _MATRICES)
+    assert w_ih is not None
+    assert w_hh is not None
+    for kind, matrix in zip(_MATRICES, (w_ih, w_hh, w_hr), strict=True):
+        if matrix is not None and (matrix.ndim != 2 or 0 in matrix.shape):
+            raise FormatError(f"{where}: {kind}{end}: expected a matrix, got {matrix.shape}")
+    rows, columns = w_hh.shape
+    hidden = columns if w_hr is None else w_hr.shape[1]
+    gates, remainder = divmod(rows, hidden)
+    if remainder or gates not in _CELLS:
+        raise FormatError(
+            f"{where}: weight_hh{end}: expected 1 (RNN), 3 (GRU) or 4 (LSTM) times {hidden} rows, "
+            f"got shape {w_hh.shape}"
+        )
+    cell = _CELLS[gates]
+    only_lstm = [n for n in arrays if n.startswith(("weight_hr", "weight_c"))]
+    if only_lstm and cell != "lstm":
+        raise FormatError(f"{where}: {only_lstm[0]} is of an LSTM, but the shapes of a {cell!r}")
+    if w_hr is not None and w_hr.shape[0] >= hidden:
+        raise FormatError(
+            f"{where}: weight_hr{end}: expected fewer rows than columns, got {w_hr.shape}"
+        )
+    options = {"cell": cell, "input_size": w_ih.shape[1], "hidden_size": hidden}
+    return options if w_hr is None else {**options, "proj_size": w_hr.shape[0]}
+
+
+_MATRICES: Final = ("weight_ih", "weight_hh", "weight_hr")
+
+
+def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
+    """``; is 'lstm.w_hh' meant to be weight_hh_l0?`` for names much alike."""
+    for name in missing:
+        own = {full.rpartition(".")[2]: full for full in reversed(found)}
+        near = difflib.get_close_matches(name, own, n=1, cutoff=0.6)
+        if near:
+            return f"; is {own[near[0]]!r} meant to be {name}?"
+    return ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + more

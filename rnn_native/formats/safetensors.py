@@ -1,0 +1,237 @@
+"""safetensors files, with NumPy and json alone.
+
+The container (https://github.com/huggingface/safetensors): 8 bytes, the length of the header as
+an unsigned little-endian integer; the header, a JSON object padded with spaces, that gives for
+every tensor its dtype, shape and place in the data, and under ``__metadata__`` strings; then the
+data, row-major and little-endian, without holes.
+
+What is read is not trusted: nothing is taken from the data before the whole header is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DTypeError, FormatError
+from ..spec import Array, ModelSpec
+from .files import replacing
+from .metadata import from_tensors, to_arrays, to_metadata
+
+Bytes = bytes | bytearray | memoryview
+
+MAX_HEADER: Final = 100_000_000
+"""Longest header in bytes, that of the format's own library."""
+
+ALIGNMENT: Final = 64
+"""Written data begin at a multiple of this many bytes: a cache line, a vector register."""
+
+_BITS: Final = {
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8,
+    "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
+    "U32": 32, "I32": 32, "F32": 32,
+    "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+_FLOATS: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_MAX_RANK: Final = 32
+_MAX_INTEGER: Final = 2**63 - 1
+
+
+def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
+    """Read a file: ours, or one that holds a PyTorch ``state_dict`` (see ``formats.plain``)."""
+    with open(path, "rb") as file:
+        return loads(file.read(), **options)
+
+
+def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+    """Write a file that any reader of safetensors can open; atomically."""
+    parts = pack(to_arrays(spec), to_metadata(spec))
+    with replacing(path) as file:
+        file.writelines(parts)
+
+
+def loads(data: Bytes, **options: Any) -> ModelSpec:
+    """The model in the bytes of a file; options and errors as of ``formats.read``."""
+    metadata, tensors = unpack(data)
+    return from_tensors(metadata, tensors, **options)
+
+
+def dumps(spec: ModelSpec) -> bytes:
+    """The bytes of a file, equal for equal models."""
+    return b"".join(pack(to_arrays(spec), to_metadata(spec)))
+
+
+def pack(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
+    """The container in pieces to be written one after another; float32 and float64 tensors.
+
+    Tensors stand in the order of the format's own library, the larger dtype first and then by
+    name, so that each is aligned to its own element; the pieces are views of them.
+    """
+    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    parts: list[bytes | memoryview] = []
+    end = 0
+    for name in order:
+        if tensors[name].dtype.str[1:] not in ("f4", "f8"):
+            raise DTypeError(
+                f"tensor {name!r}: expected float32 or float64, got {tensors[name].dtype}"
+            )
+        array = np.ascontiguousarray(tensors[name]).reshape(tensors[name].shape)
+        dtype = {4: "F32", 8: "F64"}[array.dtype.itemsize]
+        begin, end = end, end + array.nbytes
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
+        little_endian = array.astype(_FLOATS[dtype], copy=False)
+        parts.append(little_endian.reshape(-1).view(np.uint8).data)
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-(8 + len(text)) % ALIGNMENT)
+    if len(text) > MAX_HEADER:
+        raise FormatError(f"the header would be {len(text)} bytes, more than {MAX_HEADER}")
+    return [struct.pack("<Q", len(text)) + text, *parts]
+
+
+def unpack(data: Bytes) -> tuple[dict[str, str], Tensors]:
+    """The strings under ``__metadata__`` and the tensors of a container, checked.
+
+    Raises ``FormatError``, which names the tensor, unless the header is well formed and the
+    tensors fill the data exactly.
+    """
+    view = memoryview(data).cast("B")
+    if len(view) < 8:
+        raise FormatError(f"safetensors: expected at least 8 bytes, got {len(view)}")
+    length = int.from_bytes(view[:8], "little")
+    if length > MAX_HEADER:
+        raise FormatError(f"header: {length} bytes long, more than the {MAX_HEADER} allowed")
+    if 8 + length > len(view):
+        raise FormatError(f"header: {length} bytes long, but only {len(view) - 8} bytes follow")
+    header = _parse(bytes(view[8 : 8 + length]))
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise FormatError("header: __metadata__ is not an object of strings")
+    contents = view[8 + length :]
+    entries = {name: _entry(name, info) for name, info in header.items()}
+    _check_places(entries, len(contents))
+    return metadata, Tensors(contents, entries)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the header says of one tensor; ``begin`` and ``end`` count bytes of the data."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class Tensors(Mapping[str, Array]):
+    """The tensors of a container by name: float32 or float64 views of its bytes where possible.
+
+    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``FormatError`` when
+    it is asked for, so that one that is not needed does no harm.
+    """
+
+    def __init__(self, data: memoryview, entries: Mapping[str, Entry]) -> None:
+        self._data = data
+        self._entries = entries
+
+    def __getitem__(self, name: str) -> Array:
+        entry = self._entries[name]
+        if entry.dtype not in _FLOATS:
+            raise FormatError(
+                f"tensor {name!r}: expected {', '.join(_FLOATS)}; got dtype {entry.dtype}"
+            )
+        dtype = np.dtype(_FLOATS[entry.dtype])
+        count = math.prod(entry.shape)
+        if count == 0:
+            return np.zeros(entry.shape, np.float32)
+        raw: NDArray[Any] = np.frombuffer(self._data, dtype, count, entry.begin)
+        if entry.dtype == "BF16":  # the upper half of a float32
+            raw = (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        elif entry.dtype == "F16":
+            raw = raw.astype(np.float32)
+        return raw.reshape(entry.shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            times = Counter(name for name, _ in pairs)
+            twice = next(name for name, count in times.items() if count > 1)
+            raise FormatError(f"header: the key {twice!r} is there twice")
+        for name in result:
+            name.encode()  # refuses half of a surrogate pair, which is no text
+        return result
+
+    if not text.startswith(b"{"):
+        raise FormatError(f"header: expected a JSON object, got {text[:20]!r}")
+    try:
+        header = json.loads(text.decode(), object_pairs_hook=unique)
+    except FormatError:
+        raise
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, of endless digits or nests
+        raise FormatError(f"header: not a JSON object: {error}") from error
+    if not isinstance(header, dict):
+        raise FormatError("header: expected a JSON object")
+    return header
+
+
+def _entry(name: str, info: Any) -> Entry:
+    where = f"tensor {name!r}"
+    if not isinstance(info, dict) or set(info) != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"{where}: expected dtype, shape and data_offsets; got {info!r:.200}")
+    dtype, shape, offsets = info["dtype"], info["shape"], info["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _BITS:
+        raise FormatError(f"{where}: unknown dtype {dtype!r:.100}; known are {', '.join(_BITS)}")
+    if not _naturals(shape) or len(shape) > _MAX_RANK:
+        raise FormatError(
+            f"{where}: shape: expected at most {_MAX_RANK} integers from 0; got {shape!r:.200}"
+        )
+    if not _naturals(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise FormatError(f"{where}: data_offsets: expected [begin, end]; got {offsets!r:.200}")
+    bits = math.prod(shape) * _BITS[dtype]
+    if bits % 8 or bits // 8 != offsets[1] - offsets[0]:
+        raise FormatError(
+            f"{where}: {dtype} of shape {tuple(shape)} takes {-(-bits // 8)} bytes; "
+            f"data_offsets span {offsets[1] - offsets[0]}"
+        )
+    return Entry(dtype, tuple(shape), offsets[0], offsets[1])
+
+
+def _naturals(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(item) is int and 0 <= item <= _MAX_INTEGER for item in value
+    )
+
+
+def _check_places(entries: Mapping[str, Entry], size: int) -> None:
+    end, last = 0, "the header"
+    for name in sorted(entries, key=lambda name: (entries[name].begin, entries[name].end)):
+        entry = entries[name]
+        if entry.begin != end:
+            what = "overlaps" if entry.begin < end else "leaves a hole after"
+            raise FormatError(
+                f"tensor {name!r}: begins at byte {entry.begin}, expected {end}: {what} {last}"
+            )
+        end, last = entry.end, f"tensor {name!r}"
+        if end > size:
+            raise FormatError(f"{last}: ends at byte {end}, past the {size} bytes of data")
+    if end != size:
+        raise FormatError(f"{size} bytes of data, but the tensors end at byte {end}, with {last}")

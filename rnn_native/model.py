@@ -1,0 +1,235 @@
+"""Model: a ModelSpec packed for this CPU, ready to run."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _core
+from ._core import Stream
+from .errors import OptionError, UnsupportedError
+from .spec import ModelSpec
+from .states import State, flatten, unflatten
+
+_DTYPES: Final = ("float32", "float64")
+_MATMULS: Final = ("auto", "packed", "blas")
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64; ``OptionError`` for anything else."""
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or known.name not in _DTYPES:
+        raise OptionError(f"dtype: expected one of {', '.join(_DTYPES)}; got {dtype!r}")
+    return known
+
+
+def _matmul_code(matmul: str) -> int:
+    if matmul not in _MATMULS:
+        raise OptionError(f"matmul: expected one of {', '.join(_MATMULS)}; got {matmul!r}")
+    if matmul == "blas" and not find_blas():
+        raise UnsupportedError("matmul='blas': this process has no BLAS that could be used")
+    return _MATMULS.index(matmul)
+
+
+def find_blas() -> str | None:
+    """The name of the BLAS in use, found and handed to the core at the first call."""
+    from . import blas
+
+    library = blas.find()
+    if library is None or not (_core.blas_available() or _core.use_blas(library)):
+        return None
+    return library.name
+
+
+class Model:
+    """A trained network, packed for this CPU.
+
+    Immutable: any number of threads may call one Model at once.
+
+    Parameters
+    ----------
+    spec
+        The layers and their weights.
+    batch_first
+        Whether x and y are [batch, time, features] instead of [time, batch, features]. States
+        are [layers * directions, batch, features] either way.
+    dtype
+        ``"float32"`` or ``"float64"``: what the weights are converted to, what is computed in,
+        and the type of all results.
+    matmul
+        Who multiplies matrices: ``"packed"``, this library's own kernels, with which a row's
+        result has the same bits in any batch, with any number of threads and however the
+        sequence is cut; ``"blas"``, the BLAS that this process already has (SciPy's or NumPy's);
+        or ``"auto"``, whichever of the two was measured faster for the weights' shapes.
+    num_threads
+        How many threads a call may use, over the rows of the batch; None: what
+        :func:`get_num_threads` tells at the time of the call.
+
+    Raises
+    ------
+    OptionError
+        An option has an unknown value.
+    UnsupportedError
+        ``matmul="blas"`` where there is none.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        batch_first: bool = False,
+        dtype: DTypeLike = "float32",
+        matmul: str = "auto",
+        num_threads: int | None = None,
+    ) -> None:
+        if not isinstance(spec, ModelSpec):
+            raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
+        if not isinstance(batch_first, (bool, np.bool_)):
+            raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
+        self._spec = spec
+        self._recurrents = spec.recurrents
+        self._batch_first = bool(batch_first)
+        self._matmul = matmul
+        self._num_threads = num_threads
+        self._default_threads = _core.as_num_threads(num_threads)
+        from .formats.safetensors import dumps  # formats are imported when one is first needed
+
+        code = _DTYPES.index(as_dtype(dtype).name)
+        self._core = _core.CoreModel(dumps(spec), code, _matmul_code(matmul))
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        lengths: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[NDArray[Any], State]:
+        """Run whole sequences.
+
+        Parameters
+        ----------
+        x
+            [time, batch, input_size] (``batch_first``: [batch, time, input_size]); for a model
+            that begins with an Embedding, integers [time, batch]. Any strides are read in place,
+            and so is every array of the model's own dtype and byte order; other float types are
+            converted.
+        state
+            Where to start: what a call returned before, or None for zeros.
+        lengths
+            Steps of each row that count, [batch], each 0 to time; None: all. Outputs past a
+            row's length are 0, and its state is the one at its own end.
+        num_threads
+            Overrides the Model's own.
+
+        Returns
+        -------
+        y
+            [time, batch, output_size], or [batch, time, output_size].
+        state
+            h_n [layers * directions, batch, size], or (h_n, c_n) for LSTM; a tuple of those
+            where the model has several recurrent layers.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+            An argument has the wrong shape, a value out of range or a type that makes no sense.
+        """
+        threads = self._default_threads
+        if num_threads is not None:
+            threads = _core.as_num_threads(num_threads)
+        arrays = None if state is None else flatten(self._recurrents, state)
+        y, states = self._core.run(x, arrays, lengths, self._batch_first, threads)
+        return y, unflatten(self._recurrents, states)
+
+    def stream(self, batch: int = 1) -> Stream:
+        """A stream that runs this model step by step, with a zero state for ``batch`` rows.
+
+        Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences.
+        """
+        return Stream(
+            self._core,
+            batch,
+            partial(flatten, self._recurrents),
+            partial(unflatten, self._recurrents),
+        )
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""
+        from .formats import write
+
+        write(self._spec, path, format)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The layers and weights."""
+        return self._spec
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type computed in."""
+        return self._core.dtype
+
+    @property
+    def batch_first(self) -> bool:
+        return self._batch_first
+
+    @property
+    def matmul(self) -> str:
+        """Who multiplies matrices: ``"packed"`` or ``"blas"``."""
+        return str(self._core.info["matmul"])
+
+    @property
+    def num_parameters(self) -> int:
+        return self._spec.num_parameters
+
+    @property
+    def input_size(self) -> int:
+        """Features of x; for a model of indices, how many it knows."""
+        return self._spec.input_size
+
+    @property
+    def output_size(self) -> int:
+        """Features of y."""
+        return self._spec.output_size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
+        return type(self), (self._spec, *options)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(
+            layer.cell if hasattr(layer, "cell") else type(layer).__name__.lower()
+            for layer in self._spec.layers
+        )
+        return (
+            f"Model({layers}; {self.input_size} -> {self.output_size}, "
+            f"{self.num_parameters} parameters, {self.dtype.name}, {self.matmul})"
+        )
+
+
+def load(
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    batch_first: bool = False,
+    dtype: DTypeLike = "float32",
+    matmul: str = "auto",
+    num_threads: int | None = None,
+    **options: Any,
+) -> Model:
+    """Read a model file and pack it for this CPU.
+
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``) defaults to what the file's suffix
+    says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
+    :class:`Model`'s.
+    """
+    from .formats import read
+
+    as_dtype(dtype)
+    _core.as_num_threads(num_threads)
+    return Model(read(path, format, **options), batch_first, dtype, matmul, num_threads)

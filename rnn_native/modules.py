@@ -1,0 +1,196 @@
+"""RNN, GRU and LSTM with PyTorch's constructor, weights, call and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .errors import OptionError, ShapeError
+from .model import Model, as_dtype
+from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
+
+
+class _Module:
+    """What the three have in common: one Recurrent, its weights, and the Model packed from it."""
+
+    _cell: str
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        dtype: DTypeLike = "float32",
+        matmul: str = "auto",
+        num_threads: int | None = None,
+        **options: Any,
+    ) -> None:
+        if not isinstance(bidirectional, (bool, np.bool_)):
+            raise OptionError(f"bidirectional: expected True or False, got {bidirectional!r}")
+        self._layer_options = recurrent_options(
+            self._cell,
+            input_size,
+            hidden_size,
+            num_layers,
+            "bidirectional" if bidirectional else "forward",
+            bias,
+            **options,
+        )
+        self._dtype = as_dtype(dtype)
+        self._model_options: dict[str, Any] = {
+            "batch_first": batch_first,
+            "dtype": dtype,
+            "matmul": matmul,
+            "num_threads": num_threads,
+        }
+        self._model = self._pack(self._initial_weights())
+
+    def _initial_weights(self) -> dict[str, NDArray[Any]]:
+        """Uniform in +-1/sqrt(hidden_size), as PyTorch begins."""
+        rng = np.random.default_rng()
+        shapes = recurrent_shapes(**self._layer_options)
+        bound = self._layer_options["hidden_size"] ** -0.5
+        return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes}
+
+    def _pack(self, weights: Mapping[str, ArrayLike]) -> Model:
+        layer = Recurrent(weights=weights, **self._layer_options)
+        cast = {name: array.astype(self._dtype) for name, array in layer.arrays.items()}
+        layer = Recurrent(weights=cast, **self._layer_options)
+        return Model(ModelSpec((layer,)), **self._model_options)
+
+    @property
+    def model(self) -> Model:
+        """The packed model; ``load_state_dict`` replaces it."""
+        return self._model
+
+    @property
+    def spec(self) -> Recurrent:
+        """The layer and its weights."""
+        return self._model.spec.recurrents[0]
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of the weights under PyTorch's names."""
+        return {name: array.copy() for name, array in self.spec.arrays.items()}
+
+    def load_state_dict(self, arrays: Mapping[str, ArrayLike]) -> None:
+        """Take weights under PyTorch's names: NumPy arrays or anything np.asarray takes.
+
+        ``ShapeError`` where one is missing, unexpected or of the wrong shape; the module then
+        keeps the weights it had.
+        """
+        self._model = self._pack({name: np.asarray(value) for name, value in arrays.items()})
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        lengths: ArrayLike | None = None,
+        num_threads: int | None = None,
+    ) -> tuple[NDArray[Any], Any]:
+        """PyTorch's call: x [time, batch, input_size] (``batch_first``: [batch, time, ...]), or
+        unbatched [time, input_size] with states [layers * directions, size].
+
+        Returns y and h_n, or (h_n, c_n) for LSTM. ``lengths`` as in :class:`Model`; an unbatched
+        call takes none.
+        """
+        if np.ndim(x) != 2:
+            return self._model(x, state, lengths, num_threads)
+        if lengths is not None:
+            raise ShapeError("lengths: expected None for an unbatched x, got a value")
+        batch_axis = 0 if self._model.batch_first else 1
+        if state is not None:
+            state = _map(state, self._batched)
+        y, final = self._model(np.expand_dims(x, batch_axis), state, None, num_threads)
+        return np.squeeze(y, batch_axis), _map(final, lambda h: np.squeeze(h, 1))
+
+    def _batched(self, h: ArrayLike) -> NDArray[Any]:
+        if np.ndim(h) != 2:
+            rows = self.spec.num_layers * self.spec.num_directions
+            raise ShapeError(
+                f"state: expected [{rows}, size] for an unbatched x, got shape {np.shape(h)}"
+            )
+        return np.expand_dims(np.asarray(h), 1)
+
+    def __repr__(self) -> str:
+        options = {**self._layer_options, "batch_first": self._model.batch_first}
+        text = ", ".join(f"{name}={value!r}" for name, value in options.items() if name != "cell")
+        return f"{type(self).__name__}({text})"
+
+
+def _map(state: Any, change: Any) -> Any:
+    if isinstance(state, (tuple, list)):
+        return tuple(change(part) for part in state)
+    return change(state)
+
+
+class RNN(_Module):
+    """Elman network, h' = tanh or relu(W_ih x + b_ih + W_hh h + b_hh): ``torch.nn.RNN``.
+
+    Call it as ``y, h_n = rnn(x, h_0)``.
+    """
+
+    _cell = "rnn"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            input_size, hidden_size, num_layers, nonlinearity=nonlinearity, **options
+        )
+
+
+class GRU(_Module):
+    """Gated recurrent unit: ``torch.nn.GRU``; ``reset_after=False`` is Cho et al. (2014) and
+    ONNX's ``linear_before_reset=0``.
+
+    Call it as ``y, h_n = gru(x, h_0)``.
+    """
+
+    _cell = "gru"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        reset_after: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(input_size, hidden_size, num_layers, reset_after=reset_after, **options)
+
+
+class LSTM(_Module):
+    """Long short-term memory: ``torch.nn.LSTM``, with diagonal peepholes where asked for
+    (``weight_ci_l0``, ``weight_cf_l0``, ``weight_co_l0``, each [hidden_size]).
+
+    Call it as ``y, (h_n, c_n) = lstm(x, (h_0, c_0))``.
+    """
+
+    _cell = "lstm"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        proj_size: int = 0,
+        peephole: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            input_size, hidden_size, num_layers, proj_size=proj_size, peephole=peephole, **options
+        )

@@ -1,0 +1,48 @@
+"""The recurrent state in the form callers see, and as the flat list of arrays the core takes.
+
+One Recurrent: h_n for RNN and GRU, (h_n, c_n) for LSTM, each [layers * directions, batch, size].
+A model with several: a tuple of those, in the order of its layers. One with none: ().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .errors import ShapeError
+from .spec import Recurrent
+
+State = NDArray[Any] | tuple[Any, ...]
+
+
+def _parts(where: str, value: Any, count: int) -> Sequence[Any]:
+    if not isinstance(value, (tuple, list)) or len(value) != count:
+        came = f"{len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
+        raise ShapeError(f"{where}: expected a tuple of {count} arrays, got {came}")
+    return value
+
+
+def flatten(recurrents: Sequence[Recurrent], state: Any) -> list[Any]:
+    """The arrays of ``state`` in the core's order; ``ShapeError`` where its form is wrong."""
+    each = [state] if len(recurrents) == 1 else _parts("state", state, len(recurrents))
+    flat: list[Any] = []
+    for index, (layer, value) in enumerate(zip(recurrents, each, strict=True)):
+        where = "state" if len(recurrents) == 1 else f"state[{index}]"
+        count = len(layer.state_sizes)
+        if count > 1:
+            flat.extend(_parts(where, value, count))
+        elif isinstance(value, (tuple, list)) and any(hasattr(part, "shape") for part in value):
+            raise ShapeError(f"{where}: expected one array, got a {type(value).__name__} of arrays")
+        else:
+            flat.append(value)
+    return flat
+
+
+def unflatten(recurrents: Sequence[Recurrent], arrays: Sequence[NDArray[Any]]) -> State:
+    """The inverse of :func:`flatten`."""
+    rest = iter(arrays)
+    each = [tuple(next(rest) for _ in layer.state_sizes) for layer in recurrents]
+    whole = tuple(part[0] if len(part) == 1 else part for part in each)
+    return whole[0] if len(recurrents) == 1 else whole

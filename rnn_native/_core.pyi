@@ -17,6 +17,9 @@ class CoreModel:
     def __init__(self, data: bytes | bytearray | memoryview, dtype: int, matmul: int) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...
+    def unpack(
+        self, op: int, direction: int, name: str, shape: tuple[int, ...]
+    ) -> NDArray[Any]: ...
     def run(
         self,
         x: ArrayLike,

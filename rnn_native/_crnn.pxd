@@ -76,6 +76,16 @@ cdef extern from "rnn_native.h" nogil:
     const char *rnnat_isa()
 
 
+cdef extern from "model.h" nogil:
+    ctypedef enum rnnat_weight:
+        RNNAT_WEIGHT
+        RNNAT_WEIGHT_IH
+        RNNAT_WEIGHT_HH
+        RNNAT_WEIGHT_HR
+
+    rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, rnnat_weight, void *)
+
+
 cdef extern from "dispatch.h" nogil:
     ctypedef struct rnnat_kernels:
         pass

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import _core
 from ._core import Stream
 from .errors import OptionError, UnsupportedError
+from .packed import Packed
 from .spec import ModelSpec
-from .states import State, flatten, unflatten
+from .states import State, flatten, state_counts, unflatten
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -92,8 +93,10 @@ class Model:
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
-        self._spec = spec
-        self._recurrents = spec.recurrents
+        self._input_size, self._output_size = spec.input_size, spec.output_size
+        self._num_parameters = spec.num_parameters
+        self._state_counts = state_counts(spec)
+        self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
         self._matmul = matmul
         self._num_threads = num_threads
@@ -143,9 +146,9 @@ class Model:
         threads = self._default_threads
         if num_threads is not None:
             threads = _core.as_num_threads(num_threads)
-        arrays = None if state is None else flatten(self._recurrents, state)
+        arrays = None if state is None else flatten(self._state_counts, state)
         y, states = self._core.run(x, arrays, lengths, self._batch_first, threads)
-        return y, unflatten(self._recurrents, states)
+        return y, unflatten(self._state_counts, states)
 
     def stream(self, batch: int = 1) -> Stream:
         """A stream that runs this model step by step, with a zero state for ``batch`` rows.
@@ -155,20 +158,22 @@ class Model:
         return Stream(
             self._core,
             batch,
-            partial(flatten, self._recurrents),
-            partial(unflatten, self._recurrents),
+            partial(flatten, self._state_counts),
+            partial(unflatten, self._state_counts),
         )
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""
         from .formats import write
 
-        write(self._spec, path, format)
+        write(self.spec, path, format)
 
     @property
     def spec(self) -> ModelSpec:
-        """The layers and weights."""
-        return self._spec
+        """The layers and weights, these in the model's dtype: rebuilt from the packed form, which
+        is all that a Model keeps of its matrices. Bit for bit what came, where that was of the
+        same dtype."""
+        return self._packed.spec(self._core)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -186,29 +191,25 @@ class Model:
 
     @property
     def num_parameters(self) -> int:
-        return self._spec.num_parameters
+        return self._num_parameters
 
     @property
     def input_size(self) -> int:
         """Features of x; for a model of indices, how many it knows."""
-        return self._spec.input_size
+        return self._input_size
 
     @property
     def output_size(self) -> int:
         """Features of y."""
-        return self._spec.output_size
+        return self._output_size
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
-        return type(self), (self._spec, *options)
+        return type(self), (self.spec, *options)
 
     def __repr__(self) -> str:
-        layers = ", ".join(
-            layer.cell if hasattr(layer, "cell") else type(layer).__name__.lower()
-            for layer in self._spec.layers
-        )
         return (
-            f"Model({layers}; {self.input_size} -> {self.output_size}, "
+            f"Model({', '.join(self._packed.cells)}; {self.input_size} -> {self.output_size}, "
             f"{self.num_parameters} parameters, {self.dtype.name}, {self.matmul})"
         )
 

@@ -200,10 +200,14 @@ class Recurrent:
     peephole: bool = False
 
     def __post_init__(self) -> None:
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "weights"}
-        for name, value in recurrent_options(**given).items():
+        for name, value in recurrent_options(**self.options).items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "weights", MappingProxyType(self._checked_weights()))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the weights, by the names of the constructor."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "weights"}
 
     def _checked_weights(self) -> dict[str, Array]:
         expected = dict(self.weight_shapes())

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .errors import ShapeError
-from .spec import Recurrent
+from .spec import ModelSpec
 
 State = NDArray[Any] | tuple[Any, ...]
 
@@ -24,13 +24,17 @@ def _parts(where: str, value: Any, count: int) -> Sequence[Any]:
     return value
 
 
-def flatten(recurrents: Sequence[Recurrent], state: Any) -> list[Any]:
+def state_counts(spec: ModelSpec) -> tuple[int, ...]:
+    """How many arrays the state of each recurrent layer has: 1 (h), or 2 (h, c) for LSTM."""
+    return tuple(len(layer.state_sizes) for layer in spec.recurrents)
+
+
+def flatten(counts: Sequence[int], state: Any) -> list[Any]:
     """The arrays of ``state`` in the core's order; ``ShapeError`` where its form is wrong."""
-    each = [state] if len(recurrents) == 1 else _parts("state", state, len(recurrents))
+    each = [state] if len(counts) == 1 else _parts("state", state, len(counts))
     flat: list[Any] = []
-    for index, (layer, value) in enumerate(zip(recurrents, each, strict=True)):
-        where = "state" if len(recurrents) == 1 else f"state[{index}]"
-        count = len(layer.state_sizes)
+    for index, (count, value) in enumerate(zip(counts, each, strict=True)):
+        where = "state" if len(counts) == 1 else f"state[{index}]"
         if count > 1:
             flat.extend(_parts(where, value, count))
         elif isinstance(value, (tuple, list)) and any(hasattr(part, "shape") for part in value):
@@ -40,9 +44,9 @@ def flatten(recurrents: Sequence[Recurrent], state: Any) -> list[Any]:
     return flat
 
 
-def unflatten(recurrents: Sequence[Recurrent], arrays: Sequence[NDArray[Any]]) -> State:
+def unflatten(counts: Sequence[int], arrays: Sequence[NDArray[Any]]) -> State:
     """The inverse of :func:`flatten`."""
     rest = iter(arrays)
-    each = [tuple(next(rest) for _ in layer.state_sizes) for layer in recurrents]
+    each = [tuple(next(rest) for _ in range(count)) for count in counts]
     whole = tuple(part[0] if len(part) == 1 else part for part in each)
-    return whole[0] if len(recurrents) == 1 else whole
+    return whole[0] if len(counts) == 1 else whole

@@ -244,7 +244,8 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     const bool blas = info->matmul == RNNAT_MATMUL_BLAS;
     const rnnat_float_mode mode = rnnat_float_enter();
     if (blas) rnnat_blas_enter();
-    rnnat_forward(lane, in, out, steps, NULL);
+    const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
+    rnnat_forward(lane, &alone, in, out, steps, NULL);
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
     return RNNAT_OK;

@@ -23,22 +23,23 @@ static rnnat_view dense(const rnnat_lane *lane, char *base, int32_t width)
     return (rnnat_view){base, (ptrdiff_t)lane->rows * width, width};
 }
 
-/* Outputs past a row's own length are zero. */
-static void clear_padding(const rnnat_lane *lane, rnnat_view out, int32_t width, span when,
-                          const int32_t *lengths)
+/* Outputs past a row's own length are zero. Everybody has to have written them before. */
+static void clear_padding(const rnnat_lane *lane, const rnnat_part *part, rnnat_view out,
+                          int32_t width, span when, const int32_t *lengths)
 {
     const size_t bytes = (size_t)width * (size_t)lane->model->kernels->elem;
-    for (int32_t row = 0; lengths && row < lane->rows; ++row) {
+    for (int32_t row = 0; lengths && part->index == 0 && row < lane->rows; ++row) {
         int32_t step = lengths[row] > when.first ? lengths[row] - when.first : 0;
         for (; step < when.steps; ++step) memset(at(lane, out, step, row), 0, bytes);
     }
 }
 
-static void run_embedding(const rnnat_lane *lane, const rnnat_op *op, rnnat_view in,
-                          rnnat_view out, span when, const int32_t *lengths)
+static void run_embedding(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
+                          rnnat_view in, rnnat_view out, span when, const int32_t *lengths)
 {
     const size_t bytes = (size_t)op->output * (size_t)lane->model->kernels->elem;
-    for (int32_t step = 0; step < when.steps; ++step) {
+    const int32_t end = rnnat_first(part, part->index + 1, when.steps);
+    for (int32_t step = rnnat_first(part, part->index, when.steps); step < end; ++step) {
         for (int32_t row = 0; row < lane->rows; ++row) {
             if (lengths && when.first + step >= lengths[row]) continue;
             int32_t index;
@@ -50,15 +51,19 @@ static void run_embedding(const rnnat_lane *lane, const rnnat_op *op, rnnat_view
     }
 }
 
-static void run_linear(const rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out,
-                       span when)
+static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
+                       rnnat_view in, rnnat_view out, span when)
 {
     const rnnat_kernels *const kernels = lane->model->kernels;
     const int32_t m = when.steps * lane->rows;
-    rnnat_gemm(&op->weight, kernels, m, op->output, rows_of(lane, in, 0), rows_of(lane, out, 0),
-               op->bias);
-    if (op->activation != RNNAT_IDENTITY)
-        kernels->activate(op->activation, rows_of(lane, out, 0), m, op->output);
+    rnnat_gemm(&op->weight, kernels, part, m, op->output, rows_of(lane, in, 0),
+               rows_of(lane, out, 0), op->bias);
+    if (op->activation == RNNAT_IDENTITY) return;
+    rnnat_meet(part);
+    const int32_t first = rnnat_first(part, part->index, when.steps);
+    const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
+    out.base = at(lane, out, first, 0);
+    kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
 }
 
 /* The same step from row `first` on, `rows` rows of it. */
@@ -80,7 +85,8 @@ static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows,
 
 /* Steps the rows that have not ended; the state of the others stays what it is. */
 static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_kernels *kernels,
-                        rnnat_step *step, int32_t when, const int32_t *lengths)
+                        const rnnat_part *part, rnnat_step *step, int32_t when,
+                        const int32_t *lengths)
 {
     const size_t bytes = (size_t)step->h_prev_stride * (size_t)kernels->elem;
     int32_t row = 0;
@@ -90,38 +96,43 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
         while (end < step->rows && (when < lengths[end]) == active) ++end;
         rnnat_step some = rows_from(step, row, end - row, kernels->elem);
         if (active)
-            op->ops->step(cell, kernels, &some);
-        else
+            op->ops->step(cell, kernels, part, &some);
+        else if (part->index == 0)
             memcpy(some.h_next, some.h_prev, (size_t)(end - row) * bytes);
         row = end;
     }
 }
 
 /* One direction of one recurrent layer over a chunk of time. */
-static void run_cell(rnnat_lane *lane, const rnnat_op *op, int32_t direction, rnnat_view in,
-                     rnnat_view out, span when, const int32_t *lengths)
+static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_workspace *work,
+                     const rnnat_op *op, int32_t direction, rnnat_view in, rnnat_view out,
+                     span when, const int32_t *lengths)
 {
     const rnnat_kernels *const kernels = lane->model->kernels;
     const rnnat_cell *const cell = &op->cell[direction];
     rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
     const int32_t gates = cell->w_ih.n, pad = rnnat_pad(kernels, op->hidden);
-    const int32_t state_pad = rnnat_pad(kernels, op->state);
-    const rnnat_view gx = dense(lane, lane->gx, gates);
+    const int32_t state_pad = rnnat_pad(kernels, op->state), panels = pad / kernels->lanes;
+    const rnnat_view gx = dense(lane, work->gx, gates);
+    int32_t now = state->now;
 
-    rnnat_gemm(&cell->w_ih, kernels, when.steps * lane->rows, gates, rows_of(lane, in, 0),
+    rnnat_gemm(&cell->w_ih, kernels, part, when.steps * lane->rows, gates, rows_of(lane, in, 0),
                rows_of(lane, gx, 0), cell->bias);
+    rnnat_meet(part);
 
     rnnat_step step = {.rows = lane->rows,
+                       .first_panel = rnnat_first(part, part->index, panels),
+                       .last_panel = rnnat_first(part, part->index + 1, panels),
                        .k = op->state,
                        .hidden = op->hidden,
                        .relu = op->activation == RNNAT_RELU,
-                       .gh = lane->gh,
+                       .gh = work->gh,
                        .c = state->c,
                        .bias_hn = cell->bias_hn,
                        .peephole = cell->peephole,
-                       .z = lane->part[0],
-                       .rh = lane->part[1],
-                       .unprojected = lane->part[0],
+                       .z = work->part[0],
+                       .rh = work->part[1],
+                       .unprojected = work->part[0],
                        .gx_stride = gates,
                        .h_prev_stride = state_pad,
                        .h_next_stride = state_pad,
@@ -131,26 +142,34 @@ static void run_cell(rnnat_lane *lane, const rnnat_op *op, int32_t direction, rn
     for (int32_t i = 0; i < when.steps; ++i) {
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
         step.gx = at(lane, gx, t, 0);
-        step.h_prev = state->h[state->now];
-        step.h_next = state->h[1 - state->now];
+        step.h_prev = state->h[now];
+        step.h_next = state->h[1 - now];
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
-            step_active(op, cell, kernels, &step, when.first + t, lengths);
+            step_active(op, cell, kernels, part, &step, when.first + t, lengths);
         else
-            op->ops->step(cell, kernels, &step);
-        state->now = 1 - state->now;
+            op->ops->step(cell, kernels, part, &step);
+        now = 1 - now;
+        if (part->index == 0 && i == when.steps - 1) state->now = now;
+        rnnat_meet(part);
     }
 }
 
-static void run_op(rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out, span when,
-                   const int32_t *lengths)
+static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op, rnnat_view in,
+                   rnnat_view out, span when, const int32_t *lengths)
 {
     switch (op->kind) {
-    case RNNAT_LAYER_EMBEDDING: run_embedding(lane, op, in, out, when, lengths); break;
-    case RNNAT_LAYER_LINEAR: run_linear(lane, op, in, out, when); break;
-    case RNNAT_LAYER_RECURRENT: run_cell(lane, op, 0, in, out, when, lengths); break;
+    case RNNAT_LAYER_EMBEDDING: run_embedding(lane, part, op, in, out, when, lengths); break;
+    case RNNAT_LAYER_LINEAR: run_linear(lane, part, op, in, out, when); break;
+    case RNNAT_LAYER_RECURRENT:
+        run_cell(lane, part, &lane->work[0], op, 0, in, out, when, lengths);
+        break;
     }
-    clear_padding(lane, out, op->output, when, lengths);
+    rnnat_meet(part);
+    if (lengths) {
+        clear_padding(lane, part, out, op->output, when, lengths);
+        rnnat_meet(part);
+    }
 }
 
 /* The view from step `first` on; elements of `elem` bytes. */
@@ -167,8 +186,8 @@ static span chunk_of(const rnnat_lane *lane, int32_t first, int32_t time)
 }
 
 /* Operations begin .. end - 1, all causal: every chunk of time passes through all of them. */
-static void run_chain(rnnat_lane *lane, int32_t begin, int32_t end, rnnat_view in, rnnat_view out,
-                      int32_t time, const int32_t *lengths)
+static void run_chain(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+                      rnnat_view in, rnnat_view out, int32_t time, const int32_t *lengths)
 {
     const rnnat_model *const model = lane->model;
     const ptrdiff_t elem = model->kernels->elem;
@@ -180,30 +199,55 @@ static void run_chain(rnnat_lane *lane, int32_t begin, int32_t end, rnnat_view i
             const rnnat_op *const op = &model->ops[i];
             const rnnat_view to = i == end - 1 ? later(out, first, elem)
                                                : dense(lane, lane->between[i % 2], op->output);
-            run_op(lane, op, from, to, when, lengths);
+            run_op(lane, part, op, from, to, when, lengths);
             from = to;
         }
     }
 }
 
-/* One operation whose directions each pass over all of time. */
-static void run_whole(rnnat_lane *lane, const rnnat_op *op, rnnat_view in, rnnat_view out,
-                      int32_t time, const int32_t *lengths)
+/* One direction over all of time, from the end where it begins. */
+static void run_direction(rnnat_lane *lane, const rnnat_part *part, const rnnat_workspace *work,
+                          const rnnat_op *op, int32_t direction, rnnat_view in, rnnat_view out,
+                          int32_t time, const int32_t *lengths)
 {
     const ptrdiff_t elem = lane->model->kernels->elem;
-    for (int32_t d = 0; d < op->num_directions; ++d) {
-        const int32_t chunks = (time + lane->chunk - 1) / lane->chunk;
-        for (int32_t i = 0; i < chunks; ++i) {
-            const int32_t first = (op->reverse[d] ? chunks - 1 - i : i) * lane->chunk;
-            run_cell(lane, op, d, later(in, first, elem), later(out, first, elem),
-                     chunk_of(lane, first, time), lengths);
-        }
+    const int32_t chunks = (time + lane->chunk - 1) / lane->chunk;
+    for (int32_t i = 0; i < chunks; ++i) {
+        const int32_t first = (op->reverse[direction] ? chunks - 1 - i : i) * lane->chunk;
+        run_cell(lane, part, work, op, direction, later(in, first, elem), later(out, first, elem),
+                 chunk_of(lane, first, time), lengths);
     }
-    clear_padding(lane, out, op->output, (span){0, time}, lengths);
 }
 
-void rnnat_forward(rnnat_lane *lane, rnnat_view x, rnnat_view y, int32_t time,
-                   const int32_t *lengths)
+/* One operation that needs all of time: two directions side by side where there is a crew. */
+static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *op, rnnat_view in,
+                      rnnat_view out, int32_t time, const int32_t *lengths)
+{
+    if (crew->all.count > 1 && op->num_directions == 2) {
+        run_direction(lane, &crew->half, &lane->work[crew->side], op, crew->side, in, out, time,
+                      lengths);
+    } else {
+        for (int32_t d = 0; d < op->num_directions; ++d)
+            run_direction(lane, &crew->all, &lane->work[0], op, d, in, out, time, lengths);
+    }
+    rnnat_meet(&crew->all);
+    if (lengths) {
+        clear_padding(lane, &crew->all, out, op->output, (span){0, time}, lengths);
+        rnnat_meet(&crew->all);
+    }
+}
+
+rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers)
+{
+    const int32_t side = index % 2;
+    return (rnnat_crew){.all = {index, count, barriers},
+                        .half = {index / 2, (count + 1 - side) / 2,
+                                 barriers ? barriers + 1 + side : NULL},
+                        .side = side};
+}
+
+void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat_view y,
+                   int32_t time, const int32_t *lengths)
 {
     const rnnat_model *const model = lane->model;
     rnnat_view in = x;
@@ -217,9 +261,9 @@ void rnnat_forward(rnnat_lane *lane, rnnat_view x, rnnat_view y, int32_t time,
             end == model->num_ops ? y
                                   : dense(lane, lane->whole[turn], model->ops[end - 1].output);
         if (rnnat_op_is_causal(op))
-            run_chain(lane, begin, end, in, out, time, lengths);
+            run_chain(lane, &crew->all, begin, end, in, out, time, lengths);
         else
-            run_whole(lane, op, in, out, time, lengths);
+            run_whole(lane, crew, op, in, out, time, lengths);
         in = out;
         turn = 1 - turn;
         begin = end;

@@ -10,9 +10,21 @@ typedef struct rnnat_view {
     ptrdiff_t time, row;
 } rnnat_view;
 
+/* The threads that run one lane: all together, and split in two for two directions. */
+typedef struct rnnat_crew {
+    rnnat_part all;
+    rnnat_part half;   /* part of those that run direction `side` */
+    int32_t side;
+} rnnat_crew;
+
+/* Barriers that a crew needs: of all, of side 0, of side 1. */
+enum { rnnat_crew_barriers = 3 };
+rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
+
 /* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
- * `time` is at most what the lane was carved for where the model needs whole sequences. */
-void rnnat_forward(rnnat_lane *lane, rnnat_view x, rnnat_view y, int32_t time,
-                   const int32_t *lengths);
+ * `time` is at most what the lane was carved for where the model needs whole sequences. Every
+ * thread of the crew calls it with the same arguments. */
+void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat_view y,
+                   int32_t time, const int32_t *lengths);
 
 #endif

@@ -179,15 +179,12 @@ static int next_byte(decoder *d)
     /* UTF-8: six bits to each byte from the last on, what is left beside the length mark. */
     uint32_t limit = 0x20;
     uint32_t mark = 0xC0;
-    do {
+    d->pending[d->num_pending++] = (unsigned char)(0x80 | (code & 0x3F));
+    for (code >>= 6; code >= limit; code >>= 6) {
         d->pending[d->num_pending++] = (unsigned char)(0x80 | (code & 0x3F));
-        code >>= 6;
-        if (code < limit) {
-            break;
-        }
         limit >>= 1;
         mark = 0x80 | (mark >> 1);
-    } while (d->num_pending < 3);
+    }
     return (int)(mark | code);
 }
 

@@ -25,8 +25,16 @@ static bool needs_whole(const rnnat_model *model)
     return false;
 }
 
+/* True where a team can run the two directions of some operation side by side. */
+static bool has_two_directions(const rnnat_model *model)
+{
+    for (int32_t i = 0; i < model->num_ops; ++i)
+        if (model->ops[i].num_directions == 2) return true;
+    return false;
+}
+
 void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
-                      rnnat_lane *lane)
+                      int32_t team, rnnat_lane *lane)
 {
     const rnnat_kernels *const kernels = model->kernels;
     const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
@@ -47,10 +55,13 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
     }
-    lane->gx = rnnat_arena_take(arena, steps * n, gates * elem);
-    lane->gh = rnnat_arena_take(arena, n, gates * elem);
+    for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i) {
+        lane->work[i].gx = rnnat_arena_take(arena, steps * n, gates * elem);
+        lane->work[i].gh = rnnat_arena_take(arena, n, gates * elem);
+        lane->work[i].part[0] = rnnat_arena_take(arena, n, hidden * elem);
+        lane->work[i].part[1] = rnnat_arena_take(arena, n, hidden * elem);
+    }
     for (int i = 0; i < 2; ++i) {
-        lane->part[i] = rnnat_arena_take(arena, n, hidden * elem);
         if (model->num_ops > 1 + i)
             lane->between[i] = rnnat_arena_take(arena, steps * n, width * elem);
         if (needs_whole(model))

@@ -1,6 +1,6 @@
-/* A lane: the memory with which one thread runs a model over some rows of a batch. Its cells hold
- * the recurrent state; the rest is scratch, bounded whatever the length of the sequence, unless a
- * layer needs a whole sequence before the next one can begin. */
+/* A lane: the memory with which a model runs over some rows of a batch. Its cells hold the recurrent
+ * state; the rest is scratch, bounded whatever the length of the sequence, unless a layer needs a
+ * whole sequence before the next one can begin. One thread runs a lane, or a team of a few. */
 #ifndef RNNAT_LANE_H
 #define RNNAT_LANE_H
 
@@ -13,23 +13,29 @@ typedef struct rnnat_cell_state {
     int32_t now;
 } rnnat_cell_state;
 
+/* What one direction of one layer needs while it runs. */
+typedef struct rnnat_workspace {
+    char *gx;      /* [chunk * rows, max_gates] input projection */
+    char *gh;      /* [rows, max_gates] recurrent product of a BLAS */
+    char *part[2]; /* [rows, max_hidden] inside a step */
+} rnnat_workspace;
+
 typedef struct rnnat_lane {
     const rnnat_model *model;
     int32_t rows;
     int32_t chunk; /* steps that are projected at once */
     rnnat_cell_state *cells;
-    char *gx;          /* [chunk * rows, max_gates] input projection */
-    char *gh;          /* [rows, max_gates] recurrent product of a BLAS */
-    char *part[2];     /* [rows, max_hidden] inside a step */
+    rnnat_workspace work[2]; /* the second one where a team runs two directions side by side */
     char *between[2];  /* [chunk, rows, max_width] from one operation to the next */
     char *whole[2];    /* [time, rows, max_width], where a layer needs all of time */
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */
 int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time);
-/* Lays a lane out in the arena. `time`: the longest sequence it will run at once. */
+/* Lays a lane out in the arena. `time`: the longest sequence it will run at once. `team`: how many
+ * threads will run it. */
 void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
-                      rnnat_lane *lane);
+                      int32_t team, rnnat_lane *lane);
 /* All states become zero, their padding included. */
 void rnnat_lane_reset(rnnat_lane *lane);
 

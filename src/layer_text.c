@@ -197,8 +197,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
             return status;
         }
     }
-    if (seen != expected_keys(kind, values[CELL]) ||
-        (values[PROJ_SIZE] > 0 && values[PROJ_SIZE] >= values[OUTPUT_SIZE])) {
+    if (seen != expected_keys(kind, values[CELL]) || values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
         return RNNAT_ERROR_FORMAT;
     }
     *out = (rnnat_layer_text){

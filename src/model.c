@@ -198,3 +198,44 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     model->info.memory = rnnat_arena_need(&build->arena);
     return RNNAT_OK;
 }
+
+rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t direction,
+                                rnnat_weight which, void *rows)
+{
+    if (index < 0 || index >= model->num_ops) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_kernels *const kernels = model->kernels;
+    const rnnat_op *const op = &model->ops[index];
+    if (op->kind == RNNAT_LAYER_EMBEDDING) {
+        const size_t count = (size_t)op->input * (size_t)op->output;
+        if (which != RNNAT_WEIGHT) return RNNAT_ERROR_ARGUMENT;
+        memcpy(rows, op->table, count * (size_t)kernels->elem);
+        return RNNAT_OK;
+    }
+    if (op->kind == RNNAT_LAYER_LINEAR) {
+        if (which != RNNAT_WEIGHT) return RNNAT_ERROR_ARGUMENT;
+        rnnat_matrix_unpack(&op->weight, kernels, (rnnat_gates){1, 0, op->output}, rows);
+        return RNNAT_OK;
+    }
+    if (direction < 0 || direction >= op->num_directions) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_cell *const cell = &op->cell[direction];
+    const int32_t gates = op->ops->gates, units = op->hidden;
+    switch (which) {
+    case RNNAT_WEIGHT: return RNNAT_ERROR_ARGUMENT;
+    case RNNAT_WEIGHT_IH:
+        rnnat_matrix_unpack(&cell->w_ih, kernels, (rnnat_gates){gates, 0, units}, rows);
+        return RNNAT_OK;
+    case RNNAT_WEIGHT_HH: {
+        const int32_t rest = cell->w_hn.data ? 1 : 0; /* gates that are a matrix of their own */
+        rnnat_matrix_unpack(&cell->w_hh, kernels, (rnnat_gates){gates - rest, 0, units}, rows);
+        if (rest)
+            rnnat_matrix_unpack(&cell->w_hn, kernels, (rnnat_gates){rest, gates - rest, units},
+                                rows);
+        return RNNAT_OK;
+    }
+    case RNNAT_WEIGHT_HR:
+        if (!cell->w_hr.data) return RNNAT_ERROR_ARGUMENT;
+        rnnat_matrix_unpack(&cell->w_hr, kernels, (rnnat_gates){1, 0, op->state}, rows);
+        return RNNAT_OK;
+    }
+    return RNNAT_ERROR_ARGUMENT;
+}

@@ -43,6 +43,20 @@ struct rnnat_model {
 /* Lays the model out in build->arena; while that only counts, *model is scratch of the caller's. */
 rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model);
 
+/* The weights that only exist packed. */
+typedef enum rnnat_weight {
+    RNNAT_WEIGHT, /* of an embedding or a linear layer */
+    RNNAT_WEIGHT_IH,
+    RNNAT_WEIGHT_HH,
+    RNNAT_WEIGHT_HR
+} rnnat_weight;
+
+/* Writes one of them as PyTorch lays it out, bit for bit, in the model's dtype: of operation `op`
+ * (a layer that is an embedding or linear is one; one that is recurrent, as many as its stack is
+ * high) and, where that is recurrent, of one of its directions. */
+rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t op, int32_t direction,
+                                rnnat_weight which, void *rows);
+
 /* True where operation `op` can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_op_is_causal(const rnnat_op *op)
 {

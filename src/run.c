@@ -6,19 +6,58 @@
 #include "gemm/blas.h"
 #include "threads.h"
 
-/* Multiplications below which another thread costs more than it brings. */
-static const double worth_a_thread = 400e3;
+/* Measured: multiplications below which another thread costs more than it brings, for a whole run
+ * and, where threads share a step and meet after it, for one step. */
+static const double worth_a_thread = 400e3, worth_a_meeting = 50e3;
 
-static double multiplications(const rnnat_model *model, int32_t time, int32_t batch)
+/* Multiplications of one row and step: of the costliest recurrent product, and of everything. */
+static double recurrent_work(const rnnat_model *model)
 {
-    double each = 0;
+    double most = 0;
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
-        if (op->kind == RNNAT_LAYER_LINEAR) each += (double)op->input * op->output;
-        for (int32_t d = 0; d < op->num_directions; ++d)
-            each += (double)op->ops->gates * op->hidden * ((double)op->input + op->state);
+        const double work = op->kind == RNNAT_LAYER_RECURRENT
+                                ? (double)op->ops->gates * op->hidden * op->state
+                                : 0;
+        if (work > most) most = work;
     }
-    return each * time * batch;
+    return most;
+}
+
+static double all_work(const rnnat_model *model)
+{
+    double work = 0;
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        if (op->kind == RNNAT_LAYER_LINEAR) work += (double)op->input * op->output;
+        for (int32_t d = 0; d < op->num_directions; ++d)
+            work += (double)op->ops->gates * op->hidden * ((double)op->input + op->state);
+    }
+    return work;
+}
+
+/* True where a team of two has a direction each in every recurrent layer. */
+static bool has_two_directions(const rnnat_model *model)
+{
+    for (int32_t i = 0; i < model->num_ops; ++i)
+        if (model->ops[i].num_directions == 1) return false;
+    return model->num_cells > 0;
+}
+
+/* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
+static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
+{
+    const double worth = all_work(model) * job->time * job->batch / worth_a_thread;
+    if (worth < threads) threads = worth < 1 ? 1 : (int32_t)worth;
+    job->lanes = threads < job->batch ? threads : job->batch;
+    if (job->lanes < 1) job->lanes = 1;
+    job->team = 1;
+    if (model->info.matmul == RNNAT_MATMUL_BLAS || job->batch == 0) return;
+    const int32_t left = threads / job->lanes;
+    const double step = recurrent_work(model) * ((double)job->batch / job->lanes);
+    if (left > 1 && has_two_directions(model)) job->team = 2;
+    if (step >= 2 * worth_a_meeting)
+        job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
 }
 
 /* Any stride is an address computation that must not overflow. */
@@ -62,31 +101,45 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 
     rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
-    const double worth = multiplications(model, args->time, args->batch) / worth_a_thread;
-    job->lanes = threads < args->batch ? threads : args->batch;
-    if (worth < job->lanes) job->lanes = (int32_t)worth;
-    if (job->lanes < 1) job->lanes = 1;
+    divide(model, threads, job);
     return status;
 }
 
 /* Rows of the widest lane; the others have as many or one less. */
 static int32_t lane_rows(const rnnat_job *job) { return (job->batch + job->lanes - 1) / job->lanes; }
 
-static size_t lane_bytes(const rnnat_model *model, const rnnat_job *job, bool *overflow)
+/* Everything a run needs, carved in one go: barriers and lanes. */
+typedef struct work {
+    const rnnat_model *model;
+    const rnnat_job *job;
+    rnnat_barrier *barriers; /* rnnat_crew_barriers a lane */
+    rnnat_lane *lanes;
+} work;
+
+static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
 {
-    rnnat_arena arena = rnnat_arena_at(NULL);
-    rnnat_lane lane;
-    rnnat_lane_carve(&arena, model, lane_rows(job), job->time, &lane);
-    *overflow = arena.overflow;
-    return arena.used;
+    const size_t lanes = (size_t)job->lanes;
+    work w = {.model = model, .job = job};
+    w.barriers = rnnat_arena_take(arena, lanes * rnnat_crew_barriers, sizeof *w.barriers);
+    w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
+    for (size_t i = 0; i < lanes; ++i) {
+        rnnat_lane lane;
+        rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, &lane);
+        if (w.lanes) w.lanes[i] = lane;
+        for (int b = 0; w.barriers && b < rnnat_crew_barriers; ++b) {
+            atomic_init(&w.barriers[i * rnnat_crew_barriers + (size_t)b].arrived, 0);
+            atomic_init(&w.barriers[i * rnnat_crew_barriers + (size_t)b].generation, 0);
+        }
+    }
+    return w;
 }
 
 rnnat_status rnnat_run_need(const rnnat_model *model, const rnnat_job *job, size_t *need)
 {
-    bool overflow;
-    const size_t each = lane_bytes(model, job, &overflow);
-    if (overflow || each > (SIZE_MAX / 2) / (size_t)job->lanes) return RNNAT_ERROR_OVERFLOW;
-    *need = each * (size_t)job->lanes + RNNAT_ALIGN - 1;
+    rnnat_arena arena = rnnat_arena_at(NULL);
+    carve(&arena, model, job);
+    if (arena.overflow) return RNNAT_ERROR_OVERFLOW;
+    *need = rnnat_arena_need(&arena);
     return RNNAT_OK;
 }
 
@@ -117,40 +170,51 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
     return rnnat_check_indices(model, job->in, job->time, job->batch, job->lengths);
 }
 
-typedef struct work {
-    const rnnat_model *model;
-    const rnnat_job *job;
-    char *scratch;
-    size_t each;
-} work;
-
-/* One lane from its states in to its states out. */
-static void run_lane(void *arg, int32_t worker)
+/* One lane from its states in to its states out, by all threads of its crew. */
+static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
 {
-    const work *const w = arg;
     const rnnat_job *const job = w->job;
     const rnnat_model_info *const info = &w->model->info;
     const int32_t share = job->batch / job->lanes, more = job->batch % job->lanes;
-    const int32_t first = worker * share + (worker < more ? worker : more);
-    const int32_t rows = share + (worker < more);
-    rnnat_arena arena = rnnat_arena_at(w->scratch + (size_t)worker * w->each);
-    rnnat_lane lane;
-    rnnat_lane_carve(&arena, w->model, rows, job->time, &lane);
-
-    const rnnat_float_mode mode = rnnat_float_enter();
-    const bool blas = info->matmul == RNNAT_MATMUL_BLAS;
-    if (blas) rnnat_blas_enter();
-    rnnat_lane_reset(&lane);
-    for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
-        rnnat_lane_set_state(&lane, i, job->state_in[i], job->batch, first);
-    const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t)
-                                                 : w->model->kernels->elem;
+    const int32_t first = index * share + (index < more ? index : more);
+    rnnat_lane *const lane = &w->lanes[index];
+    const bool leads = crew->all.index == 0;
+    if (leads) {
+        lane->rows = share + (index < more);
+        rnnat_lane_reset(lane);
+        for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
+            rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
+    }
+    rnnat_meet(&crew->all);
+    const ptrdiff_t elem = w->model->kernels->elem;
+    const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
     rnnat_view in = job->in, out = job->out;
     in.base += first * in.row * x_elem;
-    out.base += first * out.row * w->model->kernels->elem;
-    if (job->time) rnnat_forward(&lane, in, out, job->time, job->lengths ? job->lengths + first : NULL);
-    for (int32_t i = 0; job->state_out && i < info->num_states; ++i)
-        rnnat_lane_get_state(&lane, i, job->state_out[i], job->batch, first);
+    out.base += first * out.row * elem;
+    if (job->time)
+        rnnat_forward(lane, crew, in, out, job->time, job->lengths ? job->lengths + first : NULL);
+    for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
+        rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
+}
+
+/* One thread of those that OpenMP granted. Where they are fewer than planned, each runs whole
+ * lanes alone. */
+static void run_thread(void *arg, int32_t thread, int32_t granted)
+{
+    const work *const w = arg;
+    const int32_t lanes = w->job->lanes, team = w->job->team;
+    const rnnat_float_mode mode = rnnat_float_enter();
+    const bool blas = w->model->info.matmul == RNNAT_MATMUL_BLAS;
+    if (blas) rnnat_blas_enter();
+    if (granted >= lanes * team) {
+        const int32_t index = thread / team;
+        const rnnat_crew crew =
+            rnnat_crew_of(thread % team, team, w->barriers + index * rnnat_crew_barriers);
+        if (index < lanes) run_lane(w, index, &crew);
+    } else {
+        const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
+        for (int32_t i = thread; i < lanes; i += granted) run_lane(w, i, &alone);
+    }
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
 }
@@ -164,9 +228,8 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     if (status != RNNAT_OK) return status;
     if (scratch_size < need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
-    bool overflow;
-    const rnnat_arena arena = rnnat_arena_at(scratch);
-    work w = {model, job, arena.base, lane_bytes(model, job, &overflow)};
-    rnnat_parallel(job->lanes, run_lane, &w);
+    rnnat_arena arena = rnnat_arena_at(scratch);
+    work w = carve(&arena, model, job);
+    rnnat_parallel(job->lanes * job->team, run_thread, &w);
     return RNNAT_OK;
 }

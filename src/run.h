@@ -12,7 +12,8 @@ typedef struct rnnat_job {
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
-    int32_t lanes; /* threads that share the rows */
+    int32_t lanes; /* that share the rows */
+    int32_t team;  /* threads of each lane */
 } rnnat_job;
 
 /* What the two public structs have in common, pointers untyped. */

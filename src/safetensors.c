@@ -53,11 +53,8 @@ typedef struct sorter {
 /* Puts `e` in its place among the round's. Equal to another: RNNAT_ERROR_FORMAT. */
 static rnnat_status sorter_insert(sorter *s, const rnnat_header_entry *e)
 {
-    if (s->began) {
-        const int c = s->order(e, &s->last);
-        if (c <= 0) {
-            return c == 0 && e->name.bytes != s->last.name.bytes ? RNNAT_ERROR_FORMAT : RNNAT_OK;
-        }
+    if (s->began && s->order(e, &s->last) <= 0) {
+        return RNNAT_OK; /* an earlier round's */
     }
     if (s->count == ROUND && s->order(e, &s->round[ROUND - 1]) > 0) {
         return RNNAT_OK; /* a later round's */

@@ -5,7 +5,7 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
 {
     rnnat_lane lane;
     rnnat_stream *const stream = rnnat_arena_take(arena, 1, sizeof *stream);
-    rnnat_lane_carve(arena, model, batch, max_steps, &lane);
+    rnnat_lane_carve(arena, model, batch, max_steps, 1, &lane);
     if (!stream || arena->overflow) return NULL;
     *stream = (rnnat_stream){.lane = lane};
     rnnat_lane_reset(&stream->lane);

@@ -1,6 +1,5 @@
 #include "threads.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #ifdef _OPENMP
@@ -9,6 +8,12 @@
 #if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
 #include <pthread.h>
 #define RNNAT_FORKS 1
+#endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+static void offer(void) { sched_yield(); }
+#else
+static void offer(void) {}
 #endif
 
 static _Atomic int32_t chosen;
@@ -50,18 +55,19 @@ int32_t rnnat_threads_default(rnnat_status *status)
 }
 
 typedef struct team {
-    int32_t workers;
-    void (*work)(void *arg, int32_t worker);
+    int32_t threads;
+    void (*work)(void *arg, int32_t thread, int32_t granted);
     void *arg;
 } team;
 
-/* Correct with any number of threads that OpenMP grants, one included. */
 static void run_team(const team *t)
 {
 #ifdef _OPENMP
-#pragma omp parallel for schedule(static, 1) num_threads(t->workers)
+#pragma omp parallel num_threads(t->threads)
+    t->work(t->arg, omp_get_thread_num(), omp_get_num_threads());
+#else
+    t->work(t->arg, 0, 1);
 #endif
-    for (int32_t i = 0; i < t->workers; ++i) t->work(t->arg, i);
 }
 
 #ifdef RNNAT_FORKS
@@ -84,24 +90,51 @@ static void run(team *t)
 {
     pthread_t thread;
     pthread_once(&watching, watch_forks);
-    if (!atomic_load(&forked)) {
+    if (!atomic_load(&forked))
         run_team(t);
-    } else if (pthread_create(&thread, NULL, run_in_thread, t) == 0) {
+    else if (pthread_create(&thread, NULL, run_in_thread, t) == 0)
         pthread_join(thread, NULL);
-    } else {
-        for (int32_t i = 0; i < t->workers; ++i) t->work(t->arg, i);
-    }
+    else
+        t->work(t->arg, 0, 1);
 }
 #else
 static void run(team *t) { run_team(t); }
 #endif
 
-void rnnat_parallel(int32_t workers, void (*work)(void *arg, int32_t worker), void *arg)
+void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int32_t granted),
+                    void *arg)
 {
-    if (workers == 1) {
-        work(arg, 0);
+    if (threads == 1) {
+        work(arg, 0, 1);
     } else {
-        team t = {workers, work, arg};
+        team t = {threads, work, arg};
         run(&t);
+    }
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count)
+{
+    enum { patience = 4096 }; /* looks before this processor is offered to somebody else */
+    const int generation = atomic_load_explicit(&barrier->generation, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == count - 1) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
+        return;
+    }
+    for (int looks = 0;
+         atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation; ++looks) {
+        if (looks < patience)
+            relax();
+        else
+            offer();
     }
 }

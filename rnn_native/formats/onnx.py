@@ -218,7 +218,11 @@ def _source(graph: Graph, name: str) -> Value:
         if not any(n.op in ("RNN", "GRU", "LSTM") and n.inputs[:1] == (name,) for n in graph.nodes):
             return Failure(UnsupportedError(f"input {name!r}: the file does not tell its rank"))
         sizes = (None, None, None)
-    axes = [Axis(f"axis {index}", size) for index, size in enumerate(sizes)]
+    symbols = info.symbols or ("",) * len(sizes)
+    axes = [
+        Axis(f"axis {index}", size, symbol=symbol)
+        for index, (size, symbol) in enumerate(zip(sizes, symbols, strict=True))
+    ]
     features: tuple[Axis, ...] = ()
     if info.element in FLOATS and axes:
         axes[-1].name, axes[-1].role = "features", "features"

@@ -38,10 +38,11 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 @dataclass(frozen=True)
 class Info:
-    """What the file says of a tensor: element type, and sizes where they are known."""
+    """What the file says of a tensor: element type; sizes, or the symbols that stand for them."""
 
     element: str
     sizes: tuple[int | None, ...] | None
+    symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     opset: int
+    result: Info | None = None  # of the first output
 
     def __str__(self) -> str:
         label = f"{self.domain}.{self.op}" if self.domain else self.op
@@ -140,11 +142,13 @@ def load(path: str | os.PathLike[str]) -> Graph:
         raise FormatError(f"tensors kept outside the file: {error}") from error
     opset = _opset(model)
     constants = Constants(model.graph.initializer)
+    described = (*model.graph.value_info, *model.graph.output)
+    infos = {value.name: _info(value) for value in described}
     return Graph(
-        nodes=tuple(_node(node, opset) for node in model.graph.node),
+        nodes=tuple(_node(node, opset, infos) for node in model.graph.node),
         inputs={v.name: _info(v) for v in model.graph.input if v.name not in constants},
         outputs=tuple(value.name for value in model.graph.output),
-        infos={value.name: _info(value) for value in model.graph.value_info},
+        infos=infos,
         constants=constants,
         opset=opset,
     )
@@ -190,7 +194,7 @@ def _opset(model: Any) -> int:
     return int(versions[0])
 
 
-def _node(node: Any, opset: int) -> Node:
+def _node(node: Any, opset: int, infos: Mapping[str, Info]) -> Node:
     return Node(
         op=node.op_type,
         domain="" if node.domain == "ai.onnx" else node.domain,
@@ -199,6 +203,7 @@ def _node(node: Any, opset: int) -> Node:
         outputs=tuple(node.output),
         attributes={attribute.name: attribute for attribute in node.attribute},
         opset=opset,
+        result=infos.get(node.output[0]) if node.output else None,
     )
 
 
@@ -213,7 +218,7 @@ def _info(value: Any) -> Info:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in tensor.shape.dim
     )
-    return Info(element, sizes)
+    return Info(element, sizes, tuple(dim.dim_param for dim in tensor.shape.dim))
 
 
 def _attribute(node: Node, name: str, attribute: Any) -> Any:

@@ -2,9 +2,12 @@
 
 A Reshape says only numbers, and many arrangements of axes may have these numbers. Taken is the
 one that keeps the axes in order, unsplit, and merges the fewest; where the file's own numbers
-hold for any size of the time and batch it is the one they mean. An arrangement that needs an
-unknown size to be a certain number is taken only where no other exists: exporters write the
-length of their example into graphs whose length is free.
+hold for any size of the time and batch it is the one they mean.
+
+Exporters write the length of their example into graphs whose length is free, so an arrangement
+that fixes one unknown size is taken where no other exists, and only where nothing is left open:
+[5, -1, 8] of [time, batch, 8] may as well mix five rows of a batch, unless the file says that the
+-1 is the batch.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from .onnx_graph import Node
-from .onnx_values import Axis, Dim, Extent, live, show
+from .onnx_values import Axis, Dim, Extent, live, show, size_of
 
 _MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
 
@@ -49,9 +52,29 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
         what = "in more than one way" if ranked else "only by splitting or mixing its axes"
         raise node.unsupported(f"reshapes {show(dims)} to {shown} {what}")
     groups = ranked[0][1]
+    fixed = [_fixes(group, dim) is not None for group, dim in zip(groups, wanted, strict=True)]
+    if sum(fixed) > 1 or (any(fixed) and not _confirmed(node, groups, wanted)):
+        raise node.unsupported(
+            f"reshapes {show(dims)} to {shown}, which may mix its axes at another size than the one "
+            "that was written into it"
+        )
     for group, dim in zip(groups, wanted, strict=True):
         _learn(group, dim)
     return groups
+
+
+def _confirmed(node: Node, groups: Groups, wanted: Sequence[Extent | Dim | None]) -> bool:
+    """Whether the file's description of the result agrees on what the -1 is, if there is one."""
+    position = next((i for i, dim in enumerate(wanted) if dim is None), None)
+    if position is None:
+        return True  # the number of elements leaves no choice
+    info = node.result
+    if info is None or info.sizes is None or len(info.sizes) != len(groups):
+        return False
+    group = live(groups[position])
+    if len(group) == 1 and group[0].size is None:
+        return bool(group[0].symbol) and info.symbols[position] == group[0].symbol
+    return info.sizes[position] is not None and info.sizes[position] == size_of(group)
 
 
 def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> Iterator[Groups]:

@@ -21,12 +21,14 @@ from .onnx_graph import INTEGERS, Anything, Node
 class Axis:
     """One axis as the data were made.
 
-    ``size`` is None while unknown; ``role`` is time, batch or, from the start, features.
+    ``size`` is None while unknown; ``role`` is time, batch or, from the start, features;
+    ``symbol`` is what the file calls the size where it is free.
     """
 
     name: str
     size: int | None
     role: str | None = None
+    symbol: str = ""
 
     def __str__(self) -> str:
         return self.role if self.role in ("time", "batch") else self.name

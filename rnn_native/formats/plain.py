@@ -62,13 +62,6 @@ def from_state_dict(
     chosen = _choose(modules, tensors, prefix)
     names = modules[chosen]
     rest = [name for name in tensors if name not in names.values()]
-    if rest and prefix is None:
-        warnings.warn(
-            f"only the recurrent module {chosen!r} is read; left out: {_some(rest)}. "
-            f"prefix={chosen!r} says that this is meant",
-            UserWarning,
-            stacklevel=2,
-        )
     arrays = {own: tensors[name] for own, name in names.items()}
     options = _infer(arrays, rest, chosen)
     if cell is not None and cell != options["cell"]:
@@ -86,11 +79,19 @@ def from_state_dict(
             )
         options[option] = value
     try:
-        return ModelSpec((Recurrent(weights=arrays, **options),))
+        spec = ModelSpec((Recurrent(weights=arrays, **options),))
     except OptionError:
         raise
     except RnnError as error:
         raise FormatError(f"module {chosen!r}: {error}") from error
+    if rest and prefix is None:
+        warnings.warn(
+            f"only the recurrent module {chosen!r} is read; left out: {_some(rest)}. "
+            f"prefix={chosen!r} says that this is meant",
+            UserWarning,
+            stacklevel=2,
+        )
+    return spec
 
 
 def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:

@@ -86,5 +86,6 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
     const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, matrix->n};
     s->w = NULL;
     s->gh_stride = matrix->n;
-    rnnat_gemm(matrix, kernels, s->rows, matrix->n, from, to, NULL);
+    const rnnat_part alone = {0, 1, NULL};
+    rnnat_gemm(matrix, kernels, &alone, s->rows, matrix->n, from, to, NULL);
 }

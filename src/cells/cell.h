@@ -46,8 +46,10 @@ typedef struct rnnat_cell_ops {
     int32_t num_states; /* arrays of its state: 1 (h) or 2 (h, c) */
     rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
                           rnnat_cell *cell);
-    /* One time step of some rows. h_next must not be h_prev. */
-    void (*step)(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *step);
+    /* One time step of some rows, by all threads of a team; each does its share of the units, and
+     * h_next is whole once they have met. h_next must not be h_prev. */
+    void (*step)(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *step);
 } rnnat_cell_ops;
 
 extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
@@ -56,7 +58,7 @@ extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_befor
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
 
 /* Points the kernel at packed weights or, where the matrix is a BLAS's, has s->gh hold the product
- * h matrix for rows of `h`. */
+ * h matrix for rows of `h` (a BLAS works for teams of one). */
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride);
 

@@ -46,16 +46,20 @@ static rnnat_status build_before(rnnat_builder *b, const rnnat_layer_text *layer
     return status;
 }
 
-static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
 {
+    (void)part;
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
     kernels->gru(s);                                                          /* 1-4 */
 }
 
-static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
     kernels->gru_gates(s);                                                    /* 1, 2; r h */
+    rnnat_meet(part);
     rnnat_cell_product(&cell->w_hn, kernels, s, s->rh, s->pad_stride);        /* W_hn (r h) */
     kernels->gru_new(s);                                                      /* 3, 4 */
 }

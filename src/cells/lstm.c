@@ -49,7 +49,8 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 4, ifgo, 4, bias) : status;
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
     if (!cell->w_hr.data) {
@@ -61,11 +62,13 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_ste
     inner.h_next_stride = s->pad_stride;
     inner.out = NULL;
     kernels->lstm(&inner); /* 1-6 */
+    rnnat_meet(part);
     const rnnat_rows from = {s->unprojected, 1, 0, s->pad_stride};
     const rnnat_rows to = {s->h_next, 1, 0, s->h_next_stride};
-    rnnat_gemm(&cell->w_hr, kernels, s->rows, cell->w_hr.n, from, to, NULL); /* 7 */
+    rnnat_gemm(&cell->w_hr, kernels, part, s->rows, cell->w_hr.n, from, to, NULL); /* 7 */
+    rnnat_meet(part);
     const ptrdiff_t elem = kernels->elem;
-    for (int32_t r = 0; s->out && r < s->rows; ++r)
+    for (int32_t r = 0; s->out && part->index == 0 && r < s->rows; ++r)
         memcpy((char *)s->out + r * s->out_stride * elem,
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }

@@ -19,8 +19,10 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 1, h, 1, bias) : status;
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, rnnat_step *s)
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
 {
+    (void)part;
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
     kernels->rnn(s);                                                          /* 1, 2 */
 }

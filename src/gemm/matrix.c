@@ -31,6 +31,30 @@ static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tens
         rnnat_tensor_read_f64(tensor, first, count, out);
 }
 
+/* Where one column of a packed matrix lies: element k is at start + k * stride. */
+typedef struct column_place {
+    size_t start, stride;
+} column_place;
+
+static column_place place_of(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                             const rnnat_gates *gates, int32_t gate, int32_t unit)
+{
+    const int32_t column = column_of(kernels, gates, gate, unit), lanes = kernels->lanes;
+    const int32_t first = column / lanes / matrix->panel * matrix->panel; /* vector of its panel */
+    const int32_t left = matrix->n / lanes - first;
+    const size_t width =
+        (size_t)(left < matrix->panel ? left : matrix->panel) * (size_t)lanes;
+    return (column_place){(size_t)first * (size_t)lanes * (size_t)matrix->k +
+                              (size_t)(column - first * lanes),
+                          width};
+}
+
+/* Row of the PyTorch weight that became this column. */
+static size_t row_of(const rnnat_gates *gates, int32_t gate, int32_t unit)
+{
+    return (size_t)(gates->first + gate) * (size_t)gates->units + (size_t)unit;
+}
+
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor)
 {
@@ -41,27 +65,34 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
         unsigned char bytes[1];
     } values;
     const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
-    const int32_t vectors = matrix->n / kernels->lanes;
     unsigned char *const data = (unsigned char *)matrix->data;
     memset(data, 0, k * (size_t)matrix->n * elem);
     for (int32_t gate = 0; gate < gates.gates; ++gate) {
         for (int32_t unit = 0; unit < gates.units; ++unit) {
-            const int32_t column = column_of(kernels, &gates, gate, unit);
-            const int32_t vector = column / kernels->lanes, panel = vector / matrix->panel;
-            const int32_t left = vectors - panel * matrix->panel;
-            const size_t width = (size_t)(left < matrix->panel ? left : matrix->panel) *
-                                 (size_t)kernels->lanes;
-            const size_t start =
-                (size_t)panel * (size_t)matrix->panel * (size_t)kernels->lanes * k +
-                (size_t)(column - panel * matrix->panel * kernels->lanes);
-            const size_t row = (size_t)(gates.first + gate) * (size_t)gates.units + (size_t)unit;
+            const column_place to = place_of(matrix, kernels, &gates, gate, unit);
+            const size_t row = row_of(&gates, gate, unit);
             for (size_t from = 0; from < k; from += piece) {
                 const size_t count = k - from < piece ? k - from : piece;
                 read_elements(kernels, tensor, row * k + from, count, &values);
                 for (size_t i = 0; i < count; ++i)
-                    memcpy(data + (start + (from + i) * width) * elem, values.bytes + i * elem,
-                           elem);
+                    memcpy(data + (to.start + (from + i) * to.stride) * elem,
+                           values.bytes + i * elem, elem);
             }
+        }
+    }
+}
+
+void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                         rnnat_gates gates, void *rows)
+{
+    const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
+    const unsigned char *const data = matrix->data;
+    for (int32_t gate = 0; gate < gates.gates; ++gate) {
+        for (int32_t unit = 0; unit < gates.units; ++unit) {
+            const column_place from = place_of(matrix, kernels, &gates, gate, unit);
+            unsigned char *const to = (unsigned char *)rows + row_of(&gates, gate, unit) * k * elem;
+            for (size_t i = 0; i < k; ++i)
+                memcpy(to + i * elem, data + (from.start + i * from.stride) * elem, elem);
         }
     }
 }
@@ -116,15 +147,23 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
     }
 }
 
-void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m, int32_t n,
-                rnnat_rows a, rnnat_rows c, const void *bias)
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const rnnat_part *part,
+                int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
 {
     if (m == 0) return;
     if (matrix->blas) {
-        blas_gemm(matrix, kernels, m, n, a, c, bias);
+        if (part->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
         return;
     }
-    const rnnat_gemm_args args = {
-        .m = m, .k = matrix->k, .n = n, .a = a, .c = c, .b = matrix->data, .bias = bias};
+    const int32_t width = RNNAT_GEMM_PANEL * kernels->lanes, panels = (n + width - 1) / width;
+    const rnnat_gemm_args args = {.m = m,
+                                  .k = matrix->k,
+                                  .n = n,
+                                  .first_panel = rnnat_first(part, part->index, panels),
+                                  .last_panel = rnnat_first(part, part->index + 1, panels),
+                                  .a = a,
+                                  .c = c,
+                                  .b = matrix->data,
+                                  .bias = bias};
     kernels->gemm(&args);
 }

@@ -10,6 +10,7 @@
 #include "../arena.h"
 #include "../kernels/kernels.h"
 #include "../safetensors.h"
+#include "../threads.h"
 
 typedef struct rnnat_matrix {
     int32_t k;
@@ -38,13 +39,17 @@ rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels,
 /* Fills it from a tensor [rows, k]. */
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor);
+/* The inverse: its rows of `rows` [all gates * units, k], bit for bit. */
+void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                         rnnat_gates gates, void *rows);
 /* dst[column] += tensor[row] for the first `count` of the gates; dst has gates * pad(units)
  * elements. */
 void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
                       const rnnat_tensor *tensor);
 
-/* c[m, n] = bias + a[m, k] matrix; n of the matrix's columns are stored. */
-void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m, int32_t n,
-                rnnat_rows a, rnnat_rows c, const void *bias);
+/* c[m, n] = bias + a[m, k] matrix; n of the matrix's columns are stored. The threads of a team
+ * divide the columns; with a BLAS the first one does all. */
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const rnnat_part *part,
+                int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias);
 
 #endif

@@ -36,6 +36,7 @@
 #ifndef RNNAT_BODY_ONCE
 #define RNNAT_BODY_ONCE
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE static __attribute__((noinline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -47,8 +48,7 @@ enum {
     max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
     max_vectors = 9,
     rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
-    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
-    rows_of_2 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
+    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
 };
 
 /* Cuts `rows` into the fewest blocks of at most `most`, as even as can be: the next one's size. */

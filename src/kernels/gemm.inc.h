@@ -71,9 +71,11 @@ GEMM_PANEL(4)
 
 static void FN(gemm)(const rnnat_gemm_args *g)
 {
-    const REAL *b = g->b, *bias = g->bias;
     const int32_t width = RNNAT_GEMM_PANEL * LANES;
-    for (int32_t column = 0; column < g->n; column += width) {
+    const REAL *b = (const REAL *)g->b + (ptrdiff_t)g->first_panel * g->k * width;
+    const REAL *bias = g->bias ? (const REAL *)g->bias + g->first_panel * width : NULL;
+    for (int32_t panel = g->first_panel; panel < g->last_panel; ++panel) {
+        const int32_t column = panel * width;
         const int32_t left = (g->n - column + LANES - 1) / LANES;
         switch (left) {
         case 1: FN(gemm_panel_1)(g, b, bias, column); break;

@@ -29,6 +29,7 @@ typedef struct rnnat_rows {
 /* c[m, n] = bias + a[m, k] b. */
 typedef struct rnnat_gemm_args {
     int32_t m, k, n;    /* n: valid columns; the rest of the last vector is not stored */
+    int32_t first_panel, last_panel; /* of b: this call's share of the columns */
     rnnat_rows a, c;
     const void *b;      /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
     const void *bias;   /* [n_pad], or NULL for zero */
@@ -37,6 +38,7 @@ typedef struct rnnat_gemm_args {
 /* One time step of one direction of one layer, for some rows of the batch. */
 typedef struct rnnat_step {
     int32_t rows;
+    int32_t first_panel, last_panel; /* this call's share of the units */
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     int32_t relu;           /* RNN: relu instead of tanh */

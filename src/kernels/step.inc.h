@@ -76,14 +76,14 @@ INLINE void FN(put_h)(const rnnat_step *s, int32_t row, int32_t panel, VEC h)
 
 /* ---- RNN: h' = act(W_ih x + W_hh h + b) ---- */
 
-static void FN(rnn_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+NOINLINE void FN(rnn_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
 {
     FN(put_h)(s, row, panel, s->relu ? FN(relu)(sums[0]) : FN(tanh)(sums[0]));
 }
 
 /* ---- GRU, reset after: n = tanh(gx_n + r (W_hn h + b_hn)), h' = n + z (h - n) ---- */
 
-static void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+NOINLINE void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
     const VEC gx_n = FN(load)((const REAL *)s->gx + row * s->gx_stride + unit * 3 + 2 * LANES);
@@ -95,7 +95,7 @@ static void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, co
 
 /* ---- GRU, reset before: first r and z of all units, then n = tanh(gx_n + W_hn (r h)) ---- */
 
-static void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
+NOINLINE void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
                                    const VEC *sums)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES, at = row * s->pad_stride + unit;
@@ -104,7 +104,7 @@ static void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t pan
     FN(store)((REAL *)s->z + at, FN(sigmoid)(sums[1]));
 }
 
-static void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+NOINLINE void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
@@ -115,7 +115,7 @@ static void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t panel
 
 /* ---- LSTM: c' = f c + i g, h' = o tanh(c'); peepholes: i and f see c, o sees c' ---- */
 
-static void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
+NOINLINE void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
     const REAL *peephole = (const REAL *)s->peephole + unit;
@@ -160,55 +160,56 @@ STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL)
 STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL)
 STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
 
-/* Blocks of one row and several panels: enough sums at once to hide the latency of one. */
-#define STEP_SINGLE(name, PANELS)                                                                  \
-    static int32_t FN(name##_single)(const rnnat_step *s, int32_t row, int32_t panels)             \
-    {                                                                                              \
-        int32_t panel = 0;                                                                         \
-        for (; panel + PANELS <= panels; panel += PANELS)                                          \
-            FN(name##_block)(s, row, panel, 1, PANELS);                                            \
-        return panel;                                                                              \
-    }
-#define STEP_ROWS(name, R)                                                                         \
-    case R: FN(name##_block)(s, row, panel, R, 1); break;
-#define STEP_ROWS_NARROW(name)                                                                     \
-    STEP_ROWS(name, 1) STEP_ROWS(name, 2) STEP_ROWS(name, 3) STEP_ROWS(name, 4)
+#define STEP_ROWS(name, R, PANELS)                                                                 \
+    case R: FN(name##_block)(s, row, panel, R, PANELS); break;
 #if RNNAT_VEC_REGISTERS >= 32
-#define STEP_ROWS_3(name)                                                                          \
-    STEP_ROWS_NARROW(name)                                                                         \
-    STEP_ROWS(name, 5) STEP_ROWS(name, 6) STEP_ROWS(name, 7) STEP_ROWS(name, 8)
-#define STEP_ROWS_4(name) STEP_ROWS_NARROW(name) STEP_ROWS(name, 5) STEP_ROWS(name, 6)
+#define STEP_ROWS_TO_6(name, PANELS)                                                               \
+    STEP_ROWS(name, 1, PANELS) STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS)               \
+    STEP_ROWS(name, 4, PANELS) STEP_ROWS(name, 5, PANELS) STEP_ROWS(name, 6, PANELS)
+#define STEP_ROWS_4(name, PANELS) STEP_ROWS_TO_6(name, PANELS)
+#define STEP_ROWS_3(name, PANELS)                                                                  \
+    STEP_ROWS_TO_6(name, PANELS) STEP_ROWS(name, 7, PANELS) STEP_ROWS(name, 8, PANELS)
 #else
-#define STEP_ROWS_3(name) STEP_ROWS_NARROW(name)
-#define STEP_ROWS_4(name) STEP_ROWS(name, 1) STEP_ROWS(name, 2) STEP_ROWS(name, 3)
+#define STEP_ROWS_4(name, PANELS)                                                                  \
+    STEP_ROWS(name, 1, PANELS) STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS)
+#define STEP_ROWS_3(name, PANELS) STEP_ROWS_4(name, PANELS) STEP_ROWS(name, 4, PANELS)
 #endif
-#define STEP(name, SINGLE, MOST, ROWS)                                                             \
-    STEP_SINGLE(name, SINGLE)                                                                      \
-    static void FN(name)(const rnnat_step *s)                                                      \
-    {                                                                                              \
-        const int32_t panels = (s->hidden + LANES - 1) / LANES;                                    \
-        int32_t panel = s->rows == 1 ? FN(name##_single)(s, 0, panels) : 0;                        \
-        for (; panel < panels; ++panel) {                                                          \
-            for (int32_t row = 0; row < s->rows;) {                                                \
-                const int32_t rows = next_block(s->rows - row, MOST);                              \
-                switch (rows) {                                                                    \
-                    ROWS(name)                                                                     \
-                }                                                                                  \
-                row += rows;                                                                       \
+
+/* Blocks of `PANELS` panels while there are so many. */
+#define STEP_PANELS(name, PANELS, MOST, ROWS)                                                      \
+    for (; panel + PANELS <= s->last_panel; panel += PANELS) {                                     \
+        for (int32_t row = 0; row < s->rows;) {                                                    \
+            const int32_t rows = next_block(s->rows - row, MOST);                                  \
+            switch (rows) {                                                                        \
+                ROWS(name, PANELS)                                                                 \
             }                                                                                      \
+            row += rows;                                                                           \
         }                                                                                          \
     }
 
-STEP(rnn, 8, rows_of_2, STEP_ROWS_3)
-STEP(gru, 3, rows_of_3, STEP_ROWS_3)
-STEP(gru_gates, 4, rows_of_2, STEP_ROWS_3)
-STEP(gru_new, 8, rows_of_2, STEP_ROWS_3)
-STEP(lstm, 2, rows_of_4, STEP_ROWS_4)
+/* One row alone takes SINGLE panels at once: enough sums to hide the latency of one. More rows
+ * take WIDE of them, so that each broadcast of h serves several vectors. */
+#define STEP(name, SINGLE, WIDE, MOST, ROWS)                                                       \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        int32_t panel = s->first_panel;                                                            \
+        if (s->rows == 1)                                                                          \
+            for (; panel + SINGLE <= s->last_panel; panel += SINGLE)                               \
+                FN(name##_block)(s, 0, panel, 1, SINGLE);                                          \
+        STEP_PANELS(name, WIDE, MOST, ROWS)                                                        \
+        STEP_PANELS(name, 1, MOST, ROWS)                                                           \
+    }
+
+STEP(rnn, 8, 4, rows_of_4, STEP_ROWS_4)
+STEP(gru, 3, 1, rows_of_3, STEP_ROWS_3)
+STEP(gru_gates, 4, 2, rows_of_4, STEP_ROWS_4)
+STEP(gru_new, 8, 4, rows_of_4, STEP_ROWS_4)
+STEP(lstm, 2, 1, rows_of_4, STEP_ROWS_4)
 
 #undef STEP
+#undef STEP_PANELS
 #undef STEP_BLOCK
-#undef STEP_SINGLE
 #undef STEP_ROWS
-#undef STEP_ROWS_NARROW
+#undef STEP_ROWS_TO_6
 #undef STEP_ROWS_3
 #undef STEP_ROWS_4

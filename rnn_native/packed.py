@@ -1,0 +1,69 @@
+"""What a Model keeps of its ModelSpec: everything but the matrices, which the core holds packed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import CoreModel
+from .spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+
+Vectors = dict[str, NDArray[Any]]
+Rebuild = Callable[[CoreModel], Layer]
+
+
+class Packed:
+    """The layers of a spec without their matrices, and the way back."""
+
+    def __init__(self, spec: ModelSpec, dtype: np.dtype[Any]) -> None:
+        self._layers: list[Rebuild] = []
+        self.cells: list[str] = []
+        op = 0
+        for layer in spec.layers:
+            vectors = {
+                name: array.astype(dtype)
+                for name, array in layer.arrays.items()
+                if array.ndim == 1
+            }
+            if isinstance(layer, Recurrent):
+                self._layers.append(_recurrent(layer, vectors, op))
+                self.cells.append(layer.cell)
+                op += layer.num_layers
+            else:
+                self._layers.append(_plain(layer, vectors, op))
+                self.cells.append(type(layer).__name__.lower())
+                op += 1
+
+    def spec(self, core: CoreModel) -> ModelSpec:
+        """The spec again, its matrices unpacked from the core in the model's dtype."""
+        return ModelSpec(tuple(rebuild(core) for rebuild in self._layers))
+
+
+def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:
+    options = layer.options
+    shapes = {name: array.shape for name, array in layer.arrays.items() if array.ndim == 2}
+    suffixes = layer.suffixes
+
+    def rebuild(core: CoreModel) -> Layer:
+        weights = dict(vectors)
+        for name, shape in shapes.items():
+            kind, _, place = name.rpartition("_l")
+            depth, reverse, _ = place.partition("_reverse")
+            direction = suffixes.index(reverse)
+            weights[name] = core.unpack(op + int(depth), direction, kind, shape)
+        return Recurrent(weights=weights, **options)
+
+    return rebuild
+
+
+def _plain(layer: Embedding | Linear, vectors: Vectors, op: int) -> Rebuild:
+    shape = layer.weight.shape
+    if isinstance(layer, Embedding):
+        return lambda core: Embedding(core.unpack(op, 0, "weight", shape))
+    activation = layer.activation
+    return lambda core: Linear(
+        core.unpack(op, 0, "weight", shape), vectors.get("bias"), activation
+    )

@@ -234,6 +234,12 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     if (indices != (info->takes_indices != 0)) return RNNAT_ERROR_INPUT;
     if (steps == 0 || lane->rows == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
+    if (steps == 1 && stream->once && !indices) {
+        const rnnat_float_mode mode = rnnat_float_enter();
+        rnnat_forward_once(lane, stream->once, x, y);
+        rnnat_float_leave(mode);
+        return RNNAT_OK;
+    }
     const ptrdiff_t in_width = indices ? 1 : info->input_size, out_width = info->output_size;
     const rnnat_view in = {(char *)x, lane->rows * in_width, in_width};
     const rnnat_view out = {y, lane->rows * out_width, out_width};

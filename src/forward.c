@@ -103,6 +103,34 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
     }
 }
 
+/* What stays the same from step to step of one direction of one recurrent layer. */
+static rnnat_step step_of(const rnnat_lane *lane, const rnnat_part *part,
+                          const rnnat_workspace *work, const rnnat_op *op, int32_t direction)
+{
+    const rnnat_kernels *const kernels = lane->model->kernels;
+    const rnnat_cell *const cell = &op->cell[direction];
+    const int32_t pad = rnnat_pad(kernels, op->hidden), state_pad = rnnat_pad(kernels, op->state);
+    const int32_t panels = pad / kernels->lanes;
+    return (rnnat_step){.rows = lane->rows,
+                        .first_panel = rnnat_first(part, part->index, panels),
+                        .last_panel = rnnat_first(part, part->index + 1, panels),
+                        .k = op->state,
+                        .hidden = op->hidden,
+                        .relu = op->activation == RNNAT_RELU,
+                        .gx = work->gx,
+                        .gh = work->gh,
+                        .c = lane->cells[op->first_cell + direction].c,
+                        .bias_hn = cell->bias_hn,
+                        .peephole = cell->peephole,
+                        .z = work->part[0],
+                        .rh = work->part[1],
+                        .unprojected = work->part[0],
+                        .gx_stride = cell->w_ih.n,
+                        .h_prev_stride = state_pad,
+                        .h_next_stride = state_pad,
+                        .pad_stride = pad};
+}
+
 /* One direction of one recurrent layer over a chunk of time. */
 static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_workspace *work,
                      const rnnat_op *op, int32_t direction, rnnat_view in, rnnat_view out,
@@ -111,33 +139,15 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
     const rnnat_kernels *const kernels = lane->model->kernels;
     const rnnat_cell *const cell = &op->cell[direction];
     rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
-    const int32_t gates = cell->w_ih.n, pad = rnnat_pad(kernels, op->hidden);
-    const int32_t state_pad = rnnat_pad(kernels, op->state), panels = pad / kernels->lanes;
-    const rnnat_view gx = dense(lane, work->gx, gates);
+    const rnnat_view gx = dense(lane, work->gx, cell->w_ih.n);
     int32_t now = state->now;
 
-    rnnat_gemm(&cell->w_ih, kernels, part, when.steps * lane->rows, gates, rows_of(lane, in, 0),
-               rows_of(lane, gx, 0), cell->bias);
+    rnnat_gemm(&cell->w_ih, kernels, part, when.steps * lane->rows, cell->w_ih.n,
+               rows_of(lane, in, 0), rows_of(lane, gx, 0), cell->bias);
     rnnat_meet(part);
 
-    rnnat_step step = {.rows = lane->rows,
-                       .first_panel = rnnat_first(part, part->index, panels),
-                       .last_panel = rnnat_first(part, part->index + 1, panels),
-                       .k = op->state,
-                       .hidden = op->hidden,
-                       .relu = op->activation == RNNAT_RELU,
-                       .gh = work->gh,
-                       .c = state->c,
-                       .bias_hn = cell->bias_hn,
-                       .peephole = cell->peephole,
-                       .z = work->part[0],
-                       .rh = work->part[1],
-                       .unprojected = work->part[0],
-                       .gx_stride = gates,
-                       .h_prev_stride = state_pad,
-                       .h_next_stride = state_pad,
-                       .out_stride = out.row,
-                       .pad_stride = pad};
+    rnnat_step step = step_of(lane, part, work, op, direction);
+    step.out_stride = out.row;
     char *const features = out.base + (ptrdiff_t)direction * op->state * kernels->elem;
     for (int32_t i = 0; i < when.steps; ++i) {
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
@@ -234,6 +244,61 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
     if (lengths) {
         clear_padding(lane, &crew->all, out, op->output, (span){0, time}, lengths);
         rnnat_meet(&crew->all);
+    }
+}
+
+void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once)
+{
+    const rnnat_model *const model = lane->model;
+    const rnnat_part alone = {0, 1, NULL};
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        const rnnat_matrix *matrix = &op->weight;
+        const void *bias = op->bias;
+        rnnat_view to = dense(lane, lane->between[i % 2], op->output);
+        if (op->kind == RNNAT_LAYER_EMBEDDING) continue;
+        if (op->kind == RNNAT_LAYER_RECURRENT) {
+            matrix = &op->cell[0].w_ih;
+            bias = op->cell[0].bias;
+            to = dense(lane, lane->work[0].gx, matrix->n);
+            once[i].step = step_of(lane, &alone, &lane->work[0], op, 0);
+            once[i].step.out_stride = op->output;
+        }
+        const int32_t n = op->kind == RNNAT_LAYER_RECURRENT ? matrix->n : op->output;
+        once[i].gemm = rnnat_gemm_plan(matrix, model->kernels, &alone, lane->rows, n,
+                                       rows_of(lane, dense(lane, NULL, op->input), 0),
+                                       rows_of(lane, to, 0), bias);
+    }
+}
+
+void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void *y)
+{
+    static const rnnat_part alone = {0, 1, NULL};
+    const rnnat_model *const model = lane->model;
+    const rnnat_kernels *const kernels = model->kernels;
+    const void *in = x;
+    for (int32_t i = 0; i < model->num_ops; ++i, ++once) {
+        const rnnat_op *const op = &model->ops[i];
+        char *const out = i == model->num_ops - 1 ? y : lane->between[i % 2];
+        once->gemm.a.base = in;
+        if (op->kind == RNNAT_LAYER_RECURRENT) {
+            rnnat_cell_state *const state = &lane->cells[op->first_cell];
+            kernels->gemm(&once->gemm);
+            once->step.h_prev = state->h[state->now];
+            once->step.h_next = state->h[1 - state->now];
+            once->step.out = out;
+            op->ops->step(&op->cell[0], kernels, &alone, &once->step);
+            state->now = 1 - state->now;
+        } else if (op->kind == RNNAT_LAYER_LINEAR) {
+            once->gemm.c.base = out;
+            kernels->gemm(&once->gemm);
+            if (op->activation != RNNAT_IDENTITY)
+                kernels->activate(op->activation, once->gemm.c, lane->rows, op->output);
+        } else {
+            run_embedding(lane, &alone, op, dense(lane, (char *)x, 1),
+                          dense(lane, out, op->output), (span){0, 1}, NULL);
+        }
+        in = out;
     }
 }
 

@@ -21,6 +21,15 @@ typedef struct rnnat_crew {
 enum { rnnat_crew_barriers = 3 };
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 
+/* One step at a time, forward only and with packed weights, everything prepared that does not
+ * change from one call to the next: an array of one element an operation. */
+typedef struct rnnat_once {
+    rnnat_gemm_args gemm; /* of the input, or of a linear layer */
+    rnnat_step step;
+} rnnat_once;
+void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once);
+void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void *y);
+
 /* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
  * `time` is at most what the lane was carved for where the model needs whole sequences. Every
  * thread of the crew calls it with the same arguments. */

@@ -2,11 +2,12 @@
 #ifndef RNNAT_STREAM_H
 #define RNNAT_STREAM_H
 
-#include "lane.h"
+#include "forward.h"
 #include "rnn_native.h"
 
 struct rnnat_stream {
     rnnat_lane lane;
+    rnnat_once *once; /* one an operation; NULL where a BLAS multiplies */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };
 

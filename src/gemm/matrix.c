@@ -147,6 +147,22 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
     }
 }
 
+rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                                const rnnat_part *part, int32_t m, int32_t n, rnnat_rows a,
+                                rnnat_rows c, const void *bias)
+{
+    const int32_t width = RNNAT_GEMM_PANEL * kernels->lanes, panels = (n + width - 1) / width;
+    return (rnnat_gemm_args){.m = m,
+                             .k = matrix->k,
+                             .n = n,
+                             .first_panel = rnnat_first(part, part->index, panels),
+                             .last_panel = rnnat_first(part, part->index + 1, panels),
+                             .a = a,
+                             .c = c,
+                             .b = matrix->data,
+                             .bias = bias};
+}
+
 void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const rnnat_part *part,
                 int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
 {
@@ -155,15 +171,6 @@ void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const 
         if (part->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
         return;
     }
-    const int32_t width = RNNAT_GEMM_PANEL * kernels->lanes, panels = (n + width - 1) / width;
-    const rnnat_gemm_args args = {.m = m,
-                                  .k = matrix->k,
-                                  .n = n,
-                                  .first_panel = rnnat_first(part, part->index, panels),
-                                  .last_panel = rnnat_first(part, part->index + 1, panels),
-                                  .a = a,
-                                  .c = c,
-                                  .b = matrix->data,
-                                  .bias = bias};
+    const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, part, m, n, a, c, bias);
     kernels->gemm(&args);
 }

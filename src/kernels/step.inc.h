@@ -2,9 +2,8 @@
  * the gates. Part of body.inc.h. The equations are in cells/<cell>.c.
  *
  * A block is `rows` rows of the batch by `panels` panels of units, `gates` vectors a panel:
- * acc[r][p * gates + g]. Every sum starts from the input projection (or, for n of a GRU that
- * resets after the product, from b_hn) and adds k = 0, 1, 2, ... in that order in any block, so
- * the bits of a row do not depend on the batch around it.
+ * acc[r][p * gates + g]. Every sum adds k = 0, 1, 2, ... in that order in any block and the input
+ * projection last, so the bits of a row do not depend on the batch around it.
  */
 
 /* acc += h_prev w, for w in panels that are `gates` vectors wide. */
@@ -28,13 +27,13 @@ INLINE void FN(recurrent_product)(VEC acc[][max_vectors], const REAL *h, ptrdiff
     }
 }
 
-/* Where the sums start, and the recurrent product: packed here, or made by a BLAS in s->gh.
- * Of the projection's `gx_gates` gates this step has `gates`, from `gx_first` on; those before
- * `fresh` start from the projection, the others from `start`. */
+/* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
+ * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
+ * `gates`, from `gx_first` on, and adds those before `apart`. */
 INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
                             ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
                             const int panels, const int gates, const int gx_gates,
-                            const int gx_first, const int fresh, const REAL *start)
+                            const int gx_first, const int apart, const REAL *start)
 {
     const REAL *gx = (const REAL *)s->gx + row * s->gx_stride;
     const REAL *gh = (const REAL *)s->gh + row * s->gh_stride;
@@ -43,22 +42,31 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
         const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
         UNROLL for (int g = 0; g < gates; ++g)
         {
-            UNROLL for (int r = 0; r < rows; ++r)
-            {
-                VEC v = g < fresh ? FN(load)(gx + r * s->gx_stride + unit * gx_gates +
-                                             (gx_first + g) * LANES)
-                        : start   ? FN(load)(start + unit)
-                                  : FN(set1)(0);
-                if (!s->w)
-                    v = FN(add)(v, FN(load)(gh + r * s->gh_stride + unit * gates + g * LANES));
-                acc[r][p * gates + g] = v;
-            }
+            const VEC first = g >= apart && start ? FN(load)(start + unit) : FN(set1)(0);
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] = first;
         }
     }
     if (s->w)
         FN(recurrent_product)(acc, h, h_stride, s->k,
                               (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES,
                               rows, panels, gates);
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+        UNROLL for (int g = 0; g < gates; ++g)
+        {
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                VEC v = acc[r][p * gates + g];
+                if (!s->w)
+                    v = FN(add)(v, FN(load)(gh + r * s->gh_stride + unit * gates + g * LANES));
+                if (g < apart)
+                    v = FN(add)(v, FN(load)(gx + r * s->gx_stride + unit * gx_gates +
+                                            (gx_first + g) * LANES));
+                acc[r][p * gates + g] = v;
+            }
+        }
+    }
 }
 
 INLINE void FN(put_h)(const rnnat_step *s, int32_t row, int32_t panel, VEC h)
@@ -135,15 +143,15 @@ NOINLINE void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
 /* ---- all units and rows of a step, in blocks ---- */
 
 /* One block: the sums in registers, then the gates row by row and panel by panel.
- * `gates`, `gx_gates`, `gx_first`, `fresh`, `h` and `start` as in preactivate. */
-#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, FRESH, H, H_STRIDE, START)                     \
+ * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
+#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                     \
     INLINE void FN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,  \
                                  const int panels)                                                 \
     {                                                                                              \
         VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
         const REAL *h = (const REAL *)s->H + row * s->H_STRIDE;                                    \
         FN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,         \
-                        GX_FIRST, FRESH, START);                                                   \
+                        GX_FIRST, APART, START);                                                   \
         UNROLL for (int r = 0; r < rows; ++r)                                                      \
         {                                                                                          \
             UNROLL for (int v = 0; v < panels * GATES; ++v)                                        \

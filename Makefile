@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # ---- what to run ----
 
 .PHONY: help demo test lint format bench clean sdist
-.PHONY: test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
+.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ test-c-thread: ## the same under the thread sanitizer, without OpenMP
 test-c-aarch64: ## the same for AArch64 NEON under QEMU, where Debian's cross compiler is installed
 	$(call c_tests,build/c-aarch64,--toolchain cmake/toolchains/aarch64-linux-gnu.cmake)
 
+test-exhaustive: ## sigmoid and tanh at all 2^32 floats, on every instruction set of this CPU
+	$(call c_build,build/c,-DRNNAT_OPENMP=AUTO)
+	build/c/tests/c/test_activations --exhaustive
+
 test-python: build/venv-test/.package ## the Python package
 	build/venv-test/bin/python -P -m pytest tests/python
 
@@ -73,13 +77,18 @@ test-models: build/venv-models/.package ## real trained models against their own
 # CMake of this machine where it is new enough, otherwise PyPI's.
 ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
 CMAKE_DIR := build/venv-tools/bin/
-test-c test-c-sanitize test-c-thread test-c-aarch64: build/venv-tools/.made
+test-c test-c-sanitize test-c-thread test-c-aarch64 test-exhaustive: build/venv-tools/.made
 endif
+
+# $(call c_build,directory,options)
+define c_build
+	$(CMAKE_DIR)cmake -S . -B $(1) -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON $(2)
+	$(CMAKE_DIR)cmake --build $(1) -j $(JOBS)
+endef
 
 # $(call c_tests,directory,options)
 define c_tests
-	$(CMAKE_DIR)cmake -S . -B $(1) -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON $(2)
-	$(CMAKE_DIR)cmake --build $(1) -j $(JOBS)
+	$(call c_build,$(1),$(2))
 	$(CMAKE_DIR)ctest --test-dir $(1) --no-tests=error --output-on-failure -j $(JOBS)
 endef
 

@@ -270,7 +270,7 @@ cdef class CoreModel:
         run.struct_size = sizeof(run)
         run.time = <int32_t>time
         run.batch = <int32_t>batch
-        run.num_threads = num_threads
+        run.num_threads = num_threads or get_num_threads()
         if time * batch > 1 and array.strides[0] == 0 and array.strides[1] == 0:
             array = array.copy()  # two zero strides would mean a dense array to the core
         run.x_stride_time = array.strides[time_axis] // item

@@ -40,6 +40,8 @@ NONLINEARITIES: Final = ("tanh", "relu")
 SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"forward": ("",), "reverse": ("_reverse",), "bidirectional": ("", "_reverse")}
 )
+MAX_SIZE: Final = 2**24
+"""Of every size of a layer, in the file format and the C core too."""
 DIRECTIONS: Final = tuple(SUFFIXES)
 GATES: Final[Mapping[str, int]] = MappingProxyType({"rnn": 1, "gru": 3, "lstm": 4})
 
@@ -53,8 +55,8 @@ def _one_of(where: str, value: str, allowed: tuple[str, ...] | list[str]) -> str
 def _size(where: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise OptionError(f"{where}: expected an integer, got {value!r}")
-    if value < least:
-        raise OptionError(f"{where}: expected at least {least}, got {value}")
+    if not least <= value <= MAX_SIZE:
+        raise OptionError(f"{where}: expected {least} to {MAX_SIZE}, got {value}")
     return int(value)
 
 

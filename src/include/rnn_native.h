@@ -56,8 +56,8 @@ typedef enum rnnat_status {
 
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
-/* Who multiplies matrices: the library's own packed kernels, a BLAS, or whichever of the two was
- * measured faster for the weights' shapes. With PACKED a row's result has the same bits in any
+/* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the two
+ * was measured faster: docs/dispatch.md. With PACKED a row's result has the same bits in any
  * batch, any thread count and any cutting into steps. BLAS without one present is UNSUPPORTED. */
 typedef enum rnnat_matmul {
     RNNAT_MATMUL_AUTO = 0,
@@ -148,8 +148,9 @@ RNNAT_API rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_mode
 RNNAT_API rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t *rows,
                                          int32_t *features);
 
-/* Scratch bytes that this run needs. Depends on T only through layers that need a whole sequence
- * before they can begin (a reverse or bidirectional layer that is not the first or the last). */
+/* Scratch bytes that this run needs. Depends on T only where one layer hands a whole sequence to
+ * the next: where a reverse or bidirectional layer has a neighbour. Where num_threads is 0, the
+ * default must not change between this call and the run. */
 RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnnat_run *run,
                                             size_t *need);
 /* Runs. `scratch` (any alignment) belongs to this call alone while it lasts. y and state_out must
@@ -175,7 +176,7 @@ RNNAT_API rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t bat
 RNNAT_API void rnnat_stream_free(rnnat_stream *stream); /* NULL is fine */
 
 /* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; the state
- * moves on. Runs in the calling thread: no heap, no locks, no I/O. */
+ * moves on. Runs in the calling thread: no heap, no locks, no I/O (a BLAS may do any of these). */
 RNNAT_API rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps,
                                         float *y);
 RNNAT_API rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices,

@@ -64,14 +64,18 @@ INLINE VEC FN(exp)(VEC x)
     return FN(fma)(scale, part, scale);
 }
 
-/* 1 / (1 + exp(-x)) */
+/* 1 / (1 + e), e = exp(-x) = scale + scale * part: 1 + scale is exact while e matters beside 1. */
 INLINE VEC FN(sigmoid)(VEC x)
 {
     const VEC one = FN(set1)(1);
-    return FN(div)(one, FN(add)(one, FN(exp)(FN(sub)(FN(set1)(0), x))));
+    const VEC minus = FN(sub)(FN(set1)(0), x);
+    VEC scale;
+    const VEC part = FN(expm1_split)(FN(clamp)(minus, EXP_MIN, EXP_MAX), &scale);
+    return FN(div)(one, FN(fma)(scale, part, FN(add)(one, scale)));
 }
 
-/* e / (e + 2), e = expm1(2 |x|), with the sign of x. */
+/* t = e / (e + 2), e = expm1(2 |x|), with the sign of x. Below 1/2 t is taken as half - half t,
+ * half = e / 2: the same number, but an error of t now shrinks with half. */
 INLINE VEC FN(tanh)(VEC x)
 {
     const VEC one = FN(set1)(1);
@@ -79,7 +83,9 @@ INLINE VEC FN(tanh)(VEC x)
     VEC scale;
     const VEC part = FN(expm1_split)(FN(add)(size, size), &scale);
     const VEC e = FN(fma)(scale, part, FN(sub)(scale, one));
-    return FN(copysign)(FN(div)(e, FN(add)(e, FN(set1)(2))), x);
+    const VEC half = FN(mul)(e, FN(set1)((REAL)0.5)), t = FN(div)(e, FN(add)(e, FN(set1)(2)));
+    const VEC small = FN(fma)(FN(sub)(FN(set1)(0), half), t, half);
+    return FN(copysign)(FN(if_less)(size, FN(set1)((REAL)0.5), small, t), x);
 }
 
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }

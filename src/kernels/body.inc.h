@@ -8,6 +8,7 @@
  *   set1 add sub mul div
  *   fma(a, b, c)          a * b + c, the same rounding in every kernel of this instruction set
  *   min, max              the second operand where the two do not compare: NaN passes through it
+ *   if_less(a, b, x, y)   x where a < b, else y
  *   abs, copysign(v >= 0, sign)
  *   pow2(n + magic)       2^n, where n is a whole number that `magic` pushed into the low bits
  * and RNNAT_VEC_REGISTERS, how many vectors fit in registers.

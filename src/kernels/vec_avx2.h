@@ -40,6 +40,10 @@ static inline __m256i first_f64(int32_t n)
     static inline T fma_##S(T a, T b, T c) { return _mm256_fmadd_##M(a, b, c); }                   \
     static inline T min_##S(T a, T b) { return _mm256_min_##M(a, b); }                             \
     static inline T max_##S(T a, T b) { return _mm256_max_##M(a, b); }                             \
+    static inline T if_less_##S(T a, T b, T x, T y)                                                \
+    {                                                                                              \
+        return _mm256_blendv_##M(y, x, _mm256_cmp_##M(a, b, _CMP_LT_OQ));                          \
+    }                                                                                              \
     static inline T abs_##S(T v) { return _mm256_andnot_##M(_mm256_set1_##M((P)-0.0), v); }        \
     static inline T copysign_##S(T v, T sign)                                                      \
     {                                                                                              \

@@ -33,6 +33,10 @@ static inline __mmask8 first_f64(int32_t n) { return (__mmask8)((1u << n) - 1u);
     static inline T fma_##S(T a, T b, T c) { return _mm512_fmadd_##M(a, b, c); }                   \
     static inline T min_##S(T a, T b) { return _mm512_min_##M(a, b); }                             \
     static inline T max_##S(T a, T b) { return _mm512_max_##M(a, b); }                             \
+    static inline T if_less_##S(T a, T b, T x, T y)                                                \
+    {                                                                                              \
+        return _mm512_mask_blend_##M(_mm512_cmp_##M##_mask(a, b, _CMP_LT_OQ), y, x);               \
+    }                                                                                              \
     static inline T abs_##S(T v) { return _mm512_abs_##M(v); }                                     \
     static inline T copysign_##S(T v, T sign)                                                      \
     {                                                                                              \

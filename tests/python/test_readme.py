@@ -1,0 +1,94 @@
+"""What the documentation shows is true: its code runs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+SCRIPTS = sorted(ROOT.glob("examples/*.py"))
+STREAM_C = ROOT / "examples" / "embedded_c" / "stream.c"
+COMPILER = shutil.which(os.environ.get("CC", "cc"))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+PYTHON = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "python"), 1)
+]
+
+
+def run(folder: Path, *command: str | Path, stdin: str = "") -> str:
+    """What a command prints that is run in `folder`, where its files go; it has to succeed."""
+    done = subprocess.run(
+        command, cwd=folder, input=stdin, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_readme_has_its_examples() -> None:
+    assert len(blocks(ROOT / "README.md", "python")) >= 4
+    assert SCRIPTS
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
+    if re.search(r"^(import|from) onnx\b|\.onnx\"\)", block, re.MULTILINE):
+        pytest.importorskip("onnx")
+    (tmp_path / "block.py").write_text(block)
+    run(tmp_path, sys.executable, "-P", "-W", "error", "block.py")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_example_runs(script: Path, tmp_path: Path) -> None:
+    run(tmp_path, sys.executable, "-P", "-W", "error", script)
+
+
+def test_the_c_example_is_the_file() -> None:
+    assert blocks(ROOT / "README.md", "c") == [STREAM_C.read_text()]
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
+def test_the_c_example_gives_what_python_gives(tmp_path: Path) -> None:
+    """Compiled with the portable kernels alone, which no special flags are for."""
+    assert COMPILER is not None
+    src = ROOT / "src"
+    sources = [path for folder in (".", "cells", "gemm") for path in (src / folder).glob("*.c")]
+    sources += [src / "kernels" / "kernels_baseline.c", STREAM_C]
+    include = src / "include"
+    run(tmp_path, COMPILER, "-O1", f"-I{src}", f"-I{include}", *sources, "-lm", "-o", "stream")
+
+    model = rn.GRU(2, 4).model
+    model.save(tmp_path / "gru.safetensors")
+    x = np.random.default_rng(0).standard_normal((5, 1, 2)).round(3).astype(np.float32)
+    text = " ".join(f"{value:.3f}" for value in x.ravel())
+    printed = run(tmp_path, tmp_path / "stream", "gru.safetensors", stdin=text)
+
+    y, _ = model(x)
+    got = np.array([line.split() for line in printed.splitlines()], dtype=np.float64)
+    # Six decimals are off by 5e-7. Of the values, all within -1..1, each of the two programs
+    # rounds every step's sums of 2 + 4 + 2 terms and its gates: 16 times 2^-24, and what a step
+    # leaves in the state fades, as the gates are far from 1: twice that in all.
+    np.testing.assert_allclose(got, y[:, 0], rtol=0, atol=5e-7 + 2 * 2 * 16 * 2.0**-24)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing

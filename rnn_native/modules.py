@@ -146,9 +146,7 @@ class RNN(_Module):
         nonlinearity: str = "tanh",
         **options: Any,
     ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, nonlinearity=nonlinearity, **options
-        )
+        super().__init__(input_size, hidden_size, num_layers, nonlinearity=nonlinearity, **options)
 
 
 class GRU(_Module):

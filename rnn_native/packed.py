@@ -24,9 +24,7 @@ class Packed:
         op = 0
         for layer in spec.layers:
             vectors = {
-                name: array.astype(dtype)
-                for name, array in layer.arrays.items()
-                if array.ndim == 1
+                name: array.astype(dtype) for name, array in layer.arrays.items() if array.ndim == 1
             }
             if isinstance(layer, Recurrent):
                 self._layers.append(_recurrent(layer, vectors, op))
@@ -64,6 +62,4 @@ def _plain(layer: Embedding | Linear, vectors: Vectors, op: int) -> Rebuild:
     if isinstance(layer, Embedding):
         return lambda core: Embedding(core.unpack(op, 0, "weight", shape))
     activation = layer.activation
-    return lambda core: Linear(
-        core.unpack(op, 0, "weight", shape), vectors.get("bias"), activation
-    )
+    return lambda core: Linear(core.unpack(op, 0, "weight", shape), vectors.get("bias"), activation)

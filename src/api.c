@@ -24,8 +24,8 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
 }
 
 /* Builds into `mem`, or only counts where it is NULL. */
-static rnnat_status build(void *mem, const void *bytes, size_t size,
-                          const rnnat_model_options *opt, size_t *need, rnnat_model **out)
+static rnnat_status build(void *mem, const void *bytes, size_t size, const rnnat_model_options *opt,
+                          size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
     rnnat_safetensors file;
@@ -68,8 +68,8 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
     return build(mem, bytes, size, opt, NULL, out);
 }
 
-rnnat_status rnnat_model_from_memory(const void *bytes, size_t size,
-                                     const rnnat_model_options *opt, rnnat_model **out)
+rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
+                                     rnnat_model **out)
 {
     size_t need;
     rnnat_model *model = NULL;
@@ -113,14 +113,20 @@ rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t 
 /* ---- runs ---- */
 
 #define RUN_ARGS(DTYPE, run)                                                                       \
-    {                                                                                              \
-        .dtype = DTYPE, .time = (run)->time, .batch = (run)->batch, .x = (run)->x,                 \
-        .indices = (run)->indices, .x_stride_time = (run)->x_stride_time,                          \
-        .x_stride_batch = (run)->x_stride_batch, .y = (run)->y,                                    \
-        .y_stride_time = (run)->y_stride_time, .y_stride_batch = (run)->y_stride_batch,            \
-        .lengths = (run)->lengths, .state_in = (const void *const *)(run)->state_in,               \
-        .state_out = (void *const *)(run)->state_out, .num_threads = (run)->num_threads            \
-    }
+    {.dtype = DTYPE,                                                                               \
+     .time = (run)->time,                                                                          \
+     .batch = (run)->batch,                                                                        \
+     .x = (run)->x,                                                                                \
+     .indices = (run)->indices,                                                                    \
+     .x_stride_time = (run)->x_stride_time,                                                        \
+     .x_stride_batch = (run)->x_stride_batch,                                                      \
+     .y = (run)->y,                                                                                \
+     .y_stride_time = (run)->y_stride_time,                                                        \
+     .y_stride_batch = (run)->y_stride_batch,                                                      \
+     .lengths = (run)->lengths,                                                                    \
+     .state_in = (const void *const *)(run)->state_in,                                             \
+     .state_out = (void *const *)(run)->state_out,                                                 \
+     .num_threads = (run)->num_threads}
 
 static rnnat_status need_of(const rnnat_model *model, const rnnat_run_args *args, size_t *need)
 {
@@ -224,8 +230,8 @@ void rnnat_stream_free(rnnat_stream *stream)
     if (stream) free(stream->heap);
 }
 
-static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const void *x,
-                               bool indices, int32_t steps, void *y)
+static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const void *x, bool indices,
+                               int32_t steps, void *y)
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
     rnnat_lane *const lane = &stream->lane;

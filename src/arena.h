@@ -18,7 +18,8 @@ typedef struct rnnat_arena {
 /* The first aligned byte of the caller's memory; a need stated by rnnat_arena_need covers it. */
 static inline rnnat_arena rnnat_arena_at(void *mem)
 {
-    const size_t slack = mem ? (RNNAT_ALIGN - (size_t)((uintptr_t)mem % RNNAT_ALIGN)) % RNNAT_ALIGN : 0;
+    const size_t slack =
+        mem ? (RNNAT_ALIGN - (size_t)((uintptr_t)mem % RNNAT_ALIGN)) % RNNAT_ALIGN : 0;
     return (rnnat_arena){.base = mem ? (char *)mem + slack : NULL};
 }
 

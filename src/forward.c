@@ -295,8 +295,8 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
             if (op->activation != RNNAT_IDENTITY)
                 kernels->activate(op->activation, once->gemm.c, lane->rows, op->output);
         } else {
-            run_embedding(lane, &alone, op, dense(lane, (char *)x, 1),
-                          dense(lane, out, op->output), (span){0, 1}, NULL);
+            run_embedding(lane, &alone, op, dense(lane, (char *)x, 1), dense(lane, out, op->output),
+                          (span){0, 1}, NULL);
         }
         in = out;
     }
@@ -305,10 +305,10 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers)
 {
     const int32_t side = index % 2;
-    return (rnnat_crew){.all = {index, count, barriers},
-                        .half = {index / 2, (count + 1 - side) / 2,
-                                 barriers ? barriers + 1 + side : NULL},
-                        .side = side};
+    return (rnnat_crew){
+        .all = {index, count, barriers},
+        .half = {index / 2, (count + 1 - side) / 2, barriers ? barriers + 1 + side : NULL},
+        .side = side};
 }
 
 void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat_view y,
@@ -323,8 +323,7 @@ void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat
         if (rnnat_op_is_causal(op))
             while (end < model->num_ops && rnnat_op_is_causal(&model->ops[end])) ++end;
         const rnnat_view out =
-            end == model->num_ops ? y
-                                  : dense(lane, lane->whole[turn], model->ops[end - 1].output);
+            end == model->num_ops ? y : dense(lane, lane->whole[turn], model->ops[end - 1].output);
         if (rnnat_op_is_causal(op))
             run_chain(lane, &crew->all, begin, end, in, out, time, lengths);
         else

@@ -7,7 +7,8 @@ enum { chunk_bytes = 128 * 1024, chunk_rows_least = 12 };
 
 int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time)
 {
-    const int64_t widest = model->max_gates > model->max_width ? model->max_gates : model->max_width;
+    const int64_t widest =
+        model->max_gates > model->max_width ? model->max_gates : model->max_width;
     const int64_t row_bytes = widest * model->kernels->elem;
     const int64_t by_bytes = chunk_bytes / (row_bytes * (rows > 0 ? rows : 1));
     const int64_t least = rows > 0 ? (chunk_rows_least + rows - 1) / rows : 1;
@@ -40,7 +41,8 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
     const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
     const size_t gates = (size_t)model->max_gates, hidden = (size_t)model->max_hidden;
     const size_t width = (size_t)model->max_width;
-    *lane = (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(model, rows, time)};
+    *lane =
+        (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(model, rows, time)};
     const size_t steps = (size_t)lane->chunk;
     lane->cells = rnnat_arena_take(arena, (size_t)model->num_cells, sizeof *lane->cells);
     for (int32_t i = 0; i < model->num_ops; ++i) {

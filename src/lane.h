@@ -9,14 +9,14 @@
 /* The state of one direction of one recurrent operation, rows padded to whole vectors. */
 typedef struct rnnat_cell_state {
     char *h[2]; /* [rows, pad(state)]: now and next */
-    char *c;    /* LSTM: [rows, pad(hidden)] */
+    char *c; /* LSTM: [rows, pad(hidden)] */
     int32_t now;
 } rnnat_cell_state;
 
 /* What one direction of one layer needs while it runs. */
 typedef struct rnnat_workspace {
-    char *gx;      /* [chunk * rows, max_gates] input projection */
-    char *gh;      /* [rows, max_gates] recurrent product of a BLAS */
+    char *gx; /* [chunk * rows, max_gates] input projection */
+    char *gh; /* [rows, max_gates] recurrent product of a BLAS */
     char *part[2]; /* [rows, max_hidden] inside a step */
 } rnnat_workspace;
 
@@ -26,8 +26,8 @@ typedef struct rnnat_lane {
     int32_t chunk; /* steps that are projected at once */
     rnnat_cell_state *cells;
     rnnat_workspace work[2]; /* the second one where a team runs two directions side by side */
-    char *between[2];  /* [chunk, rows, max_width] from one operation to the next */
-    char *whole[2];    /* [time, rows, max_width], where a layer needs all of time */
+    char *between[2]; /* [chunk, rows, max_width] from one operation to the next */
+    char *whole[2]; /* [time, rows, max_width], where a layer needs all of time */
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */

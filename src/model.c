@@ -19,7 +19,8 @@ static void numbered(char *key, const char *text, int32_t n)
 static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
 {
     char value[8];
-    rnnat_status status = rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
+    rnnat_status status =
+        rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     if (strcmp(value, "1") != 0) return RNNAT_ERROR_UNSUPPORTED;
     status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
@@ -148,9 +149,8 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
         if (recurrent && depth == 0) {
             model->info.num_states += op.ops->num_states;
             for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
-                model->states[first_state + i] =
-                    (struct rnnat_state_shape){layer->num_layers * op.num_directions,
-                                               i == 0 ? op.state : op.hidden};
+                model->states[first_state + i] = (struct rnnat_state_shape){
+                    layer->num_layers * op.num_directions, i == 0 ? op.state : op.hidden};
         }
     }
     return RNNAT_OK;

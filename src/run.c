@@ -16,9 +16,8 @@ static double recurrent_work(const rnnat_model *model)
     double most = 0;
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
-        const double work = op->kind == RNNAT_LAYER_RECURRENT
-                                ? (double)op->ops->gates * op->hidden * op->state
-                                : 0;
+        const double work =
+            op->kind == RNNAT_LAYER_RECURRENT ? (double)op->ops->gates * op->hidden * op->state : 0;
         if (work > most) most = work;
     }
     return most;
@@ -106,7 +105,10 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 }
 
 /* Rows of the widest lane; the others have as many or one less. */
-static int32_t lane_rows(const rnnat_job *job) { return (job->batch + job->lanes - 1) / job->lanes; }
+static int32_t lane_rows(const rnnat_job *job)
+{
+    return (job->batch + job->lanes - 1) / job->lanes;
+}
 
 /* Everything a run needs, carved in one go: barriers and lanes. */
 typedef struct work {
@@ -150,8 +152,10 @@ rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, i
         const int32_t end = lengths ? lengths[row] : time;
         for (int32_t step = 0; step < end; ++step) {
             int32_t index;
-            memcpy(&index, indices.base + (step * indices.time + row * indices.row) *
-                                              (ptrdiff_t)sizeof index, sizeof index);
+            memcpy(&index,
+                   indices.base +
+                       (step * indices.time + row * indices.row) * (ptrdiff_t)sizeof index,
+                   sizeof index);
             if (index < 0 || index >= model->info.input_size) return RNNAT_ERROR_INDEX;
         }
     }

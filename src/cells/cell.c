@@ -38,8 +38,7 @@ rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t 
     const int64_t rows = (int64_t)all_gates * gates.units;
     const rnnat_status status = rnnat_build_tensor(build, name, rows, columns, &tensor);
     if (status != RNNAT_OK) return status;
-    build->num_parameters +=
-        (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
+    build->num_parameters += (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
     *matrix = rnnat_matrix_take(&build->arena, build->kernels, columns, gates, panel, build->blas);
     if (matrix->data) rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
     return RNNAT_OK;

@@ -7,12 +7,12 @@
 
 /* Packed weights. What a cell has no use for stays empty. */
 typedef struct rnnat_cell {
-    rnnat_matrix w_ih;    /* [input, gates * pad(hidden)] */
-    const void *bias;     /* what the projection of the input starts from */
-    rnnat_matrix w_hh;    /* [state, gates * pad(hidden)]; GRU with reset before: r and z only */
-    rnnat_matrix w_hn;    /* GRU with reset before: n */
-    rnnat_matrix w_hr;    /* LSTM with a projection: [hidden, pad(proj_size)] */
-    const void *bias_hn;  /* GRU with reset after */
+    rnnat_matrix w_ih; /* [input, gates * pad(hidden)] */
+    const void *bias; /* what the projection of the input starts from */
+    rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z only */
+    rnnat_matrix w_hn; /* GRU with reset before: n */
+    rnnat_matrix w_hr; /* LSTM with a projection: [hidden, pad(proj_size)] */
+    const void *bias_hn; /* GRU with reset after */
     const void *peephole; /* LSTM: i, f, o [3, pad(hidden)] */
 } rnnat_cell;
 
@@ -42,7 +42,7 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
                              rnnat_gates gates, int32_t count, void *vector);
 
 typedef struct rnnat_cell_ops {
-    int32_t gates;      /* blocks of rows in weight_ih */
+    int32_t gates; /* blocks of rows in weight_ih */
     int32_t num_states; /* arrays of its state: 1 (h) or 2 (h, c) */
     rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
                           rnnat_cell *cell);

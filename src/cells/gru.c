@@ -12,8 +12,8 @@ static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer,
                                 int32_t joined, rnnat_cell *cell)
 {
     const rnnat_gates rzn = {3, 0, layer->output_size};
-    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL,
-                                             &cell->w_ih);
+    rnnat_status status =
+        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, rzn);
     cell->bias = bias;
@@ -47,15 +47,15 @@ static rnnat_status build_before(rnnat_builder *b, const rnnat_layer_text *layer
 }
 
 static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+                       rnnat_step *s)
 {
     (void)part;
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
     kernels->gru(s);                                                          /* 1-4 */
 }
 
-static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                        const rnnat_part *part, rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
     kernels->gru_gates(s);                                                    /* 1, 2; r h */

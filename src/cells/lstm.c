@@ -34,8 +34,8 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
 {
     const rnnat_gates ifgo = {4, 0, layer->output_size};
     const int32_t state = layer->proj_size ? layer->proj_size : layer->output_size;
-    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL,
-                                             &cell->w_ih);
+    rnnat_status status =
+        rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, 4, &cell->w_hh);
     if (status == RNNAT_OK && layer->proj_size)

@@ -8,8 +8,8 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
                           rnnat_cell *cell)
 {
     const rnnat_gates h = {1, 0, layer->output_size};
-    rnnat_status status = rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL,
-                                             &cell->w_ih);
+    rnnat_status status =
+        rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size, 1, &cell->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;

@@ -42,8 +42,7 @@ static column_place place_of(const rnnat_matrix *matrix, const rnnat_kernels *ke
     const int32_t column = column_of(kernels, gates, gate, unit), lanes = kernels->lanes;
     const int32_t first = column / lanes / matrix->panel * matrix->panel; /* vector of its panel */
     const int32_t left = matrix->n / lanes - first;
-    const size_t width =
-        (size_t)(left < matrix->panel ? left : matrix->panel) * (size_t)lanes;
+    const size_t width = (size_t)(left < matrix->panel ? left : matrix->panel) * (size_t)lanes;
     return (column_place){(size_t)first * (size_t)lanes * (size_t)matrix->k +
                               (size_t)(column - first * lanes),
                           width};

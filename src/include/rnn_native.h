@@ -51,7 +51,7 @@ typedef enum rnnat_status {
     RNNAT_ERROR_DTYPE = 10,      /* a float call on a double model, or the other way round */
     RNNAT_ERROR_LENGTH = 11,     /* a sequence length is not in 0..T */
     RNNAT_ERROR_INDEX = 12,      /* an embedding index is not in 0..input_size-1 */
-    RNNAT_ERROR_INPUT = 13       /* indices given to a model of features, or the other way round */
+    RNNAT_ERROR_INPUT = 13 /* indices given to a model of features, or the other way round */
 } rnnat_status;
 
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
@@ -70,7 +70,7 @@ typedef struct rnnat_stream rnnat_stream;
 
 typedef struct rnnat_model_options {
     size_t struct_size;
-    int32_t dtype;  /* rnnat_dtype: what the weights are converted to and computed in */
+    int32_t dtype; /* rnnat_dtype: what the weights are converted to and computed in */
     int32_t matmul; /* rnnat_matmul */
 } rnnat_model_options;
 
@@ -78,33 +78,34 @@ typedef struct rnnat_model_options {
 typedef struct rnnat_model_info {
     size_t struct_size;
     int32_t dtype;
-    int32_t matmul;         /* what AUTO became */
-    int32_t takes_indices;  /* 1: the input is int32 indices [T, B], 0: features [T, B, input_size] */
-    int32_t input_size;     /* features, or the number of embeddings */
-    int32_t output_size;    /* features of y */
-    int32_t num_states;     /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c) */
-    int32_t streamable;     /* 1: every layer runs forward, so a stream can be made */
-    int32_t num_layers;     /* layers of the file */
+    int32_t matmul; /* what AUTO became */
+    int32_t
+        takes_indices; /* 1: the input is int32 indices [T, B], 0: features [T, B, input_size] */
+    int32_t input_size; /* features, or the number of embeddings */
+    int32_t output_size; /* features of y */
+    int32_t num_states; /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c) */
+    int32_t streamable; /* 1: every layer runs forward, so a stream can be made */
+    int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
-    size_t memory;          /* bytes the model occupies */
+    size_t memory; /* bytes the model occupies */
 } rnnat_model_info;
 
 /* One run over whole sequences. */
 typedef struct rnnat_run {
     size_t struct_size;
-    int32_t time;                /* T >= 0 */
-    int32_t batch;               /* B >= 0 */
-    const float *x;              /* features [T, B, input_size]; NULL for a model of indices */
-    const int32_t *indices;      /* indices [T, B]; NULL for a model of features */
-    ptrdiff_t x_stride_time;     /* both zero: dense [T, B, ...] */
+    int32_t time; /* T >= 0 */
+    int32_t batch; /* B >= 0 */
+    const float *x; /* features [T, B, input_size]; NULL for a model of indices */
+    const int32_t *indices; /* indices [T, B]; NULL for a model of features */
+    ptrdiff_t x_stride_time; /* both zero: dense [T, B, ...] */
     ptrdiff_t x_stride_batch;
-    float *y;                    /* [T, B, output_size]; steps past a row's length become 0 */
-    ptrdiff_t y_stride_time;     /* both zero: dense */
+    float *y; /* [T, B, output_size]; steps past a row's length become 0 */
+    ptrdiff_t y_stride_time; /* both zero: dense */
     ptrdiff_t y_stride_batch;
-    const int32_t *lengths;      /* [B], each in 0..T; NULL: all T */
-    const float *const *state_in;/* num_states dense arrays, see rnnat_model_state; NULL: zeros */
-    float *const *state_out;     /* the same, at each row's own end; NULL: not wanted */
-    int32_t num_threads;         /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
+    const int32_t *lengths; /* [B], each in 0..T; NULL: all T */
+    const float *const *state_in; /* num_states dense arrays, see rnnat_model_state; NULL: zeros */
+    float *const *state_out; /* the same, at each row's own end; NULL: not wanted */
+    int32_t num_threads; /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
                                   * the processors this process may use) */
 } rnnat_run;
 
@@ -165,8 +166,8 @@ RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat
 /* ---- streams: the same model a few steps at a time, with memory known beforehand ---- */
 
 /* Bytes a stream needs for B rows; runs of more than max_steps are cut into runs of max_steps. */
-RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch,
-                                         int32_t max_steps, size_t *need);
+RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch, int32_t max_steps,
+                                         size_t *need);
 /* Makes a stream with a zero state in the caller's memory (any alignment), without the heap.
  * The memory and the model must outlive it. */
 RNNAT_API rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *model,

@@ -42,30 +42,30 @@ typedef struct rnnat_step {
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     int32_t relu;           /* RNN: relu instead of tanh */
-    const void *w;          /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
-    const void *gx;         /* input projection with its bias, gates interleaved [rows, gates * pad] */
-    void *gh;               /* recurrent product where a BLAS made it, laid out like gx */
-    const void *h_prev;     /* [rows, pad] */
-    void *h_next;           /* [rows, pad]; all of it is written, padding included */
-    void *out;              /* [rows, hidden] a second, exact copy of h_next, or NULL */
-    void *c;                /* LSTM: the cell state [rows, pad], updated in place */
-    const void *bias_hn;    /* GRU, reset after: b_hn [pad] */
-    const void *peephole;   /* LSTM: diagonals i, f, o [3, pad], or NULL */
-    void *z, *rh;           /* GRU, reset before: [rows, pad] between its two parts */
-    void *unprojected;      /* LSTM with a projection: o tanh(c) [rows, pad] */
+    const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
+    const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
+    void *gh; /* recurrent product where a BLAS made it, laid out like gx */
+    const void *h_prev; /* [rows, pad] */
+    void *h_next; /* [rows, pad]; all of it is written, padding included */
+    void *out; /* [rows, hidden] a second, exact copy of h_next, or NULL */
+    void *c; /* LSTM: the cell state [rows, pad], updated in place */
+    const void *bias_hn; /* GRU, reset after: b_hn [pad] */
+    const void *peephole; /* LSTM: diagonals i, f, o [3, pad], or NULL */
+    void *z, *rh; /* GRU, reset before: [rows, pad] between its two parts */
+    void *unprojected; /* LSTM with a projection: o tanh(c) [rows, pad] */
     ptrdiff_t gx_stride, gh_stride, h_prev_stride, h_next_stride, out_stride, pad_stride;
 } rnnat_step;
 
 typedef struct rnnat_kernels {
     const char *isa;
-    int32_t lanes;      /* elements of a vector */
-    int32_t elem;       /* bytes of an element */
+    int32_t lanes; /* elements of a vector */
+    int32_t elem; /* bytes of an element */
     void (*gemm)(const rnnat_gemm_args *args);
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
     void (*rnn)(const rnnat_step *step);
-    void (*gru)(const rnnat_step *step);          /* reset after the product */
-    void (*gru_gates)(const rnnat_step *step);    /* reset before it: r, z; leaves r * h and z */
-    void (*gru_new)(const rnnat_step *step);      /* then n and h' */
+    void (*gru)(const rnnat_step *step); /* reset after the product */
+    void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; leaves r * h and z */
+    void (*gru_new)(const rnnat_step *step); /* then n and h' */
     void (*lstm)(const rnnat_step *step);
 } rnnat_kernels;
 

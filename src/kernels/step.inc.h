@@ -20,8 +20,8 @@ INLINE void FN(recurrent_product)(VEC acc[][max_vectors], const REAL *h, ptrdiff
             UNROLL for (int g = 0; g < gates; ++g)
             {
                 const VEC v = FN(load)(w + p * panel_size + (k * gates + g) * LANES);
-                UNROLL for (int r = 0; r < rows; ++r)
-                    acc[r][p * gates + g] = FN(fma)(x[r], v, acc[r][p * gates + g]);
+                UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] =
+                    FN(fma)(x[r], v, acc[r][p * gates + g]);
             }
         }
     }
@@ -48,8 +48,8 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
     }
     if (s->w)
         FN(recurrent_product)(acc, h, h_stride, s->k,
-                              (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES,
-                              rows, panels, gates);
+                              (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES, rows,
+                              panels, gates);
     UNROLL for (int p = 0; p < panels; ++p)
     {
         const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
@@ -104,7 +104,7 @@ NOINLINE void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, 
 /* ---- GRU, reset before: first r and z of all units, then n = tanh(gx_n + W_hn (r h)) ---- */
 
 NOINLINE void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
-                                   const VEC *sums)
+                                     const VEC *sums)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES, at = row * s->pad_stride + unit;
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
@@ -154,8 +154,8 @@ NOINLINE void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
                         GX_FIRST, APART, START);                                                   \
         UNROLL for (int r = 0; r < rows; ++r)                                                      \
         {                                                                                          \
-            UNROLL for (int v = 0; v < panels * GATES; ++v)                                        \
-                sums[r * panels * GATES + v] = acc[r][v];                                          \
+            UNROLL for (int v = 0; v < panels * GATES; ++v) sums[r * panels * GATES + v] =         \
+                acc[r][v];                                                                         \
         }                                                                                          \
         for (int r = 0; r < rows; ++r)                                                             \
             for (int p = 0; p < panels; ++p)                                                       \
@@ -172,8 +172,9 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
     case R: FN(name##_block)(s, row, panel, R, PANELS); break;
 #if RNNAT_VEC_REGISTERS >= 32
 #define STEP_ROWS_TO_6(name, PANELS)                                                               \
-    STEP_ROWS(name, 1, PANELS) STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS)               \
-    STEP_ROWS(name, 4, PANELS) STEP_ROWS(name, 5, PANELS) STEP_ROWS(name, 6, PANELS)
+    STEP_ROWS(name, 1, PANELS)                                                                     \
+    STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS) STEP_ROWS(name, 4, PANELS)               \
+        STEP_ROWS(name, 5, PANELS) STEP_ROWS(name, 6, PANELS)
 #define STEP_ROWS_4(name, PANELS) STEP_ROWS_TO_6(name, PANELS)
 #define STEP_ROWS_3(name, PANELS)                                                                  \
     STEP_ROWS_TO_6(name, PANELS) STEP_ROWS(name, 7, PANELS) STEP_ROWS(name, 8, PANELS)

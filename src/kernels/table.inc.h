@@ -8,10 +8,15 @@
 #undef RNNAT_DOUBLE
 
 #define RNNAT_ROW(S, BYTES)                                                                        \
-    {                                                                                              \
-        .isa = RNNAT_ISA_NAME, .lanes = lanes_##S, .elem = BYTES, .gemm = gemm_##S,                \
-        .activate = activate_##S, .rnn = rnn_##S, .gru = gru_##S, .gru_gates = gru_gates_##S,      \
-        .gru_new = gru_new_##S, .lstm = lstm_##S                                                   \
-    }
+    {.isa = RNNAT_ISA_NAME,                                                                        \
+     .lanes = lanes_##S,                                                                           \
+     .elem = BYTES,                                                                                \
+     .gemm = gemm_##S,                                                                             \
+     .activate = activate_##S,                                                                     \
+     .rnn = rnn_##S,                                                                               \
+     .gru = gru_##S,                                                                               \
+     .gru_gates = gru_gates_##S,                                                                   \
+     .gru_new = gru_new_##S,                                                                       \
+     .lstm = lstm_##S}
 
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};

@@ -44,10 +44,10 @@ static inline __m256i first_f64(int32_t n)
     {                                                                                              \
         return _mm256_blendv_##M(y, x, _mm256_cmp_##M(a, b, _CMP_LT_OQ));                          \
     }                                                                                              \
-    static inline T abs_##S(T v) { return _mm256_andnot_##M(_mm256_set1_##M((P)-0.0), v); }        \
+    static inline T abs_##S(T v) { return _mm256_andnot_##M(_mm256_set1_##M((P) - 0.0), v); }      \
     static inline T copysign_##S(T v, T sign)                                                      \
     {                                                                                              \
-        const T bit = _mm256_set1_##M((P)-0.0);                                                    \
+        const T bit = _mm256_set1_##M((P) - 0.0);                                                  \
         return _mm256_or_##M(v, _mm256_and_##M(sign, bit));                                        \
     }
 

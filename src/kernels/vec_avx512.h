@@ -40,7 +40,7 @@ static inline __mmask8 first_f64(int32_t n) { return (__mmask8)((1u << n) - 1u);
     static inline T abs_##S(T v) { return _mm512_abs_##M(v); }                                     \
     static inline T copysign_##S(T v, T sign)                                                      \
     {                                                                                              \
-        const T bit = _mm512_set1_##M((P)-0.0);                                                    \
+        const T bit = _mm512_set1_##M((P) - 0.0);                                                  \
         return _mm512_or_##M(v, _mm512_and_##M(sign, bit));                                        \
     }
 

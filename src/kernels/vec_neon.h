@@ -32,10 +32,7 @@ typedef float64x2_t vec_f64;
     static inline T fma_##S(T a, T b, T c) { return vfmaq_##S(c, a, b); }                          \
     static inline T min_##S(T a, T b) { return vbslq_##S(vcltq_##S(a, b), a, b); }                 \
     static inline T max_##S(T a, T b) { return vbslq_##S(vcgtq_##S(a, b), a, b); }                 \
-    static inline T if_less_##S(T a, T b, T x, T y)                                                \
-    {                                                                                              \
-        return vbslq_##S(vcltq_##S(a, b), x, y);                                                   \
-    }                                                                                              \
+    static inline T if_less_##S(T a, T b, T x, T y) { return vbslq_##S(vcltq_##S(a, b), x, y); }   \
     static inline T abs_##S(T v) { return vabsq_##S(v); }                                          \
     static inline T copysign_##S(T v, T sign) { return vbslq_##S(vdupq_n_##BITS(SIGN), sign, v); }
 

@@ -42,8 +42,11 @@ typedef uint64_t bits_f64 __attribute__((vector_size(16)));
     static inline T min_##S(T a, T b) { return select_##S((B)(a < b), a, b); }                     \
     static inline T max_##S(T a, T b) { return select_##S((B)(a > b), a, b); }                     \
     static inline T if_less_##S(T a, T b, T x, T y) { return select_##S((B)(a < b), x, y); }       \
-    static inline T abs_##S(T v) { return (T)((B)v & ~(B)set1_##S((P)-0.0)); }                     \
-    static inline T copysign_##S(T v, T sign) { return (T)((B)v | ((B)sign & (B)set1_##S((P)-0.0))); }
+    static inline T abs_##S(T v) { return (T)((B)v & ~(B)set1_##S((P) - 0.0)); }                   \
+    static inline T copysign_##S(T v, T sign)                                                      \
+    {                                                                                              \
+        return (T)((B)v | ((B)sign & (B)set1_##S((P) - 0.0)));                                     \
+    }
 
 RNNAT_VEC(vec_f32, f32, float, bits_f32)
 RNNAT_VEC(vec_f64, f64, double, bits_f64)

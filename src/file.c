@@ -1,4 +1,5 @@
 /* The one function that touches a file system. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +9,7 @@ static rnnat_status read_all(FILE *file, char **bytes, size_t *size)
 {
     if (fseek(file, 0, SEEK_END) != 0) return RNNAT_ERROR_IO;
     const long end = ftell(file);
-    if (end < 0 || fseek(file, 0, SEEK_SET) != 0) return RNNAT_ERROR_IO;
+    if (end < 0 || end == LONG_MAX || fseek(file, 0, SEEK_SET) != 0) return RNNAT_ERROR_IO;
     *size = (size_t)end;
     *bytes = malloc(*size ? *size : 1);
     if (!*bytes) return RNNAT_ERROR_NO_MEMORY;

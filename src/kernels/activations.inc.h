@@ -56,11 +56,12 @@ INLINE VEC FN(clamp)(VEC x, REAL low, REAL high)
     return FN(min)(FN(set1)(high), FN(max)(FN(set1)(low), x));
 }
 
+/* For x <= 0; zero below EXP_MIN. */
 INLINE VEC FN(exp)(VEC x)
 {
     VEC scale;
     const VEC part = FN(expm1_split)(FN(clamp)(x, EXP_MIN, EXP_MAX), &scale);
-    return FN(fma)(scale, part, scale);
+    return FN(if_less)(x, FN(set1)(EXP_MIN), FN(set1)(0), FN(fma)(scale, part, scale));
 }
 
 /* 1 / (1 + e), e = exp(-x) = scale + scale * part: 1 + scale is exact while e matters beside 1. */

@@ -1,4 +1,5 @@
-# How the programs of tests/ are built, and the instruction sets this CPU can run them with.
+# How the programs of tests/ are built, the instruction sets this CPU can run them with, and the
+# check of the names that the library defines.
 find_package(Threads REQUIRED)
 
 # rnnat_test_program(<name> <source>...): links the core and sees its own headers too.
@@ -41,4 +42,9 @@ if(avx512 IN_LIST RNNAT_ISAS)
   if(NOT RNNAT_CPU_HAS_AVX512)
     list(REMOVE_ITEM RNNAT_TEST_ISAS avx512)
   endif()
+endif()
+
+if(CMAKE_NM AND NOT RNNAT_SANITIZE) # sanitizers add names of their own
+  add_test(NAME symbols COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM}
+    -DLIBRARY=$<TARGET_FILE:rnn_native_core> -P "${PROJECT_SOURCE_DIR}/cmake/check_symbols.cmake")
 endif()

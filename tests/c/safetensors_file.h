@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "safetensors.h"
+
+/* An entry of a header; all four are string literals. */
+#define TENSOR(name, dtype, shape, span)                                                           \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" span "]}"
 
 typedef struct st_file {
     unsigned char *bytes;
@@ -60,6 +65,41 @@ static inline rnnat_status open_header(const char *header, size_t header_size, s
 static inline rnnat_status open_text(size_t data_size)
 {
     return open_header(text, text_size, data_size);
+}
+
+/* Opens, and where that works reads all there is and checks that it tiles the data. */
+static inline rnnat_status open_and_read(const unsigned char *bytes, size_t size)
+{
+    rnnat_safetensors st = {.num_tensors = -1};
+    const rnnat_status status = rnnat_safetensors_open(bytes, size, &st);
+    if (status != RNNAT_OK) {
+        CHECK(st.num_tensors == -1); /* nothing written */
+        return status;
+    }
+    CHECK(st.header == bytes + 8 && st.data + st.data_size == bytes + size);
+    size_t total = 0;
+    for (int32_t i = 0; i < st.num_tensors; ++i) {
+        rnnat_tensor t;
+        rnnat_tensor found;
+        char name[64];
+        float values[16];
+        if (!CHECK(rnnat_safetensors_at(&st, i, NULL, 0, &t) == RNNAT_OK)) {
+            continue;
+        }
+        CHECK(t.data >= st.data && t.bytes <= st.data_size);
+        CHECK((size_t)(t.data - st.data) <= st.data_size - t.bytes);
+        CHECK(t.rank >= 0 && t.rank <= RNNAT_TENSOR_MAX_RANK);
+        total += t.bytes;
+        rnnat_tensor_read_f32(&t, 0, 16, values);
+        if (rnnat_safetensors_at(&st, i, name, sizeof name, &t) == RNNAT_OK) {
+            CHECK(rnnat_safetensors_tensor(&st, name, &found) == RNNAT_OK);
+            CHECK(found.data == t.data && found.bytes == t.bytes && found.type == t.type);
+        }
+    }
+    CHECK(total == st.data_size);
+    char value[64];
+    (void)rnnat_safetensors_metadata(&st, "key", value, sizeof value);
+    return RNNAT_OK;
 }
 
 #endif

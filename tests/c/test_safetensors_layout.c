@@ -2,8 +2,6 @@
  * in any order, up to the limits. */
 #include "safetensors_file.h"
 
-#include "check.h"
-
 /* Every byte in exactly one span, and no empty span strictly inside another. */
 static bool tiles(int spans[3][2], int size)
 {

@@ -1,0 +1,259 @@
+#include "model_file.h"
+
+#include "safetensors_file.h"
+
+/* ---- random numbers: splitmix64 (Steele, Lea and Flood 2014) ---- */
+
+static uint64_t next_random(uint64_t *random)
+{
+    uint64_t z = *random += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return z ^ z >> 31;
+}
+
+float test_random(uint64_t *random, float most)
+{
+    const int32_t bits = (int32_t)(next_random(random) >> 39); /* 25 of them */
+    return (float)(bits - (1 << 24)) / (float)(1 << 24) * most;
+}
+
+int32_t test_choose(uint64_t *random, int32_t low, int32_t high)
+{
+    return low + (int32_t)(next_random(random) % (uint64_t)(high - low + 1));
+}
+
+/* ---- layers ---- */
+
+int32_t test_layer_directions(const rnnat_layer_text *layer)
+{
+    return layer->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+}
+
+int32_t test_layer_state(const rnnat_layer_text *layer)
+{
+    return layer->proj_size ? layer->proj_size : layer->output_size;
+}
+
+int32_t test_layer_output(const rnnat_layer_text *layer)
+{
+    return layer->kind == RNNAT_LAYER_RECURRENT
+               ? test_layer_state(layer) * test_layer_directions(layer)
+               : layer->output_size;
+}
+
+int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
+                          int32_t features[MAX_STATES])
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < model->num_layers; ++i) {
+        const rnnat_layer_text *const layer = &model->layers[i];
+        if (layer->kind != RNNAT_LAYER_RECURRENT) continue;
+        for (int32_t k = 0; k < (layer->cell == RNNAT_CELL_LSTM ? 2 : 1); ++k, ++count) {
+            rows[count] = layer->num_layers * test_layer_directions(layer);
+            features[count] = k == 0 ? test_layer_state(layer) : layer->output_size;
+        }
+    }
+    return count;
+}
+
+/* ---- the line of a layer ---- */
+
+static const char *flag(bool value) { return value ? "true" : "false"; }
+
+static void describe(const rnnat_layer_text *layer, char *line, size_t size)
+{
+    static const char *const cells[] = {"rnn", "gru", "lstm"};
+    static const char *const directions[] = {"forward", "reverse", "bidirectional"};
+    static const char *const activations[] = {"identity", "sigmoid", "tanh",
+                                              "relu",     "softmax", "log_softmax"};
+    if (layer->kind == RNNAT_LAYER_EMBEDDING) {
+        snprintf(line, size, "embedding num_embeddings=%d embedding_dim=%d", layer->input_size,
+                 layer->output_size);
+        return;
+    }
+    if (layer->kind == RNNAT_LAYER_LINEAR) {
+        snprintf(line, size, "linear in_features=%d out_features=%d bias=%s activation=%s",
+                 layer->input_size, layer->output_size, flag(layer->bias),
+                 activations[layer->activation]);
+        return;
+    }
+    char more[64];
+    if (layer->cell == RNNAT_CELL_RNN)
+        snprintf(more, sizeof more, "nonlinearity=%s", activations[layer->activation]);
+    else if (layer->cell == RNNAT_CELL_GRU)
+        snprintf(more, sizeof more, "reset_after=%s", flag(layer->reset_after));
+    else
+        snprintf(more, sizeof more, "proj_size=%d peephole=%s", layer->proj_size,
+                 flag(layer->peephole));
+    snprintf(line, size,
+             "recurrent cell=%s input_size=%d hidden_size=%d num_layers=%d direction=%s bias=%s %s",
+             cells[layer->cell], layer->input_size, layer->output_size, layer->num_layers,
+             directions[layer->direction], flag(layer->bias), more);
+}
+
+/* ---- tensors ---- */
+
+static void name_tensor(char *full, size_t size, int32_t layer, const char *name, int32_t depth,
+                        bool reverse)
+{
+    if (depth < 0)
+        snprintf(full, size, "%d.%s", layer, name);
+    else
+        snprintf(full, size, "%d.%s_l%d%s", layer, name, depth, reverse ? "_reverse" : "");
+}
+
+/* Uniform in [-most, most]; rank 1 where columns is 0. */
+static void add_tensor(test_model *model, const char *name, int32_t depth, bool reverse,
+                       int32_t rows, int32_t columns, float most)
+{
+    if (model->num_tensors == MAX_TENSORS) abort();
+    test_tensor *const tensor = &model->tensors[model->num_tensors++];
+    const size_t count = (size_t)rows * (size_t)(columns ? columns : 1);
+    *tensor = (test_tensor){
+        .dtype = "F32", .rank = columns ? 2 : 1, .dims = {rows, columns ? columns : 1}};
+    name_tensor(tensor->name, sizeof tensor->name, model->num_layers, name, depth, reverse);
+    tensor->values = malloc(count * sizeof *tensor->values);
+    if (!tensor->values) abort();
+    for (size_t i = 0; i < count; ++i) tensor->values[i] = test_random(&model->random, most);
+}
+
+static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t depth, bool reverse)
+{
+    static const int32_t gates_of[] = {1, 3, 4};
+    const int32_t state = test_layer_state(layer), hidden = layer->output_size;
+    const int32_t gates = gates_of[layer->cell] * hidden;
+    const int32_t input = depth ? test_layer_output(layer) : layer->input_size;
+    add_tensor(model, "weight_ih", depth, reverse, gates, input, 2 / (float)input);
+    add_tensor(model, "weight_hh", depth, reverse, gates, state, 1 / (float)state);
+    if (layer->bias) {
+        add_tensor(model, "bias_ih", depth, reverse, gates, 0, 0.5f);
+        add_tensor(model, "bias_hh", depth, reverse, gates, 0, 0.5f);
+    }
+    if (layer->proj_size)
+        add_tensor(model, "weight_hr", depth, reverse, state, hidden, 1 / (float)hidden);
+    if (layer->peephole) {
+        add_tensor(model, "weight_ci", depth, reverse, hidden, 0, 0.25f);
+        add_tensor(model, "weight_cf", depth, reverse, hidden, 0, 0.25f);
+        add_tensor(model, "weight_co", depth, reverse, hidden, 0, 0.25f);
+    }
+}
+
+test_tensor *test_model_tensor(const test_model *model, int32_t layer, const char *name,
+                               int32_t depth, bool reverse)
+{
+    char full[64];
+    name_tensor(full, sizeof full, layer, name, depth, reverse);
+    for (int32_t i = 0; i < model->num_tensors; ++i)
+        if (strcmp(model->tensors[i].name, full) == 0) return (test_tensor *)&model->tensors[i];
+    return NULL;
+}
+
+/* ---- models ---- */
+
+void test_model_start(test_model *model, uint64_t seed)
+{
+    *model = (test_model){
+        .random = seed,
+        .pairs = {{"rnn_native.version", "1"}, {"rnn_native.layers", "0"}},
+        .num_pairs = 2,
+    };
+}
+
+void test_model_add(test_model *model, rnnat_layer_text layer)
+{
+    if (model->num_layers == MAX_LAYERS) abort();
+    test_pair *const pair = &model->pairs[model->num_pairs++];
+    snprintf(pair->key, sizeof pair->key, "rnn_native.layer.%d", model->num_layers);
+    describe(&layer, pair->value, sizeof pair->value);
+    if (layer.kind == RNNAT_LAYER_RECURRENT) {
+        for (int32_t depth = 0; depth < layer.num_layers; ++depth) {
+            add_cell(model, &layer, depth, layer.direction == RNNAT_REVERSE);
+            if (layer.direction == RNNAT_BIDIRECTIONAL) add_cell(model, &layer, depth, true);
+        }
+    } else if (layer.kind == RNNAT_LAYER_LINEAR) {
+        add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
+                   2 / (float)layer.input_size);
+        if (layer.bias) add_tensor(model, "bias", -1, false, layer.output_size, 0, 0.5f);
+    } else {
+        add_tensor(model, "weight", -1, false, layer.input_size, layer.output_size, 2);
+    }
+    model->layers[model->num_layers++] = layer;
+    snprintf(model->pairs[1].value, sizeof model->pairs[1].value, "%d", model->num_layers);
+}
+
+void test_model_end(test_model *model)
+{
+    for (int32_t i = 0; i < model->num_tensors; ++i) free(model->tensors[i].values);
+    model->num_tensors = 0;
+}
+
+/* ---- bytes ---- */
+
+static size_t element_bytes(const test_tensor *tensor)
+{
+    return strcmp(tensor->dtype, "F64") == 0 ? 8 : 4;
+}
+
+static size_t element_count(const test_tensor *tensor)
+{
+    size_t count = 1;
+    for (int32_t i = 0; i < tensor->rank; ++i) count *= (size_t)tensor->dims[i];
+    return count;
+}
+
+/* The bits of a number, little-endian on any machine. */
+static unsigned char *put(unsigned char *to, const test_tensor *tensor, float value)
+{
+    uint64_t bits = 0;
+    const size_t size = element_bytes(tensor);
+    if (size == sizeof(double)) {
+        const double wide = value;
+        memcpy(&bits, &wide, sizeof wide);
+    } else {
+        uint32_t narrow;
+        memcpy(&narrow, &value, sizeof value);
+        bits = narrow;
+    }
+    for (size_t i = 0; i < size; ++i) *to++ = (unsigned char)(bits >> (8 * i) & 0xFF);
+    return to;
+}
+
+test_bytes test_model_bytes(const test_model *model)
+{
+    size_t data = 0;
+    text_size = 0;
+    append("{\"__metadata__\":{");
+    for (int32_t i = 0; i < model->num_pairs; ++i)
+        append("%s\"%s\":\"%s\"", i ? "," : "", model->pairs[i].key, model->pairs[i].value);
+    append("}");
+    for (int32_t i = 0; i < model->num_tensors; ++i) {
+        const test_tensor *const tensor = &model->tensors[i];
+        const size_t bytes = element_count(tensor) * element_bytes(tensor);
+        append(",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensor->name, tensor->dtype);
+        for (int32_t d = 0; d < tensor->rank; ++d) append("%s%d", d ? "," : "", tensor->dims[d]);
+        append("],\"data_offsets\":[%zu,%zu]}", data, data + bytes);
+        data += bytes;
+    }
+    append("}");
+    const st_file file = make_file(text, text_size, data);
+    unsigned char *to = file.bytes + file.size - data;
+    for (int32_t i = 0; i < model->num_tensors; ++i) {
+        const test_tensor *const tensor = &model->tensors[i];
+        for (size_t k = 0; k < element_count(tensor); ++k) to = put(to, tensor, tensor->values[k]);
+    }
+    return (test_bytes){file.bytes, file.size};
+}
+
+rnnat_model *test_model_make(const test_model *model, rnnat_dtype dtype, rnnat_matmul matmul)
+{
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .dtype = (int32_t)dtype, .matmul = (int32_t)matmul};
+    const test_bytes file = test_model_bytes(model);
+    rnnat_model *made = NULL;
+    const rnnat_status status = rnnat_model_from_memory(file.bytes, file.size, &options, &made);
+    free(file.bytes);
+    if (status == RNNAT_OK) return made;
+    fprintf(stderr, "no model: %s\n", rnnat_status_name(status));
+    abort();
+}

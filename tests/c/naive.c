@@ -1,0 +1,357 @@
+#include "naive.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef naive_number num;
+
+enum { MAX_UNITS = 128 };
+static const double u = 0x1p-24, tiny = 0x1p-126, ulps = 4;
+
+static double gamma_of(double n) { return n * u / (1 - n * u); }
+static num exactly(double value) { return (num){value, 0}; }
+
+/* ---- sums: 1 and 4 ---- */
+
+typedef struct sum {
+    double value, carried, size, weights;
+    int32_t terms;
+} sum;
+
+static void add_product(sum *s, double w, num x)
+{
+    s->value += w * x.value;
+    s->carried += fabs(w) * x.error;
+    s->size += fabs(w) * (fabs(x.value) + x.error);
+    s->weights += fabs(w);
+    ++s->terms;
+}
+
+static void add_dot(sum *s, const float *w, const num *x, int32_t count)
+{
+    for (int32_t i = 0; i < count; ++i) add_product(s, w[i], x[i]);
+}
+
+static void add_bias(sum *s, double b)
+{
+    s->value += b;
+    s->size += fabs(b);
+    ++s->terms;
+}
+
+static num total(const sum *s)
+{
+    const double flushed = (2 * s->terms + s->weights) * tiny;
+    return (num){s->value, s->carried + gamma_of(s->terms) * s->size + flushed};
+}
+
+/* ---- single operations: 3 and 4 ---- */
+
+static num rounded(double value, double carried)
+{
+    return (num){value, carried + u * (fabs(value) + carried) + tiny};
+}
+
+static num add(num a, num b) { return rounded(a.value + b.value, a.error + b.error); }
+
+static num mul(num a, num b)
+{
+    return rounded(a.value * b.value,
+                   fabs(a.value) * b.error + fabs(b.value) * a.error + a.error * b.error);
+}
+
+/* (1 - z) n + z h; the core may compute it as n + z (h - n), three roundings either way. */
+static num mix(num z, num n, num h)
+{
+    const double value = (1 - z.value) * n.value + z.value * h.value;
+    const double carried = (1 - z.value) * n.error + z.value * h.error +
+                           z.error * (fabs(h.value - n.value) + n.error + h.error);
+    const double size = (fabs(n.value) + n.error) * (1 + z.value + z.error) +
+                        (fabs(h.value) + h.error) * (z.value + z.error);
+    return (num){value, carried + gamma_of(3) * size + 3 * tiny};
+}
+
+/* ---- activations: 2 and 4 ---- */
+
+static num activated(num a, double value, double slope)
+{
+    const double carried = slope * a.error;
+    return (num){value, carried + 2 * u * ulps * (fabs(value) + carried) + tiny};
+}
+
+/* The least magnitude that the computed argument may have: where the slope is largest. */
+static double least(num a) { return fmax(fabs(a.value) - a.error, 0); }
+
+static double logistic(double x) { return 1 / (1 + exp(-x)); }
+
+static num sigmoid(num a)
+{
+    const double s = logistic(least(a));
+    return activated(a, logistic(a.value), s * (1 - s));
+}
+
+static num hyperbolic_tangent(num a)
+{
+    const double t = tanh(least(a));
+    return activated(a, tanh(a.value), 1 - t * t);
+}
+
+static num relu(num a)
+{
+    return (num){a.value > 0 ? a.value : 0, a.value + a.error > 0 ? a.error : 0};
+}
+
+/* Arguments off by at most d move log p by 2 d; then the rounding of x - max, of exp, of the sum,
+ * and of the division or of the two subtractions and the logarithm. */
+static void softmax(num *x, int32_t n, bool logarithm)
+{
+    double peak = -INFINITY, bottom = INFINITY, d = 0, sum_of_all = 0;
+    for (int32_t i = 0; i < n; ++i) {
+        peak = fmax(peak, x[i].value);
+        bottom = fmin(bottom, x[i].value);
+        d = fmax(d, x[i].error);
+    }
+    for (int32_t i = 0; i < n; ++i) sum_of_all += exp(x[i].value - peak);
+    const double spread = peak - bottom + 2 * d;
+    const double relative = 2 * d + 2 * u * spread + gamma_of(n + 4 * ulps + 4);
+    for (int32_t i = 0; i < n; ++i) {
+        if (logarithm) {
+            const double value = x[i].value - peak - log(sum_of_all);
+            const double size = spread + 1 + log(sum_of_all);
+            x[i] = (num){value, relative + 2 * u * (1 + ulps) * size};
+        } else {
+            const double value = exp(x[i].value - peak) / sum_of_all;
+            x[i] = (num){value, value * expm1(2 * relative) + tiny};
+        }
+    }
+}
+
+static void activate(rnnat_activation activation, num *x, int32_t n)
+{
+    if (activation == RNNAT_SOFTMAX || activation == RNNAT_LOG_SOFTMAX)
+        softmax(x, n, activation == RNNAT_LOG_SOFTMAX);
+    for (int32_t i = 0; i < n; ++i) {
+        if (activation == RNNAT_SIGMOID) x[i] = sigmoid(x[i]);
+        if (activation == RNNAT_TANH) x[i] = hyperbolic_tangent(x[i]);
+        if (activation == RNNAT_RELU) x[i] = relu(x[i]);
+    }
+}
+
+/* ---- cells ---- */
+
+typedef struct cell {
+    const rnnat_layer_text *layer;
+    int32_t input, hidden, state;
+    const float *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *w_ci, *w_cf, *w_co;
+} cell;
+
+/* W_i. x + b_i. */
+static void from_input(sum *s, const cell *w, int32_t gate, int32_t unit, const num *x)
+{
+    const int32_t row = gate * w->hidden + unit;
+    add_dot(s, w->w_ih + row * w->input, x, w->input);
+    if (w->b_ih) add_bias(s, w->b_ih[row]);
+}
+
+/* W_h. h + b_h. */
+static void from_state(sum *s, const cell *w, int32_t gate, int32_t unit, const num *h)
+{
+    const int32_t row = gate * w->hidden + unit;
+    add_dot(s, w->w_hh + row * w->state, h, w->state);
+    if (w->b_hh) add_bias(s, w->b_hh[row]);
+}
+
+/* Both, and a peephole's w c where there is one. */
+static num gate_sum(const cell *w, int32_t gate, int32_t unit, const num *x, const num *h,
+                    const float *peephole, num c)
+{
+    sum s = {0};
+    from_input(&s, w, gate, unit, x);
+    from_state(&s, w, gate, unit, h);
+    if (peephole) add_product(&s, peephole[unit], c);
+    return total(&s);
+}
+
+/* h' = f(W_ih x + b_ih + W_hh h + b_hh) */
+static void rnn_step(const cell *w, const num *x, num *h)
+{
+    num next[MAX_UNITS];
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        const num a = gate_sum(w, 0, j, x, h, NULL, exactly(0));
+        next[j] = w->layer->activation == RNNAT_RELU ? relu(a) : hyperbolic_tangent(a);
+    }
+    memcpy(h, next, (size_t)w->hidden * sizeof *h);
+}
+
+/* r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+ * z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+ * n = tanh(W_in x + b_in + r (W_hn h + b_hn))      reset after
+ * n = tanh(W_in x + b_in + W_hn (r h) + b_hn)      reset before
+ * h' = (1 - z) n + z h */
+static void gru_step(const cell *w, const num *x, num *h)
+{
+    num r[MAX_UNITS], rh[MAX_UNITS], next[MAX_UNITS];
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        r[j] = sigmoid(gate_sum(w, 0, j, x, h, NULL, exactly(0)));
+        rh[j] = mul(r[j], h[j]);
+    }
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        const num z = sigmoid(gate_sum(w, 1, j, x, h, NULL, exactly(0)));
+        num a;
+        if (w->layer->reset_after) {
+            sum of_x = {0}, of_h = {0};
+            from_input(&of_x, w, 2, j, x);
+            from_state(&of_h, w, 2, j, h);
+            a = add(total(&of_x), mul(r[j], total(&of_h)));
+        } else {
+            a = gate_sum(w, 2, j, x, rh, NULL, exactly(0));
+        }
+        next[j] = mix(z, hyperbolic_tangent(a), h[j]);
+    }
+    memcpy(h, next, (size_t)w->hidden * sizeof *h);
+}
+
+/* i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
+ * f = sigmoid(W_if x + b_if + W_hf h + b_hf + w_cf c)
+ * g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+ * c' = f c + i g
+ * o = sigmoid(W_io x + b_io + W_ho h + b_ho + w_co c')
+ * h' = o tanh(c'), or W_hr of it */
+static void lstm_step(const cell *w, const num *x, num *h, num *c)
+{
+    num next[MAX_UNITS];
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        const num i = sigmoid(gate_sum(w, 0, j, x, h, w->w_ci, c[j]));
+        const num f = sigmoid(gate_sum(w, 1, j, x, h, w->w_cf, c[j]));
+        const num g = hyperbolic_tangent(gate_sum(w, 2, j, x, h, NULL, c[j]));
+        c[j] = add(mul(f, c[j]), mul(i, g));
+        const num o = sigmoid(gate_sum(w, 3, j, x, h, w->w_co, c[j]));
+        next[j] = mul(o, hyperbolic_tangent(c[j]));
+    }
+    for (int32_t j = 0; j < w->state; ++j) {
+        sum projected = {0};
+        if (w->w_hr) add_dot(&projected, w->w_hr + j * w->hidden, next, w->hidden);
+        h[j] = w->w_hr ? total(&projected) : next[j];
+    }
+}
+
+static const float *find(const test_model *model, int32_t layer, const char *name, int32_t depth,
+                         bool reverse)
+{
+    const test_tensor *const tensor = test_model_tensor(model, layer, name, depth, reverse);
+    return tensor ? tensor->values : NULL;
+}
+
+/* ---- layers ---- */
+
+/* One row through one direction at one depth: from x [time, batch, input] to columns
+ * `first_column`.. of out [time, batch, out_width]. `h` and `c` move on. */
+static void run_row(const cell *w, bool reverse, const test_inputs *in, int32_t row, const num *x,
+                    num *out, int32_t out_width, int32_t first_column, num *h, num *c)
+{
+    const int32_t length = in->lengths ? in->lengths[row] : in->time;
+    for (int32_t i = 0; i < length; ++i) {
+        const int32_t step = (reverse ? length - 1 - i : i) * in->batch + row;
+        const num *const x_t = x + step * w->input;
+        switch (w->layer->cell) {
+        case RNNAT_CELL_RNN: rnn_step(w, x_t, h); break;
+        case RNNAT_CELL_GRU: gru_step(w, x_t, h); break;
+        case RNNAT_CELL_LSTM: lstm_step(w, x_t, h, c); break;
+        }
+        memcpy(out + step * out_width + first_column, h, (size_t)w->state * sizeof *h);
+    }
+}
+
+/* Replaces *x by the layer's output. `h` and `c` [rows, batch, features] move on. */
+static void run_recurrent(const test_model *model, int32_t index, const test_inputs *in, num **x,
+                          num *h, num *c)
+{
+    const rnnat_layer_text *const layer = &model->layers[index];
+    const int32_t directions = test_layer_directions(layer), width = test_layer_output(layer);
+    for (int32_t depth = 0; depth < layer->num_layers; ++depth) {
+        num *const out = calloc((size_t)(in->time * in->batch * width) + 1, sizeof *out);
+        if (!out) abort();
+        for (int32_t d = 0; d < directions; ++d) {
+            const bool reverse = d == 1 || layer->direction == RNNAT_REVERSE;
+            const cell w = {.layer = layer,
+                            .input = depth ? width : layer->input_size,
+                            .hidden = layer->output_size,
+                            .state = test_layer_state(layer),
+                            .w_ih = find(model, index, "weight_ih", depth, reverse),
+                            .w_hh = find(model, index, "weight_hh", depth, reverse),
+                            .b_ih = find(model, index, "bias_ih", depth, reverse),
+                            .b_hh = find(model, index, "bias_hh", depth, reverse),
+                            .w_hr = find(model, index, "weight_hr", depth, reverse),
+                            .w_ci = find(model, index, "weight_ci", depth, reverse),
+                            .w_cf = find(model, index, "weight_cf", depth, reverse),
+                            .w_co = find(model, index, "weight_co", depth, reverse)};
+            for (int32_t row = 0; row < in->batch; ++row) {
+                const int32_t at = (depth * directions + d) * in->batch + row;
+                run_row(&w, reverse, in, row, *x, out, width, d * w.state, h + at * w.state,
+                        c ? c + at * w.hidden : NULL);
+            }
+        }
+        free(*x);
+        *x = out;
+    }
+}
+
+/* One step of one row of an embedding or a linear layer. */
+static void run_step(const rnnat_layer_text *layer, const float *weight, const float *bias,
+                     const num *x, int32_t index, num *out)
+{
+    for (int32_t j = 0; j < layer->output_size; ++j) {
+        if (layer->kind == RNNAT_LAYER_EMBEDDING) {
+            out[j] = exactly(weight[index * layer->output_size + j]);
+            continue;
+        }
+        sum s = {0};
+        add_dot(&s, weight + j * layer->input_size, x, layer->input_size);
+        if (bias) add_bias(&s, bias[j]);
+        out[j] = total(&s);
+    }
+    if (layer->kind == RNNAT_LAYER_LINEAR) activate(layer->activation, out, layer->output_size);
+}
+
+static void run_pointwise(const test_model *model, int32_t index, const test_inputs *in, num **x)
+{
+    const rnnat_layer_text *const layer = &model->layers[index];
+    const int32_t width = layer->output_size, before = layer->input_size;
+    num *const out = calloc((size_t)(in->time * in->batch * width) + 1, sizeof *out);
+    if (!out) abort();
+    for (int32_t step = 0; step < in->time * in->batch; ++step) {
+        if (in->lengths && step / in->batch >= in->lengths[step % in->batch]) continue;
+        const bool embedding = layer->kind == RNNAT_LAYER_EMBEDDING;
+        run_step(layer, find(model, index, "weight", -1, false),
+                 find(model, index, "bias", -1, false), embedding ? NULL : *x + step * before,
+                 embedding ? in->indices[step] : 0, out + step * width);
+    }
+    free(*x);
+    *x = out;
+}
+
+void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
+               naive_number *const finals[MAX_STATES])
+{
+    const size_t count = (size_t)(in->time * in->batch * in->width);
+    num *x = calloc(count + 1, sizeof *x);
+    if (!x) abort();
+    for (size_t i = 0; in->x && i < count; ++i) x[i] = exactly(in->x[i]);
+    int32_t state = 0;
+    for (int32_t s = 0; s < in->num_states; ++s)
+        for (int32_t i = 0; i < in->rows[s] * in->batch * in->features[s]; ++i)
+            finals[s][i] = exactly(in->states[s] ? in->states[s][i] : 0);
+    for (int32_t i = 0; i < model->num_layers; ++i) {
+        const bool lstm = model->layers[i].cell == RNNAT_CELL_LSTM;
+        if (model->layers[i].kind != RNNAT_LAYER_RECURRENT) {
+            run_pointwise(model, i, in, &x);
+            continue;
+        }
+        run_recurrent(model, i, in, &x, finals[state], lstm ? finals[state + 1] : NULL);
+        state += lstm ? 2 : 1;
+    }
+    const int32_t width = test_layer_output(&model->layers[model->num_layers - 1]);
+    memcpy(y, x, (size_t)(in->time * in->batch * width) * sizeof *y);
+    free(x);
+}

@@ -1,0 +1,287 @@
+/* Runs over whole sequences: every cell and option, on every instruction set this CPU has, in both
+ * precisions, packed and through a BLAS, agrees with the equations within the bound of naive.h,
+ * whatever the layout of x and y; and with packed weights a row has the same bits in any layout,
+ * batch, number of threads and cutting into runs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "dispatch.h"
+#include "fake_blas.h"
+#include "run_case.h"
+
+static const struct {
+    const char *name;
+    rnnat_layer_text layer;
+} variants[] = {
+    {"tanh", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH}},
+    {"relu", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_RELU}},
+    {"gru after", {.cell = RNNAT_CELL_GRU, .reset_after = true}},
+    {"gru before", {.cell = RNNAT_CELL_GRU}},
+    {"lstm", {.cell = RNNAT_CELL_LSTM}},
+    {"lstm peephole", {.cell = RNNAT_CELL_LSTM, .peephole = true}},
+    {"lstm projection", {.cell = RNNAT_CELL_LSTM, .proj_size = 1}},
+    {"lstm both", {.cell = RNNAT_CELL_LSTM, .proj_size = 1, .peephole = true}},
+};
+enum { NUM_VARIANTS = sizeof variants / sizeof *variants, NUM_DIRECTIONS = 3 };
+
+static char case_name[600]; /* of the case at hand, for messages */
+
+static void name_case(const char *isa, int kind, const test_model *model, const test_inputs *in)
+{
+    snprintf(case_name, sizeof case_name, "%s, %s, %s, time %d, batch %d%s%s: %s; %s", isa,
+             kind % 2 ? "double" : "float", kind / 2 ? "blas" : "packed", in->time, in->batch,
+             in->lengths ? ", lengths" : "", in->num_states && in->states[0] ? ", states" : "",
+             model->pairs[2].value, model->num_layers > 1 ? model->pairs[3].value : "");
+}
+
+/* ---- one model, one set of inputs ---- */
+
+typedef struct expected {
+    naive_number *y;
+    naive_number *finals[MAX_STATES];
+} expected;
+
+static naive_number *take_numbers(int32_t count)
+{
+    naive_number *const numbers = calloc((size_t)count + 1, sizeof *numbers);
+    if (!numbers) abort();
+    return numbers;
+}
+
+/* A float result may be 2^28 times as far off as a double one (naive.h), which is held to 1e-12. */
+static double largest(const naive_number *numbers, int32_t count)
+{
+    double most = 0;
+    for (int32_t i = 0; i < count; ++i) most = fmax(most, numbers[i].error);
+    return most;
+}
+
+static expected expect(const test_model *model, const test_inputs *in)
+{
+    const int32_t width = test_layer_output(&model->layers[model->num_layers - 1]);
+    const int32_t y_count = in->time * in->batch * width;
+    expected e = {.y = take_numbers(y_count)};
+    for (int32_t s = 0; s < in->num_states; ++s)
+        e.finals[s] = take_numbers(in->rows[s] * in->batch * in->features[s]);
+    naive_run(model, in, e.y, e.finals);
+    name_case("naive", 1, model, in);
+    CHECK_CASE(largest(e.y, y_count) * 0x1p-28 < 1e-12, case_name);
+    for (int32_t s = 0; s < in->num_states; ++s)
+        CHECK_CASE(largest(e.finals[s], in->rows[s] * in->batch * in->features[s]) * 0x1p-28 <
+                       1e-12,
+                   case_name);
+    return e;
+}
+
+/* Every row alone, with its length and cut off at its length, has the bits it has among others. */
+static void check_rows(const rnnat_model *model, const test_inputs *in, const test_outcome *all,
+                       int32_t width)
+{
+    for (int32_t row = 0; row < in->batch; row += in->batch > 6 ? 5 : 1) {
+        for (int32_t cut = 0; cut <= (in->lengths != NULL); ++cut) {
+            const int32_t steps = cut ? in->lengths[row] : in->time;
+            test_inputs one = test_inputs_part(in, 0, steps, row, 1, !cut);
+            test_outcome alone = test_run(model, &one, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+            CHECK_CASE(alone.status == RNNAT_OK && alone.guarded, case_name);
+            CHECK_CASE(test_outcome_row_same(&alone, all, row, in->batch, steps, width, in),
+                       case_name);
+            test_outcome_end(&alone);
+            test_inputs_end(&one);
+        }
+    }
+}
+
+/* Two runs, the second from the first's states, give the bits of one. Floats: states as inputs
+ * are. */
+static void check_cut(const rnnat_model *model, const test_inputs *in, const test_outcome *all)
+{
+    const int32_t steps = in->time / 3 + 1;
+    if (steps >= in->time || in->lengths || all->dtype != RNNAT_F32) return;
+    test_inputs begin = test_inputs_part(in, 0, steps, 0, in->batch, true);
+    test_outcome first = test_run(model, &begin, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+    test_inputs rest = test_inputs_part(in, steps, in->time - steps, 0, in->batch, true);
+    for (int32_t s = 0; s < in->num_states; ++s) {
+        free(rest.states[s]);
+        rest.states[s] = first.states[s];
+        first.states[s] = NULL;
+    }
+    test_outcome last = test_run(model, &rest, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+    CHECK_CASE(first.status == RNNAT_OK && last.status == RNNAT_OK, case_name);
+    bool same = first.y_bytes + last.y_bytes == all->y_bytes &&
+                memcmp(first.y, all->y, first.y_bytes) == 0 &&
+                memcmp(last.y, (const char *)all->y + first.y_bytes, last.y_bytes) == 0;
+    for (int32_t s = 0; s < in->num_states; ++s)
+        same = same && memcmp(last.states[s], all->states[s], all->state_bytes[s]) == 0;
+    CHECK_CASE(same, case_name);
+    test_outcome_end(&first);
+    test_outcome_end(&last);
+    test_inputs_end(&begin);
+    test_inputs_end(&rest);
+}
+
+static void check_runs(const rnnat_model *model, const test_inputs *in, const expected *e)
+{
+    rnnat_model_info info = {.struct_size = sizeof info};
+    CHECK(rnnat_model_describe(model, &info) == RNNAT_OK);
+    const bool packed = info.matmul == RNNAT_MATMUL_PACKED;
+    test_outcome base = test_run(model, in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+    CHECK_CASE(base.status == RNNAT_OK && base.guarded, case_name);
+    CHECK_CASE(test_outcome_worst(&base, e->y, e->finals) <= 1, case_name);
+    for (int i = 0; i < NUM_LAYOUTS; ++i) {
+        test_outcome other = test_run(model, in, (test_layout)i,
+                                      (test_layout)((2 * i + 1) % NUM_LAYOUTS), 1 + (i + 1) % 3);
+        CHECK_CASE(other.status == RNNAT_OK && other.guarded, case_name);
+        CHECK_CASE(packed ? test_outcome_same(&other, &base)
+                          : test_outcome_worst(&other, e->y, e->finals) <= 1,
+                   case_name);
+        test_outcome_end(&other);
+    }
+    if (packed) check_rows(model, in, &base, info.output_size);
+    if (packed && info.streamable) check_cut(model, in, &base);
+    test_outcome_end(&base);
+}
+
+static void check_case(const test_model *model, const test_inputs *in)
+{
+    expected e = expect(model, in);
+    rnnat_isa_entry isa;
+    for (int32_t i = 0; rnnat_isa_at(i, &isa); ++i) {
+        if (!isa.available) continue;
+        for (int kind = 0; kind < 4; ++kind) {
+            name_case(isa.name, kind, model, in);
+            CHECK(rnnat_isa_use(isa.name) == RNNAT_OK);
+            rnnat_model *const made =
+                test_model_make(model, kind % 2 ? RNNAT_F64 : RNNAT_F32,
+                                kind / 2 ? RNNAT_MATMUL_BLAS : RNNAT_MATMUL_PACKED);
+            check_runs(made, in, &e);
+            rnnat_model_free(made);
+        }
+    }
+    free(e.y);
+    for (int32_t s = 0; s < in->num_states; ++s) free(e.finals[s]);
+}
+
+/* ---- which cases ---- */
+
+static rnnat_layer_text recurrent(int variant, rnnat_direction direction, int32_t input,
+                                  int32_t hidden, int32_t layers, bool bias)
+{
+    rnnat_layer_text layer = variants[variant].layer;
+    if (layer.proj_size) hidden = hidden < 2 ? 2 : hidden;
+    layer.kind = RNNAT_LAYER_RECURRENT;
+    layer.input_size = input;
+    layer.output_size = hidden;
+    layer.num_layers = layers;
+    layer.direction = direction;
+    layer.bias = bias;
+    if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
+    return layer;
+}
+
+/* Sizes on both sides of whole vectors, and everything else by chance. */
+static void test_small(int variant, rnnat_direction direction, uint64_t seed)
+{
+    static const int32_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40};
+    static const int32_t counts[] = {1, 1, 2, 3, 4, 5, 6, 7, 9, 13};
+    uint64_t random = seed;
+    test_model model;
+    test_model_start(&model, seed);
+    int32_t width = sizes[test_choose(&random, 0, 15)];
+    const int32_t hidden = sizes[test_choose(&random, 0, 15)];
+    if (test_choose(&random, 0, 3) == 0)
+        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
+                                                  .input_size = test_choose(&random, 1, 9),
+                                                  .output_size = width});
+    test_model_add(&model, recurrent(variant, direction, width, hidden, test_choose(&random, 1, 3),
+                                     test_choose(&random, 0, 3) > 0));
+    width = test_layer_output(&model.layers[model.num_layers - 1]);
+    if (test_choose(&random, 0, 1)) {
+        const rnnat_layer_text linear = {.kind = RNNAT_LAYER_LINEAR,
+                                         .input_size = width,
+                                         .output_size = sizes[test_choose(&random, 0, 15)],
+                                         .bias = test_choose(&random, 0, 3) > 0,
+                                         .activation = (rnnat_activation)test_choose(
+                                             &random, RNNAT_IDENTITY, RNNAT_LOG_SOFTMAX)};
+        test_model_add(&model, linear);
+        if (test_choose(&random, 0, 2) == 0) /* and one more layer with states of its own */
+            test_model_add(&model, recurrent(test_choose(&random, 0, NUM_VARIANTS - 1),
+                                             (rnnat_direction)test_choose(&random, 0, 2),
+                                             linear.output_size, 6, 1, true));
+    }
+    test_inputs in = test_inputs_make(
+        &model, &random, counts[test_choose(&random, 0, 9)], counts[test_choose(&random, 0, 9)],
+        test_choose(&random, 0, 1) == 0, test_choose(&random, 0, 1) == 0);
+    check_case(&model, &in);
+    test_inputs_end(&in);
+    test_model_end(&model);
+}
+
+/* Enough work that three threads are worth it, and enough steps that a few chunks are needed. */
+static void test_large(int variant, rnnat_direction direction, uint64_t seed)
+{
+    uint64_t random = seed;
+    test_model model;
+    test_model_start(&model, seed);
+    test_model_add(&model, recurrent(variant, direction, 38, 39, 1 + variant % 2, true));
+    const int32_t batch = variant % 4 ? 7 : 40;
+    test_inputs in =
+        test_inputs_make(&model, &random, 40 + 80 / batch, batch, seed % 2 == 0, seed % 4 < 2);
+    check_case(&model, &in);
+    test_inputs_end(&in);
+    test_model_end(&model);
+}
+
+/* Every activation behind a linear layer alone, which has no states. */
+static void test_linear(rnnat_activation activation)
+{
+    for (int32_t width = 1; width <= 40; width += 3) {
+        uint64_t random = 100 + (uint64_t)width;
+        test_model model;
+        test_model_start(&model, random);
+        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
+                                                  .input_size = 41 - width,
+                                                  .output_size = width,
+                                                  .bias = width % 2 == 0,
+                                                  .activation = activation});
+        test_inputs in = test_inputs_make(&model, &random, 3, 4, width % 4 < 2, false);
+        check_case(&model, &in);
+        test_inputs_end(&in);
+        test_model_end(&model);
+    }
+}
+
+/* No steps, no rows, only rows without steps: the final state is the initial one. */
+static void test_empty(int variant)
+{
+    uint64_t random = 7;
+    test_model model;
+    test_model_start(&model, random);
+    test_model_add(&model, recurrent(variant, RNNAT_BIDIRECTIONAL, 3, 5, 2, true));
+    for (int kind = 0; kind < 6; ++kind) {
+        const int32_t time = kind / 2 == 0 ? 0 : 4, batch = kind / 2 == 1 ? 0 : 3;
+        test_inputs in = test_inputs_make(&model, &random, time, batch, true, kind % 2 == 0);
+        for (int32_t b = 0; b < batch; ++b) in.lengths[b] = 0;
+        check_case(&model, &in);
+        test_inputs_end(&in);
+    }
+    test_model_end(&model);
+}
+
+int main(void)
+{
+    CHECK(fake_blas_use());
+    for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
+        for (int direction = 0; direction < NUM_DIRECTIONS; ++direction) {
+            const uint64_t seed = (uint64_t)(variant * NUM_DIRECTIONS + direction) * 1000;
+            for (uint64_t i = 0; i < 10; ++i)
+                test_small(variant, (rnnat_direction)direction, seed + i);
+            test_large(variant, (rnnat_direction)direction, seed / 1000);
+        }
+        test_empty(variant);
+    }
+    for (int a = RNNAT_IDENTITY; a <= RNNAT_LOG_SOFTMAX; ++a) test_linear((rnnat_activation)a);
+    CHECK(fake_blas_is_content());
+    return check_result();
+}

@@ -156,13 +156,15 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
 def to_array(where: str, tensor: Any) -> Anything:
     """A tensor of the file as an array; bfloat16, which NumPy has not, as float32."""
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     try:
         array: Anything = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise FormatError(f"{where}: not a tensor: {error}") from error
-    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+    if tensor.data_type == TensorProto.BFLOAT16:  # the upper half of a float32
+        return (array.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return array
 
 
 def element_name(code: int) -> str:

@@ -55,8 +55,8 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
     fixed = [_fixes(group, dim) is not None for group, dim in zip(groups, wanted, strict=True)]
     if sum(fixed) > 1 or (any(fixed) and not _confirmed(node, groups, wanted)):
         raise node.unsupported(
-            f"reshapes {show(dims)} to {shown}, which may mix its axes at another size than the one "
-            "that was written into it"
+            f"reshapes {show(dims)} to {shown}, which may mix its axes "
+            "at another size than the one that was written into it"
         )
     for group, dim in zip(groups, wanted, strict=True):
         _learn(group, dim)

@@ -192,7 +192,7 @@ class Roles:
             axis = known
         else:
             axis = next((a for a in dim if a.role in (None, role)), Axis(role, 1))
-        if axis.role not in (None, role) or (known is not None and axis is not known):
+        if known is not None and axis is not known:
             raise self._wrong(node, data, position, role)
         axis.role = role
         self.axes[role] = axis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from rnn_native.spec import Embedding, ModelSpec, Recurrent
 RNG = np.random.default_rng(0)
 SPEC = make_spec(RNG, "gru", 8, 6, num_embeddings=5, out_features=3, activation="softmax")
 
+NOTHING: Mapping[str, str | None] = MappingProxyType({})
 
-def read(changes: Mapping[str, str | None] = {}, **tensors: Any) -> ModelSpec:  # noqa: B006
+
+def read(changes: Mapping[str, str | None] = NOTHING, **tensors: Any) -> ModelSpec:
     """SPEC with some of its strings replaced, or left out where None, and further tensors."""
     strings = {**md.to_metadata(SPEC), **changes}
     kept = {key: value for key, value in strings.items() if value is not None}
@@ -150,6 +153,11 @@ GRU = (
 def test_a_line_that_is_not_exactly_right_is_refused(line: str) -> None:
     with pytest.raises(FormatError, match=r"layer 1"):
         read({"rnn_native.layer.1": line})
+
+
+def test_more_layers_than_tensors_are_refused_before_their_names_are_made() -> None:
+    with pytest.raises(FormatError, match="num_layers=1000000, but only 4 tensors"):
+        read({"rnn_native.layer.1": GRU.replace("num_layers=1", "num_layers=1000000")})
 
 
 @pytest.mark.parametrize(

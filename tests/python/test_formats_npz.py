@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ def test_numpy_reads_what_we_write_without_pickles(spec: ModelSpec, tmp_path: Pa
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_we_read_what_numpy_writes(save: Any, spec: ModelSpec, tmp_path: Path) -> None:
+def test_we_read_what_numpy_writes(save: Any, tmp_path: Path) -> None:
+    spec = make_spec(np.random.default_rng(0), "lstm", out_features=3)
     text = {name: np.array(value) for name, value in to_metadata(spec).items()}
     fortran = {name: np.asfortranarray(array) for name, array in to_arrays(spec).items()}
     swapped = {name: array.astype(array.dtype.newbyteorder()) for name, array in fortran.items()}
@@ -180,6 +182,22 @@ def test_the_member_these_were_made_from_is_good(tmp_path: Path) -> None:
     for version in ((1, 0), (2, 0)):
         data = header(GOOD, version) + bytes(24)
         npz.read(write_members(tmp_path / "m.npz", state_dict(weight_ih_l0=data)))
+
+
+def test_of_a_member_no_more_is_read_than_its_header_says(tmp_path: Path) -> None:
+    """A small archive can hold a gigabyte of zeros, which must not be unpacked."""
+    bomb = header(GOOD) + bytes(50_000_000)
+    members = state_dict(weight_ih_l0=bomb)
+    path = write_members(tmp_path / "m.npz", members, compression=zipfile.ZIP_DEFLATED)
+    del bomb, members
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match="takes 24 bytes; there are more"):
+            npz.read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_other_members_and_names_given_twice_are_refused(tmp_path: Path) -> None:

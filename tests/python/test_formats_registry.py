@@ -193,6 +193,10 @@ def test_importing_the_registry_imports_no_format() -> None:
     root = str(Path(rnn_native.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "[]"

@@ -202,6 +202,17 @@ def test_a_wrong_length_of_the_header_is_refused(length: int) -> None:
         sf.loads(container({"x": tensor("F32", [1], 0, 4)}, bytes(4), length=length))
 
 
+def test_a_header_over_the_limit_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    header = b"{}".ljust(1000)
+    sf.unpack(container(header))
+    monkeypatch.setattr(sf, "MAX_HEADER", 999)
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(FormatError, match="header: 1000 bytes long, more than the 999 allowed"):
+        sf.unpack(container(header))
+
+
 X = tensor("F32", [2], 0, 8)
 
 

@@ -1,0 +1,144 @@
+"""The command line: what it prints, and that every refusal is one line and status 2."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native import cli
+
+MODELS = {
+    "gru": rn.GRU(3, 3).model.spec,
+    "bidirectional": rn.LSTM(3, 3, bidirectional=True).model.spec,
+    "words": rn.ModelSpec(
+        (
+            rn.Embedding(np.ones((5, 3), np.float32)),
+            rn.LSTM(3, 3).spec,
+            rn.RNN(3, 3).spec,
+            rn.Linear(np.ones((2, 3), np.float32)),
+        )
+    ),
+}
+
+
+def rows_of(printed: str) -> list[list[str]]:
+    """The words of the table's rows: those between its head and the next empty or other line."""
+    lines = printed.splitlines()
+    head = next(place for place, line in enumerate(lines) if line.startswith("model "))
+    assert lines[head].split()[:4] == ["model", "time", "batch", "rnn_native"]
+    return [line.split() for line in lines[head + 1 :] if not line.startswith("not measured")]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bench_prints_a_row_for_each_time_and_batch(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{name}.safetensors"
+    rn.Model(MODELS[name]).save(path)
+    sizes = ["--time", "1,4", "--batch", "1,2", "--rounds", "1"]
+    assert cli.main(["bench", str(path), *sizes]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [row[:3] for row in rows] == [
+        [path.name, time, batch] for time in "14" for batch in "12"
+    ]
+    assert all(float(row[3]) > 0 for row in rows)
+
+
+def test_bench_without_a_file_measures_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--time", "1", "--rounds", "1"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["LSTM", "LSTM", "GRU", "GRU", "RNN", "RNN"]
+
+
+def test_bench_names_the_peers_that_take_no_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "words.npz"
+    rn.Model(MODELS["words"]).save(path)
+    assert cli.main(["bench", str(path), "--time", "2", "--rounds", "1"]) == 0
+    # Missing here or not: PyTorch cannot run several layers of ours as one module.
+    assert "not measured: torch: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("missing.safetensors", None),
+        ("torn.safetensors", b"torn"),
+        ("torn.npz", b"PK"),
+        ("model.unknown", b""),
+        ("two\nlines.npz", None),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line_and_status_2(
+    name: str, content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    assert cli.main(["bench", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rnn-native bench: ")
+    assert path.suffix in err
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["bench", "--time", "0"],
+        ["bench", "--time", "1,x"],
+        ["bench", "--batch", ""],
+        ["bench", "--threads", "-1"],
+        ["bench", "--rounds", "1.5"],
+        ["bench", "--unknown"],
+        ["bench", "one.npz", "two.npz"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_argument_is_one_line_and_status_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rnn-native")
+    assert err.count("\n") == 1
+
+
+def test_more_threads_than_processors_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where processes are not pinned they are not counted either: then nothing is refused."""
+    from rnn_native.benchmark.child import choose_cpus
+
+    if not choose_cpus(1):
+        pytest.skip("processes cannot be pinned here")
+    assert cli.main(["bench", "--threads", "100000"]) == 2
+    assert capsys.readouterr().err.startswith("rnn-native bench: threads: expected at most ")
+
+
+def test_the_installed_command_is_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name="rnn-native")
+    assert entry.load() is cli.main
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"rnn_native {rn.__version__}\n"
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], [name, "--help"]):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(arguments)
+        assert stop.value.code == 0
+        assert (cli.COMMANDS[name].__doc__ or "").splitlines()[0] in capsys.readouterr().out

@@ -63,8 +63,8 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 /* Any stride is an address computation that must not overflow. */
 static bool fits(const rnnat_view *view, int32_t time, int32_t batch, int32_t width)
 {
-    const double reach = (double)time * fabs((double)view->time) +
-                         (double)batch * fabs((double)view->row) + width;
+    const double reach =
+        (double)time * fabs((double)view->time) + (double)batch * fabs((double)view->row) + width;
     return reach * 8 < (double)PTRDIFF_MAX;
 }
 

@@ -39,8 +39,10 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
     }
 }
 
-#define GEMM_ROWS(R, V)                                                                            \
-    case R: FN(gemm_block)(g, row, b, bias, column, R, V); break;
+#define GEMM_CASE(R, V)                                                                            \
+    case R:                                                                                        \
+        if (R <= rows_of_4) FN(gemm_block)(g, row, b, bias, column, R <= rows_of_4 ? R : 1, V);    \
+        break
 
 /* Rows of one panel; `V` is its width in vectors. */
 #define GEMM_PANEL(V)                                                                              \
@@ -50,19 +52,16 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
         for (int32_t row = 0; row < g->m;) {                                                       \
             const int32_t rows = next_block(g->m - row, rows_of_4);                                \
             switch (rows) {                                                                        \
-                GEMM_ROWS(1, V)                                                                    \
-                GEMM_ROWS(2, V)                                                                    \
-                GEMM_ROWS(3, V)                                                                    \
-                GEMM_ROWS_WIDE(V)                                                                  \
+                GEMM_CASE(1, V);                                                                   \
+                GEMM_CASE(2, V);                                                                   \
+                GEMM_CASE(3, V);                                                                   \
+                GEMM_CASE(4, V);                                                                   \
+                GEMM_CASE(5, V);                                                                   \
+                GEMM_CASE(6, V);                                                                   \
             }                                                                                      \
             row += rows;                                                                           \
         }                                                                                          \
     }
-#if RNNAT_VEC_REGISTERS >= 32
-#define GEMM_ROWS_WIDE(V) GEMM_ROWS(4, V) GEMM_ROWS(5, V) GEMM_ROWS(6, V)
-#else
-#define GEMM_ROWS_WIDE(V)
-#endif
 
 GEMM_PANEL(1)
 GEMM_PANEL(2)
@@ -89,5 +88,4 @@ static void FN(gemm)(const rnnat_gemm_args *g)
 }
 
 #undef GEMM_PANEL
-#undef GEMM_ROWS
-#undef GEMM_ROWS_WIDE
+#undef GEMM_CASE

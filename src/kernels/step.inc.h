@@ -168,29 +168,26 @@ STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL)
 STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL)
 STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
 
-#define STEP_ROWS(name, R, PANELS)                                                                 \
-    case R: FN(name##_block)(s, row, panel, R, PANELS); break;
-#if RNNAT_VEC_REGISTERS >= 32
-#define STEP_ROWS_TO_6(name, PANELS)                                                               \
-    STEP_ROWS(name, 1, PANELS)                                                                     \
-    STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS) STEP_ROWS(name, 4, PANELS)               \
-        STEP_ROWS(name, 5, PANELS) STEP_ROWS(name, 6, PANELS)
-#define STEP_ROWS_4(name, PANELS) STEP_ROWS_TO_6(name, PANELS)
-#define STEP_ROWS_3(name, PANELS)                                                                  \
-    STEP_ROWS_TO_6(name, PANELS) STEP_ROWS(name, 7, PANELS) STEP_ROWS(name, 8, PANELS)
-#else
-#define STEP_ROWS_4(name, PANELS)                                                                  \
-    STEP_ROWS(name, 1, PANELS) STEP_ROWS(name, 2, PANELS) STEP_ROWS(name, 3, PANELS)
-#define STEP_ROWS_3(name, PANELS) STEP_ROWS_4(name, PANELS) STEP_ROWS(name, 4, PANELS)
-#endif
+/* One height of a block; those above MOST are never asked for, and cost no code. */
+#define STEP_CASE(name, R, PANELS, MOST)                                                           \
+    case R:                                                                                        \
+        if (R <= MOST) FN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                 \
+        break
 
 /* Blocks of `PANELS` panels while there are so many. */
-#define STEP_PANELS(name, PANELS, MOST, ROWS)                                                      \
+#define STEP_PANELS(name, PANELS, MOST)                                                            \
     for (; panel + PANELS <= s->last_panel; panel += PANELS) {                                     \
         for (int32_t row = 0; row < s->rows;) {                                                    \
             const int32_t rows = next_block(s->rows - row, MOST);                                  \
             switch (rows) {                                                                        \
-                ROWS(name, PANELS)                                                                 \
+                STEP_CASE(name, 1, PANELS, MOST);                                                  \
+                STEP_CASE(name, 2, PANELS, MOST);                                                  \
+                STEP_CASE(name, 3, PANELS, MOST);                                                  \
+                STEP_CASE(name, 4, PANELS, MOST);                                                  \
+                STEP_CASE(name, 5, PANELS, MOST);                                                  \
+                STEP_CASE(name, 6, PANELS, MOST);                                                  \
+                STEP_CASE(name, 7, PANELS, MOST);                                                  \
+                STEP_CASE(name, 8, PANELS, MOST);                                                  \
             }                                                                                      \
             row += rows;                                                                           \
         }                                                                                          \
@@ -198,27 +195,24 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
 
 /* One row alone takes SINGLE panels at once: enough sums to hide the latency of one. More rows
  * take WIDE of them, so that each broadcast of h serves several vectors. */
-#define STEP(name, SINGLE, WIDE, MOST, ROWS)                                                       \
+#define STEP(name, SINGLE, WIDE, MOST)                                                             \
     static void FN(name)(const rnnat_step *s)                                                      \
     {                                                                                              \
         int32_t panel = s->first_panel;                                                            \
         if (s->rows == 1)                                                                          \
             for (; panel + SINGLE <= s->last_panel; panel += SINGLE)                               \
                 FN(name##_block)(s, 0, panel, 1, SINGLE);                                          \
-        STEP_PANELS(name, WIDE, MOST, ROWS)                                                        \
-        STEP_PANELS(name, 1, MOST, ROWS)                                                           \
+        STEP_PANELS(name, WIDE, MOST)                                                              \
+        STEP_PANELS(name, 1, MOST)                                                                 \
     }
 
-STEP(rnn, 8, 4, rows_of_4, STEP_ROWS_4)
-STEP(gru, 3, 1, rows_of_3, STEP_ROWS_3)
-STEP(gru_gates, 4, 2, rows_of_4, STEP_ROWS_4)
-STEP(gru_new, 8, 4, rows_of_4, STEP_ROWS_4)
-STEP(lstm, 2, 1, rows_of_4, STEP_ROWS_4)
+STEP(rnn, 8, 4, rows_of_4)
+STEP(gru, 3, 1, rows_of_3)
+STEP(gru_gates, 4, 2, rows_of_4)
+STEP(gru_new, 8, 4, rows_of_4)
+STEP(lstm, 2, 1, rows_of_4)
 
 #undef STEP
 #undef STEP_PANELS
+#undef STEP_CASE
 #undef STEP_BLOCK
-#undef STEP_ROWS
-#undef STEP_ROWS_TO_6
-#undef STEP_ROWS_3
-#undef STEP_ROWS_4

@@ -3,6 +3,7 @@
 #
 #   make JOBS=8          processes at once
 #   make PYTHON=python3.13
+#   make bench BENCH_ARGS=--quick
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -37,8 +38,8 @@ format: build/venv-lint/.made ## rewrite the sources in the project's style
 	build/venv-lint/bin/python -m ruff format .
 	$(CLANG_FORMAT) -i $(C_FILES)
 
-bench: build/venv-bench/.package ## measure speed
-	build/venv-bench/bin/python -P -m pytest bench
+bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
+	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)
 
 clean: ## remove everything that make produced
 	rm -rf build
@@ -102,9 +103,9 @@ CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 MODELS := tests/models/requirements
 DEMO := examples/denoise/requirements
-BENCH := bench/requirements.txt
-# What PyTorch imports; its own list brings gigabytes of CUDA.
-TORCH_NEEDS := filelock fsspec jinja2 networkx sympy typing-extensions
+BENCH := bench/requirements
+# What PyTorch and its exporters import; its own list brings gigabytes of CUDA.
+TORCH_NEEDS := filelock fsspec jinja2 networkx onnxscript sympy typing-extensions
 
 PACKAGE_SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE $(wildcard cmake/*) \
 	$(shell find src rnn_native -type f -name '*.[chp]*' ! -name '*.pyc')
@@ -128,6 +129,16 @@ define install_wheel
 	$(call pip,$(1)) "$$(ls build/wheel/*.whl)$(2)"
 	$(call pip,$(1)) --no-deps --force-reinstall build/wheel/*.whl
 	touch $@
+endef
+
+# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one
+define install_torch
+	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(2)-torch.txt); \
+	if $(call pip,$(1)) --no-deps "$$torch" 2>build/torch.log; then \
+		$(call pip,$(1)) $(TORCH_NEEDS); \
+	else \
+		echo "skipped: PyTorch, because pip finds no $$torch (see build/torch.log)"; \
+	fi
 endef
 
 build/wheel/.made: $(PACKAGE_SOURCES) build/venv-tools/.made
@@ -154,12 +165,7 @@ build/venv-models/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(MODELS)*
 	$(call make_venv,models)
 	$(call pip,models) --no-deps --ignore-requires-python -r $(MODELS)-models.txt
 	$(call pip,models) -r $(MODELS)-oracles.txt
-	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(MODELS)-torch.txt); \
-	if $(call pip,models) --no-deps "$$torch" 2>build/torch.log; then \
-		$(call pip,models) $(TORCH_NEEDS); \
-	else \
-		echo "skipped: the PyTorch oracles, because pip finds no $$torch (see build/torch.log)"; \
-	fi
+	$(call install_torch,models,$(MODELS))
 	touch $@
 
 build/venv-demo/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO)*.txt)
@@ -168,9 +174,10 @@ build/venv-demo/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO)*.txt
 	$(call pip,demo) --no-deps -r $(DEMO)-models.txt
 	touch $@
 
-build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH))
+build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.txt)
 	$(call make_venv,bench)
-	$(if $(wildcard $(BENCH)),$(call pip,bench) -r $(BENCH))
+	$(call pip,bench) -r $(BENCH).txt
+	$(call install_torch,bench,$(BENCH))
 	touch $@
 
 build/venv-test/.package: build/wheel/.made build/venv-test/.made
@@ -183,6 +190,6 @@ build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
 	$(call install_wheel,demo,[onnx])
 
 build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
-	$(call install_wheel,bench,[bench])
+	$(call install_wheel,bench,[bench$(comma)plot])
 
 comma := ,

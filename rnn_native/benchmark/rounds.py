@@ -1,0 +1,94 @@
+"""Several runtimes take turns, round after round, over the same model and input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import reference
+from ..spec import ModelSpec
+from ..states import flatten, state_counts, unflatten
+from .child import Child, ChildError
+
+ROUNDS: Final = 5
+SAMPLES: Final = 5
+
+
+@dataclass
+class Measured:
+    """What one runtime did.
+
+    ``rounds``: seconds per call of each round, the best of its samples. ``failure``: why there are
+    none, in one line. ``error``: see ``worker.largest_error``. ``tried``: the forms of calling
+    with their seconds, or why one was left out.
+    """
+
+    rounds: list[float] = field(default_factory=list)
+    failure: str = ""
+    form: str = ""
+    error: float = 0.0
+    calls: int = 0
+    tried: Mapping[str, str | float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return median(self.rounds)
+
+    def ratio_to(self, ours: Measured) -> float:
+        """How many times ours is faster: the ratio within each round, then their median."""
+        return median(t / o for t, o in zip(self.rounds, ours.rounds, strict=True))
+
+
+def write_data(
+    path: Path, spec: ModelSpec, x: NDArray[Any], states: Sequence[NDArray[Any]] | None = None
+) -> None:
+    """The .npz file of a task: x, initial states, and what the reference makes of them."""
+    counts = state_counts(spec)
+    start = None if states is None else unflatten(counts, states)
+    y, state = reference.run(spec, x, start)
+    arrays = {"x": x}
+    arrays |= {f"state_{i}": array for i, array in enumerate(states or ())}
+    expected = [y, *flatten(counts, state)]
+    arrays |= {f"expected_{i}": array for i, array in enumerate(expected)}
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def take_turns(
+    children: Iterable[Child],
+    model: Path,
+    data: Path,
+    rounds: int = ROUNDS,
+    samples: int = SAMPLES,
+) -> dict[str, Measured]:
+    """Prepare everybody, then measure one after the other, ``rounds`` times."""
+    results = {child.name: Measured() for child in children}
+
+    def ask(child: Child, op: str, **arguments: Any) -> dict[str, Any]:
+        result = results[child.name]
+        if result.failure:
+            return {}
+        try:
+            return child.ask(op, **arguments)
+        except ChildError as error:
+            result.failure = str(error)
+            result.rounds = []
+            return {}
+
+    everybody = list(children)
+    for child in everybody:
+        reply = ask(child, "prepare", model=str(model), data=str(data), threads=child.threads)
+        for name, value in reply.items():
+            setattr(results[child.name], name, value)
+    for _ in range(rounds):
+        for child in everybody:
+            if reply := ask(child, "samples", count=samples):
+                results[child.name].rounds.append(min(reply["seconds"]))
+    for child in everybody:
+        ask(child, "drop")
+    return results

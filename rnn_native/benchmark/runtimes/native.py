@@ -1,0 +1,36 @@
+"""rnn_native itself: a stream for one step, a call for a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ...config import show_config
+from ...model import Model
+from ...states import flatten, state_counts, unflatten
+from ..worker import Form, Task
+
+
+def version() -> str:
+    config = show_config(mode="dicts")
+    assert config is not None
+    return f"{config['version']} ({config['isa']})"
+
+
+def prepare(task: Task) -> Mapping[str, Form]:
+    counts = state_counts(task.spec)
+    model = Model(task.spec, num_threads=task.threads)
+    state = None if task.states is None else unflatten(counts, task.states)
+    if not task.is_step or any(layer.direction != "forward" for layer in task.spec.recurrents):
+        call = partial(model, task.x, state, num_threads=task.threads)
+        return {"model": Form(call, lambda got: [got[0], *flatten(counts, got[1])])}
+
+    stream = model.stream(task.x.shape[1])
+    if state is not None:
+        stream.state = state
+
+    def arrays(y: Any) -> list[Any]:
+        return [y[None], *flatten(counts, stream.state)]
+
+    return {"stream.step": Form(partial(stream.step, task.x[0]), arrays)}

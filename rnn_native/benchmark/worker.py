@@ -1,0 +1,205 @@
+"""The process of one runtime: answers requests, one line of JSON each, until its input ends.
+
+    python -P -m rnn_native.benchmark.worker MODULE [FOLDER]
+
+MODULE is a module with ``version()`` and ``prepare(task)`` (:class:`Runtime`); FOLDER is added to
+the end of the path for it.
+
+=========  =====================================  ===============================================
+request    arguments                              reply
+=========  =====================================  ===============================================
+hello                                             version
+prepare    model, data (paths), threads           form, calls, error, tried
+samples    count                                  seconds: that many samples, seconds per call
+drop                                              nothing: the model and its buffers are let go
+=========  =====================================  ===============================================
+
+A reply has ``failure``, one line, in place of all else where something went wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RnnError
+from ..formats import read
+from ..spec import ModelSpec, Recurrent
+from . import timing
+
+TOLERANCE: Final = 1e-4
+"""Largest error that passes for the same network in float32, of the largest expected value.
+
+float32 rounds by 2^-24. A step adds up to some 2000 products, whose roundings come to less than
+2000 * 2^-24 = 1.2e-4 if all went one way, and to its square root, 3e-6, as they go; bfloat16
+weights or a wrong gate are off by 2^-9 = 2e-3 and more.
+"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a runtime is asked to run."""
+
+    model: str
+    """Path of the model's file."""
+    x: NDArray[Any]
+    """[time, batch, features], or indices [time, batch]."""
+    states: Sequence[NDArray[Any]] | None
+    """Initial states in the order of ``states.flatten``, None for zeros."""
+    threads: int
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        return read(self.model)
+
+    @property
+    def is_step(self) -> bool:
+        return len(self.x) == 1
+
+    @property
+    def layer(self) -> Recurrent:
+        """The model's only layer; ``NotImplementedError`` where it has others or another one."""
+        layers = self.spec.layers
+        if len(layers) != 1 or not isinstance(layers[0], Recurrent):
+            raise NotImplementedError("runs models of one Recurrent layer only")
+        return layers[0]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way of calling a runtime."""
+
+    call: timing.Call
+    """What is timed. The first call starts from the task's states."""
+    arrays: Callable[[Any], Sequence[Any]]
+    """Of what ``call`` returned: y [time, batch, features] and then, if it gives them, the final
+    states [layers * directions, batch, size]."""
+
+
+class Runtime(Protocol):
+    """What a module in ``runtimes`` offers."""
+
+    def version(self) -> str: ...
+
+    def prepare(self, task: Task) -> Mapping[str, Form]:
+        """Every way of calling that may be the fastest here. What fails or is wrong is left out
+        and the fastest of the rest is measured."""
+        ...
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, after its type unless it is one of ours."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{error.name} is not installed"
+    lines = str(error).strip().splitlines() or [""]
+    known = isinstance(error, (RnnError, NotImplementedError))
+    return lines[0] if known else f"{type(error).__name__}: {lines[0]}"
+
+
+def largest_error(got: Sequence[Any], expected: Sequence[NDArray[Any]]) -> float:
+    """Largest difference of any element, of the largest expected value; what is not given is not
+    compared, but y has to be. ``ValueError`` where shapes differ."""
+    if not got:
+        raise ValueError("no output")
+    errors = []
+    for ours, theirs in zip(expected, got, strict=False):
+        array = np.asarray(theirs)
+        if array.shape != ours.shape:
+            raise ValueError(f"expected an output of shape {ours.shape}, got {array.shape}")
+        scale = max(1.0, float(np.max(np.abs(ours), initial=0.0)))
+        errors.append(float(np.max(np.abs(array - ours), initial=0.0)) / scale)
+    return float(np.max(errors))  # not max(): NaN has to stay
+
+
+class Worker:
+    """The requests by name, over one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._form: Form | None = None
+        self._calls = 0
+
+    def hello(self) -> dict[str, Any]:
+        return {"version": self._runtime.version()}
+
+    def prepare(self, model: str, data: str, threads: int) -> dict[str, Any]:
+        self.drop()
+        with np.load(data) as arrays:
+            states = [arrays[name] for name in arrays if name.startswith("state")]
+            expected = [arrays[name] for name in arrays if name.startswith("expected")]
+            x = arrays["x"]
+        forms = self._runtime.prepare(Task(model, x, states or None, threads))
+        found: list[tuple[float, str, float, int]] = []
+        tried: dict[str, str | float] = {}
+        for name, form in forms.items():
+            try:
+                error = largest_error(form.arrays(form.call()), expected)
+                if not error <= TOLERANCE:
+                    raise ValueError(f"the output is off by {error:.1e}, more than {TOLERANCE:.0e}")
+                calls = timing.calls_per_sample(form.call)
+                seconds = min(timing.samples(form.call, calls, 3)) if len(forms) > 1 else 0.0
+            except Exception as failure:
+                tried[name] = one_line(failure)
+                continue
+            tried[name] = seconds
+            found.append((seconds, name, error, calls))
+        if not found:
+            raise ValueError("; ".join(f"{name}: {why}" for name, why in tried.items()))
+        _, best, error, self._calls = min(found)
+        self._form = forms[best]
+        return {"form": best, "calls": self._calls, "error": error, "tried": tried}
+
+    def samples(self, count: int) -> dict[str, Any]:
+        if self._form is None:
+            raise ValueError("nothing is prepared")
+        return {"seconds": timing.samples(self._form.call, self._calls, count)}
+
+    def drop(self) -> dict[str, Any]:
+        self._form = None
+        return {}
+
+
+def serve(runtime: Callable[[], Runtime], requests: IO[str], replies: IO[str]) -> None:
+    """Answer every line of ``requests``; the runtime is imported for the first one."""
+    worker: Worker | None = None
+    for line in requests:
+        arguments = json.loads(line)
+        try:
+            worker = worker or Worker(runtime())
+            reply = getattr(worker, arguments.pop("op"))(**arguments)
+        except Exception as error:
+            reply = {"failure": one_line(error)}
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+def die_with_parent() -> None:
+    """A child that is stopped between its turns would otherwise outlive a killed parent."""
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1  # of sys/prctl.h
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    die_with_parent()
+    module, *folders = sys.argv[1:]
+    sys.path.extend(folders)
+    # Whatever a runtime prints must not come between the replies.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(lambda: importlib.import_module(module), sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The subcommands of ``rnn-native``, one module each (see ``cli``)."""

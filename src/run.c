@@ -108,7 +108,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 /* Rows of the widest lane; the others have as many or one less. */
 static int32_t lane_rows(const rnnat_job *job)
 {
-    return (job->batch + job->lanes - 1) / job->lanes;
+    return job->batch / job->lanes + (job->batch % job->lanes != 0);
 }
 
 /* Everything a run needs, carved in one go: barriers and lanes. */

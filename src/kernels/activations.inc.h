@@ -64,28 +64,41 @@ INLINE VEC FN(exp)(VEC x)
     return FN(if_less)(x, FN(set1)(EXP_MIN), FN(set1)(0), FN(fma)(scale, part, scale));
 }
 
-/* 1 / (1 + e), e = exp(-x) = scale + scale * part: 1 + scale is exact while e matters beside 1. */
-INLINE VEC FN(sigmoid)(VEC x)
+/* 1 + exp(-x), exp(-x) = scale + scale * part: 1 + scale is exact while it matters beside 1. */
+INLINE VEC FN(one_and_exp)(VEC x)
 {
-    const VEC one = FN(set1)(1);
-    const VEC minus = FN(sub)(FN(set1)(0), x);
     VEC scale;
-    const VEC part = FN(expm1_split)(FN(clamp)(minus, EXP_MIN, EXP_MAX), &scale);
-    return FN(div)(one, FN(fma)(scale, part, FN(add)(one, scale)));
+    const VEC minus = FN(clamp)(FN(sub)(FN(set1)(0), x), EXP_MIN, EXP_MAX);
+    const VEC part = FN(expm1_split)(minus, &scale);
+    return FN(fma)(scale, part, FN(add)(FN(set1)(1), scale));
 }
+
+/* expm1(2 |x|), where that is not so large that tanh is 1. */
+INLINE VEC FN(expm1_twice)(VEC size)
+{
+    VEC scale;
+    const VEC part = FN(expm1_split)(FN(add)(size, size), &scale);
+    return FN(fma)(scale, part, FN(sub)(scale, FN(set1)(1)));
+}
+
+INLINE VEC FN(sigmoid)(VEC x) { return FN(div)(FN(set1)(1), FN(one_and_exp)(x)); }
 
 /* t = e / (e + 2), e = expm1(2 |x|), with the sign of x. Below 1/2 t is taken as half - half t,
  * half = e / 2: the same number, but an error of t now shrinks with half. */
 INLINE VEC FN(tanh)(VEC x)
 {
-    const VEC one = FN(set1)(1);
-    const VEC size = FN(min)(FN(set1)(TANH_MAX), FN(abs)(x));
-    VEC scale;
-    const VEC part = FN(expm1_split)(FN(add)(size, size), &scale);
-    const VEC e = FN(fma)(scale, part, FN(sub)(scale, one));
+    const VEC size = FN(min)(FN(set1)(TANH_MAX), FN(abs)(x)), e = FN(expm1_twice)(size);
     const VEC half = FN(mul)(e, FN(set1)((REAL)0.5)), t = FN(div)(e, FN(add)(e, FN(set1)(2)));
     const VEC small = FN(fma)(FN(sub)(FN(set1)(0), half), t, half);
     return FN(copysign)(FN(if_less)(size, FN(set1)((REAL)0.5), small, t), x);
+}
+
+/* sigmoid(x) tanh(y) with one division. */
+INLINE VEC FN(sigmoid_tanh)(VEC x, VEC y)
+{
+    const VEC e = FN(expm1_twice)(FN(min)(FN(set1)(TANH_MAX), FN(abs)(y)));
+    const VEC below = FN(mul)(FN(one_and_exp)(x), FN(add)(e, FN(set1)(2)));
+    return FN(copysign)(FN(div)(e, below), y);
 }
 
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }

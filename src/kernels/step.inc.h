@@ -134,10 +134,10 @@ NOINLINE void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
         i = FN(fma)(FN(load)(peephole), c, i);
         f = FN(fma)(FN(load)(peephole + s->pad_stride), c, f);
     }
-    c = FN(fma)(FN(sigmoid)(f), c, FN(mul)(FN(sigmoid)(i), FN(tanh)(sums[2])));
+    c = FN(fma)(FN(sigmoid)(f), c, FN(sigmoid_tanh)(i, sums[2]));
     if (s->peephole) o = FN(fma)(FN(load)(peephole + 2 * s->pad_stride), c, o);
     FN(store)(cell, c);
-    FN(put_h)(s, row, panel, FN(mul)(FN(sigmoid)(o), FN(tanh)(c)));
+    FN(put_h)(s, row, panel, FN(sigmoid_tanh)(o, c));
 }
 
 /* ---- all units and rows of a step, in blocks ---- */

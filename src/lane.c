@@ -11,7 +11,7 @@ int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time)
         model->max_gates > model->max_width ? model->max_gates : model->max_width;
     const int64_t row_bytes = widest * model->kernels->elem;
     const int64_t by_bytes = chunk_bytes / (row_bytes * (rows > 0 ? rows : 1));
-    const int64_t least = rows > 0 ? (chunk_rows_least + rows - 1) / rows : 1;
+    const int64_t least = rows > 0 ? ((int64_t)chunk_rows_least + rows - 1) / rows : 1;
     const int64_t steps = by_bytes > least ? by_bytes : least;
     const int64_t most = time > 0 ? time : 1;
     return (int32_t)(steps < most ? steps : most);

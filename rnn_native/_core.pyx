@@ -72,6 +72,8 @@ cdef int check(rnnat_status status, str what) except -1:
 # ---- arguments -> arrays the core can read ----
 
 cdef cnp.ndarray as_array(str where, object x):
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(f"{where}: expected a plain array, got a masked one; masks mean nothing here")
     try:
         return x if isinstance(x, np.ndarray) else np.asarray(x)
     except ValueError as error:
@@ -359,7 +361,7 @@ cdef class Stream:
     cdef CoreModel _model
     cdef Py_ssize_t _batch
     cdef bint _busy
-    cdef cnp.ndarray _y
+    cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
     cdef object _pack, _unpack
     cdef object __weakref__
 
@@ -367,7 +369,7 @@ cdef class Stream:
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 0 <= batch < 2**31:
-            raise OptionError(f"batch: expected at least 0, got {batch}")
+            raise OptionError(f"batch: expected 0 to {2**31 - 1}, got {batch}")
         if not model._info.streamable:
             raise UnsupportedError(
                 "stream: a model with a reverse or bidirectional layer needs whole sequences"
@@ -435,7 +437,12 @@ cdef class Stream:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 model._raise_index(x, None, False)
             check(status, "step")
-        return self._y
+        cdef cnp.npy_intp shape[2]
+        shape[0] = self._batch
+        shape[1] = model._info.output_size
+        cdef cnp.ndarray view = cnp.PyArray_SimpleNewFromData(2, shape, model._typenum, y)
+        cnp.set_array_base(view, self._y)
+        return view
 
     def reset(self):
         """The state becomes zero."""
@@ -521,8 +528,8 @@ def get_num_threads():
 
 def set_num_threads(num_threads):
     """Use at most that many threads (1 to 4096) where a call states none."""
-    if num_threads is None:
-        raise OptionError("num_threads: expected an integer, got None")
+    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
+        raise OptionError(f"num_threads: expected an integer, got {num_threads!r}")
     rnnat_threads_set_default(as_num_threads(num_threads))
 
 

@@ -23,7 +23,7 @@ _MATMULS: Final = ("auto", "packed", "blas")
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     """float32 or float64; ``OptionError`` for anything else."""
     try:
-        known = np.dtype(dtype)
+        known = None if dtype is None else np.dtype(dtype)
     except TypeError:
         known = None
     if known is None or known.name not in _DTYPES:

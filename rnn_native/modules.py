@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .errors import OptionError, ShapeError
+from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
 from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
 
@@ -32,6 +32,9 @@ class _Module:
         num_threads: int | None = None,
         **options: Any,
     ) -> None:
+        unknown = sorted(set(options) - {"nonlinearity", "reset_after", "proj_size", "peephole"})
+        if unknown:
+            raise OptionError(f"{type(self).__name__}: unexpected option {', '.join(unknown)}")
         if not isinstance(bidirectional, (bool, np.bool_)):
             raise OptionError(f"bidirectional: expected True or False, got {bidirectional!r}")
         self._layer_options = recurrent_options(
@@ -85,6 +88,10 @@ class _Module:
         ``ShapeError`` where one is missing, unexpected or of the wrong shape; the module then
         keeps the weights it had.
         """
+        if not isinstance(arrays, Mapping):
+            raise DTypeError(
+                f"load_state_dict: expected a mapping of names, got {type(arrays).__name__}"
+            )
         self._model = self._pack({name: np.asarray(value) for name, value in arrays.items()})
 
     def __call__(

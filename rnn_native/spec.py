@@ -206,6 +206,9 @@ class Recurrent:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "weights", MappingProxyType(self._checked_weights()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (dict(self.arrays), self.options)  # a mapping proxy cannot be pickled
+
     @property
     def options(self) -> dict[str, Any]:
         """Everything but the weights, by the names of the constructor."""
@@ -269,6 +272,10 @@ class Recurrent:
             self.cell, self.input_size, self.hidden_size, self.num_layers, self.direction,
             self.bias, proj_size=self.proj_size, peephole=self.peephole,
         )  # fmt: skip
+
+
+def _rebuild(weights: dict[str, Array], options: dict[str, Any]) -> Recurrent:
+    return Recurrent(weights=weights, **options)
 
 
 def recurrent_options(

@@ -101,7 +101,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 
     rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
-    divide(model, threads, job);
+    divide(model, rnnat_threads_sensible(threads), job);
     return status;
 }
 

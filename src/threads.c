@@ -38,7 +38,7 @@ int32_t rnnat_threads_default(rnnat_status *status)
     if (wanted && *wanted) {
         char *end;
         const long value = strtol(wanted, &end, 10);
-        if (*end || value < 1 || value > 4096) {
+        if (*end || value < 1 || value > RNNAT_MAX_THREADS) {
             *status = RNNAT_ERROR_ARGUMENT;
             return 0;
         }
@@ -46,12 +46,26 @@ int32_t rnnat_threads_default(rnnat_status *status)
     } else {
 #ifdef _OPENMP
         threads = omp_get_max_threads();
+        if (threads > RNNAT_MAX_THREADS) threads = RNNAT_MAX_THREADS;
 #else
         threads = 1;
 #endif
     }
     atomic_store(&chosen, threads);
     return threads;
+}
+
+int32_t rnnat_threads_sensible(int32_t threads)
+{
+#ifdef _OPENMP
+    enum { always = 64 };
+    const int32_t processors = omp_get_num_procs();
+    const int32_t most = processors > always ? processors : always;
+    return threads < most ? threads : most;
+#else
+    (void)threads;
+    return 1;
+#endif
 }
 
 typedef struct team {

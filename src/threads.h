@@ -8,6 +8,9 @@
 
 #include "rnn_native.h"
 
+/* More than this is taken for a mistake. */
+enum { RNNAT_MAX_THREADS = 4096 };
+
 /* Calls work(arg, 0, granted) .. work(arg, granted - 1, granted), each on a thread of its own, all
  * at once; 1 <= granted <= threads. Returns when all have ended. In a child of fork it still does,
  * whatever threads the parent had. */
@@ -46,6 +49,9 @@ static inline int32_t rnnat_first(const rnnat_part *part, int32_t index, int32_t
  * variable is RNNAT_ERROR_ARGUMENT, and 0 threads. */
 int32_t rnnat_threads_default(rnnat_status *status);
 void rnnat_threads_set_default(int32_t num_threads);
+/* That many, but not more than there are processors, or 64: OpenMP ends the process where the
+ * system refuses it a thread. */
+int32_t rnnat_threads_sensible(int32_t threads);
 bool rnnat_threads_compiled(void); /* with OpenMP */
 
 #endif

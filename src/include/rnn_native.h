@@ -106,7 +106,8 @@ typedef struct rnnat_run {
     const float *const *state_in; /* num_states dense arrays, see rnnat_model_state; NULL: zeros */
     float *const *state_out; /* the same, at each row's own end; NULL: not wanted */
     int32_t num_threads; /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
-                                  * the processors this process may use) */
+                                  * the processors this process may use); never more than
+                          * there are processors, or 64 */
 } rnnat_run;
 
 typedef struct rnnat_run_f64 {

@@ -73,11 +73,11 @@ INLINE VEC FN(one_and_exp)(VEC x)
     return FN(fma)(scale, part, FN(add)(FN(set1)(1), scale));
 }
 
-/* expm1(2 |x|), where that is not so large that tanh is 1. */
-INLINE VEC FN(expm1_twice)(VEC size)
+/* expm1(factor |x|), where |x| is not so large that tanh is 1. */
+INLINE VEC FN(expm1_of)(VEC size, REAL factor)
 {
     VEC scale;
-    const VEC part = FN(expm1_split)(FN(add)(size, size), &scale);
+    const VEC part = FN(expm1_split)(FN(mul)(size, FN(set1)(factor)), &scale);
     return FN(fma)(scale, part, FN(sub)(scale, FN(set1)(1)));
 }
 
@@ -87,18 +87,19 @@ INLINE VEC FN(sigmoid)(VEC x) { return FN(div)(FN(set1)(1), FN(one_and_exp)(x));
  * half = e / 2: the same number, but an error of t now shrinks with half. */
 INLINE VEC FN(tanh)(VEC x)
 {
-    const VEC size = FN(min)(FN(set1)(TANH_MAX), FN(abs)(x)), e = FN(expm1_twice)(size);
+    const VEC size = FN(min)(FN(set1)(TANH_MAX), FN(abs)(x)), e = FN(expm1_of)(size, 2);
     const VEC half = FN(mul)(e, FN(set1)((REAL)0.5)), t = FN(div)(e, FN(add)(e, FN(set1)(2)));
     const VEC small = FN(fma)(FN(sub)(FN(set1)(0), half), t, half);
     return FN(copysign)(FN(if_less)(size, FN(set1)((REAL)0.5), small, t), x);
 }
 
-/* sigmoid(x) tanh(y) with one division. */
+/* sigmoid(x) tanh(y) with one division: tanh(|y|) = -e / (e + 2), e = expm1(-2 |y|), whose
+ * denominator is at most 2, so that the product of both does not overflow. */
 INLINE VEC FN(sigmoid_tanh)(VEC x, VEC y)
 {
-    const VEC e = FN(expm1_twice)(FN(min)(FN(set1)(TANH_MAX), FN(abs)(y)));
+    const VEC e = FN(expm1_of)(FN(min)(FN(set1)(TANH_MAX), FN(abs)(y)), -2);
     const VEC below = FN(mul)(FN(one_and_exp)(x), FN(add)(e, FN(set1)(2)));
-    return FN(copysign)(FN(div)(e, below), y);
+    return FN(copysign)(FN(div)(FN(sub)(FN(set1)(0), e), below), y);
 }
 
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }

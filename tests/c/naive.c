@@ -6,7 +6,7 @@
 
 typedef naive_number num;
 
-enum { MAX_UNITS = 128 };
+enum { MAX_UNITS = 512 };
 static const double u = 0x1p-24, tiny = 0x1p-126, ulps = 4;
 
 static double gamma_of(double n) { return n * u / (1 - n * u); }

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "dispatch.h"
 #include "fake_blas.h"
+#include "run.h"
 #include "run_case.h"
 
 static const struct {
@@ -25,6 +26,21 @@ static const struct {
     {"lstm both", {.cell = RNNAT_CELL_LSTM, .proj_size = 1, .peephole = true}},
 };
 enum { NUM_VARIANTS = sizeof variants / sizeof *variants, NUM_DIRECTIONS = 3 };
+
+/* Of each variant and direction. The thread sanitizer takes thirty times as long and has nothing to
+ * find here: it knows no OpenMP, so that nothing runs at once. */
+#if defined(__SANITIZE_THREAD__)
+#define BRIEF 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BRIEF 1
+#endif
+#endif
+#ifdef BRIEF
+enum { SMALL_CASES = 2, LARGE_CASES = 0 };
+#else
+enum { SMALL_CASES = 10, LARGE_CASES = 1 };
+#endif
 
 static char case_name[600]; /* of the case at hand, for messages */
 
@@ -121,7 +137,9 @@ static void check_cut(const rnnat_model *model, const test_inputs *in, const tes
     test_inputs_end(&rest);
 }
 
-static void check_runs(const rnnat_model *model, const test_inputs *in, const expected *e)
+/* On at most 3 * `scale` threads. */
+static void check_runs(const rnnat_model *model, const test_inputs *in, const expected *e,
+                       int32_t scale)
 {
     rnnat_model_info info = {.struct_size = sizeof info};
     CHECK(rnnat_model_describe(model, &info) == RNNAT_OK);
@@ -130,8 +148,9 @@ static void check_runs(const rnnat_model *model, const test_inputs *in, const ex
     CHECK_CASE(base.status == RNNAT_OK && base.guarded, case_name);
     CHECK_CASE(test_outcome_worst(&base, e->y, e->finals) <= 1, case_name);
     for (int i = 0; i < NUM_LAYOUTS; ++i) {
-        test_outcome other = test_run(model, in, (test_layout)i,
-                                      (test_layout)((2 * i + 1) % NUM_LAYOUTS), 1 + (i + 1) % 3);
+        test_outcome other =
+            test_run(model, in, (test_layout)i, (test_layout)((2 * i + 1) % NUM_LAYOUTS),
+                     (1 + (i + 1) % 3) * scale);
         CHECK_CASE(other.status == RNNAT_OK && other.guarded, case_name);
         CHECK_CASE(packed ? test_outcome_same(&other, &base)
                           : test_outcome_worst(&other, e->y, e->finals) <= 1,
@@ -143,7 +162,7 @@ static void check_runs(const rnnat_model *model, const test_inputs *in, const ex
     test_outcome_end(&base);
 }
 
-static void check_case(const test_model *model, const test_inputs *in)
+static void check_case(const test_model *model, const test_inputs *in, int32_t scale)
 {
     expected e = expect(model, in);
     rnnat_isa_entry isa;
@@ -155,7 +174,7 @@ static void check_case(const test_model *model, const test_inputs *in)
             rnnat_model *const made =
                 test_model_make(model, kind % 2 ? RNNAT_F64 : RNNAT_F32,
                                 kind / 2 ? RNNAT_MATMUL_BLAS : RNNAT_MATMUL_PACKED);
-            check_runs(made, in, &e);
+            check_runs(made, in, &e, scale);
             rnnat_model_free(made);
         }
     }
@@ -213,13 +232,29 @@ static void test_small(int variant, rnnat_direction direction, uint64_t seed)
     test_inputs in = test_inputs_make(
         &model, &random, counts[test_choose(&random, 0, 9)], counts[test_choose(&random, 0, 9)],
         test_choose(&random, 0, 1) == 0, test_choose(&random, 0, 1) == 0);
-    check_case(&model, &in);
+    check_case(&model, &in, 1);
     test_inputs_end(&in);
     test_model_end(&model);
 }
 
-/* Enough work that three threads are worth it, and enough steps that a few chunks are needed. */
-static void test_large(int variant, rnnat_direction direction, uint64_t seed)
+/* How threads divide a run: lanes of rows, and threads that share a lane. */
+static rnnat_job plan_of(const test_model *model, const test_inputs *in, int32_t threads)
+{
+    rnnat_model *const made = test_model_make(model, RNNAT_F32, RNNAT_MATMUL_PACKED);
+    const rnnat_run_args args = {.dtype = RNNAT_F32,
+                                 .time = in->time,
+                                 .batch = in->batch,
+                                 .x = in->x,
+                                 .y = in->x,
+                                 .num_threads = threads};
+    rnnat_job job = {0};
+    CHECK(rnnat_run_plan(made, &args, &job) == RNNAT_OK);
+    rnnat_model_free(made);
+    return job;
+}
+
+/* Enough work that rows are divided among threads, and enough steps for a few chunks. */
+static void test_long(int variant, rnnat_direction direction, uint64_t seed)
 {
     uint64_t random = seed;
     test_model model;
@@ -228,7 +263,32 @@ static void test_large(int variant, rnnat_direction direction, uint64_t seed)
     const int32_t batch = variant % 4 ? 7 : 40;
     test_inputs in =
         test_inputs_make(&model, &random, 40 + 80 / batch, batch, seed % 2 == 0, seed % 4 < 2);
-    check_case(&model, &in);
+    CHECK(plan_of(&model, &in, 3).lanes == 3);
+    check_case(&model, &in, 1);
+    test_inputs_end(&in);
+    test_model_end(&model);
+}
+
+/* Few rows and wide layers: threads share each step, or have a direction each. */
+static void test_wide(int variant, rnnat_direction direction, uint64_t seed)
+{
+    static const int32_t hidden[] = {391, 225, 197}; /* by cell */
+    uint64_t random = seed;
+    const rnnat_layer_text *const layer = &variants[variant].layer;
+    test_model model;
+    test_model_start(&model, seed);
+    test_model_add(&model, recurrent(variant, direction, 9,
+                                     hidden[layer->cell] + (layer->proj_size ? 45 : 0), 1, true));
+    if (variant % 2)
+        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
+                                                  .input_size = test_layer_output(&model.layers[0]),
+                                                  .output_size = 70,
+                                                  .bias = true,
+                                                  .activation = RNNAT_SOFTMAX});
+    const int32_t batch = 1 + variant / 2 % 2;
+    test_inputs in = test_inputs_make(&model, &random, 13, batch, seed % 2 == 0, seed % 4 < 2);
+    CHECK(plan_of(&model, &in, 3 * batch).team == 3);
+    check_case(&model, &in, batch);
     test_inputs_end(&in);
     test_model_end(&model);
 }
@@ -246,7 +306,7 @@ static void test_linear(rnnat_activation activation)
                                                   .bias = width % 2 == 0,
                                                   .activation = activation});
         test_inputs in = test_inputs_make(&model, &random, 3, 4, width % 4 < 2, false);
-        check_case(&model, &in);
+        check_case(&model, &in, 1);
         test_inputs_end(&in);
         test_model_end(&model);
     }
@@ -263,7 +323,7 @@ static void test_empty(int variant)
         const int32_t time = kind / 2 == 0 ? 0 : 4, batch = kind / 2 == 1 ? 0 : 3;
         test_inputs in = test_inputs_make(&model, &random, time, batch, true, kind % 2 == 0);
         for (int32_t b = 0; b < batch; ++b) in.lengths[b] = 0;
-        check_case(&model, &in);
+        check_case(&model, &in, 1);
         test_inputs_end(&in);
     }
     test_model_end(&model);
@@ -274,10 +334,13 @@ int main(void)
     CHECK(fake_blas_use());
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         for (int direction = 0; direction < NUM_DIRECTIONS; ++direction) {
-            const uint64_t seed = (uint64_t)(variant * NUM_DIRECTIONS + direction) * 1000;
-            for (uint64_t i = 0; i < 10; ++i)
-                test_small(variant, (rnnat_direction)direction, seed + i);
-            test_large(variant, (rnnat_direction)direction, seed / 1000);
+            const int seed = variant * NUM_DIRECTIONS + direction;
+            for (int i = 0; i < SMALL_CASES; ++i)
+                test_small(variant, (rnnat_direction)direction, (uint64_t)(seed * 1000 + i));
+            for (int i = 0; i < LARGE_CASES; ++i) {
+                test_long(variant, (rnnat_direction)direction, (uint64_t)(seed + i));
+                test_wide(variant, (rnnat_direction)direction, (uint64_t)(seed + i));
+            }
         }
         test_empty(variant);
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +55,14 @@ def test_the_spec_comes_back_bit_for_bit(
     last = back.layers[-1]
     assert isinstance(last, Linear)
     assert last.activation == "tanh"
+
+
+@pytest.mark.parametrize("remake", [lambda o: pickle.loads(pickle.dumps(o)), copy.deepcopy])
+def test_models_and_modules_can_be_sent_to_other_processes(remake: Callable[[Any], Any]) -> None:
+    x = np.random.default_rng(0).standard_normal((4, 2, 3)).astype(np.float32)
+    module = rn.LSTM(3, 5, bidirectional=True, batch_first=True)
+    for one in (module, module.model, rn.Model(module.model.spec, dtype="float64")):
+        assert remake(one)(x)[0].tobytes() == one(x)[0].tobytes()
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

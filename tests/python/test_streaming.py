@@ -310,3 +310,12 @@ def test_a_busy_stream_raises_and_stays_usable() -> None:
         single.step(x_t)
     assert_same_state(stream.state, single.state)
     assert_same_bits(stream.step(x_t), single.step(x_t))
+
+
+def test_what_a_caller_does_to_a_result_does_not_reach_the_stream() -> None:
+    stream = rn.GRU(4, 6).model.stream(2)
+    x = np.ones((2, 4), np.float32)
+    y = stream.step(x)
+    assert not y.flags.owndata  # so that it cannot be resized either
+    y.shape = (12,)
+    assert stream.step(x).shape == (2, 6)

@@ -99,7 +99,7 @@ static num hyperbolic_tangent(num a)
 
 static num relu(num a)
 {
-    return (num){a.value > 0 ? a.value : 0, a.value + a.error > 0 ? a.error : 0};
+    return (num){a.value <= 0 ? 0 : a.value, a.value + a.error > 0 ? a.error : 0}; /* NaN stays */
 }
 
 /* Arguments off by at most d move log p by 2 d; then the rounding of x - max, of exp, of the sum,

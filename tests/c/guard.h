@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +17,14 @@ typedef struct guarded {
     size_t block_size;
 } guarded;
 
-/* `shift`: how far the body is from an address that malloc would give. */
+/* The body begins `shift` bytes past a multiple of GUARD_BYTES. */
 static inline guarded guard_make(size_t size, size_t shift)
 {
-    guarded g = {.size = size, .block_size = size + shift + 2 * GUARD_BYTES};
+    guarded g = {.size = size, .block_size = size + shift + 3 * GUARD_BYTES};
     g.block = malloc(g.block_size);
     if (!g.block) abort();
     memset(g.block, GUARD_VALUE, g.block_size);
-    g.body = g.block + GUARD_BYTES + shift;
+    g.body = g.block + 2 * GUARD_BYTES - (uintptr_t)g.block % GUARD_BYTES + shift;
     return g;
 }
 

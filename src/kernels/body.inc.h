@@ -74,6 +74,7 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 #include "gemm.inc.h"
 #include "step.inc.h"
 #if RNNAT_TRAIN
-#include "train.inc.h"
 #include "train_gemm.inc.h"
+
+#include "train.inc.h"
 #endif

@@ -49,7 +49,8 @@ enum {
     max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
     max_vectors = 9,
     rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
-    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
+    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    gate_vectors = 8 /* of one product of a gate-recurrent cell */
 };
 
 /* Cuts `rows` into the fewest blocks of at most `most`, as even as can be: the next one's size. */
@@ -69,4 +70,6 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 
 #include "activations.inc.h"
 #include "gemm.inc.h"
+#include "show.inc.h"
 #include "step.inc.h"
+#include "step_gate_recurrent.inc.h"

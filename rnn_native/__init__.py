@@ -1,6 +1,6 @@
 """Recurrent networks (RNN, GRU, LSTM) on a CPU, from PyTorch, ONNX or Keras to NumPy arrays."""
 
-from . import reference
+from . import plot, reference
 from ._core import Stream, get_num_threads, isa, set_num_threads, version
 from .config import show_config
 from .errors import (
@@ -41,6 +41,7 @@ __all__ = [
     "UnsupportedError",
     "get_num_threads",
     "load",
+    "plot",
     "reference",
     "set_num_threads",
     "show_config",

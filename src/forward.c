@@ -154,6 +154,7 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
         step.gx = at(lane, gx, t, 0);
         step.h_prev = state->h[now];
         step.h_next = state->h[1 - now];
+        step.backwards = now;
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
             step_active(op, cell, kernels, part, &step, when.first + t, lengths);
@@ -286,6 +287,7 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
             kernels->gemm(&once->gemm);
             once->step.h_prev = state->h[state->now];
             once->step.h_next = state->h[1 - state->now];
+            once->step.backwards = state->now;
             once->step.out = out;
             op->ops->step(&op->cell[0], kernels, &alone, &once->step);
             state->now = 1 - state->now;

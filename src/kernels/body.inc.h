@@ -48,6 +48,7 @@
 enum {
     max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
     max_vectors = 9,
+    max_abreast = 8,
     rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
     rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
 };

@@ -42,6 +42,7 @@ typedef struct rnnat_step {
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     int32_t relu;           /* RNN: relu instead of tanh */
+    int32_t backwards;      /* take the units from the last to the first: the same results */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
     void *gh; /* recurrent product where a BLAS made it, laid out like gx */

@@ -270,7 +270,7 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
         break
 
 /* All rows of `PANELS` panels, in blocks. */
-#define STEP_PANELS(name, PANELS, MOST)                                                            \
+#define STEP_ROWS(name, PANELS, MOST)                                                              \
     for (int32_t row = 0; row < s->rows;) {                                                        \
         const int32_t rows = next_block(s->rows - row, MOST);                                      \
         switch (rows) {                                                                            \
@@ -286,39 +286,65 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
         row += rows;                                                                               \
     }
 
-/* One row alone takes SINGLE panels at once: enough sums to hide the latency of one. More rows
- * take WIDE of them, so that each broadcast of h serves several vectors. What is left over is taken
- * panel by panel. Every other step begins at the end, with the weights that the step before has
- * left in the cache. */
-#define STEP(name, SINGLE, WIDE, MOST)                                                             \
-    static void FN(name)(const rnnat_step *s)                                                      \
+/* One row of `P` panels; more than SINGLE are never asked for. */
+#define STEP_SINGLE(name, P, SINGLE)                                                               \
+    case P:                                                                                        \
+        if (P <= SINGLE) FN(name##_block)(s, 0, panel, 1, P <= SINGLE ? P : 1);                    \
+        break
+
+/* One row alone takes up to SINGLE panels at once: enough sums to hide the latency of one. More
+ * rows take WIDE of them, so that each broadcast of h serves several vectors, and what is left
+ * over, with as many rows as then fit. Every other step begins at the end, with the weights that
+ * the step before has left in the cache. */
+#define STEP(name, SINGLE, WIDE, MOST, MOST_OF_1)                                                  \
+    static void FN(name##_single)(const rnnat_step *s)                                             \
     {                                                                                              \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
-        const int32_t singles = s->rows == 1 ? panels / SINGLE : 0;                                \
-        const int32_t wides = (panels - singles * SINGLE) / WIDE;                                  \
-        const int32_t groups = singles + wides + (panels - singles * SINGLE) % WIDE;               \
+        const int32_t groups = (panels + SINGLE - 1) / SINGLE;                                     \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
             const int32_t group = s->backwards ? groups - 1 - i : i;                               \
-            int32_t panel = s->first_panel + singles * SINGLE;                                     \
-            if (group < singles) {                                                                 \
-                FN(name##_block)(s, 0, s->first_panel + group * SINGLE, 1, SINGLE);                \
-            } else if (group < singles + wides) {                                                  \
-                panel += (group - singles) * WIDE;                                                 \
-                STEP_PANELS(name, WIDE, MOST)                                                      \
+            const int32_t from = panels * group / groups, to = panels * (group + 1) / groups;      \
+            const int32_t panel = s->first_panel + from;                                           \
+            switch (to - from) {                                                                   \
+                STEP_SINGLE(name, 1, SINGLE);                                                      \
+                STEP_SINGLE(name, 2, SINGLE);                                                      \
+                STEP_SINGLE(name, 3, SINGLE);                                                      \
+                STEP_SINGLE(name, 4, SINGLE);                                                      \
+                STEP_SINGLE(name, 5, SINGLE);                                                      \
+                STEP_SINGLE(name, 6, SINGLE);                                                      \
+                STEP_SINGLE(name, 7, SINGLE);                                                      \
+                STEP_SINGLE(name, 8, SINGLE);                                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        if (s->rows == 1) {                                                                        \
+            FN(name##_single)(s);                                                                  \
+            return;                                                                                \
+        }                                                                                          \
+        const int32_t panels = s->last_panel - s->first_panel;                                     \
+        const int32_t wides = panels / WIDE, groups = wides + panels % WIDE;                       \
+        for (int32_t i = 0; i < groups; ++i) {                                                     \
+            const int32_t group = s->backwards ? groups - 1 - i : i;                               \
+            if (group < wides) {                                                                   \
+                const int32_t panel = s->first_panel + group * WIDE;                               \
+                STEP_ROWS(name, WIDE, MOST)                                                        \
             } else {                                                                               \
-                panel += wides * WIDE + (group - singles - wides);                                 \
-                STEP_PANELS(name, 1, MOST)                                                         \
+                const int32_t panel = s->last_panel - (groups - group);                            \
+                STEP_ROWS(name, 1, MOST_OF_1)                                                      \
             }                                                                                      \
         }                                                                                          \
     }
 
-STEP(rnn, 8, 4, rows_of_4)
-STEP(gru, 3, 1, rows_of_3)
-STEP(gru_gates, 4, 2, rows_of_4)
-STEP(gru_new, 8, 4, rows_of_4)
-STEP(lstm, 2, 1, rows_of_4)
+STEP(rnn, 8, 4, rows_of_4, rows_of_1)
+STEP(gru, 3, 1, rows_of_3, rows_of_3)
+STEP(gru_gates, 4, 2, rows_of_4, rows_of_2)
+STEP(gru_new, 8, 4, rows_of_4, rows_of_1)
+STEP(lstm, 2, 1, rows_of_4, rows_of_4)
 
 #undef STEP
-#undef STEP_PANELS
+#undef STEP_SINGLE
+#undef STEP_ROWS
 #undef STEP_CASE
 #undef STEP_BLOCK

@@ -77,10 +77,23 @@ static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows,
     s.h_next = (char *)s.h_next + first * s.h_next_stride * elem;
     s.out = (char *)s.out + first * s.out_stride * elem;
     if (s.c) s.c = (char *)s.c + pad;
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && s.next[i]; ++i) {
+        s.prev[i] = (const char *)s.prev[i] + pad;
+        s.next[i] = (char *)s.next[i] + pad;
+    }
     s.z = (char *)s.z + pad;
     s.rh = (char *)s.rh + pad;
     s.unprojected = (char *)s.unprojected + pad;
     return s;
+}
+
+/* The state after the step becomes the one before it. */
+static void keep_state(const rnnat_step *step, ptrdiff_t elem)
+{
+    const size_t rows = (size_t)step->rows * (size_t)elem;
+    memcpy(step->h_next, step->h_prev, (size_t)step->h_prev_stride * rows);
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && step->next[i]; ++i)
+        memcpy(step->next[i], step->prev[i], (size_t)step->pad_stride * rows);
 }
 
 /* Steps the rows that have not ended; the state of the others stays what it is. */
@@ -88,7 +101,6 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
                         const rnnat_part *part, rnnat_step *step, int32_t when,
                         const int32_t *lengths)
 {
-    const size_t bytes = (size_t)step->h_prev_stride * (size_t)kernels->elem;
     int32_t row = 0;
     while (row < step->rows) {
         const bool active = when < lengths[row];
@@ -98,8 +110,21 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
         if (active)
             op->ops->step(cell, kernels, part, &some);
         else if (part->index == 0)
-            memcpy(some.h_next, some.h_prev, (size_t)(end - row) * bytes);
+            keep_state(&some, kernels->elem);
         row = end;
+    }
+}
+
+/* Points a step at the state before it and to where the next one goes. */
+static void point_at(rnnat_step *step, const rnnat_op *op, const rnnat_cell_state *state,
+                     int32_t now)
+{
+    step->backwards = now;
+    step->h_prev = state->array[0][now];
+    step->h_next = state->array[0][1 - now];
+    for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {
+        step->prev[s - 1] = state->array[s][now];
+        step->next[s - 1] = state->array[s][1 - now];
     }
 }
 
@@ -111,6 +136,7 @@ static rnnat_step step_of(const rnnat_lane *lane, const rnnat_part *part,
     const rnnat_cell *const cell = &op->cell[direction];
     const int32_t pad = rnnat_pad(kernels, op->hidden), state_pad = rnnat_pad(kernels, op->state);
     const int32_t panels = pad / kernels->lanes;
+    const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
     return (rnnat_step){.rows = lane->rows,
                         .first_panel = rnnat_first(part, part->index, panels),
                         .last_panel = rnnat_first(part, part->index + 1, panels),
@@ -119,7 +145,7 @@ static rnnat_step step_of(const rnnat_lane *lane, const rnnat_part *part,
                         .relu = op->activation == RNNAT_RELU,
                         .gx = work->gx,
                         .gh = work->gh,
-                        .c = lane->cells[op->first_cell + direction].c,
+                        .c = op->ops->in_place ? state->array[1][0] : NULL,
                         .bias_hn = cell->bias_hn,
                         .peephole = cell->peephole,
                         .z = work->part[0],
@@ -152,9 +178,7 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
     for (int32_t i = 0; i < when.steps; ++i) {
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
         step.gx = at(lane, gx, t, 0);
-        step.h_prev = state->h[now];
-        step.h_next = state->h[1 - now];
-        step.backwards = now;
+        point_at(&step, op, state, now);
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
             step_active(op, cell, kernels, part, &step, when.first + t, lengths);
@@ -285,9 +309,7 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
         if (op->kind == RNNAT_LAYER_RECURRENT) {
             rnnat_cell_state *const state = &lane->cells[op->first_cell];
             kernels->gemm(&once->gemm);
-            once->step.h_prev = state->h[state->now];
-            once->step.h_next = state->h[1 - state->now];
-            once->step.backwards = state->now;
+            point_at(&once->step, op, state, state->now);
             once->step.out = out;
             op->ops->step(&op->cell[0], kernels, &alone, &once->step);
             state->now = 1 - state->now;

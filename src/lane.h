@@ -6,10 +6,11 @@
 
 #include "model.h"
 
-/* The state of one direction of one recurrent operation, rows padded to whole vectors. */
+/* The state of one direction of one recurrent operation, rows padded to whole vectors: h first, then
+ * what else its cell carries on. Of each array there are two, of which `now` and the other one
+ * change places after every step; where a step changes an array in place, they are one. */
 typedef struct rnnat_cell_state {
-    char *h[2]; /* [rows, pad(state)]: now and next */
-    char *c; /* LSTM: [rows, pad(hidden)] */
+    char *array[RNNAT_CELL_STATES][2]; /* [rows, pad(state)], the others [rows, pad(hidden)] */
     int32_t now;
 } rnnat_cell_state;
 

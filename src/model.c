@@ -150,7 +150,7 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
             model->info.num_states += op.ops->num_states;
             for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
                 model->states[first_state + i] = (struct rnnat_state_shape){
-                    layer->num_layers * op.num_directions, i == 0 ? op.state : op.hidden};
+                    layer->num_layers * op.num_directions, rnnat_op_features(&op, i)};
         }
     }
     return RNNAT_OK;

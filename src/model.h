@@ -57,6 +57,18 @@ typedef enum rnnat_weight {
 rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t op, int32_t direction,
                                 rnnat_weight which, void *rows);
 
+/* Features of state array `index` of a recurrent operation: 0 is h. */
+static inline int32_t rnnat_op_features(const rnnat_op *op, int32_t index)
+{
+    return index == 0 ? op->state : op->hidden;
+}
+
+/* True where a step changes state array `index` in place: no other unit reads it. */
+static inline bool rnnat_op_in_place(const rnnat_op *op, int32_t index)
+{
+    return index > 0 && op->ops->in_place;
+}
+
 /* True where operation `op` can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_op_is_causal(const rnnat_op *op)
 {

@@ -43,7 +43,8 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 
 typedef struct rnnat_cell_ops {
     int32_t gates; /* blocks of rows in weight_ih */
-    int32_t num_states; /* arrays of its state: 1 (h) or 2 (h, c) */
+    int32_t num_states; /* arrays of its state: h, and what else it carries on */
+    bool in_place; /* a step reads and writes those after h unit by unit */
     rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
                           rnnat_cell *cell);
     /* One time step of some rows, by all threads of a team; each does its share of the units, and

@@ -14,6 +14,9 @@
 
 #include "../types.h"
 
+/* Arrays of state that a cell can have. */
+#define RNNAT_CELL_STATES 4
+
 /* Vectors in one panel of an rnnat_gemm matrix. */
 #define RNNAT_GEMM_PANEL 4
 
@@ -50,6 +53,8 @@ typedef struct rnnat_step {
     void *h_next; /* [rows, pad]; all of it is written, padding included */
     void *out; /* [rows, hidden] a second, exact copy of h_next, or NULL */
     void *c; /* LSTM: the cell state [rows, pad], updated in place */
+    const void *prev[RNNAT_CELL_STATES - 1]; /* states after h that other units read: before this */
+    void *next[RNNAT_CELL_STATES - 1]; /* step, and what becomes of them [rows, pad] */
     const void *bias_hn; /* GRU, reset after: b_hn [pad] */
     const void *peephole; /* LSTM: diagonals i, f, o [3, pad], or NULL */
     void *z, *rh; /* GRU, reset before: [rows, pad] between its two parts */

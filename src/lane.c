@@ -52,16 +52,15 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             for (int32_t s = 0; s < op->ops->num_states; ++s) {
                 const size_t size = n * (size_t)rnnat_pad(kernels, rnnat_op_features(op, s));
                 cell.array[s][0] = rnnat_arena_take(arena, size, elem);
-                cell.array[s][1] = rnnat_op_in_place(op, s)
-                                       ? cell.array[s][0]
-                                       : rnnat_arena_take(arena, size, elem);
+                cell.array[s][1] = rnnat_op_in_place(op, s) ? cell.array[s][0]
+                                                            : rnnat_arena_take(arena, size, elem);
             }
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
     }
     for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i) {
         lane->work[i].gx = rnnat_arena_take(arena, steps * n, gates * elem);
-        lane->work[i].gh = rnnat_arena_take(arena, n, gates * elem);
+        lane->work[i].gh = rnnat_arena_take(arena, n, (size_t)model->max_products * elem);
         lane->work[i].part[0] = rnnat_arena_take(arena, n, hidden * elem);
         lane->work[i].part[1] = rnnat_arena_take(arena, n, hidden * elem);
     }
@@ -71,6 +70,9 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
         if (needs_whole(model))
             lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
     }
+    lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
+    lane->whole_skip =
+        rnnat_arena_take(arena, (size_t)time * n, (size_t)model->max_whole_skip * elem);
 }
 
 void rnnat_lane_reset(rnnat_lane *lane)

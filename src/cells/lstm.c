@@ -74,4 +74,4 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
 }
 
 const rnnat_cell_ops rnnat_cell_lstm = {
-    .gates = 4, .num_states = 2, .in_place = true, .build = build, .step = step};
+    .gates = 4, .products = 4, .num_states = 2, .in_place = true, .build = build, .step = step};

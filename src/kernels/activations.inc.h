@@ -124,6 +124,18 @@ INLINE VEC FN(sigmoid_tanh)(VEC x_scale, VEC x_part, VEC y_scale, VEC y_part, VE
     return FN(copysign)(FN(div)(FN(sub)(FN(set1)(0), e), below), y);
 }
 
+INLINE VEC FN(sigmoid_of)(VEC x)
+{
+    FN(sigmoid)(1, &x);
+    return x;
+}
+
+INLINE VEC FN(tanh_of)(VEC x)
+{
+    FN(tanh)(1, &x);
+    return x;
+}
+
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }
 
 INLINE REAL FN(lane)(VEC v, int32_t i)
@@ -207,6 +219,16 @@ static void FN(activate)(rnnat_activation activation, rnnat_rows rows, int32_t m
         case RNNAT_LOG_SOFTMAX: FN(softmax_row)(row, n, 0); break;
         case RNNAT_IDENTITY: break;
         }
+    }
+}
+
+/* Adds m rows of n features to others. */
+static void FN(add_rows)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n)
+{
+    for (int32_t r = 0; r < m; ++r) {
+        REAL *a = FN(row_at)(&to, r);
+        const REAL *b = FN(row_at)(&from, r);
+        for (int32_t j = 0; j < n; ++j) a[j] += b[j];
     }
 }
 

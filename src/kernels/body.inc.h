@@ -53,7 +53,8 @@ enum {
     rows_of_1 = 8, /* rows of a block 1 vector wide */
     rows_of_2 = many ? 8 : 6,
     rows_of_3 = many ? 8 : 4,
-    rows_of_4 = many ? 6 : 3
+    rows_of_4 = many ? 6 : 3,
+    gate_vectors = 8 /* of one product of a gate-recurrent cell */
 };
 
 /* Cuts `rows` into the fewest blocks of at most `most`, as even as can be: the next one's size. */
@@ -73,4 +74,6 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 
 #include "activations.inc.h"
 #include "gemm.inc.h"
+#include "show.inc.h"
 #include "step.inc.h"
+#include "step_gate_recurrent.inc.h"

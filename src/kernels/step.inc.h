@@ -87,6 +87,8 @@ typedef struct FN(place) {
 } FN(place);
 
 #define ABREAST(i) UNROLL for (int i = 0; i < n; ++i)
+#define SHOW(i, first, count, ...)                                                                 \
+    FN(show)(s, first, ROW(i), at.panel + i * (1 - at.down), (const VEC[]){__VA_ARGS__}, count)
 #define ROW(i) (at.row + i * at.down)
 #define UNIT(i) ((ptrdiff_t)(at.panel + i * (1 - at.down)) * LANES)
 /* Element of a step's array that has the rows apart by its `name`_stride. */
@@ -111,10 +113,7 @@ INLINE void FN(rnn_postgemm)(const rnnat_step *s, FN(place) at, const int n, con
 {
     VEC h[max_abreast];
     ABREAST(i) h[i] = sums[i];
-    if (s->relu)
-        ABREAST(i) h[i] = FN(relu)(h[i]);
-    else
-        FN(tanh)(n, h);
+    FN(map)(n, h, s->activation);
     ABREAST(i) FN(put_h)(s, at, i, h[i]);
 }
 
@@ -135,6 +134,7 @@ INLINE void FN(gru_postgemm)(const rnnat_step *s, FN(place) at, const int n, con
     {
         const VEC h = FN(load)(AT(i, h_prev, 1));
         FN(put_h)(s, at, i, FN(fma)(rz[n + i], FN(sub)(h, new[i]), new[i]));
+        if (s->trace[0]) SHOW(i, 0, 3, rz[i], rz[n + i], new[i]);
     }
 }
 
@@ -153,6 +153,7 @@ INLINE void FN(gru_gates_postgemm)(const rnnat_step *s, FN(place) at, const int 
     {
         FN(store)(AT_PAD(i, rh), FN(mul)(rz[i], FN(load)(AT(i, h_prev, 1))));
         FN(store)(AT_PAD(i, z), rz[n + i]);
+        if (s->trace[0]) SHOW(i, 0, 2, rz[i], rz[n + i]);
     }
 }
 
@@ -165,6 +166,7 @@ INLINE void FN(gru_new_postgemm)(const rnnat_step *s, FN(place) at, const int n,
     {
         const VEC h = FN(load)(AT(i, h_prev, 1)), z = FN(load)(AT_PAD(i, z));
         FN(put_h)(s, at, i, FN(fma)(z, FN(sub)(h, new[i]), new[i]));
+        if (s->trace[0]) SHOW(i, 2, 1, new[i]);
     }
 }
 
@@ -183,6 +185,7 @@ INLINE void FN(lstm_postgemm)(const rnnat_step *s, FN(place) at, const int n, co
             i = FN(fma)(FN(load)(w_ci + UNIT(k)), c[k], i);
             f = FN(fma)(FN(load)(w_cf + UNIT(k)), c[k], f);
         }
+        if (s->trace[0]) FN(show_ifg)(s, ROW(k), at.panel + k * (1 - at.down), i, f, sums[k * 4 + 2]);
         x[k] = FN(minus_clamped)(i);
         x[n + k] = FN(minus_clamped)(f);
         x[2 * n + k] = FN(size_times)(sums[k * 4 + 2], -2);
@@ -200,6 +203,7 @@ INLINE void FN(lstm_postgemm)(const rnnat_step *s, FN(place) at, const int n, co
     {
         VEC o = sums[k * 4 + 3];
         if (s->peephole) o = FN(fma)(FN(load)(w_co + UNIT(k)), c[k], o);
+        if (s->trace[0]) SHOW(k, 3, 1, FN(sigmoid_of)(o));
         x[k] = FN(minus_clamped)(o);
         x[n + k] = FN(size_times)(c[k], -2);
     }
@@ -209,6 +213,7 @@ INLINE void FN(lstm_postgemm)(const rnnat_step *s, FN(place) at, const int n, co
 }
 
 #undef ABREAST
+#undef SHOW
 #undef ROW
 #undef UNIT
 #undef AT

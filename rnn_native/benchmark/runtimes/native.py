@@ -1,4 +1,4 @@
-"""rnn_native itself: a call, which may use threads, or for one step a stream, which is less work."""
+"""rnn_native itself: a call, which may use threads, or for one step a stream: less work."""
 
 from __future__ import annotations
 

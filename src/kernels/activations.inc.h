@@ -69,10 +69,7 @@ INLINE VEC FN(exp)(VEC x)
 }
 
 /* What sigmoid and tanh take exp of, ... */
-INLINE VEC FN(minus_clamped)(VEC x)
-{
-    return FN(clamp)(FN(sub)(FN(set1)(0), x), EXP_MIN, EXP_MAX);
-}
+INLINE VEC FN(minus_clamped)(VEC x) { return FN(clamp)(FN(sub)(FN(set1)(0), x), EXP_MIN, EXP_MAX); }
 /* factor |x|, |x| not so large that tanh is 1. */
 INLINE VEC FN(size_times)(VEC x, REAL factor)
 {

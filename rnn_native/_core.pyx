@@ -272,8 +272,8 @@ cdef class CoreModel:
     def run(self, x, states, lengths, bint batch_first, int32_t num_threads, trace=None):
         """One call, one run of the core without the GIL: (y, [state arrays]).
 
-        ``trace``: what to show, see ``trace_layout``; called with (time, batch), it returns the
-        arrays of each cell.
+        ``trace``: called with (time, batch), it returns the arrays into which each cell is shown,
+        as ``tracing.Layout`` makes them.
         """
         cdef rnnat_run_args run
         cdef const void *state_in[MAX_STATES]

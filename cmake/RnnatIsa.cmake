@@ -33,6 +33,15 @@ int main(void) {
   return (int)vaddvq_f32(vfmaq_f32(a, a, a));
 }")
 
+# A kernel's block is one long stretch of independent sums: GCC orders such a stretch before it
+# gives out registers only where it is told to.
+set(RNNAT_KERNEL_FLAGS "")
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(RNNAT_KERNEL_FLAGS -fschedule-insns -fsched-pressure)
+endif()
+set_source_files_properties(src/kernels/kernels_baseline.c PROPERTIES
+  COMPILE_OPTIONS "${RNNAT_KERNEL_FLAGS}")
+
 set(RNNAT_ISAS baseline) # compiled in, by the names that RNN_NATIVE_ISA takes
 
 # rnnat_add_isa(<ISA> <wanted> <source> [FLAGS <flag>...])
@@ -48,7 +57,7 @@ function(rnnat_add_isa isa wanted source)
     return()
   endif()
   target_sources(rnn_native_core PRIVATE ${source})
-  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${arg_FLAGS}")
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${arg_FLAGS};${RNNAT_KERNEL_FLAGS}")
   target_compile_definitions(rnn_native_core PRIVATE RNNAT_HAVE_${isa})
   string(TOLOWER ${isa} name)
   set(RNNAT_ISAS ${RNNAT_ISAS} ${name} PARENT_SCOPE)

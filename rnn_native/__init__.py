@@ -3,7 +3,7 @@
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from . import reference
+from . import plot, reference
 from ._core import Stream, get_num_threads, isa, set_num_threads, version
 from .config import show_config
 from .errors import (
@@ -44,6 +44,7 @@ __all__ = [
     "UnsupportedError",
     "get_num_threads",
     "load",
+    "plot",
     "reference",
     "set_num_threads",
     "show_config",

@@ -272,8 +272,8 @@ cdef class CoreModel:
     def run(self, x, states, lengths, bint batch_first, int32_t num_threads, trace=None):
         """One call, one run of the core without the GIL: (y, [state arrays]).
 
-        ``trace``: what to show, see ``trace_layout``; called with (time, batch), it returns the
-        arrays of each cell.
+        ``trace``: called with (time, batch), it returns the arrays into which each cell is shown,
+        as ``tracing.Layout`` makes them.
         """
         cdef rnnat_run_args run
         cdef const void *state_in[MAX_STATES]
@@ -454,7 +454,7 @@ cdef class Stream:
         self._busy = False
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                model._raise_index(x, None, False)
+                _raise_index(x, None, model._info.input_size, False)
             check(status, "step")
         cdef cnp.npy_intp shape[2]
         shape[0] = self._batch

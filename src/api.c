@@ -4,6 +4,7 @@
 #include "dispatch.h"
 #include "float_scope.h"
 #include "gemm/blas.h"
+#include "heap.h"
 #include "model.h"
 #include "run.h"
 #include "stream.h"
@@ -76,7 +77,7 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     if (!bytes || !out) return RNNAT_ERROR_ARGUMENT;
     rnnat_status status = build(NULL, bytes, size, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
-    void *const mem = malloc(need);
+    void *const mem = rnnat_heap_take(need);
     if (!mem) return RNNAT_ERROR_NO_MEMORY;
     status = build(mem, bytes, size, opt, NULL, &model);
     if (status != RNNAT_OK) {

@@ -133,17 +133,6 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
     }
 }
 
-void rnnat_step_point(rnnat_step *step, const rnnat_op *op, const rnnat_cell_state *state,
-                      int32_t now)
-{
-    step->h_prev = state->array[0][now];
-    step->h_next = state->array[0][1 - now];
-    for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {
-        step->prev[s - 1] = state->array[s][now];
-        step->next[s - 1] = state->array[s][1 - now];
-    }
-}
-
 rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
                               const rnnat_workspace *work, const rnnat_op *op, int32_t direction)
 {

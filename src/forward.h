@@ -35,8 +35,17 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
 rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
                               const rnnat_workspace *work, const rnnat_op *op, int32_t direction);
 /* Points a step at the state before it and to where the next one goes. */
-void rnnat_step_point(rnnat_step *step, const rnnat_op *op, const rnnat_cell_state *state,
-                      int32_t now);
+static inline void rnnat_step_point(rnnat_step *step, const rnnat_op *op,
+                                    const rnnat_cell_state *state, int32_t now)
+{
+    step->backwards = now;
+    step->h_prev = state->array[0][now];
+    step->h_next = state->array[0][1 - now];
+    for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {
+        step->prev[s - 1] = state->array[s][now];
+        step->next[s - 1] = state->array[s][1 - now];
+    }
+}
 
 /* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
  * `time` is at most what the lane was carved for where the model needs whole sequences. Every

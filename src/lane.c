@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* A chunk's projection should stay in a core's second-level cache together with the weights. */
-enum { chunk_bytes = 128 * 1024, chunk_rows_least = 32 };
+enum { chunk_bytes = 128 * 1024, chunk_rows_least = 96 };
 
 int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time)
 {

@@ -9,7 +9,7 @@
 
 /* Measured: multiplications below which another thread costs more than it brings, for a whole run
  * and, where threads share a step and meet after it, for one step. */
-static const double worth_a_thread = 400e3, worth_a_meeting = 50e3;
+static const double worth_a_thread = 100e3, worth_a_meeting = 5e3;
 
 /* Multiplications of one row and step: of the costliest recurrent product, and of everything. */
 static double recurrent_work(const rnnat_model *model)

@@ -83,7 +83,9 @@ typedef struct rnnat_model_info {
         takes_indices; /* 1: the input is int32 indices [T, B], 0: features [T, B, input_size] */
     int32_t input_size; /* features, or the number of embeddings */
     int32_t output_size; /* features of y */
-    int32_t num_states; /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c) */
+    int32_t
+        num_states; /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c); where
+                         * gates recur on gates: GRU h, z, LSTM h, c, i, f */
     int32_t streamable; /* 1: every layer runs forward, so a stream can be made */
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;

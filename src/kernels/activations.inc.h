@@ -21,7 +21,12 @@
 #define TANH_MAX 10.0f
 #endif
 
-INLINE VEC FN(expm1_core)(VEC r)
+/* Each function below takes n vectors abreast: one alone is a chain of some thirty dependent
+ * operations, and a core waits for most of them. n is a constant where it is called. */
+#define ABREAST(i) UNROLL for (int i = 0; i < n; ++i)
+
+/* exp(x) = scale * (1 + part), scale a power of two; EXP_MIN <= x <= EXP_MAX. x becomes `part`. */
+INLINE void FN(expm1_split)(const int n, VEC *x, VEC *scale)
 {
 #if RNNAT_DOUBLE
     static const double q[] = {
@@ -34,20 +39,19 @@ INLINE VEC FN(expm1_core)(VEC r)
                               0.00139466703512f};
 #endif
     const int32_t degree = (int32_t)(sizeof q / sizeof q[0]) - 1;
-    VEC sum = FN(set1)(q[degree]);
-    UNROLL for (int32_t i = degree - 1; i >= 0; --i) sum = FN(fma)(sum, r, FN(set1)(q[i]));
-    return FN(fma)(FN(mul)(r, r), sum, r);
-}
-
-/* exp(x) = scale * (1 + part), scale a power of two; EXP_MIN <= x <= EXP_MAX. */
-INLINE VEC FN(expm1_split)(VEC x, VEC *scale)
-{
     const VEC magic = FN(set1)(MAGIC);
-    const VEC shifted = FN(fma)(x, FN(set1)(LOG2E), magic);
-    const VEC n = FN(sub)(shifted, magic);
-    const VEC high = FN(fma)(n, FN(set1)(-LN2_HIGH), x);
-    *scale = FN(pow2)(shifted);
-    return FN(expm1_core)(FN(fma)(n, FN(set1)(-LN2_LOW), high));
+    VEC whole[max_abreast], sum[max_abreast];
+    ABREAST(i) scale[i] = FN(fma)(x[i], FN(set1)(LOG2E), magic);
+    ABREAST(i) whole[i] = FN(sub)(scale[i], magic);
+    ABREAST(i) x[i] = FN(fma)(whole[i], FN(set1)(-LN2_HIGH), x[i]);
+    ABREAST(i) x[i] = FN(fma)(whole[i], FN(set1)(-LN2_LOW), x[i]);
+    ABREAST(i) sum[i] = FN(set1)(q[degree]);
+    UNROLL for (int32_t j = degree - 1; j >= 0; --j)
+    {
+        ABREAST(i) sum[i] = FN(fma)(sum[i], x[i], FN(set1)(q[j]));
+    }
+    ABREAST(i) x[i] = FN(fma)(FN(mul)(x[i], x[i]), sum[i], x[i]);
+    ABREAST(i) scale[i] = FN(pow2)(scale[i]);
 }
 
 /* NaN passes both bounds. */
@@ -59,47 +63,74 @@ INLINE VEC FN(clamp)(VEC x, REAL low, REAL high)
 /* For x <= 0; zero below EXP_MIN. */
 INLINE VEC FN(exp)(VEC x)
 {
-    VEC scale;
-    const VEC part = FN(expm1_split)(FN(clamp)(x, EXP_MIN, EXP_MAX), &scale);
+    VEC scale, part = FN(clamp)(x, EXP_MIN, EXP_MAX);
+    FN(expm1_split)(1, &part, &scale);
     return FN(if_less)(x, FN(set1)(EXP_MIN), FN(set1)(0), FN(fma)(scale, part, scale));
 }
 
-/* 1 + exp(-x), exp(-x) = scale + scale * part: 1 + scale is exact while it matters beside 1. */
-INLINE VEC FN(one_and_exp)(VEC x)
+/* What sigmoid and tanh take exp of, ... */
+INLINE VEC FN(minus_clamped)(VEC x) { return FN(clamp)(FN(sub)(FN(set1)(0), x), EXP_MIN, EXP_MAX); }
+/* factor |x|, |x| not so large that tanh is 1. */
+INLINE VEC FN(size_times)(VEC x, REAL factor)
 {
-    VEC scale;
-    const VEC minus = FN(clamp)(FN(sub)(FN(set1)(0), x), EXP_MIN, EXP_MAX);
-    const VEC part = FN(expm1_split)(minus, &scale);
+    return FN(mul)(FN(min)(FN(set1)(TANH_MAX), FN(abs)(x)), FN(set1)(factor));
+}
+/* ... and what they make of exp = scale + scale * part: 1 + exp, where 1 + scale is exact while it
+ * matters beside 1, and expm1. */
+INLINE VEC FN(one_and_exp)(VEC scale, VEC part)
+{
     return FN(fma)(scale, part, FN(add)(FN(set1)(1), scale));
 }
-
-/* expm1(factor |x|), where |x| is not so large that tanh is 1. */
-INLINE VEC FN(expm1_of)(VEC size, REAL factor)
+INLINE VEC FN(expm1_join)(VEC scale, VEC part)
 {
-    VEC scale;
-    const VEC part = FN(expm1_split)(FN(mul)(size, FN(set1)(factor)), &scale);
     return FN(fma)(scale, part, FN(sub)(scale, FN(set1)(1)));
 }
 
-INLINE VEC FN(sigmoid)(VEC x) { return FN(div)(FN(set1)(1), FN(one_and_exp)(x)); }
+INLINE void FN(sigmoid)(const int n, VEC *x)
+{
+    VEC scale[max_abreast];
+    ABREAST(i) x[i] = FN(minus_clamped)(x[i]);
+    FN(expm1_split)(n, x, scale);
+    ABREAST(i) x[i] = FN(div)(FN(set1)(1), FN(one_and_exp)(scale[i], x[i]));
+}
 
 /* t = e / (e + 2), e = expm1(2 |x|), with the sign of x. Below 1/2 t is taken as half - half t,
  * half = e / 2: the same number, but an error of t now shrinks with half. */
-INLINE VEC FN(tanh)(VEC x)
+INLINE void FN(tanh)(const int n, VEC *x)
 {
-    const VEC size = FN(min)(FN(set1)(TANH_MAX), FN(abs)(x)), e = FN(expm1_of)(size, 2);
-    const VEC half = FN(mul)(e, FN(set1)((REAL)0.5)), t = FN(div)(e, FN(add)(e, FN(set1)(2)));
-    const VEC small = FN(fma)(FN(sub)(FN(set1)(0), half), t, half);
-    return FN(copysign)(FN(if_less)(size, FN(set1)((REAL)0.5), small, t), x);
+    VEC scale[max_abreast], e[max_abreast];
+    ABREAST(i) e[i] = FN(size_times)(x[i], 2);
+    FN(expm1_split)(n, e, scale);
+    ABREAST(i)
+    {
+        e[i] = FN(expm1_join)(scale[i], e[i]);
+        const VEC half = FN(mul)(e[i], FN(set1)((REAL)0.5));
+        const VEC t = FN(div)(e[i], FN(add)(e[i], FN(set1)(2)));
+        const VEC small = FN(fma)(FN(sub)(FN(set1)(0), half), t, half);
+        x[i] = FN(copysign)(FN(if_less)(FN(abs)(x[i]), FN(set1)((REAL)0.5), small, t), x[i]);
+    }
 }
 
 /* sigmoid(x) tanh(y) with one division: tanh(|y|) = -e / (e + 2), e = expm1(-2 |y|), whose
- * denominator is at most 2, so that the product of both does not overflow. */
-INLINE VEC FN(sigmoid_tanh)(VEC x, VEC y)
+ * denominator is at most 2, so that the product of both does not overflow. In x; y holds what
+ * expm1_split made of size_times(y, -2), and so does x of minus_clamped(x). */
+INLINE VEC FN(sigmoid_tanh)(VEC x_scale, VEC x_part, VEC y_scale, VEC y_part, VEC y)
 {
-    const VEC e = FN(expm1_of)(FN(min)(FN(set1)(TANH_MAX), FN(abs)(y)), -2);
-    const VEC below = FN(mul)(FN(one_and_exp)(x), FN(add)(e, FN(set1)(2)));
+    const VEC e = FN(expm1_join)(y_scale, y_part);
+    const VEC below = FN(mul)(FN(one_and_exp)(x_scale, x_part), FN(add)(e, FN(set1)(2)));
     return FN(copysign)(FN(div)(FN(sub)(FN(set1)(0), e), below), y);
+}
+
+INLINE VEC FN(sigmoid_of)(VEC x)
+{
+    FN(sigmoid)(1, &x);
+    return x;
+}
+
+INLINE VEC FN(tanh_of)(VEC x)
+{
+    FN(tanh)(1, &x);
+    return x;
 }
 
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }
@@ -144,18 +175,31 @@ static void FN(softmax_row)(REAL *row, int32_t n, int32_t normal)
     }
 }
 
+INLINE void FN(map)(const int n, VEC *x, const rnnat_activation activation)
+{
+    switch (activation) {
+    case RNNAT_SIGMOID: FN(sigmoid)(n, x); break;
+    case RNNAT_TANH: FN(tanh)(n, x); break;
+    default: ABREAST(i) x[i] = FN(relu)(x[i]);
+    }
+}
+
 INLINE void FN(map_row)(REAL *row, int32_t n, const rnnat_activation activation)
 {
-    for (int32_t j = 0; j < n; j += LANES) {
-        const int32_t left = n - j;
-        VEC v = left < LANES ? FN(load_first)(row + j, left, FN(set1)(0)) : FN(load)(row + j);
-        v = activation == RNNAT_SIGMOID ? FN(sigmoid)(v)
-            : activation == RNNAT_TANH  ? FN(tanh)(v)
-                                        : FN(relu)(v);
-        if (left < LANES)
-            FN(store_first)(row + j, left, v);
+    enum { several = max_abreast * LANES };
+    VEC x[max_abreast];
+    for (; n >= several; n -= several, row += several) {
+        UNROLL for (int i = 0; i < max_abreast; ++i) x[i] = FN(load)(row + i * LANES);
+        FN(map)(max_abreast, x, activation);
+        UNROLL for (int i = 0; i < max_abreast; ++i) FN(store)(row + i * LANES, x[i]);
+    }
+    for (; n > 0; n -= LANES, row += LANES) {
+        x[0] = n < LANES ? FN(load_first)(row, n, FN(set1)(0)) : FN(load)(row);
+        FN(map)(1, x, activation);
+        if (n < LANES)
+            FN(store_first)(row, n, x[0]);
         else
-            FN(store)(row + j, v);
+            FN(store)(row, x[0]);
     }
 }
 
@@ -185,6 +229,7 @@ static void FN(add_rows)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n)
     }
 }
 
+#undef ABREAST
 #undef LOG2E
 #undef LN2_HIGH
 #undef LN2_LOW

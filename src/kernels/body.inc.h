@@ -46,10 +46,14 @@
 
 /* Blocks of rows x vectors that stay in registers, with room for the operands. */
 enum {
-    max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    max_rows = 8,
     max_vectors = 9,
-    rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
-    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    max_abreast = 8,
+    many = RNNAT_VEC_REGISTERS >= 32,
+    rows_of_1 = 8, /* rows of a block 1 vector wide */
+    rows_of_2 = many ? 8 : 6,
+    rows_of_3 = many ? 8 : 4,
+    rows_of_4 = many ? 6 : 3,
     gate_vectors = 8, /* of one product of a gate-recurrent cell */
     train_vectors = 2, /* of a block of training's products, and its rows: */
     train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,

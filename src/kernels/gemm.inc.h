@@ -4,12 +4,14 @@
  * order, whatever block it falls into: its bits do not depend on m.
  */
 
-/* One block of `rows` x `vectors` of a panel whose rows are `vectors` wide. */
+/* One block of `rows` rows by `panels` panels that are `width` vectors wide each. */
 INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b, const REAL *bias,
-                           int32_t column, const int rows, const int vectors)
+                           int32_t column, const int rows, const int width, const int panels)
 {
+    const int vectors = width * panels;
+    const ptrdiff_t panel_size = (ptrdiff_t)g->k * width * LANES;
     const REAL *a[max_rows];
-    VEC acc[max_rows][RNNAT_GEMM_PANEL];
+    VEC acc[max_rows][max_vectors];
     UNROLL for (int r = 0; r < rows; ++r) a[r] = FN(row_at)(&g->a, row + r);
     UNROLL for (int v = 0; v < vectors; ++v)
     {
@@ -17,12 +19,24 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
         UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
     }
     for (ptrdiff_t k = 0; k < g->k; ++k) {
-        VEC x[max_rows];
-        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(a[r][k]);
-        UNROLL for (int v = 0; v < vectors; ++v)
-        {
-            const VEC w = FN(load)(b + (k * vectors + v) * LANES);
-            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = FN(fma)(x[r], w, acc[r][v]);
+        const REAL *const b_k = b + k * width * LANES;
+        if (rows <= vectors) {
+            VEC x[max_rows];
+            UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(a[r][k]);
+            UNROLL for (int v = 0; v < vectors; ++v)
+            {
+                const VEC w = FN(load)(b_k + v / width * panel_size + v % width * LANES);
+                UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = FN(fma)(x[r], w, acc[r][v]);
+            }
+        } else {
+            VEC w[max_vectors];
+            UNROLL for (int v = 0; v < vectors; ++v) w[v] =
+                FN(load)(b_k + v / width * panel_size + v % width * LANES);
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                const VEC x = FN(set1)(a[r][k]);
+                UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
+            }
         }
     }
     UNROLL for (int r = 0; r < rows; ++r)
@@ -39,51 +53,60 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
     }
 }
 
-#define GEMM_CASE(R, V)                                                                            \
+#define GEMM_CASE(R, V, MOST)                                                                      \
     case R:                                                                                        \
-        if (R <= rows_of_4) FN(gemm_block)(g, row, b, bias, column, R <= rows_of_4 ? R : 1, V);    \
+        if (R <= MOST) FN(gemm_block)(g, row, b, bias, column, R <= MOST ? R : 1, V, 1);           \
         break
 
-/* Rows of one panel; `V` is its width in vectors. */
-#define GEMM_PANEL(V)                                                                              \
+/* Rows of one panel, MOST at a time; `V` is its width in vectors. */
+#define GEMM_PANEL(V, MOST)                                                                        \
     static void FN(gemm_panel_##V)(const rnnat_gemm_args *g, const REAL *b, const REAL *bias,      \
                                    int32_t column)                                                 \
     {                                                                                              \
         for (int32_t row = 0; row < g->m;) {                                                       \
-            const int32_t rows = next_block(g->m - row, rows_of_4);                                \
+            const int32_t rows = next_block(g->m - row, MOST);                                     \
             switch (rows) {                                                                        \
-                GEMM_CASE(1, V);                                                                   \
-                GEMM_CASE(2, V);                                                                   \
-                GEMM_CASE(3, V);                                                                   \
-                GEMM_CASE(4, V);                                                                   \
-                GEMM_CASE(5, V);                                                                   \
-                GEMM_CASE(6, V);                                                                   \
+                GEMM_CASE(1, V, MOST);                                                             \
+                GEMM_CASE(2, V, MOST);                                                             \
+                GEMM_CASE(3, V, MOST);                                                             \
+                GEMM_CASE(4, V, MOST);                                                             \
+                GEMM_CASE(5, V, MOST);                                                             \
+                GEMM_CASE(6, V, MOST);                                                             \
+                GEMM_CASE(7, V, MOST);                                                             \
+                GEMM_CASE(8, V, MOST);                                                             \
             }                                                                                      \
             row += rows;                                                                           \
         }                                                                                          \
     }
 
-GEMM_PANEL(1)
-GEMM_PANEL(2)
-GEMM_PANEL(3)
-GEMM_PANEL(4)
+GEMM_PANEL(1, rows_of_1)
+GEMM_PANEL(2, rows_of_2)
+GEMM_PANEL(3, rows_of_3)
+GEMM_PANEL(4, rows_of_4)
 
 static void FN(gemm)(const rnnat_gemm_args *g)
 {
     const int32_t width = RNNAT_GEMM_PANEL * LANES;
-    const REAL *b = (const REAL *)g->b + (ptrdiff_t)g->first_panel * g->k * width;
+    const ptrdiff_t panel_size = (ptrdiff_t)g->k * width;
+    const REAL *b = (const REAL *)g->b + g->first_panel * panel_size;
     const REAL *bias = g->bias ? (const REAL *)g->bias + g->first_panel * width : NULL;
-    for (int32_t panel = g->first_panel; panel < g->last_panel; ++panel) {
+    for (int32_t panel = g->first_panel, step; panel < g->last_panel; panel += step) {
         const int32_t column = panel * width;
         const int32_t left = (g->n - column + LANES - 1) / LANES;
-        switch (left) {
-        case 1: FN(gemm_panel_1)(g, b, bias, column); break;
-        case 2: FN(gemm_panel_2)(g, b, bias, column); break;
-        case 3: FN(gemm_panel_3)(g, b, bias, column); break;
-        default: FN(gemm_panel_4)(g, b, bias, column); break;
-        }
-        b += (ptrdiff_t)g->k * width;
-        if (bias) bias += width;
+        /* One row alone takes two panels: enough sums to hide the latency of one. */
+        step = g->m == 1 && panel + 2 <= g->last_panel && left >= 2 * RNNAT_GEMM_PANEL ? 2 : 1;
+        if (step == 2)
+            FN(gemm_block)(g, 0, b, bias, column, 1, RNNAT_GEMM_PANEL, 2);
+        else if (left >= RNNAT_GEMM_PANEL)
+            FN(gemm_panel_4)(g, b, bias, column);
+        else if (left == 3)
+            FN(gemm_panel_3)(g, b, bias, column);
+        else if (left == 2)
+            FN(gemm_panel_2)(g, b, bias, column);
+        else
+            FN(gemm_panel_1)(g, b, bias, column);
+        b += step * panel_size;
+        if (bias) bias += step * width;
     }
 }
 

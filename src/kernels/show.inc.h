@@ -16,9 +16,8 @@ NOINLINE void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t 
 }
 
 /* The LSTM's, from their sums: its step does not need each of them by itself. */
-NOINLINE void FN(show_lstm)(const rnnat_step *s, int32_t row, int32_t panel, VEC i, VEC f, VEC g,
-                            VEC o)
+NOINLINE void FN(show_ifg)(const rnnat_step *s, int32_t row, int32_t panel, VEC i, VEC f, VEC g)
 {
-    const VEC gates[] = {FN(sigmoid)(i), FN(sigmoid)(f), FN(tanh)(g), FN(sigmoid)(o)};
-    FN(show)(s, 0, row, panel, gates, 4);
+    const VEC gates[] = {FN(sigmoid_of)(i), FN(sigmoid_of)(f), FN(tanh_of)(g)};
+    FN(show)(s, 0, row, panel, gates, 3);
 }

@@ -57,8 +57,8 @@ NOINLINE void FN(gate_gru_gates_post)(const rnnat_step *s, int32_t row, int32_t 
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES, at = row * s->pad_stride + unit;
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
-    const VEC r = FN(sigmoid)(FN(add)(sums[0], FN(projected)(s, row, panel, 0, 3)));
-    const VEC z = FN(sigmoid)(FN(add)(sums[1], FN(projected)(s, row, panel, 1, 3)));
+    const VEC r = FN(sigmoid_of)(FN(add)(sums[0], FN(projected)(s, row, panel, 0, 3)));
+    const VEC z = FN(sigmoid_of)(FN(add)(sums[1], FN(projected)(s, row, panel, 1, 3)));
     FN(store)((REAL *)s->rh + at, FN(mul)(r, h));
     FN(store)((REAL *)s->next[0] + at, z);
     if (s->trace[0]) FN(show)(s, 0, row, panel, (const VEC[]){r, z}, 2);
@@ -70,8 +70,8 @@ NOINLINE void FN(gate_gru_new_post)(const rnnat_step *s, int32_t row, int32_t pa
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
     const VEC z = FN(load)((const REAL *)s->next[0] + row * s->pad_stride + unit);
-    const VEC n = FN(tanh)(FN(add)(sums[0], FN(projected)(s, row, panel, 2, 3)));
-    FN(put_h)(s, row, panel, FN(fma)(z, FN(sub)(n, h), h));
+    const VEC n = FN(tanh_of)(FN(add)(sums[0], FN(projected)(s, row, panel, 2, 3)));
+    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, FN(fma)(z, FN(sub)(n, h), h));
     if (s->trace[0]) FN(show)(s, 2, row, panel, &n, 1);
 }
 
@@ -101,13 +101,14 @@ NOINLINE void FN(gate_lstm_post)(const rnnat_step *s, int32_t row, int32_t panel
     const ptrdiff_t at = row * s->pad_stride + (ptrdiff_t)panel * LANES;
     VEC c = FN(load)((const REAL *)s->prev[0] + at), a[4];
     for (int g = 0; g < 4; ++g) a[g] = FN(add)(sums[g], FN(projected)(s, row, panel, g, 4));
-    const VEC i = FN(sigmoid)(a[0]), f = FN(sigmoid)(a[1]), g = FN(tanh)(a[2]);
+    const VEC i = FN(sigmoid_of)(a[0]), f = FN(sigmoid_of)(a[1]), g = FN(tanh_of)(a[2]);
+    const VEC o = FN(sigmoid_of)(a[3]);
     c = FN(fma)(f, c, FN(mul)(i, g));
     FN(store)((REAL *)s->next[0] + at, c);
     FN(store)((REAL *)s->next[1] + at, i);
     FN(store)((REAL *)s->next[2] + at, f);
-    FN(put_h)(s, row, panel, FN(sigmoid_tanh)(a[3], c));
-    if (s->trace[0]) FN(show)(s, 0, row, panel, (const VEC[]){i, f, g, FN(sigmoid)(a[3])}, 4);
+    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, FN(mul)(o, FN(tanh_of)(c)));
+    if (s->trace[0]) FN(show)(s, 0, row, panel, (const VEC[]){i, f, g, o}, 4);
 }
 
 /* i, f, g, o of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}, all in one pass of k. */

@@ -53,6 +53,35 @@ static void start_rich(test_model *model)
                                              .activation = RNNAT_RELU});
 }
 
+/* The tensors that start_rich's layers do not have. */
+static void start_gates(test_model *model)
+{
+    rnnat_layer_text layer = {.kind = RNNAT_LAYER_RECURRENT,
+                              .cell = RNNAT_CELL_RNN,
+                              .input_size = 6,
+                              .output_size = 4,
+                              .num_layers = 2,
+                              .direction = RNNAT_BIDIRECTIONAL,
+                              .bias = true,
+                              .activation = RNNAT_SIGMOID,
+                              .output_layer = 3,
+                              .output_activation = RNNAT_SOFTMAX};
+    test_model_start(model, 6);
+    test_model_add(model, layer);
+    layer = (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
+                               .cell = RNNAT_CELL_GRU,
+                               .input_size = 3,
+                               .output_size = 5,
+                               .num_layers = 1,
+                               .bias = true,
+                               .gate_recurrent = true};
+    test_model_add(model, layer);
+    layer.cell = RNNAT_CELL_LSTM;
+    layer.input_size = 5;
+    layer.direction = RNNAT_REVERSE;
+    test_model_add(model, layer);
+}
+
 /* What all models of one file and dtype must give. */
 static test_outcome run_of(const test_model *model, const rnnat_model *made)
 {
@@ -209,10 +238,10 @@ static void check_refused(const test_model *model, rnnat_status expected, const 
 }
 
 /* Each tensor in turn: not there, of another shape, rank or type. */
-static void test_wrong_tensors(void)
+static void test_wrong_tensors(void (*start)(test_model *model))
 {
     test_model model;
-    start_rich(&model);
+    start(&model);
     const int32_t count = model.num_tensors;
     for (int32_t i = 0; i < count; ++i) {
         test_tensor *const tensor = &model.tensors[i];
@@ -348,7 +377,8 @@ int main(void)
     test_right(RNNAT_F32);
     test_right(RNNAT_F64);
     test_defaults();
-    test_wrong_tensors();
+    test_wrong_tensors(start_rich);
+    test_wrong_tensors(start_gates);
     test_wrong_metadata();
     test_wrong_chains();
     test_truncated();

@@ -49,6 +49,41 @@ static void start_chain(test_model *model, bool indices)
                                              .activation = RNNAT_LOG_SOFTMAX});
 }
 
+/* The cells whose gates recur on gates, between two networks with an output layer. */
+static void start_gates(test_model *model)
+{
+    rnnat_layer_text rnn = {.kind = RNNAT_LAYER_RECURRENT,
+                            .cell = RNNAT_CELL_RNN,
+                            .input_size = 6,
+                            .output_size = 9,
+                            .num_layers = 2,
+                            .bias = true,
+                            .activation = RNNAT_SIGMOID,
+                            .output_layer = 5,
+                            .output_activation = RNNAT_TANH};
+    rnnat_layer_text gates = {.kind = RNNAT_LAYER_RECURRENT,
+                              .cell = RNNAT_CELL_GRU,
+                              .input_size = 5,
+                              .output_size = 17,
+                              .num_layers = 1,
+                              .bias = true,
+                              .gate_recurrent = true};
+    test_model_start(model, 22);
+    test_model_add(model, rnn);
+    test_model_add(model, gates);
+    gates.cell = RNNAT_CELL_LSTM;
+    gates.input_size = 17;
+    gates.output_size = 12;
+    gates.num_layers = 2;
+    test_model_add(model, gates);
+    rnn.input_size = 12;
+    rnn.num_layers = 1;
+    rnn.output_activation = RNNAT_IDENTITY;
+    test_model_add(model, rnn);
+}
+
+enum { OF_FEATURES, OF_INDICES, OF_GATES, NUM_CHAINS };
+
 /* `steps` steps from step `first` of in; y [steps, batch, output]. */
 static rnnat_status step(rnnat_stream *stream, rnnat_dtype dtype, const test_inputs *in,
                          int32_t first, int32_t steps, void *y)
@@ -149,10 +184,13 @@ static void check_stream(const rnnat_model *model, const test_inputs *in, int32_
     rnnat_stream_free(stream);
 }
 
-static void test_sequence(bool indices, rnnat_dtype dtype, bool states)
+static void test_sequence(int chain, rnnat_dtype dtype, bool states)
 {
     test_model model;
-    start_chain(&model, indices);
+    if (chain == OF_GATES)
+        start_gates(&model);
+    else
+        start_chain(&model, chain == OF_INDICES);
     rnnat_model *const made = test_model_make(&model, dtype, RNNAT_MATMUL_PACKED);
     for (int32_t batch = 1; batch <= 7; batch += 3) {
         uint64_t random = (uint64_t)batch;
@@ -337,10 +375,9 @@ static void test_running_leaves_no_trace(void)
 int main(void)
 {
     for (int dtype = RNNAT_F32; dtype <= RNNAT_F64; ++dtype) {
-        for (int indices = 0; indices < 2; ++indices) {
-            test_sequence(indices, (rnnat_dtype)dtype, indices == dtype);
-            check_refusals((rnnat_dtype)dtype, indices);
-        }
+        for (int chain = 0; chain < NUM_CHAINS; ++chain)
+            test_sequence(chain, (rnnat_dtype)dtype, (chain + dtype) % 2 == 0);
+        for (int indices = 0; indices < 2; ++indices) check_refusals((rnnat_dtype)dtype, indices);
     }
     test_two_streams();
     test_not_streamable();

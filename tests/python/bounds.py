@@ -53,7 +53,10 @@ from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
 
 
 class Cell:
-    """One layer and direction of a Recurrent; ``step`` maps (x_t, states) to the next states."""
+    """One layer and direction of a Recurrent; ``step`` maps (x_t, states) to the next states, and
+    leaves the gates that it calculated on the way in ``gates``."""
+
+    gates: dict[str, Approx]
 
     def __init__(self, r: Recurrent, layer: int, suffix: str, ar: Arithmetic) -> None:
         end = f"_l{layer}{suffix}"
@@ -92,6 +95,7 @@ class Cell:
         return {"rnn": self.rnn, "gru": self.gru, "lstm": self.lstm}[self.kind](x, *state)
 
     def rnn(self, x: Approx, h: Approx) -> list[Approx]:
+        self.gates = {}
         return [self.ar.activation(self.spec.nonlinearity, self.gate(0, x, h))]
 
     def gru(self, x: Approx, h: Approx) -> list[Approx]:
@@ -103,7 +107,8 @@ class Cell:
             a = ar.add(ar.dot([(self.w[2], x)], self.b_ih[2]), ar.mul(r, q))
         else:
             a = self.gate(2, x, ar.mul(r, h))
-        return [ar.mix(z, ar.tanh(a), h)]
+        self.gates = {"r": r, "z": z, "n": ar.tanh(a)}
+        return [ar.mix(z, self.gates["n"], h)]
 
     def lstm(self, x: Approx, h: Approx, c: Approx) -> list[Approx]:
         ar = self.ar
@@ -116,6 +121,7 @@ class Cell:
         g = ar.tanh(self.gate(2, x, h))
         c = ar.add(ar.mul(f, c), ar.mul(i, g))
         o = ar.sigmoid(self.gate(3, x, h, *peep("o", c)))
+        self.gates = {"i": i, "f": f, "g": g, "o": o, "c": c}
         h = ar.mul(o, ar.tanh(c))
         return [ar.dot([(self.proj, h)], []) if self.proj else h, c]
 
@@ -125,6 +131,7 @@ class Cell:
         r = ar.sigmoid(ar.dot([(self.w[0], x), (self.g[0], z)], self.b_ih[0]))
         z = ar.sigmoid(ar.dot([(self.w[1], x), (self.g[1], z)], self.b_ih[1]))
         n = ar.tanh(ar.dot([(self.w[2], x), (self.h, ar.mul(r, h))], self.b_ih[2]))
+        self.gates = {"r": r, "z": z, "n": n}
         return [ar.mix(z, h, n), z]
 
     def gate_lstm(self, x: Approx, h: Approx, c: Approx, i: Approx, f: Approx) -> list[Approx]:
@@ -136,6 +143,7 @@ class Cell:
         ]
         i, f, g, o = ar.sigmoid(a[0]), ar.sigmoid(a[1]), ar.tanh(a[2]), ar.sigmoid(a[3])
         c = ar.add(ar.mul(f, c), ar.mul(i, g))
+        self.gates = {"i": i, "f": f, "g": g, "o": o, "c": c}
         return [ar.mul(o, ar.tanh(c)), c, i, f]
 
 
@@ -147,8 +155,12 @@ def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
 
 def _recurrent(
     r: Recurrent, x: Approx, states: list[F64], valid: NDArray[np.bool_], ar: Arithmetic
-) -> tuple[Approx, list[Approx]]:
-    """``states``: each [layers * directions, B, n], h first; ``valid`` [T, B, 1]."""
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """``states``: each [layers * directions, B, n], h first; ``valid`` [T, B, 1].
+
+    Returns the output, the final states, and what was calculated in the cells, by name.
+    """
+    traced: dict[str, Approx] = {}
     steps, rows = valid.shape[:2]
     given = x
     finals: list[list[Approx]] = []
@@ -159,18 +171,30 @@ def _recurrent(
             state = [exact(s[layer * r.num_directions + direction]) for s in states]
             zero = exact(np.zeros((rows, r.state_size)))
             out: list[Approx] = [zero] * steps
+            inside: list[dict[str, Approx]] = [{}] * steps
             for t in range(steps)[:: -1 if suffix else 1]:
                 after = cell.step(x[t], state)
                 state = [where(valid[t], a, b) for a, b in zip(after, state, strict=True)]
                 out[t] = where(valid[t], state[0], zero)
+                nothing = exact(np.zeros((rows, r.hidden_size)))
+                inside[t] = {n: where(valid[t], a, nothing) for n, a in cell.gates.items()}
             outputs.append(_stack(out, rows, r.state_size))
             finals.append(state)
+            end = f"_l{layer}{suffix}"
+            for name in inside[0] if inside else ():
+                traced[name + end] = _stack([v[name] for v in inside], rows, r.hidden_size)
+            traced["h" + end] = outputs[-1]
         x = concat(outputs)
     if r.output_layer:
         terms = [(Matrix(r.arrays["weight_ho"]), x), (Matrix(r.arrays["weight_xo"]), given)]
         bias = [np.asarray(r.arrays["bias_o"], np.float64)] if r.bias else []
         x = ar.activation(r.output_nonlinearity, ar.dot(terms, bias))
-    return x, [_stack([f[k] for f in finals], rows, size) for k, size in enumerate(r.state_sizes)]
+        traced["o"] = where(valid, x, exact(np.zeros(x.value.shape)))
+    return (
+        x,
+        [_stack([f[k] for f in finals], rows, size) for k, size in enumerate(r.state_sizes)],
+        traced,
+    )
 
 
 def flatten(state: Any) -> list[NDArray[Any]]:
@@ -191,7 +215,19 @@ def run(
     ulps: float = ULPS,
 ) -> tuple[Approx, list[Approx]]:
     """The output [T, B, out] and the states in order, with their bounds; as ``reference.run``."""
-    ar = Arithmetic(u, tiny, ulps)
+    return _run(spec, x, state, lengths, Arithmetic(u, tiny, ulps))[:2]
+
+
+def trace(
+    spec: ModelSpec, x: ArrayLike, state: Any = None, lengths: Any = None
+) -> dict[str, Approx]:
+    """What is calculated in the cells, with its bounds; as ``reference.trace``, not of no steps."""
+    return _run(spec, x, state, lengths, Arithmetic())[2]
+
+
+def _run(
+    spec: ModelSpec, x: ArrayLike, state: Any, lengths: Any, ar: Arithmetic
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
     data = np.asarray(x)
     steps, rows = data.shape[:2]
     ends = np.full(rows, steps) if lengths is None else np.asarray(lengths)
@@ -202,7 +238,8 @@ def run(
     if not spec.takes_indices:
         now = exact(np.where(valid, data, 0).astype(np.float64))
     states: list[Approx] = []
-    for layer in spec.layers:
+    traced: dict[str, Approx] = {}
+    for index, layer in enumerate(spec.layers):
         if isinstance(layer, Embedding):
             now = exact(np.asarray(layer.weight, np.float64)[np.where(valid[..., 0], data, 0)])
         elif isinstance(layer, Linear):
@@ -213,10 +250,12 @@ def run(
             depth = layer.num_layers * layer.num_directions
             own = given[:count] or [np.zeros((depth, rows, n)) for n in layer.state_sizes]
             given = given[count:]
-            now, finals = _recurrent(layer, now, own, valid, ar)
+            now, finals, inside = _recurrent(layer, now, own, valid, ar)
             states += finals
+            prefix = f"{index}." if len(spec.layers) > 1 else ""
+            traced |= {prefix + name: array for name, array in inside.items()}
     zero = exact(np.zeros(now.value.shape))
-    return where(valid, now, zero), states
+    return where(valid, now, zero), states, traced
 
 
 def excess(got: ArrayLike, bound: Approx) -> float:

@@ -329,7 +329,8 @@ def test_a_model_of_something_else_than_a_spec() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        (rn.RNN, {"nonlinearity": "gelu"}, ["tanh", "relu"]),
+        (rn.RNN, {"nonlinearity": "gelu"}, ["tanh", "relu", "sigmoid"]),
+        (rn.RNN, {"nonlinearity": "softmax"}, ["tanh", "relu", "sigmoid"]),
         (rn.LSTM, {"input_size": 0}, [0]),
         (rn.LSTM, {"hidden_size": 0}, [0]),
         (rn.GRU, {"hidden_size": -3}, [-3]),
@@ -358,11 +359,13 @@ def test_options_of_a_module(
     ("option", "bad", "allowed"),
     [
         ("cell", "transformer", ["rnn", "gru", "lstm"]),
-        ("nonlinearity", "gelu", ["tanh", "relu"]),
+        ("nonlinearity", "gelu", ["tanh", "relu", "sigmoid"]),
+        ("output_layer", -1, [0, -1]),
+        ("output_nonlinearity", "gelu", ["softmax", "identity"]),
         ("direction", "both", ["forward", "reverse", "bidirectional"]),
     ],
 )
-def test_options_of_a_recurrent_layer(option: str, bad: str, allowed: list[str]) -> None:
+def test_options_of_a_recurrent_layer(option: str, bad: Any, allowed: list[Any]) -> None:
     arguments = {"cell": "rnn", "input_size": 2, "hidden_size": 3, "weights": {}, option: bad}
     with refusal(rn.OptionError, *allowed):
         Recurrent(**arguments)

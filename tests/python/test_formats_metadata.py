@@ -52,6 +52,21 @@ def read(changes: Mapping[str, str | None] = NOTHING, **tensors: Any) -> ModelSp
             "bias=false proj_size=3 peephole=true",
         ),
         (
+            make_recurrent(RNG, "gru", 5, 7, gate_recurrent=True),
+            "recurrent cell=gru input_size=5 hidden_size=7 num_layers=1 direction=forward "
+            "bias=true gate_recurrent=true",
+        ),
+        (
+            make_recurrent(RNG, "lstm", 5, 7, gate_recurrent=True, bias=False),
+            "recurrent cell=lstm input_size=5 hidden_size=7 num_layers=1 direction=forward "
+            "bias=false gate_recurrent=true",
+        ),
+        (
+            make_recurrent(RNG, "rnn", 5, 7, nonlinearity="sigmoid", output_layer=3),
+            "recurrent cell=rnn input_size=5 hidden_size=7 num_layers=1 direction=forward "
+            "bias=true nonlinearity=sigmoid output_layer=3 output_nonlinearity=sigmoid",
+        ),
+        (
             make_linear(RNG, 256, 74, activation="softmax"),
             "linear in_features=256 out_features=74 bias=true activation=softmax",
         ),
@@ -124,6 +139,11 @@ GRU = (
         GRU + " reset_after=true",
         GRU + " proj_size=0",
         GRU + " nonlinearity=tanh",
+        GRU + " gate_recurrent=true",
+        GRU + " output_layer=2 output_nonlinearity=tanh",
+        GRU.replace("reset_after=true", "gate_recurrent=true"),
+        GRU.replace("reset_after=true", "gate_recurrent=false"),
+        GRU.replace("cell=gru", "cell=rnn").replace("reset_after", "gate_recurrent"),
         GRU + " ",
         GRU + "\n",
         " " + GRU,
@@ -178,6 +198,29 @@ def test_more_layers_than_tensors_are_refused_before_their_names_are_made() -> N
 def test_a_line_that_contradicts_the_tensors_is_refused(index: int, line: str) -> None:
     with pytest.raises(FormatError, match=rf"layer {index}|ModelSpec|Embedding"):
         read({f"rnn_native.layer.{index}": line})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("output_layer", "0"),
+        ("output_layer", "2"),
+        ("output_layer", "true"),
+        ("output_nonlinearity", "gelu"),
+        ("nonlinearity", "softmax"),
+        ("output_layer", None),
+        ("output_nonlinearity", None),
+    ],
+)
+def test_an_output_layer_that_is_not_there_is_refused(option: str, value: str | None) -> None:
+    spec = ModelSpec((make_recurrent(RNG, "rnn", 5, 7, output_layer=3),))
+    strings = md.to_metadata(spec)
+    pairs = strings["rnn_native.layer.0"].split(" ")
+    changed = f"{option}={value}" if value else ""
+    kept = [changed if pair.startswith(f"{option}=") else pair for pair in pairs]
+    strings["rnn_native.layer.0"] = " ".join(pair for pair in kept if pair)
+    with pytest.raises(FormatError, match="layer 0"):
+        md.from_metadata(strings, md.to_arrays(spec))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rnn_native.spec import ModelSpec
 
 LSTM = make_spec(np.random.default_rng(11), "lstm", out_features=2)
 GRU = make_spec(np.random.default_rng(11), "gru")
+GATES = make_spec(np.random.default_rng(11), "lstm", gate_recurrent=True)
 TWO = make_spec(np.random.default_rng(11), "lstm", num_recurrents=2)
 WORDS = make_spec(np.random.default_rng(11), "gru", num_embeddings=5)
 NONE = ModelSpec((make_linear(np.random.default_rng(11), 3, 2),))
@@ -52,6 +53,8 @@ REFUSED: list[tuple[str, type[RnnError], Any, Any, Any, Any]] = [
     ("lstm (h, c, c)", ShapeError, LSTM, X, (H, H, H), None),
     ("lstm c rank", ShapeError, LSTM, X, (H, H[0]), None),
     ("lstm c missing", DTypeError, LSTM, X, (H, None), None),
+    ("gates (h, c)", ShapeError, GATES, X, (H, H), None),
+    ("gates f features", ShapeError, GATES, X, (H, H, H, H[..., :3]), None),
     ("two layers, one state", ShapeError, TWO, X, ((H, H),), None),
     ("two layers, bare arrays", ShapeError, TWO, X, (H, H), None),
     ("state where there is none", ShapeError, NONE, X, H, None),

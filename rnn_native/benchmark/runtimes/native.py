@@ -1,4 +1,4 @@
-"""rnn_native itself: a stream for one step, a call for a sequence."""
+"""rnn_native itself: a call, which may use threads, or for one step a stream: less work."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def prepare(task: Task) -> Mapping[str, Form]:
     counts = state_counts(task.spec)
     model = Model(task.spec, num_threads=task.threads)
     state = None if task.states is None else unflatten(counts, task.states)
+    call = partial(model, task.x, state, num_threads=task.threads)
+    forms = {"model": Form(call, lambda got: [got[0], *flatten(counts, got[1])])}
     if not task.is_step or any(layer.direction != "forward" for layer in task.spec.recurrents):
-        call = partial(model, task.x, state, num_threads=task.threads)
-        return {"model": Form(call, lambda got: [got[0], *flatten(counts, got[1])])}
+        return forms
 
     stream = model.stream(task.x.shape[1])
     if state is not None:
@@ -33,4 +34,4 @@ def prepare(task: Task) -> Mapping[str, Form]:
     def arrays(y: Any) -> list[Any]:
         return [y[None], *flatten(counts, stream.state)]
 
-    return {"stream.step": Form(partial(stream.step, task.x[0]), arrays)}
+    return {"stream.step": Form(partial(stream.step, task.x[0]), arrays), **forms}

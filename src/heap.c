@@ -1,0 +1,24 @@
+#ifdef __linux__
+#define _DEFAULT_SOURCE /* madvise */
+#include <sys/mman.h>
+#endif
+
+#include "heap.h"
+
+#include <stdlib.h>
+
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+enum { huge_page = 2 * 1024 * 1024 };
+
+void *rnnat_heap_take(size_t size)
+{
+    void *block;
+    if (size < huge_page) return malloc(size);
+    if (posix_memalign(&block, huge_page, size) != 0) return NULL;
+    /* Of whole huge pages alone, for the rest would be unused. Refused, small ones serve as well. */
+    (void)madvise(block, size / huge_page * huge_page, MADV_HUGEPAGE);
+    return block;
+}
+#else
+void *rnnat_heap_take(size_t size) { return malloc(size); }
+#endif

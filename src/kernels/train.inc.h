@@ -51,9 +51,9 @@ static void FN(train_rnn_forward)(const rnnat_train_step *s)
 #define BODY(left)                                                                                 \
     do {                                                                                           \
         const VEC sum = FN(get)(a + u, left);                                                      \
-        const VEC v = s->activation == RNNAT_TANH   ? FN(tanh)(sum)                                \
+        const VEC v = s->activation == RNNAT_TANH   ? FN(tanh_of)(sum)                             \
                       : s->activation == RNNAT_RELU ? FN(relu)(sum)                                \
-                                                    : FN(sigmoid)(sum);                            \
+                                                    : FN(sigmoid_of)(sum);                         \
         FN(put)(h + u, left, v);                                                                   \
         FN(put)(out + u, left, v);                                                                 \
     } while (0)
@@ -103,10 +103,10 @@ static void FN(train_gru_forward)(const rnnat_train_step *s)
         }
 #define BODY(left)                                                                                 \
     do {                                                                                           \
-        const VEC reset = FN(sigmoid)(FN(get)(g + H + u, left));                                   \
-        const VEC z = FN(sigmoid)(FN(get)(g + 2 * H + u, left));                                   \
+        const VEC reset = FN(sigmoid_of)(FN(get)(g + H + u, left));                                \
+        const VEC z = FN(sigmoid_of)(FN(get)(g + 2 * H + u, left));                                \
         const VEC q = FN(get)(g + 3 * H + u, left);                                                \
-        const VEC n = FN(tanh)(FN(fma)(reset, q, FN(get)(g + u, left)));                           \
+        const VEC n = FN(tanh_of)(FN(fma)(reset, q, FN(get)(g + u, left)));                        \
         const VEC v = FN(fma)(z, FN(sub)(FN(get)(before + u, left), n), n);                        \
         FN(put)(g + u, left, n);                                                                   \
         FN(put)(g + H + u, left, reset);                                                           \
@@ -161,9 +161,9 @@ static void FN(train_gru_gates_forward)(const rnnat_train_step *s)
         const REAL *const before = ROW(s->h_prev, s->state_stride);
 #define BODY(left)                                                                                 \
     do {                                                                                           \
-        const VEC reset = FN(sigmoid)(FN(get)(g + H + u, left));                                   \
+        const VEC reset = FN(sigmoid_of)(FN(get)(g + H + u, left));                                \
         FN(put)(g + H + u, left, reset);                                                           \
-        FN(put)(g + 2 * H + u, left, FN(sigmoid)(FN(get)(g + 2 * H + u, left)));                   \
+        FN(put)(g + 2 * H + u, left, FN(sigmoid_of)(FN(get)(g + 2 * H + u, left)));                \
         FN(put)(rh + u, left, FN(mul)(reset, FN(get)(before + u, left)));                          \
     } while (0)
         FOR_UNITS(BODY);
@@ -185,7 +185,7 @@ static void FN(train_gru_new_forward)(const rnnat_train_step *s)
         }
 #define BODY(left)                                                                                 \
     do {                                                                                           \
-        const VEC n = FN(tanh)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);            \
+        const VEC n = FN(tanh_of)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);         \
         const VEC v = FN(fma)(z, FN(sub)(FN(get)(before + u, left), n), n);                        \
         FN(put)(g + u, left, n);                                                                   \
         FN(put)(h + u, left, v);                                                                   \
@@ -254,7 +254,7 @@ static void FN(train_gate_gru_new_forward)(const rnnat_train_step *s)
         }
 #define BODY(left)                                                                                 \
     do {                                                                                           \
-        const VEC n = FN(tanh)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);            \
+        const VEC n = FN(tanh_of)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);         \
         const VEC hp = FN(get)(before + u, left), v = FN(fma)(z, FN(sub)(n, hp), hp);              \
         FN(put)(g + u, left, n);                                                                   \
         FN(put)(z_next + u, left, z);                                                              \
@@ -321,17 +321,17 @@ static void FN(train_lstm_forward)(const rnnat_train_step *s)
         const VEC before = FN(get)(c_prev + u, left);                                              \
         VEC i = FN(get)(a + u, left), f = FN(get)(a + H + u, left);                                \
         VEC o = FN(get)(a + 3 * H + u, left);                                                      \
-        const VEC g = FN(tanh)(FN(get)(a + 2 * H + u, left));                                      \
+        const VEC g = FN(tanh_of)(FN(get)(a + 2 * H + u, left));                                   \
         if (w) {                                                                                   \
             i = FN(fma)(FN(get)(w + u, left), before, i);                                          \
             f = FN(fma)(FN(get)(w + H + u, left), before, f);                                      \
         }                                                                                          \
-        i = FN(sigmoid)(i);                                                                        \
-        f = FN(sigmoid)(f);                                                                        \
+        i = FN(sigmoid_of)(i);                                                                     \
+        f = FN(sigmoid_of)(f);                                                                     \
         const VEC c = FN(fma)(f, before, FN(mul)(i, g));                                           \
         if (w) o = FN(fma)(FN(get)(w + 2 * H + u, left), c, o);                                    \
-        o = FN(sigmoid)(o);                                                                        \
-        const VEC v = FN(mul)(o, FN(tanh)(c));                                                     \
+        o = FN(sigmoid_of)(o);                                                                     \
+        const VEC v = FN(mul)(o, FN(tanh_of)(c));                                                  \
         FN(put)(a + u, left, i);                                                                   \
         FN(put)(a + H + u, left, f);                                                               \
         FN(put)(a + 2 * H + u, left, g);                                                           \
@@ -369,7 +369,7 @@ static void FN(train_lstm_backward)(const rnnat_train_step *s)
     do {                                                                                           \
         const VEC i = FN(get)(a + u, left), f = FN(get)(a + H + u, left);                          \
         const VEC g = FN(get)(a + 2 * H + u, left), o = FN(get)(a + 3 * H + u, left);              \
-        const VEC d = FN(dh_of)(dy, dh, u, left), t = FN(tanh)(FN(get)(c_next + u, left));         \
+        const VEC d = FN(dh_of)(dy, dh, u, left), t = FN(tanh_of)(FN(get)(c_next + u, left));      \
         const VEC dout = FN(mul)(FN(mul)(d, t), FN(sigmoid_slope)(o));                             \
         VEC dc = FN(fma)(FN(mul)(d, o), FN(tanh_slope)(t), FN(get)(dc_row + u, left));             \
         if (w) dc = FN(fma)(dout, FN(get)(w + 2 * H + u, left), dc);                               \

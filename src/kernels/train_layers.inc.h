@@ -1,6 +1,27 @@
-/* What training calculates elementwise outside of the cells: around a projection, behind a linear
- * layer, dropout. Part of train.inc.h, whose helpers it uses.
+/* What training calculates elementwise outside of a cell's step: sums behind peepholes, around
+ * a projection, behind a linear layer, dropout. Part of train.inc.h, whose helpers it uses.
  */
+
+static void FN(train_peephole)(void *sums, int32_t hidden, int32_t first, int32_t last,
+                               const void *dgates, ptrdiff_t stride, const void *c_prev,
+                               const void *c_next, int32_t first_step, int32_t steps, int32_t batch,
+                               const int32_t *lengths)
+{
+    REAL *const i = sums, *const f = i + hidden, *const o = f + hidden;
+    for (int32_t t = 0; t < steps; ++t)
+        for (int32_t b = 0; b < batch; ++b) {
+            if (lengths && first_step + t >= lengths[b]) continue;
+            const ptrdiff_t r = (ptrdiff_t)t * batch + b;
+            const REAL *const dg = (const REAL *)dgates + r * stride;
+            const REAL *const before = (const REAL *)c_prev + r * hidden;
+            const REAL *const after = (const REAL *)c_next + r * hidden;
+            for (int32_t u = first; u < last; ++u) {
+                i[u] += dg[u] * before[u];
+                f[u] += dg[hidden + u] * before[u];
+                o[u] += dg[3 * hidden + u] * after[u];
+            }
+        }
+}
 
 /* ---- around a projection ---- */
 

@@ -19,16 +19,8 @@ static const struct {
 } variants[] = {
     {"tanh", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH}},
     {"relu", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_RELU}},
-    {"sigmoid, output",
-     {.cell = RNNAT_CELL_RNN,
-      .activation = RNNAT_SIGMOID,
-      .output_layer = 9,
-      .output_activation = RNNAT_SIGMOID}},
-    {"tanh, output",
-     {.cell = RNNAT_CELL_RNN,
-      .activation = RNNAT_TANH,
-      .output_layer = 19,
-      .output_activation = RNNAT_TANH}},
+    {"output 9", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_SIGMOID, .output_layer = 9}},
+    {"output 19", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH, .output_layer = 19}},
     {"gru after", {.cell = RNNAT_CELL_GRU, .reset_after = true}},
     {"gru before", {.cell = RNNAT_CELL_GRU}},
     {"lstm", {.cell = RNNAT_CELL_LSTM}},
@@ -39,7 +31,6 @@ static const struct {
     {"gate lstm", {.cell = RNNAT_CELL_LSTM, .gate_recurrent = true}},
 };
 enum { NUM_VARIANTS = sizeof variants / sizeof *variants, NUM_DIRECTIONS = 3 };
-
 /* Of each variant and direction. The thread sanitizer takes thirty times as long and has nothing to
  * find here: it knows no OpenMP, so that nothing runs at once. */
 #if defined(__SANITIZE_THREAD__)
@@ -96,11 +87,10 @@ static expected expect(const test_model *model, const test_inputs *in)
         e.finals[s] = take_numbers(in->rows[s] * in->batch * in->features[s]);
     naive_run(model, in, e.y, e.finals);
     name_case("naive", 1, model, in);
-    CHECK_CASE(largest(e.y, y_count) * 0x1p-28 < 1e-12, case_name);
+    double most = largest(e.y, y_count);
     for (int32_t s = 0; s < in->num_states; ++s)
-        CHECK_CASE(largest(e.finals[s], in->rows[s] * in->batch * in->features[s]) * 0x1p-28 <
-                       1e-12,
-                   case_name);
+        most = fmax(most, largest(e.finals[s], in->rows[s] * in->batch * in->features[s]));
+    CHECK_CASE(most * 0x1p-28 < 1e-12, case_name);
     return e;
 }
 
@@ -208,6 +198,7 @@ static rnnat_layer_text recurrent(int variant, rnnat_direction direction, int32_
     layer.num_layers = layers;
     layer.direction = direction;
     layer.bias = bias;
+    layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
     if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
     return layer;
 }
@@ -352,8 +343,8 @@ static void test_extremes(int variant)
     test_model model;
     test_model_start(&model, random);
     test_model_add(&model, recurrent(variant, RNNAT_BIDIRECTIONAL, 3, 9, 1, true));
-    const bool relu = model.layers[0].activation == RNNAT_RELU;
-    const int32_t width = test_layer_output(&model.layers[0]), rows = relu ? 3 : 9, steps = 4;
+    const int32_t rows = model.layers[0].activation == RNNAT_RELU ? 3 : 9, steps = 4;
+    const int32_t width = test_layer_output(&model.layers[0]);
     test_inputs in = test_inputs_make(&model, &random, steps, rows, false, true);
     for (int32_t b = 0; b < rows; ++b) in.x[(rows + b) * in.width] = extremes[b];
     naive_number *const y = take_numbers(steps * rows * width), *finals[MAX_STATES] = {0};

@@ -1,5 +1,8 @@
 """Recurrent networks (RNN, GRU, LSTM) on a CPU, from PyTorch, ONNX or Keras to NumPy arrays."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from . import reference
 from ._core import Stream, get_num_threads, isa, set_num_threads, version
 from .config import show_config
@@ -48,4 +51,12 @@ __all__ = [
     "reference",
     "set_num_threads",
     "show_config",
+    "train",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """``rn.train`` is imported when it is first used."""
+    if name == "train":
+        return _import_module(".train", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

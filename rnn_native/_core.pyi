@@ -47,6 +47,46 @@ class Stream:
     @state.setter
     def state(self, value: Any) -> None: ...
 
+@final
+class CoreTape:
+    time: int
+    batch: int
+    @property
+    def nbytes(self) -> int: ...
+
+@final
+class CoreNet:
+    weights: tuple[NDArray[Any], ...]
+    state_shapes: tuple[tuple[int, int], ...]
+    dtype: np.dtype[Any]
+    def __init__(
+        self,
+        texts: list[bytes],
+        dtype: int,
+        weights: tuple[NDArray[Any], ...],
+        state_shapes: tuple[tuple[int, int], ...],
+        takes_indices: bool,
+        input_size: int,
+        output_size: int,
+    ) -> None: ...
+    def update(self) -> None: ...
+    def forward(
+        self,
+        x: ArrayLike,
+        states: Sequence[ArrayLike] | None,
+        lengths: ArrayLike | None,
+        dropout: float,
+        seed: int | None,
+        num_threads: int,
+    ) -> tuple[NDArray[Any], list[NDArray[Any]], CoreTape]: ...
+    def backward(
+        self,
+        tape: CoreTape,
+        dy: ArrayLike,
+        dstates: Sequence[ArrayLike] | None,
+        num_threads: int,
+    ) -> tuple[NDArray[Any] | None, list[NDArray[Any]], list[NDArray[Any]]]: ...
+
 def version() -> str: ...
 def isas() -> list[tuple[str, bool, bool]]: ...
 def isa() -> str: ...

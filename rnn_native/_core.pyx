@@ -4,7 +4,7 @@
 cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.stdint cimport int32_t, uintptr_t
+from libc.stdint cimport int32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 from ._crnn cimport *
@@ -129,6 +129,20 @@ cdef cnp.ndarray as_lengths(object lengths, Py_ssize_t batch, Py_ssize_t time):
     return array.astype(np.int32)
 
 
+cdef _raise_index(x, lengths, int32_t input_size, bint batch_first):
+    """Says which index of x, of those that count, does not exist."""
+    given = np.asarray(x)
+    wrong = (given < 0) | (given >= input_size)
+    if lengths is not None:
+        steps = np.arange(given.shape[1 if batch_first else 0])
+        counts = steps[:, None] < np.asarray(lengths)
+        wrong &= counts.T if batch_first else counts
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    raise ShapeError(
+        f"x{list(where)}: expected an index from 0 to {input_size - 1}, got {given[where]}"
+    )
+
+
 def as_num_threads(num_threads):
     """A stated number of threads, or 0 for None; anything else raises ``OptionError``."""
     if num_threads is None:
@@ -223,20 +237,6 @@ cdef class CoreModel:
             raise ShapeError(f"x: expected shape {expected}, got {np.shape(x)}")
         return array
 
-    cdef _raise_index(self, x, lengths, bint batch_first):
-        """Says which index of x, of those that count, does not exist."""
-        given = np.asarray(x)
-        wrong = (given < 0) | (given >= self._info.input_size)
-        if lengths is not None:
-            steps = np.arange(given.shape[1 if batch_first else 0])
-            counts = steps[:, None] < np.asarray(lengths)
-            wrong &= counts.T if batch_first else counts
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ShapeError(
-            f"x{list(where)}: expected an index from 0 to {self._info.input_size - 1}, "
-            f"got {given[where]}"
-        )
-
     cdef list _states(self, states, Py_ssize_t batch):
         if len(states) != self._info.num_states:
             raise ShapeError(
@@ -310,7 +310,7 @@ cdef class CoreModel:
         status = self._run(&run)
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                self._raise_index(x, lengths, batch_first)
+                _raise_index(x, lengths, self._info.input_size, batch_first)
             check(status, "run")
         return y, results
 
@@ -477,6 +477,8 @@ cdef class Stream:
             rnnat_stream_set_state(self._stream, i, cnp.PyArray_DATA(array))
         self._busy = False
 
+
+include "_train.pxi"
 
 # ---- the library ----
 

@@ -119,3 +119,44 @@ cdef extern from "gemm/blas.h" nogil:
     bint rnnat_blas_use(const rnnat_blas_library *)
     bint rnnat_blas_available()
     const char *rnnat_blas_name()
+
+
+cdef extern from "train/train.h" nogil:
+    ctypedef struct rnnat_net:
+        pass
+
+    ctypedef struct rnnat_net_layers:
+        int32_t count
+        const char **texts
+        int32_t dtype
+
+    ctypedef struct rnnat_train_forward:
+        int32_t time
+        int32_t batch
+        int32_t num_threads
+        const void *x
+        const int32_t *indices
+        const int32_t *lengths
+        const void **state_in
+        void **state_out
+        void *y
+        double dropout
+        uint64_t seed
+
+    ctypedef struct rnnat_train_backward:
+        int32_t num_threads
+        const void *dy
+        const void **dstate
+        void *dx
+        void **dstate_in
+        void **grads
+
+    rnnat_status rnnat_net_size(const rnnat_net_layers *, size_t *)
+    rnnat_status rnnat_net_init(void *, size_t, const rnnat_net_layers *, const void **,
+                                rnnat_net **)
+    void rnnat_net_update(rnnat_net *)
+    rnnat_status rnnat_train_size(const rnnat_net *, int32_t, int32_t, int32_t, size_t *, size_t *)
+    rnnat_status rnnat_train_run_forward(const rnnat_net *, const rnnat_train_forward *, void *,
+                                         size_t)
+    rnnat_status rnnat_train_run_backward(const rnnat_net *, const rnnat_train_backward *,
+                                          const void *, void *, size_t)

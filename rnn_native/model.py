@@ -185,6 +185,12 @@ class Model:
         return self._batch_first
 
     @property
+    def num_threads(self) -> int | None:
+        """Threads that a call may use, as stated at construction; None: as many as
+        :func:`get_num_threads` tells."""
+        return self._num_threads
+
+    @property
     def matmul(self) -> str:
         """Who multiplies matrices: ``"packed"`` or ``"blas"``."""
         return str(self._core.info["matmul"])

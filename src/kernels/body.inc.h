@@ -16,7 +16,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "kernels.h"
+#include "train.h"
 
 #undef REAL
 #undef VEC
@@ -49,7 +49,10 @@ enum {
     max_rows = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
     max_vectors = 9,
     rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
-    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4
+    rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    train_vectors = 2, /* of a block of training's products, and its rows: */
+    train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,
+    train_depth = 256 /* k of such a block, while its panel stays in the first-level cache */
 };
 
 /* Cuts `rows` into the fewest blocks of at most `most`, as even as can be: the next one's size. */
@@ -70,3 +73,8 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 #include "activations.inc.h"
 #include "gemm.inc.h"
 #include "step.inc.h"
+#if RNNAT_TRAIN
+#include "train_gemm.inc.h"
+
+#include "train.inc.h"
+#endif

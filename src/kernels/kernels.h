@@ -60,6 +60,7 @@ typedef struct rnnat_kernels {
     const char *isa;
     int32_t lanes; /* elements of a vector */
     int32_t elem; /* bytes of an element */
+    const struct rnnat_train_kernels *train; /* kernels/train.h; NULL: compiled without */
     void (*gemm)(const rnnat_gemm_args *args);
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
     void (*rnn)(const rnnat_step *step);

@@ -1,5 +1,6 @@
 #include "vec_neon.h"
 
 #define RNNAT_TABLE rnnat_kernels_neon
+#define RNNAT_TRAIN_TABLE rnnat_train_neon
 #define RNNAT_ISA_NAME "neon"
 #include "table.inc.h"

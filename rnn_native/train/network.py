@@ -1,0 +1,216 @@
+"""Network: a ModelSpec whose weights may change, with its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .._core import CoreNet, as_num_threads
+from ..errors import OptionError
+from ..formats.metadata import describe
+from ..model import as_dtype
+from ..spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from ..states import State, flatten, state_counts, unflatten
+from .tape import Gradients, Tape
+
+
+class Network:
+    """The mutable counterpart of a Model: weights in plain arrays, and gradients of a loss.
+
+    Parameters
+    ----------
+    spec
+        The layers, and the weights to begin with; they are copied.
+    dtype
+        ``"float32"`` or ``"float64"``: the type of the weights, of what is computed in and of all
+        results.
+    num_threads
+        How many threads a call may use; None: what :func:`get_num_threads` tells at the time of
+        the call. Results have the same bits for any number.
+
+    Raises
+    ------
+    OptionError
+        An option has an unknown value.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, dtype: DTypeLike = "float32", num_threads: int | None = None
+    ) -> None:
+        if not isinstance(spec, ModelSpec):
+            raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
+        self._num_threads = as_num_threads(num_threads)
+        self._dtype = as_dtype(dtype)
+        self._layers = spec.layers
+        weights: dict[str, NDArray[Any]] = {}
+        for index, layer in enumerate(spec.layers):
+            for name, array in layer.arrays.items():
+                weights[f"{index}.{name}"] = np.array(array, dtype=self._dtype, order="C")
+        self._weights = weights
+        self._state_counts = state_counts(spec)
+        self._generation = 0
+        self._core = CoreNet(
+            [describe(layer).encode() for layer in spec.layers],
+            int(self._dtype == np.float64),
+            tuple(weights.values()),
+            tuple(
+                (layer.num_layers * layer.num_directions, size)
+                for layer in spec.recurrents
+                for size in layer.state_sizes
+            ),
+            spec.takes_indices,
+            spec.input_size,
+            spec.output_size,
+        )
+
+    @property
+    def weights(self) -> Mapping[str, NDArray[Any]]:
+        """The weights by name, ``"0.weight_ih_l0"``, to be changed in place; then :meth:`update`.
+        The mapping itself is read-only."""
+        return MappingProxyType(self._weights)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of weights, computation and results."""
+        return self._dtype
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The layers with copies of the present weights: ``rn.Model(net.spec)`` runs them."""
+        return ModelSpec(tuple(self._layer(i, layer) for i, layer in enumerate(self._layers)))
+
+    def _layer(self, index: int, layer: Layer) -> Layer:
+        present = {name: self._weights[f"{index}.{name}"] for name in layer.arrays}
+        if isinstance(layer, Recurrent):
+            return Recurrent(weights=present, **layer.options)
+        if isinstance(layer, Linear):
+            return Linear(present["weight"], present.get("bias"), layer.activation)
+        return Embedding(present["weight"])
+
+    def update(self) -> None:
+        """Take the weights as they now are. Tapes from before are refused from here on."""
+        self._generation += 1
+        self._core.update()
+
+    def forward(
+        self,
+        x: ArrayLike,
+        state: Any = None,
+        lengths: ArrayLike | None = None,
+        dropout: float = 0.0,
+        seed: int | None = None,
+    ) -> tuple[NDArray[Any], State, Tape]:
+        """Run whole sequences and keep what their gradient needs.
+
+        Parameters
+        ----------
+        x
+            [time, batch, input_size]; integers [time, batch] where the first layer is an
+            Embedding.
+        state
+            Where to start: what a call returned before, or None for zeros.
+        lengths
+            Steps of each row that count, [batch], each 0 to time; None: all.
+        dropout
+            Between the layers of one stacked Recurrent, not after its last: each output becomes
+            zero with this probability and is scaled by 1 / (1 - dropout) otherwise; 0 <= dropout
+            < 1.
+        seed
+            Of the dropout's mask, 0 to 2**64 - 1, which is the same for any number of threads.
+
+        Returns
+        -------
+        y
+            [time, batch, output_size]; zero past a row's length.
+        state
+            The state after each row's last step, in the form :class:`Model` gives it.
+        tape
+            For :meth:`backward`.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+            An argument has the wrong shape, a value out of range or a type that makes no sense.
+        OptionError
+            ``dropout`` is not in its range, or greater than 0 without a seed.
+        """
+        return self._forward(x, state, lengths, dropout, seed, False, "")
+
+    def _forward(
+        self,
+        x: ArrayLike,
+        state: Any,
+        lengths: ArrayLike | None,
+        dropout: float,
+        seed: int | None,
+        batch_first: bool,
+        prefix: str,
+    ) -> tuple[NDArray[Any], State, Tape]:
+        rate, seed = _dropout(dropout, seed)
+        if batch_first and np.ndim(x) > 1:
+            x = np.swapaxes(np.asarray(x), 0, 1)
+        arrays = None if state is None else flatten(self._state_counts, state)
+        y, states, core = self._core.forward(x, arrays, lengths, rate, seed, self._num_threads)
+        if batch_first:
+            y = np.ascontiguousarray(np.swapaxes(y, 0, 1))
+        tape = Tape(self, core, self._generation, batch_first, prefix)
+        return y, unflatten(self._state_counts, states), tape
+
+    def backward(self, tape: Tape, dy: ArrayLike, dstate: Any = None) -> Gradients:
+        """The gradients of a loss.
+
+        Parameters
+        ----------
+        tape
+            From :meth:`forward` of this network, since its last :meth:`update`.
+        dy
+            The loss's gradient with respect to y, of y's shape; what lies past a row's length is
+            not looked at.
+        dstate
+            Its gradient with respect to the state that forward returned, in the form of a state;
+            None: zero. For truncated back-propagation: ``grads.state`` of what came after.
+
+        Raises
+        ------
+        ShapeError, DTypeError
+            dy or dstate has the wrong shape or type.
+        OptionError
+            The tape is another network's, or older than the last update.
+        """
+        if not isinstance(tape, Tape):
+            raise OptionError(f"tape: expected a Tape, got {type(tape).__name__}")
+        if tape.network is not self:
+            raise OptionError("tape: expected one of this network, got another network's")
+        if tape._generation != self._generation:
+            raise OptionError("tape: the weights were updated after it was made; run forward again")
+        if tape._batch_first and np.ndim(dy) > 1:
+            dy = np.swapaxes(np.asarray(dy), 0, 1)
+        arrays = None if dstate is None else flatten(self._state_counts, dstate)
+        dx, states, grads = self._core.backward(tape._core, dy, arrays, self._num_threads)
+        if tape._batch_first and dx is not None:
+            dx = np.ascontiguousarray(np.swapaxes(dx, 0, 1))
+        names = (name.removeprefix(tape._prefix) for name in self._weights)
+        return Gradients(
+            dx, unflatten(self._state_counts, states), dict(zip(names, grads, strict=True))
+        )
+
+    def __repr__(self) -> str:
+        count = sum(array.size for array in self._weights.values())
+        return f"Network({len(self._layers)} layers, {count} parameters, {self._dtype.name})"
+
+
+def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:
+    number = isinstance(dropout, (int, float, np.integer, np.floating))
+    if not number or isinstance(dropout, bool) or not 0 <= dropout < 1:
+        raise OptionError(f"dropout: expected a number, 0 <= dropout < 1, got {dropout!r}")
+    if seed is None:
+        if dropout > 0:
+            raise OptionError("seed: expected an integer where dropout is greater than 0, got None")
+        return float(dropout), None
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
+        raise OptionError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
+    return float(dropout), int(seed)

@@ -1,0 +1,260 @@
+/* The two products of training and their packing. Part of body.inc.h. */
+
+#define PANEL (train_vectors * LANES)
+
+/* Walks rows addressed in two levels, one after the other. */
+typedef struct FN(row_walk) {
+    REAL *at;
+    ptrdiff_t stride, jump;
+    int32_t left, inner;
+} FN(row_walk);
+
+INLINE FN(row_walk) FN(walk)(const rnnat_rows *rows)
+{
+    return (FN(row_walk)){.at = (REAL *)rows->base,
+                          .stride = rows->inner_stride,
+                          .jump = rows->outer_stride - rows->inner * rows->inner_stride,
+                          .left = rows->inner,
+                          .inner = rows->inner};
+}
+
+INLINE REAL *FN(next_row)(FN(row_walk) * w)
+{
+    REAL *const row = w->at;
+    w->at += w->stride;
+    if (--w->left == 0) {
+        w->at += w->jump;
+        w->left = w->inner;
+    }
+    return row;
+}
+
+/* The first `left` of a vector, or all of it. */
+INLINE VEC FN(get)(const REAL *p, int32_t left)
+{
+    return left < LANES ? FN(load_first)(p, left, FN(set1)(0)) : FN(load)(p);
+}
+INLINE void FN(put)(REAL *p, int32_t left, VEC v)
+{
+    if (left < LANES)
+        FN(store_first)(p, left, v);
+    else
+        FN(store)(p, v);
+}
+
+/* acc += a b over k, where row r of `a` is at a[r] and steps by `step`. */
+INLINE void FN(train_sums)(VEC acc[][train_vectors], const REAL *const *a, ptrdiff_t step,
+                           const REAL *b, int32_t k, const int rows)
+{
+    for (ptrdiff_t i = 0; i < k; ++i) {
+        VEC w[train_vectors];
+        UNROLL for (int v = 0; v < train_vectors; ++v) w[v] = FN(load)(b + i * PANEL + v * LANES);
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            const VEC x = FN(set1)(a[r][i * step]);
+            UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
+        }
+    }
+}
+
+/* Rows of one panel for k = from .. to - 1. */
+INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, FN(row_walk) * cs,
+                                 const REAL *b, int32_t column, int32_t from, int32_t to,
+                                 const int rows)
+{
+    const REAL *a[train_height];
+    REAL *c[train_height];
+    VEC acc[train_height][train_vectors];
+    const int32_t left = g->n - column;
+    UNROLL for (int r = 0; r < rows; ++r)
+    {
+        a[r] = FN(next_row)(as) + from;
+        c[r] = FN(next_row)(cs) + column;
+    }
+    if (g->add || from) {
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] =
+                left > v * LANES ? FN(get)(c[r] + v * LANES, left - v * LANES) : FN(set1)(0);
+        }
+    } else {
+        UNROLL for (int v = 0; v < train_vectors; ++v)
+        {
+            const VEC start =
+                g->bias ? FN(load)((const REAL *)g->bias + column + v * LANES) : FN(set1)(0);
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
+        }
+    }
+    FN(train_sums)(acc, a, 1, b + (ptrdiff_t)from * PANEL, to - from, rows);
+    UNROLL for (int r = 0; r < rows; ++r)
+    {
+        UNROLL for (int v = 0; v < train_vectors; ++v) if (left > v * LANES)
+            FN(put)(c[r] + v * LANES, left - v * LANES, acc[r][v]);
+    }
+}
+
+#define TRAIN_CASE(R)                                                                              \
+    case R:                                                                                        \
+        if (R <= train_height)                                                                     \
+            FN(train_gemm_block)(g, &a, &c, b, column, from, to, R <= train_height ? R : 1);       \
+        break
+
+/* Pieces of k whose panel stays in the first-level cache, over all rows. */
+static void FN(train_gemm)(const rnnat_train_gemm *g)
+{
+    for (int32_t from = 0; from < g->k; from += train_depth) {
+        const int32_t to = g->k - from < train_depth ? g->k : from + train_depth;
+        for (int32_t column = 0; column < g->n; column += PANEL) {
+            const REAL *const b = (const REAL *)g->b + (ptrdiff_t)column * g->k;
+            FN(row_walk) a = FN(walk)(&g->a), c = FN(walk)(&g->c);
+            for (int32_t row = 0; row < g->m;) {
+                const int32_t rows = next_block(g->m - row, train_height);
+                switch (rows) {
+                    TRAIN_CASE(1);
+                    TRAIN_CASE(2);
+                    TRAIN_CASE(3);
+                    TRAIN_CASE(4);
+                    TRAIN_CASE(5);
+                    TRAIN_CASE(6);
+                    TRAIN_CASE(7);
+                    TRAIN_CASE(8);
+                    TRAIN_CASE(9);
+                    TRAIN_CASE(10);
+                    TRAIN_CASE(11);
+                    TRAIN_CASE(12);
+                }
+                row += rows;
+            }
+        }
+    }
+}
+
+#undef TRAIN_CASE
+
+/* Copies one panel of b, so that its rows follow each other. */
+INLINE void FN(train_outer_panel)(const rnnat_train_outer *o, int32_t column, int32_t from,
+                                  int32_t to)
+{
+    const int32_t left = o->n - column;
+    REAL *panel = o->panel;
+    for (int32_t k = from; k < to; ++k, panel += PANEL) {
+        const REAL *const row = (const REAL *)o->b + k * o->b_stride + column;
+        UNROLL for (int v = 0; v < train_vectors; ++v)
+            FN(store)(panel + v * LANES,
+                      left > v * LANES ? FN(get)(row + v * LANES, left - v * LANES) : FN(set1)(0));
+    }
+}
+
+static void FN(train_outer)(const rnnat_train_outer *o)
+{
+    for (int32_t from = 0; from < o->k; from += train_depth) {
+        const int32_t to = o->k - from < train_depth ? o->k : from + train_depth;
+        for (int32_t p = o->first_panel; p < o->last_panel; ++p) {
+            FN(train_outer_panel)(o, p * PANEL, from, to);
+            for (int32_t m = 0; m < o->m; m += train_height) {
+                const REAL *const panel =
+                    (const REAL *)o->a + (ptrdiff_t)m * o->depth + (ptrdiff_t)from * train_height;
+                REAL *const c = (REAL *)o->c + m * o->c_stride + p * PANEL;
+                const REAL *a[train_height];
+                VEC acc[train_height][train_vectors];
+                const int32_t add = o->add || from;
+                UNROLL for (int r = 0; r < train_height; ++r)
+                {
+                    a[r] = panel + r;
+                    UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] =
+                        add ? FN(load)(c + r * o->c_stride + v * LANES) : FN(set1)(0);
+                }
+                FN(train_sums)(acc, a, train_height, o->panel, to - from, train_height);
+                UNROLL for (int r = 0; r < train_height; ++r)
+                {
+                    UNROLL for (int v = 0; v < train_vectors; ++v)
+                        FN(store)(c + r * o->c_stride + v * LANES, acc[r][v]);
+                }
+            }
+        }
+    }
+}
+
+/* Where column `column` of a packed matrix begins. */
+INLINE REAL *FN(packed_column)(void *dst, int32_t depth, int32_t column)
+{
+    return (REAL *)dst + (ptrdiff_t)(column / PANEL) * PANEL * depth + column % PANEL;
+}
+
+static void FN(train_pack)(void *dst, int32_t depth, int32_t row, int32_t column, const void *src,
+                           ptrdiff_t ld, int32_t k, int32_t n)
+{
+    for (int32_t j = 0; j < n;) {
+        const int32_t room = PANEL - (column + j) % PANEL, count = n - j < room ? n - j : room;
+        REAL *to = FN(packed_column)(dst, depth, column + j) + (ptrdiff_t)row * PANEL;
+        const REAL *from = (const REAL *)src + j;
+        for (int32_t i = 0; i < k; ++i, to += PANEL, from += ld)
+            for (int32_t c = 0; c < count; ++c) to[c] = from[c];
+        j += count;
+    }
+}
+
+static void FN(train_pack_transposed)(void *dst, int32_t depth, int32_t row, int32_t column,
+                                      const void *src, ptrdiff_t ld, int32_t k, int32_t n)
+{
+    for (int32_t j = 0; j < n;) {
+        const int32_t room = PANEL - (column + j) % PANEL, count = n - j < room ? n - j : room;
+        REAL *to = FN(packed_column)(dst, depth, column + j) + (ptrdiff_t)row * PANEL;
+        const REAL *from = (const REAL *)src + j * ld;
+        for (int32_t i = 0; i < k; ++i, to += PANEL, ++from)
+            for (int32_t c = 0; c < count; ++c) to[c] = from[c * ld];
+        j += count;
+    }
+}
+
+static void FN(train_sum_vectors)(void *dst, const void *a, const void *b, int32_t n)
+{
+    REAL *const to = dst;
+    for (int32_t i = 0; i < n; ++i)
+        to[i] = (a ? ((const REAL *)a)[i] : 0) + (b ? ((const REAL *)b)[i] : 0);
+}
+
+static void FN(train_pack_columns)(void *dst, int32_t depth, int32_t first, int32_t column,
+                                   const void *src, ptrdiff_t stride, int32_t rows, int32_t n,
+                                   int32_t step, const int32_t *lengths)
+{
+    for (int32_t r = 0; r < rows; ++r) {
+        const REAL *const from = src ? (const REAL *)src + r * stride : NULL;
+        const int32_t valid = !lengths || step < lengths[r];
+        for (int32_t j = 0; j < n;) {
+            const int32_t at = (column + j) % train_height;
+            const int32_t room = train_height - at, count = n - j < room ? n - j : room;
+            REAL *const to = (REAL *)dst + (ptrdiff_t)(column + j - at) * depth +
+                             (ptrdiff_t)(first + r) * train_height + at;
+            if (!valid) {
+                for (int32_t c = 0; c < count; ++c) to[c] = 0;
+            } else if (!from) {
+                for (int32_t c = 0; c < count; ++c) to[c] = 1;
+            } else if (count == train_height) {
+                UNROLL for (int32_t c = 0; c < train_height; ++c) to[c] = from[j + c];
+            } else {
+                for (int32_t c = 0; c < count; ++c) to[c] = from[j + c];
+            }
+            j += count;
+        }
+    }
+}
+
+static void FN(train_transpose)(void *dst, ptrdiff_t ld, const void *src, ptrdiff_t stride,
+                                int32_t m, int32_t n)
+{
+    for (int32_t j = 0; j < n; ++j) {
+        REAL *const to = (REAL *)dst + j * ld;
+        const REAL *const from = (const REAL *)src + j;
+        for (int32_t i = 0; i < m; ++i) to[i] = from[i * stride];
+    }
+}
+
+static void FN(train_add_row)(void *dst, const void *src, int32_t n)
+{
+    REAL *const to = dst;
+    const REAL *const from = src;
+    for (int32_t j = 0; j < n; ++j) to[j] += from[j];
+}
+
+#undef PANEL

@@ -1,0 +1,202 @@
+#include "gradient.h"
+
+#include <string.h>
+
+static int32_t round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
+
+/* Columns of all sources of a product. */
+static int32_t height_of(const rnnat_product *product)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < product->num_sources; ++i) n += product->sources[i].n;
+    return n;
+}
+
+/* Elements of a product's packed columns, and of its sums. */
+static size_t columns_size(const rnnat_net *net, const rnnat_product *product, int32_t depth)
+{
+    return (size_t)round_up(height_of(product), net->train->height) * (size_t)depth;
+}
+static size_t sums_size(const rnnat_net *net, const rnnat_product *product)
+{
+    return (size_t)round_up(height_of(product), net->train->height) *
+           (size_t)rnnat_net_pad(net, product->columns);
+}
+
+static size_t most(size_t a, size_t b) { return a > b ? a : b; }
+
+void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int32_t batch,
+                          int32_t threads, rnnat_gradient_scratch *scratch)
+{
+    const size_t elem = (size_t)net->kernels->elem;
+    const int32_t fit =
+        batch < net->train->outer_depth ? net->train->outer_depth / (batch + !batch) : 1;
+    const int32_t chunk = fit < time ? fit : time > 0 ? time : 1;
+    const int32_t depth = chunk * batch;
+    size_t gates = 0, state = 0, hidden = 0, columns = 0, sums = 0;
+    for (int32_t i = 0; i < net->num_ops; ++i) {
+        const rnnat_net_op *const op = &net->ops[i];
+        size_t op_columns = 0, op_sums = 0;
+        for (int32_t p = 0; p < op->num_products; ++p) {
+            op_columns += columns_size(net, &op->products[p], depth);
+            op_sums += sums_size(net, &op->products[p]);
+        }
+        columns = most(columns, op_columns);
+        sums = most(sums, op_sums);
+        if (op->kind == RNNAT_LAYER_LINEAR) gates = most(gates, (size_t)op->output);
+        if (op->kind != RNNAT_LAYER_RECURRENT) continue;
+        gates = most(gates, (size_t)op->cell->gates * (size_t)op->hidden);
+        if (op->state != op->hidden) state = most(state, (size_t)op->state);
+        if (op->peephole) hidden = most(hidden, (size_t)op->hidden);
+    }
+    *scratch = (rnnat_gradient_scratch){.chunk = chunk, .depth = depth};
+    scratch->panel_bytes = (size_t)net->train->outer_depth * (size_t)net->train->panel * elem;
+    scratch->dgates = rnnat_arena_take(arena, (size_t)depth, gates * elem);
+    scratch->dstate = rnnat_arena_take(arena, (size_t)depth, state * elem);
+    scratch->columns = rnnat_arena_take(arena, columns, elem);
+    scratch->sums = rnnat_arena_take(arena, sums, elem);
+    scratch->peephole = rnnat_arena_take(arena, 3 * hidden, elem);
+    scratch->panels = rnnat_arena_take(arena, (size_t)threads, scratch->panel_bytes);
+}
+
+/* Rows of one source at a step, from row `first` of the batch on; NULL: ones. */
+static const void *source_rows(const rnnat_gradient_chunk *chunk, rnnat_source from,
+                               const rnnat_train_step *at, int32_t step, int32_t first,
+                               ptrdiff_t *stride)
+{
+    const rnnat_net_op *const op = &chunk->net->ops[chunk->op];
+    switch (from) {
+    case RNNAT_FROM_X:
+        *stride = op->input;
+        return rnnat_at(chunk->net, rnnat_tape_input(chunk->tape, chunk->op),
+                        ((ptrdiff_t)step * chunk->tape->batch + first) * op->input);
+    case RNNAT_FROM_H: *stride = op->state; return at->h_prev;
+    case RNNAT_FROM_AUX: *stride = op->hidden; return at->aux;
+    case RNNAT_FROM_ONE: break;
+    }
+    *stride = 0;
+    return NULL;
+}
+
+void rnnat_gradient_pack(const rnnat_gradient_chunk *chunk, int32_t step, int32_t first,
+                         int32_t rows)
+{
+    const rnnat_net *const net = chunk->net;
+    const rnnat_net_op *const op = &net->ops[chunk->op];
+    const int32_t depth = chunk->scratch->depth, batch = chunk->tape->batch;
+    const int32_t *const lengths = rnnat_tape_lengths(chunk->tape);
+    rnnat_train_at at = {.net = net};
+    if (op->kind == RNNAT_LAYER_RECURRENT)
+        rnnat_tape_step(net, chunk->tape, chunk->op, chunk->direction, step, first, rows, &at);
+    ptrdiff_t columns = 0;
+    for (int32_t p = 0; p < op->num_products; ++p) {
+        const rnnat_product *const product = &op->products[p];
+        int32_t column = 0;
+        for (int32_t i = 0; i < product->num_sources; ++i) {
+            ptrdiff_t stride;
+            const void *const from =
+                source_rows(chunk, product->sources[i].from, &at.step, step, first, &stride);
+            net->train->pack_columns(rnnat_at(net, chunk->scratch->columns, columns), depth,
+                                     (step - chunk->first) * batch + first, column, from, stride,
+                                     rows, product->sources[i].n, step,
+                                     lengths ? lengths + first : NULL);
+            column += product->sources[i].n;
+        }
+        columns += (ptrdiff_t)columns_size(net, product, depth);
+    }
+}
+
+void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *part)
+{
+    const rnnat_net *const net = chunk->net;
+    const rnnat_net_op *const op = &net->ops[chunk->op];
+    const rnnat_gradient_scratch *const scratch = chunk->scratch;
+    const int32_t gates =
+        op->kind == RNNAT_LAYER_LINEAR ? op->output : op->cell->gates * op->hidden;
+    ptrdiff_t columns = 0, sums = 0;
+    for (int32_t p = 0; p < op->num_products; ++p) {
+        const rnnat_product *const product = &op->products[p];
+        const int32_t panels = rnnat_net_pad(net, product->columns) / net->train->panel;
+        const rnnat_train_outer args = {
+            .first_panel = rnnat_first(part, part->index, panels),
+            .last_panel = rnnat_first(part, part->index + 1, panels),
+            .k = chunk->steps * chunk->tape->batch,
+            .m = height_of(product),
+            .n = product->columns,
+            .depth = scratch->depth,
+            .a = rnnat_at(net, scratch->columns, columns),
+            .b = product->of_projection ? scratch->dstate
+                                        : rnnat_at(net, scratch->dgates, product->first),
+            .b_stride = product->of_projection ? op->state : gates,
+            .panel = scratch->panels + (size_t)part->index * scratch->panel_bytes,
+            .c = rnnat_at(net, scratch->sums, sums),
+            .c_stride = rnnat_net_pad(net, product->columns),
+            .add = !chunk->start};
+        net->train->outer(&args);
+        columns += (ptrdiff_t)columns_size(net, product, scratch->depth);
+        sums += (ptrdiff_t)sums_size(net, product);
+    }
+    if (!op->peephole) return;
+    rnnat_train_at at;
+    rnnat_tape_step(net, chunk->tape, chunk->op, chunk->direction, chunk->first, 0, 0, &at);
+    const int32_t hidden = op->hidden;
+    const int32_t from = rnnat_first(part, part->index, hidden);
+    const int32_t to = rnnat_first(part, part->index + 1, hidden);
+    if (chunk->start)
+        for (int32_t g = 0; g < 3; ++g)
+            memset(rnnat_at(net, scratch->peephole, g * (ptrdiff_t)hidden + from), 0,
+                   (size_t)(to - from) * (size_t)net->kernels->elem);
+    net->train->peephole(scratch->peephole, hidden, from, to, scratch->dgates, gates,
+                         at.step.c_prev, at.step.c_next, chunk->first, chunk->steps,
+                         chunk->tape->batch, rnnat_tape_lengths(chunk->tape));
+}
+
+/* Columns first .. last of one source's sums, to one array. */
+static void store_source(const rnnat_net *net, const rnnat_product *product, int32_t n,
+                         const void *sums, void *array, int32_t first, int32_t last)
+{
+    const ptrdiff_t stride = rnnat_net_pad(net, product->columns);
+    for (int32_t j = first; j < last;) {
+        const int32_t row = (j + product->shift) % product->rows;
+        const int32_t count = last - j < product->rows - row ? last - j : product->rows - row;
+        net->train->transpose(rnnat_at(net, array, (ptrdiff_t)row * n), n, rnnat_at(net, sums, j),
+                              stride, n, count);
+        j += count;
+    }
+}
+
+void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_part *part,
+                          void *const *grads)
+{
+    const rnnat_net *const net = chunk->net;
+    const rnnat_net_op *const op = &net->ops[chunk->op];
+    const int32_t *const index = op->direction[chunk->direction].index;
+    const int32_t width = net->train->panel;
+    ptrdiff_t sums = 0;
+    for (int32_t p = 0; p < op->num_products; ++p) {
+        const rnnat_product *const product = &op->products[p];
+        const int32_t panels = rnnat_net_pad(net, product->columns) / width;
+        const int32_t first = rnnat_first(part, part->index, panels) * width;
+        const int32_t end = rnnat_first(part, part->index + 1, panels) * width;
+        const int32_t last = end < product->columns ? end : product->columns;
+        ptrdiff_t row = 0;
+        for (int32_t i = 0; i < product->num_sources; ++i) {
+            const struct rnnat_product_source *const source = &product->sources[i];
+            const void *const from = rnnat_at(net, chunk->scratch->sums,
+                                              sums + row * rnnat_net_pad(net, product->columns));
+            for (int32_t t = 0; t < 2; ++t)
+                if (source->to[t] >= 0)
+                    store_source(net, product, source->n, from, grads[index[source->to[t]]], first,
+                                 last);
+            row += source->n;
+        }
+        sums += (ptrdiff_t)sums_size(net, product);
+    }
+    const size_t elem = (size_t)net->kernels->elem;
+    const int32_t from = rnnat_first(part, part->index, op->hidden);
+    const int32_t to = rnnat_first(part, part->index + 1, op->hidden);
+    for (int32_t g = 0; op->peephole && g < 3; ++g)
+        memcpy(rnnat_at(net, grads[index[RNNAT_NET_CI + g]], from),
+               rnnat_at(net, chunk->scratch->peephole, g * (ptrdiff_t)op->hidden + from),
+               (size_t)(to - from) * elem);
+}

@@ -48,6 +48,7 @@ __all__ = [
     "UnsupportedError",
     "get_num_threads",
     "load",
+    "models",
     "reference",
     "set_num_threads",
     "show_config",
@@ -56,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """``rn.train`` is imported when it is first used."""
-    if name == "train":
-        return _import_module(".train", __name__)
+    """``rn.models`` and ``rn.train`` are imported when they are first used."""
+    if name in ("models", "train"):
+        return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

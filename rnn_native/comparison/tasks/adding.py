@@ -44,7 +44,7 @@ def _load(_: Path, lag: int, sizes: tuple[int, int, int]) -> Splits:
 
 def tasks(scale: str) -> list[Task]:
     lags, sizes, epochs = {
-        "full": ((25, 50, 100, 200), (10_000, 1_000, 2_000), 40),
+        "full": ((25, 50, 100), (5_000, 1_000, 2_000), 30),
         "quick": ((25, 50), (4_000, 500, 500), 8),
         "tiny": ((6,), (32, 16, 16), 2),
     }[scale]
@@ -52,7 +52,7 @@ def tasks(scale: str) -> list[Task]:
         Task(
             "adding", f"lag {lag}", 2, 1, "identity", 17_000,
             Metric("mean squared error", "loss", baseline=BASELINE),
-            Learning(epochs, 50, 3e-3, "cosine", forget_bias=1.0),
+            Learning(epochs, 50, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, lag=lag, sizes=sizes), lag, lag,
         )
         for lag in lags

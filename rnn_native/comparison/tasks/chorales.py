@@ -102,12 +102,12 @@ def _data(rolls: list[NDArray[np.bool_]]) -> Data:
 
 
 def tasks(scale: str) -> list[Task]:
-    most, epochs = {"full": (None, 100), "quick": (60, 15), "tiny": (10, 2)}[scale]
+    most, epochs = {"full": (None, 150), "quick": (60, 15), "tiny": (10, 2)}[scale]
     return [
         Task(
             "chorales", "quarter notes", KEYS, KEYS, "sigmoid", 60_000,
             Metric("negative log-likelihood per step", "loss", KEYS, digits=3),
-            Learning(epochs, 16, 3e-3, "constant", patience=10, forget_bias=1.0),
+            Learning(epochs, 16, 1e-2, "constant", patience=15, forget_bias=1.0),
             partial(_load, most=most), 30,
         )
     ]  # fmt: skip

@@ -49,7 +49,7 @@ def _load(_: Path, lag: int, sizes: tuple[int, int, int]) -> Splits:
 
 def tasks(scale: str) -> list[Task]:
     lags, sizes, epochs = {
-        "full": ((10, 20, 50, 100), (10_000, 1_000, 2_000), 40),
+        "full": ((10, 20, 50), (5_000, 1_000, 2_000), 40),
         "quick": ((10, 20), (4_000, 500, 500), 8),
         "tiny": ((6,), (32, 16, 16), 2),
     }[scale]

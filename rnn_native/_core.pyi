@@ -27,6 +27,7 @@ class CoreModel:
         lengths: ArrayLike | None,
         batch_first: bool,
         num_threads: int,
+        trace: Callable[[int, int], list[Any]] | None = None,
     ) -> tuple[NDArray[Any], list[NDArray[Any]]]: ...
 
 @final

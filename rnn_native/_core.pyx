@@ -154,6 +154,19 @@ def as_num_threads(num_threads):
     return int(num_threads)
 
 
+cdef bytearray trace_cells(list cells):
+    """The core's array of where to show each cell: ``(gates, h, c, o)``, arrays or None."""
+    cdef bytearray memory = bytearray(len(cells) * sizeof(rnnat_cell_trace) or 1)
+    cdef rnnat_cell_trace *to = <rnnat_cell_trace *><char *>memory
+    for i, (gates, h, c, o) in enumerate(cells):
+        for k, gate in enumerate(gates):
+            to[i].gates[k] = cnp.PyArray_DATA(gate)
+        to[i].h = cnp.PyArray_DATA(h)
+        to[i].c = NULL if c is None else cnp.PyArray_DATA(c)
+        to[i].o = NULL if o is None else cnp.PyArray_DATA(o)
+    return memory
+
+
 # ---- models ----
 
 cdef class CoreModel:
@@ -216,6 +229,9 @@ cdef class CoreModel:
             "weight_ih": RNNAT_WEIGHT_IH,
             "weight_hh": RNNAT_WEIGHT_HH,
             "weight_hr": RNNAT_WEIGHT_HR,
+            "weight_gh": RNNAT_WEIGHT_GH,
+            "weight_ch": RNNAT_WEIGHT_CH,
+            "weight_xo": RNNAT_WEIGHT_XO,
         }[name]
         cdef cnp.ndarray rows = np.empty(shape, self.dtype)
         check(rnnat_model_unpack(self._model, op, direction, which, cnp.PyArray_DATA(rows)), name)
@@ -253,11 +269,15 @@ cdef class CoreModel:
             arrays.append(array)
         return arrays
 
-    def run(self, x, states, lengths, bint batch_first, int32_t num_threads):
-        """One call, one run of the core without the GIL: (y, [state arrays])."""
-        cdef rnnat_run run
-        cdef const float *state_in[MAX_STATES]
-        cdef float *state_out[MAX_STATES]
+    def run(self, x, states, lengths, bint batch_first, int32_t num_threads, trace=None):
+        """One call, one run of the core without the GIL: (y, [state arrays]).
+
+        ``trace``: what to show, see ``trace_layout``; called with (time, batch), it returns the
+        arrays of each cell.
+        """
+        cdef rnnat_run_args run
+        cdef const void *state_in[MAX_STATES]
+        cdef void *state_out[MAX_STATES]
         cdef cnp.ndarray array, y, length_array = None
         cdef rnnat_status status
         cdef cnp.npy_intp shape[3]
@@ -269,7 +289,7 @@ cdef class CoreModel:
         if time > 2**31 - 1 or batch > 2**31 - 1:
             raise ShapeError(f"x: at most 2**31 - 1 steps and rows, got shape {np.shape(x)}")
         memset(&run, 0, sizeof(run))
-        run.struct_size = sizeof(run)
+        run.dtype = self._info.dtype
         run.time = <int32_t>time
         run.batch = <int32_t>batch
         run.num_threads = num_threads or get_num_threads()
@@ -280,7 +300,7 @@ cdef class CoreModel:
         if indices:
             run.indices = <const int32_t *>cnp.PyArray_DATA(array)
         else:
-            run.x = <const float *>cnp.PyArray_DATA(array)
+            run.x = cnp.PyArray_DATA(array)
         shape[time_axis] = time
         shape[1 - time_axis] = batch
         shape[2] = self._info.output_size
@@ -291,7 +311,7 @@ cdef class CoreModel:
         cdef list results = []
         cdef int i
         y = cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
-        run.y = <float *>cnp.PyArray_DATA(y)
+        run.y = cnp.PyArray_DATA(y)
         run.y_stride_time = shape[2] if batch_first else batch * shape[2]
         run.y_stride_batch = time * shape[2] if batch_first else shape[2]
         for i in range(self._info.num_states):
@@ -301,12 +321,16 @@ cdef class CoreModel:
             shape[2] = features
             result = cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
             results.append(result)
-            state_out[i] = <float *>cnp.PyArray_DATA(result)
+            state_out[i] = cnp.PyArray_DATA(result)
             if given is not None:
-                state_in[i] = <const float *>cnp.PyArray_DATA(given[i])
+                state_in[i] = cnp.PyArray_DATA(given[i])
         run.state_out = state_out
         if given is not None:
             run.state_in = state_in
+        cdef bytearray cells
+        if trace is not None:
+            cells = trace_cells(trace(time, batch))
+            run.trace = <const rnnat_cell_trace *><char *>cells
         status = self._run(&run)
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
@@ -314,16 +338,14 @@ cdef class CoreModel:
             check(status, "run")
         return y, results
 
-    cdef rnnat_status _run(self, rnnat_run *run) except *:
+    cdef rnnat_status _run(self, const rnnat_run_args *run) except *:
         """Runs in the model's own scratch, or in more where another thread has that or it is too
         small; the larger one is kept."""
         cdef size_t need
-        cdef rnnat_status status
-        cdef bint double_precision = self._typenum == cnp.NPY_FLOAT64
-        if double_precision:
-            status = rnnat_model_run_size_f64(self._model, <rnnat_run_f64 *>run, &need)
-        else:
-            status = rnnat_model_run_size(self._model, run, &need)
+        cdef rnnat_job job
+        cdef rnnat_status status = rnnat_run_plan(self._model, run, &job)
+        if status == RNNAT_OK:
+            status = rnnat_run_need(self._model, &job, &need)
         if status != RNNAT_OK:
             return status
         cdef void *scratch = self._scratch
@@ -337,10 +359,7 @@ cdef class CoreModel:
             if scratch == NULL:
                 raise MemoryError(f"run: {need} bytes of scratch")
         with nogil:
-            if double_precision:
-                status = rnnat_model_run_f64(self._model, <rnnat_run_f64 *>run, scratch, size)
-            else:
-                status = rnnat_model_run(self._model, run, scratch, size)
+            status = rnnat_run_go(self._model, &job, scratch, size)
         if self._scratch_size < size:
             PyMem_RawFree(self._scratch)
             self._scratch = scratch

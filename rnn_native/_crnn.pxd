@@ -33,35 +33,11 @@ cdef extern from "rnn_native.h" nogil:
         uint64_t num_parameters
         size_t memory
 
-    ctypedef struct rnnat_run:
-        size_t struct_size
-        int32_t time
-        int32_t batch
-        const float *x
-        const int32_t *indices
-        ptrdiff_t x_stride_time
-        ptrdiff_t x_stride_batch
-        float *y
-        ptrdiff_t y_stride_time
-        ptrdiff_t y_stride_batch
-        const int32_t *lengths
-        const float *const *state_in
-        float *const *state_out
-        int32_t num_threads
-
-    # The same fields in the same order, over double: cast to it once filled.
-    ctypedef struct rnnat_run_f64:
-        pass
-
     rnnat_status rnnat_model_from_memory(const void *, size_t, const rnnat_model_options *,
                                          rnnat_model **)
     void rnnat_model_free(rnnat_model *)
     rnnat_status rnnat_model_describe(const rnnat_model *, rnnat_model_info *)
     rnnat_status rnnat_model_state(const rnnat_model *, int32_t, int32_t *, int32_t *)
-    rnnat_status rnnat_model_run_size(const rnnat_model *, const rnnat_run *, size_t *)
-    rnnat_status rnnat_model_run(const rnnat_model *, const rnnat_run *, void *, size_t)
-    rnnat_status rnnat_model_run_size_f64(const rnnat_model *, const rnnat_run_f64 *, size_t *)
-    rnnat_status rnnat_model_run_f64(const rnnat_model *, const rnnat_run_f64 *, void *, size_t)
     rnnat_status rnnat_stream_create(const rnnat_model *, int32_t, int32_t, rnnat_stream **)
     void rnnat_stream_free(rnnat_stream *)
     rnnat_status rnnat_stream_run(rnnat_stream *, const float *, int32_t, float *)
@@ -82,8 +58,45 @@ cdef extern from "model.h" nogil:
         RNNAT_WEIGHT_IH
         RNNAT_WEIGHT_HH
         RNNAT_WEIGHT_HR
+        RNNAT_WEIGHT_GH
+        RNNAT_WEIGHT_CH
+        RNNAT_WEIGHT_XO
 
     rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, rnnat_weight, void *)
+
+
+cdef extern from "lane.h" nogil:
+    ctypedef struct rnnat_cell_trace:
+        void *gates[4]
+        void *h
+        void *c
+        void *o
+
+
+cdef extern from "run.h" nogil:
+    ctypedef struct rnnat_job:
+        pass
+
+    ctypedef struct rnnat_run_args:
+        int32_t dtype
+        int32_t time
+        int32_t batch
+        const void *x
+        const int32_t *indices
+        ptrdiff_t x_stride_time
+        ptrdiff_t x_stride_batch
+        void *y
+        ptrdiff_t y_stride_time
+        ptrdiff_t y_stride_batch
+        const int32_t *lengths
+        const void *const *state_in
+        void *const *state_out
+        const rnnat_cell_trace *trace
+        int32_t num_threads
+
+    rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
+    rnnat_status rnnat_run_need(const rnnat_model *, const rnnat_job *, size_t *)
+    rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
 
 
 cdef extern from "dispatch.h" nogil:

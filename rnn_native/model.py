@@ -15,6 +15,7 @@ from .errors import OptionError, UnsupportedError
 from .packed import Packed
 from .spec import ModelSpec
 from .states import State, flatten, state_counts, unflatten
+from .tracing import Layout
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -96,6 +97,7 @@ class Model:
         self._input_size, self._output_size = spec.input_size, spec.output_size
         self._num_parameters = spec.num_parameters
         self._state_counts = state_counts(spec)
+        self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
         self._matmul = matmul
@@ -135,8 +137,9 @@ class Model:
         y
             [time, batch, output_size], or [batch, time, output_size].
         state
-            h_n [layers * directions, batch, size], or (h_n, c_n) for LSTM; a tuple of those
-            where the model has several recurrent layers.
+            h_n [layers * directions, batch, size], or (h_n, c_n) for LSTM (gate-recurrent GRU:
+            (h_n, z_n), LSTM: (h_n, c_n, i_n, f_n)); a tuple of those where the model has several
+            recurrent layers.
 
         Raises
         ------
@@ -149,6 +152,34 @@ class Model:
         arrays = None if state is None else flatten(self._state_counts, state)
         y, states = self._core.run(x, arrays, lengths, self._batch_first, threads)
         return y, unflatten(self._state_counts, states)
+
+    def trace(
+        self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Every gate, candidate and state that a call with these arguments calculates, by name.
+
+        The core runs as in a call, on one thread, and shows what its cells calculate at every
+        step: ``r``, ``z``, ``n``, ``h`` of a GRU, ``i``, ``f``, ``g``, ``o``, ``c``, ``h`` of an
+        LSTM, ``h`` of an RNN and ``o`` of its output layer; gates and candidates after their
+        activation. Names end in the layer of the stack and the direction, as weights do:
+        ``i_l0``, ``g_l0_reverse``; in a model of several layers they begin with the layer's
+        index, as in a file: ``1.i_l0``.
+
+        Each array is [time, batch, features] (``batch_first``: [batch, time, features]), and zero
+        past a row's length. ``h`` and ``c`` have the bits of the call. Raises what a call raises.
+        """
+        named: dict[str, NDArray[Any]] = {}
+
+        def arrays(time: int, batch: int) -> list[Any]:
+            new, cells = self._layout.arrays(time, batch, self.dtype)
+            named.update(new)
+            return cells
+
+        flat = None if state is None else flatten(self._state_counts, state)
+        self._core.run(x, flat, lengths, self._batch_first, 1, arrays)
+        if self._batch_first:
+            return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
+        return named
 
     def stream(self, batch: int = 1) -> Stream:
         """A stream that runs this model step by step, with a zero state for ``batch`` rows.

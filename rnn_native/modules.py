@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .cells import recurrent_options, recurrent_shapes, size
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
-from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
+from .spec import ModelSpec, Recurrent
+
+_OPTIONS: Final = frozenset({
+    "nonlinearity", "reset_after", "proj_size", "peephole", "gate_recurrent", "output_layer",
+    "output_nonlinearity",
+})  # fmt: skip
 
 
 class _Module:
@@ -32,7 +38,7 @@ class _Module:
         num_threads: int | None = None,
         **options: Any,
     ) -> None:
-        unknown = sorted(set(options) - {"nonlinearity", "reset_after", "proj_size", "peephole"})
+        unknown = sorted(set(options) - _OPTIONS)
         if unknown:
             raise OptionError(f"{type(self).__name__}: unexpected option {', '.join(unknown)}")
         if not isinstance(bidirectional, (bool, np.bool_)):
@@ -104,18 +110,34 @@ class _Module:
         """PyTorch's call: x [time, batch, input_size] (``batch_first``: [batch, time, ...]), or
         unbatched [time, input_size] with states [layers * directions, size].
 
-        Returns y and h_n, or (h_n, c_n) for LSTM. ``lengths`` as in :class:`Model`; an unbatched
+        Returns y and h_n, or (h_n, c_n) for LSTM; a gate-recurrent GRU has (h_n, z_n), a
+        gate-recurrent LSTM (h_n, c_n, i_n, f_n). ``lengths`` as in :class:`Model`; an unbatched
         call takes none.
         """
         if np.ndim(x) != 2:
             return self._model(x, state, lengths, num_threads)
-        if lengths is not None:
-            raise ShapeError("lengths: expected None for an unbatched x, got a value")
-        batch_axis = 0 if self._model.batch_first else 1
-        if state is not None:
-            state = _map(state, self._batched)
+        batch_axis, state = self._unbatched(state, lengths)
         y, final = self._model(np.expand_dims(x, batch_axis), state, None, num_threads)
         return np.squeeze(y, batch_axis), _map(final, lambda h: np.squeeze(h, 1))
+
+    def trace(
+        self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Every gate, candidate and state of a call with these arguments, by name: see
+        :meth:`Model.trace`. Arrays of an unbatched call are [time, features]."""
+        if np.ndim(x) != 2:
+            return self._model.trace(x, state, lengths)
+        batch_axis, state = self._unbatched(state, lengths)
+        traced = self._model.trace(np.expand_dims(x, batch_axis), state)
+        return {name: np.squeeze(array, batch_axis) for name, array in traced.items()}
+
+    def _unbatched(self, state: Any, lengths: Any) -> tuple[int, Any]:
+        """The axis that an unbatched call lacks, and its state with that axis."""
+        if lengths is not None:
+            raise ShapeError("lengths: expected None for an unbatched x, got a value")
+        if state is not None:
+            state = _map(state, self._batched)
+        return (0 if self._model.batch_first else 1), state
 
     def _batched(self, h: ArrayLike) -> NDArray[Any]:
         if np.ndim(h) != 2:
@@ -127,6 +149,7 @@ class _Module:
 
     def __repr__(self) -> str:
         options = {**self._layer_options, "batch_first": self._model.batch_first}
+        options["output_size"] = options.pop("output_layer")
         text = ", ".join(f"{name}={value!r}" for name, value in options.items() if name != "cell")
         return f"{type(self).__name__}({text})"
 
@@ -138,9 +161,13 @@ def _map(state: Any, change: Any) -> Any:
 
 
 class RNN(_Module):
-    """Elman network, h' = tanh or relu(W_ih x + b_ih + W_hh h + b_hh): ``torch.nn.RNN``.
+    """Elman network, h' = tanh, relu or sigmoid(W_ih x + b_ih + W_hh h + b_hh): ``torch.nn.RNN``.
 
-    Call it as ``y, h_n = rnn(x, h_0)``.
+    With ``output_size`` there is an output layer, o_t = f(W_ho h_t + W_xo x_t + b_o) of the top
+    layer's h_t (of both directions) and the module's x_t, f being ``output_nonlinearity`` (any
+    activation of a Linear layer): ``weight_ho``, ``weight_xo``, ``bias_o``.
+
+    Call it as ``y, h_n = rnn(x, h_0)``; y is h_t of all steps, or o_t.
     """
 
     _cell = "rnn"
@@ -151,16 +178,31 @@ class RNN(_Module):
         hidden_size: int,
         num_layers: int = 1,
         nonlinearity: str = "tanh",
+        *,
+        output_size: int | None = None,
+        output_nonlinearity: str = "sigmoid",
         **options: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, nonlinearity=nonlinearity, **options)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            nonlinearity=nonlinearity,
+            output_layer=0 if output_size is None else size("RNN output_size", output_size, 1),
+            output_nonlinearity=output_nonlinearity,
+            **options,
+        )
 
 
 class GRU(_Module):
     """Gated recurrent unit: ``torch.nn.GRU``; ``reset_after=False`` is Cho et al. (2014) and
     ONNX's ``linear_before_reset=0``.
 
-    Call it as ``y, h_n = gru(x, h_0)``.
+    ``gate_recurrent=True`` is another cell, whose gates recur on the update gate z
+    (``reference_cells`` has its equations): ``weight_ih``, ``weight_gh`` [2 H, H] (r, z),
+    ``weight_hh`` [H, H], ``bias_ih``; its state is (h, z).
+
+    Call it as ``y, h_n = gru(x, h_0)``, or ``y, (h_n, z_n) = gru(x, (h_0, z_0))``.
     """
 
     _cell = "gru"
@@ -172,16 +214,28 @@ class GRU(_Module):
         num_layers: int = 1,
         *,
         reset_after: bool = True,
+        gate_recurrent: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(input_size, hidden_size, num_layers, reset_after=reset_after, **options)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            reset_after=reset_after,
+            gate_recurrent=gate_recurrent,
+            **options,
+        )
 
 
 class LSTM(_Module):
     """Long short-term memory: ``torch.nn.LSTM``, with diagonal peepholes where asked for
     (``weight_ci_l0``, ``weight_cf_l0``, ``weight_co_l0``, each [hidden_size]).
 
-    Call it as ``y, (h_n, c_n) = lstm(x, (h_0, c_0))``.
+    ``gate_recurrent=True`` is another cell, whose gates recur on gates and on all of c, not on h
+    (``reference_cells`` has its equations): ``weight_ih``, ``weight_gh`` [4 H, H], ``weight_ch``
+    [4 H, H], ``bias_ih``; its state is (h, c, i, f).
+
+    Call it as ``y, (h_n, c_n) = lstm(x, (h_0, c_0))``, with all four where there are four.
     """
 
     _cell = "lstm"
@@ -194,8 +248,15 @@ class LSTM(_Module):
         *,
         proj_size: int = 0,
         peephole: bool = False,
+        gate_recurrent: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(
-            input_size, hidden_size, num_layers, proj_size=proj_size, peephole=peephole, **options
+            input_size,
+            hidden_size,
+            num_layers,
+            proj_size=proj_size,
+            peephole=peephole,
+            gate_recurrent=gate_recurrent,
+            **options,
         )

@@ -29,7 +29,7 @@ class Packed:
             if isinstance(layer, Recurrent):
                 self._layers.append(_recurrent(layer, vectors, op))
                 self.cells.append(layer.cell)
-                op += layer.num_layers
+                op += layer.num_layers + (layer.output_layer > 0)
             else:
                 self._layers.append(_plain(layer, vectors, op))
                 self.cells.append(type(layer).__name__.lower())
@@ -43,13 +43,18 @@ class Packed:
 def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:
     options = layer.options
     shapes = {name: array.shape for name, array in layer.arrays.items() if array.ndim == 2}
-    suffixes = layer.suffixes
+    suffixes, layer_count = layer.suffixes, layer.num_layers
 
     def rebuild(core: CoreModel) -> Layer:
         weights = dict(vectors)
         for name, shape in shapes.items():
+            if name == "weight_ho":  # the output layer is an operation behind the stack
+                weights[name] = core.unpack(op + layer_count, 0, "weight", shape)
+                continue
             kind, _, place = name.rpartition("_l")
             depth, reverse, _ = place.partition("_reverse")
+            if name == "weight_xo":
+                kind, depth, reverse = name, "0", suffixes[0]
             direction = suffixes.index(reverse)
             weights[name] = core.unpack(op + int(depth), direction, kind, shape)
         return Recurrent(weights=weights, **options)

@@ -4,29 +4,23 @@ Deliberately plain: one function per cell, one time step each, under one loop ov
 compiled path is tested against this file, so it favours being obviously right over being fast,
 imports nothing compiled, and calculates in float64 whatever the type of the weights.
 
-To add a cell: write its step function and enter it in ``CELLS``.
-
-Notation of the equations: ``*`` is the elementwise product, ``W x`` a matrix product,
-``x_t`` the input of step t, ``h_t`` the state that is also the output. In the code a batch of
-rows stands where the equations have one column, hence ``x @ W.T`` for ``W x``.
+The cells' equations are in ``reference_cells``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DTypeError, ShapeError
+from .reference_cells import ACTIVATIONS, CellState, Weights, step_of
+from .reference_cells import sigmoid as sigmoid
 from .spec import Embedding, Linear, ModelSpec, Recurrent
 
 Array = NDArray[np.float64]
-Weights = Mapping[str, Array]
-CellState = tuple[Array, ...]  # of one layer and direction: (h,) or (h, c), each [batch, size]
-Step = Callable[[Recurrent, Weights, Array, CellState], CellState]
+Trace = dict[str, Array]
 
 
 def run(
@@ -43,8 +37,9 @@ def run(
         Embedding. time and batch may be 0.
     state
         The initial state; None is all zeros. For a model with one Recurrent layer: ``h_0`` or,
-        for an LSTM, ``(h_0, c_0)``, each [num_layers * num_directions, batch, size]. With
-        several: a tuple of those, in the order of the layers. With none: ``()``.
+        where it has more than h (``Recurrent.state_names``), a tuple such as ``(h_0, c_0)``, each
+        [num_layers * num_directions, batch, size]. With several: a tuple of those, in the order
+        of the layers. With none: ``()``.
     lengths
         Integers [batch], each 0..time: how many steps of each row are valid; None is all. What
         lies in x past a row's length is never looked at.
@@ -64,6 +59,26 @@ def run(
     DTypeError
         Anything but real floats for x or state; anything but integers for indices or lengths.
     """
+    y, state, _ = _run(spec, x, state, lengths)
+    return y, state
+
+
+def trace(
+    spec: ModelSpec, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
+) -> Trace:
+    """Every gate, candidate and state inside the model's cells, by name, all float64.
+
+    Arguments and errors are those of :func:`run`. Each array is [time, batch, features], and zero
+    past a row's length. Names are those of the equations with the layer and the direction, as
+    weights have them: ``i_l0``, ``g_l0_reverse``; the outputs of an RNN's output layer are ``o``.
+    In a model of several layers they begin with the layer's index, as in a file: ``1.i_l0``.
+    """
+    return _run(spec, x, state, lengths)[2]
+
+
+def _run(
+    spec: ModelSpec, x: ArrayLike, state: Any, lengths: ArrayLike | None
+) -> tuple[Array, Any, Trace]:
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
     if spec.takes_indices:
@@ -82,121 +97,23 @@ def run(
     # Padding is selected away, not multiplied away: 0 * NaN is NaN.
     y = np.where(valid if spec.takes_indices else valid[..., None], data, 0)
     final: list[Any] = []
+    traced: Trace = {}
     with np.errstate(all="ignore"):  # infinities and NaNs travel silently, as IEEE 754 has it
-        for layer in spec.layers:
+        for index, layer in enumerate(spec.layers):
             if isinstance(layer, Embedding):
                 y = layer.weight.astype(np.float64)[y]
             elif isinstance(layer, Linear):
                 y = _linear(layer, y)
             else:
-                y, layer_final = _recurrent(layer, y, next(initial), valid)
+                y, layer_final, inside = _recurrent(layer, y, next(initial), valid)
+                prefix = f"{index}." if len(spec.layers) > 1 else ""
+                traced |= {
+                    prefix + name: np.where(valid[..., None], array, 0.0)
+                    for name, array in inside.items()
+                }
                 final.append(layer_final if len(layer_final) > 1 else layer_final[0])
     y = np.where(valid[..., None], y, 0.0)
-    return y, final[0] if len(final) == 1 else tuple(final)
-
-
-# Activations
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), by whichever of its two forms never takes exp of a positive number."""
-    e: Array = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, e) / (1.0 + e)
-
-
-def log_softmax(x: Array) -> Array:
-    """x - log(sum(exp(x))) over the last axis, shifted by the maximum so as not to overflow."""
-    shifted = x - x.max(axis=-1, keepdims=True)
-    y: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return y
-
-
-def softmax(x: Array) -> Array:
-    """exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so as not to overflow."""
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    y: Array = e / e.sum(axis=-1, keepdims=True)
-    return y
-
-
-ACTIVATIONS: Final[Mapping[str, Callable[[Array], Array]]] = MappingProxyType({
-    "identity": lambda x: x,
-    "sigmoid": sigmoid,
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0.0),  # NaN stays NaN
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-})  # fmt: skip
-
-
-# Cells: one time step of one layer and direction, for a batch of rows
-
-
-def rnn_step(layer: Recurrent, w: Weights, x: Array, state: CellState) -> CellState:
-    """Simple recurrent network (Elman 1990), as ``torch.nn.RNN`` documents it; f: tanh or relu.
-
-    h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
-    """
-    (h,) = state
-    f = ACTIVATIONS[layer.nonlinearity]
-    return (f(x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]),)
-
-
-def gru_step(layer: Recurrent, w: Weights, x: Array, state: CellState) -> CellState:
-    """Gated recurrent unit (Cho et al. 2014), in the terms of ``torch.nn.GRU``.
-
-    r_t = sigmoid(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
-    z_t = sigmoid(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
-    n_t = tanh(W_in x_t + b_in + r_t * (W_hn h_{t-1} + b_hn))    reset_after (PyTorch, cuDNN)
-    n_t = tanh(W_in x_t + b_in + W_hn (r_t * h_{t-1}) + b_hn)    otherwise (Cho et al.; ONNX
-                                                                 with linear_before_reset=0)
-    h_t = (1 - z_t) * n_t + z_t * h_{t-1}                        (the article swaps z and 1 - z)
-    """
-    (h,) = state
-    w_ir, w_iz, w_in = np.split(w["weight_ih"], 3)
-    w_hr, w_hz, w_hn = np.split(w["weight_hh"], 3)
-    b_ir, b_iz, b_in = np.split(w["bias_ih"], 3)
-    b_hr, b_hz, b_hn = np.split(w["bias_hh"], 3)
-
-    r = sigmoid(x @ w_ir.T + b_ir + h @ w_hr.T + b_hr)
-    z = sigmoid(x @ w_iz.T + b_iz + h @ w_hz.T + b_hz)
-    if layer.reset_after:
-        n = np.tanh(x @ w_in.T + b_in + r * (h @ w_hn.T + b_hn))
-    else:
-        n = np.tanh(x @ w_in.T + b_in + (r * h) @ w_hn.T + b_hn)
-    return ((1.0 - z) * n + z * h,)
-
-
-def lstm_step(layer: Recurrent, w: Weights, x: Array, state: CellState) -> CellState:
-    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000).
-
-    In the terms of ``torch.nn.LSTM``; in brackets the diagonal peepholes (Gers and Schmidhuber
-    2000; ONNX's P) and the recurrent projection (Sak et al. 2014; torch's ``proj_size``):
-
-    i_t = sigmoid(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi [+ w_ci * c_{t-1}])
-    f_t = sigmoid(W_if x_t + b_if + W_hf h_{t-1} + b_hf [+ w_cf * c_{t-1}])
-    g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
-    c_t = f_t * c_{t-1} + i_t * g_t
-    o_t = sigmoid(W_io x_t + b_io + W_ho h_{t-1} + b_ho [+ w_co * c_t])
-    h_t = [W_hr] (o_t * tanh(c_t))
-    """
-    h, c = state
-    gates = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
-    i, f, g, o = np.split(gates, 4, axis=-1)
-    if layer.peephole:
-        i = i + w["weight_ci"] * c
-        f = f + w["weight_cf"] * c
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    if layer.peephole:
-        o = o + w["weight_co"] * c
-    h = sigmoid(o) * np.tanh(c)
-    if layer.proj_size:
-        h = h @ w["weight_hr"].T
-    return h, c
-
-
-CELLS: Final[Mapping[str, Step]] = MappingProxyType(
-    {"rnn": rnn_step, "gru": gru_step, "lstm": lstm_step}
-)
+    return y, final[0] if len(final) == 1 else tuple(final), traced
 
 
 # Layers: whole sequences [time, batch, features]
@@ -212,45 +129,68 @@ def _linear(layer: Linear, x: Array) -> Array:
 
 def _recurrent(
     layer: Recurrent, x: Array, initial: CellState, valid: NDArray[np.bool_]
-) -> tuple[Array, CellState]:
+) -> tuple[Array, CellState, Trace]:
     """A stack: each layer reads the outputs of the one below, both directions side by side.
 
-    initial and the returned final state: (h,) or (h, c), each [layers * directions, batch, size].
+    initial and the returned final state: the layer's state arrays, each [layers * directions,
+    batch, size]. An output layer behind it sees the top layer's h_t and the bottom layer's x_t.
     """
     finals: list[CellState] = []
+    traced: Trace = {}
+    h = x
     for level in range(layer.num_layers):
         outputs = []
         for suffix in layer.suffixes:
+            ending = f"_l{level}{suffix}"
             first = tuple(part[len(finals)] for part in initial)
-            y, final = _direction(layer, f"_l{level}{suffix}", x, first, valid)
-            outputs.append(y)
+            inside, final = _direction(layer, ending, h, first, valid)
+            outputs.append(inside["h"])
             finals.append(final)
-        x = np.concatenate(outputs, axis=-1)
-    return x, tuple(np.stack(rows) for rows in zip(*finals, strict=True))
+            traced |= {name + ending: array for name, array in inside.items()}
+        h = np.concatenate(outputs, axis=-1)
+    final = tuple(np.stack(rows) for rows in zip(*finals, strict=True))
+    if not layer.output_layer:
+        return h, final, traced
+    traced["o"] = _output_layer(layer, h, x)
+    return traced["o"], final, traced
+
+
+def _output_layer(layer: Recurrent, h: Array, x: Array) -> Array:
+    """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
+    w = {name: _float64(array) for name, array in layer.arrays.items() if "_l" not in name}
+    a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
+    return ACTIVATIONS[layer.output_nonlinearity](a)
+
+
+def _float64(array: ArrayLike) -> Array:
+    return np.asarray(array, dtype=np.float64)
 
 
 def _direction(
     layer: Recurrent, ending: str, x: Array, state: CellState, valid: NDArray[np.bool_]
-) -> tuple[Array, CellState]:
-    """One direction of one layer; a row's state only moves at its valid steps.
+) -> tuple[Trace, CellState]:
+    """One direction of one layer: everything that its cell calculates, and the final state.
 
-    So the reverse direction, which meets a row's padding first, starts at its last valid step.
-    In padding y repeats the state; nothing valid reads it, and run zeroes it at the end.
+    A row's state only moves at its valid steps, so the reverse direction, which meets a row's
+    padding first, starts at its last valid step. Nothing valid reads what stands in padding.
     """
-    step, w = CELLS[layer.cell], _weights(layer, ending)
+    step, w = step_of(layer), _weights(layer, ending)
     time, batch = valid.shape
-    y = np.zeros((time, batch, layer.state_size))
+    traced: Trace = {name: np.zeros((time, batch, layer.hidden_size)) for name in layer.trace_names}
+    traced["h"] = np.zeros((time, batch, layer.state_size))
     for t in reversed(range(time)) if ending.endswith("_reverse") else range(time):
-        new = step(layer, w, x[t], state)
+        inside = step(layer, w, x[t], state)
+        for name, array in inside.items():
+            traced[name][t] = array
+        new = (inside[name] for name in layer.state_names)
         state = tuple(np.where(valid[t, :, None], *pair) for pair in zip(new, state, strict=True))
-        y[t] = state[0]
-    return y, state
+    return traced, state
 
 
 def _weights(layer: Recurrent, ending: str) -> Weights:
     """The float64 arrays of one layer and direction, without the ending; no bias is a bias of 0."""
     w = {
-        name.removesuffix(ending): array.astype(np.float64)
+        name.removesuffix(ending): _float64(array)
         for name, array in layer.arrays.items()
         if name.endswith(ending)
     }
@@ -297,7 +237,7 @@ def _valid_steps(lengths: ArrayLike | None, time: int, batch: int) -> NDArray[np
 
 
 def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[CellState]:
-    """Per Recurrent layer (h,) or (h, c), each [layers * directions, batch, size]."""
+    """Per Recurrent layer its state arrays, each [layers * directions, batch, size]."""
     shapes = [
         [(layer.num_layers * layer.num_directions, batch, size) for size in layer.state_sizes]
         for layer in spec.recurrents
@@ -309,7 +249,7 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[CellState]:
     for index, part in enumerate([state] if one else _parts("state", state, len(shapes))):
         where, group = "state" if one else f"state[{index}]", shapes[index]
         arrays = [part] if len(group) == 1 else _parts(where, part, len(group))
-        named = zip("hc"[: len(group)], arrays, group, strict=True)
+        named = zip(spec.recurrents[index].state_names, arrays, group, strict=True)
         initial.append(tuple(_floats(f"{where} {name}_0", a, shape) for name, a, shape in named))
     return initial
 

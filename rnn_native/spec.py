@@ -19,6 +19,23 @@ array                  shape                       gate blocks, top to bottom
 =====================  ==========================  ==========================================
 
 Arrays of the direction that runs from the last step to the first end in ``_reverse``.
+
+Without a counterpart in ``torch.nn``:
+
+=====================  ==========================  ==========================================
+array                  shape                       of
+=====================  ==========================  ==========================================
+``weight_gh_l{k}``     [2 * H, H]                  gate-recurrent GRU: r, z, both on z_{t-1}
+``weight_hh_l{k}``     [H, H]                      gate-recurrent GRU: n
+``weight_gh_l{k}``     [4 * H, H]                  gate-recurrent LSTM: i, f, g, o on i_{t-1},
+                                                   f_{t-1}, i_{t-1}, i_{t-1}
+``weight_ch_l{k}``     [4 * H, H]                  gate-recurrent LSTM: i, f, g, o on c_{t-1}
+``weight_ho``          [O, H * directions]         RNN with an output layer: on the top h_t
+``weight_xo``          [O, in]                     RNN with an output layer: on the layer's x_t
+``bias_o``             [O]                         RNN with an output layer
+=====================  ==========================  ==========================================
+
+A gate-recurrent cell has ``bias_ih`` and no ``bias_hh``.
 """
 
 from __future__ import annotations
@@ -26,44 +43,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from .cells import ACTIVATIONS as ACTIVATIONS
+from .cells import DIRECTIONS as DIRECTIONS
+from .cells import GATES as GATES
+from .cells import NONLINEARITIES as NONLINEARITIES
+from .cells import SUFFIXES, one_of, recurrent_options, recurrent_shapes, state_names, trace_names
+from .errors import DTypeError, ShapeError, UnsupportedError
 
 Array = NDArray[np.floating[Any]]
-
-ACTIVATIONS: Final = ("identity", "sigmoid", "tanh", "relu", "softmax", "log_softmax")
-NONLINEARITIES: Final = ("tanh", "relu")
-SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"forward": ("",), "reverse": ("_reverse",), "bidirectional": ("", "_reverse")}
-)
-MAX_SIZE: Final = 2**24
-"""Of every size of a layer, in the file format and the C core too."""
-DIRECTIONS: Final = tuple(SUFFIXES)
-GATES: Final[Mapping[str, int]] = MappingProxyType({"rnn": 1, "gru": 3, "lstm": 4})
-
-
-def _one_of(where: str, value: str, allowed: tuple[str, ...] | list[str]) -> str:
-    if value not in allowed:
-        raise OptionError(f"{where}: expected one of {', '.join(allowed)}; got {value!r}")
-    return value
-
-
-def _size(where: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise OptionError(f"{where}: expected an integer, got {value!r}")
-    if not least <= value <= MAX_SIZE:
-        raise OptionError(f"{where}: expected {least} to {MAX_SIZE}, got {value}")
-    return int(value)
-
-
-def _flag(where: str, value: object) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise OptionError(f"{where}: expected True or False, got {value!r}")
-    return bool(value)
 
 
 def as_weight(where: str, value: ArrayLike) -> Array:
@@ -136,7 +128,7 @@ class Linear:
         if self.bias is not None:
             bias = as_weight("Linear bias", self.bias)
             object.__setattr__(self, "bias", _expect("Linear bias", bias, (weight.shape[0],)))
-        _one_of("Linear activation", self.activation, ACTIVATIONS)
+        one_of("Linear activation", self.activation, ACTIVATIONS)
 
     @property
     def input_size(self) -> int:
@@ -169,9 +161,9 @@ class Recurrent:
         ``"forward"``, ``"reverse"`` (runs from the last step to the first, its outputs in the
         input's order) or ``"bidirectional"`` (outputs of both concatenated on the features).
     bias
-        Whether ``bias_ih`` and ``bias_hh`` exist.
+        Whether ``bias_ih`` and ``bias_hh`` exist (and ``bias_o`` of an output layer).
     nonlinearity
-        RNN only: ``"tanh"`` or ``"relu"``.
+        RNN only: ``"tanh"``, ``"relu"`` or ``"sigmoid"``.
     reset_after
         GRU only: the reset gate multiplies W_hn h + b_hn (True: PyTorch, cuDNN) or h itself
         before the product (False: Cho et al. 2014; ONNX ``linear_before_reset=0``).
@@ -180,6 +172,16 @@ class Recurrent:
     peephole
         LSTM only: diagonal peepholes (Gers and Schmidhuber 2000), i and f on c_{t-1},
         o on c_t.
+    gate_recurrent
+        GRU and LSTM only: the gates recur on gates in the place of h, kin to the full gate
+        recurrence in Greff et al. (2017); the equations are those of ``reference``. Without
+        ``reset_after=False``, ``proj_size`` and ``peephole``.
+    output_layer
+        RNN only: size O of a layer behind the stack, o_t = f(W_ho h_t + W_xo x_t + b_o), whose
+        o_t are then the outputs; h_t is that of the top layer, x_t the input of the bottom one.
+        0 for none.
+    output_nonlinearity
+        RNN with an output layer only: f, one of ``ACTIVATIONS``.
 
     Raises
     ------
@@ -200,6 +202,9 @@ class Recurrent:
     reset_after: bool = True
     proj_size: int = 0
     peephole: bool = False
+    gate_recurrent: bool = False
+    output_layer: int = 0
+    output_nonlinearity: str = "sigmoid"
 
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
@@ -253,107 +258,37 @@ class Recurrent:
 
     @property
     def output_size(self) -> int:
-        return self.state_size * self.num_directions
+        """Features of the outputs: of h, in all directions, or of the output layer."""
+        return self.output_layer or self.state_size * self.num_directions
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """What the state arrays are: h, and c, z, i, f as far as the cell carries them on."""
+        return state_names(self.cell, self.gate_recurrent)
+
+    @property
+    def trace_names(self) -> tuple[str, ...]:
+        """What the cell calculates in one step: gates, candidate and states."""
+        return trace_names(self.cell)
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
-        """Features of each state array: (h,) or, for the LSTM, (h, c).
+        """Features of each state array, in the order of ``state_names``.
 
         Each state array is [num_layers * num_directions, batch, features]; row
         ``layer * num_directions + direction``.
         """
-        if self.cell == "lstm":
-            return (self.state_size, self.hidden_size)
-        return (self.state_size,)
+        return tuple(
+            self.state_size if name == "h" else self.hidden_size for name in self.state_names
+        )
 
     def weight_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Name and shape of every array the options call for, in ``state_dict`` order."""
-        return recurrent_shapes(
-            self.cell, self.input_size, self.hidden_size, self.num_layers, self.direction,
-            self.bias, proj_size=self.proj_size, peephole=self.peephole,
-        )  # fmt: skip
+        return recurrent_shapes(**self.options)
 
 
 def _rebuild(weights: dict[str, Array], options: dict[str, Any]) -> Recurrent:
     return Recurrent(weights=weights, **options)
-
-
-def recurrent_options(
-    cell: str,
-    input_size: int,
-    hidden_size: int,
-    num_layers: int = 1,
-    direction: str = "forward",
-    bias: bool = True,
-    nonlinearity: str = "tanh",
-    reset_after: bool = True,
-    proj_size: int = 0,
-    peephole: bool = False,
-) -> dict[str, Any]:
-    """The options of a :class:`Recurrent`, checked; raises what its construction raises."""
-    sizes = {
-        "input_size": _size("Recurrent input_size", input_size, 1),
-        "hidden_size": _size("Recurrent hidden_size", hidden_size, 1),
-        "num_layers": _size("Recurrent num_layers", num_layers, 1),
-        "proj_size": _size("Recurrent proj_size", proj_size, 0),
-    }
-    if proj_size >= hidden_size:
-        raise OptionError(
-            f"Recurrent proj_size: expected less than hidden_size {hidden_size}, got {proj_size}"
-        )
-    checked = {
-        "cell": _one_of("Recurrent cell", cell, list(GATES)),
-        "direction": _one_of("Recurrent direction", direction, DIRECTIONS),
-        "nonlinearity": _one_of("Recurrent nonlinearity", nonlinearity, NONLINEARITIES),
-        "bias": _flag("Recurrent bias", bias),
-        "reset_after": _flag("Recurrent reset_after", reset_after),
-        "peephole": _flag("Recurrent peephole", peephole),
-    }
-    for owner, name, used in (
-        ("rnn", "nonlinearity", nonlinearity != "tanh"),
-        ("gru", "reset_after", not reset_after),
-        ("lstm", "proj_size", proj_size != 0),
-        ("lstm", "peephole", peephole),
-    ):
-        if used and cell != owner:
-            raise UnsupportedError(
-                f"Recurrent {name}: only the cell {owner!r} has it, this one is {cell!r}"
-            )
-    return checked | sizes
-
-
-def recurrent_shapes(
-    cell: str,
-    input_size: int,
-    hidden_size: int,
-    num_layers: int = 1,
-    direction: str = "forward",
-    bias: bool = True,
-    *,
-    proj_size: int = 0,
-    peephole: bool = False,
-    **_: object,
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every array of a Recurrent with these options, in ``state_dict`` order.
-
-    Options that call for no array of their own are ignored.
-    """
-    rows = GATES[cell] * hidden_size
-    state = proj_size or hidden_size
-    suffixes = SUFFIXES[direction]
-    for layer in range(num_layers):
-        for suffix in suffixes:
-            end = f"_l{layer}{suffix}"
-            yield f"weight_ih{end}", (rows, state * len(suffixes) if layer else input_size)
-            yield f"weight_hh{end}", (rows, state)
-            if bias:
-                yield f"bias_ih{end}", (rows,)
-                yield f"bias_hh{end}", (rows,)
-            if proj_size:
-                yield f"weight_hr{end}", (proj_size, hidden_size)
-            if peephole:
-                for gate in "ifo":
-                    yield f"weight_c{gate}{end}", (hidden_size,)
 
 
 Layer = Embedding | Recurrent | Linear

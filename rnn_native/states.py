@@ -1,6 +1,7 @@
 """The recurrent state in the form callers see, and as the flat list of arrays the core takes.
 
-One Recurrent: h_n for RNN and GRU, (h_n, c_n) for LSTM, each [layers * directions, batch, size].
+One Recurrent: h_n, or where its cell carries on more than h, a tuple, such as (h_n, c_n) of an
+LSTM (``Recurrent.state_names``), each [layers * directions, batch, size].
 A model with several: a tuple of those, in the order of its layers. One with none: ().
 """
 
@@ -25,7 +26,8 @@ def _parts(where: str, value: Any, count: int) -> Sequence[Any]:
 
 
 def state_counts(spec: ModelSpec) -> tuple[int, ...]:
-    """How many arrays the state of each recurrent layer has: 1 (h), or 2 (h, c) for LSTM."""
+    """How many arrays the state of each recurrent layer has: 1 (h), or more, such as
+    2 (h, c) for LSTM."""
     return tuple(len(layer.state_sizes) for layer in spec.recurrents)
 
 

@@ -51,18 +51,34 @@ static void run_embedding(const rnnat_lane *lane, const rnnat_part *part, const 
     }
 }
 
+/* The input's part of the output layer behind a stack that begins with `op`. */
+static void run_skip(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
+                     rnnat_view in, char *skip, span when)
+{
+    if (op->skip_size)
+        rnnat_gemm(&op->skip, lane->model->kernels, part, when.steps * lane->rows, op->skip_size,
+                   rows_of(lane, in, 0), rows_of(lane, dense(lane, skip, op->skip_size), 0),
+                   op->skip_bias);
+}
+
+/* `skip`: what an output layer adds, steps from the first one on. */
 static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
-                       rnnat_view in, rnnat_view out, span when)
+                       rnnat_view in, rnnat_view out, char *skip, span when)
 {
     const rnnat_kernels *const kernels = lane->model->kernels;
     const int32_t m = when.steps * lane->rows;
     rnnat_gemm(&op->weight, kernels, part, m, op->output, rows_of(lane, in, 0),
                rows_of(lane, out, 0), op->bias);
-    if (op->activation == RNNAT_IDENTITY) return;
+    if (op->activation == RNNAT_IDENTITY && !op->adds_skip) return;
     rnnat_meet(part);
     const int32_t first = rnnat_first(part, part->index, when.steps);
     const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
     out.base = at(lane, out, first, 0);
+    if (op->adds_skip) {
+        const rnnat_view all = dense(lane, skip, op->output);
+        const rnnat_view more = {at(lane, all, first, 0), all.time, all.row};
+        kernels->add(rows_of(lane, out, 0), rows_of(lane, more, 0), steps * lane->rows, op->output);
+    }
     kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
 }
 
@@ -77,10 +93,25 @@ static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows,
     s.h_next = (char *)s.h_next + first * s.h_next_stride * elem;
     s.out = (char *)s.out + first * s.out_stride * elem;
     if (s.c) s.c = (char *)s.c + pad;
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && s.next[i]; ++i) {
+        s.prev[i] = (const char *)s.prev[i] + pad;
+        s.next[i] = (char *)s.next[i] + pad;
+    }
     s.z = (char *)s.z + pad;
     s.rh = (char *)s.rh + pad;
     s.unprojected = (char *)s.unprojected + pad;
+    for (int i = 0; i < RNNAT_CELL_GATES && s.trace[i]; ++i)
+        s.trace[i] = (char *)s.trace[i] + (ptrdiff_t)first * s.hidden * elem;
     return s;
+}
+
+/* The state after the step becomes the one before it. */
+static void keep_state(const rnnat_step *step, ptrdiff_t elem)
+{
+    const size_t rows = (size_t)step->rows * (size_t)elem;
+    memcpy(step->h_next, step->h_prev, (size_t)step->h_prev_stride * rows);
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && step->next[i]; ++i)
+        memcpy(step->next[i], step->prev[i], (size_t)step->pad_stride * rows);
 }
 
 /* Steps the rows that have not ended; the state of the others stays what it is. */
@@ -88,7 +119,6 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
                         const rnnat_part *part, rnnat_step *step, int32_t when,
                         const int32_t *lengths)
 {
-    const size_t bytes = (size_t)step->h_prev_stride * (size_t)kernels->elem;
     int32_t row = 0;
     while (row < step->rows) {
         const bool active = when < lengths[row];
@@ -98,28 +128,39 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
         if (active)
             op->ops->step(cell, kernels, part, &some);
         else if (part->index == 0)
-            memcpy(some.h_next, some.h_prev, (size_t)(end - row) * bytes);
+            keep_state(&some, kernels->elem);
         row = end;
     }
 }
 
-/* What stays the same from step to step of one direction of one recurrent layer. */
-static rnnat_step step_of(const rnnat_lane *lane, const rnnat_part *part,
-                          const rnnat_workspace *work, const rnnat_op *op, int32_t direction)
+void rnnat_step_point(rnnat_step *step, const rnnat_op *op, const rnnat_cell_state *state,
+                      int32_t now)
+{
+    step->h_prev = state->array[0][now];
+    step->h_next = state->array[0][1 - now];
+    for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {
+        step->prev[s - 1] = state->array[s][now];
+        step->next[s - 1] = state->array[s][1 - now];
+    }
+}
+
+rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
+                              const rnnat_workspace *work, const rnnat_op *op, int32_t direction)
 {
     const rnnat_kernels *const kernels = lane->model->kernels;
     const rnnat_cell *const cell = &op->cell[direction];
     const int32_t pad = rnnat_pad(kernels, op->hidden), state_pad = rnnat_pad(kernels, op->state);
     const int32_t panels = pad / kernels->lanes;
+    const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
     return (rnnat_step){.rows = lane->rows,
                         .first_panel = rnnat_first(part, part->index, panels),
                         .last_panel = rnnat_first(part, part->index + 1, panels),
                         .k = op->state,
                         .hidden = op->hidden,
-                        .relu = op->activation == RNNAT_RELU,
+                        .activation = op->activation,
                         .gx = work->gx,
                         .gh = work->gh,
-                        .c = lane->cells[op->first_cell + direction].c,
+                        .c = op->ops->in_place ? state->array[1][0] : NULL,
                         .bias_hn = cell->bias_hn,
                         .peephole = cell->peephole,
                         .z = work->part[0],
@@ -129,6 +170,39 @@ static rnnat_step step_of(const rnnat_lane *lane, const rnnat_part *part,
                         .h_prev_stride = state_pad,
                         .h_next_stride = state_pad,
                         .pad_stride = pad};
+}
+
+/* Step `when` of an array [time, rows, features] of a trace. */
+static char *trace_at(const rnnat_lane *lane, void *array, int32_t when, int32_t features)
+{
+    return (char *)array + (ptrdiff_t)when * lane->rows * features * lane->model->kernels->elem;
+}
+
+/* Has a step show its gates. */
+static void point_trace(const rnnat_lane *lane, const rnnat_op *op, int32_t direction, int32_t when,
+                        rnnat_step *step)
+{
+    const rnnat_cell_trace *const trace = &lane->trace[op->first_cell + direction];
+    for (int i = 0; i < RNNAT_CELL_GATES && trace->gates[i]; ++i)
+        step->trace[i] = trace_at(lane, trace->gates[i], when, op->hidden);
+}
+
+/* Shows h, and the c of an LSTM, of the rows that have not ended. */
+static void trace_states(const rnnat_lane *lane, const rnnat_op *op, int32_t direction,
+                         int32_t when, int32_t now, const int32_t *lengths)
+{
+    const rnnat_cell_trace *const trace = &lane->trace[op->first_cell + direction];
+    const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
+    for (int32_t s = 0; s < (trace->c ? 2 : 1); ++s) {
+        const int32_t features = rnnat_op_features(op, s);
+        const rnnat_view to = dense(lane, s ? trace->c : trace->h, features);
+        const rnnat_view from =
+            dense(lane, state->array[s][now], rnnat_pad(lane->model->kernels, features));
+        for (int32_t row = 0; row < lane->rows; ++row)
+            if (!lengths || when < lengths[row])
+                memcpy(at(lane, to, when, row), at(lane, from, 0, row),
+                       (size_t)features * (size_t)lane->model->kernels->elem);
+    }
 }
 
 /* One direction of one recurrent layer over a chunk of time. */
@@ -146,32 +220,46 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
                rows_of(lane, in, 0), rows_of(lane, gx, 0), cell->bias);
     rnnat_meet(part);
 
-    rnnat_step step = step_of(lane, part, work, op, direction);
+    rnnat_step step = rnnat_step_prepare(lane, part, work, op, direction);
     step.out_stride = out.row;
     char *const features = out.base + (ptrdiff_t)direction * op->state * kernels->elem;
     for (int32_t i = 0; i < when.steps; ++i) {
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
         step.gx = at(lane, gx, t, 0);
-        step.h_prev = state->h[now];
-        step.h_next = state->h[1 - now];
+        rnnat_step_point(&step, op, state, now);
+        if (lane->trace) point_trace(lane, op, direction, when.first + t, &step);
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
             step_active(op, cell, kernels, part, &step, when.first + t, lengths);
         else
             op->ops->step(cell, kernels, part, &step);
         now = 1 - now;
+        if (lane->trace) trace_states(lane, op, direction, when.first + t, now, lengths);
         if (part->index == 0 && i == when.steps - 1) state->now = now;
         rnnat_meet(part);
     }
 }
 
+/* Shows what an output layer gives. */
+static void trace_output(const rnnat_lane *lane, rnnat_view out, void *array, int32_t width,
+                         span when)
+{
+    const rnnat_view to = dense(lane, trace_at(lane, array, when.first, width), width);
+    for (int32_t step = 0; step < when.steps; ++step)
+        for (int32_t row = 0; row < lane->rows; ++row)
+            memcpy(at(lane, to, step, row), at(lane, out, step, row),
+                   (size_t)width * (size_t)lane->model->kernels->elem);
+}
+
+/* `skip`: of the chunk, what an output layer's stack leaves for it. */
 static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op, rnnat_view in,
-                   rnnat_view out, span when, const int32_t *lengths)
+                   rnnat_view out, char *skip, span when, const int32_t *lengths)
 {
     switch (op->kind) {
     case RNNAT_LAYER_EMBEDDING: run_embedding(lane, part, op, in, out, when, lengths); break;
-    case RNNAT_LAYER_LINEAR: run_linear(lane, part, op, in, out, when); break;
+    case RNNAT_LAYER_LINEAR: run_linear(lane, part, op, in, out, skip, when); break;
     case RNNAT_LAYER_RECURRENT:
+        run_skip(lane, part, op, in, skip, when);
         run_cell(lane, part, &lane->work[0], op, 0, in, out, when, lengths);
         break;
     }
@@ -180,6 +268,8 @@ static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
         clear_padding(lane, part, out, op->output, when, lengths);
         rnnat_meet(part);
     }
+    if (lane->trace && op->adds_skip)
+        trace_output(lane, out, lane->trace[op->first_cell].o, op->output, when);
 }
 
 /* The view from step `first` on; elements of `elem` bytes. */
@@ -193,6 +283,15 @@ static span chunk_of(const rnnat_lane *lane, int32_t first, int32_t time)
 {
     const int32_t left = time - first;
     return (span){first, left < lane->chunk ? left : lane->chunk};
+}
+
+/* Where the skip of operation `i` of a chain from `begin` on is: kept for all of time where its
+ * stack lies before the chain. */
+static char *skip_of(const rnnat_lane *lane, int32_t i, int32_t begin, int32_t first)
+{
+    const rnnat_op *const op = &lane->model->ops[i];
+    if (!op->adds_skip || i > begin) return lane->skip;
+    return at(lane, dense(lane, lane->whole_skip, op->output), first, 0);
 }
 
 /* Operations begin .. end - 1, all causal: every chunk of time passes through all of them. */
@@ -209,7 +308,7 @@ static void run_chain(rnnat_lane *lane, const rnnat_part *part, int32_t begin, i
             const rnnat_op *const op = &model->ops[i];
             const rnnat_view to = i == end - 1 ? later(out, first, elem)
                                                : dense(lane, lane->between[i % 2], op->output);
-            run_op(lane, part, op, from, to, when, lengths);
+            run_op(lane, part, op, from, to, skip_of(lane, i, begin, first), when, lengths);
             from = to;
         }
     }
@@ -233,6 +332,10 @@ static void run_direction(rnnat_lane *lane, const rnnat_part *part, const rnnat_
 static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *op, rnnat_view in,
                       rnnat_view out, int32_t time, const int32_t *lengths)
 {
+    const rnnat_view skip = dense(lane, lane->whole_skip, op->skip_size);
+    for (int32_t first = 0; first < time; first += lane->chunk)
+        run_skip(lane, &crew->all, op, later(in, first, lane->model->kernels->elem),
+                 at(lane, skip, first, 0), chunk_of(lane, first, time));
     if (crew->all.count > 1 && op->num_directions == 2) {
         run_direction(lane, &crew->half, &lane->work[crew->side], op, crew->side, in, out, time,
                       lengths);
@@ -244,61 +347,6 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
     if (lengths) {
         clear_padding(lane, &crew->all, out, op->output, (span){0, time}, lengths);
         rnnat_meet(&crew->all);
-    }
-}
-
-void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once)
-{
-    const rnnat_model *const model = lane->model;
-    const rnnat_part alone = {0, 1, NULL};
-    for (int32_t i = 0; i < model->num_ops; ++i) {
-        const rnnat_op *const op = &model->ops[i];
-        const rnnat_matrix *matrix = &op->weight;
-        const void *bias = op->bias;
-        rnnat_view to = dense(lane, lane->between[i % 2], op->output);
-        if (op->kind == RNNAT_LAYER_EMBEDDING) continue;
-        if (op->kind == RNNAT_LAYER_RECURRENT) {
-            matrix = &op->cell[0].w_ih;
-            bias = op->cell[0].bias;
-            to = dense(lane, lane->work[0].gx, matrix->n);
-            once[i].step = step_of(lane, &alone, &lane->work[0], op, 0);
-            once[i].step.out_stride = op->output;
-        }
-        const int32_t n = op->kind == RNNAT_LAYER_RECURRENT ? matrix->n : op->output;
-        once[i].gemm = rnnat_gemm_plan(matrix, model->kernels, &alone, lane->rows, n,
-                                       rows_of(lane, dense(lane, NULL, op->input), 0),
-                                       rows_of(lane, to, 0), bias);
-    }
-}
-
-void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void *y)
-{
-    static const rnnat_part alone = {0, 1, NULL};
-    const rnnat_model *const model = lane->model;
-    const rnnat_kernels *const kernels = model->kernels;
-    const void *in = x;
-    for (int32_t i = 0; i < model->num_ops; ++i, ++once) {
-        const rnnat_op *const op = &model->ops[i];
-        char *const out = i == model->num_ops - 1 ? y : lane->between[i % 2];
-        once->gemm.a.base = in;
-        if (op->kind == RNNAT_LAYER_RECURRENT) {
-            rnnat_cell_state *const state = &lane->cells[op->first_cell];
-            kernels->gemm(&once->gemm);
-            once->step.h_prev = state->h[state->now];
-            once->step.h_next = state->h[1 - state->now];
-            once->step.out = out;
-            op->ops->step(&op->cell[0], kernels, &alone, &once->step);
-            state->now = 1 - state->now;
-        } else if (op->kind == RNNAT_LAYER_LINEAR) {
-            once->gemm.c.base = out;
-            kernels->gemm(&once->gemm);
-            if (op->activation != RNNAT_IDENTITY)
-                kernels->activate(op->activation, once->gemm.c, lane->rows, op->output);
-        } else {
-            run_embedding(lane, &alone, op, dense(lane, (char *)x, 1), dense(lane, out, op->output),
-                          (span){0, 1}, NULL);
-        }
-        in = out;
     }
 }
 

@@ -21,14 +21,22 @@ typedef struct rnnat_crew {
 enum { rnnat_crew_barriers = 3 };
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 
-/* One step at a time, forward only and with packed weights, everything prepared that does not
- * change from one call to the next: an array of one element an operation. */
+/* One step at a time, of features, forward only and with packed weights, everything prepared that
+ * does not change from one call to the next: an array of one element an operation. */
 typedef struct rnnat_once {
     rnnat_gemm_args gemm; /* of the input, or of a linear layer */
+    rnnat_gemm_args skip; /* the input's part of an output layer; c: where it is, on both ends */
     rnnat_step step;
 } rnnat_once;
 void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once);
 void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void *y);
+
+/* What stays the same from step to step of one direction of one recurrent layer. */
+rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
+                              const rnnat_workspace *work, const rnnat_op *op, int32_t direction);
+/* Points a step at the state before it and to where the next one goes. */
+void rnnat_step_point(rnnat_step *step, const rnnat_op *op, const rnnat_cell_state *state,
+                      int32_t now);
 
 /* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
  * `time` is at most what the lane was carved for where the model needs whole sequences. Every

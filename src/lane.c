@@ -48,18 +48,19 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
         for (int32_t d = 0; d < op->num_directions; ++d) {
-            const size_t state = (size_t)rnnat_pad(kernels, op->state);
             rnnat_cell_state cell = {.now = 0};
-            cell.h[0] = rnnat_arena_take(arena, n * state, elem);
-            cell.h[1] = rnnat_arena_take(arena, n * state, elem);
-            if (op->ops->num_states == 2)
-                cell.c = rnnat_arena_take(arena, n * (size_t)rnnat_pad(kernels, op->hidden), elem);
+            for (int32_t s = 0; s < op->ops->num_states; ++s) {
+                const size_t size = n * (size_t)rnnat_pad(kernels, rnnat_op_features(op, s));
+                cell.array[s][0] = rnnat_arena_take(arena, size, elem);
+                cell.array[s][1] = rnnat_op_in_place(op, s) ? cell.array[s][0]
+                                                            : rnnat_arena_take(arena, size, elem);
+            }
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
     }
     for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i) {
         lane->work[i].gx = rnnat_arena_take(arena, steps * n, gates * elem);
-        lane->work[i].gh = rnnat_arena_take(arena, n, gates * elem);
+        lane->work[i].gh = rnnat_arena_take(arena, n, (size_t)model->max_products * elem);
         lane->work[i].part[0] = rnnat_arena_take(arena, n, hidden * elem);
         lane->work[i].part[1] = rnnat_arena_take(arena, n, hidden * elem);
     }
@@ -69,6 +70,9 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
         if (needs_whole(model))
             lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
     }
+    lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
+    lane->whole_skip =
+        rnnat_arena_take(arena, (size_t)time * n, (size_t)model->max_whole_skip * elem);
 }
 
 void rnnat_lane_reset(rnnat_lane *lane)
@@ -79,10 +83,11 @@ void rnnat_lane_reset(rnnat_lane *lane)
         const rnnat_op *const op = &model->ops[i];
         for (int32_t d = 0; d < op->num_directions; ++d) {
             rnnat_cell_state *const cell = &lane->cells[op->first_cell + d];
-            const size_t state = (size_t)rnnat_pad(model->kernels, op->state);
-            memset(cell->h[0], 0, state * bytes);
-            memset(cell->h[1], 0, state * bytes);
-            if (cell->c) memset(cell->c, 0, (size_t)rnnat_pad(model->kernels, op->hidden) * bytes);
+            for (int32_t s = 0; s < op->ops->num_states; ++s) {
+                const int32_t pad = rnnat_pad(model->kernels, rnnat_op_features(op, s));
+                memset(cell->array[s][0], 0, (size_t)pad * bytes);
+                memset(cell->array[s][1], 0, (size_t)pad * bytes);
+            }
             cell->now = 0;
         }
     }
@@ -99,13 +104,13 @@ static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int3
         if (op->kind != RNNAT_LAYER_RECURRENT || index < op->first_state ||
             index >= op->first_state + op->ops->num_states)
             continue;
-        const bool is_c = index > op->first_state;
-        const int32_t features = is_c ? op->hidden : op->state;
+        const int32_t own = index - op->first_state;
+        const int32_t features = rnnat_op_features(op, own);
         const size_t stride = (size_t)rnnat_pad(model->kernels, features) * elem;
         const size_t bytes = (size_t)features * elem;
         for (int32_t d = 0; d < op->num_directions; ++d) {
             const rnnat_cell_state *const cell = &lane->cells[op->first_cell + d];
-            char *const rows = is_c ? cell->c : cell->h[cell->now];
+            char *const rows = cell->array[own][cell->now];
             const size_t first = (size_t)(op->first_row + d) * (size_t)batch + (size_t)first_row;
             for (size_t r = 0; r < (size_t)lane->rows; ++r) {
                 char *const dense = values + (first + r) * bytes;

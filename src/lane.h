@@ -6,17 +6,27 @@
 
 #include "model.h"
 
-/* The state of one direction of one recurrent operation, rows padded to whole vectors. */
+/* The state of one direction of one recurrent operation, rows padded to whole vectors: h first, then
+ * what else its cell carries on. Of each array there are two, of which `now` and the other one
+ * change places after every step; where a step changes an array in place, they are one. */
 typedef struct rnnat_cell_state {
-    char *h[2]; /* [rows, pad(state)]: now and next */
-    char *c; /* LSTM: [rows, pad(hidden)] */
+    char *array[RNNAT_CELL_STATES][2]; /* [rows, pad(state)], the others [rows, pad(hidden)] */
     int32_t now;
 } rnnat_cell_state;
+
+/* Where a run shows what one cell calculates: arrays [time, rows, features], dense. Steps past a
+ * row's length are left alone. */
+typedef struct rnnat_cell_trace {
+    void *gates[RNNAT_CELL_GATES]; /* [hidden], in the order of weight_ih; NULLs for an RNN */
+    void *h; /* [state] */
+    void *c; /* LSTM: [hidden] */
+    void *o; /* first cell of a stack with an output layer: what that gives */
+} rnnat_cell_trace;
 
 /* What one direction of one layer needs while it runs. */
 typedef struct rnnat_workspace {
     char *gx; /* [chunk * rows, max_gates] input projection */
-    char *gh; /* [rows, max_gates] recurrent product of a BLAS */
+    char *gh; /* [rows, max_products] recurrent products of a BLAS */
     char *part[2]; /* [rows, max_hidden] inside a step */
 } rnnat_workspace;
 
@@ -28,6 +38,9 @@ typedef struct rnnat_lane {
     rnnat_workspace work[2]; /* the second one where a team runs two directions side by side */
     char *between[2]; /* [chunk, rows, max_width] from one operation to the next */
     char *whole[2]; /* [time, rows, max_width], where a layer needs all of time */
+    char *skip; /* [chunk, rows, max_skip] the input's part of an output layer, */
+    char *whole_skip; /* [time, rows, max_whole_skip] where its stack needs all of time */
+    const rnnat_cell_trace *trace; /* of each cell, or NULL */
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */

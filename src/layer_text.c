@@ -27,12 +27,23 @@ static const word activations[] = {{"identity", RNNAT_IDENTITY},
                                    {"softmax", RNNAT_SOFTMAX},
                                    {"log_softmax", RNNAT_LOG_SOFTMAX},
                                    {NULL, 0}};
-static const word nonlinearities[] = {{"tanh", RNNAT_TANH}, {"relu", RNNAT_RELU}, {NULL, 0}};
+static const word nonlinearities[] = {
+    {"tanh", RNNAT_TANH}, {"relu", RNNAT_RELU}, {"sigmoid", RNNAT_SIGMOID}, {NULL, 0}};
 static const word flags[] = {{"false", 0}, {"true", 1}, {NULL, 0}};
+static const word yes[] = {{"true", 1}, {NULL, 0}}; /* where the key's absence says no */
 
 /* ---- keys and who has them ---- */
 
-enum { EMBEDDING = 1, RNN = 2, GRU = 4, LSTM = 8, LINEAR = 16, RECURRENT = RNN | GRU | LSTM };
+enum {
+    EMBEDDING = 1,
+    LINEAR = 2,
+    RNN = 4,
+    RNN_OUTPUT = 8, /* with an output layer */
+    GRU = 16,
+    LSTM = 32,
+    GATES = 64, /* a gru or lstm whose gates recur on gates */
+    RECURRENT = RNN | RNN_OUTPUT | GRU | LSTM | GATES
+};
 
 typedef enum field {
     CELL,
@@ -45,6 +56,9 @@ typedef enum field {
     BIAS,
     RESET_AFTER,
     PEEPHOLE,
+    GATE_RECURRENT,
+    OUTPUT_LAYER,
+    OUTPUT_ACTIVATION,
     NUM_FIELDS
 } field;
 
@@ -66,10 +80,13 @@ static const key keys[] = {
     {"num_layers", RECURRENT, NUM_LAYERS, NULL, 1, RNNAT_OK},
     {"direction", RECURRENT, DIRECTION, directions, 0, RNNAT_ERROR_FORMAT},
     {"bias", RECURRENT | LINEAR, BIAS, flags, 0, RNNAT_ERROR_FORMAT},
-    {"nonlinearity", RNN, ACTIVATION, nonlinearities, 0, RNNAT_ERROR_UNSUPPORTED},
+    {"nonlinearity", RNN | RNN_OUTPUT, ACTIVATION, nonlinearities, 0, RNNAT_ERROR_UNSUPPORTED},
+    {"output_layer", RNN_OUTPUT, OUTPUT_LAYER, NULL, 1, RNNAT_OK},
+    {"output_nonlinearity", RNN_OUTPUT, OUTPUT_ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
     {"reset_after", GRU, RESET_AFTER, flags, 0, RNNAT_ERROR_FORMAT},
     {"proj_size", LSTM, PROJ_SIZE, NULL, 0, RNNAT_OK},
     {"peephole", LSTM, PEEPHOLE, flags, 0, RNNAT_ERROR_FORMAT},
+    {"gate_recurrent", GATES, GATE_RECURRENT, yes, 0, RNNAT_ERROR_FORMAT},
     {"in_features", LINEAR, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"out_features", LINEAR, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
@@ -162,14 +179,19 @@ static rnnat_status read_pair(const char **at, int32_t values[NUM_FIELDS], uint3
     return RNNAT_ERROR_FORMAT;
 }
 
-/* The keys that a layer of this kind and cell has. */
-static uint32_t expected_keys(int32_t kind, int32_t cell)
+/* Who a layer of this kind and with these values is. */
+static int owner_of(int32_t kind, const int32_t values[NUM_FIELDS])
 {
-    const int owner = kind == RNNAT_LAYER_EMBEDDING ? EMBEDDING
-                      : kind == RNNAT_LAYER_LINEAR  ? LINEAR
-                      : cell == RNNAT_CELL_RNN      ? RNN
-                      : cell == RNNAT_CELL_GRU      ? GRU
-                                                    : LSTM;
+    if (kind == RNNAT_LAYER_EMBEDDING) return EMBEDDING;
+    if (kind == RNNAT_LAYER_LINEAR) return LINEAR;
+    if (values[CELL] == RNNAT_CELL_RNN) return values[OUTPUT_LAYER] ? RNN_OUTPUT : RNN;
+    if (values[GATE_RECURRENT]) return GATES;
+    return values[CELL] == RNNAT_CELL_GRU ? GRU : LSTM;
+}
+
+/* The keys that it has. */
+static uint32_t expected_keys(int owner)
+{
     uint32_t mask = 0;
     for (int i = 0; i < NUM_KEYS; ++i) {
         if ((keys[i].owners & owner) != 0) {
@@ -197,7 +219,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
             return status;
         }
     }
-    if (seen != expected_keys(kind, values[CELL]) || values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
+    if (seen != expected_keys(owner_of(kind, values)) || values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
         return RNNAT_ERROR_FORMAT;
     }
     *out = (rnnat_layer_text){
@@ -212,6 +234,9 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         .bias = values[BIAS] != 0,
         .reset_after = values[RESET_AFTER] != 0,
         .peephole = values[PEEPHOLE] != 0,
+        .gate_recurrent = values[GATE_RECURRENT] != 0,
+        .output_layer = values[OUTPUT_LAYER],
+        .output_activation = (rnnat_activation)values[OUTPUT_ACTIVATION],
     };
     return RNNAT_OK;
 }

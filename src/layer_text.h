@@ -7,8 +7,9 @@
  *   linear in_features=256 out_features=74 bias=true activation=softmax
  *
  * Every key of its kind is there once, in any order. A recurrent layer has cell, input_size,
- * hidden_size, num_layers, direction and bias, and of its cell: rnn: nonlinearity; gru:
- * reset_after; lstm: proj_size, peephole. */
+ * hidden_size, num_layers, direction and bias, and of its cell: rnn: nonlinearity, and with an
+ * output layer output_layer, output_nonlinearity; gru: reset_after; lstm: proj_size, peephole; a
+ * gru or lstm whose gates recur on gates has gate_recurrent=true in the place of these. */
 #ifndef RNNAT_LAYER_TEXT_H
 #define RNNAT_LAYER_TEXT_H
 
@@ -29,10 +30,13 @@ typedef struct rnnat_layer_text {
     int32_t num_layers;  /* at least 1 */
     int32_t proj_size;   /* 0 (no projection) to hidden_size - 1 */
     rnnat_direction direction;
-    rnnat_activation activation; /* a linear layer's; an rnn cell's nonlinearity: tanh or relu */
+    rnnat_activation activation; /* a linear layer's; an rnn cell's: tanh, relu or sigmoid */
     bool bias;
     bool reset_after;
     bool peephole;
+    bool gate_recurrent;
+    int32_t output_layer; /* features of an rnn's output layer; 0: there is none */
+    rnnat_activation output_activation;
 } rnnat_layer_text;
 
 /* RNNAT_ERROR_FORMAT: the line is not of the form above. RNNAT_ERROR_UNSUPPORTED: it is, but

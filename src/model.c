@@ -96,6 +96,33 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
     return RNNAT_OK;
 }
 
+/* The input's part of the output layer, in the bottom of its stack. */
+static rnnat_status build_skip(rnnat_builder *build, const rnnat_layer_text *layer, rnnat_op *op)
+{
+    const rnnat_gates out = {1, 0, layer->output_layer};
+    op->skip_size = layer->output_layer;
+    const rnnat_status status =
+        rnnat_build_matrix(build, "weight_xo", 1, out, op->input, RNNAT_GEMM_PANEL, &op->skip);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(build, out);
+    op->skip_bias = bias;
+    return rnnat_build_add(build, "bias_o", 1, out, 1, bias);
+}
+
+/* The output layer itself, behind the stack's last operation `top`. */
+static rnnat_status build_output(rnnat_builder *build, const rnnat_layer_text *layer,
+                                 const rnnat_op *top, int32_t first_cell, rnnat_op *op)
+{
+    *op = (rnnat_op){.kind = RNNAT_LAYER_LINEAR,
+                     .input = top->output,
+                     .output = layer->output_layer,
+                     .activation = layer->output_activation,
+                     .adds_skip = true,
+                     .first_cell = first_cell};
+    return rnnat_build_matrix(build, "weight_ho", 1, (rnnat_gates){1, 0, op->output}, op->input,
+                              RNNAT_GEMM_PANEL, &op->weight);
+}
+
 static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* What the whole model must know of one more operation. */
@@ -116,6 +143,7 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
         model->num_cells += op->num_directions;
         const int32_t pad = rnnat_pad(build->kernels, op->hidden);
         model->max_gates = larger(model->max_gates, op->ops->gates * pad);
+        model->max_products = larger(model->max_products, op->ops->products * pad);
         model->max_hidden = larger(model->max_hidden, pad);
         if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
     }
@@ -133,7 +161,8 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
     memcpy(prefix + strlen(prefix), ".", sizeof ".");
     build->prefix = prefix;
     const bool recurrent = layer->kind == RNNAT_LAYER_RECURRENT;
-    const int32_t first_state = model->info.num_states;
+    const int32_t first_state = model->info.num_states, first_cell = model->num_cells;
+    rnnat_op top = {.kind = layer->kind};
     for (int32_t depth = 0; depth < (recurrent ? layer->num_layers : 1); ++depth) {
         rnnat_op op = {.kind = layer->kind,
                        .input = layer->input_size,
@@ -144,16 +173,24 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
                               : layer->kind == RNNAT_LAYER_LINEAR
                                   ? build_linear(build, layer, &op)
                                   : build_embedding(build, layer, &op);
+        if (status == RNNAT_OK && depth == 0 && layer->output_layer)
+            status = build_skip(build, layer, &op);
         if (status == RNNAT_OK) status = add_op(model, build, &op);
         if (status != RNNAT_OK) return status;
+        top = op;
         if (recurrent && depth == 0) {
             model->info.num_states += op.ops->num_states;
             for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
                 model->states[first_state + i] = (struct rnnat_state_shape){
-                    layer->num_layers * op.num_directions, i == 0 ? op.state : op.hidden};
+                    layer->num_layers * op.num_directions, rnnat_op_features(&op, i)};
         }
     }
-    return RNNAT_OK;
+    if (!layer->output_layer) return RNNAT_OK;
+    int32_t *const skip = rnnat_op_is_causal(&top) ? &model->max_skip : &model->max_whole_skip;
+    *skip = larger(*skip, layer->output_layer);
+    rnnat_op output;
+    const rnnat_status status = build_output(build, layer, &top, first_cell, &output);
+    return status == RNNAT_OK ? add_op(model, build, &output) : status;
 }
 
 /* Counts operations and states, so that their arrays can be taken before they are filled. */
@@ -166,7 +203,7 @@ static rnnat_status count_ops(const rnnat_safetensors *file, int32_t layers, siz
         const rnnat_status status = read_layer(file, i, &layer);
         if (status != RNNAT_OK) return status;
         const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
-        *ops += recurrent ? (size_t)layer.num_layers : 1;
+        *ops += recurrent ? (size_t)layer.num_layers + (layer.output_layer > 0) : 1;
         *states += recurrent ? (size_t)rnnat_cell_find(&layer)->num_states : 0;
     }
     return RNNAT_OK;
@@ -226,6 +263,11 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
         return RNNAT_OK;
     case RNNAT_WEIGHT_HH: {
         const int32_t rest = cell->w_hn.data ? 1 : 0; /* gates that are a matrix of their own */
+        if (!cell->w_hh.data) return RNNAT_ERROR_ARGUMENT;
+        if (cell->w_gh.data) {
+            rnnat_matrix_unpack(&cell->w_hh, kernels, (rnnat_gates){1, 0, units}, rows);
+            return RNNAT_OK;
+        }
         rnnat_matrix_unpack(&cell->w_hh, kernels, (rnnat_gates){gates - rest, 0, units}, rows);
         if (rest)
             rnnat_matrix_unpack(&cell->w_hn, kernels, (rnnat_gates){rest, gates - rest, units},
@@ -235,6 +277,24 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     case RNNAT_WEIGHT_HR:
         if (!cell->w_hr.data) return RNNAT_ERROR_ARGUMENT;
         rnnat_matrix_unpack(&cell->w_hr, kernels, (rnnat_gates){1, 0, op->state}, rows);
+        return RNNAT_OK;
+    case RNNAT_WEIGHT_GH:
+        if (!cell->w_gh.data) return RNNAT_ERROR_ARGUMENT;
+        if (!cell->w_gf.data) {
+            rnnat_matrix_unpack(&cell->w_gh, kernels, (rnnat_gates){2, 0, units}, rows);
+            return RNNAT_OK;
+        }
+        rnnat_matrix_unpack(&cell->w_gh, kernels, (rnnat_gates){1, 0, units}, rows);
+        rnnat_matrix_unpack(&cell->w_gf, kernels, (rnnat_gates){1, 1, units}, rows);
+        rnnat_matrix_unpack(&cell->w_go, kernels, (rnnat_gates){2, 2, units}, rows);
+        return RNNAT_OK;
+    case RNNAT_WEIGHT_CH:
+        if (!cell->w_ch.data) return RNNAT_ERROR_ARGUMENT;
+        rnnat_matrix_unpack(&cell->w_ch, kernels, (rnnat_gates){gates, 0, units}, rows);
+        return RNNAT_OK;
+    case RNNAT_WEIGHT_XO:
+        if (!op->skip.data) return RNNAT_ERROR_ARGUMENT;
+        rnnat_matrix_unpack(&op->skip, kernels, (rnnat_gates){1, 0, op->skip_size}, rows);
         return RNNAT_OK;
     }
     return RNNAT_ERROR_ARGUMENT;

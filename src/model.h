@@ -13,7 +13,8 @@ typedef struct rnnat_op {
     const void *table;   /* embedding: [input, output] */
     rnnat_matrix weight; /* linear */
     const void *bias;
-    rnnat_activation activation; /* linear; of a recurrent layer only tanh or relu, for the RNN */
+    bool adds_skip; /* linear: the output layer of a stack, whose bottom has `skip` */
+    rnnat_activation activation; /* linear, and RNN */
 
     const rnnat_cell_ops *ops; /* recurrent, from here on */
     int32_t hidden, state;     /* units; features of h: less with a projection */
@@ -22,7 +23,10 @@ typedef struct rnnat_op {
     rnnat_cell cell[2];
     int32_t first_state; /* its layer's first state array, */
     int32_t first_row;   /* its first row in there */
-    int32_t first_cell;  /* its first cell of all the model's */
+    int32_t first_cell;  /* its first cell of all the model's; an output layer's: its stack's */
+    rnnat_matrix skip; /* bottom of a stack with an output layer: W_xo [input, pad(skip_size)] */
+    const void *skip_bias;
+    int32_t skip_size; /* features of the output layer */
 } rnnat_op;
 
 struct rnnat_model {
@@ -36,7 +40,10 @@ struct rnnat_model {
     } *states;
     int32_t max_width;    /* features of the widest output, */
     int32_t max_gates;    /* columns of the widest input projection (gates * pad(hidden)), */
+    int32_t max_products; /* columns of all recurrent products of an operation together, */
     int32_t max_hidden;   /* pad(hidden), over all operations */
+    int32_t max_skip;     /* features of output layers behind causal stacks, 0 without any, */
+    int32_t max_whole_skip; /* and behind others */
     void *heap;           /* what rnnat_model_free frees, or NULL */
 };
 
@@ -48,14 +55,29 @@ typedef enum rnnat_weight {
     RNNAT_WEIGHT, /* of an embedding or a linear layer */
     RNNAT_WEIGHT_IH,
     RNNAT_WEIGHT_HH,
-    RNNAT_WEIGHT_HR
+    RNNAT_WEIGHT_HR,
+    RNNAT_WEIGHT_GH,
+    RNNAT_WEIGHT_CH,
+    RNNAT_WEIGHT_XO /* the output layer's, of the first operation of its stack */
 } rnnat_weight;
 
 /* Writes one of them as PyTorch lays it out, bit for bit, in the model's dtype: of operation `op`
  * (a layer that is an embedding or linear is one; one that is recurrent, as many as its stack is
- * high) and, where that is recurrent, of one of its directions. */
+ * high, and one more for an output layer, whose weight_ho is its RNNAT_WEIGHT) and, where that is recurrent, of one of its directions. */
 rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t op, int32_t direction,
                                 rnnat_weight which, void *rows);
+
+/* Features of state array `index` of a recurrent operation: 0 is h. */
+static inline int32_t rnnat_op_features(const rnnat_op *op, int32_t index)
+{
+    return index == 0 ? op->state : op->hidden;
+}
+
+/* True where a step changes state array `index` in place: no other unit reads it. */
+static inline bool rnnat_op_in_place(const rnnat_op *op, int32_t index)
+{
+    return index > 0 && op->ops->in_place;
+}
 
 /* True where operation `op` can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_op_is_causal(const rnnat_op *op)

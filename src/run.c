@@ -17,8 +17,9 @@ static double recurrent_work(const rnnat_model *model)
     double most = 0;
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
-        const double work =
-            op->kind == RNNAT_LAYER_RECURRENT ? (double)op->ops->gates * op->hidden * op->state : 0;
+        const double work = op->kind == RNNAT_LAYER_RECURRENT
+                                ? (double)op->ops->products * op->hidden * op->state
+                                : 0;
         if (work > most) most = work;
     }
     return most;
@@ -30,8 +31,10 @@ static double all_work(const rnnat_model *model)
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
         if (op->kind == RNNAT_LAYER_LINEAR) work += (double)op->input * op->output;
+        work += (double)op->input * op->skip_size;
         for (int32_t d = 0; d < op->num_directions; ++d)
-            work += (double)op->ops->gates * op->hidden * ((double)op->input + op->state);
+            work += op->hidden *
+                    ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
     }
     return work;
 }
@@ -86,7 +89,8 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
                        .out = {args->y, args->y_stride_time, args->y_stride_batch},
                        .lengths = args->lengths,
                        .state_in = args->state_in,
-                       .state_out = args->state_out};
+                       .state_out = args->state_out,
+                       .trace = args->trace};
     if (!job->in.time && !job->in.row) {
         job->in.time = (ptrdiff_t)args->batch * width;
         job->in.row = width;
@@ -101,7 +105,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 
     rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
-    divide(model, rnnat_threads_sensible(threads), job);
+    divide(model, args->trace ? 1 : rnnat_threads_sensible(threads), job);
     return status;
 }
 
@@ -187,6 +191,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     if (leads) {
         lane->rows = share + (index < more);
         rnnat_lane_reset(lane);
+        lane->trace = job->trace;
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }

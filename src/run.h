@@ -12,6 +12,7 @@ typedef struct rnnat_job {
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
+    const rnnat_cell_trace *trace;
     int32_t lanes; /* that share the rows */
     int32_t team;  /* threads of each lane */
 } rnnat_job;
@@ -28,6 +29,7 @@ typedef struct rnnat_run_args {
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
+    const rnnat_cell_trace *trace; /* of each cell, or NULL; a run that has one takes one thread */
     int32_t num_threads;
 } rnnat_run_args;
 

@@ -36,7 +36,9 @@ class Format:
     writes: bool = True
 
 
-_OF_STATE_DICTS: Final = ("cell", "nonlinearity", "reset_after", "prefix")
+_OF_STATE_DICTS: Final = (
+    "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix",
+)  # fmt: skip
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
@@ -61,9 +63,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         A name in ``FORMATS``.
     options
         For ``safetensors`` and ``npz`` files that hold a PyTorch ``state_dict`` and no
-        description of the layers: ``cell``, ``nonlinearity``, ``reset_after``, ``prefix``, see
-        ``formats.plain``. For ``onnx``: ``input`` and ``output``, see ``formats.onnx``. None
-        means not given.
+        description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
+        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
+        ``output``, see ``formats.onnx``. None means not given.
 
     Raises
     ------

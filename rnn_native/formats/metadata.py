@@ -36,8 +36,16 @@ _CELL_KEYS: Final = {
     "gru": ("reset_after",),
     "lstm": ("proj_size", "peephole"),
 }
+# In the place of a cell's keys, where the first of these is there.
+_VARIANT_KEYS: Final = {
+    ("rnn", "output_layer"): ("nonlinearity", "output_layer", "output_nonlinearity"),
+    ("gru", "gate_recurrent"): ("gate_recurrent",),
+    ("lstm", "gate_recurrent"): ("gate_recurrent",),
+}
 _FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
-_WORDS: Final = frozenset({"cell", "direction", "nonlinearity", "activation"})
+_WORDS: Final = frozenset(
+    {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity"}
+)
 _NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
 
@@ -118,7 +126,7 @@ def describe(layer: Layer) -> str:
         }
     elif isinstance(layer, Recurrent):
         kind = "recurrent"
-        keys = _KEYS[kind] + _CELL_KEYS[layer.cell]
+        keys = _KEYS[kind] + _cell_keys(layer.cell, layer.options)
         values = {key: getattr(layer, key) for key in keys}
     else:
         kind = "linear"
@@ -149,10 +157,17 @@ def parse(where: str, line: str) -> tuple[str, dict[str, Any]]:
         cell = texts.get("cell", "nothing")
         if cell not in _CELL_KEYS:
             raise FormatError(f"{where}: expected cell= {', '.join(_CELL_KEYS)}; got {cell}")
-        expected += _CELL_KEYS[cell]
+        expected += _cell_keys(cell, texts)
     if set(texts) != set(expected):
         raise FormatError(f"{where}: expected the keys {', '.join(expected)}; got {line!r}")
     return kind, {key: _value(f"{where}: {key}", key, texts[key]) for key in expected}
+
+
+def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    for (owner, option), keys in _VARIANT_KEYS.items():
+        if cell == owner and options.get(option):
+            return keys
+    return _CELL_KEYS[cell]
 
 
 def _text(value: Any) -> str:
@@ -162,6 +177,10 @@ def _text(value: Any) -> str:
 def _value(where: str, key: str, text: str) -> int | bool | str:
     if key in _WORDS:
         return text
+    if key == "gate_recurrent":
+        if text != "true":
+            raise FormatError(f"{where}: expected true, or no such key; got {text!r}")
+        return True
     if key in _FLAGS:
         if text not in ("true", "false"):
             raise FormatError(f"{where}: expected true or false, got {text!r}")

@@ -2,8 +2,8 @@
 
 ``torch.nn.RNN``, ``GRU`` and ``LSTM`` save no options: they are inferred from names and shapes.
 What these do not show has PyTorch's defaults unless an option says otherwise: tanh for an RNN,
-the reset gate after the product for a GRU. The modules ``RNNCell``, ``GRUCell`` and ``LSTMCell``,
-whose names have no ``_l0``, are read as well.
+the reset gate after the product for a GRU, sigmoid for an output layer. The modules ``RNNCell``,
+``GRUCell`` and ``LSTMCell``, whose names have no ``_l0``, are read as well.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ..errors import FormatError, OptionError, RnnError
 from ..spec import GATES, Array, ModelSpec, Recurrent
 
 _NAME = re.compile(
-    r"(?P<prefix>.*?)(?P<array>weight_ih|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"
+    r"(?P<prefix>.*?)(?P<array>weight_[igc]h|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"
     r"(_l(?P<layer>0|[1-9][0-9]{0,5})(?P<reverse>_reverse)?)?",
     re.DOTALL,
 )
+_OUTPUT: Final = ("weight_ho", "weight_xo", "bias_o")  # of an RNN's output layer
 _CELLS: Final = {gates: cell for cell, gates in GATES.items()}
 _SHOWN: Final = 12  # names in one message
 
@@ -32,6 +33,7 @@ def from_state_dict(
     cell: str | None = None,
     nonlinearity: str | None = None,
     reset_after: bool | None = None,
+    output_nonlinearity: str | None = None,
     prefix: str | None = None,
 ) -> ModelSpec:
     """A ModelSpec of one Recurrent from the tensors of one recurrent module.
@@ -43,9 +45,11 @@ def from_state_dict(
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``: what the shapes must say.
     nonlinearity
-        RNN only: ``"tanh"`` (the default) or ``"relu"``.
+        RNN only: ``"tanh"`` (the default), ``"relu"`` or ``"sigmoid"``.
     reset_after
-        GRU only: see ``Recurrent``; True is the default.
+        GRU only, and not where its gates recur on gates: see ``Recurrent``; True is the default.
+    output_nonlinearity
+        RNN with an output layer only: see ``Recurrent``; ``"sigmoid"`` is the default.
     prefix
         What the names of the module begin with, ``"encoder.lstm."`` or without the last dot;
         ``""`` is none. Needed where there are several recurrent modules. Where it is not given
@@ -68,14 +72,19 @@ def from_state_dict(
         if cell not in GATES:
             raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
         raise OptionError(f"cell={cell!r}, but the tensors are those of a {options['cell']!r}")
-    given = (("rnn", "nonlinearity", nonlinearity), ("gru", "reset_after", reset_after))
-    for owner, option, value in given:
+    kind = "gate-recurrent " if options.get("gate_recurrent") else ""
+    kind += options["cell"] + (" with an output layer" if "output_layer" in options else "")
+    for owners, option, value in (
+        (("rnn", "rnn with an output layer"), "nonlinearity", nonlinearity),
+        (("gru",), "reset_after", reset_after),
+        (("rnn with an output layer",), "output_nonlinearity", output_nonlinearity),
+    ):
         if value is None:
             continue
-        if options["cell"] != owner:
+        if kind not in owners:
             raise OptionError(
-                f"{option}={value!r}: only the cell {owner!r} has it; "
-                f"the tensors are those of a {options['cell']!r}"
+                f"{option}={value!r}: only the cell {owners[0]!r} has it; "
+                f"the tensors are those of a {kind!r}"
             )
         options[option] = value
     try:
@@ -106,6 +115,11 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
             if own in module:
                 raise FormatError(f"{module[own]!r} and {name!r} are the same array of a module")
             module[own] = name
+    for name in tensors:
+        for own in _OUTPUT:
+            prefix = name.removesuffix(own)
+            if prefix != name and prefix in modules:
+                modules[prefix][own] = name
     return modules
 
 
@@ -139,9 +153,14 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
         raise FormatError(
             f"module {prefix!r}: no tensors of layer {absent}, but some of layer {max(layers)}"
         )
-    expected_kinds = {"weight_ih", "weight_hh"}
-    if kinds & {"bias_ih", "bias_hh"}:
-        expected_kinds |= {"bias_ih", "bias_hh"}
+    gate_recurrent = bool(kinds & {"weight_gh", "weight_ch"})
+    bias = bool(kinds & {"bias_ih", "bias_hh"})
+    if gate_recurrent:
+        expected_kinds = {"weight_ih", "weight_gh", _last_of_gates(arrays)}
+        expected_kinds |= {"bias_ih"} if bias else set()
+    else:
+        expected_kinds = {"weight_ih", "weight_hh"}
+        expected_kinds |= {"bias_ih", "bias_hh"} if bias else set()
     if "weight_hr" in kinds:
         expected_kinds |= {"weight_hr"}
     if kinds & {"weight_ci", "weight_cf", "weight_co"}:
@@ -152,6 +171,9 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
         for suffix in sorted(suffixes)
         for kind in sorted(expected_kinds, reverse=True)
     ]
+    output = any(name in arrays for name in _OUTPUT)
+    if output:
+        expected += _OUTPUT[: 2 + bias]
     missing = [name for name in expected if name not in arrays]
     if missing:
         raise FormatError(
@@ -167,15 +189,38 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
     if strangers:
         raise FormatError(f"module {prefix!r}: unexpected {_some(strangers)}")
     end = f"_l0{min(suffixes)}"
-    options = _sizes(arrays, end, f"module {prefix!r}")
+    where = f"module {prefix!r}"
+    options = (_sizes_of_gates if gate_recurrent else _sizes)(arrays, end, where)
     both = "bidirectional" if len(suffixes) == 2 else None
     return {
         **options,
         "num_layers": len(layers),
         "direction": both or ("reverse" if "_reverse" in suffixes else "forward"),
-        "bias": "bias_ih" in kinds,
+        "bias": bias,
         **({"peephole": True} if "weight_ci" in kinds else {}),
+        **({"output_layer": len(arrays["weight_ho"])} if output else {}),
     }
+
+
+def _last_of_gates(arrays: Mapping[str, Array]) -> str:
+    """Which recurrent array a gate-recurrent cell has beside ``weight_gh``."""
+    lstm = any(
+        name.startswith("weight_ch")
+        or (name.startswith("weight_gh") and array.ndim == 2 and len(array) == 4 * array.shape[1])
+        for name, array in arrays.items()
+    )
+    return "weight_ch" if lstm else "weight_hh"
+
+
+def _sizes_of_gates(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:
+    """Cell and sizes of a gate-recurrent cell; ``Recurrent`` checks the shapes."""
+    w_ih, w_gh = arrays[f"weight_ih{end}"], arrays[f"weight_gh{end}"]
+    for name, matrix in ((f"weight_ih{end}", w_ih), (f"weight_gh{end}", w_gh)):
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            raise FormatError(f"{where}: {name}: expected a matrix, got {matrix.shape}")
+    cell = "lstm" if _last_of_gates(arrays) == "weight_ch" else "gru"
+    sizes = {"input_size": w_ih.shape[1], "hidden_size": w_gh.shape[1]}
+    return {"cell": cell, **sizes, "gate_recurrent": True}
 
 
 def _sizes(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:

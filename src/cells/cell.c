@@ -69,8 +69,10 @@ const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
     case RNNAT_CELL_RNN: return &rnnat_cell_rnn;
-    case RNNAT_CELL_GRU: return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
-    case RNNAT_CELL_LSTM: return &rnnat_cell_lstm;
+    case RNNAT_CELL_GRU:
+        if (layer->gate_recurrent) return &rnnat_cell_gate_gru;
+        return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
+    case RNNAT_CELL_LSTM: return layer->gate_recurrent ? &rnnat_cell_gate_lstm : &rnnat_cell_lstm;
     }
     return NULL;
 }

@@ -9,11 +9,15 @@
 typedef struct rnnat_cell {
     rnnat_matrix w_ih; /* [input, gates * pad(hidden)] */
     const void *bias; /* what the projection of the input starts from */
-    rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z only */
+    rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z only; of a
+                        * gate-recurrent GRU: n only */
     rnnat_matrix w_hn; /* GRU with reset before: n */
     rnnat_matrix w_hr; /* LSTM with a projection: [hidden, pad(proj_size)] */
     const void *bias_hn; /* GRU with reset after */
     const void *peephole; /* LSTM: i, f, o [3, pad(hidden)] */
+    rnnat_matrix w_gh; /* gates on gates: GRU: r, z on z; LSTM: i on i, */
+    rnnat_matrix w_gf, w_go; /* f on f, g and o on i, */
+    rnnat_matrix w_ch; /* and all four on c */
 } rnnat_cell;
 
 /* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
@@ -43,7 +47,9 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 
 typedef struct rnnat_cell_ops {
     int32_t gates; /* blocks of rows in weight_ih */
-    int32_t num_states; /* arrays of its state: 1 (h) or 2 (h, c) */
+    int32_t products; /* and of all recurrent weights together */
+    int32_t num_states; /* arrays of its state: h, and what else it carries on */
+    bool in_place; /* a step reads and writes those after h unit by unit */
     rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
                           rnnat_cell *cell);
     /* One time step of some rows, by all threads of a team; each does its share of the units, and
@@ -53,6 +59,7 @@ typedef struct rnnat_cell_ops {
 } rnnat_cell_ops;
 
 extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
+extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
 
 /* The ops of a layer that is recurrent. */
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);

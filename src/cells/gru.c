@@ -65,6 +65,6 @@ static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
 }
 
 const rnnat_cell_ops rnnat_cell_gru = {
-    .gates = 3, .num_states = 1, .build = build_after, .step = step_after};
+    .gates = 3, .products = 3, .num_states = 1, .build = build_after, .step = step_after};
 const rnnat_cell_ops rnnat_cell_gru_before = {
-    .gates = 3, .num_states = 1, .build = build_before, .step = step_before};
+    .gates = 3, .products = 3, .num_states = 1, .build = build_before, .step = step_before};

@@ -73,4 +73,5 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }
 
-const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4, .num_states = 2, .build = build, .step = step};
+const rnnat_cell_ops rnnat_cell_lstm = {
+    .gates = 4, .products = 4, .num_states = 2, .in_place = true, .build = build, .step = step};

@@ -27,4 +27,5 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
     kernels->rnn(s);                                                          /* 1, 2 */
 }
 
-const rnnat_cell_ops rnnat_cell_rnn = {.gates = 1, .num_states = 1, .build = build, .step = step};
+const rnnat_cell_ops rnnat_cell_rnn = {
+    .gates = 1, .products = 1, .num_states = 1, .build = build, .step = step};

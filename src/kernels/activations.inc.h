@@ -175,6 +175,16 @@ static void FN(activate)(rnnat_activation activation, rnnat_rows rows, int32_t m
     }
 }
 
+/* Adds m rows of n features to others. */
+static void FN(add_rows)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n)
+{
+    for (int32_t r = 0; r < m; ++r) {
+        REAL *a = FN(row_at)(&to, r);
+        const REAL *b = FN(row_at)(&from, r);
+        for (int32_t j = 0; j < n; ++j) a[j] += b[j];
+    }
+}
+
 #undef LOG2E
 #undef LN2_HIGH
 #undef LN2_LOW

@@ -50,6 +50,7 @@ enum {
     max_vectors = 9,
     rows_of_4 = RNNAT_VEC_REGISTERS >= 32 ? 6 : 3, /* rows of a block 4 vectors wide */
     rows_of_3 = RNNAT_VEC_REGISTERS >= 32 ? 8 : 4,
+    gate_vectors = 8, /* of one product of a gate-recurrent cell */
     train_vectors = 2, /* of a block of training's products, and its rows: */
     train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,
     train_depth = 256 /* k of such a block, while its panel stays in the first-level cache */
@@ -72,7 +73,9 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 
 #include "activations.inc.h"
 #include "gemm.inc.h"
+#include "show.inc.h"
 #include "step.inc.h"
+#include "step_gate_recurrent.inc.h"
 #if RNNAT_TRAIN
 #include "train_gemm.inc.h"
 

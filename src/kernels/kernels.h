@@ -14,6 +14,11 @@
 
 #include "../types.h"
 
+/* Arrays of state that a cell can have. */
+#define RNNAT_CELL_STATES 4
+/* Gates, a candidate among them. */
+#define RNNAT_CELL_GATES 4
+
 /* Vectors in one panel of an rnnat_gemm matrix. */
 #define RNNAT_GEMM_PANEL 4
 
@@ -41,18 +46,23 @@ typedef struct rnnat_step {
     int32_t first_panel, last_panel; /* this call's share of the units */
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
-    int32_t relu;           /* RNN: relu instead of tanh */
+    rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
+    const void *w_f, *w_go, *w_c; /* gate-recurrent LSTM, whose w is i on i: f on f; g, o on i; all
+                                   * on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
     void *gh; /* recurrent product where a BLAS made it, laid out like gx */
     const void *h_prev; /* [rows, pad] */
     void *h_next; /* [rows, pad]; all of it is written, padding included */
     void *out; /* [rows, hidden] a second, exact copy of h_next, or NULL */
     void *c; /* LSTM: the cell state [rows, pad], updated in place */
+    const void *prev[RNNAT_CELL_STATES - 1]; /* states after h that other units read: before this */
+    void *next[RNNAT_CELL_STATES - 1]; /* step, and what becomes of them [rows, pad] */
     const void *bias_hn; /* GRU, reset after: b_hn [pad] */
     const void *peephole; /* LSTM: diagonals i, f, o [3, pad], or NULL */
     void *z, *rh; /* GRU, reset before: [rows, pad] between its two parts */
     void *unprojected; /* LSTM with a projection: o tanh(c) [rows, pad] */
+    void *trace[RNNAT_CELL_GATES]; /* where its gates are shown, dense [rows, hidden], or NULLs */
     ptrdiff_t gx_stride, gh_stride, h_prev_stride, h_next_stride, out_stride, pad_stride;
 } rnnat_step;
 
@@ -63,11 +73,15 @@ typedef struct rnnat_kernels {
     const struct rnnat_train_kernels *train; /* kernels/train.h; NULL: compiled without */
     void (*gemm)(const rnnat_gemm_args *args);
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
+    void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
     void (*rnn)(const rnnat_step *step);
     void (*gru)(const rnnat_step *step); /* reset after the product */
     void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; leaves r * h and z */
     void (*gru_new)(const rnnat_step *step); /* then n and h' */
     void (*lstm)(const rnnat_step *step);
+    void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; leaves r * h */
+    void (*gate_gru_new)(const rnnat_step *step); /* then n and h' */
+    void (*gate_lstm)(const rnnat_step *step);
 } rnnat_kernels;
 
 /* [0] float, [1] double. */

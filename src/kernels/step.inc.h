@@ -86,7 +86,10 @@ INLINE void FN(put_h)(const rnnat_step *s, int32_t row, int32_t panel, VEC h)
 
 NOINLINE void FN(rnn_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
 {
-    FN(put_h)(s, row, panel, s->relu ? FN(relu)(sums[0]) : FN(tanh)(sums[0]));
+    FN(put_h)(s, row, panel,
+              s->activation == RNNAT_TANH   ? FN(tanh)(sums[0])
+              : s->activation == RNNAT_RELU ? FN(relu)(sums[0])
+                                            : FN(sigmoid)(sums[0]));
 }
 
 /* ---- GRU, reset after: n = tanh(gx_n + r (W_hn h + b_hn)), h' = n + z (h - n) ---- */
@@ -99,6 +102,7 @@ NOINLINE void FN(gru_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, 
     const VEC r = FN(sigmoid)(sums[0]), z = FN(sigmoid)(sums[1]);
     const VEC n = FN(tanh)(FN(fma)(r, sums[2], gx_n));
     FN(put_h)(s, row, panel, FN(fma)(z, FN(sub)(h, n), n));
+    if (s->trace[0]) FN(show)(s, 0, row, panel, (const VEC[]){r, z, n}, 3);
 }
 
 /* ---- GRU, reset before: first r and z of all units, then n = tanh(gx_n + W_hn (r h)) ---- */
@@ -108,8 +112,10 @@ NOINLINE void FN(gru_gates_postgemm)(const rnnat_step *s, int32_t row, int32_t p
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES, at = row * s->pad_stride + unit;
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
-    FN(store)((REAL *)s->rh + at, FN(mul)(FN(sigmoid)(sums[0]), h));
-    FN(store)((REAL *)s->z + at, FN(sigmoid)(sums[1]));
+    const VEC r = FN(sigmoid)(sums[0]), z = FN(sigmoid)(sums[1]);
+    FN(store)((REAL *)s->rh + at, FN(mul)(r, h));
+    FN(store)((REAL *)s->z + at, z);
+    if (s->trace[0]) FN(show)(s, 0, row, panel, (const VEC[]){r, z}, 2);
 }
 
 NOINLINE void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)
@@ -119,6 +125,7 @@ NOINLINE void FN(gru_new_postgemm)(const rnnat_step *s, int32_t row, int32_t pan
     const VEC z = FN(load)((const REAL *)s->z + row * s->pad_stride + unit);
     const VEC n = FN(tanh)(sums[0]);
     FN(put_h)(s, row, panel, FN(fma)(z, FN(sub)(h, n), n));
+    if (s->trace[0]) FN(show)(s, 2, row, panel, &n, 1);
 }
 
 /* ---- LSTM: c' = f c + i g, h' = o tanh(c'); peepholes: i and f see c, o sees c' ---- */
@@ -138,6 +145,7 @@ NOINLINE void FN(lstm_postgemm)(const rnnat_step *s, int32_t row, int32_t panel,
     if (s->peephole) o = FN(fma)(FN(load)(peephole + 2 * s->pad_stride), c, o);
     FN(store)(cell, c);
     FN(put_h)(s, row, panel, FN(sigmoid_tanh)(o, c));
+    if (s->trace[0]) FN(show_lstm)(s, row, panel, i, f, sums[2], o);
 }
 
 /* ---- all units and rows of a step, in blocks ---- */

@@ -23,7 +23,11 @@
      .gru = gru_##S,                                                                               \
      .gru_gates = gru_gates_##S,                                                                   \
      .gru_new = gru_new_##S,                                                                       \
-     .lstm = lstm_##S}
+     .lstm = lstm_##S,                                                                             \
+     .gate_gru_gates = gate_gru_gates_##S,                                                         \
+     .gate_gru_new = gate_gru_new_##S,                                                             \
+     .gate_lstm = gate_lstm_##S,                                                                   \
+     .add = add_rows_##S}
 
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};
 

@@ -214,29 +214,50 @@ static void FN(train_sum_vectors)(void *dst, const void *a, const void *b, int32
         to[i] = (a ? ((const REAL *)a)[i] : 0) + (b ? ((const REAL *)b)[i] : 0);
 }
 
+/* Columns at .. at + count - 1 of one panel from elements of rows; NULL: ones. */
+INLINE void FN(pack_piece)(REAL *to, const REAL *from, ptrdiff_t stride, int32_t rows, int32_t count,
+                           int32_t step, const int32_t *lengths)
+{
+    for (int32_t r = 0; r < rows; ++r, to += train_height) {
+        const int32_t valid = !lengths || step < lengths[r];
+        for (int32_t c = 0; c < count; ++c) to[c] = !valid ? 0 : from ? from[r * stride + c] : 1;
+    }
+}
+
+/* A whole panel: vectors that reach into the next row's place, which comes after; but for the last
+ * row, whose next may be another thread's. */
+INLINE void FN(pack_whole)(REAL *to, const REAL *from, ptrdiff_t stride, int32_t rows, int32_t step,
+                           const int32_t *lengths)
+{
+    for (int32_t r = 0; r < rows; ++r, to += train_height, from += stride) {
+        const int32_t valid = !lengths || step < lengths[r];
+        UNROLL for (int32_t c = 0; c < train_height; c += LANES)
+        {
+            const VEC v = valid ? FN(load)(from + c) : FN(set1)(0);
+            if (r + 1 == rows && c + LANES > train_height)
+                FN(store_first)(to + c, train_height - c, v);
+            else
+                FN(store)(to + c, v);
+        }
+    }
+}
+
 static void FN(train_pack_columns)(void *dst, int32_t depth, int32_t first, int32_t column,
                                    const void *src, ptrdiff_t stride, int32_t rows, int32_t n,
                                    int32_t step, const int32_t *lengths)
 {
-    for (int32_t r = 0; r < rows; ++r) {
-        const REAL *const from = src ? (const REAL *)src + r * stride : NULL;
-        const int32_t valid = !lengths || step < lengths[r];
-        for (int32_t j = 0; j < n;) {
-            const int32_t at = (column + j) % train_height;
-            const int32_t room = train_height - at, count = n - j < room ? n - j : room;
-            REAL *const to = (REAL *)dst + (ptrdiff_t)(column + j - at) * depth +
-                             (ptrdiff_t)(first + r) * train_height + at;
-            if (!valid) {
-                for (int32_t c = 0; c < count; ++c) to[c] = 0;
-            } else if (!from) {
-                for (int32_t c = 0; c < count; ++c) to[c] = 1;
-            } else if (count == train_height) {
-                UNROLL for (int32_t c = 0; c < train_height; ++c) to[c] = from[j + c];
-            } else {
-                for (int32_t c = 0; c < count; ++c) to[c] = from[j + c];
-            }
-            j += count;
-        }
+    enum { reach = (train_height + LANES - 1) / LANES * LANES }; /* of a whole panel's vectors */
+    for (int32_t j = 0; j < n;) {
+        const int32_t at = (column + j) % train_height;
+        const int32_t room = train_height - at, count = n - j < room ? n - j : room;
+        REAL *const to = (REAL *)dst + (ptrdiff_t)(column + j - at) * depth +
+                         (ptrdiff_t)first * train_height + at;
+        const REAL *const from = src ? (const REAL *)src + j : NULL;
+        if (from && at == 0 && n - j >= reach)
+            FN(pack_whole)(to, from, stride, rows, step, lengths);
+        else
+            FN(pack_piece)(to, from, stride, rows, count, step, lengths);
+        j += count;
     }
 }
 

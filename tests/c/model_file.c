@@ -35,8 +35,15 @@ int32_t test_layer_state(const rnnat_layer_text *layer)
     return layer->proj_size ? layer->proj_size : layer->output_size;
 }
 
+int32_t test_layer_states(const rnnat_layer_text *layer)
+{
+    if (layer->cell == RNNAT_CELL_GRU) return layer->gate_recurrent ? 2 : 1;
+    return layer->cell == RNNAT_CELL_RNN ? 1 : layer->gate_recurrent ? 4 : 2;
+}
+
 int32_t test_layer_output(const rnnat_layer_text *layer)
 {
+    if (layer->output_layer) return layer->output_layer;
     return layer->kind == RNNAT_LAYER_RECURRENT
                ? test_layer_state(layer) * test_layer_directions(layer)
                : layer->output_size;
@@ -49,7 +56,7 @@ int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
     for (int32_t i = 0; i < model->num_layers; ++i) {
         const rnnat_layer_text *const layer = &model->layers[i];
         if (layer->kind != RNNAT_LAYER_RECURRENT) continue;
-        for (int32_t k = 0; k < (layer->cell == RNNAT_CELL_LSTM ? 2 : 1); ++k, ++count) {
+        for (int32_t k = 0; k < test_layer_states(layer); ++k, ++count) {
             rows[count] = layer->num_layers * test_layer_directions(layer);
             features[count] = k == 0 ? test_layer_state(layer) : layer->output_size;
         }
@@ -78,8 +85,14 @@ static void describe(const rnnat_layer_text *layer, char *line, size_t size)
                  activations[layer->activation]);
         return;
     }
-    char more[64];
-    if (layer->cell == RNNAT_CELL_RNN)
+    char more[96];
+    if (layer->output_layer)
+        snprintf(more, sizeof more, "nonlinearity=%s output_layer=%d output_nonlinearity=%s",
+                 activations[layer->activation], layer->output_layer,
+                 activations[layer->output_activation]);
+    else if (layer->gate_recurrent)
+        snprintf(more, sizeof more, "gate_recurrent=true");
+    else if (layer->cell == RNNAT_CELL_RNN)
         snprintf(more, sizeof more, "nonlinearity=%s", activations[layer->activation]);
     else if (layer->cell == RNNAT_CELL_GRU)
         snprintf(more, sizeof more, "reset_after=%s", flag(layer->reset_after));
@@ -123,8 +136,18 @@ static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t d
     static const int32_t gates_of[] = {1, 3, 4};
     const int32_t state = test_layer_state(layer), hidden = layer->output_size;
     const int32_t gates = gates_of[layer->cell] * hidden;
-    const int32_t input = depth ? test_layer_output(layer) : layer->input_size;
+    const int32_t below = state * test_layer_directions(layer);
+    const int32_t input = depth ? below : layer->input_size;
     add_tensor(model, "weight_ih", depth, reverse, gates, input, 2 / (float)input);
+    if (layer->gate_recurrent) {
+        const float most = 0.5f / (float)hidden; /* the LSTM's gates add up two rows */
+        const bool gru = layer->cell == RNNAT_CELL_GRU;
+        add_tensor(model, "weight_gh", depth, reverse, gates - gru * hidden, hidden, most);
+        add_tensor(model, gru ? "weight_hh" : "weight_ch", depth, reverse, gru ? hidden : gates,
+                   hidden, most);
+        if (layer->bias) add_tensor(model, "bias_ih", depth, reverse, gates, 0, 0.5f);
+        return;
+    }
     add_tensor(model, "weight_hh", depth, reverse, gates, state, 1 / (float)state);
     if (layer->bias) {
         add_tensor(model, "bias_ih", depth, reverse, gates, 0, 0.5f);
@@ -137,6 +160,15 @@ static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t d
         add_tensor(model, "weight_cf", depth, reverse, hidden, 0, 0.25f);
         add_tensor(model, "weight_co", depth, reverse, hidden, 0, 0.25f);
     }
+}
+
+static void add_output(test_model *model, const rnnat_layer_text *layer)
+{
+    const int32_t hidden = layer->output_size * test_layer_directions(layer);
+    add_tensor(model, "weight_ho", -1, false, layer->output_layer, hidden, 1 / (float)hidden);
+    add_tensor(model, "weight_xo", -1, false, layer->output_layer, layer->input_size,
+               2 / (float)layer->input_size);
+    if (layer->bias) add_tensor(model, "bias_o", -1, false, layer->output_layer, 0, 0.5f);
 }
 
 test_tensor *test_model_tensor(const test_model *model, int32_t layer, const char *name,
@@ -171,6 +203,7 @@ void test_model_add(test_model *model, rnnat_layer_text layer)
             add_cell(model, &layer, depth, layer.direction == RNNAT_REVERSE);
             if (layer.direction == RNNAT_BIDIRECTIONAL) add_cell(model, &layer, depth, true);
         }
+        if (layer.output_layer) add_output(model, &layer);
     } else if (layer.kind == RNNAT_LAYER_LINEAR) {
         add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
                    2 / (float)layer.input_size);

@@ -10,7 +10,7 @@
 #include "layer_text.h"
 #include "rnn_native.h"
 
-enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 2 * MAX_LAYERS };
+enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 4 * MAX_LAYERS };
 
 typedef struct test_pair {
     char key[40];
@@ -56,12 +56,15 @@ int32_t test_layer_directions(const rnnat_layer_text *layer);
 /* Features of h: less than hidden_size with a projection. */
 int32_t test_layer_state(const rnnat_layer_text *layer);
 int32_t test_layer_output(const rnnat_layer_text *layer);
+/* State arrays of a recurrent layer. */
+int32_t test_layer_states(const rnnat_layer_text *layer);
 /* The state arrays, [rows, batch, features] each; how many there are. */
 int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
                           int32_t features[MAX_STATES]);
 
 /* The tensor of that name in that layer: "weight", or for a recurrent one "weight_ih" with a depth
- * and a direction (0, or 1 for the second of two); depth is -1 otherwise. NULL without one. */
+ * and a direction (0, or 1 for the second of two); depth is -1 otherwise, of an output layer's
+ * "weight_ho" too. NULL without one. */
 test_tensor *test_model_tensor(const test_model *model, int32_t layer, const char *name,
                                int32_t depth, bool reverse);
 test_bytes test_model_bytes(const test_model *model);

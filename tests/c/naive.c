@@ -143,7 +143,7 @@ static void activate(rnnat_activation activation, num *x, int32_t n)
 typedef struct cell {
     const rnnat_layer_text *layer;
     int32_t input, hidden, state;
-    const float *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *w_ci, *w_cf, *w_co;
+    const float *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *w_ci, *w_cf, *w_co, *w_gh, *w_ch;
 } cell;
 
 /* W_i. x + b_i. */
@@ -173,14 +173,66 @@ static num gate_sum(const cell *w, int32_t gate, int32_t unit, const num *x, con
     return total(&s);
 }
 
+/* W_i. x + b_i., and rows of one or two more matrices [gates * hidden, hidden] on vectors. */
+static num sum_of_gates(const cell *w, int32_t gate, int32_t unit, const num *x, const float *m,
+                        const num *a, const float *n, const num *b)
+{
+    const int32_t row = gate * w->hidden + unit;
+    sum s = {0};
+    from_input(&s, w, gate, unit, x);
+    add_dot(&s, m + row * w->hidden, a, w->hidden);
+    if (n) add_dot(&s, n + row * w->hidden, b, w->hidden);
+    return total(&s);
+}
+
+/* r = sigmoid(W_rr z + W_xr x + b_r)
+ * z' = sigmoid(W_zz z + W_xz x + b_z)
+ * n = tanh(W_hh (r h) + W_xh x + b_h)
+ * h' = (1 - z') h + z' n */
+static void gate_gru_step(const cell *w, const num *x, num *h, num *z)
+{
+    num rh[MAX_UNITS], next_z[MAX_UNITS];
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        rh[j] = mul(sigmoid(sum_of_gates(w, 0, j, x, w->w_gh, z, NULL, NULL)), h[j]);
+        next_z[j] = sigmoid(sum_of_gates(w, 1, j, x, w->w_gh, z, NULL, NULL));
+    }
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        sum s = {0};
+        from_input(&s, w, 2, j, x);
+        add_dot(&s, w->w_hh + j * w->hidden, rh, w->hidden);
+        z[j] = next_z[j];
+        h[j] = mix(z[j], h[j], hyperbolic_tangent(total(&s)));
+    }
+}
+
+/* i' = sigmoid(W_ii i + W_xi x + W_ci c + b_i)
+ * f' = sigmoid(W_if f + W_xf x + W_cf c + b_f)
+ * g = tanh(W_ig i + W_xg x + W_cg c + b_g)
+ * o = sigmoid(W_io i + W_xo x + W_co c + b_o)
+ * c' = f' c + i' g
+ * h' = o tanh(c') */
+static void gate_lstm_step(const cell *w, const num *x, num *h, num *c, num *i, num *f)
+{
+    num next[4][MAX_UNITS];
+    for (int32_t j = 0; j < w->hidden; ++j)
+        for (int32_t gate = 0; gate < 4; ++gate)
+            next[gate][j] = sum_of_gates(w, gate, j, x, w->w_gh, gate == 1 ? f : i, w->w_ch, c);
+    for (int32_t j = 0; j < w->hidden; ++j) {
+        i[j] = sigmoid(next[0][j]);
+        f[j] = sigmoid(next[1][j]);
+        c[j] = add(mul(f[j], c[j]), mul(i[j], hyperbolic_tangent(next[2][j])));
+        h[j] = mul(sigmoid(next[3][j]), hyperbolic_tangent(c[j]));
+    }
+}
+
 /* h' = f(W_ih x + b_ih + W_hh h + b_hh) */
 static void rnn_step(const cell *w, const num *x, num *h)
 {
     num next[MAX_UNITS];
     for (int32_t j = 0; j < w->hidden; ++j) {
-        const num a = gate_sum(w, 0, j, x, h, NULL, exactly(0));
-        next[j] = w->layer->activation == RNNAT_RELU ? relu(a) : hyperbolic_tangent(a);
+        next[j] = gate_sum(w, 0, j, x, h, NULL, exactly(0));
     }
+    activate(w->layer->activation, next, w->hidden);
     memcpy(h, next, (size_t)w->hidden * sizeof *h);
 }
 
@@ -246,29 +298,69 @@ static const float *find(const test_model *model, int32_t layer, const char *nam
 /* ---- layers ---- */
 
 /* One row through one direction at one depth: from x [time, batch, input] to columns
- * `first_column`.. of out [time, batch, out_width]. `h` and `c` move on. */
+ * `first_column`.. of out [time, batch, out_width]. The states s, h first, move on. */
 static void run_row(const cell *w, bool reverse, const test_inputs *in, int32_t row, const num *x,
-                    num *out, int32_t out_width, int32_t first_column, num *h, num *c)
+                    num *out, int32_t out_width, int32_t first_column, num *const s[4])
 {
     const int32_t length = in->lengths ? in->lengths[row] : in->time;
     for (int32_t i = 0; i < length; ++i) {
         const int32_t step = (reverse ? length - 1 - i : i) * in->batch + row;
         const num *const x_t = x + step * w->input;
         switch (w->layer->cell) {
-        case RNNAT_CELL_RNN: rnn_step(w, x_t, h); break;
-        case RNNAT_CELL_GRU: gru_step(w, x_t, h); break;
-        case RNNAT_CELL_LSTM: lstm_step(w, x_t, h, c); break;
+        case RNNAT_CELL_RNN: rnn_step(w, x_t, s[0]); break;
+        case RNNAT_CELL_GRU:
+            if (w->layer->gate_recurrent)
+                gate_gru_step(w, x_t, s[0], s[1]);
+            else
+                gru_step(w, x_t, s[0]);
+            break;
+        case RNNAT_CELL_LSTM:
+            if (w->layer->gate_recurrent)
+                gate_lstm_step(w, x_t, s[0], s[1], s[2], s[3]);
+            else
+                lstm_step(w, x_t, s[0], s[1]);
+            break;
         }
-        memcpy(out + step * out_width + first_column, h, (size_t)w->state * sizeof *h);
+        memcpy(out + step * out_width + first_column, s[0], (size_t)w->state * sizeof(num));
     }
 }
 
-/* Replaces *x by the layer's output. `h` and `c` [rows, batch, features] move on. */
-static void run_recurrent(const test_model *model, int32_t index, const test_inputs *in, num **x,
-                          num *h, num *c)
+/* o = f(W_ho h + W_xo x + b_o), of every step and row: replaces *h. */
+static void run_output(const test_model *model, int32_t index, const test_inputs *in, const num *x,
+                       num **h)
 {
     const rnnat_layer_text *const layer = &model->layers[index];
-    const int32_t directions = test_layer_directions(layer), width = test_layer_output(layer);
+    const int32_t hidden = layer->output_size * test_layer_directions(layer);
+    const float *const w_ho = find(model, index, "weight_ho", -1, false);
+    const float *const w_xo = find(model, index, "weight_xo", -1, false);
+    const float *const bias = find(model, index, "bias_o", -1, false);
+    num *const out = calloc((size_t)(in->time * in->batch * layer->output_layer) + 1, sizeof *out);
+    if (!out) abort();
+    for (int32_t step = 0; step < in->time * in->batch; ++step) {
+        num *const o = out + step * layer->output_layer;
+        if (in->lengths && step / in->batch >= in->lengths[step % in->batch]) continue;
+        for (int32_t j = 0; j < layer->output_layer; ++j) {
+            sum s = {0};
+            add_dot(&s, w_ho + j * hidden, *h + step * hidden, hidden);
+            add_dot(&s, w_xo + j * layer->input_size, x + step * layer->input_size,
+                    layer->input_size);
+            if (bias) add_bias(&s, bias[j]);
+            o[j] = total(&s);
+        }
+        activate(layer->output_activation, o, layer->output_layer);
+    }
+    free(*h);
+    *h = out;
+}
+
+/* Replaces *x by the layer's output. The states [rows, batch, features], h first, move on. */
+static void run_recurrent(const test_model *model, int32_t index, const test_inputs *in, num **x,
+                          num *const *states)
+{
+    const rnnat_layer_text *const layer = &model->layers[index];
+    const int32_t directions = test_layer_directions(layer);
+    const int32_t width = test_layer_state(layer) * directions;
+    num *const given = *x;
     for (int32_t depth = 0; depth < layer->num_layers; ++depth) {
         num *const out = calloc((size_t)(in->time * in->batch * width) + 1, sizeof *out);
         if (!out) abort();
@@ -283,18 +375,24 @@ static void run_recurrent(const test_model *model, int32_t index, const test_inp
                             .b_ih = find(model, index, "bias_ih", depth, reverse),
                             .b_hh = find(model, index, "bias_hh", depth, reverse),
                             .w_hr = find(model, index, "weight_hr", depth, reverse),
+                            .w_gh = find(model, index, "weight_gh", depth, reverse),
+                            .w_ch = find(model, index, "weight_ch", depth, reverse),
                             .w_ci = find(model, index, "weight_ci", depth, reverse),
                             .w_cf = find(model, index, "weight_cf", depth, reverse),
                             .w_co = find(model, index, "weight_co", depth, reverse)};
             for (int32_t row = 0; row < in->batch; ++row) {
                 const int32_t at = (depth * directions + d) * in->batch + row;
-                run_row(&w, reverse, in, row, *x, out, width, d * w.state, h + at * w.state,
-                        c ? c + at * w.hidden : NULL);
+                num *now[4] = {states[0] + at * w.state};
+                for (int32_t s = 1; s < test_layer_states(layer); ++s)
+                    now[s] = states[s] + at * w.hidden;
+                run_row(&w, reverse, in, row, *x, out, width, d * w.state, now);
             }
         }
-        free(*x);
+        if (*x != given) free(*x);
         *x = out;
     }
+    if (layer->output_layer) run_output(model, index, in, given, x);
+    free(given);
 }
 
 /* One step of one row of an embedding or a linear layer. */
@@ -343,13 +441,12 @@ void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
         for (int32_t i = 0; i < in->rows[s] * in->batch * in->features[s]; ++i)
             finals[s][i] = exactly(in->states[s] ? in->states[s][i] : 0);
     for (int32_t i = 0; i < model->num_layers; ++i) {
-        const bool lstm = model->layers[i].cell == RNNAT_CELL_LSTM;
         if (model->layers[i].kind != RNNAT_LAYER_RECURRENT) {
             run_pointwise(model, i, in, &x);
             continue;
         }
-        run_recurrent(model, i, in, &x, finals[state], lstm ? finals[state + 1] : NULL);
-        state += lstm ? 2 : 1;
+        run_recurrent(model, i, in, &x, &finals[state]);
+        state += test_layer_states(&model->layers[i]);
     }
     const int32_t width = test_layer_output(&model->layers[model->num_layers - 1]);
     memcpy(y, x, (size_t)(in->time * in->batch * width) * sizeof *y);

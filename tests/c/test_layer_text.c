@@ -26,7 +26,9 @@ static bool equal(const rnnat_layer_text *a, const rnnat_layer_text *b)
            a->output_size == b->output_size && a->num_layers == b->num_layers &&
            a->proj_size == b->proj_size && a->direction == b->direction &&
            a->activation == b->activation && a->bias == b->bias &&
-           a->reset_after == b->reset_after && a->peephole == b->peephole;
+           a->reset_after == b->reset_after && a->peephole == b->peephole &&
+           a->gate_recurrent == b->gate_recurrent && a->output_layer == b->output_layer &&
+           a->output_activation == b->output_activation;
 }
 
 /* ---- right ---- */
@@ -83,10 +85,39 @@ static const struct {
       .output_size = 1,
       .num_layers = 1,
       .bias = true}},
+    {"recurrent cell=gru input_size=4 hidden_size=3 num_layers=2 direction=forward bias=true "
+     "gate_recurrent=true",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_GRU,
+      .input_size = 4,
+      .output_size = 3,
+      .num_layers = 2,
+      .bias = true,
+      .gate_recurrent = true}},
+    {"recurrent cell=lstm input_size=4 hidden_size=3 num_layers=1 direction=reverse bias=false "
+     "gate_recurrent=true",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_LSTM,
+      .input_size = 4,
+      .output_size = 3,
+      .num_layers = 1,
+      .direction = RNNAT_REVERSE,
+      .gate_recurrent = true}},
+    {"recurrent cell=rnn input_size=3 hidden_size=5 output_layer=7 output_nonlinearity=softmax "
+     "num_layers=2 direction=forward bias=true nonlinearity=sigmoid",
+     {.kind = RNNAT_LAYER_RECURRENT,
+      .cell = RNNAT_CELL_RNN,
+      .input_size = 3,
+      .output_size = 5,
+      .num_layers = 2,
+      .bias = true,
+      .activation = RNNAT_SIGMOID,
+      .output_layer = 7,
+      .output_activation = RNNAT_SOFTMAX}},
 };
 
 #define NUM_RIGHT (sizeof right / sizeof *right)
-#define MAX_TOKENS 12
+#define MAX_TOKENS 14
 
 /* The line's words, the kind first. */
 static size_t split(char *line, const char *words[MAX_TOKENS])
@@ -145,9 +176,22 @@ static void test_keys(void)
             CHECK_CASE(parse(changed, &layer) == RNNAT_ERROR_FORMAT, changed);
         }
         static const char *const foreign[] = {
-            "num_embeddings=2",  "hidden_size=2", "out_features=2", "nonlinearity=tanh",
-            "reset_after=true",  "proj_size=0",   "peephole=false", "activation=tanh",
-            "direction=forward", "dropout=0",     "cell=gru",       "bias=true",
+            "num_embeddings=2",
+            "hidden_size=2",
+            "out_features=2",
+            "nonlinearity=tanh",
+            "reset_after=true",
+            "proj_size=0",
+            "peephole=false",
+            "activation=tanh",
+            "direction=forward",
+            "dropout=0",
+            "cell=gru",
+            "bias=true",
+            "output_layer=0",
+            "output_layer=3",
+            "gate_recurrent=true",
+            "output_nonlinearity=tanh",
         };
         for (size_t k = 0; k < sizeof foreign / sizeof *foreign; ++k) {
             for (size_t j = 0; j < count; ++j) {
@@ -218,8 +262,17 @@ static const struct {
     {LSTM("10"), RNNAT_ERROR_FORMAT},
     {LSTM("00"), RNNAT_ERROR_FORMAT},
     {LSTM("-1"), RNNAT_ERROR_FORMAT},
-    {RNN("sigmoid"), RNNAT_ERROR_UNSUPPORTED},
+    {RNN("softmax"), RNNAT_ERROR_UNSUPPORTED},
     {RNN("swish"), RNNAT_ERROR_UNSUPPORTED},
+    {RNN("tanh output_layer=0 output_nonlinearity=tanh"), RNNAT_ERROR_FORMAT},
+    {RNN("tanh output_layer=2 output_nonlinearity=swish"), RNNAT_ERROR_UNSUPPORTED},
+    {RNN("tanh gate_recurrent=true"), RNNAT_ERROR_FORMAT},
+    {LSTM("0 output_layer=2 output_nonlinearity=tanh"), RNNAT_ERROR_FORMAT},
+    {LSTM("0 gate_recurrent=true"), RNNAT_ERROR_FORMAT},
+    {GRU_SIZE("2") " gate_recurrent=true", RNNAT_ERROR_FORMAT},
+    {"recurrent cell=gru input_size=2 hidden_size=2 num_layers=1 direction=forward bias=true "
+     "gate_recurrent=false",
+     RNNAT_ERROR_FORMAT},
     {LINEAR("gelu"), RNNAT_ERROR_UNSUPPORTED},
     {LINEAR("soft"), RNNAT_ERROR_UNSUPPORTED},
     {LINEAR(""), RNNAT_ERROR_FORMAT},
@@ -247,6 +300,7 @@ static void test_words(void)
         CHECK_CASE((int)layer.activation == i, activations[i]);
     }
     CHECK(parse(RNN("tanh"), &layer) == RNNAT_OK && layer.activation == RNNAT_TANH);
+    CHECK(parse(RNN("sigmoid"), &layer) == RNNAT_OK && layer.activation == RNNAT_SIGMOID);
 }
 
 /* ---- damage ---- */

@@ -19,12 +19,24 @@ static const struct {
 } variants[] = {
     {"tanh", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH}},
     {"relu", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_RELU}},
+    {"sigmoid, output",
+     {.cell = RNNAT_CELL_RNN,
+      .activation = RNNAT_SIGMOID,
+      .output_layer = 9,
+      .output_activation = RNNAT_SIGMOID}},
+    {"tanh, output",
+     {.cell = RNNAT_CELL_RNN,
+      .activation = RNNAT_TANH,
+      .output_layer = 19,
+      .output_activation = RNNAT_TANH}},
     {"gru after", {.cell = RNNAT_CELL_GRU, .reset_after = true}},
     {"gru before", {.cell = RNNAT_CELL_GRU}},
     {"lstm", {.cell = RNNAT_CELL_LSTM}},
     {"lstm peephole", {.cell = RNNAT_CELL_LSTM, .peephole = true}},
     {"lstm projection", {.cell = RNNAT_CELL_LSTM, .proj_size = 1}},
     {"lstm both", {.cell = RNNAT_CELL_LSTM, .proj_size = 1, .peephole = true}},
+    {"gate gru", {.cell = RNNAT_CELL_GRU, .gate_recurrent = true}},
+    {"gate lstm", {.cell = RNNAT_CELL_LSTM, .gate_recurrent = true}},
 };
 enum { NUM_VARIANTS = sizeof variants / sizeof *variants, NUM_DIRECTIONS = 3 };
 

@@ -100,6 +100,7 @@ def assert_agrees(
         return
     allowed, allowed_final = bounds.run(spec, data, start, lengths)
     for (got, _), bound in zip(pairs, [allowed, *allowed_final], strict=True):
+        assert np.all(np.isfinite(bound.each)), "a bound that says nothing"
         ratio = bounds.excess(got, bound)
         assert ratio <= 1, f"the error is {ratio:.3g} times its bound"
 

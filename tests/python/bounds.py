@@ -31,212 +31,25 @@ holds the two to each other, so that neither can be wrong alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bounds_arithmetic import (
+    F64,
+    TINY32,
+    U32,
+    ULPS,
+    Approx,
+    Arithmetic,
+    Diagonal,
+    Matrix,
+    concat,
+    exact,
+    where,
+)
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
-
-F64 = NDArray[np.float64]
-
-ULPS = 4.0
-"""The activations' own error, in units in the last place, that a conforming core may have."""
-
-U32 = 2.0**-24
-TINY32 = 2.0**-126
-
-
-@dataclass(frozen=True)
-class Approx:
-    """Values [..., n] with bounds: ``each`` [..., n] by component, ``norm`` [..., 1] by row."""
-
-    value: F64
-    each: F64
-    norm: F64
-
-    def __getitem__(self, key: Any) -> Approx:
-        return Approx(self.value[key], self.each[key], self.norm[key])
-
-    @property
-    def mag(self) -> F64:
-        """The largest magnitude that a computed value may have."""
-        return np.abs(self.value) + self.each
-
-
-def _norm(a: F64) -> F64:
-    return np.sqrt(np.sum(a * a, axis=-1, keepdims=True))
-
-
-def _top(a: F64) -> F64:
-    return np.max(np.abs(a), axis=-1, keepdims=True, initial=0.0)
-
-
-def _least(a: Approx) -> F64:
-    """The smallest magnitude in [a - each, a + each]: where sigmoid and tanh are steepest."""
-    return np.maximum(np.abs(a.value) - a.each, 0.0)
-
-
-def approx(value: F64, each: F64, norm: F64) -> Approx:
-    """Either bound may sharpen the other."""
-    norm = np.minimum(norm, _norm(each))
-    return Approx(value, np.minimum(each, norm), norm)
-
-
-def exact(value: ArrayLike) -> Approx:
-    v = np.asarray(value, dtype=np.float64)
-    return Approx(v, np.zeros_like(v), np.zeros((*v.shape[:-1], 1)))
-
-
-def concat(parts: Sequence[Approx]) -> Approx:
-    return Approx(
-        np.concatenate([p.value for p in parts], axis=-1),
-        np.concatenate([p.each for p in parts], axis=-1),
-        np.sqrt(sum(p.norm**2 for p in parts)),
-    )
-
-
-def where(mask: NDArray[np.bool_], yes: Approx, no: Approx) -> Approx:
-    """Per row: ``mask`` is [B, 1]."""
-    return Approx(
-        np.where(mask, yes.value, no.value),
-        np.where(mask, yes.each, no.each),
-        np.where(mask, yes.norm, no.norm),
-    )
-
-
-class Matrix:
-    """W [out, in] with its absolute values, its rows' norms and its spectral norm."""
-
-    def __init__(self, w: ArrayLike) -> None:
-        self.w = np.asarray(w, dtype=np.float64)
-        self.abs = np.abs(self.w)
-        self.rows = _norm(self.w)[:, 0]
-        self.spectral = float(np.linalg.norm(self.w, 2)) * (1 + 1e-9)
-
-
-class Diagonal:
-    """The same for a diagonal matrix: a peephole."""
-
-    def __init__(self, d: ArrayLike) -> None:
-        self.d = np.asarray(d, dtype=np.float64)
-
-
-class Arithmetic:
-    """Steps 1 to 3 and 5 of the module's docstring, for one precision."""
-
-    def __init__(self, u: float = U32, tiny: float = TINY32, ulps: float = ULPS) -> None:
-        self.u, self.tiny, self.ulps = u, tiny, ulps
-
-    def gamma(self, n: float) -> float:
-        assert n * self.u < 0.1
-        return n * self.u / (1 - n * self.u)
-
-    def dot(
-        self, terms: Sequence[tuple[Matrix | Diagonal, Approx]], biases: Sequence[F64]
-    ) -> Approx:
-        value: Any = 0.0
-        size: Any = 0.0  # sum of the terms' magnitudes
-        weights: Any = 0.0  # sum of the weights' magnitudes: what flushed inputs are multiplied by
-        each: Any = 0.0
-        norm: Any = 0.0
-        n = len(biases)
-        for m, x in terms:
-            if isinstance(m, Diagonal):
-                n += 1
-                value = value + m.d * x.value
-                size = size + np.abs(m.d) * x.mag
-                weights = weights + np.abs(m.d)
-                each = each + np.abs(m.d) * x.each
-                norm = norm + np.minimum(_top(m.d) * x.norm, _norm(m.d * x.each))
-            else:
-                n += m.w.shape[1]
-                value = value + x.value @ m.w.T
-                size = size + x.mag @ m.abs.T
-                weights = weights + m.abs.sum(axis=1)
-                each = each + np.minimum(x.each @ m.abs.T, m.rows * x.norm)
-                norm = norm + m.spectral * x.norm
-        for b in biases:
-            value = value + b
-            size = size + np.abs(b)
-        local = self.gamma(n) * size + (2 * n + weights) * self.tiny
-        return approx(value, each + local, norm + _norm(local))
-
-    def mul(self, a: Approx, b: Approx) -> Approx:
-        value = a.value * b.value
-        each = np.abs(a.value) * b.each + np.abs(b.value) * a.each + a.each * b.each
-        norm = _top(a.mag) * b.norm + _top(b.value) * a.norm
-        local = self.u * (np.abs(value) + each) + self.tiny
-        return approx(value, each + local, norm + _norm(local))
-
-    def add(self, a: Approx, b: Approx) -> Approx:
-        value = a.value + b.value
-        each = a.each + b.each
-        local = self.u * (np.abs(value) + each) + self.tiny
-        return approx(value, each + local, a.norm + b.norm + _norm(local))
-
-    def mix(self, z: Approx, n: Approx, h: Approx) -> Approx:
-        """(1 - z) n + z h, also as n + z (h - n), also with 1 - z from its own sigmoid."""
-        value = (1 - z.value) * n.value + z.value * h.value
-        gap = np.abs(h.value - n.value)
-        each = (1 - z.value) * n.each + z.value * h.each + z.each * (gap + n.each + h.each)
-        norm = (
-            _top(1 - z.value) * n.norm
-            + _top(z.value) * h.norm
-            + _top(gap) * z.norm
-            + _top(z.each) * (n.norm + h.norm)
-        )
-        rounding = self.gamma(3 + 2 * self.ulps) * (n.mag * (1 + z.mag) + h.mag * z.mag)
-        local = rounding + 3 * self.tiny
-        return approx(value, each + local, norm + _norm(local))
-
-    def _activation(self, a: Approx, value: F64, slope: F64) -> Approx:
-        each = slope * a.each
-        local = 2 * self.u * self.ulps * (np.abs(value) + each) + self.tiny
-        return approx(value, each + local, _top(slope) * a.norm + _norm(local))
-
-    def tanh(self, a: Approx) -> Approx:
-        e = np.exp(-2 * _least(a))
-        return self._activation(a, np.tanh(a.value), 4 * e / (1 + e) ** 2)
-
-    def sigmoid(self, a: Approx) -> Approx:
-        e = np.exp(-_least(a))
-        tail = np.exp(-np.abs(a.value))  # of the two forms, the one without cancellation
-        value = np.where(a.value < 0, tail, 1.0) / (1 + tail)
-        return self._activation(a, value, e / (1 + e) ** 2)
-
-    def relu(self, a: Approx) -> Approx:
-        slope = (a.value + a.each > 0).astype(np.float64)
-        value = np.maximum(a.value, 0.0)
-        return approx(value, slope * a.each, _top(slope) * a.norm)
-
-    def softmax(self, a: Approx, log: bool) -> Approx:
-        """Shift by any d <= max |error|: log p moves by at most 2 d; the rest is rounding."""
-        peak = np.max(a.value, axis=-1, keepdims=True)
-        e = np.exp(a.value - peak)
-        total = np.sum(e, axis=-1, keepdims=True)
-        spread = _top(a.value - peak) + 2 * _top(a.each)
-        n = a.value.shape[-1]
-        rel = 2 * _top(a.each) + 2 * self.u * spread + self.gamma(n + 4 * self.ulps + 4)
-        if log:
-            value = a.value - peak - np.log(total)
-            rounding = 2 * self.u * (1 + self.ulps) * (spread + 1 + np.log(total))
-            each = np.broadcast_to(rel + rounding, value.shape)
-            return approx(value, each, _norm(each))
-        value = e / total
-        each = value * np.expm1(2 * rel) + self.tiny
-        return approx(value, each, _norm(each))
-
-    def activation(self, kind: str, a: Approx) -> Approx:
-        if kind in ("softmax", "log_softmax"):
-            return self.softmax(a, kind == "log_softmax")
-        return {
-            "identity": lambda v: v,
-            "tanh": self.tanh,
-            "sigmoid": self.sigmoid,
-            "relu": self.relu,
-        }[kind](a)
 
 
 class Cell:
@@ -254,17 +67,28 @@ class Cell:
 
         self.ar, self.kind, self.spec = ar, r.cell, r
         self.w = [Matrix(block("weight_ih", g)) for g in gates]
-        self.r = [Matrix(block("weight_hh", g)) for g in gates]
+        self.r = []
+        if not r.gate_recurrent:
+            self.r = [Matrix(block("weight_hh", g)) for g in gates]
         self.b_ih = [[block("bias_ih", g)] if r.bias else [] for g in gates]
-        self.b_hh = [[block("bias_hh", g)] if r.bias else [] for g in gates]
+        self.b_hh = [[block("bias_hh", g)] if "bias_hh" in w else [] for g in gates]
         self.peep = {g: Diagonal(w[f"weight_c{g}"]) for g in "ifo"} if r.peephole else {}
         self.proj = Matrix(w["weight_hr"]) if r.proj_size else None
+        if r.gate_recurrent:
+            on_gates = range(w["weight_gh"].shape[0] // size)
+            self.g = [Matrix(block("weight_gh", g)) for g in on_gates]
+        if r.gate_recurrent and r.cell == "gru":
+            self.h = Matrix(w["weight_hh"])
+        elif r.gate_recurrent:
+            self.c = [Matrix(block("weight_ch", g)) for g in gates]
 
     def gate(self, g: int, x: Approx, h: Approx, *more: tuple[Diagonal, Approx]) -> Approx:
         terms = [(self.w[g], x), (self.r[g], h), *more]
         return self.ar.dot(terms, self.b_ih[g] + self.b_hh[g])
 
     def step(self, x: Approx, state: list[Approx]) -> list[Approx]:
+        if self.spec.gate_recurrent:
+            return {"gru": self.gate_gru, "lstm": self.gate_lstm}[self.kind](x, *state)
         return {"rnn": self.rnn, "gru": self.gru, "lstm": self.lstm}[self.kind](x, *state)
 
     def rnn(self, x: Approx, h: Approx) -> list[Approx]:
@@ -295,6 +119,25 @@ class Cell:
         h = ar.mul(o, ar.tanh(c))
         return [ar.dot([(self.proj, h)], []) if self.proj else h, c]
 
+    def gate_gru(self, x: Approx, h: Approx, z: Approx) -> list[Approx]:
+        """z and r on z_{t-1}; z keeps the new in the place of the old."""
+        ar = self.ar
+        r = ar.sigmoid(ar.dot([(self.w[0], x), (self.g[0], z)], self.b_ih[0]))
+        z = ar.sigmoid(ar.dot([(self.w[1], x), (self.g[1], z)], self.b_ih[1]))
+        n = ar.tanh(ar.dot([(self.w[2], x), (self.h, ar.mul(r, h))], self.b_ih[2]))
+        return [ar.mix(z, h, n), z]
+
+    def gate_lstm(self, x: Approx, h: Approx, c: Approx, i: Approx, f: Approx) -> list[Approx]:
+        """i, g and o on i_{t-1}, f on f_{t-1}, all four on c_{t-1}."""
+        ar = self.ar
+        a = [
+            ar.dot([(self.w[g], x), (self.g[g], before), (self.c[g], c)], self.b_ih[g])
+            for g, before in enumerate([i, f, i, i])
+        ]
+        i, f, g, o = ar.sigmoid(a[0]), ar.sigmoid(a[1]), ar.tanh(a[2]), ar.sigmoid(a[3])
+        c = ar.add(ar.mul(f, c), ar.mul(i, g))
+        return [ar.mul(o, ar.tanh(c)), c, i, f]
+
 
 def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
     if not steps:
@@ -305,8 +148,9 @@ def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
 def _recurrent(
     r: Recurrent, x: Approx, states: list[F64], valid: NDArray[np.bool_], ar: Arithmetic
 ) -> tuple[Approx, list[Approx]]:
-    """``states``: h or h, c [layers * directions, B, n]; ``valid`` [T, B, 1]."""
+    """``states``: each [layers * directions, B, n], h first; ``valid`` [T, B, 1]."""
     steps, rows = valid.shape[:2]
+    given = x
     finals: list[list[Approx]] = []
     for layer in range(r.num_layers):
         outputs = []
@@ -322,6 +166,10 @@ def _recurrent(
             outputs.append(_stack(out, rows, r.state_size))
             finals.append(state)
         x = concat(outputs)
+    if r.output_layer:
+        terms = [(Matrix(r.arrays["weight_ho"]), x), (Matrix(r.arrays["weight_xo"]), given)]
+        bias = [np.asarray(r.arrays["bias_o"], np.float64)] if r.bias else []
+        x = ar.activation(r.output_nonlinearity, ar.dot(terms, bias))
     return x, [_stack([f[k] for f in finals], rows, size) for k, size in enumerate(r.state_sizes)]
 
 

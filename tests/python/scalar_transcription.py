@@ -20,13 +20,25 @@ def logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x))
 
 
+PER_UNIT = {
+    "identity": lambda v: v,
+    "sigmoid": logistic,
+    "tanh": math.tanh,
+    "relu": lambda v: max(v, 0.0),
+}
+
+
 def dot(a: list[float], b: list[float]) -> float:
     return math.fsum(p * q for p, q in zip(a, b, strict=True))
 
 
 def scalar_step(
-    layer: Recurrent, w: dict[str, Any], x: list[float], h: list[float], c: list[float]
-) -> tuple[list[float], list[float]]:
+    layer: Recurrent, w: dict[str, Any], x: list[float], state: list[list[float]]
+) -> list[list[float]]:
+    """The state after one step: h, and what else the cell carries on."""
+    if layer.gate_recurrent:
+        return gate_recurrent_step(layer, w, x, state)
+    h, c = state[0], state[-1]
     size = layer.hidden_size
     units = range(size)
 
@@ -39,8 +51,8 @@ def scalar_step(
         return dot(w["weight_hh"][row], h) + (w["bias_hh"][row] if layer.bias else 0.0)
 
     if layer.cell == "rnn":
-        a = [from_x(0, k) + from_h(0, k, h) for k in units]
-        return [math.tanh(v) if layer.nonlinearity == "tanh" else max(v, 0.0) for v in a], c
+        f = PER_UNIT[layer.nonlinearity]
+        return [[f(from_x(0, k) + from_h(0, k, h)) for k in units]]
     if layer.cell == "gru":
         r = [logistic(from_x(0, k) + from_h(0, k, h)) for k in units]
         z = [logistic(from_x(1, k) + from_h(1, k, h)) for k in units]
@@ -49,7 +61,7 @@ def scalar_step(
         else:
             reset = [r[k] * h[k] for k in units]
             n = [math.tanh(from_x(2, k) + from_h(2, k, reset)) for k in units]
-        return [(1.0 - z[k]) * n[k] + z[k] * h[k] for k in units], c
+        return [[(1.0 - z[k]) * n[k] + z[k] * h[k] for k in units]]
     i, f, g, o = ([from_x(gate, k) + from_h(gate, k, h) for k in units] for gate in range(4))
     peep = {gate: w.get(f"weight_c{gate}", [0.0] * size) for gate in "ifo"}
     new_c = []
@@ -60,22 +72,65 @@ def scalar_step(
     out = [logistic(o[k] + peep["o"][k] * new_c[k]) * math.tanh(new_c[k]) for k in units]
     if layer.proj_size:
         out = [dot(row, out) for row in w["weight_hr"]]
-    return out, new_c
+    return [out, new_c]
+
+
+def gate_recurrent_step(
+    layer: Recurrent, w: dict[str, Any], x: list[float], state: list[list[float]]
+) -> list[list[float]]:
+    """The article's sections 3.2 and 3.3."""
+    size = layer.hidden_size
+    units = range(size)
+
+    def from_x(gate: int, unit: int) -> float:
+        row = gate * size + unit
+        return dot(w["weight_ih"][row], x) + (w["bias_ih"][row] if layer.bias else 0.0)
+
+    if layer.cell == "gru":
+        h, z = state
+        new_z = [logistic(dot(w["weight_gh"][size + k], z) + from_x(1, k)) for k in units]
+        r = [logistic(dot(w["weight_gh"][k], z) + from_x(0, k)) for k in units]
+        reset = [r[k] * h[k] for k in units]
+        candidate = [math.tanh(dot(w["weight_hh"][k], reset) + from_x(2, k)) for k in units]
+        mixed = [(1.0 - new_z[k]) * h[k] + new_z[k] * candidate[k] for k in units]
+        return [mixed, new_z]
+
+    _, c, i, f = state
+
+    def gate(index: int, unit: int, before: list[float]) -> float:
+        row = index * size + unit
+        of_c = dot(w["weight_ch"][row], c)
+        return dot(w["weight_gh"][row], before) + from_x(index, unit) + of_c
+
+    new_i = [logistic(gate(0, k, i)) for k in units]
+    new_f = [logistic(gate(1, k, f)) for k in units]
+    g = [math.tanh(gate(2, k, i)) for k in units]
+    o = [logistic(gate(3, k, i)) for k in units]
+    new_c = [new_f[k] * c[k] + new_i[k] * g[k] for k in units]
+    return [[o[k] * math.tanh(new_c[k]) for k in units], new_c, new_i, new_f]
+
+
+def activated(name: str, z: list[float]) -> list[float]:
+    total = math.fsum(math.exp(v) for v in z) if "softmax" in name else math.nan
+    if name == "softmax":
+        return [math.exp(v) / total for v in z]
+    if name == "log_softmax":
+        return [v - math.log(total) for v in z]
+    return [PER_UNIT[name](v) for v in z]
 
 
 def scalar_linear(layer: Linear, x: list[float]) -> list[float]:
     bias = [0.0] * layer.output_size if layer.bias is None else layer.bias.tolist()
     z = [dot(row, x) + b for row, b in zip(layer.weight.tolist(), bias, strict=True)]
-    total = math.fsum(math.exp(v) for v in z)
-    per_unit = {
-        "identity": lambda v: v,
-        "sigmoid": logistic,
-        "tanh": math.tanh,
-        "relu": lambda v: max(v, 0.0),
-        "softmax": lambda v: math.exp(v) / total,
-        "log_softmax": lambda v: v - math.log(total),
-    }
-    return [per_unit[layer.activation](v) for v in z]
+    return activated(layer.activation, z)
+
+
+def scalar_output(layer: Recurrent, h: list[float], x: list[float]) -> list[float]:
+    """o = f(W_ho h + W_xo x + b_o)."""
+    w = {name: array.tolist() for name, array in layer.arrays.items() if "_l" not in name}
+    bias = w.get("bias_o", [0.0] * layer.output_layer)
+    rows = zip(w["weight_ho"], w["weight_xo"], bias, strict=True)
+    return activated(layer.output_nonlinearity, [dot(r, h) + dot(s, x) + b for r, s, b in rows])
 
 
 def scalar_run(case: Case) -> tuple[Any, Any]:
@@ -94,7 +149,7 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
             elif isinstance(layer, Linear):
                 rows = [scalar_linear(layer, row) for row in rows]
             else:
-                arrays = next(groups)
+                arrays, given = next(groups), rows
                 for level in range(layer.num_layers):
                     sides = []
                     for d, suffix in enumerate(layer.suffixes):
@@ -104,15 +159,18 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                             for name, array in layer.arrays.items()
                             if name.endswith(end)
                         }
-                        h, c = arrays[0][at, b].tolist(), arrays[-1][at, b].tolist()
+                        now = [array[at, b].tolist() for array in arrays]
                         side = []
                         for x_t in rows[::-1] if suffix else rows:
-                            h, c = scalar_step(layer, w, x_t, h, c)
-                            side.append(h)
+                            now = scalar_step(layer, w, x_t, now)
+                            side.append(now[0])
                         sides.append(side[::-1] if suffix else side)
-                        arrays[-1][at, b] = c
-                        arrays[0][at, b] = h  # last: where there is no c, both are h
+                        for array, values in zip(arrays, now, strict=True):
+                            array[at, b] = values
                     rows = [[*chain(*parts)] for parts in zip(*sides, strict=True)]
+                if layer.output_layer:
+                    pairs = zip(rows, given, strict=True)
+                    rows = [scalar_output(layer, h, x_t) for h, x_t in pairs]
         for t, row in enumerate(rows):
             y[t, b] = row
     return y, final

@@ -24,10 +24,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike, NDArray
 
+from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
 from rnn_native.spec import (
-    ACTIVATIONS,
-    DIRECTIONS,
-    NONLINEARITIES,
     Embedding,
     Layer,
     Linear,
@@ -40,16 +38,27 @@ from rnn_native.spec import (
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rnn", {"nonlinearity": "tanh"}),
     ("rnn", {"nonlinearity": "relu"}),
+    ("rnn", {"nonlinearity": "sigmoid", "output_layer": 3}),
+    ("rnn", {"output_layer": 5, "output_nonlinearity": "tanh"}),
     ("gru", {"reset_after": True}),
     ("gru", {"reset_after": False}),
+    ("gru", {"gate_recurrent": True}),
     ("lstm", {}),
     ("lstm", {"peephole": True}),
     ("lstm", {"proj_size": 2}),
     ("lstm", {"proj_size": 2, "peephole": True}),
+    ("lstm", {"gate_recurrent": True}),
 )
 VARIANT_IDS = tuple(
     "-".join([cell, *(f"{k}={v}" for k, v in options.items())]) for cell, options in VARIANTS
 )
+
+
+def fading(cell: str, options: dict[str, Any]) -> float:
+    """A gain of make_recurrent with which the bound of errors fades from step to step: with larger
+    ones it grows until it says nothing, soonest in a gate-recurrent LSTM, whose c comes back
+    through four full matrices."""
+    return 0.2 if cell == "lstm" and options.get("gate_recurrent") else 0.5
 
 
 def make_recurrent(
@@ -74,6 +83,13 @@ def make_recurrent(
         for suffix in suffixes[direction]:
             end = f"_l{layer}{suffix}"
             shapes["weight_ih" + end] = (rows, below)
+            if options.get("gate_recurrent", False):
+                shapes["weight_gh" + end] = (rows - (cell == "gru") * hidden_size, hidden_size)
+                own = ("weight_hh", hidden_size) if cell == "gru" else ("weight_ch", rows)
+                shapes[own[0] + end] = (own[1], hidden_size)
+                if options.get("bias", True):
+                    shapes["bias_ih" + end] = (rows,)
+                continue
             shapes["weight_hh" + end] = (rows, features)
             if options.get("bias", True):
                 shapes["bias_ih" + end] = shapes["bias_hh" + end] = (rows,)
@@ -81,6 +97,11 @@ def make_recurrent(
                 shapes["weight_hr" + end] = (features, hidden_size)
             if options.get("peephole", False):
                 shapes |= {f"weight_c{gate}{end}": (hidden_size,) for gate in "ifo"}
+    if size := options.get("output_layer", 0):
+        shapes["weight_ho"] = (size, features * len(suffixes[direction]))
+        shapes["weight_xo"] = (size, input_size)
+        if options.get("bias", True):
+            shapes["bias_o"] = (size,)
     weights = {
         name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()
     }
@@ -148,12 +169,13 @@ def _states(spec: ModelSpec, batch: int, fill: Any) -> Any:
     for layer in spec.recurrents:
         rows = layer.num_layers * layer.num_directions
         arrays = tuple(fill((rows, batch, size)) for size in layer.state_sizes)
-        per_layer.append(arrays if layer.cell == "lstm" else arrays[0])
+        per_layer.append(arrays if len(arrays) > 1 else arrays[0])
     return per_layer[0] if len(per_layer) == 1 else tuple(per_layer)
 
 
 def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
-    """The model's state, all zeros: ``h``, ``(h, c)``, or a tuple of those, as the API has it."""
+    """The model's state, all zeros: ``h``, a tuple such as ``(h, c)``, or a tuple of those for
+    several layers, as the API has it."""
     return _states(spec, batch, lambda shape: np.zeros(shape, dtype))
 
 
@@ -172,7 +194,7 @@ def map_state(change: Callable[[NDArray[Any]], Any], state: Any) -> Any:
 
 
 def grouped(spec: ModelSpec, state: Any) -> list[tuple[Any, ...]]:
-    """The state as one tuple of arrays per Recurrent layer: ``(h,)`` or ``(h, c)``."""
+    """The state as one tuple of arrays per Recurrent layer: ``(h,)``, ``(h, c)`` and so on."""
     per_layer = [state] if len(spec.recurrents) == 1 else state
     return [part if isinstance(part, tuple) else (part,) for part in per_layer]
 
@@ -210,6 +232,7 @@ def recurrents(
     *,
     input_size: int | None = None,
     cells: Sequence[str] = ("rnn", "gru", "lstm"),
+    output_layers: bool = True,
     directions: Sequence[str] = DIRECTIONS,
     max_size: int = 6,
     max_layers: int = 3,
@@ -225,6 +248,11 @@ def recurrents(
     }
     if cell == "rnn":
         options["nonlinearity"] = draw(st.sampled_from(NONLINEARITIES))
+        options["output_layer"] = draw(st.integers(0, max_size)) if output_layers else 0
+        if options["output_layer"]:
+            options["output_nonlinearity"] = draw(st.sampled_from(ACTIVATIONS))
+    elif draw(st.booleans()):
+        options["gate_recurrent"] = True
     elif cell == "gru":
         options["reset_after"] = draw(st.booleans())
     else:

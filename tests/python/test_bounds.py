@@ -18,7 +18,7 @@ from hypothesis import given
 from strategies import VARIANT_IDS, VARIANTS, Case
 
 from rnn_native import reference
-from rnn_native.spec import GATES, Linear, ModelSpec, Recurrent
+from rnn_native.spec import Linear, ModelSpec, Recurrent
 
 Weights = dict[str, Any]
 
@@ -61,7 +61,8 @@ def sizes(cell: str) -> tuple[int, int]:
 def mutation_case(cell: str, options: dict[str, Any], **more: Any) -> Case:
     rng = np.random.default_rng(11)
     inputs, hidden = sizes(cell)
-    spec = strategies.make_spec(rng, cell, inputs, hidden, **options, **more)
+    gain = strategies.fading(cell, options) if options.get("gate_recurrent") else 1.0
+    spec = strategies.make_spec(rng, cell, inputs, hidden, gain=gain, **options, **more)
     x = strategies.random_input(spec, 20, 3, rng)
     return Case(spec, x, strategies.random_state(spec, 3, rng), [20, 7, 1])
 
@@ -89,23 +90,32 @@ def test_the_spec_itself_is_within(cell: str, options: dict[str, Any]) -> None:
     assert worst(case, case.spec) < 1e-3
 
 
-@pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
-@pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
-def test_swapping_two_gates_exceeds_it(cell: str, options: dict[str, Any], name: str) -> None:
+def arrays_of_gates(kind: str) -> list[Any]:
+    """Every variant with each of its arrays whose names begin so and that has several gates."""
+    return [
+        pytest.param(cell, options, name, len(array) // sizes(cell)[1], id=f"{name}-{variant}")
+        for (cell, options), variant in zip(VARIANTS, VARIANT_IDS, strict=True)
+        for name, array in mutation_case(cell, options).spec.recurrents[0].arrays.items()
+        if name.startswith(kind) and "_l" in name and len(array) > sizes(cell)[1]
+    ]
+
+
+@pytest.mark.parametrize(("cell", "options", "name", "gates"), arrays_of_gates(""))
+def test_swapping_two_gates_exceeds_it(
+    cell: str, options: dict[str, Any], name: str, gates: int
+) -> None:
     case = mutation_case(cell, options)
-    gates = GATES[cell]
     for a in range(gates):
         for b in range(a):
             assert worst(case, mutate(case.spec, swap_gates(name, a, b))) > 10, (a, b)
 
 
-@pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
-@pytest.mark.parametrize("name", ["bias_ih_l0", "bias_hh_l0"])
+@pytest.mark.parametrize(("cell", "options", "name", "gates"), arrays_of_gates("bias"))
 def test_dropping_a_bias_of_one_gate_exceeds_it(
-    cell: str, options: dict[str, Any], name: str
+    cell: str, options: dict[str, Any], name: str, gates: int
 ) -> None:
     case = mutation_case(cell, options)
-    for gate in range(GATES[cell]):
+    for gate in range(gates):
 
         def drop(layer: Recurrent, w: Weights, gate: int = gate) -> None:
             w[name][gate * layer.hidden_size : (gate + 1) * layer.hidden_size] = 0
@@ -169,10 +179,30 @@ def test_one_wrong_weight_exceeds_it(cell: str, options: dict[str, Any]) -> None
     """The last row and column: what a kernel's tail would miss."""
     case = mutation_case(cell, options)
 
-    def zero(layer: Recurrent, w: Weights) -> None:
-        w["weight_hh_l0"][-1, -1] = 0
+    recurrent = ("weight_hh_l0", "weight_gh_l0", "weight_ch_l0", "weight_ho", "weight_xo")
+    for name in [name for name in recurrent if name in case.spec.recurrents[0].arrays]:
 
-    assert worst(case, mutate(case.spec, zero)) > 2
+        def zero(layer: Recurrent, w: Weights, name: str = name) -> None:
+            w[name][-1, -1] = 0
+
+        assert worst(case, mutate(case.spec, zero)) > 2, name
+
+
+def test_the_gates_of_the_gate_recurrent_cells_mixed_up_exceed_it() -> None:
+    case = mutation_case("gru", {"gate_recurrent": True})
+
+    def negate(layer: Recurrent, w: Weights) -> None:  # z and 1 - z, as the standard GRU has them
+        n = layer.hidden_size
+        for name, rows in (("weight_ih_l0", n), ("bias_ih_l0", n), ("weight_gh_l0", n)):
+            w[name][rows : 2 * n] *= -1
+
+    assert worst(case, mutate(case.spec, negate)) > 10
+    case = mutation_case("lstm", {"gate_recurrent": True})
+
+    def exchange(layer: Recurrent, w: Weights) -> None:  # what recurs on gates, and on c
+        w["weight_gh_l0"], w["weight_ch_l0"] = w["weight_ch_l0"], w["weight_gh_l0"]
+
+    assert worst(case, mutate(case.spec, exchange)) > 10
 
 
 @pytest.mark.parametrize("activation", ["softmax", "log_softmax", "sigmoid", "tanh", "relu"])

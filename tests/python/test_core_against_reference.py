@@ -156,10 +156,11 @@ def test_linear_sizes(dtype: str, activation: str) -> None:
 @dtypes
 @pytest.mark.parametrize("time", [31, 64, 65, 300])
 def test_long_sequences(cell: str, options: dict[str, Any], dtype: str, time: int) -> None:
-    """Longer than any chunk of time; weights of half the usual size, so that errors fade."""
+    """Longer than any chunk of time; weights so small that errors fade."""
     rng = np.random.default_rng(27)
+    gain = strategies.fading(cell, options)
     layer = strategies.make_recurrent(
-        rng, cell, 3, 6, gain=0.5, direction="bidirectional", num_layers=2, **options
+        rng, cell, 3, 6, gain=gain, direction="bidirectional", num_layers=2, **options
     )
     spec = ModelSpec((layer,))
     x = strategies.random_input(spec, time, 3, rng)
@@ -175,8 +176,9 @@ def test_large_enough_for_threads(
 ) -> None:
     time, batch, inputs, hidden = shape
     rng = np.random.default_rng(28)
+    gain = strategies.fading(cell, options)
     layer = strategies.make_recurrent(
-        rng, cell, inputs, hidden, gain=0.5, direction="bidirectional", **options
+        rng, cell, inputs, hidden, gain=gain, direction="bidirectional", **options
     )
     spec = ModelSpec((layer,))
     x = strategies.random_input(spec, time, batch, rng)

@@ -36,8 +36,11 @@ def read(tensors: Arrays, **options: Any) -> Recurrent:
 def invisible(layer: Recurrent) -> dict[str, Any]:
     """The options that no shape shows."""
     if layer.cell == "rnn":
-        return {"nonlinearity": layer.nonlinearity}
-    return {"reset_after": layer.reset_after} if layer.cell == "gru" else {}
+        of_output = {"output_nonlinearity": layer.output_nonlinearity} if layer.output_layer else {}
+        return {"nonlinearity": layer.nonlinearity, **of_output}
+    if layer.cell == "gru" and not layer.gate_recurrent:
+        return {"reset_after": layer.reset_after}
+    return {}
 
 
 @given(recurrents(), st.sampled_from(["", "lstm.", "model.rnn.0.", "enc_", "weight_ih_l0."]))
@@ -52,6 +55,8 @@ def test_by_default_the_invisible_options_are_those_of_pytorch() -> None:
     rng = np.random.default_rng(0)
     assert read(named(make_recurrent(rng, "rnn", 3, 4))).nonlinearity == "tanh"
     assert read(named(make_recurrent(rng, "gru", 3, 4))).reset_after is True
+    rnn = read(named(make_recurrent(rng, "rnn", 3, 4, output_layer=2)))
+    assert rnn.output_nonlinearity == "sigmoid"
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
@@ -79,12 +84,16 @@ def test_a_stated_cell_must_be_the_one_there_is(cell: str, options: dict[str, An
         ("gru", {"nonlinearity": "relu"}),
         ("lstm", {"reset_after": True}),
         ("rnn", {"reset_after": False}),
-        ("rnn", {"nonlinearity": "sigmoid"}),
+        ("rnn", {"nonlinearity": "softmax"}),
         ("gru", {"reset_after": "no"}),
+        ("gate_recurrent gru", {"reset_after": True}),
+        ("rnn", {"output_nonlinearity": "tanh"}),
     ],
 )
 def test_an_option_without_effect_is_refused(cell: str, option: dict[str, Any]) -> None:
-    layer = make_recurrent(np.random.default_rng(0), cell, 3, 4)
+    *gates, cell = cell.split(" ")
+    more = dict.fromkeys(gates, True)
+    layer = make_recurrent(np.random.default_rng(0), cell, 3, 4, **more)
     with pytest.raises(OptionError, match=next(iter(option))):
         read(named(layer), **option)
 
@@ -122,8 +131,15 @@ def test_any_tensor_missing_is_refused_by_name(
     gone = data.draw(st.sampled_from(list(tensors)))
     del tensors[gone]
     # The only projection gone, the module has none; then its shapes are those of no cell.
-    alone = "weight_hr" in gone and layer.num_layers * layer.num_directions == 1
-    message = "expected 1 .RNN." if alone else rf"missing .*{gone.removeprefix(prefix)}(,|;)"
+    alone = layer.num_layers * layer.num_directions == 1
+    message = rf"missing .*{gone.removeprefix(prefix)}(,|;)"
+    if alone and "weight_hr" in gone:
+        message = "expected 1 .RNN."
+    elif alone and layer.gate_recurrent and "bias_ih" in gone:
+        assert not read(tensors).bias  # the only bias gone, the module has none
+        return
+    elif alone and layer.gate_recurrent and layer.cell == "gru" and "weight_gh" in gone:
+        message = "bias_hh_l0" if layer.bias else "weight_ih_l0"  # what an RNN lacks, or has else
     with pytest.raises(FormatError, match=message):
         read(tensors, **invisible(layer))
 
@@ -182,6 +198,10 @@ def ones(*shape: int) -> NDArray[np.float32]:
         (changed(weight_ih_l0_reverse=ones(16, 3)), "missing weight_hh_l0_reverse"),
         (changed(weight_ih=ones(16, 3)), "'weight_ih_l0' and 'weight_ih' are the same array"),
         (changed(weight_ih_l0=np.ones((16, 3), np.int64)), "weight_ih_l0: expected float32"),
+        (changed(weight_gh_l0=ones(16, 4)), "missing weight_ch_l0"),
+        (changed(weight_gh_l0=ones(16), weight_ch_l0=ones(16, 4)), "weight_gh_l0: expected a m"),
+        (changed(weight_ho=ones(2, 4)), "missing weight_xo, bias_o"),
+        (changed(weight_ho=ones(2, 4), weight_xo=ones(2, 3), bias_o=ones(2)), "output_layer: only"),
     ],
 )
 def test_tensors_that_contradict_each_other_are_refused(tensors: Arrays, message: str) -> None:

@@ -29,6 +29,14 @@ def shapes_of(cell: str, num_layers: int, bidirectional: bool, **options: Any) -
         for suffix in ("", "_reverse")[: 1 + bidirectional]:
             end = f"_l{layer}{suffix}"
             shapes["weight_ih" + end] = (rows, below)
+            if options.get("gate_recurrent"):
+                of_gates = {"gru": (2 * HIDDEN, HIDDEN), "lstm": (rows, HIDDEN)}
+                shapes["weight_gh" + end] = of_gates[cell]
+                last = {"gru": ("weight_hh", HIDDEN), "lstm": ("weight_ch", rows)}[cell]
+                shapes[last[0] + end] = (last[1], HIDDEN)
+                if options.get("bias", True):
+                    shapes["bias_ih" + end] = (rows,)
+                continue
             shapes["weight_hh" + end] = (rows, features)
             if options.get("bias", True):
                 shapes["bias_ih" + end] = (rows,)
@@ -37,7 +45,18 @@ def shapes_of(cell: str, num_layers: int, bidirectional: bool, **options: Any) -
                 shapes["weight_hr" + end] = (features, HIDDEN)
             if options.get("peephole"):
                 shapes |= {f"weight_c{g}{end}": (HIDDEN,) for g in "ifo"}
+    if size := options.get("output_layer"):
+        shapes["weight_ho"] = (size, features * (1 + bidirectional))
+        shapes["weight_xo"] = (size, INPUT)
+        if options.get("bias", True):
+            shapes["bias_o"] = (size,)
     return shapes
+
+
+def make(cell: str, options: dict[str, Any], **more: Any) -> Any:
+    """The module with a Recurrent's options; its output layer is called by its size."""
+    own = {{"output_layer": "output_size"}.get(name, name): v for name, v in options.items()}
+    return CLASSES[cell](INPUT, HIDDEN, **own, **more)
 
 
 def random_weights(module: Any, dtype: str = "float32", seed: int = 61) -> dict[str, AnyArray]:
@@ -57,9 +76,7 @@ def build(
     **more: Any,
 ) -> tuple[Any, ModelSpec]:
     """A loaded module and the spec that it should be."""
-    module = CLASSES[cell](
-        INPUT, HIDDEN, num_layers=num_layers, bidirectional=bidirectional, **options, **more
-    )
+    module = make(cell, options, num_layers=num_layers, bidirectional=bidirectional, **more)
     weights = random_weights(module)
     module.load_state_dict(weights)
     layer = Recurrent(
@@ -95,9 +112,7 @@ def random_x(*shape: int) -> AnyArray:
 def test_state_dict_has_torchs_names_order_and_shapes(
     cell: str, options: dict[str, Any], bidirectional: bool, bias: bool
 ) -> None:
-    module = CLASSES[cell](
-        INPUT, HIDDEN, num_layers=2, bidirectional=bidirectional, bias=bias, **options
-    )
+    module = make(cell, options, num_layers=2, bidirectional=bidirectional, bias=bias)
     got = {name: a.shape for name, a in module.state_dict().items()}
     expected = shapes_of(cell, 2, bidirectional, bias=bias, **options)
     assert got == expected
@@ -107,7 +122,7 @@ def test_state_dict_has_torchs_names_order_and_shapes(
 @variants
 def test_state_dict_round_trip(cell: str, options: dict[str, Any]) -> None:
     module, _ = build(cell, options)
-    other = CLASSES[cell](INPUT, HIDDEN, num_layers=2, bidirectional=True, **options)
+    other = make(cell, options, num_layers=2, bidirectional=True)
     other.load_state_dict(module.state_dict())
     for name, a in module.state_dict().items():
         assert_same_bits(other.state_dict()[name], a)
@@ -133,13 +148,14 @@ def test_batched_call(
     y = np.swapaxes(y, 0, 1) if batch_first else y
     features = options.get("proj_size", 0) or HIDDEN
     depth = 2 * (1 + bidirectional)
-    assert y.shape == (4, 3, features * (1 + bidirectional))
-    if cell == "lstm":
-        assert isinstance(final, tuple)
-        h_n, c_n = final
-        assert c_n.shape == (depth, 3, HIDDEN)
-    else:
-        h_n = final
+    assert y.shape == (4, 3, options.get("output_layer") or features * (1 + bidirectional))
+    states = {"lstm": ("h", "c"), "gru": ("h",), "rnn": ("h",)}[cell]
+    if options.get("gate_recurrent"):
+        states = {"lstm": ("h", "c", "i", "f"), "gru": ("h", "z")}[cell]
+    assert isinstance(final, tuple) == (len(states) > 1)
+    h_n, *others = final if isinstance(final, tuple) else (final,)
+    assert len(others) == len(states) - 1
+    assert all(a.shape == (depth, 3, HIDDEN) for a in others)
     assert h_n.shape == (depth, 3, features)
     assert_agrees(spec, x, state, None, y, final, "float32")
 

@@ -23,7 +23,8 @@ def version() -> str:
 
 def prepare(task: Task) -> Mapping[str, Form]:
     layer = task.layer
-    if layer.peephole or not layer.reset_after or layer.direction == "reverse":
+    ours = (layer.peephole, not layer.reset_after, layer.gate_recurrent, layer.output_layer)
+    if any(ours) or layer.nonlinearity == "sigmoid" or layer.direction == "reverse":
         raise UnsupportedError("torch.nn has no such layer")
     torch.set_num_threads(task.threads)
 

@@ -1,0 +1,39 @@
+/* The gate-recurrent unit of the article's section 3.2: both gates recur on the update gate in the
+ * place of h, and h is mixed the other way round from gru.c. W_g. is weight_gh, W_xh, W_hh, b_h are
+ * those of the candidate n, the article's h~:
+ *   1. r  = sigmoid(W_rr z + W_xr x + b_r)
+ *   2. z' = sigmoid(W_zz z + W_xz x + b_z)
+ *   3. n  = tanh(W_hh (r h) + W_xh x + b_h)
+ *   4. h' = (1 - z') h + z' n
+ */
+#include "cell.h"
+
+static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                          rnnat_cell *cell)
+{
+    const int32_t units = layer->output_size;
+    const rnnat_gates rzn = {3, 0, units}, rz = {2, 0, units}, n = {1, 0, units};
+    rnnat_status status =
+        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_gh", 2, rz, units, 2, &cell->w_gh);
+    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_hh", 1, n, units, 1, &cell->w_hh);
+    if (status != RNNAT_OK || !layer->bias) return status;
+    void *const bias = rnnat_build_zeros(b, rzn);
+    cell->bias = bias;
+    return rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
+}
+
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_gh, kernels, s, s->prev[0], s->pad_stride); /* W_g. z of 1, 2 */
+    kernels->gate_gru_gates(s);                                             /* 1, 2; r h */
+    rnnat_meet(part);
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->rh, s->pad_stride);      /* W_hh (r h) */
+    kernels->gate_gru_new(s);                                               /* 3, 4 */
+}
+
+const rnnat_cell_ops rnnat_cell_gate_gru = {
+    .gates = 3, .products = 3, .num_states = 2, .build = build, .step = step};

@@ -1,0 +1,69 @@
+/* One step at a time with everything prepared: what a stream's single steps take. */
+#include "forward.h"
+
+static rnnat_rows one_step(const rnnat_lane *lane, void *base, int32_t width)
+{
+    return (rnnat_rows){base, lane->rows, width, (ptrdiff_t)lane->rows * width};
+}
+
+/* Where the input's part of an output layer is kept, on both ends of a stack. */
+static rnnat_rows skip_of(const rnnat_lane *lane, const rnnat_op *op)
+{
+    return one_step(lane, lane->skip, op->adds_skip ? op->output : op->skip_size);
+}
+
+void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once)
+{
+    const rnnat_model *const model = lane->model;
+    if (model->info.takes_indices) return;
+    const rnnat_part alone = {0, 1, NULL};
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        const rnnat_matrix *matrix = &op->weight;
+        const void *bias = op->bias;
+        char *to = lane->between[i % 2];
+        if (op->kind == RNNAT_LAYER_RECURRENT) {
+            matrix = &op->cell[0].w_ih;
+            bias = op->cell[0].bias;
+            to = lane->work[0].gx;
+            once[i].step = rnnat_step_prepare(lane, &alone, &lane->work[0], op, 0);
+            once[i].step.out_stride = op->output;
+        }
+        const int32_t n = op->kind == RNNAT_LAYER_RECURRENT ? matrix->n : op->output;
+        const rnnat_rows in = one_step(lane, NULL, op->input), skip = skip_of(lane, op);
+        once[i].gemm = rnnat_gemm_plan(matrix, model->kernels, &alone, lane->rows, n, in,
+                                       one_step(lane, to, n), bias);
+        once[i].skip = rnnat_gemm_plan(&op->skip, model->kernels, &alone, lane->rows, op->skip_size,
+                                       in, skip, op->skip_bias);
+    }
+}
+
+void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void *y)
+{
+    static const rnnat_part alone = {0, 1, NULL};
+    const rnnat_model *const model = lane->model;
+    const rnnat_kernels *const kernels = model->kernels;
+    const void *in = x;
+    for (int32_t i = 0; i < model->num_ops; ++i, ++once) {
+        const rnnat_op *const op = &model->ops[i];
+        char *const out = i == model->num_ops - 1 ? y : lane->between[i % 2];
+        once->gemm.a.base = in;
+        if (op->kind == RNNAT_LAYER_RECURRENT) {
+            rnnat_cell_state *const state = &lane->cells[op->first_cell];
+            kernels->gemm(&once->gemm);
+            once->skip.a.base = in;
+            if (op->skip_size) kernels->gemm(&once->skip);
+            rnnat_step_point(&once->step, op, state, state->now);
+            once->step.out = out;
+            op->ops->step(&op->cell[0], kernels, &alone, &once->step);
+            state->now = 1 - state->now;
+        } else {
+            once->gemm.c.base = out;
+            kernels->gemm(&once->gemm);
+            if (op->adds_skip) kernels->add(once->gemm.c, once->skip.c, lane->rows, op->output);
+            if (op->activation != RNNAT_IDENTITY)
+                kernels->activate(op->activation, once->gemm.c, lane->rows, op->output);
+        }
+        in = out;
+    }
+}

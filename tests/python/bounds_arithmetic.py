@@ -1,0 +1,209 @@
+"""Values with the bound of their error, and the operations on them: bounds.py derives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+F64 = NDArray[np.float64]
+
+ULPS = 4.0
+"""The activations' own error, in units in the last place, that a conforming core may have."""
+
+U32 = 2.0**-24
+TINY32 = 2.0**-126
+
+
+@dataclass(frozen=True)
+class Approx:
+    """Values [..., n] with bounds: ``each`` [..., n] by component, ``norm`` [..., 1] by row."""
+
+    value: F64
+    each: F64
+    norm: F64
+
+    def __getitem__(self, key: Any) -> Approx:
+        return Approx(self.value[key], self.each[key], self.norm[key])
+
+    @property
+    def mag(self) -> F64:
+        """The largest magnitude that a computed value may have."""
+        return np.abs(self.value) + self.each
+
+
+def _norm(a: F64) -> F64:
+    return np.sqrt(np.sum(a * a, axis=-1, keepdims=True))
+
+
+def _top(a: F64) -> F64:
+    return np.max(np.abs(a), axis=-1, keepdims=True, initial=0.0)
+
+
+def _least(a: Approx) -> F64:
+    """The smallest magnitude in [a - each, a + each]: where sigmoid and tanh are steepest."""
+    return np.maximum(np.abs(a.value) - a.each, 0.0)
+
+
+def approx(value: F64, each: F64, norm: F64) -> Approx:
+    """Either bound may sharpen the other."""
+    norm = np.minimum(norm, _norm(each))
+    return Approx(value, np.minimum(each, norm), norm)
+
+
+def exact(value: ArrayLike) -> Approx:
+    v = np.asarray(value, dtype=np.float64)
+    return Approx(v, np.zeros_like(v), np.zeros((*v.shape[:-1], 1)))
+
+
+def concat(parts: Sequence[Approx]) -> Approx:
+    return Approx(
+        np.concatenate([p.value for p in parts], axis=-1),
+        np.concatenate([p.each for p in parts], axis=-1),
+        np.sqrt(sum(p.norm**2 for p in parts)),
+    )
+
+
+def where(mask: NDArray[np.bool_], yes: Approx, no: Approx) -> Approx:
+    """Per row: ``mask`` is [B, 1]."""
+    return Approx(
+        np.where(mask, yes.value, no.value),
+        np.where(mask, yes.each, no.each),
+        np.where(mask, yes.norm, no.norm),
+    )
+
+
+class Matrix:
+    """W [out, in] with its absolute values, its rows' norms and its spectral norm."""
+
+    def __init__(self, w: ArrayLike) -> None:
+        self.w = np.asarray(w, dtype=np.float64)
+        self.abs = np.abs(self.w)
+        self.rows = _norm(self.w)[:, 0]
+        self.spectral = float(np.linalg.norm(self.w, 2)) * (1 + 1e-9)
+
+
+class Diagonal:
+    """The same for a diagonal matrix: a peephole."""
+
+    def __init__(self, d: ArrayLike) -> None:
+        self.d = np.asarray(d, dtype=np.float64)
+
+
+class Arithmetic:
+    """Steps 1 to 3 and 5 of the module's docstring, for one precision."""
+
+    def __init__(self, u: float = U32, tiny: float = TINY32, ulps: float = ULPS) -> None:
+        self.u, self.tiny, self.ulps = u, tiny, ulps
+
+    def gamma(self, n: float) -> float:
+        assert n * self.u < 0.1
+        return n * self.u / (1 - n * self.u)
+
+    def dot(
+        self, terms: Sequence[tuple[Matrix | Diagonal, Approx]], biases: Sequence[F64]
+    ) -> Approx:
+        value: Any = 0.0
+        size: Any = 0.0  # sum of the terms' magnitudes
+        weights: Any = 0.0  # sum of the weights' magnitudes: what flushed inputs are multiplied by
+        each: Any = 0.0
+        norm: Any = 0.0
+        n = len(biases)
+        for m, x in terms:
+            if isinstance(m, Diagonal):
+                n += 1
+                value = value + m.d * x.value
+                size = size + np.abs(m.d) * x.mag
+                weights = weights + np.abs(m.d)
+                each = each + np.abs(m.d) * x.each
+                norm = norm + np.minimum(_top(m.d) * x.norm, _norm(m.d * x.each))
+            else:
+                n += m.w.shape[1]
+                value = value + x.value @ m.w.T
+                size = size + x.mag @ m.abs.T
+                weights = weights + m.abs.sum(axis=1)
+                each = each + np.minimum(x.each @ m.abs.T, m.rows * x.norm)
+                norm = norm + m.spectral * x.norm
+        for b in biases:
+            value = value + b
+            size = size + np.abs(b)
+        local = self.gamma(n) * size + (2 * n + weights) * self.tiny
+        return approx(value, each + local, norm + _norm(local))
+
+    def mul(self, a: Approx, b: Approx) -> Approx:
+        value = a.value * b.value
+        each = np.abs(a.value) * b.each + np.abs(b.value) * a.each + a.each * b.each
+        norm = _top(a.mag) * b.norm + _top(b.value) * a.norm
+        local = self.u * (np.abs(value) + each) + self.tiny
+        return approx(value, each + local, norm + _norm(local))
+
+    def add(self, a: Approx, b: Approx) -> Approx:
+        value = a.value + b.value
+        each = a.each + b.each
+        local = self.u * (np.abs(value) + each) + self.tiny
+        return approx(value, each + local, a.norm + b.norm + _norm(local))
+
+    def mix(self, z: Approx, n: Approx, h: Approx) -> Approx:
+        """(1 - z) n + z h, also as n + z (h - n), also with 1 - z from its own sigmoid."""
+        value = (1 - z.value) * n.value + z.value * h.value
+        gap = np.abs(h.value - n.value)
+        each = (1 - z.value) * n.each + z.value * h.each + z.each * (gap + n.each + h.each)
+        norm = (
+            _top(1 - z.value) * n.norm
+            + _top(z.value) * h.norm
+            + _top(gap) * z.norm
+            + _top(z.each) * (n.norm + h.norm)
+        )
+        rounding = self.gamma(3 + 2 * self.ulps) * (n.mag * (1 + z.mag) + h.mag * z.mag)
+        local = rounding + 3 * self.tiny
+        return approx(value, each + local, norm + _norm(local))
+
+    def _activation(self, a: Approx, value: F64, slope: F64) -> Approx:
+        each = slope * a.each
+        local = 2 * self.u * self.ulps * (np.abs(value) + each) + self.tiny
+        return approx(value, each + local, _top(slope) * a.norm + _norm(local))
+
+    def tanh(self, a: Approx) -> Approx:
+        e = np.exp(-2 * _least(a))
+        return self._activation(a, np.tanh(a.value), 4 * e / (1 + e) ** 2)
+
+    def sigmoid(self, a: Approx) -> Approx:
+        e = np.exp(-_least(a))
+        tail = np.exp(-np.abs(a.value))  # of the two forms, the one without cancellation
+        value = np.where(a.value < 0, tail, 1.0) / (1 + tail)
+        return self._activation(a, value, e / (1 + e) ** 2)
+
+    def relu(self, a: Approx) -> Approx:
+        slope = (a.value + a.each > 0).astype(np.float64)
+        value = np.maximum(a.value, 0.0)
+        return approx(value, slope * a.each, _top(slope) * a.norm)
+
+    def softmax(self, a: Approx, log: bool) -> Approx:
+        """Shift by any d <= max |error|: log p moves by at most 2 d; the rest is rounding."""
+        peak = np.max(a.value, axis=-1, keepdims=True)
+        e = np.exp(a.value - peak)
+        total = np.sum(e, axis=-1, keepdims=True)
+        spread = _top(a.value - peak) + 2 * _top(a.each)
+        n = a.value.shape[-1]
+        rel = 2 * _top(a.each) + 2 * self.u * spread + self.gamma(n + 4 * self.ulps + 4)
+        if log:
+            value = a.value - peak - np.log(total)
+            rounding = 2 * self.u * (1 + self.ulps) * (spread + 1 + np.log(total))
+            each = np.broadcast_to(rel + rounding, value.shape)
+            return approx(value, each, _norm(each))
+        value = e / total
+        each = value * np.expm1(2 * rel) + self.tiny
+        return approx(value, each, _norm(each))
+
+    def activation(self, kind: str, a: Approx) -> Approx:
+        if kind in ("softmax", "log_softmax"):
+            return self.softmax(a, kind == "log_softmax")
+        return {
+            "identity": lambda v: v,
+            "tanh": self.tanh,
+            "sigmoid": self.sigmoid,
+            "relu": self.relu,
+        }[kind](a)

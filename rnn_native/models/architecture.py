@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..cells import recurrent_shapes
 from ..errors import OptionError
-from ..spec import Linear, ModelSpec, Recurrent, recurrent_shapes
+from ..spec import Linear, ModelSpec, Recurrent
 
 CELLS: Final = ("standard", "article")
 

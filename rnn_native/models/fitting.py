@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DivergenceError, OptionError, ShapeError
-from ..reference import ACTIVATIONS
+from ..reference_cells import ACTIVATIONS
 from ..train import Network, clip_grad_norm, grad_norm
 from ..train.optimizers import Optimizer
 from ..train.schedules import Schedule, constant, cosine

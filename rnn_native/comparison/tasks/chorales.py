@@ -107,7 +107,7 @@ def tasks(scale: str) -> list[Task]:
         Task(
             "chorales", "quarter notes", KEYS, KEYS, "sigmoid", 60_000,
             Metric("negative log-likelihood per step", "loss", KEYS, digits=3),
-            Learning(epochs, 16, 1e-2, "constant", patience=15, forget_bias=1.0),
+            Learning(epochs, 16, 1e-2, "constant", patience=25, forget_bias=1.0),
             partial(_load, most=most), 30,
         )
     ]  # fmt: skip

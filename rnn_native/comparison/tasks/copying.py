@@ -49,15 +49,15 @@ def _load(_: Path, lag: int, sizes: tuple[int, int, int]) -> Splits:
 
 def tasks(scale: str) -> list[Task]:
     lags, sizes, epochs = {
-        "full": ((10, 20, 50), (5_000, 1_000, 2_000), 40),
-        "quick": ((10, 20), (4_000, 500, 500), 8),
+        "full": ((10, 20, 50), (5_000, 1_000, 2_000), 30),
+        "quick": ((10,), (3_000, 500, 500), 15),
         "tiny": ((6,), (32, 16, 16), 2),
     }[scale]
     return [
         Task(
             "copying", f"lag {lag}", SYMBOLS + 2, SYMBOLS, "softmax", 17_000,
             Metric("share of symbols right", "score", baseline=1 / SYMBOLS, digits=3),
-            Learning(epochs, 50, 3e-3, "cosine", forget_bias=1.0),
+            Learning(epochs, 50, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, lag=lag, sizes=sizes), lag + LENGTH, lag,
         )
         for lag in lags

@@ -40,7 +40,7 @@ def tasks(scale: str) -> list[Task]:
         Task(
             "digits", "by rows" if steps == 8 else "by pixels", 64 // steps, 10, "softmax",
             20_000, Metric("share of digits right", "score", baseline=0.1, digits=3),
-            Learning(epochs, 32, 3e-3, "cosine", forget_bias=1.0),
+            Learning(epochs, 32, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, steps=steps, most=most), steps,
         )
         for steps in forms

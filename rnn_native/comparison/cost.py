@@ -61,6 +61,7 @@ def measure(contenders: list[Contender], scale: str, num_threads: int) -> dict[s
             "flops_per_step": flops_per_step(spec),
             "weight_bytes": 4 * spec.num_parameters,
             "state_bytes": state_bytes(spec),
+            "tape_bytes": net.forward(np.zeros((TIME, BATCH, INPUT), np.float32))[2].nbytes,
         }
         for what, call in _calls(spec, net, num_threads).items():
             calls[contender.name, what] = call

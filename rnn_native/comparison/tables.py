@@ -10,7 +10,7 @@ from statistics import mean
 from typing import Any, Final
 
 from .contenders import CONTENDERS
-from .cost import TIMES
+from .cost import BATCH, TIMES
 from .tasks import FAMILIES
 from .tasks.chorales import CHUNG_2014
 
@@ -50,7 +50,7 @@ def costs(results: Results) -> Table:
     table = results["costs"]
     head = (
         "cell", "hidden units", "weights", "FLOPs per step", "memory of weights (KiB)",
-        "of a state (bytes)", *TIMES.values(),
+        "of a state (bytes)", f"to learn from {BATCH} sequences (MiB)", *TIMES.values(),
     )  # fmt: skip
     rows = tuple(
         (
@@ -58,6 +58,7 @@ def costs(results: Results) -> Table:
             *(f"{row[key]:,}" for key in ("hidden_units", "parameters", "flops_per_step")),
             f"{row['weight_bytes'] / 1024:.0f}",
             f"{row['state_bytes']:,}",
+            f"{row['tape_bytes'] / 2**20:.1f}",
             *(_micro(row[f"{what}_seconds"]) for what in TIMES),
         )
         for name, row in table.items()

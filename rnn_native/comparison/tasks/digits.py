@@ -32,7 +32,7 @@ def _load(_: Path, steps: int, most: int | None) -> Splits:
 
 def tasks(scale: str) -> list[Task]:
     forms, most, epochs = {
-        "full": ((8, 64), None, 60),
+        "full": ((8, 64), None, 80),
         "quick": ((8,), None, 20),
         "tiny": ((8,), 100, 2),
     }[scale]

@@ -41,18 +41,21 @@ typedef struct rnnat_train_outer {
  * gradient. What a cell has no use for is not read. */
 typedef struct rnnat_train_step {
     int32_t rows, hidden, step;
-    int32_t relu; /* RNN: relu instead of tanh */
+    rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
     const int32_t *lengths;
     void *gates;          /* forward: sums in, activated gates out */
     const void *h_prev;   /* [rows, state] */
     void *h_next;
-    const void *c_prev;   /* LSTM [rows, hidden] */
+    const void *c_prev; /* LSTM: c; gate-recurrent GRU: z; [rows, hidden] */
     void *c_next;
+    void *i_next, *f_next; /* gate-recurrent LSTM [rows, hidden], or NULL */
+    const void *i_prev, *f_prev;
     void *out;            /* the layer's output: h, zero where a row is not valid */
     void *aux;            /* LSTM: o tanh(c) before its projection, or NULL; GRU: r h */
     const void *peephole; /* LSTM: i, f, o [3, hidden], or NULL */
     const void *dy;       /* of `out`, or NULL: zero */
     void *dh, *dc; /* gradients of the state: in of h_t, out what of h_{t-1} is elementwise */
+    void *di, *df; /* gate-recurrent LSTM */
     void *dgates; /* out: gradients of the gates' sums */
     const void *daux; /* GRU, reset before: gradient of r h */
     ptrdiff_t gates_stride, state_stride, out_stride, dgates_stride;
@@ -92,6 +95,8 @@ typedef struct rnnat_train_kernels {
     void (*gru_new_forward)(const rnnat_train_step *step); /* then n, h' */
     void (*gru_new_backward)(const rnnat_train_step *step); /* n, z */
     void (*gru_gates_backward)(const rnnat_train_step *step); /* r */
+    void (*gate_gru_new_forward)(const rnnat_train_step *step); /* gate-recurrent: n, h', z */
+    void (*gate_gru_new_backward)(const rnnat_train_step *step);
     void (*lstm_forward)(const rnnat_train_step *step);
     void (*lstm_backward)(const rnnat_train_step *step);
 

@@ -51,7 +51,9 @@ static void FN(train_rnn_forward)(const rnnat_train_step *s)
 #define BODY(left)                                                                                 \
     do {                                                                                           \
         const VEC sum = FN(get)(a + u, left);                                                      \
-        const VEC v = s->relu ? FN(relu)(sum) : FN(tanh)(sum);                                     \
+        const VEC v = s->activation == RNNAT_TANH   ? FN(tanh)(sum)                                \
+                      : s->activation == RNNAT_RELU ? FN(relu)(sum)                                \
+                                                    : FN(sigmoid)(sum);                            \
         FN(put)(h + u, left, v);                                                                   \
         FN(put)(out + u, left, v);                                                                 \
     } while (0)
@@ -74,7 +76,9 @@ static void FN(train_rnn_backward)(const rnnat_train_step *s)
 #define BODY(left)                                                                                 \
     do {                                                                                           \
         const VEC d = FN(dh_of)(dy, dh, u, left), v = FN(get)(h + u, left), zero = FN(set1)(0);    \
-        const VEC slope = s->relu ? FN(if_less)(zero, v, FN(set1)(1), zero) : FN(tanh_slope)(v);   \
+        const VEC slope = s->activation == RNNAT_TANH   ? FN(tanh_slope)(v)                        \
+                          : s->activation == RNNAT_RELU ? FN(if_less)(zero, v, FN(set1)(1), zero)  \
+                                                        : FN(sigmoid_slope)(v);                    \
         FN(put)(da + u, left, FN(mul)(d, slope));                                                  \
         FN(put)(dh + u, left, zero);                                                               \
     } while (0)
@@ -233,7 +237,65 @@ static void FN(train_gru_gates_backward)(const rnnat_train_step *s)
     }
 }
 
-/* ---- LSTM: gates i, f, g, o ---- */
+/* ---- gate-recurrent GRU: the same gates, but z is a state, and mixes the other way round ---- */
+
+static void FN(train_gate_gru_new_forward)(const rnnat_train_step *s)
+{
+    const int32_t H = s->hidden;
+    for (int32_t r = 0; r < s->rows; ++r) {
+        REAL *const h = ROW(s->h_next, s->state_stride), *const out = ROW(s->out, s->out_stride);
+        REAL *const g = ROW(s->gates, s->gates_stride), *const z_next = ROW(s->c_next, H);
+        const REAL *const before = ROW(s->h_prev, s->state_stride);
+        if (!FN(is_valid)(s, r)) {
+            FN(copy_row)(h, before, H);
+            FN(copy_row)(z_next, ROW(s->c_prev, H), H);
+            FN(copy_row)(out, NULL, H);
+            continue;
+        }
+#define BODY(left)                                                                                 \
+    do {                                                                                           \
+        const VEC n = FN(tanh)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);            \
+        const VEC hp = FN(get)(before + u, left), v = FN(fma)(z, FN(sub)(n, hp), hp);              \
+        FN(put)(g + u, left, n);                                                                   \
+        FN(put)(z_next + u, left, z);                                                              \
+        FN(put)(h + u, left, v);                                                                   \
+        FN(put)(out + u, left, v);                                                                 \
+    } while (0)
+        FOR_UNITS(BODY);
+#undef BODY
+    }
+}
+
+/* (B1) of train/cells/gate_gru.c. */
+static void FN(train_gate_gru_new_backward)(const rnnat_train_step *s)
+{
+    const int32_t H = s->hidden;
+    for (int32_t r = 0; r < s->rows; ++r) {
+        REAL *const dg = ROW(s->dgates, s->dgates_stride), *const dh = ROW(s->dh, s->state_stride);
+        REAL *const dz_row = ROW(s->dc, H);
+        const REAL *const g = ROW(s->gates, s->gates_stride);
+        const REAL *const before = ROW(s->h_prev, s->state_stride);
+        const REAL *const dy = s->dy ? ROW(s->dy, s->out_stride) : NULL;
+        if (!FN(is_valid)(s, r)) {
+            FN(copy_row)(dg, NULL, 3 * H);
+            continue;
+        }
+#define BODY(left)                                                                                 \
+    do {                                                                                           \
+        const VEC d = FN(dh_of)(dy, dh, u, left), n = FN(get)(g + u, left);                        \
+        const VEC z = FN(get)(g + 2 * H + u, left), hp = FN(get)(before + u, left);                \
+        const VEC dz = FN(fma)(d, FN(sub)(n, hp), FN(get)(dz_row + u, left));                      \
+        FN(put)(dg + u, left, FN(mul)(FN(mul)(d, z), FN(tanh_slope)(n)));                          \
+        FN(put)(dg + 2 * H + u, left, FN(mul)(dz, FN(sigmoid_slope)(z)));                          \
+        FN(put)(dh + u, left, FN(mul)(d, FN(sub)(FN(set1)(1), z)));                                \
+        FN(put)(dz_row + u, left, FN(set1)(0));                                                    \
+    } while (0)
+        FOR_UNITS(BODY);
+#undef BODY
+    }
+}
+
+/* ---- LSTM: gates i, f, g, o; gate-recurrent, i and f are states too ---- */
 
 static void FN(train_lstm_forward)(const rnnat_train_step *s)
 {
@@ -244,8 +306,12 @@ static void FN(train_lstm_forward)(const rnnat_train_step *s)
         REAL *const out = s->aux ? NULL : ROW(s->out, s->out_stride);
         REAL *const a = ROW(s->gates, s->gates_stride), *const c_next = ROW(s->c_next, H);
         const REAL *const c_prev = ROW(s->c_prev, H);
+        REAL *const i_next = s->i_next ? ROW(s->i_next, H) : NULL;
+        REAL *const f_next = s->f_next ? ROW(s->f_next, H) : NULL;
         if (!FN(is_valid)(s, r)) {
             FN(copy_row)(c_next, c_prev, H);
+            FN(copy_row)(i_next, i_next ? ROW(s->i_prev, H) : NULL, H);
+            FN(copy_row)(f_next, f_next ? ROW(s->f_prev, H) : NULL, H);
             FN(copy_row)(h, s->aux ? NULL : ROW(s->h_prev, s->state_stride), H);
             FN(copy_row)(out, NULL, H);
             continue;
@@ -271,6 +337,10 @@ static void FN(train_lstm_forward)(const rnnat_train_step *s)
         FN(put)(a + 2 * H + u, left, g);                                                           \
         FN(put)(a + 3 * H + u, left, o);                                                           \
         FN(put)(c_next + u, left, c);                                                              \
+        if (i_next) {                                                                              \
+            FN(put)(i_next + u, left, i);                                                          \
+            FN(put)(f_next + u, left, f);                                                          \
+        }                                                                                          \
         FN(put)(h + u, left, v);                                                                   \
         if (out) FN(put)(out + u, left, v);                                                        \
     } while (0)
@@ -288,6 +358,8 @@ static void FN(train_lstm_backward)(const rnnat_train_step *s)
         REAL *const dh = ROW(s->dh, s->state_stride);
         const REAL *const a = ROW(s->gates, s->gates_stride);
         const REAL *const c_prev = ROW(s->c_prev, H), *const c_next = ROW(s->c_next, H);
+        REAL *const di_row = s->di ? ROW(s->di, H) : NULL;
+        REAL *const df_row = s->df ? ROW(s->df, H) : NULL;
         const REAL *const dy = s->dy ? ROW(s->dy, s->out_stride) : NULL;
         if (!FN(is_valid)(s, r)) {
             FN(copy_row)(dg, NULL, 4 * H);
@@ -301,8 +373,15 @@ static void FN(train_lstm_backward)(const rnnat_train_step *s)
         const VEC dout = FN(mul)(FN(mul)(d, t), FN(sigmoid_slope)(o));                             \
         VEC dc = FN(fma)(FN(mul)(d, o), FN(tanh_slope)(t), FN(get)(dc_row + u, left));             \
         if (w) dc = FN(fma)(dout, FN(get)(w + 2 * H + u, left), dc);                               \
-        const VEC di = FN(mul)(FN(mul)(dc, g), FN(sigmoid_slope)(i));                              \
-        const VEC df = FN(mul)(FN(mul)(dc, FN(get)(c_prev + u, left)), FN(sigmoid_slope)(f));      \
+        VEC di = FN(mul)(dc, g), df = FN(mul)(dc, FN(get)(c_prev + u, left));                      \
+        if (di_row) {                                                                              \
+            di = FN(add)(di, FN(get)(di_row + u, left));                                           \
+            df = FN(add)(df, FN(get)(df_row + u, left));                                           \
+            FN(put)(di_row + u, left, FN(set1)(0));                                                \
+            FN(put)(df_row + u, left, FN(set1)(0));                                                \
+        }                                                                                          \
+        di = FN(mul)(di, FN(sigmoid_slope)(i));                                                    \
+        df = FN(mul)(df, FN(sigmoid_slope)(f));                                                    \
         FN(put)(dg + u, left, di);                                                                 \
         FN(put)(dg + H + u, left, df);                                                             \
         FN(put)(dg + 2 * H + u, left, FN(mul)(FN(mul)(dc, i), FN(tanh_slope)(g)));                 \

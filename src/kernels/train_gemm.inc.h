@@ -215,8 +215,8 @@ static void FN(train_sum_vectors)(void *dst, const void *a, const void *b, int32
 }
 
 /* Columns at .. at + count - 1 of one panel from elements of rows; NULL: ones. */
-INLINE void FN(pack_piece)(REAL *to, const REAL *from, ptrdiff_t stride, int32_t rows, int32_t count,
-                           int32_t step, const int32_t *lengths)
+INLINE void FN(pack_piece)(REAL *to, const REAL *from, ptrdiff_t stride, int32_t rows,
+                           int32_t count, int32_t step, const int32_t *lengths)
 {
     for (int32_t r = 0; r < rows; ++r, to += train_height) {
         const int32_t valid = !lengths || step < lengths[r];

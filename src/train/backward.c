@@ -10,7 +10,8 @@
 typedef struct scratch {
     rnnat_gradient_scratch gradient;
     void *flow[2]; /* [time, batch, width]: the gradient between two operations */
-    void *dh, *dc; /* [batch, state], [batch, hidden] of one direction */
+    void *skip; /* [time, batch, width]: what an output layer gives its stack's input */
+    void *dstates[rnnat_max_states]; /* of one direction: [batch, state]; [batch, hidden] */
     void *part;    /* [batch, hidden] */
     rnnat_barrier *barrier;
 } scratch;
@@ -33,10 +34,12 @@ static scratch carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int
                      int32_t threads)
 {
     const size_t elem = (size_t)net->kernels->elem, rows = (size_t)batch;
-    size_t width = 0, state = 0, hidden = 0;
+    size_t width = 0, state = 0, hidden = 0, skip = 0;
     for (int32_t i = 0; i < net->num_ops; ++i) {
         const rnnat_net_op *const op = &net->ops[i];
         if (i && (size_t)op->input > width) width = (size_t)op->input;
+        if (op->adds_skip && (size_t)net->ops[op->bottom].input > skip)
+            skip = (size_t)net->ops[op->bottom].input;
         if ((size_t)op->state > state) state = (size_t)op->state;
         if ((size_t)op->hidden > hidden) hidden = (size_t)op->hidden;
     }
@@ -45,8 +48,9 @@ static scratch carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int
     rnnat_gradient_carve(arena, net, time, batch, threads, &s.gradient);
     for (int i = 0; i < 2; ++i)
         s.flow[i] = rnnat_arena_take(arena, (size_t)time * rows, width * elem);
-    s.dh = rnnat_arena_take(arena, rows, state * elem);
-    s.dc = rnnat_arena_take(arena, rows, hidden * elem);
+    s.skip = rnnat_arena_take(arena, (size_t)time * rows, skip * elem);
+    for (int32_t i = 0; i < rnnat_max_states; ++i)
+        s.dstates[i] = rnnat_arena_take(arena, rows, (i ? hidden : state) * elem);
     s.part = rnnat_arena_take(arena, rows, hidden * elem);
     return s;
 }
@@ -68,7 +72,7 @@ static void move_dstates(const worker *me, int32_t i, int32_t d, bool leave)
     const rnnat_net_op *const op = &w->net->ops[i];
     for (int32_t array = 0; array < op->cell->num_states; ++array) {
         const ptrdiff_t n = array ? op->hidden : op->state;
-        void *const inside = rnnat_at(w->net, array ? w->scratch.dc : w->scratch.dh, me->first * n);
+        void *const inside = rnnat_at(w->net, w->scratch.dstates[array], me->first * n);
         const ptrdiff_t at = ((ptrdiff_t)(op->first_row + d) * w->tape->batch + me->first) * n;
         const int32_t index = op->first_state + array;
         if (leave)
@@ -80,13 +84,12 @@ static void move_dstates(const worker *me, int32_t i, int32_t d, bool leave)
     }
 }
 
-/* dx (+)= dgates W of own rows of the chunk. */
-static void input_gradient(const worker *me, const rnnat_gradient_chunk *c, ptrdiff_t gates,
-                           void *dx, bool add)
+/* dx (+)= dgates matrix of own rows of the chunk. */
+static void input_gradient(const worker *me, const rnnat_gradient_chunk *c,
+                           const rnnat_packed *matrix, ptrdiff_t gates, void *dx, bool add)
 {
     const rnnat_net *const net = c->net;
-    const rnnat_net_op *const op = &net->ops[c->op];
-    const rnnat_packed *const matrix = &op->direction[c->direction].back_ih;
+    const ptrdiff_t width = matrix->n;
     const int32_t batch = c->tape->batch;
     const ptrdiff_t row = (ptrdiff_t)c->first * batch + me->first;
     const rnnat_train_gemm args = {
@@ -94,8 +97,7 @@ static void input_gradient(const worker *me, const rnnat_gradient_chunk *c, ptrd
         .n = matrix->n,
         .k = matrix->k,
         .a = {rnnat_at(net, c->scratch->dgates, me->first * gates), me->rows, gates, batch * gates},
-        .c = {rnnat_at(net, dx, row * op->input), me->rows, op->input,
-              (ptrdiff_t)batch * op->input},
+        .c = {rnnat_at(net, dx, row * width), me->rows, width, batch * width},
         .b = matrix->data,
         .add = add};
     net->train->gemm(&args);
@@ -113,11 +115,16 @@ static void step_back(const worker *me, const rnnat_gradient_chunk *c, int32_t s
     at.step.dy = rnnat_at(net, dy,
                           ((ptrdiff_t)step * c->tape->batch + me->first) * op->output +
                               c->direction * (ptrdiff_t)op->state);
-    at.step.dh = rnnat_at(net, s->dh, me->first * (ptrdiff_t)op->state);
-    at.step.dc = rnnat_at(net, s->dc, me->first * (ptrdiff_t)op->hidden);
+    const ptrdiff_t unit = me->first * (ptrdiff_t)op->hidden;
+    at.step.dh = rnnat_at(net, s->dstates[0], me->first * (ptrdiff_t)op->state);
+    if (op->cell->num_states > 1) at.step.dc = rnnat_at(net, s->dstates[1], unit);
+    if (op->cell->num_states > 2) {
+        at.step.di = rnnat_at(net, s->dstates[2], unit);
+        at.step.df = rnnat_at(net, s->dstates[3], unit);
+    }
     at.step.dgates = rnnat_at(net, c->scratch->dgates, row * gates);
     at.step.dgates_stride = gates;
-    at.part = rnnat_at(net, s->part, me->first * (ptrdiff_t)op->hidden);
+    at.part = rnnat_at(net, s->part, unit);
     if (op->state != op->hidden) at.dstate = rnnat_at(net, c->scratch->dstate, row * op->state);
     op->cell->backward(&at);
 }
@@ -135,6 +142,24 @@ static void linear_back(const worker *me, const rnnat_gradient_chunk *c, int32_t
                                     rnnat_at(net, dy, row * op->output),
                                     rnnat_at(net, c->scratch->dgates, local * op->output), step,
                                     lengths ? lengths + me->first : NULL);
+}
+
+/* Gradients of all inputs: a stack's bottom adds to what its output layer has left. */
+static void input_gradients(const worker *me, const rnnat_gradient_chunk *c, ptrdiff_t gates,
+                            void *dx)
+{
+    const scratch *const s = &me->w->scratch;
+    const rnnat_net_op *const op = &c->net->ops[c->op];
+    const rnnat_net_direction *const d = &op->direction[c->direction];
+    const bool joins = op->kind == RNNAT_LAYER_RECURRENT && op->bottom >= 0;
+    for (int32_t step = c->first; joins && c->direction == 0 && step < c->first + c->steps;
+         ++step) {
+        const ptrdiff_t at = ((ptrdiff_t)step * c->tape->batch + me->first) * op->input;
+        copy(c->net, rnnat_at(c->net, dx, at), rnnat_at(c->net, s->skip, at),
+             me->rows * (ptrdiff_t)op->input);
+    }
+    input_gradient(me, c, &d->back_ih, gates, dx, joins || c->direction > 0);
+    if (op->adds_skip) input_gradient(me, c, &d->back_hh, gates, s->skip, false);
 }
 
 /* One direction of one layer, or a linear layer: all its chunks. */
@@ -161,7 +186,7 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
                 linear_back(me, &c, step, dy);
             rnnat_gradient_pack(&c, step, me->first, me->rows);
         }
-        if (me->rows) input_gradient(me, &c, gates, dx, d > 0);
+        if (me->rows) input_gradients(me, &c, gates, dx);
         rnnat_meet(&me->part);
         rnnat_gradient_add(&c, &me->part);
         rnnat_meet(&me->part);

@@ -4,8 +4,10 @@ const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
     case RNNAT_CELL_RNN: return &rnnat_train_rnn;
-    case RNNAT_CELL_GRU: return layer->reset_after ? &rnnat_train_gru : &rnnat_train_gru_before;
-    case RNNAT_CELL_LSTM: return &rnnat_train_lstm;
+    case RNNAT_CELL_GRU:
+        if (layer->gate_recurrent) return &rnnat_train_gate_gru;
+        return layer->reset_after ? &rnnat_train_gru : &rnnat_train_gru_before;
+    case RNNAT_CELL_LSTM: return layer->gate_recurrent ? &rnnat_train_gate_lstm : &rnnat_train_lstm;
     }
     return NULL;
 }

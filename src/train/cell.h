@@ -17,9 +17,10 @@ typedef struct rnnat_train_at {
 typedef struct rnnat_train_cell {
     int32_t gates; /* width of a row of gates, in hidden units; */
     int32_t input_gates; /* its first ones, to which the projection of the input goes */
-    int32_t num_states; /* 1: h; 2: h and c */
+    int32_t num_states; /* h; c (or z); i, f */
     bool gates_are_h; /* the tape holds them in h's own place */
-    bool has_aux; /* whether the tape holds step.aux; the LSTM: with a projection only */
+    bool has_aux; /* the tape holds step.aux, */
+    bool aux_if_projected; /* or does so with a projection */
 
     /* Takes memory for what is packed, and states the products that are the weights' gradients. */
     void (*build)(rnnat_arena *arena, const rnnat_net *net, rnnat_net_op *op,
@@ -34,6 +35,8 @@ extern const rnnat_train_cell rnnat_train_rnn;
 extern const rnnat_train_cell rnnat_train_gru;
 extern const rnnat_train_cell rnnat_train_gru_before;
 extern const rnnat_train_cell rnnat_train_lstm;
+extern const rnnat_train_cell rnnat_train_gate_gru;
+extern const rnnat_train_cell rnnat_train_gate_lstm;
 
 const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer);
 

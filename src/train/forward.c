@@ -16,10 +16,10 @@ typedef struct own_rows {
     int32_t first, count;
 } own_rows;
 
-/* c = bias + a matrix for own rows of some steps; `a` and `c` are [time, batch, stride]. */
+/* c (+)= bias + a matrix for own rows of some steps; `a` and `c` are [time, batch, stride]. */
 static void project(const forward_work *w, const own_rows *own, int32_t first_step, int32_t steps,
                     const rnnat_packed *matrix, const void *bias, const void *a, ptrdiff_t a_stride,
-                    void *c, ptrdiff_t c_stride)
+                    void *c, ptrdiff_t c_stride, bool add)
 {
     const int32_t batch = w->tape->batch;
     const ptrdiff_t row = (ptrdiff_t)first_step * batch + own->first;
@@ -30,7 +30,8 @@ static void project(const forward_work *w, const own_rows *own, int32_t first_st
         .a = {rnnat_at(w->net, a, row * a_stride), own->count, a_stride, batch * a_stride},
         .c = {rnnat_at(w->net, c, row * c_stride), own->count, c_stride, batch * c_stride},
         .b = matrix->data,
-        .bias = bias};
+        .bias = bias,
+        .add = add};
     w->net->train->gemm(&args);
 }
 
@@ -59,7 +60,7 @@ static void *slot(const forward_work *w, int32_t i, int32_t d, int32_t array, bo
     const bool at_end = last != op->direction[d].reverse;
     *features = array ? op->hidden : op->state;
     const ptrdiff_t row = (at_end ? (ptrdiff_t)w->tape->time * w->tape->batch : 0) + first;
-    return rnnat_at(w->net, array ? on->c : on->h, row * *features);
+    return rnnat_at(w->net, on->states[array], row * *features);
 }
 
 static void move_states(const forward_work *w, const own_rows *own, int32_t i, int32_t d, bool last)
@@ -95,10 +96,10 @@ static void run_direction(const forward_work *w, const own_rows *own, int32_t i,
         const int32_t first = direction->reverse ? time - done - steps : done;
         void *const gates = on->gates ? on->gates
                             : direction->reverse
-                                ? on->h
-                                : rnnat_at(net, on->h, (ptrdiff_t)tape->batch * op->state);
+                                ? on->states[0]
+                                : rnnat_at(net, on->states[0], (ptrdiff_t)tape->batch * op->state);
         project(w, own, first, steps, &direction->ih, direction->bias, rnnat_tape_input(tape, i),
-                op->input, gates, on->gates_stride);
+                op->input, gates, on->gates_stride, false);
         for (int32_t s = 0; s < steps; ++s) {
             rnnat_train_at at;
             const int32_t step = direction->reverse ? first + steps - 1 - s : first + s;
@@ -134,7 +135,10 @@ static void run_linear(const forward_work *w, const own_rows *own, int32_t i)
     for (int32_t first = 0; first < time; first += chunk) {
         const int32_t steps = time - first < chunk ? time - first : chunk;
         project(w, own, first, steps, &d->ih, d->bias, rnnat_tape_input(w->tape, i), op->input, out,
-                op->output);
+                op->output, false);
+        if (op->adds_skip)
+            project(w, own, first, steps, &d->hh, NULL, rnnat_tape_input(w->tape, op->bottom),
+                    net->ops[op->bottom].input, out, op->output, true);
         for (int32_t step = first; step < first + steps; ++step) {
             void *const rows =
                 rnnat_at(net, out, ((ptrdiff_t)step * batch + own->first) * op->output);

@@ -71,6 +71,13 @@ static const void *source_rows(const rnnat_gradient_chunk *chunk, rnnat_source f
         return rnnat_at(chunk->net, rnnat_tape_input(chunk->tape, chunk->op),
                         ((ptrdiff_t)step * chunk->tape->batch + first) * op->input);
     case RNNAT_FROM_H: *stride = op->state; return at->h_prev;
+    case RNNAT_FROM_C: *stride = op->hidden; return at->c_prev;
+    case RNNAT_FROM_I: *stride = op->hidden; return at->i_prev;
+    case RNNAT_FROM_F: *stride = op->hidden; return at->f_prev;
+    case RNNAT_FROM_SKIP:
+        *stride = chunk->net->ops[op->bottom].input;
+        return rnnat_at(chunk->net, rnnat_tape_input(chunk->tape, op->bottom),
+                        ((ptrdiff_t)step * chunk->tape->batch + first) * *stride);
     case RNNAT_FROM_AUX: *stride = op->hidden; return at->aux;
     case RNNAT_FROM_ONE: break;
     }

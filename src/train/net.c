@@ -50,6 +50,14 @@ static void name_weights(building *b, const rnnat_layer_text *text, const rnnat_
     const int64_t rows = (int64_t)gates * op->hidden;
     none(index);
     index[RNNAT_NET_IH] = next_weight(b, rows, op->input);
+    if (text->gate_recurrent) {
+        const bool gru = text->cell == RNNAT_CELL_GRU;
+        index[RNNAT_NET_GH] = next_weight(b, (gru ? 2 : 4) * (int64_t)op->hidden, op->hidden);
+        index[gru ? RNNAT_NET_HH : RNNAT_NET_CH] =
+            next_weight(b, (gru ? 1 : 4) * (int64_t)op->hidden, op->hidden);
+        if (op->bias) index[RNNAT_NET_BIAS_IH] = next_weight(b, rows, 1);
+        return;
+    }
     index[RNNAT_NET_HH] = next_weight(b, rows, op->state);
     if (op->bias) {
         index[RNNAT_NET_BIAS_IH] = next_weight(b, rows, 1);
@@ -67,9 +75,11 @@ static void put_op(building *b, const rnnat_net_op *op)
     b->net->output = op->output;
 }
 
+static void build_output_layer(building *b, const rnnat_layer_text *text, int32_t bottom);
+
 static void build_recurrent(building *b, const rnnat_layer_text *text)
 {
-    const int32_t first_state = b->net->num_states;
+    const int32_t first_state = b->net->num_states, bottom = b->net->num_ops;
     const int32_t directions = text->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     for (int32_t layer = 0; layer < text->num_layers; ++layer) {
         const int32_t state = text->proj_size ? text->proj_size : text->output_size;
@@ -82,6 +92,8 @@ static void build_recurrent(building *b, const rnnat_layer_text *text)
                            .state = state,
                            .bias = text->bias,
                            .peephole = text->peephole,
+                           .bottom =
+                               layer == 0 && text->output_layer ? bottom + text->num_layers : -1,
                            .dropout = layer + 1 < text->num_layers,
                            .num_directions = directions,
                            .first_state = first_state,
@@ -94,6 +106,34 @@ static void build_recurrent(building *b, const rnnat_layer_text *text)
         }
         put_op(b, &op);
     }
+    if (text->output_layer) build_output_layer(b, text, bottom);
+}
+
+/* The linear layer behind a stack that also sees the stack's input. */
+static void build_output_layer(building *b, const rnnat_layer_text *text, int32_t bottom)
+{
+    rnnat_net_op op = {.kind = RNNAT_LAYER_LINEAR,
+                       .input = b->net->output,
+                       .output = text->output_layer,
+                       .activation = text->output_activation,
+                       .bias = text->bias,
+                       .adds_skip = true,
+                       .bottom = bottom,
+                       .num_directions = 1};
+    rnnat_net_direction *const d = &op.direction[0];
+    none(d->index);
+    d->index[RNNAT_NET_IH] = next_weight(b, op.output, op.input);
+    d->index[RNNAT_NET_HH] = next_weight(b, op.output, text->input_size);
+    if (op.bias) d->index[RNNAT_NET_BIAS_IH] = next_weight(b, op.output, 1);
+    rnnat_train_take_both(&b->arena, b->net, op.input, op.output, &d->ih, &d->back_ih);
+    rnnat_train_take_both(&b->arena, b->net, text->input_size, op.output, &d->hh, &d->back_hh);
+    d->bias = rnnat_train_take_vector(&b->arena, b->net, op.output);
+    rnnat_product *const product =
+        rnnat_train_product(&op, (rnnat_product){.columns = op.output, .rows = op.output});
+    rnnat_train_source(product, RNNAT_FROM_X, op.input, RNNAT_NET_IH);
+    rnnat_train_source(product, RNNAT_FROM_SKIP, text->input_size, RNNAT_NET_HH);
+    rnnat_train_ones(&op, product, RNNAT_NET_BIAS_IH, -1);
+    put_op(b, &op);
 }
 
 static void build_linear(building *b, const rnnat_layer_text *text)
@@ -207,6 +247,9 @@ void rnnat_net_update(rnnat_net *net)
             const rnnat_net_direction *const d = &op->direction[0];
             rnnat_train_pack_both(net, rnnat_net_array(net, d, RNNAT_NET_IH), 0, op->output, 0,
                                   &d->ih, &d->back_ih);
+            if (op->adds_skip)
+                rnnat_train_pack_both(net, rnnat_net_array(net, d, RNNAT_NET_HH), 0, op->output, 0,
+                                      &d->hh, &d->back_hh);
             rnnat_train_pack_bias(net, d->bias, 0, rnnat_net_array(net, d, RNNAT_NET_BIAS_IH), NULL,
                                   0, op->output);
         }

@@ -9,12 +9,14 @@
 #include "../layer_text.h"
 #include "train.h"
 
-enum { rnnat_max_products = 3, rnnat_max_sources = 3 };
+enum { rnnat_max_products = 4, rnnat_max_sources = 3 };
 
 /* The arrays of one direction of one layer, as indices into the caller's list; -1: has none. */
 typedef enum rnnat_net_weight {
     RNNAT_NET_IH, /* also the weight of an embedding or a linear layer */
-    RNNAT_NET_HH,
+    RNNAT_NET_HH, /* also an output layer's W_xo */
+    RNNAT_NET_GH, /* gate-recurrent cells */
+    RNNAT_NET_CH,
     RNNAT_NET_BIAS_IH, /* also a linear layer's bias */
     RNNAT_NET_BIAS_HH,
     RNNAT_NET_HR,
@@ -33,8 +35,12 @@ typedef struct rnnat_packed {
 /* Where the rows come from whose products with the gates' gradients are a weight's gradient. */
 typedef enum rnnat_source {
     RNNAT_FROM_X,
-    RNNAT_FROM_H,
+    RNNAT_FROM_H, /* states before the step */
+    RNNAT_FROM_C,
+    RNNAT_FROM_I,
+    RNNAT_FROM_F,
     RNNAT_FROM_AUX,
+    RNNAT_FROM_SKIP, /* the input of an output layer's stack */
     RNNAT_FROM_ONE
 } rnnat_source;
 
@@ -55,8 +61,8 @@ typedef struct rnnat_product {
 typedef struct rnnat_net_direction {
     int32_t index[RNNAT_NET_WEIGHTS];
     bool reverse;
-    rnnat_packed ih, hh, hn, hr;                 /* [from, gates]: forward */
-    rnnat_packed back_ih, back_hh, back_hn, back_hr; /* [gates, to]: backward */
+    rnnat_packed ih, hh, hn, hr, gi, gf, ch; /* [from, gates]: forward */
+    rnnat_packed back_ih, back_hh, back_hn, back_hr, back_gi, back_gf, back_ch; /* [gates, to] */
     void *bias;     /* what the input projection starts from */
     void *bias_hn;  /* GRU, reset after: [hidden] */
     void *peephole; /* LSTM: [3, hidden] */
@@ -69,6 +75,8 @@ typedef struct rnnat_net_op {
     const struct rnnat_train_cell *cell; /* recurrent, from here on */
     int32_t hidden, state;
     bool bias, peephole;
+    bool adds_skip; /* linear: an output layer, which also sees its stack's input: */
+    int32_t bottom; /* that of this operation; of a stack's bottom: its output layer, or -1 */
     bool dropout; /* its output goes into the next layer of its stack */
     int32_t num_directions;
     int32_t first_state, first_row; /* its layer's first state array, and its first row in there */

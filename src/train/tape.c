@@ -7,10 +7,10 @@ static void carve_direction(rnnat_arena *arena, const rnnat_net *net, const rnna
     const size_t state = (size_t)op->state * elem, hidden = (size_t)op->hidden * elem;
     const rnnat_train_cell *const cell = op->cell;
     *to = (rnnat_tape_direction){.gates_stride = (ptrdiff_t)cell->gates * op->hidden};
-    to->h = rnnat_arena_take(arena, rows + batch, state);
+    for (int32_t i = 0; i < cell->num_states; ++i)
+        to->states[i] = rnnat_arena_take(arena, rows + batch, i ? hidden : state);
     if (!cell->gates_are_h) to->gates = rnnat_arena_take(arena, rows, (size_t)cell->gates * hidden);
-    if (cell->num_states > 1) to->c = rnnat_arena_take(arena, rows + batch, hidden);
-    if (cell->has_aux && (cell->num_states == 1 || op->state != op->hidden))
+    if (cell->has_aux || (cell->aux_if_projected && op->state != op->hidden))
         to->aux = rnnat_arena_take(arena, rows, hidden);
 }
 
@@ -60,13 +60,19 @@ void rnnat_tape_step(const rnnat_net *net, const rnnat_tape *tape, int32_t i, in
                           .state_stride = op->state,
                           .out_stride = op->output};
     if (tape->has_lengths) s.lengths = tape->lengths + first;
-    s.h_prev = rnnat_at(net, on->h, prev * op->state);
-    s.h_next = rnnat_at(net, on->h, next * op->state);
+    s.h_prev = rnnat_at(net, on->states[0], prev * op->state);
+    s.h_next = rnnat_at(net, on->states[0], next * op->state);
     s.gates = on->gates ? rnnat_at(net, on->gates, row * on->gates_stride) : s.h_next;
     s.out = rnnat_at(net, tape->ops[i].out, row * op->output + direction * (ptrdiff_t)op->state);
-    if (on->c) {
-        s.c_prev = rnnat_at(net, on->c, prev * op->hidden);
-        s.c_next = rnnat_at(net, on->c, next * op->hidden);
+    if (op->cell->num_states > 1) {
+        s.c_prev = rnnat_at(net, on->states[1], prev * op->hidden);
+        s.c_next = rnnat_at(net, on->states[1], next * op->hidden);
+    }
+    if (op->cell->num_states > 2) {
+        s.i_prev = rnnat_at(net, on->states[2], prev * op->hidden);
+        s.i_next = rnnat_at(net, on->states[2], next * op->hidden);
+        s.f_prev = rnnat_at(net, on->states[3], prev * op->hidden);
+        s.f_next = rnnat_at(net, on->states[3], next * op->hidden);
     }
     if (on->aux) s.aux = rnnat_at(net, on->aux, row * op->hidden);
     *at = (rnnat_train_at){.net = net, .op = op, .direction = &op->direction[direction], .step = s};

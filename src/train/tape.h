@@ -4,12 +4,13 @@
 
 #include "cell.h"
 
+enum { rnnat_max_states = 4 };
+
 /* Of one direction of one layer. A state has one more step than time: slot 0 (of the reverse
  * direction: slot `time`) is the initial one, step t leads from slot t to t + 1 (t + 1 to t). */
 typedef struct rnnat_tape_direction {
     void *gates; /* [time, batch, gates] after activation */
-    void *h;     /* [time + 1, batch, state] */
-    void *c;     /* [time + 1, batch, hidden] */
+    void *states[rnnat_max_states]; /* h [time + 1, batch, state]; others [.., hidden] */
     void *aux;   /* [time, batch, hidden] */
     ptrdiff_t gates_stride;
 } rnnat_tape_direction;

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import gradients
 import numpy as np
 import strategies
 from agreement import DTYPES, assert_same_bits, assert_same_state, check, map_state, matmuls
@@ -74,12 +75,26 @@ def rows_alone(rng: np.random.Generator, dtype: str) -> None:
         assert_same_state(stream.state, final)
 
 
+def training(rng: np.random.Generator, dtype: str) -> None:
+    """Gradients along one direction through all weights, states and inputs; see gradients.py."""
+    for k, (cell, options) in enumerate(VARIANTS):
+        for j, hidden in enumerate(SIZES):
+            if options.get("proj_size", 0) >= hidden:
+                continue
+            batch, inputs = 1 + (5 * j + k) % 17, 1 + (7 * j + 3 * k) % 33
+            spec = strategies.make_spec(
+                rng, cell, inputs, hidden, direction="bidirectional", out_features=3,
+                activation=ACTIVATIONS[j % len(ACTIVATIONS)], dtype=np.float64, **options,
+            )  # fmt: skip
+            gradients.check_along(spec, 3, batch, rng, dtype, lengths=rng.integers(0, 4, batch))
+
+
 def main() -> None:
     isa = rn.show_config(mode="dicts")["isa"]
     assert isa == os.environ.get("RNN_NATIVE_ISA", isa), isa
     rng = np.random.default_rng(91)
     for dtype in DTYPES:
-        for sweep in (cells, linears, extremes, rows_alone):
+        for sweep in (cells, linears, extremes, rows_alone, training):
             sweep(rng, dtype)
     print(f"{isa}: every kernel agrees with the reference")
 

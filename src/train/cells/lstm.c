@@ -102,7 +102,7 @@ static void backward(rnnat_train_at *at)
 const rnnat_train_cell rnnat_train_lstm = {.gates = 4,
                                            .input_gates = 4,
                                            .num_states = 2,
-                                           .has_aux = true,
+                                           .aux_if_projected = true,
                                            .build = build,
                                            .pack = pack,
                                            .forward = forward,

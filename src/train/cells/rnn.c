@@ -1,11 +1,11 @@
-/* Simple recurrent network (Elman 1990) and its gradient; f is tanh or relu.
+/* Simple recurrent network (Elman 1990) and its gradient; f is tanh, relu or sigmoid.
  *
  *   (1)   a_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh
  *   (2)   h_t = f(a_t)
  *
  * Backward, with dh_t from the output and from step t + 1 (Werbos 1990):
  *
- *   (B1)  da_t = dh_t f'(a_t), where f' is 1 - h_t^2, or 1 where h_t > 0
+ *   (B1)  da_t = dh_t f'(a_t), where f' is 1 - h_t^2, 1 where h_t > 0, or h_t (1 - h_t)
  *   (B2)  dh_{t-1} = W_hh^T da_t
  *   (B3)  dW_ih = sum da_t x_t^T, dW_hh = sum da_t h_{t-1}^T, db = sum da_t
  */
@@ -37,7 +37,7 @@ static void pack(const rnnat_net *net, const rnnat_net_op *op, const rnnat_net_d
 static void forward(rnnat_train_at *at)
 {
     rnnat_train_step *const s = &at->step;
-    s->relu = at->op->activation == RNNAT_RELU;
+    s->activation = at->op->activation;
     rnnat_train_multiply(at->net, &at->direction->hh, s->rows, s->h_prev, s->state_stride, s->gates,
                          s->gates_stride, true);   /* 1 */
     at->net->train->rnn_forward(s);                /* 2 */
@@ -46,7 +46,7 @@ static void forward(rnnat_train_at *at)
 static void backward(rnnat_train_at *at)
 {
     rnnat_train_step *const s = &at->step;
-    s->relu = at->op->activation == RNNAT_RELU;
+    s->activation = at->op->activation;
     at->net->train->rnn_backward(s);               /* B1 */
     rnnat_train_multiply(at->net, &at->direction->back_hh, s->rows, s->dgates, s->dgates_stride,
                          s->dh, s->state_stride, true); /* B2 */

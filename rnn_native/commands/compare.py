@@ -1,8 +1,9 @@
-"""Compare the RNN, GRU and LSTM, standard and of the article, and write a report.
+"""Compare RNN, GRU and LSTM cells, and write a report.
 
-All six cells get the same number of weights and learn the same tasks from the same seeds: the
-adding problem and copy memory at growing lags, sequential digits (needs scikit-learn), Bach
-chorales (music21) and Japanese vowels (aeon); what is not installed is skipped and named.
+The three standard cells and the three of the article get the same number of weights and learn the
+same tasks from the same seeds: the adding problem and copy memory at growing lags, sequential
+digits (needs scikit-learn), Bach chorales (music21) and Japanese vowels (aeon); what is not
+installed is skipped and named.
 
 Into --out go tables (comparison.csv, costs.csv, gradients.csv, comparison.md), comparison.html with
 plots (needs matplotlib and jinja2), and results.json with everything. pip install

@@ -281,7 +281,8 @@ def test_what_is_not_installed_is_skipped_by_name(
 def test_a_run_that_diverges_is_a_row(tmp_path: Path) -> None:
     (task,) = adding.tasks("tiny")
     splits = task.load(tmp_path)
-    broken = splits._replace(train=splits.train._replace(x=splits.train.x * np.inf))
+    nothing = np.full_like(splits.train.x, np.nan)
+    broken = splits._replace(train=splits.train._replace(x=nothing))
     record = run(task, CONTENDERS[1], 0, tmp_path, lambda _: broken, 1)
     assert "update 0" in record["failure"]
 

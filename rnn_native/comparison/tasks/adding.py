@@ -44,7 +44,7 @@ def _load(_: Path, lag: int, sizes: tuple[int, int, int]) -> Splits:
 
 def tasks(scale: str) -> list[Task]:
     lags, sizes, epochs = {
-        "full": ((25, 50, 100), (5_000, 1_000, 2_000), 30),
+        "full": ((10, 25, 50, 100), (5_000, 1_000, 2_000), 30),
         "quick": ((10, 25), (3_000, 500, 500), 15),
         "tiny": ((6,), (32, 16, 16), 2),
     }[scale]

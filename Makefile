@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo test lint format bench clean sdist
+.PHONY: help demo test lint format bench bench-train clean sdist
 .PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
 
 help: ## this text
@@ -37,6 +37,9 @@ format: build/venv-lint/.made ## rewrite the sources in the project's style
 	build/venv-lint/bin/python -m ruff check --fix-only .
 	build/venv-lint/bin/python -m ruff format .
 	$(CLANG_FORMAT) -i $(C_FILES)
+
+bench-train: build/venv-bench/.package ## measure a training step beside PyTorch, likewise
+	build/venv-bench/bin/python bench/train.py $(BENCH_ARGS)
 
 bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
 	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)

@@ -35,7 +35,7 @@ NATIVE = "rnn_native.benchmark.runtimes.native"
 T = TypeVar("T")
 
 
-def _list_of(parse: Callable[[str], T]) -> Callable[[str], list[T]]:
+def list_of(parse: Callable[[str], T]) -> Callable[[str], list[T]]:
     def parse_all(text: str) -> list[T]:
         try:
             return [parse(part) for part in text.split(",") if part]
@@ -45,7 +45,7 @@ def _list_of(parse: Callable[[str], T]) -> Callable[[str], list[T]]:
     return parse_all
 
 
-def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+def one_of(known: Sequence[str]) -> Callable[[str], str]:
     def parse(name: str) -> str:
         if name not in known:
             raise ValueError(f"expected some of {', '.join(known)}; got {name}")
@@ -57,14 +57,14 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str]:
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--threads", type=_list_of(int), default=list(THREADS), help="default 1,2")
-    add("--cells", type=_list_of(_one_of(CELLS)), default=list(CELLS), help="default lstm,gru,rnn")
-    add("--cases", type=_list_of(Case.parse), help="such as H64T100B1,H128T100B1L2bi; default all")
-    add("--peers", type=_list_of(_one_of(list(PEERS))), default=list(PEERS),
+    add("--threads", type=list_of(int), default=list(THREADS), help="default 1,2")
+    add("--cells", type=list_of(one_of(CELLS)), default=list(CELLS), help="default lstm,gru,rnn")
+    add("--cases", type=list_of(Case.parse), help="such as H64T100B1,H128T100B1L2bi; default all")
+    add("--peers", type=list_of(one_of(list(PEERS))), default=list(PEERS),
         help=f"default {','.join(PEERS)}")  # fmt: skip
     add("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
     add("--samples", type=int, default=SAMPLES, help=f"of a round; default {SAMPLES}")
-    add("--cpus", type=_list_of(int), help="processors to pin to; default the first of each core")
+    add("--cpus", type=list_of(int), help="processors to pin to; default the first of each core")
     add("--out", type=Path, default=Path("build/bench"), help="folder; default build/bench")
     add("--quick", action="store_true", help="a handful of cases and three rounds: a look only")
     arguments = parser.parse_args(given)

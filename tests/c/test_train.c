@@ -20,7 +20,7 @@ typedef struct network {
     int32_t states[MAX_STATES];   /* features of each */
 } network;
 
-#define RECURRENT "input_size=3 hidden_size=9 num_layers=1 bias=true "
+#define RECURRENT "input_size=3 hidden_size=9 num_layers=1 bias=true"
 #define HEAD "linear in_features=9 out_features=4 bias=true activation=softmax"
 
 static const network networks[] = {

@@ -454,7 +454,7 @@ cdef class Stream:
         self._busy = False
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                model._raise_index(x, None, False)
+                _raise_index(x, None, model._info.input_size, False)
             check(status, "step")
         cdef cnp.npy_intp shape[2]
         shape[0] = self._batch

@@ -54,7 +54,7 @@ class Layout:
 
 
 def _cells(layer: Recurrent, prefix: str) -> list[_Cell]:
-    cells = []
+    cells: list[_Cell] = []
     for level in range(layer.num_layers):
         for suffix in layer.suffixes:
             end = f"_l{level}{suffix}"

@@ -51,7 +51,7 @@ def tasks(scale: str) -> list[Task]:
     return [
         Task(
             "adding", f"lag {lag}", 2, 1, "identity", 17_000,
-            Metric("mean squared error", "loss", baseline=BASELINE),
+            Metric("mean squared error", "loss", baseline=BASELINE, digits=5),
             Learning(epochs, 50, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, lag=lag, sizes=sizes), lag, lag,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -53,7 +54,8 @@ def run(
         if record["settings"] == settings:
             return record
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / f"{name}.checkpoint"
+    mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+    checkpoint = folder / f"{name}.{mark}.checkpoint"  # one of other settings is not gone on from
     splits = load(task)
     model = contender.model(task.input_dim, units, task.output_dim, task.output)
     record = {

@@ -29,9 +29,9 @@ def _contents(results: Results) -> dict[str, Any]:
     sections = []
     for name in tables.present(results):
         tasks = [task for task in results["tasks"] if task["family"] == name]
-        figures = []
+        overview, figures = [], []
         if len(tasks) > 1 and all(task["lag"] for task in tasks):
-            figures.append(_figure("The result over the lag", plots.by_lag(tasks, cells)))
+            overview.append(_figure("The result over the lag", plots.by_lag(tasks, cells)))
         for task in tasks:
             title = f"{FAMILIES[name].TITLE}, {task['variant']}"
             drawn = [("validation loss over epochs", plots.curves(task, cells))]
@@ -48,6 +48,7 @@ def _contents(results: Results) -> dict[str, Any]:
             "table": tables.family(results, name),
             "training": tables.training(results, name),
             "learning": tasks[0]["learning"],
+            "overview": overview,
             "figures": figures,
         })  # fmt: skip
     return {

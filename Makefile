@@ -187,7 +187,7 @@ build/venv-test/.package: build/wheel/.made build/venv-test/.made
 	$(call install_wheel,test,[test$(comma)onnx$(comma)keras$(comma)plot])
 
 build/venv-models/.package: build/wheel/.made build/venv-models/.made
-	$(call install_wheel,models,[test$(comma)onnx])
+	$(call install_wheel,models,[test$(comma)onnx$(comma)compare])
 
 build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
 	$(call install_wheel,demo,[onnx])

@@ -8,8 +8,10 @@ from ._core import Stream, get_num_threads, isa, set_num_threads, version
 from .config import show_config
 from .errors import (
     BusyError,
+    DivergenceError,
     DTypeError,
     FormatError,
+    NotFittedError,
     OptionError,
     RnnError,
     ShapeError,
@@ -31,11 +33,13 @@ __all__ = [
     "RNN",
     "BusyError",
     "DTypeError",
+    "DivergenceError",
     "Embedding",
     "FormatError",
     "Linear",
     "Model",
     "ModelSpec",
+    "NotFittedError",
     "OptionError",
     "Recurrent",
     "RnnError",
@@ -44,6 +48,7 @@ __all__ = [
     "UnsupportedError",
     "get_num_threads",
     "load",
+    "models",
     "plot",
     "reference",
     "set_num_threads",
@@ -53,7 +58,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """``rn.train`` is imported when it is first used."""
-    if name == "train":
-        return _import_module(".train", __name__)
+    """``rn.models`` and ``rn.train`` are imported when they are first used."""
+    if name in ("models", "train"):
+        return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,10 +13,10 @@ from types import MappingProxyType, ModuleType
 from typing import Final, NoReturn
 
 from . import __version__
-from .commands import bench
+from .commands import bench, compare
 from .errors import RnnError
 
-COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType({"bench": bench})
+COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType({"bench": bench, "compare": compare})
 
 FAILED: Final = 2
 """The exit status of everything that could not be done; one line on standard error says why."""

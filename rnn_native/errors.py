@@ -29,3 +29,11 @@ class UnsupportedError(RnnError, NotImplementedError):
 
 class BusyError(RnnError, RuntimeError):
     """A Stream was used while another thread was using it."""
+
+
+class NotFittedError(RnnError, ValueError, AttributeError):
+    """A model of ``rnn_native.models`` was asked for what it has yet to learn."""
+
+
+class DivergenceError(RnnError, ArithmeticError):
+    """Training led to a loss or a gradient that is infinite or not a number."""

@@ -1,0 +1,85 @@
+"""What a task is: data, how it is learnt, and how success is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+
+class Data(NamedTuple):
+    """X [batch, time, features], y as the models take it, lengths [batch] or None."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    lengths: NDArray[Any] | None = None
+
+
+class Splits(NamedTuple):
+    """Learnt from, watched while learning, and asked once at the end."""
+
+    train: Data
+    validation: Data
+    test: Data
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a trained model is judged on the test data: by its ``"loss"`` times a factor, or its
+    ``"score"``; ``baseline`` is what one reaches who looks at nothing."""
+
+    name: str
+    of: str
+    factor: float = 1.0
+    baseline: float | None = None
+    digits: int = 4
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.of == "loss"
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a task is learnt: the arguments of ``fit``, the same for all cells."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str = "constant"
+    patience: int | None = None
+    max_norm: float = 1.0
+    forget_bias: float | None = None
+    """For the cells that have a forget gate."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to learn: a family such as ``adding`` has several, mostly of growing lag.
+
+    ``load(cache)`` gives the data, the same each time; what took long to read it may keep in the
+    folder ``cache``. ``steps`` is the number of steps over which gradients are looked at.
+    """
+
+    family: str
+    variant: str
+    input_dim: int
+    output_dim: int
+    output: str
+    budget: int
+    metric: Metric
+    learning: Learning
+    load: Callable[[Path], Splits]
+    steps: int
+    lag: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}-{self.variant}".replace(" ", "-")
+
+    @property
+    def title(self) -> str:
+        return f"{self.family}, {self.variant}"

@@ -1,0 +1,11 @@
+"""Models that learn from sequences and predict: RNNModel, GRUModel, LSTMModel.
+
+model = GRUModel(input_dim=8, hidden_units=64, output_dim=10)
+model.fit(X, y, validation=0.1, epochs=20, seed=0)
+model.predict(X_new)
+"""
+
+from .model import GRUModel, LSTMModel, RNNModel
+from .sequences import pad
+
+__all__ = ["GRUModel", "LSTMModel", "RNNModel", "pad"]

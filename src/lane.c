@@ -2,19 +2,15 @@
 
 #include <string.h>
 
-/* A chunk's projection should stay in a core's second-level cache together with the weights. */
-enum { chunk_bytes = 128 * 1024, chunk_rows_least = 96 };
+/* Rows to project at once: enough of them that the input's weights pass through the cache seldom,
+ * and few enough that the projection stays there until its steps are taken. */
+enum { chunk_rows = 96 };
 
-int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time)
+int32_t rnnat_lane_chunk(int32_t rows, int32_t time)
 {
-    const int64_t widest =
-        model->max_gates > model->max_width ? model->max_gates : model->max_width;
-    const int64_t row_bytes = widest * model->kernels->elem;
-    const int64_t by_bytes = chunk_bytes / (row_bytes * (rows > 0 ? rows : 1));
-    const int64_t least = rows > 0 ? ((int64_t)chunk_rows_least + rows - 1) / rows : 1;
-    const int64_t steps = by_bytes > least ? by_bytes : least;
-    const int64_t most = time > 0 ? time : 1;
-    return (int32_t)(steps < most ? steps : most);
+    const int32_t steps = rows > 0 ? (chunk_rows + rows - 1) / rows : 1;
+    const int32_t most = time > 0 ? time : 1;
+    return steps < most ? steps : most;
 }
 
 /* True where some operation after the first must wait for the whole output of the one before. */
@@ -41,8 +37,7 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
     const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
     const size_t gates = (size_t)model->max_gates, hidden = (size_t)model->max_hidden;
     const size_t width = (size_t)model->max_width;
-    *lane =
-        (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(model, rows, time)};
+    *lane = (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(rows, time)};
     const size_t steps = (size_t)lane->chunk;
     lane->cells = rnnat_arena_take(arena, (size_t)model->num_cells, sizeof *lane->cells);
     for (int32_t i = 0; i < model->num_ops; ++i) {

@@ -44,7 +44,7 @@ typedef struct rnnat_lane {
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */
-int32_t rnnat_lane_chunk(const rnnat_model *model, int32_t rows, int32_t time);
+int32_t rnnat_lane_chunk(int32_t rows, int32_t time);
 /* Lays a lane out in the arena. `time`: the longest sequence it will run at once. `team`: how many
  * threads will run it. */
 void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,

@@ -18,11 +18,6 @@ static rnnat_rows rows_of(const rnnat_lane *lane, rnnat_view view, int32_t featu
                         view.row, view.time};
 }
 
-static rnnat_view dense(const rnnat_lane *lane, char *base, int32_t width)
-{
-    return (rnnat_view){base, (ptrdiff_t)lane->rows * width, width};
-}
-
 /* Outputs past a row's own length are zero. Everybody has to have written them before. */
 static void clear_padding(const rnnat_lane *lane, const rnnat_part *part, rnnat_view out,
                           int32_t width, span when, const int32_t *lengths)
@@ -57,7 +52,7 @@ static void run_skip(const rnnat_lane *lane, const rnnat_part *part, const rnnat
 {
     if (op->skip_size)
         rnnat_gemm(&op->skip, lane->model->kernels, part, when.steps * lane->rows, op->skip_size,
-                   rows_of(lane, in, 0), rows_of(lane, dense(lane, skip, op->skip_size), 0),
+                   rows_of(lane, in, 0), rows_of(lane, rnnat_dense(lane, skip, op->skip_size), 0),
                    op->skip_bias);
 }
 
@@ -75,7 +70,7 @@ static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnn
     const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
     out.base = at(lane, out, first, 0);
     if (op->adds_skip) {
-        const rnnat_view all = dense(lane, skip, op->output);
+        const rnnat_view all = rnnat_dense(lane, skip, op->output);
         const rnnat_view more = {at(lane, all, first, 0), all.time, all.row};
         kernels->add(rows_of(lane, out, 0), rows_of(lane, more, 0), steps * lane->rows, op->output);
     }
@@ -184,9 +179,9 @@ static void trace_states(const rnnat_lane *lane, const rnnat_op *op, int32_t dir
     const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
     for (int32_t s = 0; s < (trace->c ? 2 : 1); ++s) {
         const int32_t features = rnnat_op_features(op, s);
-        const rnnat_view to = dense(lane, s ? trace->c : trace->h, features);
+        const rnnat_view to = rnnat_dense(lane, s ? trace->c : trace->h, features);
         const rnnat_view from =
-            dense(lane, state->array[s][now], rnnat_pad(lane->model->kernels, features));
+            rnnat_dense(lane, state->array[s][now], rnnat_pad(lane->model->kernels, features));
         for (int32_t row = 0; row < lane->rows; ++row)
             if (!lengths || when < lengths[row])
                 memcpy(at(lane, to, when, row), at(lane, from, 0, row),
@@ -202,7 +197,7 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
     const rnnat_kernels *const kernels = lane->model->kernels;
     const rnnat_cell *const cell = &op->cell[direction];
     rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
-    const rnnat_view gx = dense(lane, work->gx, cell->w_ih.n);
+    const rnnat_view gx = rnnat_dense(lane, work->gx, cell->w_ih.n);
     int32_t now = state->now;
 
     rnnat_gemm(&cell->w_ih, kernels, part, when.steps * lane->rows, cell->w_ih.n,
@@ -233,7 +228,7 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
 static void trace_output(const rnnat_lane *lane, rnnat_view out, void *array, int32_t width,
                          span when)
 {
-    const rnnat_view to = dense(lane, trace_at(lane, array, when.first, width), width);
+    const rnnat_view to = rnnat_dense(lane, trace_at(lane, array, when.first, width), width);
     for (int32_t step = 0; step < when.steps; ++step)
         for (int32_t row = 0; row < lane->rows; ++row)
             memcpy(at(lane, to, step, row), at(lane, out, step, row),
@@ -261,13 +256,6 @@ static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
         trace_output(lane, out, lane->trace[op->first_cell].o, op->output, when);
 }
 
-/* The view from step `first` on; elements of `elem` bytes. */
-static rnnat_view later(rnnat_view view, int32_t first, ptrdiff_t elem)
-{
-    view.base += first * view.time * elem;
-    return view;
-}
-
 static span chunk_of(const rnnat_lane *lane, int32_t first, int32_t time)
 {
     const int32_t left = time - first;
@@ -280,27 +268,33 @@ static char *skip_of(const rnnat_lane *lane, int32_t i, int32_t begin, int32_t f
 {
     const rnnat_op *const op = &lane->model->ops[i];
     if (!op->adds_skip || i > begin) return lane->skip;
-    return at(lane, dense(lane, lane->whole_skip, op->output), first, 0);
+    return at(lane, rnnat_dense(lane, lane->whole_skip, op->output), first, 0);
+}
+
+void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+                         int32_t first, int32_t time, rnnat_view in, rnnat_view out,
+                         const int32_t *lengths)
+{
+    const span when = chunk_of(lane, first, time);
+    for (int32_t i = begin; i < end; ++i) {
+        const rnnat_op *const op = &lane->model->ops[i];
+        const rnnat_view to =
+            i == end - 1 ? out : rnnat_dense(lane, lane->between[i % 2], op->output);
+        run_op(lane, part, op, in, to, skip_of(lane, i, begin, first), when, lengths);
+        in = to;
+    }
 }
 
 /* Operations begin .. end - 1, all causal: every chunk of time passes through all of them. */
 static void run_chain(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
                       rnnat_view in, rnnat_view out, int32_t time, const int32_t *lengths)
 {
-    const rnnat_model *const model = lane->model;
-    const ptrdiff_t elem = model->kernels->elem;
-    const bool indices = model->ops[begin].kind == RNNAT_LAYER_EMBEDDING;
-    for (int32_t first = 0; first < time; first += lane->chunk) {
-        const span when = chunk_of(lane, first, time);
-        rnnat_view from = later(in, first, indices ? (ptrdiff_t)sizeof(int32_t) : elem);
-        for (int32_t i = begin; i < end; ++i) {
-            const rnnat_op *const op = &model->ops[i];
-            const rnnat_view to = i == end - 1 ? later(out, first, elem)
-                                               : dense(lane, lane->between[i % 2], op->output);
-            run_op(lane, part, op, from, to, skip_of(lane, i, begin, first), when, lengths);
-            from = to;
-        }
-    }
+    const ptrdiff_t elem = lane->model->kernels->elem;
+    const bool indices = lane->model->ops[begin].kind == RNNAT_LAYER_EMBEDDING;
+    const ptrdiff_t in_elem = indices ? (ptrdiff_t)sizeof(int32_t) : elem;
+    for (int32_t first = 0; first < time; first += lane->chunk)
+        rnnat_forward_chunk(lane, part, begin, end, first, time, rnnat_later(in, first, in_elem),
+                            rnnat_later(out, first, elem), lengths);
 }
 
 /* One direction over all of time, from the end where it begins. */
@@ -309,11 +303,11 @@ static void run_direction(rnnat_lane *lane, const rnnat_part *part, const rnnat_
                           int32_t time, const int32_t *lengths)
 {
     const ptrdiff_t elem = lane->model->kernels->elem;
-    const int32_t chunks = (time + lane->chunk - 1) / lane->chunk;
+    const int32_t chunks = time / lane->chunk + (time % lane->chunk != 0);
     for (int32_t i = 0; i < chunks; ++i) {
         const int32_t first = (op->reverse[direction] ? chunks - 1 - i : i) * lane->chunk;
-        run_cell(lane, part, work, op, direction, later(in, first, elem), later(out, first, elem),
-                 chunk_of(lane, first, time), lengths);
+        run_cell(lane, part, work, op, direction, rnnat_later(in, first, elem),
+                 rnnat_later(out, first, elem), chunk_of(lane, first, time), lengths);
     }
 }
 
@@ -321,9 +315,9 @@ static void run_direction(rnnat_lane *lane, const rnnat_part *part, const rnnat_
 static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *op, rnnat_view in,
                       rnnat_view out, int32_t time, const int32_t *lengths)
 {
-    const rnnat_view skip = dense(lane, lane->whole_skip, op->skip_size);
+    const rnnat_view skip = rnnat_dense(lane, lane->whole_skip, op->skip_size);
     for (int32_t first = 0; first < time; first += lane->chunk)
-        run_skip(lane, &crew->all, op, later(in, first, lane->model->kernels->elem),
+        run_skip(lane, &crew->all, op, rnnat_later(in, first, lane->model->kernels->elem),
                  at(lane, skip, first, 0), chunk_of(lane, first, time));
     if (crew->all.count > 1 && op->num_directions == 2) {
         run_direction(lane, &crew->half, &lane->work[crew->side], op, crew->side, in, out, time,
@@ -359,8 +353,9 @@ void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat
         int32_t end = begin + 1;
         if (rnnat_op_is_causal(op))
             while (end < model->num_ops && rnnat_op_is_causal(&model->ops[end])) ++end;
-        const rnnat_view out =
-            end == model->num_ops ? y : dense(lane, lane->whole[turn], model->ops[end - 1].output);
+        const rnnat_view out = end == model->num_ops ? y
+                                                     : rnnat_dense(lane, lane->whole[turn],
+                                                                   model->ops[end - 1].output);
         if (rnnat_op_is_causal(op))
             run_chain(lane, &crew->all, begin, end, in, out, time, lengths);
         else

@@ -10,6 +10,19 @@ typedef struct rnnat_view {
     ptrdiff_t time, row;
 } rnnat_view;
 
+/* A buffer of the lane's own as a view: dense [steps, rows, width]. */
+static inline rnnat_view rnnat_dense(const rnnat_lane *lane, char *base, int32_t width)
+{
+    return (rnnat_view){base, (ptrdiff_t)lane->rows * width, width};
+}
+
+/* The view from step `first` on; elements of `elem` bytes. */
+static inline rnnat_view rnnat_later(rnnat_view view, int32_t first, ptrdiff_t elem)
+{
+    view.base += first * view.time * elem;
+    return view;
+}
+
 /* The threads that run one lane: all together, and split in two for two directions. */
 typedef struct rnnat_crew {
     rnnat_part all;
@@ -46,6 +59,12 @@ static inline void rnnat_step_point(rnnat_step *step, const rnnat_op *op,
         step->next[s - 1] = state->array[s][1 - now];
     }
 }
+
+/* Operations begin .. end - 1, all causal, over the chunk from step `first` on of `time` steps; in
+ * and out begin there. */
+void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+                         int32_t first, int32_t time, rnnat_view in, rnnat_view out,
+                         const int32_t *lengths);
 
 /* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
  * `time` is at most what the lane was carved for where the model needs whole sequences. Every

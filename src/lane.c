@@ -8,9 +8,18 @@ enum { chunk_rows = 96 };
 
 int32_t rnnat_lane_chunk(int32_t rows, int32_t time)
 {
-    const int32_t steps = rows > 0 ? (chunk_rows + rows - 1) / rows : 1;
+    const int32_t steps = rows <= 0 || rows >= chunk_rows ? 1 : (chunk_rows + rows - 1) / rows;
     const int32_t most = time > 0 ? time : 1;
     return steps < most ? steps : most;
+}
+
+/* In a wavefront of `team` stages nobody works for the first and the last team - 1 chunks: there
+ * are some more chunks, but no shorter ones than a projection is worth. */
+static int32_t shorter_chunk(int32_t chunk, int32_t time, int32_t team)
+{
+    enum { rounds = 6, least = 4 };
+    const int32_t steps = time / (rounds * team);
+    return steps >= chunk ? chunk : steps > least ? steps : least;
 }
 
 /* True where some operation after the first must wait for the whole output of the one before. */
@@ -30,14 +39,34 @@ static bool has_two_directions(const rnnat_model *model)
     return false;
 }
 
+static rnnat_workspace take_workspace(rnnat_arena *arena, const rnnat_model *model, size_t steps,
+                                      size_t rows)
+{
+    const size_t elem = (size_t)model->kernels->elem, hidden = (size_t)model->max_hidden;
+    rnnat_workspace work;
+    work.gx = rnnat_arena_take(arena, steps * rows, (size_t)model->max_gates * elem);
+    work.gh = rnnat_arena_take(arena, rows, (size_t)model->max_products * elem);
+    work.part[0] = rnnat_arena_take(arena, rows, hidden * elem);
+    work.part[1] = rnnat_arena_take(arena, rows, hidden * elem);
+    return work;
+}
+
+static void take_between(rnnat_arena *arena, const rnnat_model *model, size_t steps, size_t rows,
+                         char *between[2])
+{
+    const size_t width = (size_t)model->max_width * (size_t)model->kernels->elem;
+    for (int i = 0; i < 2; ++i)
+        between[i] = model->num_ops > 1 + i ? rnnat_arena_take(arena, steps * rows, width) : NULL;
+}
+
 void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
-                      int32_t team, rnnat_lane *lane)
+                      int32_t team, bool wavefront, rnnat_lane *lane)
 {
     const rnnat_kernels *const kernels = model->kernels;
     const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
-    const size_t gates = (size_t)model->max_gates, hidden = (size_t)model->max_hidden;
     const size_t width = (size_t)model->max_width;
     *lane = (rnnat_lane){.model = model, .rows = rows, .chunk = rnnat_lane_chunk(rows, time)};
+    if (wavefront) lane->chunk = shorter_chunk(lane->chunk, time, team);
     const size_t steps = (size_t)lane->chunk;
     lane->cells = rnnat_arena_take(arena, (size_t)model->num_cells, sizeof *lane->cells);
     for (int32_t i = 0; i < model->num_ops; ++i) {
@@ -53,17 +82,20 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
     }
-    for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i) {
-        lane->work[i].gx = rnnat_arena_take(arena, steps * n, gates * elem);
-        lane->work[i].gh = rnnat_arena_take(arena, n, (size_t)model->max_products * elem);
-        lane->work[i].part[0] = rnnat_arena_take(arena, n, hidden * elem);
-        lane->work[i].part[1] = rnnat_arena_take(arena, n, hidden * elem);
-    }
-    for (int i = 0; i < 2; ++i) {
-        if (model->num_ops > 1 + i)
-            lane->between[i] = rnnat_arena_take(arena, steps * n, width * elem);
-        if (needs_whole(model))
-            lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
+    for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i)
+        lane->work[i] = take_workspace(arena, model, steps, n);
+    take_between(arena, model, steps, n, lane->between);
+    for (int i = 0; i < 2 && needs_whole(model); ++i)
+        lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
+    if (wavefront) {
+        lane->stages = rnnat_arena_take(arena, (size_t)team, sizeof *lane->stages);
+        for (int32_t i = 0; i < team; ++i) {
+            rnnat_stage stage = {.work = take_workspace(arena, model, steps, n)};
+            take_between(arena, model, steps, n, stage.between);
+            for (int b = 0; b < 2; ++b)
+                stage.out[b] = rnnat_arena_take(arena, steps * n, width * elem);
+            if (lane->stages) lane->stages[i] = stage;
+        }
     }
     lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
     lane->whole_skip =

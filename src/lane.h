@@ -30,6 +30,13 @@ typedef struct rnnat_workspace {
     char *part[2]; /* [rows, max_hidden] inside a step */
 } rnnat_workspace;
 
+/* One stage of a wavefront: what a thread needs that runs some operations of a chain. */
+typedef struct rnnat_stage {
+    rnnat_workspace work;
+    char *between[2];
+    char *out[2]; /* [chunk, rows, max_width] to the next stage: of even and of odd chunks */
+} rnnat_stage;
+
 typedef struct rnnat_lane {
     const rnnat_model *model;
     int32_t rows;
@@ -40,15 +47,16 @@ typedef struct rnnat_lane {
     char *whole[2]; /* [time, rows, max_width], where a layer needs all of time */
     char *skip; /* [chunk, rows, max_skip] the input's part of an output layer, */
     char *whole_skip; /* [time, rows, max_whole_skip] where its stack needs all of time */
+    rnnat_stage *stages; /* where its team runs the model as a wavefront, one a thread; or NULL */
     const rnnat_cell_trace *trace; /* of each cell, or NULL */
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */
 int32_t rnnat_lane_chunk(int32_t rows, int32_t time);
 /* Lays a lane out in the arena. `time`: the longest sequence it will run at once. `team`: how many
- * threads will run it. */
+ * threads will run it; `wavefront`: as stages of one. */
 void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows, int32_t time,
-                      int32_t team, rnnat_lane *lane);
+                      int32_t team, bool wavefront, rnnat_lane *lane);
 /* All states become zero, their padding included. */
 void rnnat_lane_reset(rnnat_lane *lane);
 

@@ -6,10 +6,16 @@
 #include "float_scope.h"
 #include "gemm/blas.h"
 #include "threads.h"
+#include "wavefront.h"
 
 /* Measured: multiplications below which another thread costs more than it brings, for a whole run
  * and, where threads share a step and meet after it, for one step. */
 static const double worth_a_thread = 100e3, worth_a_meeting = 5e3;
+
+/* Measured too: where dividing a layer's units gains as much as a thread for each layer, and how
+ * many steps make up for the stages that wait at both ends. */
+static const double too_large_for_a_wavefront = 40e3;
+enum { shortest_wavefront = 48 };
 
 /* Multiplications of one row and step: of the costliest recurrent product, and of everything. */
 static double recurrent_work(const rnnat_model *model)
@@ -55,12 +61,18 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
     job->lanes = threads < job->batch ? threads : job->batch;
     if (job->lanes < 1) job->lanes = 1;
     job->team = 1;
+    job->wavefront = false;
     if (model->info.matmul == RNNAT_MATMUL_BLAS || job->batch == 0) return;
     const int32_t left = threads / job->lanes;
     const double step = recurrent_work(model) * ((double)job->batch / job->lanes);
     if (left > 1 && has_two_directions(model)) job->team = 2;
     if (step >= 2 * worth_a_meeting)
         job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
+    if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront) {
+        const int32_t stages = rnnat_wavefront_stages(model, left);
+        job->wavefront = stages > 1 && stages >= job->team;
+        if (job->wavefront) job->team = stages;
+    }
 }
 
 /* Any stride is an address computation that must not overflow. */
@@ -131,7 +143,7 @@ static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job 
     w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
     for (size_t i = 0; i < lanes; ++i) {
         rnnat_lane lane;
-        rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, &lane);
+        rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, job->wavefront, &lane);
         if (w.lanes) w.lanes[i] = lane;
         for (int b = 0; w.barriers && b < rnnat_crew_barriers; ++b) {
             atomic_init(&w.barriers[i * rnnat_crew_barriers + (size_t)b].arrived, 0);
@@ -201,8 +213,11 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     rnnat_view in = job->in, out = job->out;
     in.base += first * in.row * x_elem;
     out.base += first * out.row * elem;
-    if (job->time)
-        rnnat_forward(lane, crew, in, out, job->time, job->lengths ? job->lengths + first : NULL);
+    const int32_t *const lengths = job->lengths ? job->lengths + first : NULL;
+    if (job->time && job->wavefront && crew->all.count > 1)
+        rnnat_wavefront_run(lane, &crew->all, in, out, job->time, lengths);
+    else if (job->time)
+        rnnat_forward(lane, crew, in, out, job->time, lengths);
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
 }

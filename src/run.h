@@ -15,6 +15,7 @@ typedef struct rnnat_job {
     const rnnat_cell_trace *trace;
     int32_t lanes; /* that share the rows */
     int32_t team;  /* threads of each lane */
+    bool wavefront; /* which are stages of one, and do not divide layers */
 } rnnat_job;
 
 /* What the two public structs have in common, pointers untyped. */

@@ -6,7 +6,7 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
     rnnat_lane lane;
     rnnat_stream *const stream = rnnat_arena_take(arena, 1, sizeof *stream);
     rnnat_once *const once = rnnat_arena_take(arena, (size_t)model->num_ops, sizeof *once);
-    rnnat_lane_carve(arena, model, batch, max_steps, 1, &lane);
+    rnnat_lane_carve(arena, model, batch, max_steps, 1, false, &lane);
     if (!stream || arena->overflow) return NULL;
     *stream = (rnnat_stream){.lane = lane};
     rnnat_lane_reset(&stream->lane);

@@ -1,0 +1,15 @@
+/* Stacked layers as a wavefront: a stage of the chain for each thread. */
+#ifndef RNNAT_WAVEFRONT_H
+#define RNNAT_WAVEFRONT_H
+
+#include "forward.h"
+
+/* How many stages the model can be run in, `most` at the most, each with some operation: 1 where a
+ * layer needs all of time or hands something past the next one. */
+int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most);
+
+/* What rnnat_forward does, for a lane that was carved for as many stages as there are threads. */
+void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, rnnat_view x, rnnat_view y,
+                         int32_t time, const int32_t *lengths);
+
+#endif

@@ -15,22 +15,33 @@ static const double worth_a_thread = 100e3, worth_a_meeting = 5e3;
 /* Measured too: where dividing a layer's units gains as much as a thread for each layer, and how
  * many steps make up for the stages that wait at both ends. */
 static const double too_large_for_a_wavefront = 40e3;
+/* And each thread's multiplications of a step, of all rows, beside which a meeting is nothing. */
+static const double worth_filling_blocks = 1e6;
 enum { shortest_wavefront = 48 };
 
-/* Multiplications of one row and step: of the costliest recurrent product, and of everything. */
-static double recurrent_work(const rnnat_model *model)
+/* The costliest recurrent product: multiplications of one row and step, and rows of its blocks. */
+typedef struct product {
+    double work;
+    int32_t block_rows;
+} product;
+
+static product recurrent_product(const rnnat_model *model)
 {
-    double most = 0;
+    product most = {0, 1};
     for (int32_t i = 0; i < model->num_ops; ++i) {
         const rnnat_op *const op = &model->ops[i];
         const double work = op->kind == RNNAT_LAYER_RECURRENT
                                 ? (double)op->ops->products * op->hidden * op->state
                                 : 0;
-        if (work > most) most = work;
+        if (work <= most.work) continue;
+        most.work = work;
+        most.block_rows =
+            op->ops == &rnnat_cell_gru ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
     }
     return most;
 }
 
+/* Multiplications of one row and step, of everything. */
 static double all_work(const rnnat_model *model)
 {
     double work = 0;
@@ -53,6 +64,33 @@ static bool has_two_directions(const rnnat_model *model)
     return model->num_cells > 0;
 }
 
+/* Blocks that a step of the widest lane takes. */
+static int32_t blocks_of(int32_t batch, int32_t lanes, int32_t block_rows)
+{
+    const int32_t rows = batch / lanes + (batch % lanes != 0);
+    return rows / block_rows + (rows % block_rows != 0);
+}
+
+/* Lanes that `threads` threads run: one each or, where a lane's rows would leave the last of its
+ * blocks half empty, fewer, whose teams divide the units. */
+static int32_t lanes_of(product p, int32_t threads, int32_t batch)
+{
+    const double gain = 0.8; /* a time that is so much shorter pays for the meetings */
+    int32_t best = threads < batch ? threads : batch;
+    if (best < 1) return 1;
+    double least = (double)blocks_of(batch, best, p.block_rows);
+    for (int32_t lanes = best - 1; lanes > 0; --lanes) {
+        const int32_t team = threads / lanes;
+        const double rows = (double)batch / lanes;
+        if (threads % lanes || p.work * rows < team * worth_filling_blocks) continue;
+        const double time = (double)blocks_of(batch, lanes, p.block_rows) / team;
+        if (time > gain * least) continue;
+        least = time;
+        best = lanes;
+    }
+    return best;
+}
+
 /* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
 static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
@@ -63,12 +101,15 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
     job->team = 1;
     job->wavefront = false;
     if (model->info.matmul == RNNAT_MATMUL_BLAS || job->batch == 0) return;
+    const product p = recurrent_product(model);
+    job->lanes = lanes_of(p, threads, job->batch);
     const int32_t left = threads / job->lanes;
-    const double step = recurrent_work(model) * ((double)job->batch / job->lanes);
+    const double step = p.work * ((double)job->batch / job->lanes);
     if (left > 1 && has_two_directions(model)) job->team = 2;
     if (step >= 2 * worth_a_meeting)
         job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
-    if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront) {
+    if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront &&
+        worth >= worth_a_wavefront) {
         const int32_t stages = rnnat_wavefront_stages(model, left);
         job->wavefront = stages > 1 && stages >= job->team;
         if (job->wavefront) job->team = stages;

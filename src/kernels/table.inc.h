@@ -16,6 +16,8 @@
     {.isa = RNNAT_ISA_NAME,                                                                        \
      .lanes = lanes_##S,                                                                           \
      .elem = BYTES,                                                                                \
+     .rows_of_3 = rows_of_3,                                                                       \
+     .rows_of_4 = rows_of_4,                                                                       \
      .train = RNNAT_TRAIN_OF(BYTES),                                                               \
      .gemm = gemm_##S,                                                                             \
      .activate = activate_##S,                                                                     \

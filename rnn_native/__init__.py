@@ -1,4 +1,4 @@
-"""Recurrent networks (RNN, GRU, LSTM) on a CPU, from PyTorch, ONNX or Keras to NumPy arrays."""
+"""Recurrent networks (RNN, GRU, LSTM) on a CPU: trained ones run, and new ones are trained."""
 
 from importlib import import_module as _import_module
 from typing import Any as _Any

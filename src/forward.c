@@ -292,7 +292,7 @@ static void run_chain(rnnat_lane *lane, const rnnat_part *part, int32_t begin, i
     const ptrdiff_t elem = lane->model->kernels->elem;
     const bool indices = lane->model->ops[begin].kind == RNNAT_LAYER_EMBEDDING;
     const ptrdiff_t in_elem = indices ? (ptrdiff_t)sizeof(int32_t) : elem;
-    for (int32_t first = 0; first < time; first += lane->chunk)
+    for (int32_t first = 0; first < time; first += chunk_of(lane, first, time).steps)
         rnnat_forward_chunk(lane, part, begin, end, first, time, rnnat_later(in, first, in_elem),
                             rnnat_later(out, first, elem), lengths);
 }
@@ -316,7 +316,7 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
                       rnnat_view out, int32_t time, const int32_t *lengths)
 {
     const rnnat_view skip = rnnat_dense(lane, lane->whole_skip, op->skip_size);
-    for (int32_t first = 0; first < time; first += lane->chunk)
+    for (int32_t first = 0; first < time; first += chunk_of(lane, first, time).steps)
         run_skip(lane, &crew->all, op, rnnat_later(in, first, lane->model->kernels->elem),
                  at(lane, skip, first, 0), chunk_of(lane, first, time));
     if (crew->all.count > 1 && op->num_directions == 2) {

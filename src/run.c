@@ -12,12 +12,13 @@
  * and, where threads share a step and meet after it, for one step. */
 static const double worth_a_thread = 100e3, worth_a_meeting = 5e3;
 
-/* Measured too: where dividing a layer's units gains as much as a thread for each layer, and how
- * many steps make up for the stages that wait at both ends. */
-static const double too_large_for_a_wavefront = 40e3;
+/* Measured too, for stacked layers: the step of a layer whose units are better divided, and how many
+ * steps, and threads' worth of work, make up for the stages that wait at both ends. */
+static const double too_large_for_a_wavefront = 40e3, worth_a_wavefront = 3;
+enum { shortest_wavefront = 48 };
+
 /* And each thread's multiplications of a step, of all rows, beside which a meeting is nothing. */
 static const double worth_filling_blocks = 1e6;
-enum { shortest_wavefront = 48 };
 
 /* The costliest recurrent product: multiplications of one row and step, and rows of its blocks. */
 typedef struct product {

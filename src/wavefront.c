@@ -16,15 +16,20 @@ static double work_of(const rnnat_op *op)
            ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
 }
 
+/* Of the operations begin .. end - 1. */
+static double work_between(const rnnat_model *model, int32_t begin, int32_t end)
+{
+    double work = 0;
+    for (int32_t i = begin; i < end; ++i) work += work_of(&model->ops[i]);
+    return work;
+}
+
 /* The stage of operation `index`: as much work before its middle as that stage's share. */
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 {
-    double before = 0, all = 0;
-    for (int32_t i = 0; i < model->num_ops; ++i) {
-        if (i == index) before = all + work_of(&model->ops[i]) / 2;
-        all += work_of(&model->ops[i]);
-    }
-    const int32_t stage = all > 0 ? (int32_t)(before / all * stages) : 0;
+    const double all = work_between(model, 0, model->num_ops);
+    const double middle = work_between(model, 0, index) + work_of(&model->ops[index]) / 2;
+    const int32_t stage = all > 0 ? (int32_t)(middle / all * stages) : 0;
     return stage < stages ? stage : stages - 1;
 }
 
@@ -38,13 +43,17 @@ static int32_t first_of(const rnnat_model *model, int32_t stage, int32_t stages)
 
 int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most)
 {
+    const double all = work_between(model, 0, model->num_ops);
+    const double uneven = 1.5; /* times the mean: what one stage may have, for all wait for it */
     if (!model->info.streamable || model->max_skip) return 1;
     for (int32_t stages = most < model->num_ops ? most : model->num_ops; stages > 1; --stages) {
-        bool each_has_some = true;
-        for (int32_t s = 0; s < stages; ++s)
-            each_has_some =
-                each_has_some && first_of(model, s, stages) < first_of(model, s + 1, stages);
-        if (each_has_some) return stages;
+        bool even = true;
+        for (int32_t s = 0; s < stages; ++s) {
+            const double work =
+                work_between(model, first_of(model, s, stages), first_of(model, s + 1, stages));
+            even = even && work > 0 && work * stages <= uneven * all;
+        }
+        if (even) return stages;
     }
     return 1;
 }

@@ -4,8 +4,8 @@
 
 #include "forward.h"
 
-/* How many stages the model can be run in, `most` at the most, each with some operation: 1 where a
- * layer needs all of time or hands something past the next one. */
+/* How many stages the model can be run in, `most` at the most, each with about its share of the
+ * work: 1 where that cannot be, or a layer needs all of time or hands something past the next one. */
 int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most);
 
 /* What rnnat_forward does, for a lane that was carved for as many stages as there are threads. */

@@ -70,7 +70,8 @@ def learnt_and_watched(
     training = check(x, y, lengths)
     if validation is None:
         return training, None
-    if isinstance(validation, (int, float)):
+    if isinstance(validation, (int, float, np.integer, np.floating)):
+        validation = float(validation)
         count = round(validation * len(training))
         if not (0 < validation < 1 and 0 < count < len(training)):
             raise OptionError(

@@ -354,7 +354,7 @@ REFUSED: dict[str, tuple[Fit, type[Exception], str]] = {
     "dtype": (lambda: GRUModel(3, dtype="int8").fit(X, Y), rn.OptionError, "dtype"),
     "dropout": (lambda: GRUModel(3, num_layers=2, dropout=1).fit(X, Y), rn.OptionError, "dropout"),
     "one layer": (lambda: GRUModel(3, dropout=0.5).fit(X, Y), rn.OptionError, "between layers"),
-    "units": (lambda: GRUModel(3, 0).fit(X, Y), rn.OptionError, "hidden_size"),
+    "units": (lambda: GRUModel(3, 0).fit(X, Y), rn.OptionError, "hidden_units"),
     "epochs": (lambda: GRUModel(3).fit(X, Y, epochs=0), rn.OptionError, "epochs"),
     "batch_size": (lambda: GRUModel(3).fit(X, Y, batch_size=2.0), rn.OptionError, "batch_size"),
     "optimizer": (lambda: GRUModel(3).fit(X, Y, optimizer="best"), rn.OptionError, "adam, sgd"),

@@ -6,7 +6,7 @@ number of inputs; of an Embedding normal with a standard deviation of 1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from ..errors import OptionError
 from ..spec import Embedding, Recurrent
 from .optimizers import Trainable
+
+_RECURRENT: Final = ("weight_hh", "weight_gh", "weight_ch")
 
 
 def initialize(
@@ -26,8 +28,9 @@ def initialize(
     seed
         Of ``numpy.random.default_rng``.
     recurrent
-        ``"uniform"``, or ``"orthogonal"``: each gate's block of ``weight_hh`` a random orthogonal
-        matrix (Saxe et al. 2014), which neither shrinks nor stretches a state.
+        ``"uniform"``, or ``"orthogonal"``: each gate's block of ``weight_hh``, and in the cells
+        whose gates recur on gates of ``weight_gh`` and ``weight_ch``, a random orthogonal matrix
+        (Saxe et al. 2014), which neither shrinks nor stretches a state.
     forget_bias
         What the forget gates of an LSTM's layers begin with, in place of something near 0, so
         that the cell remembers before it has learnt to (Gers et al. 2000; Jozefowicz et al. 2015
@@ -54,7 +57,7 @@ def initialize(
         if not isinstance(layer, Recurrent):
             continue
         for name, array in arrays.items():
-            if recurrent == "orthogonal" and name.startswith("weight_hh"):
+            if recurrent == "orthogonal" and name.startswith(_RECURRENT):
                 _orthogonal_blocks(array, layer.hidden_size, rng)
             if layer.cell == "lstm" and forget_bias is not None and name.startswith("bias"):
                 # The gate has the sum of both biases, where there are two.

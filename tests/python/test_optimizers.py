@@ -208,6 +208,21 @@ def test_initial_weights() -> None:
         initialize(gru, 0, recurrent="zeros")
 
 
+@pytest.mark.parametrize("make", [rn.GRU, rn.LSTM])
+def test_every_recurrent_matrix_begins_orthogonal_gate_by_gate(make: Any) -> None:
+    """Where gates recur on gates too, in every layer."""
+    net = Network(rn.ModelSpec((make(3, 4, 2, gate_recurrent=True).spec,)), "float64")
+    initialize(net, 0, recurrent="orthogonal")
+    recurrent = {name: w for name, w in net.weights.items() if w.ndim == 2 and "_ih_" not in name}
+    blocks = sum(len(w) // 4 for w in recurrent.values())
+    # Of each layer: the GRU's reset and update and its candidate; the LSTM's 4 + 4.
+    assert blocks == 2 * (3 if make is rn.GRU else 8)
+    for w in recurrent.values():
+        for block in np.split(w, len(w) // 4):
+            # 4 x 4 products of unit vectors: a few roundings of 2^-53.
+            np.testing.assert_allclose(block.T @ block, np.eye(4), rtol=0, atol=1e-14)
+
+
 def test_an_embedding_begins_standard_normal() -> None:
     net = Network(rn.ModelSpec((rn.Embedding(np.zeros((500, 20), np.float32)),)))
     initialize(net, 3)

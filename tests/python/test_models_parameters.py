@@ -78,6 +78,43 @@ def test_the_next_fit_has_the_parameters_that_were_set() -> None:
     assert not hasattr(model, "classes_")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_is_not_finite_is_refused_where_it_counts(value: float, watched: bool) -> None:
+    """1e300 is not finite in float32, in which the model computes; y is kept in float64."""
+    lengths = np.full(8, 4)
+    x, y = X.astype(np.float64), RNG.normal(size=(8, 5, 2))
+    x[3, 4], y[3, 4] = value, value  # padding may be anything
+    model = GRUModel(3, 4, 2, output="identity")
+
+    def fit(x: Any, y: Any, lengths: Any = lengths) -> None:
+        validation = (x, y, lengths) if watched else None
+        if watched:
+            x, y = np.zeros((8, 5, 3)), np.zeros(y.shape)
+        model.fit(x, y, lengths=lengths, epochs=1, validation=validation)
+
+    with np.errstate(over="ignore"):  # where float64's 1e300 becomes float32
+        fit(x, y)
+        bad = x.copy()
+        bad[2, 3, 1] = value
+        with pytest.raises(rn.ShapeError, match=r"^X\[2, 3, 1\]: expected a finite float32"):
+            fit(bad, y)
+        if np.isfinite(value):
+            return
+        bad = y.copy()
+        bad[2, 3, 1] = value
+        with pytest.raises(rn.ShapeError, match=r"^y\[2, 3, 1\]: expected a finite"):
+            fit(x, bad)
+        with pytest.raises(rn.ShapeError, match=r"^y\[3, 0\]: expected a finite"):
+            fit(x, y[:, 4])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_probability_is_finite(value: float) -> None:
+    with pytest.raises(rn.ShapeError, match=r"^y.*: expected"):
+        GRUModel(3, 4, 1, output="sigmoid").fit(X, np.full((8, 1), value))
+
+
 def fit(**options: Any) -> GRUModel:
     own = {name: options.pop(name) for name in CHANGED if name in options}
     return GRUModel(**{"input_dim": 3, "hidden_units": 4, "output_dim": 2, **own}).fit(

@@ -31,6 +31,12 @@ def positive(name: str, value: object) -> float:
     return float(value)
 
 
+def not_negative(name: str, value: object) -> float:
+    if not _is_real(value) or not 0 <= value < float("inf"):
+        raise OptionError(f"{name}: expected a finite number of at least 0, got {value!r}")
+    return float(value)
+
+
 def above_zero(name: str, value: object) -> float:
     """Infinity too: of a bound, where it means none."""
     if not _is_real(value) or not value > 0:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..spec import Embedding, Recurrent
+from .checks import finite, whole
 from .optimizers import Trainable
 
 _RECURRENT: Final = ("weight_hh", "weight_gh", "weight_ch")
@@ -26,7 +27,7 @@ def initialize(
     Parameters
     ----------
     seed
-        Of ``numpy.random.default_rng``.
+        Of ``numpy.random.default_rng``; an integer of at least 0.
     recurrent
         ``"uniform"``, or ``"orthogonal"``: each gate's block of ``weight_hh``, and in the cells
         whose gates recur on gates of ``weight_gh`` and ``weight_ch``, a random orthogonal matrix
@@ -36,16 +37,16 @@ def initialize(
         that the cell remembers before it has learnt to (Gers et al. 2000; Jozefowicz et al. 2015
         recommend 1).
 
-    Raises ``OptionError`` for an unknown ``recurrent``, and for a ``forget_bias`` where no LSTM has
-    a bias.
+    Raises ``OptionError`` for an unknown ``recurrent``, for a ``seed`` or a ``forget_bias`` that is
+    no such number, and for a ``forget_bias`` where no LSTM has a bias.
     """
     if recurrent not in ("uniform", "orthogonal"):
         raise OptionError(f"recurrent: expected one of uniform, orthogonal; got {recurrent!r}")
-    if forget_bias is not None and not any(
-        layer.cell == "lstm" and layer.bias for layer in net.spec.recurrents
-    ):
-        raise OptionError("forget_bias: expected None, as no layer is an LSTM with biases")
-    rng = np.random.default_rng(seed)
+    if forget_bias is not None:
+        forget_bias = finite("forget_bias", forget_bias)
+        if not any(layer.cell == "lstm" and layer.bias for layer in net.spec.recurrents):
+            raise OptionError("forget_bias: expected None, as no layer is an LSTM with biases")
+    rng = np.random.default_rng(whole("seed", seed, 0))
     for index, layer in enumerate(net.spec.layers):
         arrays = {name: net.weights[f"{index}.{name}"] for name in layer.arrays}
         if isinstance(layer, Embedding):

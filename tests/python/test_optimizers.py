@@ -134,9 +134,23 @@ def test_wrong_optimizer_arguments_are_named() -> None:
         (lambda: Adam(net, betas=(0.9, 1.0)), r"betas\[1\]"),
         (lambda: Adam(net, epsilon=0), "epsilon"),
         (lambda: Adam(net, weight_decay=-1), "weight_decay"),
+        (lambda: Adam(net, weight_decay="a"), "weight_decay"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=0.9), "betas: expected two"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=(0.9,)), "betas: expected two"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=("a", 0.9)), r"betas\[0\]"),  # type: ignore[arg-type]
+        (lambda: Adam(net, "a"), "learning_rate"),  # type: ignore[arg-type]
+        (lambda: SGD(net, None), "learning_rate"),  # type: ignore[arg-type]
+        (lambda: SGD(net, momentum="a"), "momentum"),  # type: ignore[arg-type]
+        (lambda: initialize(net, -1), "seed"),
+        (lambda: initialize(net, 0.5), "seed"),  # type: ignore[arg-type]
+        (lambda: initialize(net, 0, forget_bias=math.nan), "forget_bias"),
+        (lambda: clip_grad_norm({}, "a"), "max_norm"),  # type: ignore[arg-type]
+        (lambda: step_decay("a"), "every"),  # type: ignore[arg-type]
+        (lambda: step_decay(2, "a"), "factor"),  # type: ignore[arg-type]
     ):
         with pytest.raises(rn.OptionError, match=text):
             make()
+    assert Adam(net, np.float32(0.5), betas=[np.float64(0.5), 0.5]).learning_rate == 0.5
     optimizer: Optimizer = Adam(net)
     before = {key: w.copy() for key, w in net.weights.items()}
     missing = gradients(net, 0)

@@ -142,7 +142,8 @@ class SequenceModel(Estimator):
             called with the network and ``learning_rate=``.
         learning_rate, schedule
             The rate, times ``"constant"``, ``"cosine"`` (from 1 to 0 over all updates) or a
-            function of the update's number (:mod:`rnn_native.train.schedules`).
+            function of the update's number (:mod:`rnn_native.train.schedules`), each value of
+            which is checked when its update is due.
         max_norm
             Gradients of a larger norm are scaled down to it; None: never.
         recurrent_init, forget_bias

@@ -135,3 +135,14 @@ def fit(**options: Any) -> GRUModel:
 def test_a_wrong_argument_is_named(name: str, value: Any) -> None:
     with pytest.raises(rn.OptionError, match=f"^{name}: expected"):
         fit(**{name: value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.5])
+@pytest.mark.parametrize("update", [0, 3])
+def test_a_schedule_without_a_rate_is_refused_at_its_update(value: float, update: int) -> None:
+    """Of 4 updates in each epoch, so that the last of one is asked for when it comes."""
+    with pytest.raises(rn.OptionError, match=f"^schedule: update {update}: expected .*{value}"):
+        fit(batch_size=2, epochs=1, schedule=lambda n: value if n == update else 1.0)
+    fit(
+        batch_size=2, epochs=1, schedule=lambda n: value if n == 4 else np.array(0.5)
+    )  # never asked for

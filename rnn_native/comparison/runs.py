@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .. import __version__, _core
 from ..errors import DivergenceError
 from ..formats.files import replacing
 from ..models.architecture import with_activation
@@ -33,10 +33,13 @@ def run(
     folder: Path,
     load: Callable[[Task], Splits],
     num_threads: int | None,
+    scale: str,
 ) -> Record:
     """Train, test and look at gradients; or read the record of a run that was finished before.
 
-    A run that was killed goes on from its last epoch. ``load`` gives the task's data.
+    A run that was killed goes on from its last epoch. ``load`` gives the task's data at this
+    ``scale``. What is recorded holds for its settings alone: times are those of so many threads,
+    and bits those of one instruction set.
     """
     units = contender.hidden_units(task.budget, task.input_dim, task.output_dim)
     settings = {
@@ -45,6 +48,9 @@ def run(
         "seed": seed,
         "hidden_units": units,
         "learning": asdict(task.learning),
+        "scale": scale,
+        "threads": _core.get_num_threads() if num_threads is None else num_threads,
+        "isa": _core.isa(),
         "version": __version__,
     }
     name = f"{task.name}.{contender.name}.{seed}"

@@ -87,7 +87,9 @@ def _task(task: Task, choice: Choice, out: Path, say: Say) -> dict[str, Any]:
     records = []
     for contender in choice.contenders:
         for seed in choice.seeds:
-            record = run(task, contender, seed, out / "runs", load, choice.num_threads)
+            record = run(
+                task, contender, seed, out / "runs", load, choice.num_threads, choice.scale
+            )
             records.append(record)
             say(f"{task.title}: {contender.title}, seed {seed}: {_outcome(task, record)}")
     return {

@@ -62,6 +62,13 @@ class Checkpoint:
             file.writelines(pack(arrays, {_KEY: json.dumps(facts)}))
 
 
+def check_folder(path: PathLike) -> None:
+    """``OptionError`` where the path's folder is not there: said before an epoch is spent."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise OptionError(f"checkpoint: expected a path in a folder that exists, got {folder}")
+
+
 def load(path: PathLike, run: Mapping[str, Any]) -> Checkpoint | None:
     """The checkpoint of this very run; None where there is no file.
 

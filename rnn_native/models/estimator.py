@@ -25,7 +25,8 @@ class Estimator:
         return {name: getattr(self, name) for name in self._parameter_names()}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change arguments of the constructor; what was learnt stays until the next ``fit``."""
+        """Change arguments of the constructor; what was learnt stays, with the
+        arguments it was learnt with, until the next ``fit``."""
         known = self._parameter_names()
         unknown = [name for name in parameters if name not in known]
         if unknown:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DivergenceError, OptionError, ShapeError
 from ..reference_cells import ACTIVATIONS
 from ..train import Network, clip_grad_norm, grad_norm
+from ..train.checks import not_negative
 from ..train.optimizers import Optimizer
 from ..train.schedules import Schedule, constant, cosine
 from . import checkpoint as checkpoints
@@ -44,6 +45,13 @@ class Plan:
     checkpoint: checkpoints.PathLike | None
     run: dict[str, Any] = field(default_factory=dict)
 
+    def rate(self, update: int) -> float:
+        """``OptionError`` where the schedule gives no factor: it would undo what was learnt."""
+        factor: object = self.schedule(update)
+        if isinstance(factor, np.ndarray) and factor.ndim == 0:  # of np.where and the like
+            factor = factor.item()
+        return self.learning_rate * not_negative(f"schedule: update {update}", factor)
+
 
 @dataclass
 class Learnt:
@@ -70,7 +78,8 @@ def learnt_and_watched(
     training = check(x, y, lengths)
     if validation is None:
         return training, None
-    if isinstance(validation, (int, float)):
+    if isinstance(validation, (int, float, np.integer, np.floating)):
+        validation = float(validation)
         count = round(validation * len(training))
         if not (0 < validation < 1 and 0 < count < len(training)):
             raise OptionError(
@@ -121,7 +130,7 @@ def fit(
     with bar(plan.epochs, state.epoch) as progress:
         while state.epoch < plan.epochs and not state.is_patience_over():
             began = perf_counter()
-            state.record("learning_rate", plan.learning_rate * plan.schedule(optimizer.steps))
+            state.record("learning_rate", plan.rate(optimizer.steps))
             order = draw(plan.seed, SHUFFLE, state.epoch).permutation(len(training))
             losses = [
                 _update(net, output, optimizer, batch, plan)
@@ -179,7 +188,7 @@ def _update(
         norm = clip_grad_norm(gradients, plan.max_norm)
     _check(loss, f"update {number}")
     _check(norm, f"update {number}, in its gradient's norm")
-    optimizer.learning_rate = plan.learning_rate * plan.schedule(number)
+    optimizer.learning_rate = plan.rate(number)
     optimizer.step(gradients)
     return loss, int(batch.counts.sum()), norm
 

@@ -14,15 +14,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..errors import FormatError, NotFittedError, OptionError, ShapeError
 from ..formats.metadata import to_metadata
-from ..model import Model, as_dtype
+from ..model import Model
 from ..spec import ModelSpec
 from ..states import State
 from ..train import Network, initialize
+from ..train.checks import above_zero, finite, positive, whole
 from ..train.optimizers import OPTIMIZERS, Optimizer
 from ..train.schedules import Schedule
 from . import checkpoint as checkpoints
 from . import saving
-from .architecture import build, with_activation
+from .architecture import with_activation
 from .estimator import Estimator
 from .fitting import (
     EVALUATION_ROWS,
@@ -35,7 +36,7 @@ from .fitting import (
     make_schedule,
     sample_schedule,
 )
-from .outputs import Output, make_output
+from .parameters import Parameters
 from .progress import bars
 from .sequences import Sequences, as_inputs, as_sequences
 
@@ -70,6 +71,7 @@ class SequenceModel(Estimator):
     """
 
     _kind: ClassVar[str]
+    _fitted: Parameters | None = None
 
     def __init__(
         self,
@@ -140,7 +142,8 @@ class SequenceModel(Estimator):
             called with the network and ``learning_rate=``.
         learning_rate, schedule
             The rate, times ``"constant"``, ``"cosine"`` (from 1 to 0 over all updates) or a
-            function of the update's number (:mod:`rnn_native.train.schedules`).
+            function of the update's number (:mod:`rnn_native.train.schedules`), each value of
+            which is checked when its update is due.
         max_norm
             Gradients of a larger norm are scaled down to it; None: never.
         recurrent_init, forget_bias
@@ -164,20 +167,21 @@ class SequenceModel(Estimator):
         DivergenceError
             A loss or a gradient is no longer finite.
         """
-        dtype, head = as_dtype(self.dtype), self._head()
-        for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-            _at_least_one(name, value)
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout: expected 0 to less than 1, got {self.dropout!r}")
-        if self.dropout and self.num_layers == 1:
-            raise OptionError("dropout: expected 0 with one layer: it acts between layers")
+        parameters = self._parameters()
+        head, dtype = parameters.head, parameters.numpy_dtype
+        epochs, batch_size = whole("epochs", epochs, 1), whole("batch_size", batch_size, 1)
+        seed, learning_rate = whole("seed", seed, 0), positive("learning_rate", learning_rate)
+        max_norm = None if max_norm is None else above_zero("max_norm", max_norm)
+        forget_bias = None if forget_bias is None else finite("forget_bias", forget_bias)
         if patience is not None:
-            _at_least_one("patience", patience)
+            patience = whole("patience", patience, 1)
             if validation is None:
                 raise OptionError("patience: expected validation with it, got None")
+        if checkpoint is not None:
+            checkpoints.check_folder(checkpoint)
         make_bar = bars(progress)
 
-        check = partial(as_sequences, features=self.input_dim, output=head, dtype=dtype)
+        check = partial(as_sequences, features=parameters.input_dim, output=head, dtype=dtype)
         training, watched = learnt_and_watched(check, X, y, lengths, validation, seed)
         updates = ceil(len(training) / batch_size)
         net = self.initial_network(seed, recurrent_init, forget_bias, num_threads)
@@ -188,7 +192,7 @@ class SequenceModel(Estimator):
         factor = make_schedule(schedule, epochs * updates)
         run = {
             "model": type(self).__name__,
-            **{name: str(value) for name, value in self.get_params().items()},
+            **{name: str(value) for name, value in parameters.as_dict().items()},
             "data": _digest(training),
             "validation": None if watched is None else _digest(watched),
             "batch_size": batch_size,
@@ -204,11 +208,11 @@ class SequenceModel(Estimator):
             "patience": patience,
         }
         plan = Plan(
-            epochs, batch_size, seed, learning_rate, factor, max_norm, self.dropout, patience,
-            checkpoint, json.loads(json.dumps(run)),
+            epochs, batch_size, seed, learning_rate, factor, max_norm, parameters.dropout,
+            patience, checkpoint, json.loads(json.dumps(run)),
         )  # fmt: skip
         learnt = fit(net, head, built, training, watched, plan, make_bar)
-        self._take(net.spec, training.per_step)
+        self._set(with_activation(net.spec, head.activation), training.per_step, parameters)
         self.history_ = learnt.history
         self.best_epoch_ = learnt.best_epoch
         return self
@@ -222,8 +226,8 @@ class SequenceModel(Estimator):
     ) -> Network:
         """The network with which a ``fit`` with these arguments begins; without the output's
         activation, which the loss has."""
-        dtype = as_dtype(self.dtype)
-        net = Network(self._layers(dtype), dtype=dtype.name, num_threads=num_threads)
+        seed, parameters = whole("seed", seed, 0), self._parameters()
+        net = Network(parameters.layers(self._kind), parameters.dtype, num_threads)
         initialize(net, int(draw(seed, INITIAL).integers(2**63)), recurrent_init, forget_bias)
         return net
 
@@ -235,8 +239,8 @@ class SequenceModel(Estimator):
         [batch, ...] where the model learnt a target for each sequence, [batch, time, ...] where it
         learnt one for each step; past a row's length these are 0.
         """
-        head, given = self._head(), self._run(X, lengths)
-        predicted = head.predict(given)
+        given = self._run(X, lengths)
+        predicted = self._learnt().head.predict(given)
         if self.per_step_ and lengths is not None:
             predicted[np.arange(given.shape[1]) >= np.asarray(lengths)[:, None]] = 0
         return predicted
@@ -244,15 +248,16 @@ class SequenceModel(Estimator):
     def predict_proba(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
         """The probability of each class or feature, [batch, output_dim] or with time as in
         ``predict``. ``OptionError`` for a model of numbers, which has none."""
-        if self.output == "identity":
+        if self._learnt().output == "identity":
             raise OptionError("predict_proba: output='identity' has no probabilities")
         return self._run(X, lengths)
 
     def score(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
         """The share of classes or features that are right; R^2 for ``output="identity"``."""
-        head = self._head()
-        data = as_sequences(X, y, lengths, self.input_dim, head, as_dtype(self.dtype))
-        if data.per_step != self._learnt().per_step_:
+        learnt = self._learnt()
+        head = learnt.head
+        data = as_sequences(X, y, lengths, learnt.input_dim, head, learnt.numpy_dtype)
+        if data.per_step != self.per_step_:
             raise ShapeError("y: expected as many axes as that of training")
         predicted = head.predict(self._run(data.x, data.lengths))
         if not data.per_step:
@@ -262,9 +267,10 @@ class SequenceModel(Estimator):
 
     def loss(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
         """The loss that ``fit`` makes small, of any data: the mean over what counts."""
-        head, learnt = self._head(), self._learnt()
-        data = as_sequences(X, y, lengths, self.input_dim, head, as_dtype(self.dtype))
-        model = Model(with_activation(learnt.spec_, "identity"), dtype=as_dtype(self.dtype))
+        learnt = self._learnt()
+        head = learnt.head
+        data = as_sequences(X, y, lengths, learnt.input_dim, head, learnt.numpy_dtype)
+        model = Model(with_activation(self.spec_, "identity"), dtype=learnt.dtype)
         return evaluate(lambda batch: model(batch.x, lengths=batch.lengths)[0], head, data)[0]
 
     def __call__(
@@ -275,7 +281,8 @@ class SequenceModel(Estimator):
         ``inputs`` [batch, input_dim], one step, or [batch, time, input_dim]; ``hidden`` what
         ``initialize_hidden_state`` or a call gave, None for zeros.
         """
-        model = self._learnt().model_
+        self._learnt()
+        model = self.model_
         if np.ndim(inputs) != 2:
             return model(inputs, hidden)
         y, state = model(np.asarray(inputs)[:, None], hidden)
@@ -284,21 +291,22 @@ class SequenceModel(Estimator):
     def initialize_hidden_state(self, batch: int = 1) -> State:
         """The zero state for so many rows: h [num_layers, batch, hidden_units], for the standard
         LSTM (h, c), for the article's GRU (h, z) and LSTM (h, c, i, f)."""
-        _at_least_one("batch", batch)
-        spec = self._layers(as_dtype(self.dtype))
-        sizes = spec.recurrents[0].state_sizes
-        zeros = [np.zeros((self.num_layers, batch, size), as_dtype(self.dtype)) for size in sizes]
+        batch = whole("batch", batch, 1)
+        parameters = self._fitted or self._parameters()
+        shape = parameters.num_layers, batch
+        sizes = parameters.layers(self._kind).recurrents[0].state_sizes
+        zeros = [np.zeros((*shape, size), parameters.numpy_dtype) for size in sizes]
         return zeros[0] if len(zeros) == 1 else tuple(zeros)
 
     def _run(self, X: ArrayLike, lengths: ArrayLike | None) -> NDArray[Any]:
         """Activated outputs: of the last valid step, or of all."""
         learnt = self._learnt()
-        least = 0 if learnt.per_step_ else 1
-        x, steps = as_inputs(X, lengths, self.input_dim, as_dtype(self.dtype), least)
+        least = 0 if self.per_step_ else 1
+        x, steps = as_inputs(X, lengths, learnt.input_dim, learnt.numpy_dtype, least)
         parts = []
         for first in range(0, max(len(x), 1), EVALUATION_ROWS):
             rows = slice(first, first + EVALUATION_ROWS)
-            y, _ = learnt.model_(x[rows], lengths=steps[rows])
+            y, _ = self.model_(x[rows], lengths=steps[rows])
             parts.append(y if self.per_step_ else y[np.arange(len(y)), steps[rows] - 1])
         return np.concatenate(parts)
 
@@ -306,9 +314,8 @@ class SequenceModel(Estimator):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a .safetensors file, which ``rn.load`` and the C library read too."""
-        learnt = self._learnt()
-        parameters = self.get_params() | {"dtype": as_dtype(self.dtype).name}
-        saving.write(path, learnt.spec_, type(self).__name__, parameters, learnt.per_step_)
+        parameters = self._learnt().as_dict()
+        saving.write(path, self.spec_, type(self).__name__, parameters, self.per_step_)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -317,13 +324,13 @@ class SequenceModel(Estimator):
         spec, parameters, per_step = saving.read(path, cls.__name__)
         try:
             model = cls(**parameters)
-            trained = model._layers(as_dtype(model.dtype))
-            expected = with_activation(trained, model._head().activation)
+            checked = model._parameters()
+            expected = with_activation(checked.layers(cls._kind), checked.head.activation)
         except (TypeError, ValueError) as error:
             raise FormatError(f"{os.fspath(path)}: wrong parameters: {error}") from error
         if to_metadata(spec) != to_metadata(expected):
             raise FormatError(f"{os.fspath(path)}: its layers are not those of its parameters")
-        model._set(spec, per_step)
+        model._set(spec, per_step, checked)
         return model
 
     # What was learnt
@@ -331,30 +338,26 @@ class SequenceModel(Estimator):
     def _classifies(self) -> bool:
         return self.output == "softmax"
 
-    def _head(self) -> Output:
-        return make_output(self.output, self.output_dim)
+    def _parameters(self) -> Parameters:
+        """What the next ``fit`` is to use."""
+        return Parameters.of(self.get_params())
 
-    def _layers(self, dtype: np.dtype[Any]) -> ModelSpec:
-        return build(
-            self._kind, self.cell, self.input_dim, self.hidden_units, self.output_dim,
-            self.num_layers, dtype,
-        )  # fmt: skip
-
-    def _take(self, spec: ModelSpec, per_step: bool) -> None:
-        self._set(with_activation(spec, self._head().activation), per_step)
-
-    def _set(self, spec: ModelSpec, per_step: bool) -> None:
+    def _set(self, spec: ModelSpec, per_step: bool, parameters: Parameters) -> None:
+        self._fitted = parameters
         self.spec_ = spec
-        self.model_ = Model(spec, batch_first=True, dtype=as_dtype(self.dtype))
+        self.model_ = Model(spec, batch_first=True, dtype=parameters.dtype)
         self.per_step_ = per_step
-        self.n_features_in_ = self.input_dim
-        if self.output == "softmax":
-            self.classes_ = np.arange(self.output_dim)
+        self.n_features_in_ = parameters.input_dim
+        if parameters.output == "softmax":
+            self.classes_ = np.arange(parameters.output_dim)
+        else:
+            vars(self).pop("classes_", None)  # of an earlier fit
 
-    def _learnt(self) -> Self:
-        if not hasattr(self, "model_"):
+    def _learnt(self) -> Parameters:
+        """Those with which it was fitted, whatever ``set_params`` has changed since."""
+        if self._fitted is None:
             raise NotFittedError(f"{type(self).__name__}: not trained yet; call fit or load first")
-        return self
+        return self._fitted
 
 
 class RNNModel(SequenceModel):
@@ -378,8 +381,3 @@ class LSTMModel(SequenceModel):
 
 def _digest(data: Sequences) -> str:
     return checkpoints.digest(data.x, data.lengths, data.y)
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise OptionError(f"{name}: expected an integer of at least 1, got {value!r}")

@@ -126,7 +126,11 @@ def as_sequences(
     output: Output,
     dtype: np.dtype[Any],
 ) -> Sequences:
-    """X and y checked against each other and against what the model gives."""
+    """X and y checked against each other and against what the model gives.
+
+    Also that both are finite where they count: a NaN would come back as a loss that says nothing
+    of where it is from. What is padding may be anything.
+    """
     targets = np.asarray(y)
     per_step = output.is_per_step(targets)
     inputs, steps = as_inputs(x, lengths, features, dtype, 0 if per_step else 1)
@@ -136,4 +140,18 @@ def as_sequences(
     leading = inputs.shape[: 2 if per_step else 1]
     if sequences.y.shape[: len(leading)] != leading:
         raise ShapeError(f"y: expected it to begin with shape {leading}, got {targets.shape}")
+    counts = np.arange(inputs.shape[1]) < steps[:, None]
+    _expect_finite("X", inputs, counts)
+    _expect_finite("y", sequences.y, counts if per_step else np.ones(len(inputs), np.bool_))
     return sequences
+
+
+def _expect_finite(name: str, array: NDArray[Any], counts: NDArray[np.bool_]) -> None:
+    """``counts`` over the leading axes of the array."""
+    wrong = ~np.isfinite(array)
+    wrong &= counts.reshape(counts.shape + (1,) * (array.ndim - counts.ndim))
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        raise ShapeError(
+            f"{name}{list(place)}: expected a finite {array.dtype} number, got {array[place]}"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from .checks import above_zero
 
 
 def clip_grad_norm(gradients: Mapping[str, NDArray[Any]], max_norm: float) -> float:
@@ -19,8 +19,7 @@ def clip_grad_norm(gradients: Mapping[str, NDArray[Any]], max_norm: float) -> fl
     ||g|| is the Euclidean norm over all arrays, summed in float64; it is returned, as it was
     before. Where it is not finite nothing is changed: such a step is for the caller to skip.
     """
-    if not max_norm > 0:
-        raise OptionError(f"max_norm: expected more than 0, got {max_norm!r}")
+    max_norm = above_zero("max_norm", max_norm)
     norm = grad_norm(gradients)
     if np.isfinite(norm) and norm > max_norm:
         for gradient in gradients.values():

@@ -6,14 +6,17 @@ number of inputs; of an Embedding normal with a standard deviation of 1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
 from ..spec import Embedding, Recurrent
+from .checks import finite, whole
 from .optimizers import Trainable
+
+_RECURRENT: Final = ("weight_hh", "weight_gh", "weight_ch")
 
 
 def initialize(
@@ -24,25 +27,26 @@ def initialize(
     Parameters
     ----------
     seed
-        Of ``numpy.random.default_rng``.
+        Of ``numpy.random.default_rng``; an integer of at least 0.
     recurrent
-        ``"uniform"``, or ``"orthogonal"``: each gate's block of ``weight_hh`` a random orthogonal
-        matrix (Saxe et al. 2014), which neither shrinks nor stretches a state.
+        ``"uniform"``, or ``"orthogonal"``: each gate's block of ``weight_hh``, and in the cells
+        whose gates recur on gates of ``weight_gh`` and ``weight_ch``, a random orthogonal matrix
+        (Saxe et al. 2014), which neither shrinks nor stretches a state.
     forget_bias
         What the forget gates of an LSTM's layers begin with, in place of something near 0, so
         that the cell remembers before it has learnt to (Gers et al. 2000; Jozefowicz et al. 2015
         recommend 1).
 
-    Raises ``OptionError`` for an unknown ``recurrent``, and for a ``forget_bias`` where no LSTM has
-    a bias.
+    Raises ``OptionError`` for an unknown ``recurrent``, for a ``seed`` or a ``forget_bias`` that is
+    no such number, and for a ``forget_bias`` where no LSTM has a bias.
     """
     if recurrent not in ("uniform", "orthogonal"):
         raise OptionError(f"recurrent: expected one of uniform, orthogonal; got {recurrent!r}")
-    if forget_bias is not None and not any(
-        layer.cell == "lstm" and layer.bias for layer in net.spec.recurrents
-    ):
-        raise OptionError("forget_bias: expected None, as no layer is an LSTM with biases")
-    rng = np.random.default_rng(seed)
+    if forget_bias is not None:
+        forget_bias = finite("forget_bias", forget_bias)
+        if not any(layer.cell == "lstm" and layer.bias for layer in net.spec.recurrents):
+            raise OptionError("forget_bias: expected None, as no layer is an LSTM with biases")
+    rng = np.random.default_rng(whole("seed", seed, 0))
     for index, layer in enumerate(net.spec.layers):
         arrays = {name: net.weights[f"{index}.{name}"] for name in layer.arrays}
         if isinstance(layer, Embedding):
@@ -54,7 +58,7 @@ def initialize(
         if not isinstance(layer, Recurrent):
             continue
         for name, array in arrays.items():
-            if recurrent == "orthogonal" and name.startswith("weight_hh"):
+            if recurrent == "orthogonal" and name.startswith(_RECURRENT):
                 _orthogonal_blocks(array, layer.hidden_size, rng)
             if layer.cell == "lstm" and forget_bias is not None and name.startswith("bias"):
                 # The gate has the sum of both biases, where there are two.

@@ -80,8 +80,9 @@ def binary_cross_entropy(
     """
     a, counts = _output("logits", logits, lengths, mask)
     t = _like("targets", targets, a)[counts]
-    if ((t < 0) | (t > 1)).any():
-        raise ShapeError(f"targets: expected 0 to 1, got {t[(t < 0) | (t > 1)][0]}")
+    wrong = ~((t >= 0) & (t <= 1))  # NaN too
+    if wrong.any():
+        raise ShapeError(f"targets: expected 0 to 1, got {t[wrong][0]}")
     chosen = a[counts]
     e = np.exp(-np.abs(chosen))
     loss = np.sum(np.maximum(chosen, 0.0) - chosen * t + np.log1p(e))

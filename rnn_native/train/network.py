@@ -46,6 +46,7 @@ class Network:
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
         self._layers = spec.layers
+        self._is_stacked = any(layer.num_layers > 1 for layer in spec.recurrents)
         weights: dict[str, NDArray[Any]] = {}
         for index, layer in enumerate(spec.layers):
             for name, array in layer.arrays.items():
@@ -136,7 +137,8 @@ class Network:
         ShapeError, DTypeError
             An argument has the wrong shape, a value out of range or a type that makes no sense.
         OptionError
-            ``dropout`` is not in its range, or greater than 0 without a seed.
+            ``dropout`` is not in its range, or greater than 0 without a seed or where no Recurrent
+            has more than one layer, between which it would act.
         """
         return self._forward(x, state, lengths, dropout, seed, False, "")
 
@@ -151,6 +153,8 @@ class Network:
         prefix: str,
     ) -> tuple[NDArray[Any], State, Tape]:
         rate, seed = _dropout(dropout, seed)
+        if rate > 0 and not self._is_stacked:
+            raise OptionError("dropout: expected 0 with one layer: it acts between layers")
         if batch_first and np.ndim(x) > 1:
             x = np.swapaxes(np.asarray(x), 0, 1)
         arrays = None if state is None else flatten(self._state_counts, state)

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OptionError, ShapeError
 from ..spec import ModelSpec
+from .checks import fraction, not_negative, positive
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -43,7 +44,7 @@ class Optimizer:
 
     def __init__(self, net: Trainable, learning_rate: float) -> None:
         self._net = net
-        self.learning_rate = _positive("learning_rate", learning_rate)
+        self.learning_rate = positive("learning_rate", learning_rate)
         self.steps = 0
         self._state: dict[str, dict[str, NDArray[Any]]] = {
             moment: {name: np.zeros_like(w) for name, w in net.weights.items()}
@@ -121,7 +122,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
     ) -> None:
         super().__init__(net, learning_rate)
-        self._momentum = _fraction("momentum", momentum)
+        self._momentum = fraction("momentum", momentum)
         if nesterov and not momentum:
             raise OptionError("nesterov: expected a momentum above 0 with it, got 0")
         self._nesterov = bool(nesterov)
@@ -159,13 +160,11 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(net, learning_rate)
-        if len(betas) != 2:
+        if np.shape(betas) != (2,):
             raise OptionError(f"betas: expected two numbers, got {betas!r}")
-        self._betas = (_fraction("betas[0]", betas[0]), _fraction("betas[1]", betas[1]))
-        self._epsilon = _positive("epsilon", epsilon)
-        if not weight_decay >= 0:
-            raise OptionError(f"weight_decay: expected at least 0, got {weight_decay!r}")
-        self._weight_decay = float(weight_decay)
+        self._betas = (fraction("betas[0]", betas[0]), fraction("betas[1]", betas[1]))
+        self._epsilon = positive("epsilon", epsilon)
+        self._weight_decay = not_negative("weight_decay", weight_decay)
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -187,15 +186,3 @@ class Adam(Optimizer):
 
 
 OPTIMIZERS: Final[Mapping[str, type[Optimizer]]] = {"sgd": SGD, "adam": Adam}
-
-
-def _positive(name: str, value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise OptionError(f"{name}: expected a finite number above 0, got {value!r}")
-    return float(value)
-
-
-def _fraction(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise OptionError(f"{name}: expected at least 0 and less than 1, got {value!r}")
-    return float(value)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from math import cos, pi
 
 from ..errors import OptionError
+from .checks import finite, whole
 
 Schedule = Callable[[int], float]
 
@@ -23,8 +24,8 @@ def constant() -> Schedule:
 
 def step_decay(every: int, factor: float = 0.1) -> Schedule:
     """factor^(update // every): a step down at each multiple of ``every``."""
-    _at_least_one("every", every)
-    if not 0 < factor <= 1:
+    every = whole("every", every, 1)
+    if not 0 < finite("factor", factor) <= 1:
         raise OptionError(f"factor: expected more than 0 and at most 1, got {factor!r}")
     return lambda update: float(factor) ** (update // every)
 
@@ -34,19 +35,14 @@ def cosine(total: int, floor: float = 0.0) -> Schedule:
 
     Loshchilov and Hutter (2017), equation 5, without restarts.
     """
-    _at_least_one("total", total)
-    if not 0 <= floor <= 1:
+    total = whole("total", total, 1)
+    if not 0 <= finite("floor", floor) <= 1:
         raise OptionError(f"floor: expected 0 to 1, got {floor!r}")
     return lambda update: floor + (1 - floor) * (1 + cos(pi * min(update / total, 1.0))) / 2
 
 
 def warm_up(updates: int, then: Schedule | None = None) -> Schedule:
     """Rises in a line, (update + 1) / updates, and goes on with ``then`` from its start."""
-    _at_least_one("updates", updates)
+    updates = whole("updates", updates, 1)
     after = constant() if then is None else then
     return lambda update: (update + 1) / updates if update < updates else after(update - updates)
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise OptionError(f"{name}: expected at least 1, got {value!r}")

@@ -255,13 +255,27 @@ def test_a_finished_run_is_not_made_again(made: Path, monkeypatch: pytest.Monkey
         raise AssertionError("it was made again")
 
     for contender in CONTENDERS:
-        record = run(task, contender, 0, made / "runs", refuse, 1)
+        record = run(task, contender, 0, made / "runs", refuse, 1, "tiny")
         assert record["settings"]["cell"] == contender.name
     with pytest.raises(AssertionError, match="made again"):
-        run(task, CONTENDERS[0], 1, made / "runs", refuse, 1)
+        run(task, CONTENDERS[0], 1, made / "runs", refuse, 1, "tiny")
     choice = study.Choice("tiny", ["adding", "copying"], [0, 3])
     tables.write_csv(study.compare(choice, made, lambda _: None), made)
     assert (made / "comparison.csv").read_bytes() == before
+
+
+def test_a_run_of_other_settings_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (task,) = adding.tasks("tiny")
+
+    def refuse(_: Task) -> Any:
+        raise AssertionError("it was made again")
+
+    for threads, scale, isa in ((2, "tiny", None), (1, "quick", None), (1, "tiny", "another")):
+        with monkeypatch.context() as patch:
+            if isa is not None:
+                patch.setattr("rnn_native._core.isa", lambda isa=isa: isa)
+            with pytest.raises(AssertionError, match="made again"):
+                run(task, CONTENDERS[0], 0, made / "runs", refuse, threads, scale)
 
 
 def test_what_is_not_installed_is_skipped_by_name(
@@ -281,9 +295,10 @@ def test_what_is_not_installed_is_skipped_by_name(
 def test_a_run_that_diverges_is_a_row(tmp_path: Path) -> None:
     (task,) = adding.tasks("tiny")
     splits = task.load(tmp_path)
-    nothing = np.full_like(splits.train.x, np.nan)
-    broken = splits._replace(train=splits.train._replace(x=nothing))
-    record = run(task, CONTENDERS[1], 0, tmp_path, lambda _: broken, 1)
+    huge = np.full(splits.train.y.shape, 1e300)  # whose squares float64 does not hold
+    broken = splits._replace(train=splits.train._replace(y=huge))
+    with np.errstate(over="ignore"):
+        record = run(task, CONTENDERS[1], 0, tmp_path, lambda _: broken, 1, "tiny")
     assert "update 0" in record["failure"]
 
 

@@ -153,6 +153,8 @@ def test_extreme_logits_neither_overflow_nor_lose_the_gradient() -> None:
         (cross_entropy, np.ones((2, 3)), [0, 1], {"mask": [1, 0]}, rn.DTypeError, "mask"),
         (cross_entropy, np.ones((2, 3)), [0, 1], {"mask": [True]}, rn.ShapeError, "mask"),
         (binary_cross_entropy, np.ones((2, 1)), [[0], [2]], {}, rn.ShapeError, "expected 0 to 1"),
+        (binary_cross_entropy, np.ones((2, 1)), [[0], [np.nan]], {}, rn.ShapeError,
+         "expected 0 to 1, got nan"),
         (binary_cross_entropy, np.ones((2, 1)), [[0], [1j]], {}, rn.DTypeError, "targets"),
         (mean_squared_error, np.ones((2, 1)), [0, 1], {}, rn.ShapeError, "targets"),
     ],

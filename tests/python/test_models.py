@@ -323,9 +323,6 @@ def test_what_diverges_says_so() -> None:
         model.fit(
             x, np.eye(3)[y], epochs=50, optimizer="sgd", learning_rate=1e30, max_norm=None
         )  # fmt: skip
-    x[3, 2, 1] = np.nan
-    with pytest.raises(rn.DivergenceError, match="update 0"):
-        GRUModel(INPUT, 4, 3).fit(x, y)
     with pytest.raises(rn.NotFittedError):
         model.predict(x)
 
@@ -354,7 +351,7 @@ REFUSED: dict[str, tuple[Fit, type[Exception], str]] = {
     "dtype": (lambda: GRUModel(3, dtype="int8").fit(X, Y), rn.OptionError, "dtype"),
     "dropout": (lambda: GRUModel(3, num_layers=2, dropout=1).fit(X, Y), rn.OptionError, "dropout"),
     "one layer": (lambda: GRUModel(3, dropout=0.5).fit(X, Y), rn.OptionError, "between layers"),
-    "units": (lambda: GRUModel(3, 0).fit(X, Y), rn.OptionError, "hidden_size"),
+    "units": (lambda: GRUModel(3, 0).fit(X, Y), rn.OptionError, "hidden_units"),
     "epochs": (lambda: GRUModel(3).fit(X, Y, epochs=0), rn.OptionError, "epochs"),
     "batch_size": (lambda: GRUModel(3).fit(X, Y, batch_size=2.0), rn.OptionError, "batch_size"),
     "optimizer": (lambda: GRUModel(3).fit(X, Y, optimizer="best"), rn.OptionError, "adam, sgd"),

@@ -134,9 +134,23 @@ def test_wrong_optimizer_arguments_are_named() -> None:
         (lambda: Adam(net, betas=(0.9, 1.0)), r"betas\[1\]"),
         (lambda: Adam(net, epsilon=0), "epsilon"),
         (lambda: Adam(net, weight_decay=-1), "weight_decay"),
+        (lambda: Adam(net, weight_decay="a"), "weight_decay"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=0.9), "betas: expected two"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=(0.9,)), "betas: expected two"),  # type: ignore[arg-type]
+        (lambda: Adam(net, betas=("a", 0.9)), r"betas\[0\]"),  # type: ignore[arg-type]
+        (lambda: Adam(net, "a"), "learning_rate"),  # type: ignore[arg-type]
+        (lambda: SGD(net, None), "learning_rate"),  # type: ignore[arg-type]
+        (lambda: SGD(net, momentum="a"), "momentum"),  # type: ignore[arg-type]
+        (lambda: initialize(net, -1), "seed"),
+        (lambda: initialize(net, 0.5), "seed"),  # type: ignore[arg-type]
+        (lambda: initialize(net, 0, forget_bias=math.nan), "forget_bias"),
+        (lambda: clip_grad_norm({}, "a"), "max_norm"),  # type: ignore[arg-type]
+        (lambda: step_decay("a"), "every"),  # type: ignore[arg-type]
+        (lambda: step_decay(2, "a"), "factor"),  # type: ignore[arg-type]
     ):
         with pytest.raises(rn.OptionError, match=text):
             make()
+    assert Adam(net, np.float32(0.5), betas=[np.float64(0.5), 0.5]).learning_rate == 0.5
     optimizer: Optimizer = Adam(net)
     before = {key: w.copy() for key, w in net.weights.items()}
     missing = gradients(net, 0)
@@ -206,6 +220,21 @@ def test_initial_weights() -> None:
         initialize(gru, 0, forget_bias=1.0)
     with pytest.raises(rn.OptionError, match="recurrent"):
         initialize(gru, 0, recurrent="zeros")
+
+
+@pytest.mark.parametrize("make", [rn.GRU, rn.LSTM])
+def test_every_recurrent_matrix_begins_orthogonal_gate_by_gate(make: Any) -> None:
+    """Where gates recur on gates too, in every layer."""
+    net = Network(rn.ModelSpec((make(3, 4, 2, gate_recurrent=True).spec,)), "float64")
+    initialize(net, 0, recurrent="orthogonal")
+    recurrent = {name: w for name, w in net.weights.items() if w.ndim == 2 and "_ih_" not in name}
+    blocks = sum(len(w) // 4 for w in recurrent.values())
+    # Of each layer: the GRU's reset and update and its candidate; the LSTM's 4 + 4.
+    assert blocks == 2 * (3 if make is rn.GRU else 8)
+    for w in recurrent.values():
+        for block in np.split(w, len(w) // 4):
+            # 4 x 4 products of unit vectors: a few roundings of 2^-53.
+            np.testing.assert_allclose(block.T @ block, np.eye(4), rtol=0, atol=1e-14)
 
 
 def test_an_embedding_begins_standard_normal() -> None:

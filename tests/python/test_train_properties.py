@@ -161,13 +161,20 @@ def test_no_dstate_is_zero() -> None:
 def test_dropout_lies_between_the_layers_only() -> None:
     rng = np.random.default_rng(8)
     x = random_input(make_spec(rng, "gru", 3, 5), 6, 4, rng)
-    for layers, differs in ((1, False), (2, True)):
-        spec = ModelSpec((
-            make_recurrent(rng, "gru", 3, 5, num_layers=layers), make_recurrent(rng, "rnn", 5, 2)
-        ))  # fmt: skip
-        net = rn.train.Network(spec)
-        plain, dropped = net.forward(x)[0], net.forward(x, dropout=0.5, seed=1)[0]
-        assert (plain != dropped).any() == differs
+    single = make_recurrent(rng, "gru", 3, 5), make_recurrent(rng, "rnn", 5, 2)
+    with pytest.raises(rn.OptionError, match="dropout: expected 0 with one layer"):
+        rn.train.Network(ModelSpec(single)).forward(x, dropout=0.5, seed=1)
+
+    stack = make_recurrent(rng, "gru", 3, 3, num_layers=2)
+    net = rn.train.Network(ModelSpec((stack, *single)))
+    plain, dropped = net.forward(x)[0], net.forward(x, dropout=0.5, seed=1)[0]
+    assert (plain != dropped).any()
+    # Its second layer no longer looks at the first: nothing behind it may see a dropout.
+    net.weights["0.weight_ih_l1"][...] = 0
+    net.update()
+    plain, dropped = net.forward(x)[0], net.forward(x, dropout=0.5, seed=1)[0]
+    assert plain.any()
+    assert np.array_equal(plain, dropped)
 
 
 def test_dropout_scales_what_it_keeps() -> None:

@@ -69,7 +69,7 @@ class Model:
         Who multiplies matrices: ``"packed"``, this library's own kernels, with which a row's
         result has the same bits in any batch, with any number of threads and however the
         sequence is cut; ``"blas"``, the BLAS that this process already has (SciPy's or NumPy's);
-        or ``"auto"``, whichever of the two was measured faster for the weights' shapes.
+        or ``"auto"``, which is ``"packed"``: faster wherever it was measured.
     num_threads
         How many threads a call may use, over the rows of the batch; None: what
         :func:`get_num_threads` tells at the time of the call.

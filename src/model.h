@@ -79,6 +79,17 @@ static inline bool rnnat_op_in_place(const rnnat_op *op, int32_t index)
     return index > 0 && op->ops->in_place;
 }
 
+/* Multiplications of one row and step of an operation, all its directions. */
+static inline double rnnat_op_work(const rnnat_op *op)
+{
+    double work = (double)op->input * op->skip_size;
+    if (op->kind == RNNAT_LAYER_LINEAR) work += (double)op->input * op->output;
+    for (int32_t d = 0; d < op->num_directions; ++d)
+        work += op->hidden *
+                ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
+    return work;
+}
+
 /* True where operation `op` can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_op_is_causal(const rnnat_op *op)
 {

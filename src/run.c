@@ -46,14 +46,7 @@ static product recurrent_product(const rnnat_model *model)
 static double all_work(const rnnat_model *model)
 {
     double work = 0;
-    for (int32_t i = 0; i < model->num_ops; ++i) {
-        const rnnat_op *const op = &model->ops[i];
-        if (op->kind == RNNAT_LAYER_LINEAR) work += (double)op->input * op->output;
-        work += (double)op->input * op->skip_size;
-        for (int32_t d = 0; d < op->num_directions; ++d)
-            work += op->hidden *
-                    ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
-    }
+    for (int32_t i = 0; i < model->num_ops; ++i) work += rnnat_op_work(&model->ops[i]);
     return work;
 }
 

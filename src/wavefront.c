@@ -4,23 +4,11 @@
  */
 #include "wavefront.h"
 
-/* Multiplications of one row and step. */
-static double work_of(const rnnat_op *op)
-{
-    switch (op->kind) {
-    case RNNAT_LAYER_EMBEDDING: return 0;
-    case RNNAT_LAYER_LINEAR: return (double)op->input * op->output;
-    case RNNAT_LAYER_RECURRENT: break;
-    }
-    return op->hidden *
-           ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
-}
-
-/* Of the operations begin .. end - 1. */
+/* Multiplications of one row and step, of the operations begin .. end - 1. */
 static double work_between(const rnnat_model *model, int32_t begin, int32_t end)
 {
     double work = 0;
-    for (int32_t i = begin; i < end; ++i) work += work_of(&model->ops[i]);
+    for (int32_t i = begin; i < end; ++i) work += rnnat_op_work(&model->ops[i]);
     return work;
 }
 
@@ -28,7 +16,7 @@ static double work_between(const rnnat_model *model, int32_t begin, int32_t end)
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 {
     const double all = work_between(model, 0, model->num_ops);
-    const double middle = work_between(model, 0, index) + work_of(&model->ops[index]) / 2;
+    const double middle = work_between(model, 0, index) + rnnat_op_work(&model->ops[index]) / 2;
     const int32_t stage = all > 0 ? (int32_t)(middle / all * stages) : 0;
     return stage < stages ? stage : stages - 1;
 }

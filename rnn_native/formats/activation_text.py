@@ -1,20 +1,17 @@
 """Numbers and activations in a layer's line, such as ``hard_sigmoid:0x1.99999ap-3:0x1p-1,tanh``.
 
-A number is written as C's ``%a`` and ``float.hex`` do it, without trailing zeros: every double has
+A number is written as ``float.hex`` and C's ``%a`` do it, without trailing zeros: every double has
 exactly one such text, and reading it needs neither a decimal conversion nor a locale.
 docs/file-format.md says the same to those who write a reader.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
+from math import isfinite
 
 from ..activations import CONSTANTS, Activation
 from ..errors import FormatError
-
-_NUMBER: Final = re.compile(r"-?0x[01](\.[0-9a-f]{1,13})?p[+-]?[0-9]{1,4}")
 
 
 def number_text(value: float) -> str:
@@ -24,12 +21,13 @@ def number_text(value: float) -> str:
 
 
 def read_number(where: str, text: str) -> float:
-    """What ``number_text`` made."""
+    """What ``number_text`` made, but for -0."""
     try:
-        if _NUMBER.fullmatch(text):
-            return float.fromhex(text)
-    except OverflowError:
-        pass
+        value = float.fromhex(text) + 0.0
+    except (ValueError, OverflowError):
+        value = float("nan")
+    if isfinite(value) and number_text(value) == text:
+        return value
     raise FormatError(f"{where}: expected a finite number like 0x1.8p+1, got {text!r}")
 
 

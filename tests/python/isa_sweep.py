@@ -18,7 +18,7 @@ import gradients
 import numpy as np
 import strategies
 from agreement import DTYPES, assert_same_bits, assert_same_state, check, map_state, matmuls
-from strategies import VARIANTS
+from strategies import TRAINED_VARIANTS, VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import ACTIVATIONS, ModelSpec
@@ -77,7 +77,7 @@ def rows_alone(rng: np.random.Generator, dtype: str) -> None:
 
 def training(rng: np.random.Generator, dtype: str) -> None:
     """Gradients along one direction through all weights, states and inputs; see gradients.py."""
-    for k, (cell, options) in enumerate(VARIANTS):
+    for k, (cell, options) in enumerate(TRAINED_VARIANTS):
         for j, hidden in enumerate(SIZES):
             if options.get("proj_size", 0) >= hidden:
                 continue

@@ -117,10 +117,11 @@ def of_all_directions(
 
     ``activations`` are those of one direction, which all then have, or of all.
     """
-    given = tuple(activations) if isinstance(activations, Sequence) else (activations,)
-    for activation in given:
-        if not isinstance(activation, Activation):
-            raise OptionError(f"Recurrent activations: expected Activations, got {activation!r}")
+    given = tuple(activations) if isinstance(activations, (tuple, list)) else ()
+    if not given or not all(isinstance(one, Activation) for one in given):
+        raise OptionError(
+            f"Recurrent activations: expected a tuple of Activations, got {activations!r}"
+        )
     count = len(STANDARD[cell])
     if len(given) not in (count, count * directions):
         raise OptionError(

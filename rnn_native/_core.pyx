@@ -20,6 +20,8 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .masking import refuse_masked
+from .states import flatten
 
 cnp.import_array()
 
@@ -71,6 +73,17 @@ cdef int check(rnnat_status status, str what) except -1:
 
 # ---- arguments -> arrays the core can read ----
 
+cdef inline bint is_plain(object x, int typenum, int ndim):
+    """Whether x is an array of that type and rank that the core reads as it is, dense or not: what
+    most callers give, found without a call into NumPy."""
+    return (
+        type(x) is cnp.ndarray
+        and cnp.PyArray_TYPE(x) == typenum
+        and cnp.PyArray_NDIM(x) == ndim
+        and cnp.PyArray_ISCARRAY_RO(x)
+    )
+
+
 cdef cnp.ndarray as_array(str where, object x):
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{where}: expected a plain array, got a masked one; masks mean nothing here")
@@ -115,18 +128,28 @@ cdef cnp.ndarray as_indices(str where, object x):
 
 
 cdef cnp.ndarray as_lengths(object lengths, Py_ssize_t batch, Py_ssize_t time):
-    array = as_array("lengths", lengths)
+    cdef cnp.ndarray array = as_array("lengths", lengths)
+    cdef cnp.npy_intp size = batch
     if array.size == 0 and not isinstance(lengths, np.ndarray):
         array = array.astype(np.int32)
-    if array.dtype.kind not in "iu":
-        raise DTypeError(f"lengths: expected integers, got {array.dtype}")
-    if array.shape != (batch,):
-        raise ShapeError(f"lengths: expected shape ({batch},), got {array.shape}")
-    wrong = (array < 0) | (array > time)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ShapeError(f"lengths[{row}]: expected 0 to {time}, got {array[row]}")
-    return array.astype(np.int32)
+    cdef cnp.dtype dtype = array.dtype
+    if dtype.kind != c"i" and dtype.kind != c"u":
+        raise DTypeError(f"lengths: expected integers, got {dtype}")
+    if array.ndim != 1 or array.shape[0] != batch:
+        raise ShapeError(f"lengths: expected shape ({batch},), got {np.shape(array)}")
+    # An unsigned number that int64 cannot hold is negative there, and refused as well.
+    cdef cnp.ndarray wide = array
+    if dtype.type_num != cnp.NPY_INT64 or not cnp.PyArray_ISCARRAY_RO(array):
+        wide = array.astype(np.int64)
+    cdef cnp.ndarray narrow = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INT32, 0)
+    cdef const cnp.int64_t *given = <const cnp.int64_t *>cnp.PyArray_DATA(wide)
+    cdef int32_t *taken = <int32_t *>cnp.PyArray_DATA(narrow)
+    cdef Py_ssize_t row
+    for row in range(batch):
+        if not 0 <= given[row] <= time:
+            raise ShapeError(f"lengths[{row}]: expected 0 to {time}, got {array[row]}")
+        taken[row] = <int32_t>given[row]
+    return narrow
 
 
 cdef _raise_index(x, lengths, int32_t input_size, bint batch_first):
@@ -175,17 +198,20 @@ cdef class CoreModel:
     cdef rnnat_model *_model
     cdef rnnat_model_info _info
     cdef int _typenum
+    cdef int32_t _rows[MAX_STATES], _features[MAX_STATES]  # of each state array
+    cdef int32_t _counts[MAX_STATES], _num_layers  # state arrays of each recurrent layer
+    cdef tuple _groups  # the same for states.flatten
     cdef void *_scratch  # lent to one run at a time; others bring their own
     cdef size_t _scratch_size
-    cdef readonly tuple state_shapes  # (rows, features) of each state array
     cdef readonly object dtype
 
-    def __cinit__(self, data, int32_t dtype, int32_t matmul):
+    def __cinit__(self, data, int32_t dtype, int32_t matmul, tuple counts):
+        """``counts``: what ``states.state_counts`` tells of its layers."""
         cdef rnnat_model_options options
         cdef const unsigned char[::1] view = data
         cdef rnnat_status status
         cdef size_t size = view.shape[0]
-        cdef int32_t rows, features
+        cdef int32_t i
         options.struct_size = sizeof(options)
         options.dtype = dtype
         options.matmul = matmul
@@ -200,11 +226,14 @@ cdef class CoreModel:
             )
         self._typenum = cnp.NPY_FLOAT64 if dtype else cnp.NPY_FLOAT32
         self.dtype = np.dtype(np.float64 if dtype else np.float32)
-        shapes = []
         for i in range(self._info.num_states):
-            check(rnnat_model_state(self._model, i, &rows, &features), "model")
-            shapes.append((rows, features))
-        self.state_shapes = tuple(shapes)
+            check(
+                rnnat_model_state(self._model, i, &self._rows[i], &self._features[i]), "model"
+            )
+        self._groups = counts
+        self._num_layers = <int32_t>len(counts)
+        for i in range(self._num_layers):
+            self._counts[i] = counts[i]
 
     def __dealloc__(self):
         rnnat_model_free(self._model)
@@ -217,6 +246,7 @@ cdef class CoreModel:
             "takes_indices": bool(self._info.takes_indices),
             "input_size": self._info.input_size,
             "output_size": self._info.output_size,
+            "return_sequences": bool(self._info.return_sequences),
             "streamable": bool(self._info.streamable),
             "num_parameters": self._info.num_parameters,
             "memory": self._info.memory,
@@ -243,6 +273,9 @@ cdef class CoreModel:
         cdef bint indices = self._info.takes_indices
         if indices:
             array = as_indices("x", x)
+        elif is_plain(x, self._typenum, num_axes + 1):
+            array = x
+            num_axes += 1
         else:
             array = as_floats("x", x, self._typenum, False)
             num_axes += 1
@@ -253,46 +286,95 @@ cdef class CoreModel:
             raise ShapeError(f"x: expected shape {expected}, got {np.shape(x)}")
         return array
 
-    cdef list _states(self, states, Py_ssize_t batch):
-        if len(states) != self._info.num_states:
-            raise ShapeError(
-                f"state: expected {self._info.num_states} arrays, got {len(states)}"
-            )
-        arrays = []
-        for i, (given, (rows, features)) in enumerate(zip(states, self.state_shapes)):
+    cdef _arrays(self, object state):
+        """The arrays of a state in the core's order: a tuple or list; ``ShapeError`` where its
+        form is wrong. What has plainly the right form is not taken apart any further."""
+        cdef Py_ssize_t i
+        cdef list arrays = []
+        if self._num_layers == 1:
+            if self._counts[0] == 1 and type(state) is cnp.ndarray:
+                return (state,)
+            if self._counts[0] > 1 and type(state) is tuple and len(state) == self._counts[0]:
+                return state
+        elif type(state) is tuple and len(state) == self._num_layers:
+            for i in range(self._num_layers):
+                part = state[i]
+                if self._counts[i] == 1 and type(part) is cnp.ndarray:
+                    arrays.append(part)
+                elif (
+                    self._counts[i] > 1 and type(part) is tuple and len(part) == self._counts[i]
+                ):
+                    arrays.extend(part)
+                else:
+                    return flatten(self._groups, state)
+            return arrays
+        return flatten(self._groups, state)
+
+    cdef _grouped(self, list arrays):
+        """The inverse: a state as callers see it."""
+        cdef Py_ssize_t i, first = 0
+        if self._num_layers == 1:
+            return arrays[0] if self._counts[0] == 1 else tuple(arrays)
+        cdef list groups = []
+        for i in range(self._num_layers):
+            if self._counts[i] == 1:
+                groups.append(arrays[first])
+            else:
+                groups.append(tuple(arrays[first : first + self._counts[i]]))
+            first += self._counts[i]
+        return tuple(groups)
+
+    cdef cnp.ndarray _state(self, Py_ssize_t i, object given, Py_ssize_t batch):
+        """State array i as the core reads it."""
+        cdef cnp.ndarray array
+        if is_plain(given, self._typenum, 3):
+            array = given
+        else:
             array = as_floats(f"state array {i}", given, self._typenum, True)
-            expected = (rows, batch, features)
-            if np.shape(array) != expected:
-                raise ShapeError(
-                    f"state array {i}: expected shape {expected}, got {np.shape(array)}"
-                )
-            arrays.append(array)
-        return arrays
+        if (
+            array.ndim != 3
+            or array.shape[0] != self._rows[i]
+            or array.shape[1] != batch
+            or array.shape[2] != self._features[i]
+        ):
+            raise ShapeError(
+                f"state array {i}: expected shape {(self._rows[i], batch, self._features[i])}, "
+                f"got {np.shape(array)}"
+            )
+        return array
 
-    def run(self, x, states, lengths, bint batch_first, int32_t num_threads, trace=None):
-        """One call, one run of the core without the GIL: (y, [state arrays]).
+    cdef cnp.ndarray _empty_state(self, Py_ssize_t i, Py_ssize_t batch):
+        cdef cnp.npy_intp shape[3]
+        shape[0] = self._rows[i]
+        shape[1] = batch
+        shape[2] = self._features[i]
+        return cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
 
-        ``trace``: called with (time, batch), it returns the arrays into which each cell is shown,
-        as ``tracing.Layout`` makes them.
+    def run(self, x, state, lengths, bint batch_first, int32_t num_threads, trace=None):
+        """One call, one run of the core without the GIL: (y, state).
+
+        ``num_threads``: 0 for the default. ``trace``: called with (time, batch), it returns the
+        arrays into which each cell is shown, as ``tracing.Layout`` makes them.
         """
         cdef rnnat_run_args run
         cdef const void *state_in[MAX_STATES]
         cdef void *state_out[MAX_STATES]
-        cdef cnp.ndarray array, y, length_array = None
+        cdef cnp.ndarray array, y, result, length_array = None
         cdef rnnat_status status
         cdef cnp.npy_intp shape[3]
-        cdef int time_axis = 1 if batch_first else 0
+        cdef int time_axis = 1 if batch_first else 0, axes = 0
         cdef bint indices = self._info.takes_indices
+        cdef Py_ssize_t i
         array = self._input(x, "batch, time" if batch_first else "time, batch", 2)
         cdef Py_ssize_t time = array.shape[time_axis], batch = array.shape[1 - time_axis]
-        cdef Py_ssize_t item = array.itemsize
+        cdef Py_ssize_t item = array.itemsize, width = self._info.output_size
         if time > 2**31 - 1 or batch > 2**31 - 1:
             raise ShapeError(f"x: at most 2**31 - 1 steps and rows, got shape {np.shape(x)}")
         memset(&run, 0, sizeof(run))
         run.dtype = self._info.dtype
         run.time = <int32_t>time
         run.batch = <int32_t>batch
-        run.num_threads = num_threads or get_num_threads()
+        run.num_threads = num_threads
         if time * batch > 1 and array.strides[0] == 0 and array.strides[1] == 0:
             array = array.copy()  # two zero strides would mean a dense array to the core
         run.x_stride_time = array.strides[time_axis] // item
@@ -301,32 +383,35 @@ cdef class CoreModel:
             run.indices = <const int32_t *>cnp.PyArray_DATA(array)
         else:
             run.x = cnp.PyArray_DATA(array)
-        shape[time_axis] = time
-        shape[1 - time_axis] = batch
-        shape[2] = self._info.output_size
         if lengths is not None:
             length_array = as_lengths(lengths, batch, time)
             run.lengths = <const int32_t *>cnp.PyArray_DATA(length_array)
-        cdef list given = None if states is None else self._states(states, batch)
-        cdef list results = []
-        cdef int i
-        y = cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
-        run.y = cnp.PyArray_DATA(y)
-        run.y_stride_time = shape[2] if batch_first else batch * shape[2]
-        run.y_stride_batch = time * shape[2] if batch_first else shape[2]
-        for i in range(self._info.num_states):
-            rows, features = self.state_shapes[i]
-            shape[0] = rows
-            shape[1] = batch
-            shape[2] = features
-            result = cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
-            results.append(result)
-            state_out[i] = cnp.PyArray_DATA(result)
-            if given is not None:
-                state_in[i] = cnp.PyArray_DATA(given[i])
-        run.state_out = state_out
-        if given is not None:
+        cdef list given = []  # keeps alive what state_in points to
+        if state is not None:
+            arrays = self._arrays(state)
+            for i in range(self._info.num_states):
+                result = self._state(i, arrays[i], batch)
+                state_in[i] = cnp.PyArray_DATA(result)
+                given.append(result)
             run.state_in = state_in
+        if not self._info.return_sequences:
+            shape[0] = batch
+            axes = 1
+        else:
+            shape[time_axis] = time
+            shape[1 - time_axis] = batch
+            run.y_stride_time = width if batch_first else batch * width
+            axes = 2
+        run.y_stride_batch = time * width if batch_first and axes == 2 else width
+        shape[axes] = width
+        y = cnp.PyArray_EMPTY(axes + 1, shape, self._typenum, 0)
+        run.y = cnp.PyArray_DATA(y)
+        cdef list results = []
+        for i in range(self._info.num_states):
+            result = self._empty_state(i, batch)
+            state_out[i] = cnp.PyArray_DATA(result)
+            results.append(result)
+        run.state_out = state_out
         cdef bytearray cells
         if trace is not None:
             cells = trace_cells(trace(time, batch))
@@ -336,28 +421,25 @@ cdef class CoreModel:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index(x, lengths, self._info.input_size, batch_first)
             check(status, "run")
-        return y, results
+        return y, self._grouped(results)
 
     cdef rnnat_status _run(self, const rnnat_run_args *run) except *:
         """Runs in the model's own scratch, or in more where another thread has that or it is too
         small; the larger one is kept."""
-        cdef size_t need
         cdef rnnat_job job
         cdef rnnat_status status = rnnat_run_plan(self._model, run, &job)
-        if status == RNNAT_OK:
-            status = rnnat_run_need(self._model, &job, &need)
         if status != RNNAT_OK:
             return status
         cdef void *scratch = self._scratch
         cdef size_t size = self._scratch_size
         self._scratch = NULL
         self._scratch_size = 0
-        if size < need:
+        if size < job.need:
             PyMem_RawFree(scratch)
-            scratch = PyMem_RawMalloc(need)
-            size = need
+            scratch = PyMem_RawMalloc(job.need)
+            size = job.need
             if scratch == NULL:
-                raise MemoryError(f"run: {need} bytes of scratch")
+                raise MemoryError(f"run: {job.need} bytes of scratch")
         with nogil:
             status = rnnat_run_go(self._model, &job, scratch, size)
         if self._scratch_size < size:
@@ -381,10 +463,10 @@ cdef class Stream:
     cdef Py_ssize_t _batch
     cdef bint _busy
     cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
-    cdef object _pack, _unpack
+    cdef object _mask_value  # None, or what a step must not be all of
     cdef object __weakref__
 
-    def __cinit__(self, CoreModel model, batch, pack, unpack):
+    def __cinit__(self, CoreModel model, batch, mask_value):
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 0 <= batch < 2**31:
@@ -395,8 +477,7 @@ cdef class Stream:
             )
         self._model = model
         self._batch = batch
-        self._pack = pack
-        self._unpack = unpack
+        self._mask_value = mask_value
         check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
         self._y = np.zeros((batch, model._info.output_size), model.dtype)
 
@@ -418,7 +499,11 @@ cdef class Stream:
     def step(self, x):
         """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size].
 
-        The result is the stream's own buffer: valid until the next step, which overwrites it.
+        The result is the stream's own buffer: valid until the next step, which overwrites it. Of a
+        model that gives its last state alone it is what a call with all steps so far would give.
+
+        ``ShapeError`` for a step that is masked (the model's ``mask_value``): masked steps are
+        padding behind a row's end, and a stream has none.
         """
         cdef cnp.ndarray array
         cdef rnnat_status status
@@ -436,6 +521,8 @@ cdef class Stream:
             array = x
         else:
             array = self._convert(x)
+        if self._mask_value is not None:
+            refuse_masked(x, self._mask_value, bool(model._info.takes_indices))
         cdef const void *data = cnp.PyArray_DATA(array)
         cdef void *y = cnp.PyArray_DATA(self._y)
         self._enter()
@@ -479,21 +566,29 @@ cdef class Stream:
         """A copy of the recurrent state, in the form ``Model`` takes and returns. Assigning one
         continues from it."""
         cdef cnp.ndarray array
-        arrays = []
+        cdef Py_ssize_t i
+        cdef list arrays = []
         self._enter()
-        for i, (rows, features) in enumerate(self._model.state_shapes):
-            array = np.empty((rows, self._batch, features), self._model.dtype)
-            rnnat_stream_get_state(self._stream, i, cnp.PyArray_DATA(array))
+        for i in range(self._model._info.num_states):
+            array = self._model._empty_state(i, self._batch)
+            rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
             arrays.append(array)
         self._busy = False
-        return self._unpack(arrays)
+        return self._model._grouped(arrays)
 
     @state.setter
     def state(self, value):
-        arrays = self._model._states(self._pack(value), self._batch)
+        cdef Py_ssize_t i
+        given = self._model._arrays(value)
+        arrays = [
+            self._model._state(i, given[i], self._batch)
+            for i in range(self._model._info.num_states)
+        ]
         self._enter()
-        for i, array in enumerate(arrays):
-            rnnat_stream_set_state(self._stream, i, cnp.PyArray_DATA(array))
+        for i in range(len(arrays)):
+            rnnat_stream_set_state(
+                self._stream, <int32_t>i, cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
+            )
         self._busy = False
 
 

@@ -66,3 +66,13 @@ def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArra
         return none
     masked: NDArray[np.bool_] = array == mask_value
     return masked if takes_indices else np.all(masked, axis=-1)
+
+
+def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:
+    """``ShapeError`` where one row of a single step, x [batch, features] or [batch], is masked."""
+    masked = masked_steps(x, mask_value, takes_indices)
+    if masked.any():
+        raise ShapeError(
+            f"x: row {int(np.argmax(masked))} is masked (every feature is {mask_value:g}); masked "
+            "steps are padding behind a row's end, and a stream has none"
+        )

@@ -133,7 +133,8 @@ static rnnat_status need_of(const rnnat_model *model, const rnnat_run_args *args
 {
     rnnat_job job;
     const rnnat_status status = rnnat_run_plan(model, args, &job);
-    return status == RNNAT_OK ? rnnat_run_need(model, &job, need) : status;
+    if (status == RNNAT_OK) *need = job.need;
+    return status;
 }
 
 static rnnat_status run_with(const rnnat_model *model, const rnnat_run_args *args, void *scratch,
@@ -258,7 +259,7 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     const rnnat_float_mode mode = rnnat_float_enter();
     if (blas) rnnat_blas_enter();
     const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
-    rnnat_forward(lane, &alone, in, out, steps, NULL);
+    rnnat_forward(lane, &alone, lane->model->num_ops, in, out, steps, NULL);
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
     return RNNAT_OK;

@@ -45,106 +45,20 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .cells import ACTIVATIONS as ACTIVATIONS
 from .cells import DIRECTIONS as DIRECTIONS
 from .cells import GATES as GATES
 from .cells import NONLINEARITIES as NONLINEARITIES
-from .cells import SUFFIXES, one_of, recurrent_options, recurrent_shapes, state_names, trace_names
+from .cells import SUFFIXES, recurrent_options, recurrent_shapes, state_names, trace_names
 from .errors import DTypeError, ShapeError, UnsupportedError
+from .layers import Array as Array
+from .layers import Embedding as Embedding
+from .layers import Linear as Linear
+from .layers import Merge as Merge
+from .layers import as_weight, expect
 from .masking import as_mask_value
-from .merge import Merge as Merge
-
-Array = NDArray[np.floating[Any]]
-
-
-def as_weight(where: str, value: ArrayLike) -> Array:
-    """A read-only, C-contiguous, native-endian float32 or float64 array of ``value``.
-
-    float16 widens to float32; every other element type is refused with a ``DTypeError``
-    that names the array.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise DTypeError(f"{where}: expected float32 or float64 weights, got {array.dtype}")
-    dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
-    contiguous: Array = np.array(array, dtype=dtype, order="C")
-    contiguous.flags.writeable = False
-    return contiguous
-
-
-def _expect(where: str, array: Array, shape: tuple[int, ...]) -> Array:
-    if array.shape != shape:
-        raise ShapeError(f"{where}: expected shape {shape}, got {array.shape}")
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class Embedding:
-    """Looks up rows of ``weight`` [num_embeddings, embedding_dim]; its input is integers."""
-
-    weight: Array
-
-    def __post_init__(self) -> None:
-        weight = as_weight("Embedding weight", self.weight)
-        if weight.ndim != 2 or 0 in weight.shape:
-            raise ShapeError(
-                "Embedding weight: expected shape (num_embeddings, embedding_dim), "
-                f"both at least 1, got {weight.shape}"
-            )
-        object.__setattr__(self, "weight", weight)
-
-    @property
-    def num_embeddings(self) -> int:
-        return int(self.weight.shape[0])
-
-    @property
-    def output_size(self) -> int:
-        return int(self.weight.shape[1])
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {"weight": self.weight}
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """y = activation(x weight^T + bias); ``weight`` [out, in], ``bias`` [out] or None.
-
-    ``softmax`` and ``log_softmax`` run over the features of one step.
-    """
-
-    weight: Array
-    bias: Array | None = None
-    activation: str = "identity"
-
-    def __post_init__(self) -> None:
-        weight = as_weight("Linear weight", self.weight)
-        if weight.ndim != 2 or 0 in weight.shape:
-            raise ShapeError(
-                f"Linear weight: expected shape (out, in), both at least 1, got {weight.shape}"
-            )
-        object.__setattr__(self, "weight", weight)
-        if self.bias is not None:
-            bias = as_weight("Linear bias", self.bias)
-            object.__setattr__(self, "bias", _expect("Linear bias", bias, (weight.shape[0],)))
-        one_of("Linear activation", self.activation, ACTIVATIONS)
-
-    @property
-    def input_size(self) -> int:
-        return int(self.weight.shape[1])
-
-    @property
-    def output_size(self) -> int:
-        return int(self.weight.shape[0])
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {"weight": self.weight} if self.bias is None else {
-            "weight": self.weight, "bias": self.bias
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +155,7 @@ class Recurrent:
                 + f"; expected {', '.join(expected)}"
             )
         return {
-            name: _expect(name, as_weight(name, self.weights[name]), shape)
+            name: expect(name, as_weight(name, self.weights[name]), shape)
             for name, shape in expected.items()
         }
 

@@ -21,7 +21,7 @@ from agreement import DTYPES, assert_same_bits, assert_same_state, check, map_st
 from strategies import VARIANTS
 
 import rnn_native as rn
-from rnn_native.merge import MODES
+from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import ACTIVATIONS, Layer, Merge, ModelSpec
 
 SIZES = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 70)
@@ -69,7 +69,7 @@ def chains(rng: np.random.Generator, dtype: str) -> None:
             )
             layers: list[Layer] = [layer]
             if layer.output_size % 2 == 0:
-                layers.append(Merge(MODES[(j + k) % 3], layer.output_size // 2))
+                layers.append(Merge(MERGE_MODES[(j + k) % 3], layer.output_size // 2))
             layers.append(strategies.make_linear(rng, layers[-1].output_size, 3))
             spec = ModelSpec(tuple(layers))
             batch = 1 + (3 * j + k) % 9

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from numpy.typing import DTypeLike, NDArray
 
 from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
-from rnn_native.merge import MODES
+from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import (
     Embedding,
     Layer,
@@ -300,7 +300,7 @@ def specs(
     def merge() -> None:
         features = layers[-1].output_size
         if features % 2 == 0 and draw(st.booleans()):
-            layers.append(Merge(draw(st.sampled_from(MODES)), features // 2))
+            layers.append(Merge(draw(st.sampled_from(MERGE_MODES)), features // 2))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))

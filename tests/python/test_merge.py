@@ -10,10 +10,10 @@ import strategies
 from agreement import DTYPES, assert_same_bits, check
 
 import rnn_native as rn
-from rnn_native.merge import MODES
+from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import Embedding, Linear, Merge, ModelSpec
 
-modes = pytest.mark.parametrize("mode", MODES)
+modes = pytest.mark.parametrize("mode", MERGE_MODES)
 
 
 def merged(mode: str, a: Any, b: Any) -> Any:

@@ -51,7 +51,7 @@ _WORDS: Final = frozenset(
     {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity", "mode"}
 )
 _NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"(?=.{1,64}\Z)-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
 
 

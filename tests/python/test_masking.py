@@ -198,7 +198,9 @@ def test_a_file_keeps_it(tmp_path: Path, value: float) -> None:
     assert "rnn_native.mask_value" not in md.to_metadata(ModelSpec(spec.layers))
 
 
-@pytest.mark.parametrize("text", ["", "nan", "inf", "1_0", " 1", "0x1", "1.", "+1", "01", "1e999"])
+@pytest.mark.parametrize(
+    "text", ["", "nan", "inf", "1_0", " 1", "0x1", "1.", "+1", "01", "1e999", "1" * 65]
+)
 def test_another_text_in_a_file_is_refused(text: str) -> None:
     spec, _ = features(0.0)
     strings = {**md.to_metadata(spec), "rnn_native.mask_value": text}

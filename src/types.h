@@ -7,7 +7,8 @@
 typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,
     RNNAT_LAYER_RECURRENT,
-    RNNAT_LAYER_LINEAR
+    RNNAT_LAYER_LINEAR,
+    RNNAT_LAYER_MERGE
 } rnnat_layer_kind;
 
 typedef enum rnnat_cell_kind { RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM } rnnat_cell_kind;
@@ -54,5 +55,8 @@ typedef struct rnnat_functions {
     double clip;       /* bounds the input of each; 0: no bounds */
     bool input_forget; /* LSTM: f = 1 - i */
 } rnnat_functions;
+
+/* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
+typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
 
 #endif

@@ -77,7 +77,7 @@ static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnn
     kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
 }
 
-/* The rows of `in` and of `out` are as many; each thread of the team takes some steps of them. */
+/* Each thread of the team takes some of the steps. */
 static void run_merge(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
                       rnnat_view in, rnnat_view out, span when)
 {

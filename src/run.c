@@ -243,7 +243,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     const ptrdiff_t elem = model->kernels->elem;
     const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
     rnnat_view in = job->in, out = job->out;
-    in.base += first * in.row * x_elem;
+    if (job->x) in.base += first * in.row * x_elem; /* without steps there may be none */
     out.base += first * out.row * elem;
     if (leads) {
         lane->rows = share + (index < more);

@@ -115,3 +115,23 @@ cdef bytearray trace_cells(list cells):
         to[i].c = NULL if c is None else cnp.PyArray_DATA(c)
         to[i].o = NULL if o is None else cnp.PyArray_DATA(o)
     return memory
+
+
+# ---- and arrays for it to write ----
+
+cdef cnp.ndarray empty(int axes, cnp.npy_intp *shape, int typenum):
+    """An array. A large one begins at a cache line, where storing vectors as long as one is faster
+    (2 to 3 % of the time of an LSTM at batch 128)."""
+    cdef double size = 8.0 if typenum == cnp.NPY_FLOAT64 else 4.0
+    cdef int i
+    for i in range(axes):
+        size *= shape[i]
+    if not LARGE <= size < 2.0**62:
+        return cnp.PyArray_EMPTY(axes, shape, typenum, 0)
+    cdef cnp.npy_intp more = <cnp.npy_intp>size + CACHE_LINE
+    cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &more, cnp.NPY_UINT8, 0)
+    cdef char *start = <char *>cnp.PyArray_DATA(memory)
+    start += (CACHE_LINE - <size_t>start % CACHE_LINE) % CACHE_LINE
+    cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(axes, shape, typenum, start)
+    cnp.set_array_base(array, memory)
+    return array

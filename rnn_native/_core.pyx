@@ -27,6 +27,8 @@ cnp.import_array()
 
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
+    CACHE_LINE = 64
+    LARGE = 32768  # bytes of an output that is worth aligning
 
 # ---- status -> exception, one row a code ----
 
@@ -287,7 +289,7 @@ cdef class CoreModel:
             axes = 2
         run.y_stride_batch = time * width if batch_first and axes == 2 else width
         shape[axes] = width
-        y = cnp.PyArray_EMPTY(axes + 1, shape, self._typenum, 0)
+        y = empty(axes + 1, shape, self._typenum)
         run.y = cnp.PyArray_DATA(y)
         cdef list results = []
         for i in range(self._info.num_states):

@@ -47,11 +47,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .activations import STANDARD
 from .cells import ACTIVATIONS as ACTIVATIONS
 from .cells import DIRECTIONS as DIRECTIONS
 from .cells import GATES as GATES
 from .cells import NONLINEARITIES as NONLINEARITIES
 from .cells import SUFFIXES, recurrent_options, recurrent_shapes, state_names, trace_names
+from .cells import Activation as Activation
 from .errors import DTypeError, ShapeError, UnsupportedError
 from .layers import Array as Array
 from .layers import Embedding as Embedding
@@ -98,6 +100,21 @@ class Recurrent:
         0 for none.
     output_nonlinearity
         RNN with an output layer only: f, one of ``ACTIVATIONS``.
+    activations
+        In the place of the cell's own, in ONNX's order: RNN (f,); GRU (f, g), of both gates and
+        of the candidate; LSTM (f, g, h), of the gates i, f, o, of the candidate, and of c_t where
+        h_t is made of it. As many as that, or so many for each direction, the forward one's
+        first; None: tanh; sigmoid, tanh; sigmoid, tanh, tanh. Not beside ``nonlinearity``, and
+        not with ``gate_recurrent`` or an output layer.
+
+        Stored are those of all directions, or None where they are the standard ones; an RNN's
+        that are tanh, relu or sigmoid in all directions become its ``nonlinearity``.
+    clip
+        Above 0: the input of every activation, that of h as well, is clamped to [-clip, clip].
+        None for no bounds; not with ``gate_recurrent`` or an output layer.
+    input_forget
+        LSTM only: the forget gate is coupled to the input gate, f_t = 1 - i_t; the weights of f
+        are there, and have no effect. Not with ``gate_recurrent``.
     return_sequences
         Whether the outputs are those of all steps; False: only the top layer's h after each row's
         last valid step (in the reverse direction, after its step 0), of both directions side by
@@ -125,6 +142,9 @@ class Recurrent:
     gate_recurrent: bool = False
     output_layer: int = 0
     output_nonlinearity: str = "sigmoid"
+    activations: tuple[Activation, ...] | None = None
+    clip: float | None = None
+    input_forget: bool = False
     return_sequences: bool = True
 
     def __post_init__(self) -> None:
@@ -181,6 +201,19 @@ class Recurrent:
     def output_size(self) -> int:
         """Features of the outputs: of h, in all directions, or of the output layer."""
         return self.output_layer or self.state_size * self.num_directions
+
+    def activations_of(self, direction: int) -> tuple[Activation, ...]:
+        """f, g, h of one direction, 0 or 1, as far as the cell has them; of an RNN also where they
+        are its ``nonlinearity``."""
+        if self.activations is None:
+            return (Activation(self.nonlinearity),) if self.cell == "rnn" else STANDARD[self.cell]
+        count = len(STANDARD[self.cell])
+        return self.activations[direction * count : (direction + 1) * count]
+
+    @property
+    def is_standard(self) -> bool:
+        """Without ``activations``, ``clip`` and ``input_forget``."""
+        return self.activations is None and self.clip is None and not self.input_forget
 
     @property
     def state_names(self) -> tuple[str, ...]:

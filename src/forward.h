@@ -51,7 +51,7 @@ rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
 static inline void rnnat_step_point(rnnat_step *step, const rnnat_op *op,
                                     const rnnat_cell_state *state, int32_t now)
 {
-    step->backwards = now;
+    step->backwards = step->turns && now;
     step->h_prev = state->array[0][now];
     step->h_next = state->array[0][1 - now];
     for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {
@@ -74,8 +74,5 @@ void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin
  * one before it did, and what stays is each row's last h, or what was there before. */
 void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, rnnat_view x,
                    rnnat_view y, int32_t time, const int32_t *lengths);
-
-/* Writes that operation's h as it stands, all directions of it: one step. */
-void rnnat_forward_last(const rnnat_lane *lane, rnnat_view y);
 
 #endif

@@ -24,6 +24,7 @@ from typing import Any, Final
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from . import plain
+from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
 VERSION: Final = "1"
@@ -45,7 +46,14 @@ _VARIANT_KEYS: Final = {
     ("gru", "gate_recurrent"): ("gate_recurrent",),
     ("lstm", "gate_recurrent"): ("gate_recurrent",),
 }
-_ONLY: Final = {"gate_recurrent": "true", "return_sequences": "false"}  # else there is no such key
+# Besides, where they are used; activations in the place of an RNN's nonlinearity.
+_EXTRA_KEYS: Final = {
+    "rnn": ("activations", "clip"),
+    "gru": ("activations", "clip"),
+    "lstm": ("activations", "clip", "input_forget"),
+}
+# Keys with one value; without it there is no such key.
+_ONLY: Final = {"gate_recurrent": "true", "input_forget": "true", "return_sequences": "false"}
 _FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
 _WORDS: Final = frozenset(
     {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity", "mode"}
@@ -180,18 +188,29 @@ def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     for (owner, option), keys in _VARIANT_KEYS.items():
         if cell == owner and options.get(option):
             own = keys
-    if options.get("return_sequences", True) is not True:
-        own += ("return_sequences",)
-    return own
+            break
+    else:
+        extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
+        own = tuple(k for k in own if k != "nonlinearity" or "activations" not in extra) + extra
+    last = () if options.get("return_sequences", True) is True else ("return_sequences",)
+    return own + last
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return activations_text(value)
+    if isinstance(value, float):
+        return number_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _value(where: str, key: str, text: str) -> int | bool | str:
+def _value(where: str, key: str, text: str) -> Any:
     if key in _WORDS:
         return text
+    if key == "activations":
+        return read_activations(where, text)
+    if key == "clip":
+        return read_number(where, text)
     if key in _ONLY:
         if text != _ONLY[key]:
             raise FormatError(f"{where}: expected {_ONLY[key]}, or no such key; got {text!r}")

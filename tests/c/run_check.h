@@ -27,7 +27,7 @@ enum { is_brief = 0 };
 enum { is_brief = 0 };
 #endif
 
-static char case_name[600]; /* of the case at hand, for messages */
+static char case_name[1300]; /* of the case at hand, for messages */
 
 static void name_case(const char *isa, int kind, const test_model *model, const test_inputs *in)
 {

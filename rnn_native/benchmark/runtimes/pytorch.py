@@ -30,7 +30,8 @@ def prepare(task: Task) -> Mapping[str, Form]:
         layer.output_layer,
         not layer.return_sequences,
     )
-    if any(ours) or layer.nonlinearity == "sigmoid" or layer.direction == "reverse":
+    known = layer.is_standard and layer.nonlinearity != "sigmoid" and layer.direction != "reverse"
+    if any(ours) or not known:
         raise UnsupportedError("torch.nn has no such layer")
     torch.set_num_threads(task.threads)
 

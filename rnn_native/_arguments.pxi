@@ -117,6 +117,8 @@ cdef bytearray trace_cells(list cells):
     return memory
 
 
+# ---- and arrays for it to write ----
+
 cdef cnp.ndarray empty(int axes, cnp.npy_intp *shape, int typenum):
     """An array. A large one begins at a cache line, where storing vectors as long as one is faster
     (2 to 3 % of the time of an LSTM at batch 128)."""

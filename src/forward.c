@@ -77,7 +77,7 @@ static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnn
     kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
 }
 
-/* The rows of `in` and of `out` are as many; each thread of the team takes some steps of them. */
+/* Each thread of the team takes some of the steps. */
 static void run_merge(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
                       rnnat_view in, rnnat_view out, span when)
 {
@@ -391,19 +391,5 @@ void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, rnnat_
         in = out;
         turn = 1 - turn;
         begin = next;
-    }
-}
-
-void rnnat_forward_last(const rnnat_lane *lane, rnnat_view y)
-{
-    const rnnat_model *const model = lane->model;
-    const rnnat_op *const op = &model->ops[model->over_time - 1];
-    const int32_t pad = rnnat_pad(model->kernels, op->state);
-    const size_t bytes = (size_t)op->state * (size_t)model->kernels->elem;
-    for (int32_t d = 0; d < op->num_directions; ++d) {
-        const rnnat_cell_state *const state = &lane->cells[op->first_cell + d];
-        const rnnat_view h = rnnat_dense(lane, state->array[0][state->now], pad);
-        for (int32_t row = 0; row < lane->rows; ++row)
-            memcpy(at(lane, y, 0, row) + (size_t)d * bytes, at(lane, h, 0, row), bytes);
     }
 }

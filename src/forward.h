@@ -75,7 +75,4 @@ void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin
 void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, rnnat_view x,
                    rnnat_view y, int32_t time, const int32_t *lengths);
 
-/* Writes that operation's h as it stands, all directions of it: one step. */
-void rnnat_forward_last(const rnnat_lane *lane, rnnat_view y);
-
 #endif

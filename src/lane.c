@@ -164,3 +164,18 @@ void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, i
 {
     copy_state(lane, index, values, batch, first_row, false);
 }
+
+void rnnat_lane_get_last(const rnnat_lane *lane, char *rows, ptrdiff_t stride)
+{
+    const rnnat_model *const model = lane->model;
+    const rnnat_op *const op = &model->ops[model->over_time - 1];
+    const size_t elem = (size_t)model->kernels->elem, bytes = (size_t)op->state * elem;
+    const size_t pad = (size_t)rnnat_pad(model->kernels, op->state) * elem;
+    for (int32_t d = 0; d < op->num_directions; ++d) {
+        const rnnat_cell_state *const state = &lane->cells[op->first_cell + d];
+        const char *const h = state->array[0][state->now];
+        for (int32_t row = 0; row < lane->rows; ++row)
+            memcpy(rows + row * stride * (ptrdiff_t)elem + (size_t)d * bytes, h + (size_t)row * pad,
+                   bytes);
+    }
+}

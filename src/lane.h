@@ -67,5 +67,8 @@ void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, i
                           int32_t first_row);
 void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,
                           int32_t first_row);
+/* Copies h of the operation that is last_only out of it, its directions side by side, into rows of
+ * that stride. */
+void rnnat_lane_get_last(const rnnat_lane *lane, char *rows, ptrdiff_t stride);
 
 #endif

@@ -50,7 +50,8 @@ enum {
     GATES = 64, /* a gru or lstm whose gates recur on gates */
     RNN_FUNCTIONS = 128, /* with activations in the place of the nonlinearity */
     MERGE = 256,
-    RECURRENT = RNN | RNN_OUTPUT | RNN_FUNCTIONS | GRU | LSTM | GATES
+    GIVES_H = RNN | RNN_FUNCTIONS | GRU | LSTM | GATES, /* at every step, or the last one */
+    RECURRENT = GIVES_H | RNN_OUTPUT
 };
 
 typedef enum field {
@@ -116,8 +117,7 @@ static const key keys[] = {
     {"in_features", LINEAR, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"out_features", LINEAR, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
-    {"return_sequences", RNN | RNN_FUNCTIONS | GRU | LSTM | GATES, LAST_ONLY, no, OPTIONAL,
-     RNNAT_ERROR_FORMAT},
+    {"return_sequences", GIVES_H, LAST_ONLY, no, OPTIONAL, RNNAT_ERROR_FORMAT},
     {"features", MERGE, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"mode", MERGE, MERGE_MODE, merges, 0, RNNAT_ERROR_UNSUPPORTED},
 };

@@ -12,7 +12,7 @@
  * output layer output_layer, output_nonlinearity; gru: reset_after; lstm: proj_size, peephole; a
  * gru or lstm whose gates recur on gates has gate_recurrent=true in the place of these. Any other
  * one, without an output layer, may have activations (in the place of nonlinearity) and clip, as
- * functions_text.h reads them, and an lstm input_forget=true. Without an output layer, any may have
+ * functions_text.h reads them, and an lstm input_forget=true. Any without an output layer may have
  * return_sequences=false. */
 #ifndef RNNAT_LAYER_TEXT_H
 #define RNNAT_LAYER_TEXT_H

@@ -243,7 +243,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     const ptrdiff_t elem = model->kernels->elem;
     const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
     rnnat_view in = job->in, out = job->out;
-    in.base += first * in.row * x_elem;
+    if (job->x) in.base += first * in.row * x_elem; /* without steps there may be none */
     out.base += first * out.row * elem;
     if (leads) {
         lane->rows = share + (index < more);
@@ -255,7 +255,8 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     const int32_t end = model->over_time;
     rnnat_view y = out;
     if (end < model->num_ops) y = (rnnat_view){lane->last, 0, model->ops[end - 1].output};
-    if (leads && !info->return_sequences) rnnat_forward_last(lane, y); /* of a row without steps */
+    if (leads && !info->return_sequences) /* what a row without steps gives */
+        rnnat_lane_get_last(lane, y.base, y.row);
     rnnat_meet(&crew->all);
     const int32_t *const lengths = job->lengths ? job->lengths + first : NULL;
     if (job->time && job->wavefront && crew->all.count > 1)

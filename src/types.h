@@ -24,6 +24,9 @@ typedef enum rnnat_activation {
     RNNAT_LOG_SOFTMAX
 } rnnat_activation;
 
+/* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
+typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
+
 /* Of the gates of a cell, as ONNX's operators have them. */
 typedef enum rnnat_gate_activation {
     RNNAT_GATE_IDENTITY,
@@ -55,8 +58,5 @@ typedef struct rnnat_functions {
     double clip;       /* bounds the input of each; 0: no bounds */
     bool input_forget; /* LSTM: f = 1 - i */
 } rnnat_functions;
-
-/* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
-typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
 
 #endif

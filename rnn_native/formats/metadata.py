@@ -52,7 +52,7 @@ _EXTRA_KEYS: Final = {
     "gru": ("activations", "clip"),
     "lstm": ("activations", "clip", "input_forget"),
 }
-# The one value of a key that is not there otherwise.
+# Keys with one value; without it there is no such key.
 _ONLY: Final = {"gate_recurrent": "true", "input_forget": "true", "return_sequences": "false"}
 _FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
 _WORDS: Final = frozenset(
@@ -188,11 +188,12 @@ def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     for (owner, option), keys in _VARIANT_KEYS.items():
         if cell == owner and options.get(option):
             own = keys
-    extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
-    own = tuple(key for key in own if key != "nonlinearity" or "activations" not in extra) + extra
-    if options.get("return_sequences", True) is not True:
-        own += ("return_sequences",)
-    return own
+            break
+    else:
+        extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
+        own = tuple(k for k in own if k != "nonlinearity" or "activations" not in extra) + extra
+    last = () if options.get("return_sequences", True) is True else ("return_sequences",)
+    return own + last
 
 
 def _text(value: Any) -> str:

@@ -37,8 +37,8 @@ class Network:
     OptionError
         An option has an unknown value.
     UnsupportedError
-        The model has a Merge, a ``mask_value``, gives its last state alone
-        (``return_sequences=False``), or has ``activations``, ``clip`` or ``input_forget``.
+        A layer with ``activations``, ``clip`` or ``input_forget``, a Merge, a last state alone
+        (``return_sequences=False``) or a ``mask_value``: these only run.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class Network:
     ) -> None:
         if not isinstance(spec, ModelSpec):
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
-        _check_trainable(spec)
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
         self._layers = spec.layers
@@ -211,30 +210,6 @@ class Network:
         return f"Network({len(self._layers)} layers, {count} parameters, {self._dtype.name})"
 
 
-def _check_trainable(spec: ModelSpec) -> None:
-    for index, layer in enumerate(spec.layers):
-        if isinstance(layer, Merge):
-            raise UnsupportedError(f"spec: layer {index} is a Merge, which has no gradient here")
-        if not isinstance(layer, Recurrent):
-            continue
-        for name in ("activations", "clip", "input_forget"):
-            value = getattr(layer, name)
-            if value:
-                raise UnsupportedError(
-                    f"layer {index} ({layer.cell}): {name}={value!r} cannot be trained; "
-                    "only its inference is supported"
-                )
-        if not layer.return_sequences:
-            raise UnsupportedError(
-                f"spec: layer {index} has return_sequences=False, which is not trained here; give "
-                "dy zeros but at each row's last step"
-            )
-    if spec.mask_value is not None:
-        raise UnsupportedError(
-            "spec: it has a mask_value, by which no lengths are found here; give lengths"
-        )
-
-
 def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:
     number = isinstance(dropout, (int, float, np.integer, np.floating))
     if not number or isinstance(dropout, bool) or not 0 <= dropout < 1:
@@ -246,3 +221,22 @@ def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise OptionError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
     return float(dropout), int(seed)
+
+
+def _refuse_what_only_runs(spec: ModelSpec) -> None:
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            f"mask_value={spec.mask_value!r}: a network finds no lengths in x; state them"
+        )
+    for index, layer in enumerate(spec.layers):
+        if isinstance(layer, Merge):
+            raise UnsupportedError(f"layer {index} is a Merge, which cannot be trained")
+        if not isinstance(layer, Recurrent):
+            continue
+        for name in ("activations", "clip", "input_forget", "return_sequences"):
+            value = getattr(layer, name)
+            if value if name != "return_sequences" else not value:
+                raise UnsupportedError(
+                    f"layer {index} ({layer.cell}): {name}={value!r} cannot be trained; "
+                    "only its inference is supported"
+                )

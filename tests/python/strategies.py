@@ -360,12 +360,10 @@ def specs(
     directions: Sequence[str] = DIRECTIONS,
     max_size: int = 6,
     max_recurrents: int = 2,
-    sequences: bool = False,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge
-    behind any of these; never empty. The last Recurrent may give its last state alone, but not
-    where ``sequences``."""
+    behind any of these; never empty. The last Recurrent may give its last state alone."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -398,7 +396,7 @@ def specs(
         layer = draw(
             recurrents(input_size=width, directions=directions, max_size=max_size, dtype=dtype)
         )
-        if index == count - 1 and not (sequences or layer.output_layer) and draw(st.booleans()):
+        if index == count - 1 and not layer.output_layer and draw(st.booleans()):
             layer = replace(layer, return_sequences=False)
         layers.append(layer)
         merge()

@@ -45,7 +45,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
-        "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
+        "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }
 )

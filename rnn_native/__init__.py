@@ -20,6 +20,7 @@ from .errors import (
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
 from .spec import Embedding, Linear, ModelSpec, Recurrent
+from .torch_modules import from_torch
 
 __version__ = version()
 
@@ -46,6 +47,7 @@ __all__ = [
     "ShapeError",
     "Stream",
     "UnsupportedError",
+    "from_torch",
     "get_num_threads",
     "load",
     "models",

@@ -242,8 +242,9 @@ def _table() -> Iterator[tuple[str, Any]]:
         yield name, OPAQUE  # types that are named, not called
     called = ["torch.device", "torch.serialization._get_layout", "collections.Counter"]
     called += ["_codecs.encode", "numpy.dtype"]
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        called += [f"{module}.scalar", f"{module}._reconstruct"]
+    for module in ("numpy.core", "numpy._core"):
+        called += [f"{module}.multiarray.scalar", f"{module}.multiarray._reconstruct"]
+        called.append(f"{module}.numeric._frombuffer")
     for module in ("builtins", "__builtin__"):  # of Python 3 and 2
         called += [f"{module}.{name}" for name in ("set", "frozenset", "bytearray", "complex")]
         for name in ("dict", "list", "tuple", "int", "float", "str", "bool"):

@@ -2,8 +2,9 @@
 
 Records are views of the file's bytes; nothing is copied or unpacked, so that no archive can be
 larger than its file. The layout is that of PKWARE's APPNOTE.TXT, 4.3, with the ZIP64 records that
-PyTorch writes always. What ``torch.save`` does not write is refused: compression, encryption,
-records that overlap or are there twice, bytes before the archive or behind it.
+PyTorch writes always. What ``torch.save`` does not write is refused: encryption, records that
+overlap or are there twice, bytes before the archive or behind it; and compression, in a record
+that is asked for.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class _Record:
     begin: int
     end: int
     checksum: int
+    stored: bool
 
 
 class Archive:
@@ -84,6 +86,10 @@ class Archive:
     def _find(self, name: str) -> _Record:
         if name not in self._records:
             raise FormatError(f"zip: record {name!r:.200} is missing")
+        if not self._records[name].stored:
+            raise FormatError(
+                f"zip: record {name!r:.200} is compressed; torch.save stores records as they are"
+            )
         return self._records[name]
 
 
@@ -125,14 +131,11 @@ def _entry(data: bytes, position: int, directory: int, end: int) -> tuple[str, _
         name = data[begin:after_name].decode()
     except UnicodeDecodeError:
         raise FormatError("zip: a record's name is not UTF-8") from None
-    if method or flags & 1:
-        raise FormatError(
-            f"zip: record {name!r:.200} is {'compressed' if method else 'encrypted'}; "
-            "torch.save stores records as they are"
-        )
+    if flags & 1:
+        raise FormatError(f"zip: record {name!r:.200} is encrypted")
     wide = iter(_extra64(data[after_name:after_extra]))
     size, packed, local = (next(wide, _FULL) if v == _FULL else v for v in (size, packed, local))
-    if size != packed:
+    if size != packed and method == 0:
         raise FormatError(f"zip: record {name!r:.200} is stored, but of two sizes")
     if local + _LOCAL.size > directory or data[local : local + 4] != b"PK\3\4":
         raise FormatError(f"zip: record {name!r:.200} has no header at byte {local}")
@@ -141,9 +144,9 @@ def _entry(data: bytes, position: int, directory: int, end: int) -> tuple[str, _
     start = end_name + of_extra
     if data[begin_name:end_name] != data[begin:after_name]:
         raise FormatError(f"zip: record {name!r:.200} has another name in its header")
-    if start + size > directory:
+    if start + packed > directory:
         raise FormatError(f"zip: record {name!r:.200} reaches past the records' end")
-    return name, _Record(start, start + size, checksum), local, position
+    return name, _Record(start, start + packed, checksum, method == 0), local, position
 
 
 def _extra64(extra: bytes) -> list[int]:

@@ -6,6 +6,7 @@ What is compared are bits: there is no tolerance.
 from __future__ import annotations
 
 import collections
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,17 @@ def test_checksums_left_out_are_not_missed(tmp_path: Path) -> None:
     finally:
         torch.serialization.set_crc32_options(before)
     assert_holds(tmp_path / "model.pt", gru)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "pytorch.md").read_text()
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.M))
+def test_the_documentation_is_true(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "pytorch.md", "exec"), {"__name__": "block"})
 
 
 def make_net() -> Any:

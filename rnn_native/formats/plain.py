@@ -27,7 +27,8 @@ _CELLS: Final = {gates: cell for cell, gates in GATES.items()}
 _SHOWN: Final = 12  # names in one message
 _LISTED: Final = 50  # modules to choose from
 _COMPARED: Final = 200  # names, and none as long as _LONGEST, among which to look for a likeness
-_LONGEST: Final = 50
+_LONGEST: Final = 50  # characters; an array's own name has half of them
+_MAX_ARRAYS: Final = 10_000  # of one module; the core takes 2048 in a whole model
 
 
 def from_state_dict(
@@ -69,6 +70,8 @@ def from_state_dict(
     modules = _modules(tensors)
     chosen = _choose(modules, tensors, prefix)
     names = modules[chosen]
+    if len(names) > _MAX_ARRAYS:
+        raise FormatError(f"module {chosen!r}: {len(names)} tensors, more than {_MAX_ARRAYS}")
     taken = set(names.values())
     rest = [name for name in tensors if name not in taken]
     arrays = {own: tensors[name] for own, name in names.items()}
@@ -112,11 +115,11 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
     """For each prefix: names as ``Recurrent`` has them -> names in the file."""
     modules: dict[str, dict[str, str]] = {}
     for name in tensors:
-        match = _NAME.fullmatch(name)
+        match = _NAME.fullmatch(name, max(0, len(name) - _LONGEST))
         if match:
-            own = name.removeprefix(match["prefix"])
-            own += "" if match["layer"] else "_l0"
-            module = modules.setdefault(match["prefix"], {})
+            prefix = name[: match.start("array")]
+            own = name[match.start("array") :] + ("" if match["layer"] else "_l0")
+            module = modules.setdefault(prefix, {})
             if own in module:
                 raise FormatError(f"{module[own]!r} and {name!r} are the same array of a module")
             module[own] = name
@@ -276,4 +279,5 @@ def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
 
 def _some(names: Sequence[str], shown: int = _SHOWN) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return (", ".join(names[:shown]) or "none") + more
+    texts = (name if name.isprintable() else repr(name) for name in names[:shown])
+    return (", ".join(texts) or "none") + more

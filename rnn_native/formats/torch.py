@@ -33,8 +33,9 @@ __all__ = ["read", "unpack", "write"]
 _MAX_DEPTH: Final = 64
 _MAX_NAME: Final = 1000
 _MAX_DESCRIPTION: Final = 2**20
-# Of visits to what is in containers, the weight of one that gets a name; how many there may be.
-_NAMED, _VISITS_BY_BYTE, _VISITS = 64, 8, 100_000
+# Of visits to what is in containers: what one counts that makes a name, besides its characters; how
+# many there may be, and how many more for each byte of the pickle up to how many.
+_NAMED, _VISITS, _VISITS_BY_BYTE, _MAX_VISITS = 32, 100_000, 8, 4_000_000
 
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
@@ -119,7 +120,7 @@ def _flatten(value: Any, size: int) -> dict[str, Tensor]:
     ``size`` is that of the pickle, and bounds how much there may be: containers that are in
     several others, or in themselves, repeat.
     """
-    left = _VISITS + _VISITS_BY_BYTE * size
+    left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
     named: dict[str, Tensor] = {}
 
     def visit(name: str, value: Any, depth: int) -> None:

@@ -50,14 +50,14 @@ class Machine:
     def load(self) -> Any:
         """The next pickle's value; ``position`` is then behind it."""
         self._stack, self._marks, self._memo = [], [], []
-        data, end = self._data, self._end
-        while self.position < end:
-            code = data[self.position]
-            self.position += 1
+        data, end, actions = self._data, self._end, _ACTIONS
+        while (position := self.position) < end:
+            code = data[position]
+            self.position = position + 1
             self._left -= 1
             if self._left < 0:
                 raise FormatError(f"pickle: more than {MAX_OPCODES} opcodes")
-            action = _ACTIONS[code]
+            action = actions[code]
             if action is None:
                 if code == _STOP:
                     return self._pop()
@@ -81,7 +81,12 @@ class Machine:
         return self._data[begin : self.position]
 
     def _number(self, size: int) -> int:
-        return int.from_bytes(self._take(size), "little")
+        begin = self.position
+        end = begin + size
+        if end > self._end:
+            raise self._truncated()
+        self.position = end
+        return self._data[begin] if size == 1 else int.from_bytes(self._data[begin:end], "little")
 
     def _line(self) -> str:
         begin = self.position
@@ -117,14 +122,16 @@ class Machine:
         self._stack.append(value)
 
     def _put(self, index: int) -> None:
-        value = self._pop()
-        self._stack.append(value)
         memo = self._memo
+        if not self._stack:
+            raise FormatError(f"pickle: nothing on the stack at byte {self.position - 1}")
+        if index == len(memo):
+            memo.append(self._stack[-1])
+            return
         if index > MAX_OPCODES - self._left:  # more than there could be in order
             raise FormatError(f"pickle: entry {index} of the memo is out of order")
-        if index >= len(memo):
-            memo.extend([_NOTHING] * (index + 1 - len(memo)))
-        memo[index] = value
+        memo.extend([_NOTHING] * (index + 1 - len(memo)))
+        memo[index] = self._stack[-1]
 
     def _get(self, index: int) -> None:
         if index >= len(self._memo) or self._memo[index] is _NOTHING:

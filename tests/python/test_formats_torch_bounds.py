@@ -39,6 +39,7 @@ LOOPS = {
     "two in each other": b"]q\x00]q\x01h\x00ah\x01a",
     "doubled dicts": b"}" + b"q\x000}(X\x01\0\0\0ah\x00X\x01\0\0\0bh\x00u" * 70,
     "doubled lists, not too deep": b"]" + b"q\x000](h\x00h\x00e" * 51,
+    "a list in many places": b"](" + b"N" * 10_000 + b"eq\x00](" + b"h\x00" * 10_000 + b"e",
     "tuples of tuples": b")" + b"2\x86" * 60,
     "deep": b"N" + b"\x85" * 10_000,
     "long names": b"]q\x000}X\xe7\x03\0\0" + b"a" * 999 + b"h\x00s"
@@ -130,6 +131,13 @@ def test_many_names_cost_no_more_than_they_are() -> None:
     layers = {f"weight_{kind}_l{k}": x for k in range(3000) for kind in ("ih", "hh")}
     del layers["weight_hh_l7"]
     with pytest.raises(FormatError, match=r"missing weight_hh_l7; found .* and 5987 more"):
+        from_tensors(*unpack(zip_file(layers)))
+
+
+def test_a_module_has_a_bounded_number_of_tensors() -> None:
+    x = tensor(Storage.of("0", ONES), [1], [1])
+    layers = {f"weight_ih_l{k}": x for k in range(10_001)}
+    with pytest.raises(FormatError, match="module '': 10001 tensors, more than 10000"):
         from_tensors(*unpack(zip_file(layers)))
 
 

@@ -83,8 +83,8 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
             "torch.save(module.state_dict(), ...)"
         )
     storages = Storages()
-    machine = Machine(data, *archive.place(f"{root}/data.pkl"), storages.persistent)
-    value = machine.load()
+    begin, end = archive.place(f"{root}/data.pkl")
+    value = Machine(data, begin, end, storages.persistent).load()
     for key, storage in storages.roots.items():
         size = archive.size(f"{root}/data/{key}")
         if size != storage.nbytes:
@@ -98,7 +98,7 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
     if f"{root}/{DESCRIPTION}" in archive:
         metadata = _description(archive.read(f"{root}/{DESCRIPTION}"))
     fetch = cache(lambda key: archive.read(f"{root}/data/{key}"))
-    named = _flatten(value, machine.position)
+    named = _flatten(value, end - begin)
     return metadata, Tensors(named, fetch, "<" if order == b"little" else ">", len(data))
 
 
@@ -117,7 +117,7 @@ def _description(text: memoryview) -> dict[str, str]:
 def _flatten(value: Any, size: int) -> dict[str, Tensor]:
     """All tensors in nested containers, named by keys and indices with dots between.
 
-    ``size`` is that of the pickle, and bounds how much there may be: containers that are in
+    ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
     several others, or in themselves, repeat.
     """
     left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)

@@ -46,6 +46,7 @@ def foreign(layer: Layer) -> bool:
         or bool(layer.output_layer)
         or not layer.reset_after
         or layer.nonlinearity == "sigmoid"
+        or not layer.is_standard
     )
 
 
@@ -82,6 +83,9 @@ def test_an_activation_has_a_place_of_its_own() -> None:
         ("nonlinearity='sigmoid'", "rnn", {"nonlinearity": "sigmoid"}),
         ("output_layer=3", "rnn", {"output_layer": 3}),
         ("direction='reverse'", "lstm", {"direction": "reverse"}),
+        ("activations=", "rnn", {"activations": (rn.Activation("softsign"),)}),
+        ("clip=0.75", "gru", {"clip": 0.75}),
+        ("input_forget=True", "lstm", {"input_forget": True}),
     ],
 )
 def test_what_pytorch_lacks_is_refused_by_name(

@@ -20,6 +20,7 @@ from .errors import (
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
 from .spec import Activation, Embedding, Linear, Merge, ModelSpec, Recurrent
+from .torch_modules import from_torch
 
 __version__ = version()
 
@@ -48,6 +49,7 @@ __all__ = [
     "ShapeError",
     "Stream",
     "UnsupportedError",
+    "from_torch",
     "get_num_threads",
     "load",
     "models",

@@ -202,10 +202,22 @@ class Model:
         return Stream(self._core, batch, num_threads, self._mask_value)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""
+        """Write the model to a file, ``.safetensors``, ``.npz``, or ``.pt`` where PyTorch has such
+        a model (see :meth:`state_dict`); weights keep their bits."""
         from .formats import write
 
         write(self.spec, path, format)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """The weights by the names they have in a ``torch.nn.Sequential`` of the same layers.
+
+        ``Embedding``, ``RNN``, ``GRU``, ``LSTM`` and ``Linear`` take a place each, and so does the
+        activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, ``2.bias``, ...
+        Raises ``UnsupportedError`` for a model with an option that PyTorch's modules lack.
+        """
+        from .formats.torch_names import sequential_arrays
+
+        return {name: array.copy() for name, array in sequential_arrays(self.spec).items()}
 
     @property
     def spec(self) -> ModelSpec:
@@ -270,8 +282,8 @@ def load(
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``) defaults to what the file's suffix
-    says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``) defaults to what the file's
+    suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
     :class:`Model`'s.
     """
     from .formats import read

@@ -45,7 +45,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
-        "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
+        "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }
 )
@@ -62,7 +62,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     format
         A name in ``FORMATS``.
     options
-        For ``safetensors`` and ``npz`` files that hold a PyTorch ``state_dict`` and no
+        For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
         ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
         ``output``, see ``formats.onnx``. None means not given.

@@ -16,6 +16,7 @@ from .errors import (
     RnnError,
     ShapeError,
     UnsupportedError,
+    VerifyError,
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
@@ -46,6 +47,7 @@ __all__ = [
     "ShapeError",
     "Stream",
     "UnsupportedError",
+    "VerifyError",
     "get_num_threads",
     "load",
     "models",

@@ -384,7 +384,7 @@ cdef class Stream:
     cdef object _pack, _unpack
     cdef object __weakref__
 
-    def __cinit__(self, CoreModel model, batch, pack, unpack):
+    def __cinit__(self, CoreModel model, batch, num_threads, pack, unpack):
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 0 <= batch < 2**31:
@@ -397,7 +397,9 @@ cdef class Stream:
         self._batch = batch
         self._pack = pack
         self._unpack = unpack
+        cdef int32_t threads = as_num_threads(num_threads) or get_num_threads()
         check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
+        check(rnnat_stream_set_num_threads(self._stream, threads), "stream")
         self._y = np.zeros((batch, model._info.output_size), model.dtype)
 
     def __dealloc__(self):

@@ -94,19 +94,12 @@ def read_file(arguments: argparse.Namespace) -> ModelSpec:
     return read(arguments.file, arguments.format, **reader_options(arguments))
 
 
-def refuse_to_overwrite(
-    written: Mapping[str, Path | None], kept: Mapping[str, Path | None]
-) -> None:
-    """``OptionError`` where a file to be written, by the name of its argument, is also one that is
-    to stay, or written twice."""
-    before = {name: path for name, path in kept.items() if path is not None}
-    for name, path in written.items():
-        if path is None:
-            continue
-        for other, there in before.items():
-            if _the_same(path, there):
-                raise OptionError(f"{name}: {path} is also {other}; choose another file")
-        before[name] = path
+def refuse_to_overwrite(name: str, path: Path | None, kept: Mapping[str, Path | None]) -> None:
+    """``OptionError`` where the file to be written, by the name of its argument, is also one of
+    those that are to stay, by theirs."""
+    for other, there in kept.items():
+        if path is not None and there is not None and _the_same(path, there):
+            raise OptionError(f"{name}: {path} is also {other}; choose another file")
 
 
 def _the_same(one: Path, other: Path) -> bool:

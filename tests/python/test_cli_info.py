@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from strategies import make_recurrent, make_spec, random_state, specs
 
 import rnn_native as rn
-from rnn_native import cli, formats
+from rnn_native import cli, formats, verify
 from rnn_native.formats import golden, metadata, safetensors
 from rnn_native.sequence_files import states
 from rnn_native.spec import ModelSpec
@@ -95,6 +95,39 @@ def test_text_and_json_tell_the_same(tmp_path: Path, capsys: pytest.CaptureFixtu
         "golden      none",
     ):
         assert part in text
+
+
+def test_an_onnx_file_tells_who_made_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.ones((3, 2), np.float32)
+    sizes = {"x": ["time", "batch", 3], "y": ["time", "batch", 2]}
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in sizes.items()]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    tensors = [numpy_helper.from_array(weight, "w")]
+    graph = helper.make_graph(nodes, "graph", infos[:1], infos[1:], tensors)
+    model = helper.make_model(
+        graph, producer_name="somebody", producer_version="1.2",
+        opset_imports=[helper.make_opsetid("", 21)],
+    )  # fmt: skip
+    spec = ModelSpec((rn.Linear(weight.T),))
+    strings = golden.to_strings(verify.make(rn.Model(spec), True))
+    helper.set_model_props(model, {"author": "me", **strings})
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    told = facts(capsys, path, "--verify")
+    assert told["producer"] == "somebody 1.2"
+    assert told["strings"] == {"author": "me", "ir_version": str(model.ir_version), "opset": "21"}
+    assert told["golden"]["steps"] == 16
+    assert cli.main(["convert", str(path), str(tmp_path / "model.npz"), "--verify"]) == 0
+    assert facts(capsys, tmp_path / "model.npz")["source"] == {
+        "file": str(path), "format": "onnx", "producer": "somebody 1.2"
+    }  # fmt: skip
+    rn.load(tmp_path / "model.npz", verify=True)
+    path.write_bytes(b"torn")
+    with pytest.raises(rn.FormatError, match="not an ONNX model"):
+        formats.strings(path)
 
 
 def test_dtype_is_that_of_the_packed_model(

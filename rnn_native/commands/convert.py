@@ -90,22 +90,26 @@ def _golden(
     from .. import verify
     from ..model import Model
 
-    old = None
-    if not reader_options(arguments):
-        old = golden_strings.from_strings(strings)
-    elif any(key in golden_strings.KEYS for key in strings):
-        _note("the golden input of IN is of the whole model and is left out")
-    if old is None and not arguments.golden:
+    def made(call: Any) -> dict[str, str]:
+        cast = spec if arguments.dtype is None else _cast(spec, np.dtype(arguments.dtype))
+        return golden_strings.to_strings(verify.make(Model(cast, dtype=_dtype_of(cast)), call))
+
+    if arguments.golden:
+        return made(True)
+    if not any(key in golden_strings.KEYS for key in strings):
         return {}
-    if old is not None:
+    if reader_options(arguments):
+        _note("the golden input of IN is of the whole model and is left out")
+        return {}
+    try:
+        old = golden_strings.from_strings(strings)
+        assert old is not None
         verify.replay(Model(spec, dtype=old.y.dtype), spec, old)
-    if arguments.dtype is not None:
-        spec = _cast(spec, np.dtype(arguments.dtype))
-    if old is not None and arguments.dtype in (None, old.y.dtype.name) and not arguments.golden:
+    except RnnError as error:
+        raise type(error)(f"{arguments.file}: {error}") from error
+    if arguments.dtype in (None, old.y.dtype.name):
         return golden_strings.to_strings(old)
-    model = Model(spec, dtype=_dtype_of(spec))
-    call: Any = True if old is None or arguments.golden else verify.arguments_of(spec, old)
-    return golden_strings.to_strings(verify.make(model, call))
+    return made(verify.arguments_of(spec, old))
 
 
 def _verify(path: str, format: str, strings: Mapping[str, str]) -> None:

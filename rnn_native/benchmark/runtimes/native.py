@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..._core import Stream
 from ...config import show_config
-from ...model import Model, Stream
+from ...model import Model
 from ...states import flatten, state_counts, unflatten
 from ..worker import Form, Task
 

@@ -20,7 +20,7 @@ from .errors import (
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
-from .spec import Embedding, Linear, ModelSpec, Recurrent
+from .spec import Activation, Embedding, Linear, ModelSpec, Recurrent
 
 __version__ = version()
 
@@ -32,6 +32,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Activation",
     "BusyError",
     "DTypeError",
     "DivergenceError",

@@ -89,9 +89,15 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    kind, options = metadata.parse("layer", metadata.describe(layer))
+    line = metadata.describe(layer)
+    kind, options = metadata.parse("layer", line)
+    texts = dict(pair.split("=", 1) for pair in line.split(" ")[1:])
+    values = {
+        name: value if isinstance(value, (bool, int, float, str)) else texts[name]
+        for name, value in options.items()
+    }
     parameters = sum(array.size for array in layer.arrays.values())
-    return {"kind": kind, **options, "parameters": parameters}
+    return {"kind": kind, **values, "parameters": parameters}
 
 
 def _pack(arguments: argparse.Namespace, spec: ModelSpec) -> tuple[dict[str, Any], bool | None]:

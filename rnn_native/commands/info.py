@@ -89,15 +89,11 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    line = metadata.describe(layer)
-    kind, options = metadata.parse("layer", line)
-    texts = dict(pair.split("=", 1) for pair in line.split(" ")[1:])
-    values = {
-        name: value if isinstance(value, (bool, int, float, str)) else texts[name]
-        for name, value in options.items()
-    }
+    kind, options = metadata.parse("layer", metadata.describe(layer))
+    if "activations" in options:
+        options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
     parameters = sum(array.size for array in layer.arrays.values())
-    return {"kind": kind, **values, "parameters": parameters}
+    return {"kind": kind, **options, "parameters": parameters}
 
 
 def _pack(arguments: argparse.Namespace, spec: ModelSpec) -> tuple[dict[str, Any], bool | None]:
@@ -134,11 +130,18 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for index, layer in enumerate(facts["layers"]):
         options = " ".join(
-            f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+            f"{key}={_option(value)}"
             for key, value in layer.items()
             if key not in ("kind", "parameters")
         )
         yield f"{index:<3} {layer['kind']} {options} ({layer['parameters']:,} parameters)"
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, list):  # activations: a name and its constants each
+        each = [f"{n}({','.join(map(str, c))})" if c else n for n, *c in value]
+        return ",".join(each)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

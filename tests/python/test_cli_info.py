@@ -15,7 +15,7 @@ import rnn_native as rn
 from rnn_native import cli, formats, verify
 from rnn_native.formats import golden, metadata, safetensors
 from rnn_native.sequence_files import states
-from rnn_native.spec import ModelSpec
+from rnn_native.spec import Activation, ModelSpec
 
 RNG = np.random.default_rng(0)
 SPEC = make_spec(RNG, "lstm", 3, 4, num_embeddings=6, num_layers=2, out_features=2)
@@ -57,6 +57,8 @@ def test_it_tells_what_the_model_is(
     assert told["streams"] == all(r.direction == "forward" for r in spec.recurrents)
     for layer, line in zip(spec.layers, told["layers"], strict=True):
         kind, options = metadata.parse("", metadata.describe(layer))
+        if "activations" in options:
+            options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
         assert line == {"kind": kind, **options, "parameters": line["parameters"]}
     arrays = states.to_arrays(spec, random_state(spec, 7, RNG))
     shapes = {name: list(array.shape) for name, array in arrays.items()}
@@ -66,7 +68,25 @@ def test_it_tells_what_the_model_is(
     assert (status, err) == (0, "")
     assert sum(line[:4].strip().isdecimal() for line in lines) == len(spec.layers)
     for layer, line in zip(spec.layers, lines[-len(spec.layers) :], strict=True):
-        assert metadata.describe(layer) in line
+        kind, options = metadata.parse("", metadata.describe(layer))
+        words = line.split()
+        assert words[1] == kind
+        assert [word.partition("=")[0] for word in words[2 : 2 + len(options)]] == list(options)
+        for activation in options.get("activations", ()):
+            assert activation.name in line
+
+
+def test_options_read_as_one_would_write_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.npz"
+    activations = (Activation("hard_sigmoid", 0.25, 0.5), Activation("elu", 0.75))
+    options = {"activations": activations, "clip": 0.5, "reset_after": False}
+    formats.write(ModelSpec((make_recurrent(RNG, "gru", 3, 4, **options),)), path)
+    line = info(capsys, path)[2][-1]
+    assert "reset_after=false activations=hard_sigmoid(0.25,0.5),elu(0.75) clip=0.5 " in line
+    (layer,) = facts(capsys, path)["layers"]
+    assert layer["activations"] == [["hard_sigmoid", 0.25, 0.5], ["elu", 0.75]]
 
 
 def test_text_and_json_tell_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

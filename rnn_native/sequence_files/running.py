@@ -66,6 +66,11 @@ def run(
         except RnnError as error:
             where = f": counted from step {done}" if done else ""
             raise type(error)(f"{source.name}{where}: {error}") from error
+        if y.shape[:2] != (len(x), source.batch):
+            raise UnsupportedError(
+                f"{source.name}: expected the model to give [time, batch, features], one output a "
+                f"step; got shape {y.shape} of {len(x)} steps, {source.batch} rows"
+            )
         output.write(y)
         done += len(x)
         advance(len(x))

@@ -16,6 +16,7 @@ from .errors import (
     RnnError,
     ShapeError,
     UnsupportedError,
+    VerifyError,
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
@@ -49,6 +50,7 @@ __all__ = [
     "ShapeError",
     "Stream",
     "UnsupportedError",
+    "VerifyError",
     "from_torch",
     "get_num_threads",
     "load",

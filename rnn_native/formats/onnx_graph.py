@@ -87,10 +87,15 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes in the file's order, and what is known of tensors by name."""
+    """The nodes in the file's order, and what is known of tensors by name.
+
+    ``optional`` are the inputs whose default is an initializer; before version 4 of the file format
+    every initializer had to be an input, and is none of them.
+    """
 
     nodes: tuple[Node, ...]
     inputs: Mapping[str, Info]
+    optional: Mapping[str, Info]
     outputs: tuple[str, ...]
     infos: Mapping[str, Info]
     constants: Mapping[str, Anything]
@@ -116,14 +121,12 @@ class File:
         known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
         described = [v for level in levels for v in (*level.value_info, *level.output)]
         infos = {value.name: _info(value) for value in described}
+        inputs = {value.name: _info(value) for level in levels for value in level.input}
+        optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
         return Graph(
             nodes=tuple(self._node(node, infos) for level in levels for node in level.node),
-            inputs={
-                value.name: _info(value)
-                for level in levels
-                for value in level.input
-                if value.name not in known
-            },
+            inputs={name: info for name, info in inputs.items() if name not in known},
+            optional=optional,
             outputs=tuple(value.name for value in levels[-1].output),
             infos=infos,
             constants=known,
@@ -169,6 +172,9 @@ def load(path: str | os.PathLike[str]) -> File:
 
 def _opset(model: Any) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    if not versions and model.opset_import:
+        domains = ", ".join(entry.domain for entry in model.opset_import)
+        raise UnsupportedError(f"its operators are of {domains:.200} alone, none of ONNX itself")
     if len(versions) != 1:
         raise FormatError(f"expected one version of the ONNX operator set, found {versions}")
     first, last = OPSETS

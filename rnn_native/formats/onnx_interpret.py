@@ -68,7 +68,7 @@ def interpret(
     if start is not None:
         values[start] = source(graph, start)
     roles = roles or Roles()
-    for node in _needed(graph, wanted, start):
+    for node in needed(graph, wanted, start):
         inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
         try:
             results = _evaluate(node, inputs, roles)
@@ -110,7 +110,7 @@ def source(graph: Graph, name: str) -> Value:
     return Data(name, info.element, tuple((axis,) for axis in axes), features)
 
 
-def _needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]:
+def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]:
     """The nodes that the wanted tensors depend on, in the file's order, which must be causal."""
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):

@@ -44,7 +44,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
-        "onnx": Format("onnx", (".onnx",), ("node", "between"), writes=False),
+        "onnx": Format("onnx", (".onnx",), ("node", "between")),
         "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }

@@ -21,7 +21,15 @@ from ..spec import ModelSpec
 from .onnx_graph import File, Graph, load
 from .onnx_interpret import interpret
 from .onnx_parts import listing, read_node, suggest
+from .onnx_stacks import rejoin
 from .onnx_values import Axis, Data, Failure, LinearDraft, StateOut, Value, live, show
+
+
+def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+    """Write a file of the standard operators; see ``onnx_write``."""
+    from .onnx_write import write
+
+    write(spec, path)
 
 
 def read(
@@ -99,9 +107,8 @@ def _read_chain(file: File, start: str | None, end: str | None) -> ModelSpec:
     assert isinstance(first, Data)
     _check_ends(first, data)
     try:
-        return ModelSpec(
-            tuple(d.finish() if isinstance(d, LinearDraft) else d for d in data.layers)
-        )
+        layers = [d.finish() if isinstance(d, LinearDraft) else d for d in data.layers]
+        return ModelSpec(rejoin(layers, file.properties))
     except RnnError as error:
         raise FormatError(str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -83,3 +84,33 @@ def slices_of(
         raise node.malformed("starts, ends, axes and steps do not fit each other")
     axes = [axis_of(node, axis, rank) for axis in axes]
     return list(zip(axes, starts, stops, steps, strict=True))
+
+
+def split_sizes(
+    node: Node, inputs: Sequence[Value | None], rank: int, shape: Sequence[int | None]
+) -> tuple[int, list[int]]:
+    """The axis of Split and the sizes of its parts, of a tensor whose sizes may not be known.
+
+    Stated by an attribute before operator set 13, by an input since; else equal parts, of which
+    the last may be smaller since operator set 18.
+    """
+    known: dict[str, tuple[str, Any]] = {"axis": ("int", 0)}
+    if node.opset < 13:
+        known["split"] = ("ints", None)
+    elif node.opset >= 18:
+        known["num_outputs"] = ("int", None)
+    options = node.options(**known)
+    axis = axis_of(node, options["axis"], rank)
+    size, sizes, count = shape[axis], options.get("split"), len(node.outputs)
+    if len(inputs) > 1 and inputs[1] is not None:
+        sizes = integers(node, inputs[1], "split")
+    if sizes is None:
+        if size is None:
+            raise node.unsupported(f"splits axis {axis}, whose size is not known")
+        if options.get("num_outputs") not in (None, count) or (size % count and node.opset < 18):
+            raise node.malformed(f"cannot split {size} into {count} equal parts")
+        part = -(-size // count)
+        sizes = [max(0, min(part, size - part * i)) for i in range(count)]
+    if size not in (None, sum(sizes)) or min(sizes, default=0) < 0 or len(sizes) != count:
+        raise node.malformed(f"split={sizes} of {size} into {count} outputs")
+    return axis, sizes

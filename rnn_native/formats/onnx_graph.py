@@ -147,18 +147,24 @@ class File:
         )
 
 
-def load(path: str | os.PathLike[str]) -> File:
-    """Read a file; those with tensors that it may refer to, in its folder, when they are needed.
-
-    Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
-    that was not compared, ``FormatError`` for anything that is no model.
-    """
+def import_onnx() -> Any:
+    """The onnx package; ``UnsupportedError`` where there is none."""
     try:
         import onnx
     except ImportError as error:
         raise UnsupportedError(
             "ONNX files need the onnx package: pip install rnn_native[onnx]"
         ) from error
+    return onnx
+
+
+def load(path: str | os.PathLike[str]) -> File:
+    """Read a file; those with tensors that it may refer to, in its folder, when they are needed.
+
+    Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
+    that was not compared, ``FormatError`` for anything that is no model.
+    """
+    onnx = import_onnx()
     malformed: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
     with open(path, "rb") as file:
         content = file.read()

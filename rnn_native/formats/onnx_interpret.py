@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..errors import FormatError, RnnError, UnsupportedError
-from . import onnx_layers as layers
+from . import onnx_layers
 from . import onnx_shapes as shapes
 from .onnx_graph import FLOATS, INTEGERS, Graph, Info, Node
 from .onnx_numpy import FUNCTIONS, fold
@@ -19,24 +19,25 @@ Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 # The function, how many inputs are required, and how many there may be.
 OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
-        **dict.fromkeys(layers.ACTIVATIONS, (layers.activation, 1, 1)),
-        "Add": (layers.add, 2, 2),
+        **dict.fromkeys(onnx_layers.ACTIVATIONS, (onnx_layers.activation, 1, 1)),
+        "Add": (onnx_layers.add, 2, 2),
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
         "Expand": (shapes.expand, 2, 2),
         "GRU": (recurrent, 3, 6),
-        "Gather": (layers.gather, 2, 2),
-        "Gemm": (layers.gemm, 2, 3),
+        "Gather": (onnx_layers.gather, 2, 2),
+        "Gemm": (onnx_layers.gemm, 2, 3),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
-        "MatMul": (layers.matmul, 2, 2),
+        "MatMul": (onnx_layers.matmul, 2, 2),
         "Mul": (shapes.multiply, 2, 2),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
         "Slice": (shapes.slice_, 1, 5),
+        "Split": (shapes.split, 1, 2),
         "Squeeze": (shapes.squeeze, 1, 2),
         "Tile": (shapes.tile, 2, 2),
         "Transpose": (shapes.transpose, 1, 1),
@@ -52,7 +53,8 @@ MAX_NODES: Final = 50_000
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
 # How exporters arrange final states for the outputs of a graph, which is of no concern here.
 _ARRANGE: Final = (
-    "Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
+    "Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
+    "Unsqueeze",
 )  # fmt: skip
 
 
@@ -150,7 +152,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         if node.op not in _ARRANGE or any(isinstance(value, Data) for value in inputs):
             raise node.unsupported("uses the final states of a layer; only sequences can be")
         # Once each, however often they are joined with themselves.
-        return [StateOut(tuple(dict.fromkeys(layer for state in states for layer in state.layers)))]
+        layers = dict.fromkeys(layer for state in states for layer in state.layers)
+        return [StateOut(tuple(layers))] * len(node.outputs)
     entry = None if node.domain else OPERATORS.get(node.op)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
         first = inputs[0] if inputs else None

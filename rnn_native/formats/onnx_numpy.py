@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import RnnError
 from ..reference_cells import ACTIVATIONS
-from .onnx_constants import axes_of, axis_of, constant, integers, slices_of
+from .onnx_constants import axes_of, axis_of, constant, integers, slices_of, split_sizes
 from .onnx_graph import Anything, Node
 from .onnx_tensors import element_name
 from .onnx_values import Constant, Value
@@ -142,26 +142,8 @@ def _cut(size: int, start: int, stop: int, step: int) -> slice:
 
 
 def _split(node: Node, arrays: Arrays) -> list[Anything]:
-    known: dict[str, tuple[str, Any]] = {"axis": ("int", 0)}
-    if node.opset < 13:
-        known["split"] = ("ints", None)
-    elif node.opset >= 18:
-        known["num_outputs"] = ("int", None)
-    options = node.options(**known)
-    array = arrays[0]
-    axis = axis_of(node, options["axis"], array.ndim)
-    sizes = options.get("split")
-    if len(arrays) > 1 and arrays[1] is not None:
-        sizes = integers(node, Constant(arrays[1]), "split")
-    size, count = array.shape[axis], options.get("num_outputs") or len(node.outputs)
-    if sizes is None:
-        if count < 1 or (size % count and node.opset < 18):
-            raise node.malformed(f"cannot split {size} into {count} equal parts")
-        part = -(-size // count)
-        sizes = [max(0, min(part, size - part * i)) for i in range(count)]
-    if sum(sizes) != size or min(sizes, default=0) < 0 or len(sizes) != len(node.outputs):
-        raise node.malformed(f"split={sizes} of {size} into {len(node.outputs)} outputs")
-    parts: list[Anything] = np.split(array, np.cumsum(sizes)[:-1], axis)
+    axis, sizes = split_sizes(node, _values(arrays), arrays[0].ndim, arrays[0].shape)
+    parts: list[Anything] = np.split(arrays[0], np.cumsum(sizes)[:-1], axis)
     return parts
 
 

@@ -23,7 +23,7 @@ from .onnx_values import Axis, Constant, Data, Roles, StateOut, Value
 Values = Sequence[Value | None]
 
 # For each gate in PyTorch's order, which block of ONNX's it is.
-_ORDER: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+ORDER: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
         "rnn": (0,),
         "gru": (1, 0, 2),  # z, r, h -> r, z, n
@@ -169,5 +169,5 @@ def _weights(
 
 
 def _reorder(cell: str, array: Anything) -> Anything:
-    blocks = np.split(array, len(_ORDER[cell]))
-    return np.concatenate([blocks[i] for i in _ORDER[cell]])
+    blocks = np.split(array, len(ORDER[cell]))
+    return np.concatenate([blocks[i] for i in ORDER[cell]])

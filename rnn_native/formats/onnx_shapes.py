@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
-from .onnx_constants import axes_of, axis_of, integers, slices_of
+from .onnx_constants import axes_of, axis_of, integers, slices_of, split_sizes
 from .onnx_graph import FLOATS, INTEGERS, Node
 from .onnx_reshape import regroup
 from .onnx_tensors import element_name
@@ -175,6 +176,24 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             part[axis] = max(0, stop - start)
             return [StateIn(value.source, axis, start, tuple(part))]
     raise node.unsupported(f"takes a part of {show(value.dims)}; only whole sequences are read")
+
+
+def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Of a state, into the states of several layers."""
+    value = _first(node, inputs)
+    if isinstance(value, Zeros):
+        return [Zeros(None)] * len(node.outputs)
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    sizes = [size_of(dim) for dim in value.dims]
+    axis, parts = split_sizes(node, inputs, len(sizes), sizes)
+    if value.layers or axis not in (0, 1):
+        raise node.unsupported(f"takes parts of {show(value.dims)}; only whole sequences are read")
+    starts = accumulate(parts, initial=0)
+    return [
+        StateIn(value.source, axis, start, (*sizes[:axis], part, *sizes[axis + 1 :]))
+        for start, part in zip(starts, parts, strict=False)
+    ]
 
 
 def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:

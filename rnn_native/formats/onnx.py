@@ -134,7 +134,7 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
         )
     ((end, data),) = found.items()
     for name, state in states.items():
-        if any(layer not in data.layers for layer in state.layers):
+        if any(layer not in data.recurrents for layer in state.layers):
             raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
     return data
 

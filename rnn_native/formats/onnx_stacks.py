@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import RnnError
 from ..spec import Layer, Recurrent
@@ -18,31 +19,31 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
     rest = list(layers)
     joined: list[Layer] = []
     try:
-        for index in range(len(rest)):
-            line = properties.get(f"{PREFIX}layer.{index}")
+        while rest:
+            line = properties.get(f"{PREFIX}layer.{len(joined)}")
             if line is None:
-                break
-            kind, options = parse("", line)
+                return tuple(layers)
+            _, options = parse("", line)
             count = options.get("num_layers", 1)
-            stack, rest = rest[:count], rest[count:]
-            if len(stack) != count:
+            first, rest = rest[0], rest[1:]
+            if isinstance(first, Recurrent) and first.num_layers < count:
+                stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
+                first = _stack(stack, options)
+            if describe(first) != line:
                 return tuple(layers)
-            layer = _stack(stack, options) if kind == "recurrent" else stack[0]
-            if layer is None or describe(layer) != line:
-                return tuple(layers)
-            joined.append(layer)
+            joined.append(first)
     except RnnError:
         return tuple(layers)
-    return tuple(layers) if rest else tuple(joined)
+    return tuple(joined)
 
 
-def _stack(layers: Sequence[Layer], options: Mapping[str, object]) -> Recurrent | None:
-    """One Recurrent of these, each of one layer, if all have its options."""
+def _stack(layers: Sequence[Layer], options: Mapping[str, Any]) -> Layer:
+    """One Recurrent of these, each of one layer, if all have its options; else the first."""
     weights = {}
     for level, layer in enumerate(layers):
         own = {"num_layers": 1, "input_size": getattr(layer, "input_size", None)}
         if not isinstance(layer, Recurrent) or layer.options != {**layer.options, **options, **own}:
-            return None
+            return layers[0]
         for name, array in layer.arrays.items():
             weights[name.replace("_l0", f"_l{level}", 1)] = array
-    return Recurrent(weights=weights, **options)  # type: ignore[arg-type]
+    return Recurrent(weights=weights, **options)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Final
 
+import numpy as np
+
 from ..errors import RnnError, UnsupportedError
 from ..spec import Embedding, Layer, Linear, Recurrent
 from .onnx_graph import INTEGERS, Anything, Node
@@ -78,8 +80,47 @@ class LinearDraft:
     bias: Anything | None = None
     activation: str = "identity"
 
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        return ()
+
     def finish(self) -> Layer:
         return Linear(self.weight, self.bias, self.activation)
+
+
+@dataclass(frozen=True, eq=False)
+class OutputDraft(LinearDraft):
+    """An RNN's output layer, of the last of ``stack`` by ``weight`` and, by ``weight_xo``, of what
+    the first of them takes."""
+
+    stack: tuple[Recurrent, ...] = ()
+    weight_xo: Anything | None = None
+
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        return self.stack
+
+    def finish(self) -> Layer:
+        """One Recurrent; where only some of its layers have a bias, the others have one of 0."""
+        first = self.stack[0]
+        biased = self.bias is not None or any(layer.bias for layer in self.stack)
+        weights: dict[str, Anything | None] = {}
+        for level, layer in enumerate(self.stack):
+            for suffix in layer.suffixes if biased else ():
+                for name in ("bias_ih", "bias_hh"):
+                    weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, np.float32)
+            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.arrays.items()}
+        weights |= {"weight_ho": self.weight, "weight_xo": self.weight_xo}
+        if biased:
+            zero = np.zeros(len(self.weight), np.float32)
+            weights["bias_o"] = zero if self.bias is None else self.bias
+        options = first.options | {
+            "bias": biased,
+            "num_layers": len(self.stack),
+            "output_layer": len(self.weight),
+            "output_nonlinearity": self.activation,
+        }
+        return Recurrent(weights=weights, **options)  # type: ignore[arg-type]
 
 
 Draft = Embedding | Recurrent | LinearDraft
@@ -120,6 +161,16 @@ class Data:
         if size_of(self.features) != size:
             came = size_of(self.features)
             raise node.malformed(f"its weights take {size} features, {came} come")
+
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        """Those among its layers, also inside of one."""
+        each = (
+            (d,) if isinstance(d, Recurrent) else d.recurrents
+            for d in self.layers
+            if not isinstance(d, Embedding)
+        )
+        return tuple(layer for layers in each for layer in layers)
 
     def then(self, draft: Draft, dims: tuple[Dim, ...], features: Dim) -> Data:
         """The data after one more layer."""

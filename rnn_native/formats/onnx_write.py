@@ -5,6 +5,7 @@ For each layer of the spec:
 - Embedding: Gather;
 - Recurrent: an RNN, GRU or LSTM node for each layer of the stack, then Squeeze, or Transpose and
   Reshape, from [time, directions, batch, features] to [time, batch, directions * features];
+- its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation.
 
 The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
@@ -123,20 +124,24 @@ class _Writer:
 
     def linear(self, layer: Linear, x: str) -> str:
         y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
-        if layer.bias is not None:
-            y = self.node("Add", y, self.constant("bias", layer.bias))
-        if layer.activation == "identity":
+        return self._activated(y, layer.bias, layer.activation)
+
+    def _activated(self, y: str, bias: NDArray[Any] | None, activation: str) -> str:
+        if bias is not None:
+            y = self.node("Add", y, self.constant("bias", bias))
+        if activation == "identity":
             return y
-        axis = {"axis": -1} if "softmax" in layer.activation else {}
-        return self.node(_OPERATORS[layer.activation], y, **axis)
+        axis = {"axis": -1} if "softmax" in activation else {}
+        return self.node(_OPERATORS[activation], y, **axis)
 
     def recurrent(self, layer: Recurrent, x: str) -> str:
-        for name in ("gate_recurrent", "proj_size", "output_layer"):
+        for name in ("gate_recurrent", "proj_size"):
             if getattr(layer, name):
                 raise UnsupportedError(
                     f"Recurrent {name}={getattr(layer, name)}: ONNX's {layer.cell.upper()} has no "
                     "such option"
                 )
+        bottom = x
         initial = [self._initial(layer, name) for name in layer.state_names]
         finals: list[list[str]] = []
         for level in range(layer.num_layers):
@@ -145,7 +150,13 @@ class _Writer:
             finals.append(final)
         for name, rows in zip(layer.state_names, zip(*finals, strict=True), strict=True):
             self._final(layer, f"{self.prefix}{name}_n", rows)
-        return x
+        return self._output_layer(layer, x, bottom) if layer.output_layer else x
+
+    def _output_layer(self, layer: Recurrent, h: str, x: str) -> str:
+        of_h = self.node("MatMul", h, self.constant("weight_ho", layer.arrays["weight_ho"].T))
+        of_x = self.node("MatMul", x, self.constant("weight_xo", layer.arrays["weight_xo"].T))
+        y = self.node("Add", of_h, of_x)
+        return self._activated(y, layer.arrays.get("bias_o"), layer.output_nonlinearity)
 
     def _cell(self, layer: Recurrent, level: int, x: str, states: Sequence[str]) -> list[str]:
         """One node: its outputs on the features, and its final states."""

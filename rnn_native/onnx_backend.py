@@ -55,13 +55,22 @@ _OF_THE_RUNNER: Final = ("rtol", "atol")  # ONNX's test runner hands its own to 
 
 
 class Cell:
-    """A recurrent node with its weights: a model for each type that is calculated in."""
+    """A recurrent node with its weights: a model for each type that is calculated in, at first
+    that of the weights."""
 
     def __init__(self, node: Node, weights: Sequence[Array | None], options: Mapping[str, Any]):
         self.weights = [None if w is None else np.array(w) for w in weights]
         self._node, self._options = node, options
         self._layer, self._layout = layer_of(node, weights)
+        wide = any(w is not None and w.dtype == np.float64 for w in weights)
         self._models: dict[str, Model] = {}
+        self._model("float64" if wide else "float32")
+
+    def _model(self, dtype: str) -> Model:
+        if dtype not in self._models:
+            spec = ModelSpec((self._layer,))
+            self._models[dtype] = Model(spec, dtype=dtype, **self._options)
+        return self._models[dtype]
 
     def has(self, weights: Sequence[Array | None]) -> bool:
         """Whether these are its weights."""
@@ -79,8 +88,6 @@ class Cell:
                 f"got {x.dtype} {x.shape}"
             )
         dtype = "float64" if x.dtype == np.float64 else "float32"
-        if dtype not in self._models:
-            self._models[dtype] = Model(ModelSpec((layer,)), dtype=dtype, **self._options)
         data = (x.swapaxes(0, 1) if self._layout else x).astype(dtype, copy=False)
         given = [
             self._state(name, state, data.shape[1]).astype(dtype, copy=False)
@@ -89,7 +96,7 @@ class Cell:
         y: Array
         final: Any
         try:
-            y, final = self._models[dtype](
+            y, final = self._model(dtype)(
                 data, tuple(given) if len(given) > 1 else given[0], lengths
             )
         except RnnError as error:

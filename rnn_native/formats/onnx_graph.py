@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import FormatError, UnsupportedError
 from .onnx_tensors import Anything as Anything
-from .onnx_tensors import Constants, Contents, element_name
+from .onnx_tensors import Constants, Contents, element_name, text
 from .onnx_tensors import element_of as element_of
 
 OPSETS: Final = (7, 28)
@@ -111,23 +111,28 @@ class File:
         self.model = model
         self.contents = contents
         self.opset = _opset(model)
-        self.properties = {entry.key: entry.value for entry in model.metadata_props}
+        self.properties = {text(entry.key): text(entry.value) for entry in model.metadata_props}
 
-    def graph(self, bodies: Sequence[Any] = ()) -> Graph:
-        """The graph; or the innermost of ``bodies``, graphs that are each an attribute of a node
-        of the one before, with all that it sees of the ones around it."""
-        levels = [self.model.graph, *bodies]
+    def graph(self, bodies: Sequence[tuple[int, Any]] = ()) -> Graph:
+        """The graph; or the innermost of ``bodies``, with all that it sees of the ones around it.
+
+        A body is an attribute of the node of that index in the graph or body before, of which it
+        sees the nodes before that one.
+        """
+        levels = [self.model.graph, *(body for _, body in bodies)]
+        ends = [*(index for index, _ in bodies), None]
+        nodes = [n for level, end in zip(levels, ends, strict=True) for n in level.node[:end]]
         constants = [Constants(level.initializer, self.contents) for level in levels]
         known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
         described = [v for level in levels for v in (*level.value_info, *level.output)]
-        infos = {value.name: _info(value) for value in described}
-        inputs = {value.name: _info(value) for level in levels for value in level.input}
+        infos = {text(value.name): _info(value) for value in described}
+        inputs = {text(value.name): _info(value) for level in levels for value in level.input}
         optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
         return Graph(
-            nodes=tuple(self._node(node, infos) for level in levels for node in level.node),
+            nodes=tuple(self._node(node, infos) for node in nodes),
             inputs={name: info for name, info in inputs.items() if name not in known},
             optional=optional,
-            outputs=tuple(value.name for value in levels[-1].output),
+            outputs=tuple(text(value.name) for value in levels[-1].output),
             infos=infos,
             constants=known,
             contents=self.contents,
@@ -135,12 +140,12 @@ class File:
 
     def _node(self, node: Any, infos: Mapping[str, Info]) -> Node:
         return Node(
-            op=node.op_type,
-            domain="" if node.domain == "ai.onnx" else node.domain,
-            name=node.name,
-            inputs=tuple(node.input),
-            outputs=tuple(node.output),
-            attributes={attribute.name: attribute for attribute in node.attribute},
+            op=text(node.op_type),
+            domain="" if node.domain == "ai.onnx" else text(node.domain),
+            name=text(node.name),
+            inputs=tuple(map(text, node.input)),
+            outputs=tuple(map(text, node.output)),
+            attributes={text(attribute.name): attribute for attribute in node.attribute},
             opset=self.opset,
             contents=self.contents,
             result=infos.get(node.output[0]) if node.output else None,
@@ -179,7 +184,7 @@ def load(path: str | os.PathLike[str]) -> File:
 def _opset(model: Any) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     if not versions and model.opset_import:
-        domains = ", ".join(entry.domain for entry in model.opset_import)
+        domains = ", ".join(text(entry.domain) for entry in model.opset_import)
         raise UnsupportedError(f"its operators are of {domains:.200} alone, none of ONNX itself")
     if len(versions) != 1:
         raise FormatError(f"expected one version of the ONNX operator set, found {versions}")
@@ -203,7 +208,7 @@ def _info(value: Any) -> Info:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in tensor.shape.dim
     )
-    return Info(element, sizes, tuple(dim.dim_param for dim in tensor.shape.dim))
+    return Info(element, sizes, tuple(text(dim.dim_param) for dim in tensor.shape.dim))
 
 
 def _attribute(node: Node, name: str, attribute: Any) -> Any:

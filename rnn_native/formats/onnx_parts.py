@@ -13,6 +13,7 @@ from ..spec import ModelSpec, Recurrent
 from .onnx_graph import File, Graph, Node
 from .onnx_interpret import interpret
 from .onnx_recurrent import recurrent
+from .onnx_tensors import text
 from .onnx_values import Axis, Data, Failure, Roles, Value
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
@@ -23,13 +24,13 @@ _LONGEST: Final = 200  # a name within a path
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A recurrent node: its name with those of the bodies that it stands in, and in which."""
+    """A recurrent node: its name, also with those of the bodies around it, and these bodies."""
 
     path: str
     name: str
     op: str
     outputs: tuple[str, ...]
-    bodies: tuple[Any, ...]
+    bodies: tuple[tuple[int, Any], ...]
     index: int  # among the nodes of the innermost body
 
 
@@ -38,10 +39,10 @@ def places(file: File) -> list[Place]:
     return list(_walk(file.model.graph, "", ()))
 
 
-def _walk(graph: Any, path: str, bodies: tuple[Any, ...]) -> Iterator[Place]:
+def _walk(graph: Any, path: str, bodies: tuple[tuple[int, Any], ...]) -> Iterator[Place]:
     for index, node in enumerate(graph.node):
-        outputs = tuple(name for name in node.output if name)
-        name = node.name or (outputs[0] if outputs else "")
+        outputs = tuple(text(name) for name in node.output if name)
+        name = text(node.name) or (outputs[0] if outputs else "")
         if not 0 < len(name) <= _LONGEST:
             name = f"{node.op_type}_{index}"
         if node.op_type in RECURRENT and node.domain in ("", "ai.onnx"):
@@ -49,7 +50,8 @@ def _walk(graph: Any, path: str, bodies: tuple[Any, ...]) -> Iterator[Place]:
         for attribute in node.attribute:
             inner = [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
             for body in inner:
-                yield from _walk(body, f"{path}{name}/{attribute.name}/", (*bodies, body))
+                inside = f"{path}{name}/{text(attribute.name)}/"
+                yield from _walk(body, inside, (*bodies, (index, body)))
 
 
 def labels(found: list[Place]) -> dict[str, Place]:
@@ -83,7 +85,7 @@ def read_node(file: File, name: str) -> ModelSpec:
     """
     place = _find(file, name)
     graph = file.graph(place.bodies)
-    inner = place.bodies[-1] if place.bodies else file.model.graph
+    inner = place.bodies[-1][1] if place.bodies else file.model.graph
     node = graph.nodes[len(graph.nodes) - len(inner.node) + place.index]
     w, r, b, p = _weights(graph, node)
     try:

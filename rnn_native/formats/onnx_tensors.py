@@ -102,7 +102,7 @@ class Contents:
 
     def _outside(self, where: str, tensor: Any, size: int) -> bytes:
         """The bytes of a tensor that lie in another file, of which there have to be ``size``."""
-        entries = {entry.key: entry.value for entry in tensor.external_data}
+        entries = {text(entry.key): text(entry.value) for entry in tensor.external_data}
         location = entries.get("location", "")
         begin = _number(where, "offset", entries.get("offset", "0"))
         length = _number(where, "length", entries.get("length", str(size)))
@@ -174,7 +174,7 @@ class Constants(Mapping[str, Anything]):
     """The initializers by name, converted when they are asked for."""
 
     def __init__(self, initializers: Any, contents: Contents) -> None:
-        self._tensors = {tensor.name: tensor for tensor in initializers}
+        self._tensors = {text(tensor.name): tensor for tensor in initializers}
         self._contents = contents
         self._arrays: dict[str, Anything] = {}
 
@@ -192,6 +192,13 @@ class Constants(Mapping[str, Anything]):
 
     def __len__(self) -> int:
         return len(self._tensors)
+
+
+def text(value: str | bytes) -> str:
+    """A string of the file, which protobuf gives as bytes where it is no UTF-8."""
+    if isinstance(value, bytes):
+        raise FormatError(f"not an ONNX model: {value!r:.100} is no text")
+    return value
 
 
 def element_name(code: int) -> str:

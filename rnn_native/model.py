@@ -194,7 +194,8 @@ class Model:
         )
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""
+        """Write the model to a file, ``.safetensors``, ``.npz`` or ``.onnx``; weights keep their
+        bits."""
         from .formats import write
 
         write(self.spec, path, format)

@@ -84,6 +84,7 @@ static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows,
     const ptrdiff_t pad = first * step->pad_stride * elem;
     s.rows = rows;
     s.gx = (const char *)s.gx + first * s.gx_stride * elem;
+    s.gh = (char *)s.gh + first * s.gh_stride * elem;
     s.h_prev = (const char *)s.h_prev + first * s.h_prev_stride * elem;
     s.h_next = (char *)s.h_next + first * s.h_next_stride * elem;
     s.out = (char *)s.out + first * s.out_stride * elem;
@@ -144,6 +145,7 @@ rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
                         .activation = op->activation,
                         .gx = work->gx,
                         .gh = work->gh,
+                        .functions = &cell->functions,
                         .c = op->ops->in_place ? state->array[1][0] : NULL,
                         .bias_hn = cell->bias_hn,
                         .peephole = cell->peephole,
@@ -151,6 +153,7 @@ rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
                         .rh = work->part[1],
                         .unprojected = work->part[0],
                         .gx_stride = cell->w_ih.n,
+                        .gh_stride = (ptrdiff_t)op->ops->products * pad,
                         .h_prev_stride = state_pad,
                         .h_next_stride = state_pad,
                         .pad_stride = pad};

@@ -146,9 +146,9 @@ def _check_ends(start: Data, end: Data) -> None:
         raise UnsupportedError(
             f"input {start.source!r} {show(start.dims)}: expected time, batch and features"
         )
-    axes = live([axis for dim in end.dims for axis in dim])
+    axes = [axis for dim in end.dims for axis in dim]
     features = live(end.features)
-    if features and axes[-1] is not features[-1]:
+    if features and axes[-1] is not end.features[-1] and live(axes)[-1] is not features[-1]:
         raise UnsupportedError(
             f"the output is {show(end.dims)}: expected the features {show([end.features])} last"
         )

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import RnnError
 from ..spec import Layer, Recurrent
 from .metadata import PREFIX, describe, parse
+from .onnx_activations import rounded
 
 
 def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -26,9 +27,11 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
             _, options = parse("", line)
             count = options.get("num_layers", 1)
             first, rest = rest[0], rest[1:]
-            if isinstance(first, Recurrent) and first.num_layers < count:
-                stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
-                first = _stack(stack, options)
+            if isinstance(first, Recurrent):
+                if first.num_layers < count:
+                    stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
+                    first = _stack(stack, count)
+                first = _with(first, options)
             if describe(first) != line:
                 return tuple(layers)
             joined.append(first)
@@ -37,13 +40,24 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
     return tuple(joined)
 
 
-def _stack(layers: Sequence[Layer], options: Mapping[str, Any]) -> Layer:
-    """One Recurrent of these, each of one layer, if all have its options; else the first."""
-    weights = {}
-    for level, layer in enumerate(layers):
-        own = {"num_layers": 1, "input_size": getattr(layer, "input_size", None)}
-        if not isinstance(layer, Recurrent) or layer.options != {**layer.options, **options, **own}:
-            return layers[0]
+def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
+    """One Recurrent of these, each of one layer; the first where they are no stack."""
+    first, *others = layers
+    assert isinstance(first, Recurrent)
+    weights = dict(first.arrays)
+    for level, layer in enumerate(others, 1):
+        if not isinstance(layer, Recurrent) or layer.options != {
+            **first.options, "input_size": first.output_size
+        }:  # fmt: skip
+            return first
         for name, array in layer.arrays.items():
             weights[name.replace("_l0", f"_l{level}", 1)] = array
-    return Recurrent(weights=weights, **options)
+    return Recurrent(weights=weights, **{**first.options, "num_layers": count})
+
+
+def _with(layer: Recurrent, options: Mapping[str, Any]) -> Recurrent:
+    """The layer with these options, if they are its own but for the rounding of their numbers."""
+    wanted = {**layer.options, **options}
+    if rounded(wanted) != rounded(layer.options):
+        return layer
+    return Recurrent(weights=layer.arrays, **wanted)

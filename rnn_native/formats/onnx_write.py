@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
 from ..spec import Embedding, Linear, ModelSpec, Recurrent
+from . import onnx_activations
 from .files import replacing
 from .metadata import to_metadata
 from .onnx_graph import import_onnx
@@ -40,7 +41,6 @@ LARGEST: Final = 2**31 - 1
 """Bytes of a file: a protobuf message cannot be larger."""
 
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
-_NONLINEARITIES: Final = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid"}
 
 
 def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
@@ -165,10 +165,8 @@ class _Writer:
             for name, array in zip("WRBP", onnx_weights(layer, level), strict=True)
         ]
         inputs = [x, *weights[:3], "", *states]
-        attributes: dict[str, Any] = {}
-        if layer.cell == "rnn":
-            attributes["activations"] = [_NONLINEARITIES[layer.nonlinearity]] * layer.num_directions
-        elif layer.cell == "gru":
+        attributes = onnx_activations.attributes(layer)
+        if layer.cell == "gru":
             attributes["linear_before_reset"] = int(layer.reset_after)
         elif layer.peephole:
             inputs.append(weights[3])

@@ -15,15 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import onnx
 from onnx import TensorProto, helper
-from onnx_graphs import (
-    Builder,
-    check,
-    make_linear,
-    make_recurrent,
-    uniform,
-)
+from onnx_graphs import ATOL, Builder, check, make_linear, make_recurrent, run, uniform
 
-from rnn_native import formats
+from rnn_native import formats, reference
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
 from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
 
@@ -225,6 +219,19 @@ def test_tensors_kept_in_another_file_are_found_or_missed_by_name(tmp_path: Path
     (tmp_path / "weights.bin").unlink()
     with pytest.raises(FormatError, match=r"initializer .*: kept outside the file: .*weights\.bin"):
         formats.read(path)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_raw_y_of_two_directions_can_be_the_output(size: int, tmp_path: Path) -> None:
+    b = Builder()
+    layer = make_recurrent("gru", IN, size, direction="bidirectional")
+    b.output(b.recurrent(b.input("x", ["t", "b", IN]), layer)[0])
+    path = b.save(tmp_path)
+    x = uniform(T, B, IN)
+    (want,) = run(path, {"x": x})
+    y, _ = reference.run(formats.read(path), x)
+    want = want.transpose(0, 2, 1, 3).reshape(y.shape)
+    np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)
 
 
 def test_reading_twice_gives_the_same(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rnn_native import Model, formats, onnx_backend
 from rnn_native.errors import UnsupportedError
 from rnn_native.formats import onnx_write, safetensors
 from rnn_native.formats.onnx_write import to_model
-from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import Activation, Embedding, Linear, ModelSpec, Recurrent
 
 OUTPUT = {"output_layer", "gate_recurrent", "proj_size"}  # not of a cell, or not of ONNX's
 RNG = np.random.default_rng(0)
@@ -109,6 +109,40 @@ def test_what_the_operators_cannot_express_is_refused_by_name(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"activations": (Activation("affine", 1e39, 0.0),)},
+            r"activation_alpha=1e\+39: beyond fl",
+        ),
+        ({"activations": (Activation("affine", 1.0, -1e99),)}, r"activation_beta=-1e\+99: beyond"),
+        ({"clip": 1e39}, r"clip=1e\+39: beyond float32"),
+        ({"clip": 1e-60}, "clip=1e-60: 0 in float32"),
+    ],
+)
+def test_numbers_that_float32_attributes_cannot_hold_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        to_model(make_spec(RNG, "rnn", **options))
+
+
+def test_constants_come_back_as_they_were_though_attributes_round_them(tmp_path: Path) -> None:
+    """The graph has float32(0.1); of our own file it is known that 0.1 was meant."""
+    activations = (Activation("hard_sigmoid", 0.1, 0.7), Activation("identity"))
+    spec = make_spec(RNG, "gru", activations=activations, clip=0.3)
+    model = to_model(spec)
+    onnx.save(model, tmp_path / "model.onnx")
+    assert the_same(formats.read(tmp_path / "model.onnx"), spec)
+    model.ClearField("metadata_props")
+    onnx.save(model, tmp_path / "model.onnx")
+    (layer,) = formats.read(tmp_path / "model.onnx").layers
+    assert layer.clip == np.float32(0.3)
+    rounded = Activation("hard_sigmoid", float(np.float32(0.1)), float(np.float32(0.7)))
+    assert layer.activations == (rounded, Activation("affine", 1.0, 0.0))
+
+
 def test_weights_of_two_types_are_refused() -> None:
     layers = make_linear(RNG, 2, 3), make_linear(RNG, 3, 2, dtype=np.float64)
     with pytest.raises(UnsupportedError, match="float32 and of float64"):
@@ -145,6 +179,7 @@ CHANGES = {
     "fewer layers": ("rnn_native.layer.0", None),
     "a longer stack": ("rnn_native.layer.0", "num_layers=9"),
     "another option": ("rnn_native.layer.0", "peephole=true"),
+    "an option more": ("rnn_native.layer.0", "+clip=0x1p+0"),
 }
 
 
@@ -156,6 +191,8 @@ def test_descriptions_that_are_not_of_the_graph_change_nothing(change: str, tmp_
     (entry,) = [entry for entry in model.metadata_props if entry.key == key]
     if value is None:
         model.metadata_props.remove(entry)
+    elif value.startswith("+"):
+        entry.value += f" {value[1:]}"
     elif "=" in value and " " not in value:
         name = value.partition("=")[0]
         words = [value if w.startswith(f"{name}=") else w for w in entry.value.split(" ")]

@@ -23,6 +23,9 @@ from .onnx_tensors import element_of as element_of
 OPSETS: Final = (7, 28)
 """First and last version of the operator set whose definitions were compared with this reader."""
 
+MAX_NODES: Final = 50_000
+"""Of a file, bodies of If, Loop and Scan included: a second's work; models have far fewer."""
+
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
 INTEGERS: Final = ("INT32", "INT64")
 
@@ -108,6 +111,8 @@ class File:
     def __init__(self, model: Any, contents: Contents) -> None:
         if not model.HasField("graph") or not model.graph.node:
             raise FormatError("not an ONNX model: it has no nodes")
+        if count_nodes(model.graph) > MAX_NODES:
+            raise UnsupportedError(f"a graph of more than {MAX_NODES} nodes")
         self.model = model
         self.contents = contents
         self.opset = _opset(model)
@@ -179,6 +184,26 @@ def load(path: str | os.PathLike[str]) -> File:
     except malformed as error:
         raise FormatError(f"not an ONNX model: {error}") from error
     return File(model, Contents(os.path.dirname(os.fspath(path)), len(content)))
+
+
+def bodies_of(node: Any) -> list[tuple[str, Any]]:
+    """The graphs inside of a node, by their attributes."""
+    return [
+        (text(attribute.name), graph)
+        for attribute in node.attribute
+        for graph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    ]
+
+
+def count_nodes(graph: Any) -> int:
+    """With those of all bodies; it does not go on counting beyond ``MAX_NODES``."""
+    count, pending = 0, [graph]
+    while pending and count <= MAX_NODES:
+        nodes = pending.pop().node
+        count += len(nodes)
+        if count <= MAX_NODES:
+            pending += [body for node in nodes for _, body in bodies_of(node)]
+    return count
 
 
 def _opset(model: Any) -> int:

@@ -46,9 +46,6 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
 )
 """What is read of data, states and shapes; of constants alone it is ``FUNCTIONS``."""
 
-MAX_NODES: Final = 50_000
-"""Of those that are needed: a chain of layers is far below."""
-
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
 # How exporters arrange final states for the outputs of a graph, which is of no concern here.
@@ -127,8 +124,6 @@ def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]
         if index >= 0 and index not in needed:
             needed.add(index)
             pending += [name for name in graph.nodes[index].inputs if name and name != start]
-    if len(needed) > MAX_NODES:
-        raise UnsupportedError(f"the output depends on {len(needed)} nodes, more than {MAX_NODES}")
     return [graph.nodes[index] for index in sorted(needed)]
 
 

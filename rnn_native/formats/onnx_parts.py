@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec, Recurrent
-from .onnx_graph import File, Graph, Node
+from .onnx_graph import File, Graph, Node, bodies_of
 from .onnx_interpret import interpret
 from .onnx_recurrent import recurrent
 from .onnx_tensors import text
@@ -47,11 +47,8 @@ def _walk(graph: Any, path: str, bodies: tuple[tuple[int, Any], ...]) -> Iterato
             name = f"{node.op_type}_{index}"
         if node.op_type in RECURRENT and node.domain in ("", "ai.onnx"):
             yield Place(path + name, name, node.op_type, outputs, bodies, index)
-        for attribute in node.attribute:
-            inner = [attribute.g] if attribute.HasField("g") else list(attribute.graphs)
-            for body in inner:
-                inside = f"{path}{name}/{text(attribute.name)}/"
-                yield from _walk(body, inside, (*bodies, (index, body)))
+        for attribute, body in bodies_of(node):
+            yield from _walk(body, f"{path}{name}/{attribute}/", (*bodies, (index, body)))
 
 
 def labels(found: list[Place]) -> dict[str, Place]:

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from strategies import make_spec
 
 from rnn_native import formats, onnx_backend
-from rnn_native.errors import FormatError, RnnError, UnsupportedError
+from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
 from rnn_native.formats.onnx_write import to_model
 
 RNG = np.random.default_rng(0)
@@ -310,6 +310,29 @@ def test_more_layers_than_any_model_has_are_refused(tmp_path: Path) -> None:
     model.graph.output[0].name = "y"
     with pytest.raises(UnsupportedError, match="a chain of more than 4096 layers"):
         formats.read(save(model, tmp_path / "model.onnx"))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_more_nodes_than_can_be_read_in_a_second_are_refused(inside: bool, tmp_path: Path) -> None:
+    model = graph([], {"w": ONE})
+    if inside:
+        within(model, then_branch=True)
+    body = model.graph.node[0].attribute[0].g if inside else model.graph
+    body.MergeFromString(b"\x0a\x00" * 50_000)  # as many nodes without anything
+    with pytest.raises(UnsupportedError, match="a graph of more than 50000 nodes"):
+        formats.read(save(model, tmp_path / "model.onnx"))
+
+
+def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    data = to_model(SPEC).SerializeToString()
+    path = tmp_path / "model.onnx"
+    for name in (b"0.gru_l0", b"GRU", b"rnn_native.layers", b"time", b"0.W_l0.5", b"0.h_0"):
+        assert name in data
+        path.write_bytes(data.replace(name, b"\xff" + name[1:]))
+        with pytest.raises(FormatError, match="is no text"):
+            formats.read(path)
+        with pytest.raises((FormatError, OptionError), match="is no text|no recurrent node is"):
+            formats.read(path, node="0.gru_l0")
 
 
 def test_states_joined_with_themselves_stay_one(tmp_path: Path) -> None:

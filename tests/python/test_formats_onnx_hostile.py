@@ -331,7 +331,7 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         path.write_bytes(data.replace(name, b"\xff" + name[1:]))
         with pytest.raises(FormatError, match="is no text"):
             formats.read(path)
-        with pytest.raises((FormatError, OptionError), match="is no text|no recurrent node is"):
+        with pytest.raises((FormatError, OptionError), match=r"is no text|no recurrent node is"):
             formats.read(path, node="0.gru_l0")
 
 

@@ -47,7 +47,8 @@ typedef struct rnnat_step {
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
-    int32_t backwards;      /* take the units from the last to the first: the same results */
+    int32_t turns;          /* its units are taken the other way round in every other step, ... */
+    int32_t backwards;      /* this one from the last to the first: the same results */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_f, *w_go, *w_c; /* gate-recurrent LSTM, whose w is i on i: f on f; g, o on i; all
                                    * on c */

@@ -223,9 +223,10 @@ def run(
     u: float = U32,
     tiny: float = TINY32,
     ulps: float = ULPS,
+    kind: type[Arithmetic] = Arithmetic,
 ) -> tuple[Approx, list[Approx]]:
     """The output [T, B, out] and the states in order, with their bounds; as ``reference.run``."""
-    return _run(spec, x, state, lengths, Arithmetic(u, tiny, ulps))[:2]
+    return _run(spec, x, state, lengths, kind(u, tiny, ulps))[:2]
 
 
 def trace(

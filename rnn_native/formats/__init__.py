@@ -49,7 +49,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
-        "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
+        "onnx": Format("onnx", (".onnx",), ("node", "between")),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }
@@ -69,8 +69,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     options
         For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
-        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
-        ``output``, see ``formats.onnx``. None means not given.
+        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
+        ``between``, a part of the graph, see ``formats.onnx``. None means not given.
 
     Raises
     ------

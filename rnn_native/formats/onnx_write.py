@@ -64,6 +64,8 @@ def to_model(spec: ModelSpec) -> Any:
         raise UnsupportedError(
             f"{size} bytes of weights: an ONNX file ends at {LARGEST}; .safetensors has no such end"
         )
+    if spec.mask_value is not None:
+        raise UnsupportedError(f"mask_value={spec.mask_value!r}: ONNX's operators take lengths")
     writer = _Writer(onnx, arrays[0].dtype)
     y = writer.start(spec)
     for index, layer in enumerate(spec.layers):
@@ -72,8 +74,10 @@ def to_model(spec: ModelSpec) -> Any:
             y = writer.node("Gather", writer.constant("weight", layer.weight), y)
         elif isinstance(layer, Linear):
             y = writer.linear(layer, y)
-        else:
+        elif isinstance(layer, Recurrent):
             y = writer.recurrent(layer, y)
+        else:
+            raise UnsupportedError(f"layer {index}: a Merge is not written to ONNX")
     return writer.finish(y, spec)
 
 
@@ -140,6 +144,11 @@ class _Writer:
                 raise UnsupportedError(
                     f"Recurrent {name}={getattr(layer, name)}: ONNX's {layer.cell.upper()} has no "
                     "such option"
+                )
+        for name in ("activations", "clip", "input_forget", "return_sequences"):
+            if getattr(layer, name) not in (None, name == "return_sequences"):
+                raise UnsupportedError(
+                    f"Recurrent {name}={getattr(layer, name)!r} is not written to ONNX"
                 )
         bottom = x
         initial = [self._initial(layer, name) for name in layer.state_names]

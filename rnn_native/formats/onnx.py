@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
+from .onnx_about import strings as strings
 from .onnx_graph import File, Graph, load
 from .onnx_interpret import interpret
 from .onnx_parts import listing, read_node, suggest
@@ -25,11 +26,13 @@ from .onnx_stacks import rejoin
 from .onnx_values import Axis, Data, Failure, LinearDraft, StateOut, Value, live, show
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
     """Write a file of the standard operators; see ``onnx_write``."""
     from .onnx_write import write
 
-    write(spec, path)
+    write(spec, path, strings)
 
 
 def read(

@@ -20,7 +20,7 @@ tell which of its nodes are one stack.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -43,17 +43,20 @@ LARGEST: Final = 2**31 - 1
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
     """Write a file that any runtime of ONNX can open; atomically. Needs the ``onnx`` package.
 
-    Raises ``UnsupportedError`` without it, and for what the operators cannot express, by name.
+    ``strings`` are kept among the file's properties, beside those that describe the layers. Raises
+    ``UnsupportedError`` without that package, and for what the operators cannot express, by name.
     """
-    content = to_model(spec).SerializeToString()
+    content = to_model(spec, strings).SerializeToString()
     with replacing(path) as file:
         file.write(content)
 
 
-def to_model(spec: ModelSpec) -> Any:
+def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
     """The ``onnx.ModelProto`` that ``write`` writes."""
     onnx = import_onnx()
     arrays = [array for layer in spec.layers for array in layer.arrays.values()]
@@ -74,7 +77,7 @@ def to_model(spec: ModelSpec) -> Any:
             y = writer.linear(layer, y)
         else:
             y = writer.recurrent(layer, y)
-    return writer.finish(y, spec)
+    return writer.finish(y, spec, strings or {})
 
 
 class _Writer:
@@ -105,7 +108,7 @@ class _Writer:
             )
         return "x"
 
-    def finish(self, y: str, spec: ModelSpec) -> Any:
+    def finish(self, y: str, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
         maker = next(node for node in self._nodes if y in node.output)
         maker.output[list(maker.output).index(y)] = "y"
         outputs: list[Any] = []
@@ -119,7 +122,7 @@ class _Writer:
             ir_version=IR_VERSION,
             producer_name="rnn_native",
         )
-        self._helper.set_model_props(model, to_metadata(spec))
+        self._helper.set_model_props(model, {**to_metadata(spec), **strings})
         return model
 
     def linear(self, layer: Linear, x: str) -> str:

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
-from .spec import Embedding, Linear, ModelSpec, Recurrent
+from .spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 
 __version__ = version()
 
@@ -37,6 +37,7 @@ __all__ = [
     "Embedding",
     "FormatError",
     "Linear",
+    "Merge",
     "Model",
     "ModelSpec",
     "NotFittedError",

@@ -32,6 +32,7 @@ cdef extern from "rnn_native.h" nogil:
         int32_t num_layers
         uint64_t num_parameters
         size_t memory
+        int32_t return_sequences
 
     rnnat_status rnnat_model_from_memory(const void *, size_t, const rnnat_model_options *,
                                          rnnat_model **)
@@ -40,6 +41,7 @@ cdef extern from "rnn_native.h" nogil:
     rnnat_status rnnat_model_state(const rnnat_model *, int32_t, int32_t *, int32_t *)
     rnnat_status rnnat_stream_create(const rnnat_model *, int32_t, int32_t, rnnat_stream **)
     void rnnat_stream_free(rnnat_stream *)
+    rnnat_status rnnat_stream_set_num_threads(rnnat_stream *, int32_t)
     rnnat_status rnnat_stream_run(rnnat_stream *, const float *, int32_t, float *)
     rnnat_status rnnat_stream_run_indices(rnnat_stream *, const int32_t *, int32_t, float *)
     rnnat_status rnnat_stream_run_f64(rnnat_stream *, const double *, int32_t, double *)
@@ -75,7 +77,7 @@ cdef extern from "lane.h" nogil:
 
 cdef extern from "run.h" nogil:
     ctypedef struct rnnat_job:
-        pass
+        size_t need
 
     ctypedef struct rnnat_run_args:
         int32_t dtype
@@ -95,7 +97,6 @@ cdef extern from "run.h" nogil:
         int32_t num_threads
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
-    rnnat_status rnnat_run_need(const rnnat_model *, const rnnat_job *, size_t *)
     rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
 
 

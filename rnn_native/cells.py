@@ -78,6 +78,7 @@ def recurrent_options(
     gate_recurrent: bool = False,
     output_layer: int = 0,
     output_nonlinearity: str = "sigmoid",
+    return_sequences: bool = True,
 ) -> dict[str, Any]:
     """The options of a ``Recurrent``, checked; raises what its construction raises."""
     sizes = {
@@ -102,6 +103,7 @@ def recurrent_options(
         "reset_after": _flag("Recurrent reset_after", reset_after),
         "peephole": _flag("Recurrent peephole", peephole),
         "gate_recurrent": _flag("Recurrent gate_recurrent", gate_recurrent),
+        "return_sequences": _flag("Recurrent return_sequences", return_sequences),
     }
     for owners, name, used, of_gates in (
         (("rnn",), "nonlinearity", nonlinearity != "tanh", False),
@@ -123,6 +125,10 @@ def recurrent_options(
             )
     if output_nonlinearity != "sigmoid" and not output_layer:
         raise UnsupportedError("Recurrent output_nonlinearity: there is no output_layer to have it")
+    if output_layer and not return_sequences:
+        raise UnsupportedError(
+            "Recurrent return_sequences: only True with an output_layer, whose outputs are of steps"
+        )
     return checked | sizes
 
 

@@ -25,7 +25,7 @@ static int32_t shorter_chunk(int32_t chunk, int32_t time, int32_t team)
 /* True where some operation after the first must wait for the whole output of the one before. */
 static bool needs_whole(const rnnat_model *model)
 {
-    for (int32_t i = 1; i < model->num_ops; ++i)
+    for (int32_t i = 1; i < model->over_time; ++i)
         if (!rnnat_op_is_causal(&model->ops[i]) || !rnnat_op_is_causal(&model->ops[i - 1]))
             return true;
     return false;
@@ -97,6 +97,9 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             if (lane->stages) lane->stages[i] = stage;
         }
     }
+    if (model->over_time < model->num_ops)
+        lane->last =
+            rnnat_arena_take(arena, n, (size_t)model->ops[model->over_time - 1].output * elem);
     lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
     lane->whole_skip =
         rnnat_arena_take(arena, (size_t)time * n, (size_t)model->max_whole_skip * elem);

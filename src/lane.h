@@ -45,6 +45,7 @@ typedef struct rnnat_lane {
     rnnat_workspace work[2]; /* the second one where a team runs two directions side by side */
     char *between[2]; /* [chunk, rows, max_width] from one operation to the next */
     char *whole[2]; /* [time, rows, max_width], where a layer needs all of time */
+    char *last; /* [rows, its output] what a last_only operation gives to those behind it */
     char *skip; /* [chunk, rows, max_skip] the input's part of an output layer, */
     char *whole_skip; /* [time, rows, max_whole_skip] where its stack needs all of time */
     rnnat_stage *stages; /* where its team runs the model as a wavefront, one a thread; or NULL */

@@ -13,6 +13,7 @@ typedef struct word {
 static const word kinds[] = {{"embedding", RNNAT_LAYER_EMBEDDING},
                              {"recurrent", RNNAT_LAYER_RECURRENT},
                              {"linear", RNNAT_LAYER_LINEAR},
+                             {"merge", RNNAT_LAYER_MERGE},
                              {NULL, 0}};
 static const word cells[] = {
     {"rnn", RNNAT_CELL_RNN}, {"gru", RNNAT_CELL_GRU}, {"lstm", RNNAT_CELL_LSTM}, {NULL, 0}};
@@ -31,6 +32,9 @@ static const word nonlinearities[] = {
     {"tanh", RNNAT_TANH}, {"relu", RNNAT_RELU}, {"sigmoid", RNNAT_SIGMOID}, {NULL, 0}};
 static const word flags[] = {{"false", 0}, {"true", 1}, {NULL, 0}};
 static const word yes[] = {{"true", 1}, {NULL, 0}}; /* where the key's absence says no */
+static const word no[] = {{"false", 1}, {NULL, 0}}; /* or yes: 1 where the key is there */
+static const word merges[] = {
+    {"sum", RNNAT_MERGE_SUM}, {"mul", RNNAT_MERGE_MUL}, {"ave", RNNAT_MERGE_AVE}, {NULL, 0}};
 
 /* ---- keys and who has them ---- */
 
@@ -42,6 +46,8 @@ enum {
     GRU = 16,
     LSTM = 32,
     GATES = 64, /* a gru or lstm whose gates recur on gates */
+    MERGE = 128,
+    LAST = 256, /* with one of the cells, but for an output layer: it gives its last state alone */
     RECURRENT = RNN | RNN_OUTPUT | GRU | LSTM | GATES
 };
 
@@ -59,6 +65,8 @@ typedef enum field {
     GATE_RECURRENT,
     OUTPUT_LAYER,
     OUTPUT_ACTIVATION,
+    LAST_ONLY,
+    MERGE_MODE,
     NUM_FIELDS
 } field;
 
@@ -90,6 +98,9 @@ static const key keys[] = {
     {"in_features", LINEAR, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"out_features", LINEAR, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
+    {"return_sequences", LAST, LAST_ONLY, no, 0, RNNAT_ERROR_FORMAT},
+    {"features", MERGE, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
+    {"mode", MERGE, MERGE_MODE, merges, 0, RNNAT_ERROR_UNSUPPORTED},
 };
 
 enum { NUM_KEYS = sizeof keys / sizeof *keys };
@@ -184,9 +195,11 @@ static int owner_of(int32_t kind, const int32_t values[NUM_FIELDS])
 {
     if (kind == RNNAT_LAYER_EMBEDDING) return EMBEDDING;
     if (kind == RNNAT_LAYER_LINEAR) return LINEAR;
-    if (values[CELL] == RNNAT_CELL_RNN) return values[OUTPUT_LAYER] ? RNN_OUTPUT : RNN;
-    if (values[GATE_RECURRENT]) return GATES;
-    return values[CELL] == RNNAT_CELL_GRU ? GRU : LSTM;
+    if (kind == RNNAT_LAYER_MERGE) return MERGE;
+    const int last = values[LAST_ONLY] ? LAST : 0;
+    if (values[CELL] == RNNAT_CELL_RNN) return values[OUTPUT_LAYER] ? RNN_OUTPUT : RNN | last;
+    if (values[GATE_RECURRENT]) return GATES | last;
+    return (values[CELL] == RNNAT_CELL_GRU ? GRU : LSTM) | last;
 }
 
 /* The keys that it has. */
@@ -225,7 +238,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     *out = (rnnat_layer_text){
         .kind = (rnnat_layer_kind)kind,
         .cell = (rnnat_cell_kind)values[CELL],
-        .input_size = values[INPUT_SIZE],
+        .input_size = kind == RNNAT_LAYER_MERGE ? 2 * values[OUTPUT_SIZE] : values[INPUT_SIZE],
         .output_size = values[OUTPUT_SIZE],
         .num_layers = values[NUM_LAYERS],
         .proj_size = values[PROJ_SIZE],
@@ -237,6 +250,8 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         .gate_recurrent = values[GATE_RECURRENT] != 0,
         .output_layer = values[OUTPUT_LAYER],
         .output_activation = (rnnat_activation)values[OUTPUT_ACTIVATION],
+        .last_only = values[LAST_ONLY] != 0,
+        .merge = (rnnat_merge)values[MERGE_MODE],
     };
     return RNNAT_OK;
 }

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._core import CoreNet, as_num_threads
-from ..errors import OptionError
+from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
-from ..spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from ..spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from ..states import State, flatten, state_counts, unflatten
 from .tape import Gradients, Tape
 
@@ -36,6 +36,9 @@ class Network:
     ------
     OptionError
         An option has an unknown value.
+    UnsupportedError
+        The model has a Merge, a ``mask_value``, or gives its last state alone
+        (``return_sequences=False``).
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Network:
     ) -> None:
         if not isinstance(spec, ModelSpec):
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
+        _check_trainable(spec)
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
         self._layers = spec.layers
@@ -205,6 +209,21 @@ class Network:
     def __repr__(self) -> str:
         count = sum(array.size for array in self._weights.values())
         return f"Network({len(self._layers)} layers, {count} parameters, {self._dtype.name})"
+
+
+def _check_trainable(spec: ModelSpec) -> None:
+    for index, layer in enumerate(spec.layers):
+        if isinstance(layer, Merge):
+            raise UnsupportedError(f"spec: layer {index} is a Merge, which has no gradient here")
+        if isinstance(layer, Recurrent) and not layer.return_sequences:
+            raise UnsupportedError(
+                f"spec: layer {index} has return_sequences=False, which is not trained here; give "
+                "dy zeros but at each row's last step"
+            )
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            "spec: it has a mask_value, by which no lengths are found here; give lengths"
+        )
 
 
 def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:

@@ -29,7 +29,8 @@
      .gate_gru_gates = gate_gru_gates_##S,                                                         \
      .gate_gru_new = gate_gru_new_##S,                                                             \
      .gate_lstm = gate_lstm_##S,                                                                   \
-     .add = add_rows_##S}
+     .add = add_rows_##S,                                                                          \
+     .merge = merge_rows_##S}
 
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};
 

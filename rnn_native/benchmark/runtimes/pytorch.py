@@ -23,7 +23,13 @@ def version() -> str:
 
 def prepare(task: Task) -> Mapping[str, Form]:
     layer = task.layer
-    ours = (layer.peephole, not layer.reset_after, layer.gate_recurrent, layer.output_layer)
+    ours = (
+        layer.peephole,
+        not layer.reset_after,
+        layer.gate_recurrent,
+        layer.output_layer,
+        not layer.return_sequences,
+    )
     if any(ours) or layer.nonlinearity == "sigmoid" or layer.direction == "reverse":
         raise UnsupportedError("torch.nn has no such layer")
     torch.set_num_threads(task.threads)

@@ -41,7 +41,12 @@ def _stack(layers: Sequence[Layer], options: Mapping[str, Any]) -> Layer:
     """One Recurrent of these, each of one layer, if all have its options; else the first."""
     weights = {}
     for level, layer in enumerate(layers):
-        own = {"num_layers": 1, "input_size": getattr(layer, "input_size", None)}
+        last = level == len(layers) - 1
+        own = {
+            "num_layers": 1,
+            "input_size": getattr(layer, "input_size", None),
+            "return_sequences": options.get("return_sequences", True) or not last,
+        }
         if not isinstance(layer, Recurrent) or layer.options != {**layer.options, **options, **own}:
             return layers[0]
         for name, array in layer.arrays.items():

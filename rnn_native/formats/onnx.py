@@ -146,7 +146,12 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
 def _last_state(states: Mapping[str, StateOut]) -> dict[str, Data]:
     """The one that the chain ends in: of the last layer of all, and the first of its kind, where
     one stands for the output and another for the state."""
-    found = [(name, state.parts[0]) for name, state in states.items() if len(state.parts) == 1]
+    found = [
+        (name, part)
+        for name, state in states.items()
+        for part in state.parts
+        if len(state.parts) == 1 and isinstance(part, Data)
+    ]
     return dict([max(found, key=lambda item: len(item[1].layers))] if found else [])
 
 

@@ -14,7 +14,7 @@ from .onnx_last import ARRANGE, arrange
 from .onnx_merge import halve, times
 from .onnx_numpy import FUNCTIONS, fold
 from .onnx_recurrent import recurrent
-from .onnx_values import Axis, Constant, Data, Failure, Roles, StateOut, Value
+from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -171,8 +171,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     return handler(node, inputs, roles)
 
 
-def _as_data(node: Node, state: StateOut) -> Data:
+def _as_data(node: Node, state: StateOut) -> Data | Half:
     """A final state that a layer goes on with."""
     if len(state.parts) != 1:
-        raise node.unsupported("uses the final states of a layer; only one h can be, as it is")
+        raise node.unsupported("uses the final states of a layer; only the h of one layer can be")
     return state.parts[0]

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from ..errors import RnnError
 from ..spec import Recurrent
-from .onnx_constants import axis_of
+from .onnx_constants import axis_of, slices_of
 from .onnx_drafts import Last, OutputDraft
 from .onnx_graph import Node
-from .onnx_values import Constant, Data, Roles, StateOut, Value, live, show
+from .onnx_values import Constant, Data, Half, Roles, StateOut, Value, live, show
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -39,34 +39,75 @@ def arrange(
 
 def _parts(
     node: Node, inputs: Sequence[Value | None], roles: Roles, handler: Handler
-) -> tuple[Data, ...]:
-    first, *rest = inputs
+) -> tuple[Data | Half, ...]:
+    first = inputs[0]
     if not isinstance(first, StateOut):
         return ()
     if node.op == "Concat":
-        every = [value.parts if isinstance(value, StateOut) else () for value in inputs]
-        axis = node.options(axis=("int", None))["axis"]
-        parts = [part for parts in every for part in parts] if sum(map(len, every)) <= _MOST else []
-        joined = axis in (0, -3) and all(every) and all(map(_is_row, parts))
-        return tuple(parts) if joined else ()
-    if node.op == "Gather":
-        axis, position = node.options(axis=("int", 0))["axis"], _scalar(rest[0])
-        count = len(first.parts)
-        if axis not in (0, -3) or position is None or not -count <= position < count:
-            return ()
-        part = first.parts[position]
-        return (replace(part, dims=part.dims[1:]),) if all(map(_is_row, first.parts)) else ()
-    if node.op in _MOVES and len(first.parts) == 1:
-        try:
-            moved = handler(node, [first.parts[0], *rest], roles)[0]
-        except RnnError:
-            return ()
-        return (moved,) if isinstance(moved, Data) else ()
+        return _joined(node, inputs)
+    if node.op in ("Gather", "Slice"):
+        return _picked(node, first, inputs)
+    if node.op in _MOVES and len(first.parts) == 1 and isinstance(first.parts[0], Data):
+        with suppress(RnnError):
+            moved = handler(node, [first.parts[0], *inputs[1:]], roles)[0]
+            return (moved,) if isinstance(moved, Data) else ()
     return ()
 
 
-def last_step(node: Node, data: Data, index: Value | None, axis: int, roles: Roles) -> Data:
-    """Gather of the step that a Recurrent ends with, which is its last state.
+def _joined(node: Node, inputs: Sequence[Value | None]) -> tuple[Data | Half, ...]:
+    """Of several layers, along the first axis; of the two directions of one, on the features."""
+    every = [value.parts if isinstance(value, StateOut) else () for value in inputs]
+    if not all(every) or sum(map(len, every)) > _MOST:
+        return ()
+    parts = [part for parts in every for part in parts]
+    axis = node.options(axis=("int", None))["axis"]
+    if axis in (0, -3) and all(_rows(part) for part in parts):
+        return tuple(parts)
+    if len(parts) == 2 and axis in (1, -1):
+        left, right = parts
+        if isinstance(left, Half) and isinstance(right, Half) and left.data == right.data:
+            return (left.data,) if (left.which, right.which) == (0, 1) else ()
+    return ()
+
+
+def _picked(node: Node, state: StateOut, inputs: Sequence[Value | None]) -> tuple[Data | Half, ...]:
+    """One of the rows, which are the layers and directions; of Slice all rows of one layer."""
+    if not state.parts or not all(_rows(part) for part in state.parts):
+        return ()
+    rows = [row for part in state.parts for row in _rows(part)]
+    if node.op == "Gather":
+        axis, position = node.options(axis=("int", 0))["axis"], scalar(inputs[1])
+        if axis not in (0, -3) or position is None or not -len(rows) <= position < len(rows):
+            return ()
+        return (rows[position],)
+    cuts = slices_of(node, inputs, 3)
+    if len(cuts) != 1 or cuts[0][0] != 0:
+        return ()
+    owners = [part for part in state.parts for _ in _rows(part)]
+    kept = owners[slice(*cuts[0][1:])]
+    whole = bool(kept) and len(kept) == owners.count(kept[0]) and len(set(map(id, kept))) == 1
+    return (kept[0],) if whole else ()
+
+
+def _rows(part: Data | Half) -> list[Data | Half]:
+    """[batch, features] of each direction of an h [directions, batch, features]; none of what
+    stands in another way."""
+    if isinstance(part, Half) or len(part.dims) != 3:
+        return []
+    directions, batch, features = part.dims
+    if not live(directions):
+        return [replace(part, dims=(batch, features))]
+    if live(directions) == live(part.features[:1]) and live(features) == live(part.features[1:]):
+        both = replace(part, dims=(batch, part.features))
+        return [Half(both, 0), Half(both, 1)]
+    return []
+
+
+def last_step(
+    node: Node, data: Data, index: int | None, axis: int, roles: Roles, keep: bool = False
+) -> Data:
+    """Of a sequence the step that a Recurrent ends with, which is its last state; ``keep`` says
+    whether its axis stays, of size 1.
 
     The layers behind it go on with that as well: they take every step by itself.
     """
@@ -78,10 +119,11 @@ def last_step(node: Node, data: Data, index: Value | None, axis: int, roles: Rol
     ends = {"forward": -1, "reverse": 0}
     if (
         time is None
-        or live(data.dims[at]) != live((time,))
+        or time not in data.dims[at]
+        or any(other is not time for other in live(data.dims[at]))
         or roles.lengths is not None
         or not isinstance(layer, Recurrent)
-        or _scalar(index) != ends.get(layer.direction)
+        or index != ends.get(layer.direction)
         or any(isinstance(draft, (OutputDraft, Last)) for draft in behind)
     ):
         raise node.unsupported(
@@ -89,14 +131,12 @@ def last_step(node: Node, data: Data, index: Value | None, axis: int, roles: Rol
             "ends with can be taken, where there are no sequence_lens"
         )
     layers = (*data.layers[:number], Last(layer), *behind)
-    return replace(data, layers=layers, dims=data.dims[:at] + data.dims[at + 1 :])
+    dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
+    return replace(data, layers=layers, dims=dims)
 
 
-def _is_row(part: Data) -> bool:
-    return len(part.dims) == 3 and not live(part.dims[0])
-
-
-def _scalar(index: Value | None) -> int | None:
+def scalar(index: Value | None) -> int | None:
+    """An index that the file fixes."""
     if isinstance(index, Constant) and index.array.ndim == 0 and index.array.dtype.kind == "i":
         return int(index.array)
     return None

@@ -12,7 +12,7 @@ import numpy as np
 from ..spec import Embedding, Recurrent
 from .onnx_drafts import LinearDraft, OutputDraft
 from .onnx_graph import INTEGERS, Anything, Node, element_of
-from .onnx_last import last_step
+from .onnx_last import last_step, scalar
 from .onnx_merge import merge
 from .onnx_shapes import gather_shape
 from .onnx_values import Axis, Constant, Data, Half, Roles, Shape, Value, live
@@ -105,7 +105,7 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(table, Shape):
         return gather_shape(node, table, indices, axis)
     if isinstance(table, Data):
-        return [last_step(node, table, indices, axis, roles)]
+        return [last_step(node, table, scalar(indices), axis, roles)]
     if not (isinstance(table, Constant) and isinstance(indices, Data)):
         raise node.unsupported("expected a constant table and the data")
     if indices.element not in INTEGERS or indices.layers:

@@ -29,7 +29,7 @@ def halve(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def merge(node: Node, left: Half, right: Half, mode: str) -> Data:
     """Both halves of the same features, in either order: a + b is b + a to the bit."""
     data = left.data
-    if right.data is not data or left.which == right.which:
+    if right.data != data or left.which == right.which:
         raise node.unsupported("takes parts that are not the two halves of the same features")
     size = (size_of(data.features) or 0) // 2
     features = (Axis("features", size, "features"),)

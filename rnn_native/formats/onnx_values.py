@@ -164,23 +164,23 @@ class StateIn:
 
 
 @dataclass(frozen=True)
-class StateOut:
-    """Final states of these layers, in whatever arrangement.
-
-    ``parts`` are their h as data, [1, batch, features] joined along the first axis in this order,
-    or one that has been arranged; () where it is not known which numbers stand where.
-    """
-
-    layers: tuple[Recurrent, ...]
-    parts: tuple[Data, ...] = ()
-
-
-@dataclass(frozen=True)
 class Half:
     """The first (0) or the second half of the features of the data."""
 
     data: Data
     which: int
+
+
+@dataclass(frozen=True)
+class StateOut:
+    """Final states of these layers, in whatever arrangement.
+
+    ``parts`` are their h as data, [directions, batch, features] joined along the first axis in this
+    order, or one that has been arranged; () where it is not known which numbers stand where.
+    """
+
+    layers: tuple[Recurrent, ...]
+    parts: tuple[Data | Half, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,12 @@ def test_what_the_operators_cannot_express_is_refused_by_name(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_lengths_that_the_input_tells_are_refused() -> None:
+    spec = make_spec(RNG, "gru")
+    with pytest.raises(UnsupportedError, match=r"mask_value=0\.0: a graph does not find lengths"):
+        to_model(ModelSpec(spec.layers, mask_value=0.0))
+
+
 def test_weights_of_two_types_are_refused() -> None:
     layers = make_linear(RNG, 2, 3), make_linear(RNG, 3, 2, dtype=np.float64)
     with pytest.raises(UnsupportedError, match="float32 and of float64"):

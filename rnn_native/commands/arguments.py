@@ -26,14 +26,11 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
-# What argparse has to know of an option that takes more than one plain word, or whose own name
-# would be mistaken for something else.
+# What argparse has to know of an option that takes more than one plain word.
 _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
-        "input": {"flag": "--input-tensor"},
-        "output": {"flag": "--output-tensor"},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -43,8 +40,6 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "nonlinearity": "of an RNN; tanh where it is not given",
         "reset_after": "of a GRU; true where it is not given",
         "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
-        "input": "the tensor that is the model's input",
-        "output": "the tensor that is the model's output",
         "node": "the recurrent node to take out",
         "between": "take out what lies between these two tensors",
     }
@@ -71,11 +66,13 @@ def add_file(
             owners.setdefault(option, []).append(name)
     for option, names in owners.items():
         special = dict(_SPECIAL.get(option, {"metavar": "NAME"}))
-        flag = special.pop("flag", f"--{option.replace('_', '-')}")
         special.setdefault("metavar", "NAME")
         meaning = _MEANING.get(option, f"the option {option} of rn.load")
         group.add_argument(
-            flag, dest=f"read_{option}", help=f"{meaning} ({', '.join(names)})", **special
+            f"--{option.replace('_', '-')}",
+            dest=f"read_{option}",
+            help=f"{meaning} ({', '.join(names)})",
+            **special,
         )
 
 

@@ -5,8 +5,10 @@ For each layer of the spec:
 - Embedding: Gather;
 - Recurrent: an RNN, GRU or LSTM node for each layer of the stack, then Squeeze, or Transpose and
   Reshape, from [time, directions, batch, features] to [time, batch, directions * features];
+- its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
-- Linear: MatMul, Add and the activation.
+- Linear: MatMul, Add and the activation;
+- Merge: Split, then Add or Mul.
 
 The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
 for any time and batch. ``h_0`` and ``c_0`` are inputs that may be left out, for zeros; ``h_n`` and
@@ -27,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..spec import Embedding, Linear, ModelSpec, Recurrent
+from ..spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 from . import onnx_activations
 from .files import replacing
 from .metadata import to_metadata
@@ -67,6 +69,10 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
         raise UnsupportedError(
             f"{size} bytes of weights: an ONNX file ends at {LARGEST}; .safetensors has no such end"
         )
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            f"ModelSpec mask_value={spec.mask_value}: a graph does not find lengths in x"
+        )
     writer = _Writer(onnx, arrays[0].dtype)
     y = writer.start(spec)
     for index, layer in enumerate(spec.layers):
@@ -75,6 +81,8 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
             y = writer.node("Gather", writer.constant("weight", layer.weight), y)
         elif isinstance(layer, Linear):
             y = writer.linear(layer, y)
+        elif isinstance(layer, Merge):
+            y = writer.merge(layer, y)
         else:
             y = writer.recurrent(layer, y)
     return writer.finish(y, spec, strings or {})
@@ -112,7 +120,8 @@ class _Writer:
         maker = next(node for node in self._nodes if y in node.output)
         maker.output[list(maker.output).index(y)] = "y"
         outputs: list[Any] = []
-        self._describe(outputs, "y", ["time", "batch", spec.output_size], self._element)
+        time = ["time"] if spec.return_sequences else []
+        self._describe(outputs, "y", [*time, "batch", spec.output_size], self._element)
         graph = self._helper.make_graph(
             self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants
         )
@@ -124,6 +133,16 @@ class _Writer:
         )
         self._helper.set_model_props(model, {**to_metadata(spec), **strings})
         return model
+
+    def merge(self, layer: Merge, x: str) -> str:
+        halves = [self._fresh("half"), self._fresh("half")]
+        self._nodes.append(self._helper.make_node("Split", [x], halves, halves[0], axis=-1))
+        if layer.mode == "mul":
+            return self.node("Mul", *halves)
+        y = self.node("Add", *halves)
+        if layer.mode == "sum":
+            return y
+        return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
 
     def linear(self, layer: Linear, x: str) -> str:
         y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
@@ -186,11 +205,20 @@ class _Writer:
             )
         )
         y, *finals = outputs
+        last = not layer.return_sequences and level == layer.num_layers - 1
+        return [
+            self._on_features(layer, finals[0], 0) if last else self._on_features(layer, y, 1),
+            *finals,
+        ]
+
+    def _on_features(self, layer: Recurrent, y: str, axis: int) -> str:
+        """[..., batch, features] of [..., directions, batch, features], where ``axis`` is that of
+        the directions: of Y or, without time, of Y_h."""
         if layer.num_directions == 1:
-            return [self.node("Squeeze", y, self.constant("axis", np.ones(1, np.int64))), *finals]
-        y = self.node("Transpose", y, perm=[0, 2, 1, 3])
-        shape = np.array([0, 0, layer.num_directions * layer.hidden_size])
-        return [self.node("Reshape", y, self.constant("shape", shape)), *finals]
+            return self.node("Squeeze", y, self.constant("axis", np.array([axis])))
+        y = self.node("Transpose", y, perm=[*range(axis), axis + 1, axis, axis + 2])
+        shape = [0] * (axis + 1) + [layer.num_directions * layer.hidden_size]
+        return self.node("Reshape", y, self.constant("shape", np.array(shape)))
 
     def _initial(self, layer: Recurrent, name: str) -> list[str]:
         """The initial state of each layer of the stack, rows of one optional input."""

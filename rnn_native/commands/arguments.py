@@ -26,8 +26,7 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
-# What argparse has to know of an option that takes more than one plain word, or whose own name
-# would be mistaken for something else.
+# What argparse has to know of an option that takes more than one plain word.
 _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
@@ -67,11 +66,13 @@ def add_file(
             owners.setdefault(option, []).append(name)
     for option, names in owners.items():
         special = dict(_SPECIAL.get(option, {"metavar": "NAME"}))
-        flag = f"--{option.replace('_', '-')}"
         special.setdefault("metavar", "NAME")
         meaning = _MEANING.get(option, f"the option {option} of rn.load")
         group.add_argument(
-            flag, dest=f"read_{option}", help=f"{meaning} ({', '.join(names)})", **special
+            f"--{option.replace('_', '-')}",
+            dest=f"read_{option}",
+            help=f"{meaning} ({', '.join(names)})",
+            **special,
         )
 
 

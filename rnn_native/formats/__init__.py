@@ -49,7 +49,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
-        "onnx": Format("onnx", (".onnx",), ("node", "between")),
+        "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
     }

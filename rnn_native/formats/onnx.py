@@ -19,18 +19,21 @@ from collections.abc import Mapping, Sequence
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
 from .onnx_about import strings as strings
+from .onnx_drafts import finish
 from .onnx_graph import File, Graph, load
 from .onnx_interpret import interpret
 from .onnx_parts import listing, read_node, suggest
 from .onnx_stacks import rejoin
-from .onnx_values import Axis, Data, Failure, LinearDraft, StateOut, Value, live, show
+from .onnx_values import Axis, Data, Failure, StateOut, Value, live, show
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
     """Write a file of the standard operators; see ``onnx_write``."""
     from .onnx_write import write
 
-    write(spec, path)
+    write(spec, path, strings)
 
 
 def read(
@@ -108,14 +111,15 @@ def _read_chain(file: File, start: str | None, end: str | None) -> ModelSpec:
     assert isinstance(first, Data)
     _check_ends(first, data)
     try:
-        layers = [d.finish() if isinstance(d, LinearDraft) else d for d in data.layers]
+        layers = [finish(draft) for draft in data.layers]
         return ModelSpec(rejoin(layers, file.properties))
     except RnnError as error:
         raise FormatError(str(error)) from error
 
 
 def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
-    """The one output that the chain ends in; the others must be final states."""
+    """The one output that the chain ends in, a sequence or a last state; the others must be final
+    states."""
     found: dict[str, Data] = {}
     states: dict[str, StateOut] = {}
     for name in wanted:
@@ -128,6 +132,8 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
             states[name] = value
         else:
             raise UnsupportedError(f"the output {name!r} is not made by a layer")
+    if not found:
+        found = _last_state(states)
     if len(found) != 1:
         raise UnsupportedError(
             f"expected one output that is a sequence, found {', '.join(map(repr, found)) or 'none'}"
@@ -138,6 +144,18 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
         if any(layer not in data.recurrents for layer in state.layers):
             raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
     return data
+
+
+def _last_state(states: Mapping[str, StateOut]) -> dict[str, Data]:
+    """The one that the chain ends in: of the last layer of all, and the first of its kind, where
+    one stands for the output and another for the state."""
+    found = [
+        (name, part)
+        for name, state in states.items()
+        for part in state.parts
+        if len(state.parts) == 1 and isinstance(part, Data)
+    ]
+    return dict([max(found, key=lambda item: len(item[1].layers))] if found else [])
 
 
 def _check_ends(start: Data, end: Data) -> None:

@@ -174,6 +174,12 @@ def load(path: str | os.PathLike[str]) -> File:
     Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
     that was not compared, ``FormatError`` for anything that is no model.
     """
+    model, size = parse(path)
+    return File(model, Contents(os.path.dirname(os.fspath(path)), size))
+
+
+def parse(path: str | os.PathLike[str]) -> tuple[Any, int]:
+    """The ``onnx.ModelProto`` in a file, and how many bytes that has; nothing is checked yet."""
     onnx = import_onnx()
     malformed: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
     with open(path, "rb") as file:
@@ -183,7 +189,7 @@ def load(path: str | os.PathLike[str]) -> File:
         model.ParseFromString(content)
     except malformed as error:
         raise FormatError(f"not an ONNX model: {error}") from error
-    return File(model, Contents(os.path.dirname(os.fspath(path)), len(content)))
+    return model, len(content)
 
 
 def bodies_of(node: Any) -> list[tuple[str, Any]]:

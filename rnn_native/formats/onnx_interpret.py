@@ -10,9 +10,11 @@ from ..errors import FormatError, RnnError, UnsupportedError
 from . import onnx_layers
 from . import onnx_shapes as shapes
 from .onnx_graph import FLOATS, INTEGERS, Graph, Info, Node
+from .onnx_last import ARRANGE, arrange
+from .onnx_merge import halve, times
 from .onnx_numpy import FUNCTIONS, fold
 from .onnx_recurrent import recurrent
-from .onnx_values import Axis, Constant, Data, Failure, Roles, StateOut, Value
+from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -32,12 +34,12 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
         "MatMul": (onnx_layers.matmul, 2, 2),
-        "Mul": (shapes.multiply, 2, 2),
+        "Mul": (times, 2, 2),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
         "Slice": (shapes.slice_, 1, 5),
-        "Split": (shapes.split, 1, 2),
+        "Split": (halve, 1, 2),
         "Squeeze": (shapes.squeeze, 1, 2),
         "Tile": (shapes.tile, 2, 2),
         "Transpose": (shapes.transpose, 1, 1),
@@ -48,11 +50,6 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
 
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
-# How exporters arrange final states for the outputs of a graph, which is of no concern here.
-_ARRANGE: Final = (
-    "Cast", "Concat", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose",
-    "Unsqueeze",
-)  # fmt: skip
 
 
 def interpret(
@@ -142,13 +139,12 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     for value in inputs:
         if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
             return [value] * len(node.outputs)
-    states = [value for value in inputs if isinstance(value, StateOut)]
-    if states:
-        if node.op not in _ARRANGE or any(isinstance(value, Data) for value in inputs):
-            raise node.unsupported("uses the final states of a layer; only sequences can be")
-        # Once each, however often they are joined with themselves.
-        layers = dict.fromkeys(layer for state in states for layer in state.layers)
-        return [StateOut(tuple(layers))] * len(node.outputs)
+    if any(isinstance(value, StateOut) for value in inputs):
+        if node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
+            return arrange(node, inputs, roles, OPERATORS[node.op][0])
+        inputs = [
+            _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
+        ]
     entry = None if node.domain else OPERATORS.get(node.op)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
         first = inputs[0] if inputs else None
@@ -168,3 +164,10 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     if not least <= len(inputs) <= most or None in inputs[:least]:
         raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
     return handler(node, inputs, roles)
+
+
+def _as_data(node: Node, state: StateOut) -> Data | Half:
+    """A final state that a layer goes on with."""
+    if len(state.parts) != 1:
+        raise node.unsupported("uses the final states of a layer; only the h of one layer can be")
+    return state.parts[0]

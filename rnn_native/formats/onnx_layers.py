@@ -10,19 +10,12 @@ from typing import Final
 import numpy as np
 
 from ..spec import Embedding, Recurrent
+from .onnx_drafts import LinearDraft, OutputDraft
 from .onnx_graph import INTEGERS, Anything, Node, element_of
+from .onnx_last import last_step, scalar
+from .onnx_merge import merge
 from .onnx_shapes import gather_shape
-from .onnx_values import (
-    Axis,
-    Constant,
-    Data,
-    LinearDraft,
-    OutputDraft,
-    Roles,
-    Shape,
-    Value,
-    live,
-)
+from .onnx_values import Axis, Constant, Data, Half, Roles, Shape, Value, live
 
 Values = Sequence[Value | None]
 
@@ -69,6 +62,8 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """The bias of the product just before; or two products of an RNN's output layer."""
     node.options()
     left, right = inputs[0], inputs[1]
+    if isinstance(left, Half) and isinstance(right, Half):
+        return [merge(node, left, right, "sum")]
     if isinstance(left, Data) and isinstance(right, Data):
         return [_output_layer(node, *sorted((left, right), key=lambda data: -len(data.layers)))]
     data, bias = (left, right) if isinstance(left, Data) else (right, left)
@@ -110,7 +105,7 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(table, Shape):
         return gather_shape(node, table, indices, axis)
     if isinstance(table, Data):
-        raise node.unsupported("takes a part of the data; only whole sequences are read")
+        return [last_step(node, table, scalar(indices), axis, roles)]
     if not (isinstance(table, Constant) and isinstance(indices, Data)):
         raise node.unsupported("expected a constant table and the data")
     if indices.element not in INTEGERS or indices.layers:

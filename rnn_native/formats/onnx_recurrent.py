@@ -17,6 +17,7 @@ import numpy as np
 from ..cells import SUFFIXES
 from ..spec import GATES, Recurrent
 from . import onnx_activations
+from .onnx_drafts import Last
 from .onnx_graph import Anything, Node
 from .onnx_states import check_lengths, check_state
 from .onnx_values import Axis, Constant, Data, Roles, StateOut, Value
@@ -60,7 +61,9 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     two = (Axis("directions", 2, "features"),) if layer.num_directions == 2 else ()
     dims = ((batch,), (time,), two) if layout else ((time,), two, (batch,))
     y = x.then(layer, (*dims, features), two + features)
-    return [y, StateOut((layer,)), StateOut((layer,))]
+    ends = (two, (batch,), features) if not layout else ((batch,), two, features)
+    last = x.then(Last(layer), ends, two + features)
+    return [y, StateOut((layer,), (last,)), StateOut((layer,))]
 
 
 def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .onnx_constants import axes_of, axis_of, integers, slices_of, split_sizes
 from .onnx_graph import FLOATS, INTEGERS, Node
+from .onnx_last import last_step
 from .onnx_reshape import regroup
 from .onnx_tensors import element_name
 from .onnx_values import (
@@ -175,7 +176,11 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             stop = stop if rows is None else range(rows)[start:stop].stop
             part[axis] = max(0, stop - start)
             return [StateIn(value.source, axis, start, tuple(part))]
-    raise node.unsupported(f"takes a part of {show(value.dims)}; only whole sequences are read")
+    ends = {(-1, True): -1, (0, False): 0}  # one step: to the end, or the first
+    to_the_end = stop >= _TO_THE_END
+    one = len(slices) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
+    index = ends.get((start, to_the_end)) if one else None
+    return [last_step(node, value, index, axis, roles, keep=True)]
 
 
 def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:

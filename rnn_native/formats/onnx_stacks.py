@@ -44,15 +44,17 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
     """One Recurrent of these, each of one layer; the first where they are no stack."""
     first, *others = layers
     assert isinstance(first, Recurrent)
-    weights = dict(first.arrays)
+    weights, options = dict(first.arrays), first.options
     for level, layer in enumerate(others, 1):
-        if not isinstance(layer, Recurrent) or layer.options != {
-            **first.options, "input_size": first.output_size
-        }:  # fmt: skip
+        wanted = {**first.options, "input_size": first.output_size}
+        if level == count - 1:  # alone of the top layer it may be the last state that goes on
+            wanted["return_sequences"] = getattr(layer, "return_sequences", True)
+        if not isinstance(layer, Recurrent) or layer.options != wanted:
             return first
+        options = {**first.options, "return_sequences": layer.return_sequences}
         for name, array in layer.arrays.items():
             weights[name.replace("_l0", f"_l{level}", 1)] = array
-    return Recurrent(weights=weights, **{**first.options, "num_layers": count})
+    return Recurrent(weights=weights, **{**options, "num_layers": count})
 
 
 def _with(layer: Recurrent, options: Mapping[str, Any]) -> Recurrent:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Final
 
-import numpy as np
-
 from ..errors import RnnError, UnsupportedError
-from ..spec import Embedding, Layer, Linear, Recurrent
+from ..spec import Embedding, Merge, Recurrent
+from .onnx_drafts import Draft
 from .onnx_graph import INTEGERS, Anything, Node
 
 MAX_LAYERS: Final = 4096
@@ -72,60 +71,6 @@ class Extent:
         return None if size is None else self.factor * size
 
 
-@dataclass(frozen=True, eq=False)
-class LinearDraft:
-    """A Linear that a bias and an activation may still be added to."""
-
-    weight: Anything
-    bias: Anything | None = None
-    activation: str = "identity"
-
-    @property
-    def recurrents(self) -> tuple[Recurrent, ...]:
-        return ()
-
-    def finish(self) -> Layer:
-        return Linear(self.weight, self.bias, self.activation)
-
-
-@dataclass(frozen=True, eq=False)
-class OutputDraft(LinearDraft):
-    """An RNN's output layer, of the last of ``stack`` by ``weight`` and, by ``weight_xo``, of what
-    the first of them takes."""
-
-    stack: tuple[Recurrent, ...] = ()
-    weight_xo: Anything | None = None
-
-    @property
-    def recurrents(self) -> tuple[Recurrent, ...]:
-        return self.stack
-
-    def finish(self) -> Layer:
-        """One Recurrent; where only some of its layers have a bias, the others have one of 0."""
-        first = self.stack[0]
-        biased = self.bias is not None or any(layer.bias for layer in self.stack)
-        weights: dict[str, Anything | None] = {}
-        for level, layer in enumerate(self.stack):
-            for suffix in layer.suffixes if biased else ():
-                for name in ("bias_ih", "bias_hh"):
-                    weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, np.float32)
-            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.arrays.items()}
-        weights |= {"weight_ho": self.weight, "weight_xo": self.weight_xo}
-        if biased:
-            zero = np.zeros(len(self.weight), np.float32)
-            weights["bias_o"] = zero if self.bias is None else self.bias
-        options = first.options | {
-            "bias": biased,
-            "num_layers": len(self.stack),
-            "output_layer": len(self.weight),
-            "output_nonlinearity": self.activation,
-        }
-        return Recurrent(weights=weights, **options)  # type: ignore[arg-type]
-
-
-Draft = Embedding | Recurrent | LinearDraft
-
-
 @dataclass(frozen=True)
 class Data:
     """What flows through the chain, from an input of the graph through some layers.
@@ -168,7 +113,7 @@ class Data:
         each = (
             (d,) if isinstance(d, Recurrent) else d.recurrents
             for d in self.layers
-            if not isinstance(d, Embedding)
+            if not isinstance(d, (Embedding, Merge))
         )
         return tuple(layer for layers in each for layer in layers)
 
@@ -219,10 +164,23 @@ class StateIn:
 
 
 @dataclass(frozen=True)
+class Half:
+    """The first (0) or the second half of the features of the data."""
+
+    data: Data
+    which: int
+
+
+@dataclass(frozen=True)
 class StateOut:
-    """Final states of these layers, in whatever arrangement."""
+    """Final states of these layers, in whatever arrangement.
+
+    ``parts`` are their h as data, [directions, batch, features] joined along the first axis in this
+    order, or one that has been arranged; () where it is not known which numbers stand where.
+    """
 
     layers: tuple[Recurrent, ...]
+    parts: tuple[Data | Half, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -232,7 +190,7 @@ class Failure:
     error: RnnError
 
 
-Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Failure
+Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Half | Failure
 
 
 @dataclass

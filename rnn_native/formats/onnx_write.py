@@ -5,8 +5,10 @@ For each layer of the spec:
 - Embedding: Gather;
 - Recurrent: an RNN, GRU or LSTM node for each layer of the stack, then Squeeze, or Transpose and
   Reshape, from [time, directions, batch, features] to [time, batch, directions * features];
+- its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
-- Linear: MatMul, Add and the activation.
+- Linear: MatMul, Add and the activation;
+- Merge: Split, then Add or Mul.
 
 The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
 for any time and batch. ``h_0`` and ``c_0`` are inputs that may be left out, for zeros; ``h_n`` and
@@ -20,14 +22,14 @@ tell which of its nodes are one stack.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..spec import Embedding, Linear, ModelSpec, Recurrent
+from ..spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 from . import onnx_activations
 from .files import replacing
 from .metadata import to_metadata
@@ -43,17 +45,20 @@ LARGEST: Final = 2**31 - 1
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
     """Write a file that any runtime of ONNX can open; atomically. Needs the ``onnx`` package.
 
-    Raises ``UnsupportedError`` without it, and for what the operators cannot express, by name.
+    ``strings`` are kept among the file's properties, beside those that describe the layers. Raises
+    ``UnsupportedError`` without that package, and for what the operators cannot express, by name.
     """
-    content = to_model(spec).SerializeToString()
+    content = to_model(spec, strings).SerializeToString()
     with replacing(path) as file:
         file.write(content)
 
 
-def to_model(spec: ModelSpec) -> Any:
+def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
     """The ``onnx.ModelProto`` that ``write`` writes."""
     onnx = import_onnx()
     arrays = [array for layer in spec.layers for array in layer.arrays.values()]
@@ -65,7 +70,9 @@ def to_model(spec: ModelSpec) -> Any:
             f"{size} bytes of weights: an ONNX file ends at {LARGEST}; .safetensors has no such end"
         )
     if spec.mask_value is not None:
-        raise UnsupportedError(f"mask_value={spec.mask_value!r}: ONNX's operators take lengths")
+        raise UnsupportedError(
+            f"ModelSpec mask_value={spec.mask_value}: a graph does not find lengths in x"
+        )
     writer = _Writer(onnx, arrays[0].dtype)
     y = writer.start(spec)
     for index, layer in enumerate(spec.layers):
@@ -74,11 +81,11 @@ def to_model(spec: ModelSpec) -> Any:
             y = writer.node("Gather", writer.constant("weight", layer.weight), y)
         elif isinstance(layer, Linear):
             y = writer.linear(layer, y)
-        elif isinstance(layer, Recurrent):
-            y = writer.recurrent(layer, y)
+        elif isinstance(layer, Merge):
+            y = writer.merge(layer, y)
         else:
-            raise UnsupportedError(f"layer {index}: a Merge is not written to ONNX")
-    return writer.finish(y, spec)
+            y = writer.recurrent(layer, y)
+    return writer.finish(y, spec, strings or {})
 
 
 class _Writer:
@@ -109,11 +116,12 @@ class _Writer:
             )
         return "x"
 
-    def finish(self, y: str, spec: ModelSpec) -> Any:
+    def finish(self, y: str, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
         maker = next(node for node in self._nodes if y in node.output)
         maker.output[list(maker.output).index(y)] = "y"
         outputs: list[Any] = []
-        self._describe(outputs, "y", ["time", "batch", spec.output_size], self._element)
+        time = ["time"] if spec.return_sequences else []
+        self._describe(outputs, "y", [*time, "batch", spec.output_size], self._element)
         graph = self._helper.make_graph(
             self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants
         )
@@ -123,8 +131,18 @@ class _Writer:
             ir_version=IR_VERSION,
             producer_name="rnn_native",
         )
-        self._helper.set_model_props(model, to_metadata(spec))
+        self._helper.set_model_props(model, {**to_metadata(spec), **strings})
         return model
+
+    def merge(self, layer: Merge, x: str) -> str:
+        halves = [self._fresh("half"), self._fresh("half")]
+        self._nodes.append(self._helper.make_node("Split", [x], halves, halves[0], axis=-1))
+        if layer.mode == "mul":
+            return self.node("Mul", *halves)
+        y = self.node("Add", *halves)
+        if layer.mode == "sum":
+            return y
+        return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
 
     def linear(self, layer: Linear, x: str) -> str:
         y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
@@ -192,11 +210,20 @@ class _Writer:
             )
         )
         y, *finals = outputs
+        last = not layer.return_sequences and level == layer.num_layers - 1
+        return [
+            self._on_features(layer, finals[0], 0) if last else self._on_features(layer, y, 1),
+            *finals,
+        ]
+
+    def _on_features(self, layer: Recurrent, y: str, axis: int) -> str:
+        """[..., batch, features] of [..., directions, batch, features], where ``axis`` is that of
+        the directions: of Y or, without time, of Y_h."""
         if layer.num_directions == 1:
-            return [self.node("Squeeze", y, self.constant("axis", np.ones(1, np.int64))), *finals]
-        y = self.node("Transpose", y, perm=[0, 2, 1, 3])
-        shape = np.array([0, 0, layer.num_directions * layer.hidden_size])
-        return [self.node("Reshape", y, self.constant("shape", shape)), *finals]
+            return self.node("Squeeze", y, self.constant("axis", np.array([axis])))
+        y = self.node("Transpose", y, perm=[*range(axis), axis + 1, axis, axis + 2])
+        shape = [0] * (axis + 1) + [layer.num_directions * layer.hidden_size]
+        return self.node("Reshape", y, self.constant("shape", np.array(shape)))
 
     def _initial(self, layer: Recurrent, name: str) -> list[str]:
         """The initial state of each layer of the stack, rows of one optional input."""

@@ -143,6 +143,12 @@ def test_constants_come_back_as_they_were_though_attributes_round_them(tmp_path:
     assert layer.activations == (rounded, Activation("affine", 1.0, 0.0))
 
 
+def test_lengths_that_the_input_tells_are_refused() -> None:
+    spec = make_spec(RNG, "gru")
+    with pytest.raises(UnsupportedError, match=r"mask_value=0\.0: a graph does not find lengths"):
+        to_model(ModelSpec(spec.layers, mask_value=0.0))
+
+
 def test_weights_of_two_types_are_refused() -> None:
     layers = make_linear(RNG, 2, 3), make_linear(RNG, 3, 2, dtype=np.float64)
     with pytest.raises(UnsupportedError, match="float32 and of float64"):

@@ -163,11 +163,6 @@ class _Writer:
                     f"Recurrent {name}={getattr(layer, name)}: ONNX's {layer.cell.upper()} has no "
                     "such option"
                 )
-        for name in ("activations", "clip", "input_forget", "return_sequences"):
-            if getattr(layer, name) not in (None, name == "return_sequences"):
-                raise UnsupportedError(
-                    f"Recurrent {name}={getattr(layer, name)!r} is not written to ONNX"
-                )
         bottom = x
         initial = [self._initial(layer, name) for name in layer.state_names]
         finals: list[list[str]] = []

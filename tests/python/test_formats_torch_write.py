@@ -19,7 +19,7 @@ from rnn_native.formats.metadata import from_tensors, to_arrays
 from rnn_native.formats.torch import unpack
 from rnn_native.formats.torch_names import by_layers, sequential_arrays
 from rnn_native.formats.torch_zip import Archive
-from rnn_native.spec import Layer, ModelSpec, Recurrent
+from rnn_native.spec import Layer, Merge, ModelSpec, Recurrent
 
 RNG = np.random.default_rng(0)
 LAYERS = (
@@ -39,14 +39,18 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def foreign(layer: Layer) -> bool:
     """Whether PyTorch has no module for it, by what its documentation offers."""
-    return isinstance(layer, Recurrent) and (
-        layer.direction == "reverse"
-        or layer.gate_recurrent
-        or layer.peephole
-        or bool(layer.output_layer)
-        or not layer.reset_after
-        or layer.nonlinearity == "sigmoid"
-        or not layer.is_standard
+    return isinstance(layer, Merge) or (
+        isinstance(layer, Recurrent)
+        and (
+            layer.direction == "reverse"
+            or layer.gate_recurrent
+            or layer.peephole
+            or bool(layer.output_layer)
+            or not layer.reset_after
+            or layer.nonlinearity == "sigmoid"
+            or not layer.is_standard
+            or not layer.return_sequences
+        )
     )
 
 

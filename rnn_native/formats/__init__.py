@@ -34,10 +34,14 @@ class Format:
     options: tuple[str, ...] = ()
     reads: bool = True
     writes: bool = True
+    hint: str = ""
 
 
 _OF_STATE_DICTS: Final = (
     "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix",
+)  # fmt: skip
+_OF_KERAS: Final = (
+    "node", "between", "config", "cell", "activation", "recurrent_activation", "reset_after",
 )  # fmt: skip
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -46,7 +50,9 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
         "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
-        "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
+        "keras": Format("keras", (".keras", ".h5", ".hdf5"), _OF_KERAS, writes=False,
+                        hint="rnn_native.keras_weights gives a model's weights as Keras takes "
+                             "them"),
     }
 )
 """Every format by the name that ``format=`` takes."""

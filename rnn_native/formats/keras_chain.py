@@ -33,8 +33,12 @@ def read_chain(
 
 def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
     flow = Flow()
+    model: tuple[str, ...] = ()
     for call in calls:
         _check_arguments(call)
+        if call.layer.path[: len(model)] != model and call.layer.version > 2:
+            flow.mask_lost = "/".join(model)
+        model = call.layer.path[:-1]
         add(call.layer, store, flow)
     return flow.finish()
 

@@ -32,6 +32,7 @@ class Flow:
         self.flipped = False
         self.swapped = 0
         self.mask_value: float | None = None
+        self.mask_lost = ""
 
     def matrix(self, kernel: Array) -> Array:
         """A kernel [in, out] with its rows in the order of what it will multiply."""

@@ -133,13 +133,18 @@ class _Reader:
             )
         else:
             self.graph.alias.update(zip(refs["input_layers"], given, strict=True))
+        calls: list[tuple[int, Call]] = []
         for layer, config in self._layers_of(model):
             nodes = config.get("inbound_nodes", [])
             if not isinstance(nodes, list):
                 raise FormatError(f"{layer}: inbound_nodes: expected a list")
-            for number, node in enumerate(nodes):
-                if layer.kind != "InputLayer" and node:
-                    self._enter(_call(model, layer, node, call), (*call, number))
+            if layer.kind != "InputLayer":
+                calls += [(number, _call(model, layer, node, call)) for number, node in
+                          enumerate(nodes) if node]  # fmt: skip
+        first = _first_calls([made for _, made in calls], refs["output_layers"])
+        for number, made in calls:
+            skipped = first.get(made.layer.name, 0) if made.layer.kind in MODELS else 0
+            self._enter(made, (*call, number + skipped))
         return refs["output_layers"]
 
     def _enter(self, call: Call, number: tuple[int, ...]) -> list[Tensor]:
@@ -155,6 +160,16 @@ class _Reader:
             raise FormatError(f"there are two layers {layer.name!r}")
         self.graph.calls[key] = call
         return [Tensor(*key)]
+
+
+def _first_calls(calls: Sequence[Call], outputs: Sequence[Tensor]) -> dict[str, int]:
+    """The least number of a call that is used, by layer. Keras 2 counts the call with which a
+    model inside was made, and does not write it down: then it is 1."""
+    first: dict[str, int] = {}
+    used = [tensor for call in calls for tensor in (*call.data, *call.states, *call.mask)]
+    for tensor in (*used, *outputs):
+        first[tensor.layer] = min(tensor.call[-1], first.get(tensor.layer, tensor.call[-1]))
+    return first
 
 
 def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Call:

@@ -134,10 +134,17 @@ def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
 
 
 def _check_mask(layer: Layer, flow: Flow) -> None:
-    if flow.flipped and flow.mask_value is not None:
+    """Where Keras, once steps are masked, would not mask those that are."""
+    if flow.mask_value is None:
+        return
+    if flow.flipped:
         raise layer.unsupported(
             "after go_backwards=True in a model that masks steps: Keras turns the steps round and "
             "their mask not"
+        )
+    if flow.mask_lost:
+        raise layer.unsupported(
+            f"behind the model {flow.mask_lost!r}, which does not pass a mask on in Keras 3"
         )
 
 

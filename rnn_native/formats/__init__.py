@@ -26,7 +26,8 @@ class Format:
     """What the registry knows of a format before its module is imported.
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
-    the module's ``read``. ``reads`` and ``writes`` say whether the module does.
+    the module's ``read``. ``reads`` and ``writes`` say whether the module does, ``hint`` what there
+    is for those who want to write.
     """
 
     module: str
@@ -50,9 +51,10 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
         "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
-        "keras": Format("keras", (".keras", ".h5", ".hdf5"), _OF_KERAS, writes=False,
-                        hint="rnn_native.keras_weights gives a model's weights as Keras takes "
-                             "them"),
+        "keras": Format(
+            "keras", (".keras", ".h5", ".hdf5"), _OF_KERAS, writes=False,
+            hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
+        ),
     }
 )
 """Every format by the name that ``format=`` takes."""
@@ -117,6 +119,7 @@ def write(spec: ModelSpec, path: PathLike, format: str | None = None) -> None:
         raise UnsupportedError(
             f"{os.fspath(path)}: writing the format {name} ({', '.join(entry.suffixes)}) is not "
             f"supported; these can be written: {_list_formats('writes')}"
+            + (f"; {entry.hint}" if entry.hint else "")
         )
     importlib.import_module(f".{entry.module}", __name__).write(spec, path)
 

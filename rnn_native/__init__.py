@@ -19,7 +19,7 @@ from .errors import (
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
-from .spec import Embedding, Linear, ModelSpec, Recurrent
+from .spec import Activation, Embedding, Linear, ModelSpec, Recurrent
 
 __version__ = version()
 
@@ -31,6 +31,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Activation",
     "BusyError",
     "DTypeError",
     "DivergenceError",

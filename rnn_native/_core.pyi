@@ -36,6 +36,7 @@ class Stream:
         self,
         model: CoreModel,
         batch: int,
+        num_threads: int | None,
         pack: Callable[[Any], list[Any]],
         unpack: Callable[[list[NDArray[Any]]], State],
     ) -> None: ...

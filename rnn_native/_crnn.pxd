@@ -40,6 +40,7 @@ cdef extern from "rnn_native.h" nogil:
     rnnat_status rnnat_model_state(const rnnat_model *, int32_t, int32_t *, int32_t *)
     rnnat_status rnnat_stream_create(const rnnat_model *, int32_t, int32_t, rnnat_stream **)
     void rnnat_stream_free(rnnat_stream *)
+    rnnat_status rnnat_stream_set_num_threads(rnnat_stream *, int32_t)
     rnnat_status rnnat_stream_run(rnnat_stream *, const float *, int32_t, float *)
     rnnat_status rnnat_stream_run_indices(rnnat_stream *, const int32_t *, int32_t, float *)
     rnnat_status rnnat_stream_run_f64(rnnat_stream *, const double *, int32_t, double *)

@@ -6,12 +6,14 @@ is these options with weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
+from .activations import STANDARD, finite, of_all_directions
+from .activations import Activation as Activation
 from .errors import OptionError, UnsupportedError
 
 ACTIVATIONS: Final = ("identity", "sigmoid", "tanh", "relu", "softmax", "log_softmax")
@@ -78,8 +80,11 @@ def recurrent_options(
     gate_recurrent: bool = False,
     output_layer: int = 0,
     output_nonlinearity: str = "sigmoid",
+    activations: Sequence[Activation] | None = None,
+    clip: float | None = None,
+    input_forget: bool = False,
 ) -> dict[str, Any]:
-    """The options of a ``Recurrent``, checked; raises what its construction raises."""
+    """The options of a ``Recurrent``, checked and normalised; raises what constructing it does."""
     sizes = {
         "input_size": size("Recurrent input_size", input_size, 1),
         "hidden_size": size("Recurrent hidden_size", hidden_size, 1),
@@ -102,6 +107,8 @@ def recurrent_options(
         "reset_after": _flag("Recurrent reset_after", reset_after),
         "peephole": _flag("Recurrent peephole", peephole),
         "gate_recurrent": _flag("Recurrent gate_recurrent", gate_recurrent),
+        "clip": _clip(clip),
+        "input_forget": _flag("Recurrent input_forget", input_forget),
     }
     for owners, name, used, of_gates in (
         (("rnn",), "nonlinearity", nonlinearity != "tanh", False),
@@ -111,6 +118,9 @@ def recurrent_options(
         (("gru",), "reset_after", not reset_after, False),
         (("lstm",), "proj_size", proj_size != 0, False),
         (("lstm",), "peephole", peephole, False),
+        (("lstm",), "input_forget", input_forget, False),
+        (tuple(GATES), "activations", activations is not None, False),
+        (tuple(GATES), "clip", clip is not None, False),
     ):
         if used and cell not in owners:
             raise UnsupportedError(
@@ -121,9 +131,45 @@ def recurrent_options(
             raise UnsupportedError(
                 f"Recurrent {name}: a gate_recurrent {cell!r} has no such option"
             )
+    for name, used in (("activations", activations is not None), ("clip", clip is not None)):
+        if used and output_layer:
+            raise UnsupportedError(
+                f"Recurrent {name}: an {cell!r} with an output_layer has no such option"
+            )
     if output_nonlinearity != "sigmoid" and not output_layer:
         raise UnsupportedError("Recurrent output_nonlinearity: there is no output_layer to have it")
-    return checked | sizes
+    return checked | sizes | _activations(cell, direction, nonlinearity, activations)
+
+
+def _activations(
+    cell: str, direction: str, nonlinearity: str, activations: Sequence[Activation] | None
+) -> dict[str, Any]:
+    """``activations`` and ``nonlinearity``, so that equal cells have equal options: what can be
+    said without ``activations`` is."""
+    plain = {"nonlinearity": nonlinearity, "activations": None}
+    if activations is None:
+        return plain
+    if nonlinearity != "tanh":
+        raise OptionError(
+            f"Recurrent activations: expected none beside nonlinearity={nonlinearity!r}, which "
+            f"says the same; got {activations!r}"
+        )
+    directions = len(SUFFIXES[direction])
+    every = of_all_directions(cell, directions, activations)
+    if every == STANDARD[cell] * directions:
+        return plain
+    if cell == "rnn" and len(set(every)) == 1 and every[0].name in NONLINEARITIES:
+        return plain | {"nonlinearity": every[0].name}
+    return plain | {"activations": every}
+
+
+def _clip(value: object) -> float | None:
+    if value is None:
+        return None
+    bound = finite("Recurrent clip", value)
+    if bound <= 0:
+        raise OptionError(f"Recurrent clip: expected a number above 0, or None; got {value!r}")
+    return bound
 
 
 def recurrent_shapes(

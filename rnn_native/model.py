@@ -181,14 +181,19 @@ class Model:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
 
-    def stream(self, batch: int = 1) -> Stream:
+    def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:
         """A stream that runs this model step by step, with a zero state for ``batch`` rows.
+
+        ``num_threads`` is how many threads may share a step that is large enough to keep them
+        busy (None: what :func:`get_num_threads` tells); it pays where steps follow each other
+        at once, since a thread that had to wait for long has to be woken. The bits are the same.
 
         Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences.
         """
         return Stream(
             self._core,
             batch,
+            num_threads,
             partial(flatten, self._state_counts),
             partial(unflatten, self._state_counts),
         )

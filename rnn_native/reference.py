@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DTypeError, ShapeError
-from .reference_cells import ACTIVATIONS, CellState, Weights, step_of
+from .reference_cells import ACTIVATIONS, CellState, Weights, functions_of, step_of
 from .reference_cells import sigmoid as sigmoid
 from .spec import Embedding, Linear, ModelSpec, Recurrent
 
@@ -140,10 +140,10 @@ def _recurrent(
     h = x
     for level in range(layer.num_layers):
         outputs = []
-        for suffix in layer.suffixes:
+        for direction, suffix in enumerate(layer.suffixes):
             ending = f"_l{level}{suffix}"
             first = tuple(part[len(finals)] for part in initial)
-            inside, final = _direction(layer, ending, h, first, valid)
+            inside, final = _direction(layer, direction, ending, h, first, valid)
             outputs.append(inside["h"])
             finals.append(final)
             traced |= {name + ending: array for name, array in inside.items()}
@@ -167,7 +167,12 @@ def _float64(array: ArrayLike) -> Array:
 
 
 def _direction(
-    layer: Recurrent, ending: str, x: Array, state: CellState, valid: NDArray[np.bool_]
+    layer: Recurrent,
+    direction: int,
+    ending: str,
+    x: Array,
+    state: CellState,
+    valid: NDArray[np.bool_],
 ) -> tuple[Trace, CellState]:
     """One direction of one layer: everything that its cell calculates, and the final state.
 
@@ -175,11 +180,12 @@ def _direction(
     padding first, starts at its last valid step. Nothing valid reads what stands in padding.
     """
     step, w = step_of(layer), _weights(layer, ending)
+    functions = functions_of(layer, direction)
     time, batch = valid.shape
     traced: Trace = {name: np.zeros((time, batch, layer.hidden_size)) for name in layer.trace_names}
     traced["h"] = np.zeros((time, batch, layer.state_size))
     for t in reversed(range(time)) if ending.endswith("_reverse") else range(time):
-        inside = step(layer, w, x[t], state)
+        inside = step(layer, functions, w, x[t], state)
         for name, array in inside.items():
             traced[name][t] = array
         new = (inside[name] for name in layer.state_names)

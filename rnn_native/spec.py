@@ -48,11 +48,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .activations import STANDARD
 from .cells import ACTIVATIONS as ACTIVATIONS
 from .cells import DIRECTIONS as DIRECTIONS
 from .cells import GATES as GATES
 from .cells import NONLINEARITIES as NONLINEARITIES
 from .cells import SUFFIXES, one_of, recurrent_options, recurrent_shapes, state_names, trace_names
+from .cells import Activation as Activation
 from .errors import DTypeError, ShapeError, UnsupportedError
 
 Array = NDArray[np.floating[Any]]
@@ -182,6 +184,21 @@ class Recurrent:
         0 for none.
     output_nonlinearity
         RNN with an output layer only: f, one of ``ACTIVATIONS``.
+    activations
+        In the place of the cell's own, in ONNX's order: RNN (f,); GRU (f, g), of both gates and
+        of the candidate; LSTM (f, g, h), of the gates i, f, o, of the candidate, and of c_t where
+        h_t is made of it. As many as that, or so many for each direction, the forward one's
+        first; None: tanh; sigmoid, tanh; sigmoid, tanh, tanh. Not beside ``nonlinearity``, and
+        not with ``gate_recurrent`` or an output layer.
+
+        Stored are those of all directions, or None where they are the standard ones; an RNN's
+        that are tanh, relu or sigmoid in all directions become its ``nonlinearity``.
+    clip
+        Above 0: the input of every activation, that of h as well, is clamped to [-clip, clip].
+        None for no bounds; not with ``gate_recurrent`` or an output layer.
+    input_forget
+        LSTM only: the forget gate is coupled to the input gate, f_t = 1 - i_t; the weights of f
+        are there, and have no effect. Not with ``gate_recurrent``.
 
     Raises
     ------
@@ -205,6 +222,9 @@ class Recurrent:
     gate_recurrent: bool = False
     output_layer: int = 0
     output_nonlinearity: str = "sigmoid"
+    activations: tuple[Activation, ...] | None = None
+    clip: float | None = None
+    input_forget: bool = False
 
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
@@ -260,6 +280,19 @@ class Recurrent:
     def output_size(self) -> int:
         """Features of the outputs: of h, in all directions, or of the output layer."""
         return self.output_layer or self.state_size * self.num_directions
+
+    def activations_of(self, direction: int) -> tuple[Activation, ...]:
+        """f, g, h of one direction, 0 or 1, as far as the cell has them; of an RNN also where they
+        are its ``nonlinearity``."""
+        if self.activations is None:
+            return (Activation(self.nonlinearity),) if self.cell == "rnn" else STANDARD[self.cell]
+        count = len(STANDARD[self.cell])
+        return self.activations[direction * count : (direction + 1) * count]
+
+    @property
+    def is_standard(self) -> bool:
+        """Without ``activations``, ``clip`` and ``input_forget``."""
+        return self.activations is None and self.clip is None and not self.input_forget
 
     @property
     def state_names(self) -> tuple[str, ...]:

@@ -241,26 +241,12 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     if (indices != (info->takes_indices != 0)) return RNNAT_ERROR_INPUT;
     if (steps == 0 || lane->rows == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
-    if (steps == 1 && stream->once && !indices) {
-        const rnnat_float_mode mode = rnnat_float_enter();
-        rnnat_forward_once(lane, stream->once, x, y);
-        rnnat_float_leave(mode);
-        return RNNAT_OK;
-    }
-    const ptrdiff_t in_width = indices ? 1 : info->input_size, out_width = info->output_size;
-    const rnnat_view in = {(char *)x, lane->rows * in_width, in_width};
-    const rnnat_view out = {y, lane->rows * out_width, out_width};
     if (indices) {
+        const rnnat_view in = {(char *)x, lane->rows, 1};
         const rnnat_status status = rnnat_check_indices(lane->model, in, steps, lane->rows, NULL);
         if (status != RNNAT_OK) return status;
     }
-    const bool blas = info->matmul == RNNAT_MATMUL_BLAS;
-    const rnnat_float_mode mode = rnnat_float_enter();
-    if (blas) rnnat_blas_enter();
-    const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
-    rnnat_forward(lane, &alone, in, out, steps, NULL);
-    if (blas) rnnat_blas_leave();
-    rnnat_float_leave(mode);
+    rnnat_stream_go(stream, x, steps, y);
     return RNNAT_OK;
 }
 
@@ -284,6 +270,13 @@ rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *i
                                           int32_t steps, double *y)
 {
     return run_stream(stream, RNNAT_F64, indices, true, steps, y);
+}
+
+rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads)
+{
+    if (!stream || num_threads < 1) return RNNAT_ERROR_ARGUMENT;
+    rnnat_stream_divide(stream, rnnat_threads_sensible(num_threads));
+    return RNNAT_OK;
 }
 
 rnnat_status rnnat_stream_reset(rnnat_stream *stream)

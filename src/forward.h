@@ -51,7 +51,7 @@ rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
 static inline void rnnat_step_point(rnnat_step *step, const rnnat_op *op,
                                     const rnnat_cell_state *state, int32_t now)
 {
-    step->backwards = now;
+    step->backwards = step->turns && now;
     step->h_prev = state->array[0][now];
     step->h_next = state->array[0][1 - now];
     for (int32_t s = 1; !op->ops->in_place && s < op->ops->num_states; ++s) {

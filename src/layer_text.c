@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "functions_text.h"
+
 /* ---- words and what they mean ---- */
 
 typedef struct word {
@@ -42,7 +44,8 @@ enum {
     GRU = 16,
     LSTM = 32,
     GATES = 64, /* a gru or lstm whose gates recur on gates */
-    RECURRENT = RNN | RNN_OUTPUT | GRU | LSTM | GATES
+    RNN_FUNCTIONS = 128, /* with activations in the place of the nonlinearity */
+    RECURRENT = RNN | RNN_OUTPUT | RNN_FUNCTIONS | GRU | LSTM | GATES
 };
 
 typedef enum field {
@@ -59,15 +62,28 @@ typedef enum field {
     GATE_RECURRENT,
     OUTPUT_LAYER,
     OUTPUT_ACTIVATION,
+    FUNCTIONS, /* how many */
+    CLIP,      /* whether there is one */
+    INPUT_FORGET,
     NUM_FIELDS
 } field;
+
+/* What a line says. */
+typedef struct parsed {
+    int32_t values[NUM_FIELDS];
+    rnnat_function functions[2 * RNNAT_FUNCTIONS];
+    double clip;
+    uint32_t seen; /* keys */
+} parsed;
+
+enum { OPTIONAL = -1 };
 
 typedef struct key {
     const char *name;
     int owners;
     field field;
-    const word *words; /* the values it may have; NULL: an integer of at least `least` */
-    int32_t least;
+    const word *words; /* the values it may have; NULL: an integer of at least `least`, or else */
+    int32_t least; /* OPTIONAL: the key may be missing */
     rnnat_status unknown; /* the status of another word */
 } key;
 
@@ -87,6 +103,9 @@ static const key keys[] = {
     {"proj_size", LSTM, PROJ_SIZE, NULL, 0, RNNAT_OK},
     {"peephole", LSTM, PEEPHOLE, flags, 0, RNNAT_ERROR_FORMAT},
     {"gate_recurrent", GATES, GATE_RECURRENT, yes, 0, RNNAT_ERROR_FORMAT},
+    {"activations", RNN_FUNCTIONS | GRU | LSTM, FUNCTIONS, NULL, OPTIONAL, RNNAT_OK},
+    {"clip", RNN | RNN_FUNCTIONS | GRU | LSTM, CLIP, NULL, OPTIONAL, RNNAT_OK},
+    {"input_forget", LSTM, INPUT_FORGET, yes, OPTIONAL, RNNAT_ERROR_FORMAT},
     {"in_features", LINEAR, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"out_features", LINEAR, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
@@ -106,13 +125,25 @@ static bool span_is(span text, const char *name)
     return strlen(name) == text.size && memcmp(text.at, name, text.size) == 0;
 }
 
-/* Takes the lower-case word at *at. False where there is none. */
-static bool take_word(const char **at, span *out)
+/* Takes what these characters make up at *at. False where there is nothing of them. */
+static bool take_span(const char **at, const char *characters, span *out)
 {
     out->at = *at;
-    out->size = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    out->size = strspn(*at, characters);
     *at += out->size;
     return out->size > 0;
+}
+
+/* Takes a lower-case word. */
+static bool take_word(const char **at, span *out)
+{
+    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_", out);
+}
+
+/* Takes a value. */
+static bool take_value(const char **at, span *out)
+{
+    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_.:,+-", out);
 }
 
 static bool take_symbol(const char **at, char symbol)
@@ -150,30 +181,40 @@ static rnnat_status read_size(span text, int32_t least, int32_t *value)
     return size >= least ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
-static rnnat_status read_value(const key *k, span text, int32_t *value)
+static rnnat_status read_value(const key *k, span text, parsed *line)
 {
-    if (k->words == NULL) {
-        return read_size(text, k->least, value);
+    int32_t *const value = &line->values[k->field];
+    if (k->words != NULL) {
+        return find_word(k->words, text, value) == RNNAT_OK ? RNNAT_OK : k->unknown;
     }
-    return find_word(k->words, text, value) == RNNAT_OK ? RNNAT_OK : k->unknown;
+    if (k->field == FUNCTIONS) {
+        return rnnat_functions_parse(text.at, text.size, 2 * RNNAT_FUNCTIONS, line->functions,
+                                     value);
+    }
+    if (k->field == CLIP) {
+        *value = 1;
+        const rnnat_status status = rnnat_number_parse(text.at, text.size, &line->clip);
+        return status == RNNAT_OK && line->clip <= 0 ? RNNAT_ERROR_FORMAT : status;
+    }
+    return read_size(text, k->least, value);
 }
 
-/* Reads " key=value" into the values and marks the key in *seen. */
-static rnnat_status read_pair(const char **at, int32_t values[NUM_FIELDS], uint32_t *seen)
+/* Reads " key=value". */
+static rnnat_status read_pair(const char **at, parsed *line)
 {
     span name;
     span text;
     if (!take_symbol(at, ' ') || !take_word(at, &name) || !take_symbol(at, '=') ||
-        !take_word(at, &text)) {
+        !take_value(at, &text)) {
         return RNNAT_ERROR_FORMAT;
     }
     for (int i = 0; i < NUM_KEYS; ++i) {
         if (span_is(name, keys[i].name)) {
-            if ((*seen >> i & 1) != 0) {
+            if ((line->seen >> i & 1) != 0) {
                 return RNNAT_ERROR_FORMAT;
             }
-            *seen |= UINT32_C(1) << i;
-            return read_value(&keys[i], text, &values[keys[i].field]);
+            line->seen |= UINT32_C(1) << i;
+            return read_value(&keys[i], text, line);
         }
     }
     return RNNAT_ERROR_FORMAT;
@@ -184,21 +225,58 @@ static int owner_of(int32_t kind, const int32_t values[NUM_FIELDS])
 {
     if (kind == RNNAT_LAYER_EMBEDDING) return EMBEDDING;
     if (kind == RNNAT_LAYER_LINEAR) return LINEAR;
-    if (values[CELL] == RNNAT_CELL_RNN) return values[OUTPUT_LAYER] ? RNN_OUTPUT : RNN;
+    if (values[CELL] == RNNAT_CELL_RNN && values[OUTPUT_LAYER]) return RNN_OUTPUT;
+    if (values[CELL] == RNNAT_CELL_RNN) return values[FUNCTIONS] ? RNN_FUNCTIONS : RNN;
     if (values[GATE_RECURRENT]) return GATES;
     return values[CELL] == RNNAT_CELL_GRU ? GRU : LSTM;
 }
 
-/* The keys that it has. */
-static uint32_t expected_keys(int owner)
+/* True where these are the keys that it has: all of them, but for optional ones. */
+static bool has_its_keys(int owner, uint32_t seen)
 {
-    uint32_t mask = 0;
     for (int i = 0; i < NUM_KEYS; ++i) {
-        if ((keys[i].owners & owner) != 0) {
-            mask |= UINT32_C(1) << i;
+        const bool there = (seen >> i & 1) != 0, own = (keys[i].owners & owner) != 0;
+        if (there ? !own : own && keys[i].least != OPTIONAL) {
+            return false;
         }
     }
-    return mask;
+    return true;
+}
+
+/* How many activations a cell has. */
+static int32_t functions_of(rnnat_cell_kind cell)
+{
+    return cell == RNNAT_CELL_RNN ? 1 : cell == RNNAT_CELL_GRU ? 2 : 3;
+}
+
+static rnnat_function standard_function(const parsed *line, int32_t which)
+{
+    rnnat_gate_activation kind = which == 0 ? RNNAT_GATE_SIGMOID : RNNAT_GATE_TANH;
+    if (line->values[CELL] == RNNAT_CELL_RNN) {
+        kind = line->values[ACTIVATION] == RNNAT_RELU      ? RNNAT_GATE_RELU
+               : line->values[ACTIVATION] == RNNAT_SIGMOID ? RNNAT_GATE_SIGMOID
+                                                           : RNNAT_GATE_TANH;
+    }
+    return (rnnat_function){.kind = kind};
+}
+
+/* The activations of both directions; a line states those of one, which both have, or of each. */
+static rnnat_status put_functions(const parsed *line, rnnat_layer_text *layer)
+{
+    const int32_t count = functions_of(layer->cell), stated = line->values[FUNCTIONS];
+    const int32_t sides = layer->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    layer->general = stated || line->values[CLIP] || line->values[INPUT_FORGET];
+    if (stated && stated != count && stated != count * sides) return RNNAT_ERROR_FORMAT;
+    for (int32_t d = 0; layer->general && d < sides; ++d) {
+        rnnat_functions *const functions = &layer->functions[d];
+        functions->clip = line->clip;
+        functions->input_forget = line->values[INPUT_FORGET] != 0;
+        for (int32_t i = 0; i < count; ++i) {
+            functions->of[i] = stated ? line->functions[(stated > count ? d * count : 0) + i]
+                                      : standard_function(line, i);
+        }
+    }
+    return RNNAT_OK;
 }
 
 rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
@@ -208,21 +286,22 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     }
     span name;
     int32_t kind;
-    int32_t values[NUM_FIELDS] = {0};
-    uint32_t seen = 0;
+    parsed line = {.seen = 0};
+    const int32_t *const values = line.values;
     if (!take_word(&text, &name) || find_word(kinds, name, &kind) != RNNAT_OK) {
         return RNNAT_ERROR_FORMAT;
     }
     while (*text != '\0') {
-        const rnnat_status status = read_pair(&text, values, &seen);
+        const rnnat_status status = read_pair(&text, &line);
         if (status != RNNAT_OK) {
             return status;
         }
     }
-    if (seen != expected_keys(owner_of(kind, values)) || values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
+    if (!has_its_keys(owner_of(kind, values), line.seen) ||
+        values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
         return RNNAT_ERROR_FORMAT;
     }
-    *out = (rnnat_layer_text){
+    rnnat_layer_text layer = {
         .kind = (rnnat_layer_kind)kind,
         .cell = (rnnat_cell_kind)values[CELL],
         .input_size = values[INPUT_SIZE],
@@ -238,5 +317,8 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         .output_layer = values[OUTPUT_LAYER],
         .output_activation = (rnnat_activation)values[OUTPUT_ACTIVATION],
     };
-    return RNNAT_OK;
+    const rnnat_status status =
+        layer.kind == RNNAT_LAYER_RECURRENT ? put_functions(&line, &layer) : RNNAT_OK;
+    if (status == RNNAT_OK) *out = layer;
+    return status;
 }

@@ -9,7 +9,9 @@
  * Every key of its kind is there once, in any order. A recurrent layer has cell, input_size,
  * hidden_size, num_layers, direction and bias, and of its cell: rnn: nonlinearity, and with an
  * output layer output_layer, output_nonlinearity; gru: reset_after; lstm: proj_size, peephole; a
- * gru or lstm whose gates recur on gates has gate_recurrent=true in the place of these. */
+ * gru or lstm whose gates recur on gates has gate_recurrent=true in the place of these. Any other
+ * one, without an output layer, may have activations (in the place of nonlinearity) and clip, as
+ * functions_text.h reads them, and an lstm input_forget=true. */
 #ifndef RNNAT_LAYER_TEXT_H
 #define RNNAT_LAYER_TEXT_H
 
@@ -37,10 +39,12 @@ typedef struct rnnat_layer_text {
     bool gate_recurrent;
     int32_t output_layer; /* features of an rnn's output layer; 0: there is none */
     rnnat_activation output_activation;
+    bool general; /* a recurrent layer with activations, clip or input_forget, ... */
+    rnnat_functions functions[2]; /* ... which are these, by direction */
 } rnnat_layer_text;
 
 /* RNNAT_ERROR_FORMAT: the line is not of the form above. RNNAT_ERROR_UNSUPPORTED: it is, but
- * names a cell, an activation or a nonlinearity that is not known here, or a size past
+ * names a cell, an activation or nonlinearity that is not known here, or a size past
  * RNNAT_LAYER_MAX_SIZE. */
 rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out);
 

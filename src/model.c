@@ -36,7 +36,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
 static rnnat_status read_layer(const rnnat_safetensors *file, int32_t index,
                                rnnat_layer_text *layer)
 {
-    char key[32], text[512];
+    char key[32], text[768];
     numbered(key, "rnn_native.layer.", index);
     if (rnnat_safetensors_metadata(file, key, text, sizeof text) != RNNAT_OK)
         return RNNAT_ERROR_FORMAT;
@@ -91,6 +91,7 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
         build->suffix = suffix;
         const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
         build->suffix = "";
+        op->cell[d].functions = layer->functions[d];
         if (status != RNNAT_OK) return status;
     }
     return RNNAT_OK;

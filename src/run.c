@@ -9,8 +9,8 @@
 #include "wavefront.h"
 
 /* Measured: multiplications below which another thread costs more than it brings, for a whole run
- * and, where threads share a step and meet after it, for one step. */
-static const double worth_a_thread = 100e3, worth_a_meeting = 5e3;
+ * and, where threads share a step and meet after it, for one step of many, or of a stream. */
+static const double worth_a_thread = 100e3, worth_a_meeting = 5e3, worth_a_share = 45e3;
 
 /* Measured too, for stacked layers: the step of a layer whose units are better divided, and how many
  * steps, and threads' worth of work, make up for the stages that wait at both ends. */
@@ -108,6 +108,14 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
         job->wavefront = stages > 1 && stages >= job->team;
         if (job->wavefront) job->team = stages;
     }
+}
+
+int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
+{
+    if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
+    const double team = all_work(model) * rows / worth_a_share;
+    if (team < threads) threads = team < 1 ? 1 : (int32_t)team;
+    return threads;
 }
 
 /* Any stride is an address computation that must not overflow. */

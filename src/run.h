@@ -41,6 +41,9 @@ rnnat_status rnnat_run_need(const rnnat_model *model, const rnnat_job *job, size
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size);
 
+/* How many of `threads` one step of so many rows keeps busy. */
+int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads);
+
 /* Every index of the steps that count is in 0..input_size - 1. */
 rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,
                                  int32_t batch, const int32_t *lengths);

@@ -2,6 +2,8 @@
 #ifndef RNNAT_TYPES_H
 #define RNNAT_TYPES_H
 
+#include <stdbool.h>
+
 typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,
     RNNAT_LAYER_RECURRENT,
@@ -20,5 +22,37 @@ typedef enum rnnat_activation {
     RNNAT_SOFTMAX,
     RNNAT_LOG_SOFTMAX
 } rnnat_activation;
+
+/* Of the gates of a cell, as ONNX's operators have them. */
+typedef enum rnnat_gate_activation {
+    RNNAT_GATE_IDENTITY,
+    RNNAT_GATE_RELU,             /* max(0, x) */
+    RNNAT_GATE_TANH,
+    RNNAT_GATE_SIGMOID,
+    RNNAT_GATE_AFFINE,           /* alpha x + beta */
+    RNNAT_GATE_LEAKY_RELU,       /* x if x >= 0, else alpha x */
+    RNNAT_GATE_THRESHOLDED_RELU, /* x if x >= alpha, else 0 */
+    RNNAT_GATE_SCALED_TANH,      /* alpha tanh(beta x) */
+    RNNAT_GATE_HARD_SIGMOID,     /* min(max(alpha x + beta, 0), 1) */
+    RNNAT_GATE_ELU,              /* x if x >= 0, else alpha (exp(x) - 1) */
+    RNNAT_GATE_SOFTSIGN,         /* x / (1 + |x|) */
+    RNNAT_GATE_SOFTPLUS          /* log(1 + exp(x)) */
+} rnnat_gate_activation;
+
+/* One of them with its constants; those that it does not take are 0. */
+typedef struct rnnat_function {
+    rnnat_gate_activation kind;
+    double alpha, beta;
+} rnnat_function;
+
+#define RNNAT_FUNCTIONS 3
+
+/* What the gates of one direction are made with, in ONNX's order: RNN f; GRU f (r, z), g (n);
+ * LSTM f (i, f, o), g (g), h (c, for h). */
+typedef struct rnnat_functions {
+    rnnat_function of[RNNAT_FUNCTIONS];
+    double clip;       /* bounds the input of each; 0: no bounds */
+    bool input_forget; /* LSTM: f = 1 - i */
+} rnnat_functions;
 
 #endif

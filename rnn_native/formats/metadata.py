@@ -22,6 +22,7 @@ from typing import Any, Final
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import Array, Embedding, Layer, Linear, ModelSpec, Recurrent
 from . import plain
+from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
 VERSION: Final = "1"
@@ -41,6 +42,12 @@ _VARIANT_KEYS: Final = {
     ("rnn", "output_layer"): ("nonlinearity", "output_layer", "output_nonlinearity"),
     ("gru", "gate_recurrent"): ("gate_recurrent",),
     ("lstm", "gate_recurrent"): ("gate_recurrent",),
+}
+# Besides, where they are used; activations in the place of an RNN's nonlinearity.
+_EXTRA_KEYS: Final = {
+    "rnn": ("activations", "clip"),
+    "gru": ("activations", "clip"),
+    "lstm": ("activations", "clip", "input_forget"),
 }
 _FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
 _WORDS: Final = frozenset(
@@ -167,17 +174,27 @@ def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
     for (owner, option), keys in _VARIANT_KEYS.items():
         if cell == owner and options.get(option):
             return keys
-    return _CELL_KEYS[cell]
+    extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
+    own = tuple(k for k in _CELL_KEYS[cell] if k != "nonlinearity" or "activations" not in extra)
+    return own + extra
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return activations_text(value)
+    if isinstance(value, float):
+        return number_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _value(where: str, key: str, text: str) -> int | bool | str:
+def _value(where: str, key: str, text: str) -> Any:
     if key in _WORDS:
         return text
-    if key == "gate_recurrent":
+    if key == "activations":
+        return read_activations(where, text)
+    if key == "clip":
+        return read_number(where, text)
+    if key in ("gate_recurrent", "input_forget"):
         if text != "true":
             raise FormatError(f"{where}: expected true, or no such key; got {text!r}")
         return True

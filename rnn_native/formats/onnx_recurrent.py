@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..spec import GATES, Recurrent
+from . import onnx_activations
 from .onnx_graph import INTEGERS, Anything, Node
 from .onnx_values import (
     Axis,
@@ -37,13 +38,6 @@ _ORDER: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         "gru": (1, 0, 2),  # z, r, h -> r, z, n
         "lstm": (0, 2, 3, 1),  # i, o, f, c -> i, f, g, o
     }
-)
-_ACTIVATIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"gru": ("sigmoid", "tanh"), "lstm": ("sigmoid", "tanh", "tanh")}
-)
-# Attributes that are read only to be refused unless they ask for nothing.
-_ONLY: Final[Mapping[str, Any]] = MappingProxyType(
-    {"activation_alpha": [], "activation_beta": [], "clip": None, "layout": 0, "input_forget": 0}
 )
 _DIRECTIONS: Final = {"forward": ("",), "reverse": ("_reverse",), "bidirectional": ("", "_reverse")}
 
@@ -87,37 +81,21 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def _options(node: Node, cell: str) -> dict[str, Any]:
     """hidden_size, direction and, for the cell's own options, of_cell; all else is refused."""
     known: dict[str, tuple[str, Any]] = {
-        "activation_alpha": ("floats", []),
-        "activation_beta": ("floats", []),
-        "activations": ("strings", None),
-        "clip": ("float", None),
         "direction": ("string", "forward"),
         "hidden_size": ("int", None),
         "layout": ("int", 0),
     }
     if cell == "gru":
         known["linear_before_reset"] = ("int", 0)
-    elif cell == "lstm":
-        known["input_forget"] = ("int", 0)
-    given = node.options(**known)
-    for name, harmless in _ONLY.items():
-        if given.get(name, harmless) != harmless:
-            raise node.unsupported(f"attribute {name}={given[name]} is not supported")
+    given = node.options(**known, **onnx_activations.known(cell))
+    if given["layout"] != 0:
+        raise node.unsupported(f"attribute layout={given['layout']} is not supported")
     if given["direction"] not in _DIRECTIONS:
         raise node.malformed(f"attribute direction={given['direction']!r}")
-    names = given["activations"]
     count = len(_DIRECTIONS[given["direction"]])
-    of_cell: dict[str, Any] = {}
-    if cell == "rnn":
-        lists = [[name] * count for name in ("tanh", "relu")]
-        chosen = lists[0] if names is None else [name.lower() for name in names]
-        if chosen not in lists:
-            raise node.unsupported(f"attribute activations={names} is not supported")
-        of_cell["nonlinearity"] = chosen[0]
-    elif names is not None and [n.lower() for n in names] != [*_ACTIVATIONS[cell]] * count:
-        raise node.unsupported(f"attribute activations={names} is not supported")
+    of_cell = onnx_activations.options(node, cell, count, given)
     if cell == "gru":
-        of_cell["reset_after"] = bool(given["linear_before_reset"])
+        of_cell["reset_after"] = given["linear_before_reset"] != 0  # as the operator's text has it
     return {
         "hidden_size": given["hidden_size"],
         "direction": given["direction"],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._core import CoreNet, as_num_threads
-from ..errors import OptionError
+from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
 from ..spec import Embedding, Layer, Linear, ModelSpec, Recurrent
@@ -36,6 +36,8 @@ class Network:
     ------
     OptionError
         An option has an unknown value.
+    UnsupportedError
+        A layer with ``activations``, ``clip`` or ``input_forget``: these only run.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Network:
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
+        _refuse_what_only_runs(spec)
         self._layers = spec.layers
         self._is_stacked = any(layer.num_layers > 1 for layer in spec.recurrents)
         weights: dict[str, NDArray[Any]] = {}
@@ -218,3 +221,16 @@ def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
         raise OptionError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
     return float(dropout), int(seed)
+
+
+def _refuse_what_only_runs(spec: ModelSpec) -> None:
+    for index, layer in enumerate(spec.layers):
+        if not isinstance(layer, Recurrent):
+            continue
+        for name in ("activations", "clip", "input_forget"):
+            value = getattr(layer, name)
+            if value:
+                raise UnsupportedError(
+                    f"layer {index} ({layer.cell}): {name}={value!r} cannot be trained; "
+                    "only its inference is supported"
+                )

@@ -68,11 +68,15 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
-    case RNNAT_CELL_RNN: return &rnnat_cell_rnn;
+    case RNNAT_CELL_RNN: return layer->general ? &rnnat_cell_general_rnn : &rnnat_cell_rnn;
     case RNNAT_CELL_GRU:
         if (layer->gate_recurrent) return &rnnat_cell_gate_gru;
+        if (layer->general)
+            return layer->reset_after ? &rnnat_cell_general_gru : &rnnat_cell_general_gru_before;
         return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
-    case RNNAT_CELL_LSTM: return layer->gate_recurrent ? &rnnat_cell_gate_lstm : &rnnat_cell_lstm;
+    case RNNAT_CELL_LSTM:
+        if (layer->general) return &rnnat_cell_general_lstm;
+        return layer->gate_recurrent ? &rnnat_cell_gate_lstm : &rnnat_cell_lstm;
     }
     return NULL;
 }

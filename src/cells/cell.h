@@ -18,6 +18,7 @@ typedef struct rnnat_cell {
     rnnat_matrix w_gh; /* gates on gates: GRU: r, z on z; LSTM: i on i, */
     rnnat_matrix w_gf, w_go; /* f on f, g and o on i, */
     rnnat_matrix w_ch; /* and all four on c */
+    rnnat_functions functions; /* of a general layer */
 } rnnat_cell;
 
 /* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
@@ -60,9 +61,33 @@ typedef struct rnnat_cell_ops {
 
 extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
 extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
+extern const rnnat_cell_ops rnnat_cell_general_rnn, rnnat_cell_general_gru;
+extern const rnnat_cell_ops rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
 
 /* The ops of a layer that is recurrent. */
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
+
+/* The weights of the cells that have a general form as well. */
+rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                             rnnat_cell *cell);
+rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                             rnnat_cell *cell);
+rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                    rnnat_cell *cell);
+rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                              rnnat_cell *cell);
+/* Vectors in the panels of a recurrent product of `gates` gates: all of a unit's together, where
+ * its kernel multiplies. */
+static inline int32_t rnnat_recurrent_panel(const rnnat_layer_text *layer, int32_t gates)
+{
+    return layer->general ? RNNAT_GEMM_PANEL : gates;
+}
+
+/* What follows the recurrent product of an LSTM: its kernel and, where there is one, the projection
+ * of what that gives. */
+void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                        const rnnat_part *part, rnnat_step *s,
+                        void (*kernel)(const rnnat_step *step));
 
 /* Points the kernel at packed weights or, where the matrix is a BLAS's, has s->gh hold the product
  * h matrix for rows of `h` (a BLAS works for teams of one). */

@@ -21,28 +21,31 @@ static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer,
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 3, rzn, joined, bias) : status;
 }
 
-static rnnat_status build_after(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                rnnat_cell *cell)
+rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                             rnnat_cell *cell)
 {
     const rnnat_gates rzn = {3, 0, layer->output_size}, n = {1, 2, layer->output_size};
     rnnat_status status = build_input(b, layer, input, 2, cell);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->output_size, 3, &cell->w_hh);
+        status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->output_size,
+                                    rnnat_recurrent_panel(layer, 3), &cell->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias_hn = rnnat_build_zeros(b, n); /* stays inside the reset */
     cell->bias_hn = bias_hn;
     return rnnat_build_add(b, "bias_hh", 3, n, 1, bias_hn);
 }
 
-static rnnat_status build_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                 rnnat_cell *cell)
+rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                    rnnat_cell *cell)
 {
     const rnnat_gates rz = {2, 0, layer->output_size}, n = {1, 2, layer->output_size};
     rnnat_status status = build_input(b, layer, input, 3, cell);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->output_size, 2, &cell->w_hh);
+        status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->output_size,
+                                    rnnat_recurrent_panel(layer, 2), &cell->w_hh);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->output_size, 1, &cell->w_hn);
+        status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->output_size,
+                                    rnnat_recurrent_panel(layer, 1), &cell->w_hn);
     return status;
 }
 
@@ -65,6 +68,9 @@ static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
 }
 
 const rnnat_cell_ops rnnat_cell_gru = {
-    .gates = 3, .products = 3, .num_states = 1, .build = build_after, .step = step_after};
-const rnnat_cell_ops rnnat_cell_gru_before = {
-    .gates = 3, .products = 3, .num_states = 1, .build = build_before, .step = step_before};
+    .gates = 3, .products = 3, .num_states = 1, .build = rnnat_build_gru, .step = step_after};
+const rnnat_cell_ops rnnat_cell_gru_before = {.gates = 3,
+                                              .products = 3,
+                                              .num_states = 1,
+                                              .build = rnnat_build_gru_before,
+                                              .step = step_before};

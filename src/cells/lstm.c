@@ -29,15 +29,16 @@ static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *la
     return RNNAT_OK;
 }
 
-static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                          rnnat_cell *cell)
+rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                              rnnat_cell *cell)
 {
     const rnnat_gates ifgo = {4, 0, layer->output_size};
     const int32_t state = layer->proj_size ? layer->proj_size : layer->output_size;
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, 4, &cell->w_hh);
+        status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, rnnat_recurrent_panel(layer, 4),
+                                    &cell->w_hh);
     if (status == RNNAT_OK && layer->proj_size)
         status = rnnat_build_matrix(b, "weight_hr", 1, (rnnat_gates){1, 0, layer->proj_size},
                                     layer->output_size, RNNAT_GEMM_PANEL, &cell->w_hr);
@@ -49,19 +50,19 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 4, ifgo, 4, bias) : status;
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                        const rnnat_part *part, rnnat_step *s,
+                        void (*kernel)(const rnnat_step *step))
 {
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
     if (!cell->w_hr.data) {
-        kernels->lstm(s); /* 1-6 */
+        kernel(s); /* 1-6 */
         return;
     }
     rnnat_step inner = *s;
     inner.h_next = s->unprojected;
     inner.h_next_stride = s->pad_stride;
     inner.out = NULL;
-    kernels->lstm(&inner); /* 1-6 */
+    kernel(&inner); /* 1-6 */
     rnnat_meet(part);
     const rnnat_rows from = {s->unprojected, 1, 0, s->pad_stride};
     const rnnat_rows to = {s->h_next, 1, 0, s->h_next_stride};
@@ -73,5 +74,16 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }
 
-const rnnat_cell_ops rnnat_cell_lstm = {
-    .gates = 4, .products = 4, .num_states = 2, .in_place = true, .build = build, .step = step};
+static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                 rnnat_step *s)
+{
+    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
+    rnnat_lstm_project(cell, kernels, part, s, kernels->lstm);                /* 1-7 */
+}
+
+const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4,
+                                        .products = 4,
+                                        .num_states = 2,
+                                        .in_place = true,
+                                        .build = rnnat_build_lstm,
+                                        .step = step};

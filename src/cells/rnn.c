@@ -4,14 +4,15 @@
  */
 #include "cell.h"
 
-static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                          rnnat_cell *cell)
+rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                             rnnat_cell *cell)
 {
     const rnnat_gates h = {1, 0, layer->output_size};
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size, 1, &cell->w_hh);
+        status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size,
+                                    rnnat_recurrent_panel(layer, 1), &cell->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, h);
     cell->bias = bias;
@@ -28,4 +29,4 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
 }
 
 const rnnat_cell_ops rnnat_cell_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = build, .step = step};
+    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step};

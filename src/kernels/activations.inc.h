@@ -133,6 +133,33 @@ INLINE VEC FN(tanh_of)(VEC x)
     return x;
 }
 
+/* exp(x) - 1, for x <= 0. */
+INLINE VEC FN(expm1)(VEC x)
+{
+    VEC scale, part = FN(clamp)(x, EXP_MIN, 0);
+    FN(expm1_split)(1, &part, &scale);
+    return FN(expm1_join)(scale, part);
+}
+
+/* x / (1 + |x|), whose limits are reached long before infinity. */
+INLINE VEC FN(softsign)(VEC x)
+{
+    x = FN(clamp)(x, (REAL)-1e30, (REAL)1e30);
+    return FN(div)(x, FN(add)(FN(set1)(1), FN(abs)(x)));
+}
+
+/* log(1 + exp(x)), without taking exp of a positive number. */
+static VEC FN(softplus)(VEC v)
+{
+    REAL all[LANES];
+    FN(store)(all, v);
+    for (int32_t i = 0; i < LANES; ++i) {
+        const double x = (double)all[i];
+        all[i] = (REAL)((x > 0 ? x : 0) + log1p(exp(-fabs(x))));
+    }
+    return FN(load)(all);
+}
+
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }
 
 INLINE REAL FN(lane)(VEC v, int32_t i)

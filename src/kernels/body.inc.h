@@ -80,6 +80,8 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 #include "show.inc.h"
 #include "step.inc.h"
 #include "step_gate_recurrent.inc.h"
+
+#include "general.inc.h"
 #if RNNAT_TRAIN
 #include "train_gemm.inc.h"
 

@@ -47,18 +47,20 @@ typedef struct rnnat_step {
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
-    int32_t backwards;      /* take the units from the last to the first: the same results */
+    int32_t turns;          /* its units are taken the other way round in every other step, ... */
+    int32_t backwards;      /* this one from the last to the first: the same results */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_f, *w_go, *w_c; /* gate-recurrent LSTM, whose w is i on i: f on f; g, o on i; all
                                    * on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
-    void *gh; /* recurrent product where a BLAS made it, laid out like gx */
+    void *gh; /* recurrent product where it is made before, laid out like gx */
     const void *h_prev; /* [rows, pad] */
     void *h_next; /* [rows, pad]; all of it is written, padding included */
     void *out; /* [rows, hidden] a second, exact copy of h_next, or NULL */
     void *c; /* LSTM: the cell state [rows, pad], updated in place */
     const void *prev[RNNAT_CELL_STATES - 1]; /* states after h that other units read: before this */
     void *next[RNNAT_CELL_STATES - 1]; /* step, and what becomes of them [rows, pad] */
+    const rnnat_functions *functions; /* general cells: their activations */
     const void *bias_hn; /* GRU, reset after: b_hn [pad] */
     const void *peephole; /* LSTM: diagonals i, f, o [3, pad], or NULL */
     void *z, *rh; /* GRU, reset before: [rows, pad] between its two parts */
@@ -84,6 +86,12 @@ typedef struct rnnat_kernels {
     void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; leaves r * h */
     void (*gate_gru_new)(const rnnat_step *step); /* then n and h' */
     void (*gate_lstm)(const rnnat_step *step);
+    /* Any activations, of products that are in gh. */
+    void (*general_rnn)(const rnnat_step *step);
+    void (*general_gru)(const rnnat_step *step);
+    void (*general_gru_gates)(const rnnat_step *step);
+    void (*general_gru_new)(const rnnat_step *step);
+    void (*general_lstm)(const rnnat_step *step);
 } rnnat_kernels;
 
 /* [0] float, [1] double. */

@@ -292,6 +292,14 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
         row += rows;                                                                               \
     }
 
+/* Whether panels of one vector come from farther than the nearest cache. Then fewer of them at once
+ * are read faster: each is a stream of its own to the prefetcher. */
+INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
+{
+    enum { near = 32768 };
+    return (double)panels * s->k * LANES * sizeof(REAL) > near;
+}
+
 /* One row of `P` panels; more than SINGLE are never asked for. */
 #define STEP_SINGLE(name, P, SINGLE)                                                               \
     case P:                                                                                        \
@@ -306,7 +314,8 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
     static void FN(name##_single)(const rnnat_step *s)                                             \
     {                                                                                              \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
-        const int32_t groups = (panels + SINGLE - 1) / SINGLE;                                     \
+        const int32_t most = SINGLE > 4 && FN(is_far)(s, panels) ? 4 : SINGLE;                     \
+        const int32_t groups = (panels + most - 1) / most;                                         \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
             const int32_t group = s->backwards ? groups - 1 - i : i;                               \
             const int32_t from = panels * group / groups, to = panels * (group + 1) / groups;      \

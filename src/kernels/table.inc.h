@@ -29,6 +29,11 @@
      .gate_gru_gates = gate_gru_gates_##S,                                                         \
      .gate_gru_new = gate_gru_new_##S,                                                             \
      .gate_lstm = gate_lstm_##S,                                                                   \
+     .general_rnn = general_rnn_##S,                                                               \
+     .general_gru = general_gru_##S,                                                               \
+     .general_gru_gates = general_gru_gates_##S,                                                   \
+     .general_gru_new = general_gru_new_##S,                                                       \
+     .general_lstm = general_lstm_##S,                                                             \
      .add = add_rows_##S}
 
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};

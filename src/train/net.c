@@ -176,6 +176,7 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
         rnnat_layer_text text;
         const rnnat_status status = rnnat_layer_text_parse(layers->texts[i], &text);
         if (status != RNNAT_OK) return status;
+        if (text.general) return RNNAT_ERROR_UNSUPPORTED;
         if (i == 0) net->input = text.input_size;
         if (i > 0 && (text.kind == RNNAT_LAYER_EMBEDDING || text.input_size != net->output))
             return RNNAT_ERROR_FORMAT;

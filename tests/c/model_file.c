@@ -68,6 +68,47 @@ int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
 
 static const char *flag(bool value) { return value ? "true" : "false"; }
 
+/* The keys of a cell with activations, of all of its directions. */
+static void describe_general(const rnnat_layer_text *layer, char *line, size_t size)
+{
+    static const struct {
+        const char *name;
+        int constants;
+    } names[] = {{"identity", 0},
+                 {"relu", 0},
+                 {"tanh", 0},
+                 {"sigmoid", 0},
+                 {"affine", 2},
+                 {"leaky_relu", 1},
+                 {"thresholded_relu", 1},
+                 {"scaled_tanh", 2},
+                 {"hard_sigmoid", 2},
+                 {"elu", 1},
+                 {"softsign", 0},
+                 {"softplus", 0}};
+    int used = 0;
+    if (layer->cell == RNNAT_CELL_GRU)
+        used = snprintf(line, size, "reset_after=%s ", flag(layer->reset_after));
+    if (layer->cell == RNNAT_CELL_LSTM)
+        used = snprintf(line, size, "proj_size=%d peephole=%s ", layer->proj_size,
+                        flag(layer->peephole));
+    const char *next = "activations=";
+    for (int32_t d = 0; d < test_layer_directions(layer); ++d) {
+        for (int32_t i = 0; i < 1 + (int32_t)layer->cell; ++i, next = ",") {
+            const rnnat_function f = layer->functions[d].of[i];
+            const double constants[] = {f.alpha, f.beta};
+            used += snprintf(line + used, size - (size_t)used, "%s%s", next, names[f.kind].name);
+            for (int k = 0; k < names[f.kind].constants; ++k)
+                used += snprintf(line + used, size - (size_t)used, ":%a", constants[k]);
+        }
+    }
+    if (layer->functions[0].clip > 0)
+        used += snprintf(line + used, size - (size_t)used, " clip=%a", layer->functions[0].clip);
+    if (layer->functions[0].input_forget)
+        used += snprintf(line + used, size - (size_t)used, " input_forget=true");
+    if ((size_t)used >= size) abort();
+}
+
 static void describe(const rnnat_layer_text *layer, char *line, size_t size)
 {
     static const char *const cells[] = {"rnn", "gru", "lstm"};
@@ -85,8 +126,10 @@ static void describe(const rnnat_layer_text *layer, char *line, size_t size)
                  activations[layer->activation]);
         return;
     }
-    char more[96];
-    if (layer->output_layer)
+    char more[400];
+    if (layer->general)
+        describe_general(layer, more, sizeof more);
+    else if (layer->output_layer)
         snprintf(more, sizeof more, "nonlinearity=%s output_layer=%d output_nonlinearity=%s",
                  activations[layer->activation], layer->output_layer,
                  activations[layer->output_activation]);

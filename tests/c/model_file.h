@@ -14,7 +14,7 @@ enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 4 * MAX_LAYERS };
 
 typedef struct test_pair {
     char key[40];
-    char value[240];
+    char value[560];
 } test_pair;
 
 typedef struct test_tensor {

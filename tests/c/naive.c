@@ -11,6 +11,7 @@ enum { MAX_UNITS = 512 };
 
 typedef struct cell {
     const rnnat_layer_text *layer;
+    const rnnat_functions *functions;
     int32_t input, hidden, state;
     const float *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *w_ci, *w_cf, *w_co, *w_gh, *w_ch;
 } cell;
@@ -99,26 +100,26 @@ static void rnn_step(const cell *w, const num *x, num *h)
 {
     num next[MAX_UNITS];
     for (int32_t j = 0; j < w->hidden; ++j) {
-        next[j] = gate_sum(w, 0, j, x, h, NULL, exactly(0));
+        next[j] = gate(w->functions, 0, gate_sum(w, 0, j, x, h, NULL, exactly(0)));
     }
-    activate(w->layer->activation, next, w->hidden);
     memcpy(h, next, (size_t)w->hidden * sizeof *h);
 }
 
-/* r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
- * z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
- * n = tanh(W_in x + b_in + r (W_hn h + b_hn))      reset after
- * n = tanh(W_in x + b_in + W_hn (r h) + b_hn)      reset before
+/* f is sigmoid, g and h are tanh, or other activations:
+ * r = f(W_ir x + b_ir + W_hr h + b_hr)
+ * z = f(W_iz x + b_iz + W_hz h + b_hz)
+ * n = g(W_in x + b_in + r (W_hn h + b_hn))      reset after
+ * n = g(W_in x + b_in + W_hn (r h) + b_hn)      reset before
  * h' = (1 - z) n + z h */
 static void gru_step(const cell *w, const num *x, num *h)
 {
     num r[MAX_UNITS], rh[MAX_UNITS], next[MAX_UNITS];
     for (int32_t j = 0; j < w->hidden; ++j) {
-        r[j] = sigmoid(gate_sum(w, 0, j, x, h, NULL, exactly(0)));
+        r[j] = gate(w->functions, 0, gate_sum(w, 0, j, x, h, NULL, exactly(0)));
         rh[j] = mul(r[j], h[j]);
     }
     for (int32_t j = 0; j < w->hidden; ++j) {
-        const num z = sigmoid(gate_sum(w, 1, j, x, h, NULL, exactly(0)));
+        const num z = gate(w->functions, 0, gate_sum(w, 1, j, x, h, NULL, exactly(0)));
         num a;
         if (w->layer->reset_after) {
             sum of_x = {0}, of_h = {0};
@@ -128,33 +129,47 @@ static void gru_step(const cell *w, const num *x, num *h)
         } else {
             a = gate_sum(w, 2, j, x, rh, NULL, exactly(0));
         }
-        next[j] = mix(z, hyperbolic_tangent(a), h[j]);
+        next[j] = mix(z, gate(w->functions, 1, a), h[j]);
     }
     memcpy(h, next, (size_t)w->hidden * sizeof *h);
 }
 
-/* i = sigmoid(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
- * f = sigmoid(W_if x + b_if + W_hf h + b_hf + w_cf c)
- * g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+/* i = f(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
+ * f = f(W_if x + b_if + W_hf h + b_hf + w_cf c), or 1 - i
+ * g = g(W_ig x + b_ig + W_hg h + b_hg)
  * c' = f c + i g
- * o = sigmoid(W_io x + b_io + W_ho h + b_ho + w_co c')
- * h' = o tanh(c'), or W_hr of it */
+ * o = f(W_io x + b_io + W_ho h + b_ho + w_co c')
+ * h' = o h(c'), or W_hr of it */
 static void lstm_step(const cell *w, const num *x, num *h, num *c)
 {
     num next[MAX_UNITS];
     for (int32_t j = 0; j < w->hidden; ++j) {
-        const num i = sigmoid(gate_sum(w, 0, j, x, h, w->w_ci, c[j]));
-        const num f = sigmoid(gate_sum(w, 1, j, x, h, w->w_cf, c[j]));
-        const num g = hyperbolic_tangent(gate_sum(w, 2, j, x, h, NULL, c[j]));
+        const num i = gate(w->functions, 0, gate_sum(w, 0, j, x, h, w->w_ci, c[j]));
+        const num own = gate(w->functions, 0, gate_sum(w, 1, j, x, h, w->w_cf, c[j]));
+        const num f = w->functions->input_forget ? rounded(1 - i.value, i.error) : own;
+        const num g = gate(w->functions, 1, gate_sum(w, 2, j, x, h, NULL, c[j]));
         c[j] = add(mul(f, c[j]), mul(i, g));
-        const num o = sigmoid(gate_sum(w, 3, j, x, h, w->w_co, c[j]));
-        next[j] = mul(o, hyperbolic_tangent(c[j]));
+        const num o = gate(w->functions, 0, gate_sum(w, 3, j, x, h, w->w_co, c[j]));
+        next[j] = mul(o, gate(w->functions, 2, c[j]));
     }
     for (int32_t j = 0; j < w->state; ++j) {
         sum projected = {0};
         if (w->w_hr) add_dot(&projected, w->w_hr + j * w->hidden, next, w->hidden);
         h[j] = w->w_hr ? total(&projected) : next[j];
     }
+}
+
+/* Those of one direction. */
+static rnnat_functions functions_of(const rnnat_layer_text *layer, int32_t direction)
+{
+    static const rnnat_gate_activation of_layer[] = {[RNNAT_SIGMOID] = RNNAT_GATE_SIGMOID,
+                                                     [RNNAT_TANH] = RNNAT_GATE_TANH,
+                                                     [RNNAT_RELU] = RNNAT_GATE_RELU};
+    if (layer->general) return layer->functions[direction];
+    if (layer->cell == RNNAT_CELL_RNN)
+        return (rnnat_functions){.of = {{of_layer[layer->activation], 0, 0}}};
+    return (rnnat_functions){
+        .of = {{RNNAT_GATE_SIGMOID, 0, 0}, {RNNAT_GATE_TANH, 0, 0}, {RNNAT_GATE_TANH, 0, 0}}};
 }
 
 static const float *find(const test_model *model, int32_t layer, const char *name, int32_t depth,
@@ -235,7 +250,9 @@ static void run_recurrent(const test_model *model, int32_t index, const test_inp
         if (!out) abort();
         for (int32_t d = 0; d < directions; ++d) {
             const bool reverse = d == 1 || layer->direction == RNNAT_REVERSE;
+            const rnnat_functions functions = functions_of(layer, d);
             const cell w = {.layer = layer,
+                            .functions = &functions,
                             .input = depth ? width : layer->input_size,
                             .hidden = layer->output_size,
                             .state = test_layer_state(layer),

@@ -103,6 +103,64 @@ static inline num relu(num a)
     return (num){a.value <= 0 ? 0 : a.value, a.value + a.error > 0 ? a.error : 0}; /* NaN stays */
 }
 
+/* alpha a + beta, with constants that are rounded themselves. */
+static inline num affine(double alpha, num a, double beta)
+{
+    const double size = fabs(alpha) * (fabs(a.value) + a.error) + fabs(beta);
+    return (num){alpha * a.value + beta,
+                 fabs(alpha) * a.error + gamma_of(4) * size + (3 + fabs(alpha)) * tiny};
+}
+
+/* Outside the bounds, which are rounded, no error of a matters. NaN stays. */
+static inline num within(num a, double low, double high)
+{
+    const double value = a.value < low ? low : a.value > high ? high : a.value;
+    const double carried = a.value + a.error > low && a.value - a.error < high ? a.error : 0;
+    return (num){value, carried + u * fabs(value) + tiny};
+}
+
+/* a, or below zero alpha (exp(a) - 1); alpha at most 1. */
+static inline num elu(double alpha, num a)
+{
+    const num below = activated(a, alpha * expm1(fmin(a.value, 0)), 1);
+    return (num){a.value < 0 ? below.value : a.value, below.error + u * fabs(below.value)};
+}
+
+static inline num softsign(num a)
+{
+    const double value = isinf(a.value) ? copysign(1, a.value) : a.value / (1 + fabs(a.value));
+    return activated(a, value, 1 / ((1 + least(a)) * (1 + least(a))));
+}
+
+static inline num softplus(num a)
+{
+    const double value = (a.value > 0 ? a.value : 0) + log1p(exp(-fabs(a.value)));
+    return activated(a, value, logistic(a.value + a.error));
+}
+
+/* An activation of a gate, of its input within bounds. */
+static inline num gate(const rnnat_functions *functions, int32_t which, num a)
+{
+    const rnnat_function f = functions->of[which];
+    if (functions->clip > 0) a = within(a, -functions->clip, functions->clip);
+    switch (f.kind) {
+    case RNNAT_GATE_IDENTITY: return a;
+    case RNNAT_GATE_RELU: return relu(a);
+    case RNNAT_GATE_TANH: return hyperbolic_tangent(a);
+    case RNNAT_GATE_SIGMOID: return sigmoid(a);
+    case RNNAT_GATE_AFFINE: return affine(f.alpha, a, f.beta);
+    case RNNAT_GATE_SCALED_TANH:
+        return affine(f.alpha, hyperbolic_tangent(affine(f.beta, a, 0)), 0);
+    case RNNAT_GATE_HARD_SIGMOID: return within(affine(f.alpha, a, f.beta), 0, 1);
+    case RNNAT_GATE_ELU: return elu(f.alpha, a);
+    case RNNAT_GATE_SOFTSIGN: return softsign(a);
+    case RNNAT_GATE_SOFTPLUS: return softplus(a);
+    case RNNAT_GATE_LEAKY_RELU:
+    case RNNAT_GATE_THRESHOLDED_RELU: break; /* no variant has them */
+    }
+    return (num){NAN, 0};
+}
+
 /* Arguments off by at most d move log p by 2 d; then the rounding of x - max, of exp, of the sum,
  * and of the division or of the two subtractions and the logarithm. */
 static inline void softmax(num *x, int32_t n, bool logarithm)

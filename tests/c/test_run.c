@@ -12,25 +12,9 @@
 #include "run.h"
 #include "run_case.h"
 #include "threads.h"
+#include "variants.h"
 
-static const struct {
-    const char *name;
-    rnnat_layer_text layer;
-} variants[] = {
-    {"tanh", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH}},
-    {"relu", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_RELU}},
-    {"output 9", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_SIGMOID, .output_layer = 9}},
-    {"output 19", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH, .output_layer = 19}},
-    {"gru after", {.cell = RNNAT_CELL_GRU, .reset_after = true}},
-    {"gru before", {.cell = RNNAT_CELL_GRU}},
-    {"lstm", {.cell = RNNAT_CELL_LSTM}},
-    {"lstm peephole", {.cell = RNNAT_CELL_LSTM, .peephole = true}},
-    {"lstm projection", {.cell = RNNAT_CELL_LSTM, .proj_size = 1}},
-    {"lstm both", {.cell = RNNAT_CELL_LSTM, .proj_size = 1, .peephole = true}},
-    {"gate gru", {.cell = RNNAT_CELL_GRU, .gate_recurrent = true}},
-    {"gate lstm", {.cell = RNNAT_CELL_LSTM, .gate_recurrent = true}},
-};
-enum { NUM_VARIANTS = sizeof variants / sizeof *variants, NUM_DIRECTIONS = 3 };
+enum { NUM_DIRECTIONS = 3 };
 /* Of each variant and direction. The thread sanitizer takes thirty times as long and has nothing to
  * find here: it knows no OpenMP, so that nothing runs at once. */
 #if defined(__SANITIZE_THREAD__)
@@ -46,7 +30,7 @@ enum { SMALL_CASES = 2, LARGE_CASES = 0 };
 enum { SMALL_CASES = 10, LARGE_CASES = 1 };
 #endif
 
-static char case_name[600]; /* of the case at hand, for messages */
+static char case_name[1300]; /* of the case at hand, for messages */
 
 static void name_case(const char *isa, int kind, const test_model *model, const test_inputs *in)
 {
@@ -200,6 +184,7 @@ static rnnat_layer_text recurrent(int variant, rnnat_direction direction, int32_
     layer.bias = bias;
     layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
     if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
+    if (direction != RNNAT_BIDIRECTIONAL) layer.functions[1] = (rnnat_functions){.clip = 0};
     return layer;
 }
 

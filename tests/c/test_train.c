@@ -268,6 +268,10 @@ static void test_refusals(void)
     CHECK(rnnat_net_size(&layers, &need) == RNNAT_ERROR_FORMAT);
     layers.texts = apart;
     CHECK(rnnat_net_size(&layers, &need) == RNNAT_ERROR_FORMAT);
+    const char *const bounded[] = {
+        "recurrent cell=gru direction=forward reset_after=true clip=0x1p+0 " RECURRENT};
+    layers = (rnnat_net_layers){1, bounded, RNNAT_F32}; /* only runs */
+    CHECK(rnnat_net_size(&layers, &need) == RNNAT_ERROR_UNSUPPORTED);
     layers = (rnnat_net_layers){1, apart, 7};
     CHECK(rnnat_net_size(&layers, &need) == RNNAT_ERROR_ARGUMENT);
     problem p;

@@ -1,5 +1,6 @@
 /* libFuzzer entry: any bytes as a safetensors file. What opens must tile its data, find every
  * tensor again by its name, and read without leaving the bytes (the sanitizers watch). */
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static void read_tensors(const rnnat_safetensors *st)
 static void read_metadata(const rnnat_safetensors *st)
 {
     static const char *const keys[] = {"", "format", "rnn_native.version", "rnn_native.layers"};
-    char value[256];
+    char value[768];
     for (size_t i = 0; i < sizeof keys / sizeof *keys; ++i) {
         const rnnat_status status = rnnat_safetensors_metadata(st, keys[i], value, sizeof value);
         require(status != RNNAT_OK || strlen(value) < sizeof value);
@@ -61,6 +62,13 @@ static void read_metadata(const rnnat_safetensors *st)
             require(layer.input_size >= 1 && layer.input_size <= RNNAT_LAYER_MAX_SIZE);
             require(layer.output_size >= 1 && layer.output_size <= RNNAT_LAYER_MAX_SIZE);
             require(layer.proj_size >= 0 && layer.proj_size < layer.output_size);
+            for (int d = 0; d < 2; ++d) {
+                require(layer.functions[d].clip >= 0 && isfinite(layer.functions[d].clip));
+                for (int k = 0; k < RNNAT_FUNCTIONS; ++k) {
+                    require(isfinite(layer.functions[d].of[k].alpha));
+                    require(isfinite(layer.functions[d].of[k].beta));
+                }
+            }
         }
     }
 }

@@ -39,43 +39,27 @@ def read_recurrent(
 
 
 UNSUPPORTED: list[tuple[str, str, Any]] = [
-    *((cell, "clip", 2.5) for cell in ("rnn", "gru", "lstm")),
     *((cell, "clip", 0.0) for cell in ("rnn", "gru", "lstm")),
+    *((cell, "clip", -2.5) for cell in ("rnn", "gru", "lstm")),
     *((cell, "layout", 1) for cell in ("rnn", "gru", "lstm")),
     *((cell, "activation_alpha", [0.5]) for cell in ("rnn", "gru", "lstm")),
     *((cell, "activation_beta", [0.5]) for cell in ("rnn", "gru", "lstm")),
     *((cell, "output_sequence", 1) for cell in ("rnn", "gru", "lstm")),
-    ("lstm", "input_forget", 1),
     ("lstm", "linear_before_reset", 1),
     ("gru", "input_forget", 0),
     ("rnn", "linear_before_reset", 0),
-    ("rnn", "activations", ["Sigmoid"]),
-    ("rnn", "activations", ["Affine"]),
-    ("rnn", "activations", ["LeakyRelu"]),
-    ("rnn", "activations", []),
-    ("rnn", "activations", ["Tanh", "Tanh"]),
-    ("gru", "activations", ["Tanh", "Sigmoid"]),
-    ("gru", "activations", ["HardSigmoid", "Tanh"]),
-    ("gru", "activations", ["Sigmoid", "Relu"]),
-    ("gru", "activations", ["Sigmoid"]),
-    ("gru", "activations", ["Sigmoid", "Tanh", "Tanh"]),
-    ("lstm", "activations", ["Sigmoid", "Tanh"]),
-    ("lstm", "activations", ["Sigmoid", "Tanh", "Relu"]),
-    ("lstm", "activations", ["HardSigmoid", "Tanh", "Tanh"]),
-    ("lstm", "activations", ["Sigmoid", "Tanh", "Tanh"] * 2),
+    ("rnn", "activations", ["Swish"]),
+    ("gru", "activations", ["Sigmoid", "Identity"]),
+    ("lstm", "activations", ["Sigmoid", "Tanh", "HardSwish"]),
 ]
 
 
 @pytest.mark.parametrize(("cell", "name", "value"), UNSUPPORTED)
 def test_an_attribute_of_a_recurrent_node(cell: str, name: str, value: Any, tmp_path: Path) -> None:
-    if value == []:
-        value = helper.make_attribute(name, [], attr_type=onnx.AttributeProto.STRINGS)
     b = Builder(22)
     b.output(b.recurrent(b.input("x", ["t", "b", IN]), make_recurrent(cell, IN, H), name="it")[0])
     (node,) = b.nodes
-    attribute = (
-        value if isinstance(value, onnx.AttributeProto) else helper.make_attribute(name, value)
-    )
+    attribute = helper.make_attribute(name, value)
     for old in [a for a in node.attribute if a.name == name]:
         node.attribute.remove(old)
     node.attribute.append(attribute)
@@ -90,13 +74,17 @@ def test_an_attribute_of_a_recurrent_node(cell: str, name: str, value: Any, tmp_
     assert f"node 'it' ({cell.upper()}): attribute {name}={shown} is not supported" in message
 
 
-def test_directions_with_different_activations(tmp_path: Path) -> None:
-    b = Builder()
-    layer = make_recurrent("rnn", IN, H, direction="bidirectional")
-    y = b.recurrent(b.input("x", ["t", "b", IN]), layer, activations=["Tanh", "Relu"])
-    b.output(y[0])
-    with pytest.raises(UnsupportedError, match=r"attribute activations=\['Tanh', 'Relu'\]"):
-        formats.read(b.save(tmp_path))
+def test_more_constants_than_the_activations_take(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"1 more than LeakyRelu, Tanh take"):
+        read_recurrent(
+            tmp_path, "gru", activations=["LeakyRelu", "Tanh"], activation_alpha=[0.5, 0.0]
+        )
+
+
+@pytest.mark.parametrize("constants", [{}, {"activation_alpha": [1.0]}])
+def test_a_constant_without_a_default(constants: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="ScaledTanh needs one, and has no default"):
+        read_recurrent(tmp_path, "gru", activations=["Sigmoid", "ScaledTanh"], **constants)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +95,12 @@ def test_directions_with_different_activations(tmp_path: Path) -> None:
         ({"hidden_size": 5}, "attribute hidden_size=5, but R has 4"),
         ({"hidden_size": 4.0}, "attribute hidden_size: expected int, got 4.0"),
         ({"activations": "Tanh"}, "attribute activations: expected strings, got 'Tanh'"),
+        ({"activations": ["Sigmoid"]}, r"attribute activations=\['Sigmoid'\]: expected 2 of them"),
+        ({"activations": ["Sigmoid", "Tanh"] * 2}, ".*: expected 2 of them for 1 direction"),
+        (
+            {"activations": ["Affine", "Tanh"], "activation_alpha": [float("nan")]},
+            "attribute activation_alpha: expected a number, got nan",
+        ),
     ],
 )
 def test_an_attribute_that_contradicts(
@@ -114,6 +108,11 @@ def test_an_attribute_that_contradicts(
 ) -> None:
     with pytest.raises(FormatError, match=rf"node 'it' \(GRU\): {message}"):
         read_recurrent(tmp_path, "gru", **attributes)
+
+
+def test_a_coupling_that_is_neither_on_nor_off(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="attribute input_forget=2: expected 0 or 1"):
+        read_recurrent(tmp_path, "lstm", input_forget=2)
 
 
 STATES: dict[str, tuple[Callable[[Builder], Any], type, str]] = {

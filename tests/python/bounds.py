@@ -14,7 +14,9 @@ gamma(n) = n u / (1 - n u) (Higham, *Accuracy and Stability of Numerical Algorit
    size 1/sqrt(H) it is about 1, whereas sums of absolute values would grow as sqrt(H)^T.
 2. *Activation.* s^ is within ``ULPS`` units in the last place of s(a^), so
    |s^ - s(a)| <= d each(a) + 2 u ULPS |s|, where d is the largest slope of s on
-   [a - each, a + each]: at most 1/4 for sigmoid, 1 for tanh and relu.
+   [a - each, a + each]: at most 1/4 for sigmoid, 1 for tanh and relu. Those with constants are
+   sums and products with these, rounded, and pieces; where a jump lies in [a - each, a + each]
+   the result may be that of either side. A clip passes no error on outside its bounds.
 3. *Products and sums* of two values: the exact product rule, second-order term included, plus one
    rounding each, so fused operations are covered.
 4. *Time.* 1 to 3 give norm(h_t) <= L norm(h_{t-1}) + local_t, L = max slope * ||R||_2 for the
@@ -31,6 +33,7 @@ holds the two to each other, so that neither can be wrong alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,6 +72,9 @@ class Cell:
             return w[name][g * size : (g + 1) * size]
 
         self.ar, self.kind, self.spec = ar, r.cell, r
+        self.functions = [
+            partial(ar.function, f, r.clip) for f in r.activations_of(r.suffixes.index(suffix))
+        ]
         self.w = [Matrix(block("weight_ih", g)) for g in gates]
         self.r = []
         if not r.gate_recurrent:
@@ -96,33 +102,37 @@ class Cell:
 
     def rnn(self, x: Approx, h: Approx) -> list[Approx]:
         self.gates = {}
-        return [self.ar.activation(self.spec.nonlinearity, self.gate(0, x, h))]
+        (f,) = self.functions
+        return [f(self.gate(0, x, h))]
 
     def gru(self, x: Approx, h: Approx) -> list[Approx]:
         ar = self.ar
-        r = ar.sigmoid(self.gate(0, x, h))
-        z = ar.sigmoid(self.gate(1, x, h))
+        f, g = self.functions
+        r = f(self.gate(0, x, h))
+        z = f(self.gate(1, x, h))
         if self.spec.reset_after:
             q = ar.dot([(self.r[2], h)], self.b_hh[2])
             a = ar.add(ar.dot([(self.w[2], x)], self.b_ih[2]), ar.mul(r, q))
         else:
             a = self.gate(2, x, ar.mul(r, h))
-        self.gates = {"r": r, "z": z, "n": ar.tanh(a)}
+        self.gates = {"r": r, "z": z, "n": g(a)}
         return [ar.mix(z, self.gates["n"], h)]
 
     def lstm(self, x: Approx, h: Approx, c: Approx) -> list[Approx]:
         ar = self.ar
+        gate, candidate, output = self.functions
 
         def peep(g: str, cell: Approx) -> list[tuple[Diagonal, Approx]]:
             return [(self.peep[g], cell)] if self.peep else []
 
-        i = ar.sigmoid(self.gate(0, x, h, *peep("i", c)))
-        f = ar.sigmoid(self.gate(1, x, h, *peep("f", c)))
-        g = ar.tanh(self.gate(2, x, h))
+        i = gate(self.gate(0, x, h, *peep("i", c)))
+        f = gate(self.gate(1, x, h, *peep("f", c)))
+        f = ar.less(i) if self.spec.input_forget else f
+        g = candidate(self.gate(2, x, h))
         c = ar.add(ar.mul(f, c), ar.mul(i, g))
-        o = ar.sigmoid(self.gate(3, x, h, *peep("o", c)))
+        o = gate(self.gate(3, x, h, *peep("o", c)))
         self.gates = {"i": i, "f": f, "g": g, "o": o, "c": c}
-        h = ar.mul(o, ar.tanh(c))
+        h = ar.mul(o, output(c))
         return [ar.dot([(self.proj, h)], []) if self.proj else h, c]
 
     def gate_gru(self, x: Approx, h: Approx, z: Approx) -> list[Approx]:
@@ -213,9 +223,10 @@ def run(
     u: float = U32,
     tiny: float = TINY32,
     ulps: float = ULPS,
+    kind: type[Arithmetic] = Arithmetic,
 ) -> tuple[Approx, list[Approx]]:
     """The output [T, B, out] and the states in order, with their bounds; as ``reference.run``."""
-    return _run(spec, x, state, lengths, Arithmetic(u, tiny, ulps))[:2]
+    return _run(spec, x, state, lengths, kind(u, tiny, ulps))[:2]
 
 
 def trace(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.spec import Activation
+
 F64 = NDArray[np.float64]
 
 ULPS = 4.0
@@ -150,10 +152,11 @@ class Arithmetic:
         """(1 - z) n + z h, also as n + z (h - n), also with 1 - z from its own sigmoid."""
         value = (1 - z.value) * n.value + z.value * h.value
         gap = np.abs(h.value - n.value)
-        each = (1 - z.value) * n.each + z.value * h.each + z.each * (gap + n.each + h.each)
+        keep, rest = np.abs(z.value), np.abs(1 - z.value)
+        each = rest * n.each + keep * h.each + z.each * (gap + n.each + h.each)
         norm = (
-            _top(1 - z.value) * n.norm
-            + _top(z.value) * h.norm
+            _top(rest) * n.norm
+            + _top(keep) * h.norm
             + _top(gap) * z.norm
             + _top(z.each) * (n.norm + h.norm)
         )
@@ -181,6 +184,74 @@ class Arithmetic:
         value = np.maximum(a.value, 0.0)
         return approx(value, slope * a.each, _top(slope) * a.norm)
 
+    def less(self, a: Approx) -> Approx:
+        """1 - a."""
+        value = 1 - a.value
+        local = self.u * (np.abs(value) + a.each)
+        return approx(value, a.each + local, a.norm + _norm(local))
+
+    def affine(self, alpha: float, a: Approx, beta: float = 0.0) -> Approx:
+        """alpha a + beta, constants rounded to the computation's type."""
+        value = alpha * a.value + beta
+        local = self.gamma(4) * (abs(alpha) * a.mag + abs(beta)) + (3 + abs(alpha)) * self.tiny
+        return approx(value, abs(alpha) * a.each + local, abs(alpha) * a.norm + _norm(local))
+
+    def clamp(self, a: Approx, low: float, high: float) -> Approx:
+        """a within [low, high], bounds rounded likewise; beyond them no error of a matters."""
+        value = np.clip(a.value, low, high)
+        slope = ((a.value + a.each > low) & (a.value - a.each < high)).astype(np.float64)
+        local = np.where(a.mag >= min(abs(low), abs(high)), self.u * np.abs(value), 0.0) + self.tiny
+        return approx(value, slope * a.each + local, _top(slope) * a.norm + _norm(local))
+
+    def below_zero(self, a: Approx, branch: Approx, slope: F64) -> Approx:
+        """a where it is above 0, and below it a branch that meets it there."""
+        value = np.where(a.value < 0, branch.value, a.value)
+        steepest = np.where(a.value + a.each > 0, 1.0, 0.0)
+        steepest = np.maximum(steepest, np.where(a.value - a.each < 0, slope, 0.0))
+        each = steepest * a.each
+        local = np.where(a.value - a.each < 0, np.maximum(branch.each - slope * a.each, 0), 0.0)
+        local = local + self.tiny
+        return approx(value, each + local, _top(steepest) * a.norm + _norm(local))
+
+    def leaky_relu(self, a: Approx, alpha: float) -> Approx:
+        return self.below_zero(a, self.affine(alpha, a), np.full(a.value.shape, abs(alpha)))
+
+    def elu(self, a: Approx, alpha: float) -> Approx:
+        slope = np.exp(np.minimum(a.value + a.each, 0.0))
+        minus = self._activation(a, np.expm1(np.minimum(a.value, 0.0)), slope)
+        return self.below_zero(a, self.affine(alpha, minus), abs(alpha) * slope)
+
+    def thresholded_relu(self, a: Approx, alpha: float) -> Approx:
+        """Near the threshold nobody can say on which side of it a is: all of a may be lost."""
+        value = np.where(a.value < alpha, 0.0, a.value)
+        near = np.abs(a.value - alpha) <= a.each + self.u * abs(alpha) + self.tiny
+        each = np.where(near, a.mag, np.where(a.value < alpha, 0.0, a.each)) + self.tiny
+        return approx(value, each, _norm(each))
+
+    def softsign(self, a: Approx) -> Approx:
+        return self._activation(a, a.value / (1 + np.abs(a.value)), (1 + _least(a)) ** -2.0)
+
+    def softplus(self, a: Approx) -> Approx:
+        top = a.value + a.each
+        tail = np.exp(-np.abs(top))
+        return self._activation(
+            a, np.logaddexp(0.0, a.value), np.where(top < 0, tail, 1.0) / (1 + tail)
+        )
+
+    def function(self, f: Activation, clip: float | None, a: Approx) -> Approx:
+        """An activation of a gate, of its input within [-clip, clip]."""
+        a = a if clip is None else self.clamp(a, -clip, clip)
+        if f.name == "affine":
+            return self.affine(f.constants[0], a, f.constants[1])
+        if f.name == "hard_sigmoid":
+            return self.clamp(self.affine(f.constants[0], a, f.constants[1]), 0.0, 1.0)
+        if f.name == "scaled_tanh":
+            return self.affine(f.constants[0], self.tanh(self.affine(f.constants[1], a)))
+        if f.name in ("leaky_relu", "elu", "thresholded_relu"):
+            shape: Approx = getattr(self, f.name)(a, *f.constants)
+            return shape
+        return self.activation(f.name, a)
+
     def softmax(self, a: Approx, log: bool) -> Approx:
         """Shift by any d <= max |error|: log p moves by at most 2 d; the rest is rounding."""
         peak = np.max(a.value, axis=-1, keepdims=True)
@@ -206,4 +277,6 @@ class Arithmetic:
             "tanh": self.tanh,
             "sigmoid": self.sigmoid,
             "relu": self.relu,
+            "softsign": self.softsign,
+            "softplus": self.softplus,
         }[kind](a)

@@ -18,10 +18,11 @@ import gradients
 import numpy as np
 import strategies
 from agreement import DTYPES, assert_same_bits, assert_same_state, check, map_state, matmuls
-from strategies import VARIANTS
+from strategies import TRAINED_VARIANTS, VARIANTS
 
 import rnn_native as rn
-from rnn_native.spec import ACTIVATIONS, ModelSpec
+from rnn_native.activations import CONSTANTS
+from rnn_native.spec import ACTIVATIONS, Activation, ModelSpec
 
 SIZES = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 70)
 
@@ -59,6 +60,16 @@ def extremes(rng: np.random.Generator, dtype: str) -> None:
             check(spec, x, dtype=dtype)
 
 
+def functions(rng: np.random.Generator, dtype: str) -> None:
+    """Every activation of a gate, from denormals on."""
+    for name, constants in CONSTANTS.items():
+        one = Activation(name, **dict(zip(constants, (0.75, 0.5), strict=False)))
+        spec = strategies.make_spec(rng, "rnn", 3, 19, activations=(one,))
+        for scale in (0.0, 1e-42, 1e-20, 1.0, 30.0, 1e3, 1e10):
+            x = (scale * strategies.random_input(spec, 1, 2, rng)).astype(dtype)
+            check(spec, x, dtype=dtype)
+
+
 def rows_alone(rng: np.random.Generator, dtype: str) -> None:
     """The bits of a row do not depend on the batch, nor on being streamed."""
     for cell, options in VARIANTS:
@@ -77,7 +88,7 @@ def rows_alone(rng: np.random.Generator, dtype: str) -> None:
 
 def training(rng: np.random.Generator, dtype: str) -> None:
     """Gradients along one direction through all weights, states and inputs; see gradients.py."""
-    for k, (cell, options) in enumerate(VARIANTS):
+    for k, (cell, options) in enumerate(TRAINED_VARIANTS):
         for j, hidden in enumerate(SIZES):
             if options.get("proj_size", 0) >= hidden:
                 continue
@@ -92,10 +103,9 @@ def training(rng: np.random.Generator, dtype: str) -> None:
 def main() -> None:
     isa = rn.show_config(mode="dicts")["isa"]
     assert isa == os.environ.get("RNN_NATIVE_ISA", isa), isa
-    rng = np.random.default_rng(91)
     for dtype in DTYPES:
-        for sweep in (cells, linears, extremes, rows_alone, training):
-            sweep(rng, dtype)
+        for sweep in (cells, linears, extremes, functions, rows_alone, training):
+            sweep(np.random.default_rng(91), dtype)  # its own, whatever the others draw
     print(f"{isa}: every kernel agrees with the reference")
 
 

@@ -25,7 +25,27 @@ PER_UNIT = {
     "sigmoid": logistic,
     "tanh": math.tanh,
     "relu": lambda v: max(v, 0.0),
+    "affine": lambda v, alpha, beta: alpha * v + beta,
+    "leaky_relu": lambda v, alpha: v if v >= 0 else alpha * v,
+    "thresholded_relu": lambda v, alpha: v if v >= alpha else 0.0,
+    "scaled_tanh": lambda v, alpha, beta: alpha * math.tanh(beta * v),
+    "hard_sigmoid": lambda v, alpha, beta: min(max(alpha * v + beta, 0.0), 1.0),
+    "elu": lambda v, alpha: v if v >= 0 else alpha * (math.exp(v) - 1.0),
+    "softsign": lambda v: v / (1.0 + abs(v)),
+    "softplus": lambda v: math.log(1.0 + math.exp(v)),
 }
+
+
+def functions_of(layer: Recurrent, direction: int) -> list[Any]:
+    """f, g, h of one direction, each of its argument within the bounds of the clip."""
+
+    def clipped(v: float) -> float:
+        return v if layer.clip is None else max(-layer.clip, min(layer.clip, v))
+
+    return [
+        lambda v, a=a: PER_UNIT[a.name](clipped(v), *a.constants)
+        for a in layer.activations_of(direction)
+    ]
 
 
 def dot(a: list[float], b: list[float]) -> float:
@@ -33,7 +53,11 @@ def dot(a: list[float], b: list[float]) -> float:
 
 
 def scalar_step(
-    layer: Recurrent, w: dict[str, Any], x: list[float], state: list[list[float]]
+    layer: Recurrent,
+    direction: int,
+    w: dict[str, Any],
+    x: list[float],
+    state: list[list[float]],
 ) -> list[list[float]]:
     """The state after one step: h, and what else the cell carries on."""
     if layer.gate_recurrent:
@@ -41,6 +65,7 @@ def scalar_step(
     h, c = state[0], state[-1]
     size = layer.hidden_size
     units = range(size)
+    functions = functions_of(layer, direction)
 
     def from_x(gate: int, unit: int) -> float:
         row = gate * size + unit
@@ -51,25 +76,29 @@ def scalar_step(
         return dot(w["weight_hh"][row], h) + (w["bias_hh"][row] if layer.bias else 0.0)
 
     if layer.cell == "rnn":
-        f = PER_UNIT[layer.nonlinearity]
+        (f,) = functions
         return [[f(from_x(0, k) + from_h(0, k, h)) for k in units]]
     if layer.cell == "gru":
-        r = [logistic(from_x(0, k) + from_h(0, k, h)) for k in units]
-        z = [logistic(from_x(1, k) + from_h(1, k, h)) for k in units]
+        f, g = functions
+        r = [f(from_x(0, k) + from_h(0, k, h)) for k in units]
+        z = [f(from_x(1, k) + from_h(1, k, h)) for k in units]
         if layer.reset_after:
-            n = [math.tanh(from_x(2, k) + r[k] * from_h(2, k, h)) for k in units]
+            n = [g(from_x(2, k) + r[k] * from_h(2, k, h)) for k in units]
         else:
             reset = [r[k] * h[k] for k in units]
-            n = [math.tanh(from_x(2, k) + from_h(2, k, reset)) for k in units]
+            n = [g(from_x(2, k) + from_h(2, k, reset)) for k in units]
         return [[(1.0 - z[k]) * n[k] + z[k] * h[k] for k in units]]
     i, f, g, o = ([from_x(gate, k) + from_h(gate, k, h) for k in units] for gate in range(4))
     peep = {gate: w.get(f"weight_c{gate}", [0.0] * size) for gate in "ifo"}
+    gate, candidate, output = functions
     new_c = []
     for k in units:
-        keep = logistic(f[k] + peep["f"][k] * c[k])
-        take = logistic(i[k] + peep["i"][k] * c[k])
-        new_c.append(keep * c[k] + take * math.tanh(g[k]))
-    out = [logistic(o[k] + peep["o"][k] * new_c[k]) * math.tanh(new_c[k]) for k in units]
+        keep = gate(f[k] + peep["f"][k] * c[k])
+        take = gate(i[k] + peep["i"][k] * c[k])
+        if layer.input_forget:
+            keep = 1.0 - take
+        new_c.append(keep * c[k] + take * candidate(g[k]))
+    out = [gate(o[k] + peep["o"][k] * new_c[k]) * output(new_c[k]) for k in units]
     if layer.proj_size:
         out = [dot(row, out) for row in w["weight_hr"]]
     return [out, new_c]
@@ -162,7 +191,7 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                         now = [array[at, b].tolist() for array in arrays]
                         side = []
                         for x_t in rows[::-1] if suffix else rows:
-                            now = scalar_step(layer, w, x_t, now)
+                            now = scalar_step(layer, d, w, x_t, now)
                             side.append(now[0])
                         sides.append(side[::-1] if suffix else side)
                         for array, values in zip(arrays, now, strict=True):

@@ -8,7 +8,8 @@ Builders take a ``numpy.random.Generator`` first, or last where they follow a sp
 - ``map_state``, ``grouped``: the arrays of a state, whatever its structure;
 - ``poison_padding``: NaN into everything past each row's length.
 
-Strategies: ``recurrents()``, ``specs()``, and ``cases()``, which adds the arguments of a call.
+Strategies: ``recurrents()``, with ``activations()`` and ``general_options()``; ``specs()``; and
+``cases()``, which adds the arguments of a call.
 
 Weights, states and inputs are float32 unless asked otherwise, so that a float32 path and the
 float64 reference are given the very same numbers.
@@ -24,8 +25,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike, NDArray
 
+from rnn_native.activations import CONSTANTS, STANDARD
 from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
 from rnn_native.spec import (
+    Activation,
     Embedding,
     Layer,
     Linear,
@@ -35,7 +38,7 @@ from rnn_native.spec import (
 
 # The options of each cell that change its arithmetic, one dict per variant. proj_size is set
 # apart: it depends on hidden_size.
-VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+TRAINED_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("rnn", {"nonlinearity": "tanh"}),
     ("rnn", {"nonlinearity": "relu"}),
     ("rnn", {"nonlinearity": "sigmoid", "output_layer": 3}),
@@ -49,9 +52,46 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lstm", {"proj_size": 2, "peephole": True}),
     ("lstm", {"gate_recurrent": True}),
 )
-VARIANT_IDS = tuple(
-    "-".join([cell, *(f"{k}={v}" for k, v in options.items())]) for cell, options in VARIANTS
+"""Those of the modules, which can be trained."""
+
+HARD_SIGMOID = Activation("hard_sigmoid")
+GENERAL_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("rnn", {"activations": (Activation("softsign"),), "clip": 0.75}),
+    ("gru", {"activations": (HARD_SIGMOID, Activation("elu", 0.7)), "reset_after": True}),
+    (
+        "gru",
+        {
+            "activations": (
+                Activation("hard_sigmoid", 0.3, 0.4),
+                Activation("scaled_tanh", 1.2, 0.6),
+            ),
+            "clip": 1.5,
+            "reset_after": False,
+        },
+    ),
+    (
+        "lstm",
+        {
+            "activations": (HARD_SIGMOID, Activation("leaky_relu", 0.3), Activation("softplus")),
+            "peephole": True,
+        },
+    ),
+    ("lstm", {"input_forget": True, "clip": 1.0, "proj_size": 2}),
 )
+"""Those of the general path; each of the other activations is drawn by ``activation_sets``."""
+
+VARIANTS = TRAINED_VARIANTS + GENERAL_VARIANTS
+
+
+def _variant_id(cell: str, options: dict[str, Any]) -> str:
+    texts = {
+        k: "+".join(a.name for a in v) if k == "activations" else v for k, v in options.items()
+    }
+    return "-".join([cell, *(f"{k}={v}" for k, v in texts.items())])
+
+
+TRAINED_VARIANT_IDS = tuple(_variant_id(*variant) for variant in TRAINED_VARIANTS)
+VARIANT_IDS = tuple(_variant_id(*variant) for variant in VARIANTS)
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -227,12 +267,46 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 @st.composite
+def activations(draw: st.DrawFn, names: Sequence[str] = tuple(CONSTANTS)) -> Activation:
+    """Any activation, with constants that make no slope steeper than 1.
+
+    scaled_tanh's largest slope is the product of its constants; a threshold of at most 1 leaves
+    values on both of its sides.
+    """
+    name = draw(st.sampled_from(names))
+    constants = {constant: draw(st.floats(-1.0, 1.0, width=32)) for constant in CONSTANTS[name]}
+    return Activation(name, **constants)
+
+
+BOUNDED = ("tanh", "sigmoid", "scaled_tanh", "hard_sigmoid", "softsign")
+
+
+@st.composite
+def general_options(draw: st.DrawFn, cell: str, directions: int) -> dict[str, Any]:
+    """activations, clip and input_forget of a Recurrent, each of them there or not.
+
+    Gates that are not bounded multiply the state without end; they are drawn with a clip.
+    """
+    clip = draw(st.none() | st.floats(0.25, 2.0, width=32))
+    chosen = []
+    for standard in STANDARD[cell] * draw(st.sampled_from([1, directions])):
+        gate = cell != "rnn" and standard.name == "sigmoid"
+        chosen.append(draw(activations(BOUNDED if gate and clip is None else tuple(CONSTANTS))))
+    return {
+        "activations": tuple(chosen) if draw(st.booleans()) else None,
+        "clip": clip,
+        "input_forget": cell == "lstm" and draw(st.booleans()),
+    }
+
+
+@st.composite
 def recurrents(
     draw: st.DrawFn,
     *,
     input_size: int | None = None,
     cells: Sequence[str] = ("rnn", "gru", "lstm"),
     output_layers: bool = True,
+    general: bool = True,
     directions: Sequence[str] = DIRECTIONS,
     max_size: int = 6,
     max_layers: int = 3,
@@ -258,6 +332,12 @@ def recurrents(
     else:
         options["proj_size"] = draw(st.integers(0, hidden_size - 1))
         options["peephole"] = draw(st.booleans())
+    general = general and not (options.get("gate_recurrent") or options.get("output_layer"))
+    if general and draw(st.booleans()):
+        directions_used = 2 if options["direction"] == "bidirectional" else 1
+        options |= draw(general_options(cell, directions_used))
+        if options["activations"] is not None:
+            options.pop("nonlinearity", None)
     if input_size is None:
         input_size = draw(st.integers(1, max_size))
     rng = np.random.default_rng(draw(seeds()))

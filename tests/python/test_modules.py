@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import AnyArray, assert_agrees, assert_same_bits, assert_same_state, map_state
-from strategies import VARIANT_IDS, VARIANTS
+from strategies import TRAINED_VARIANT_IDS, TRAINED_VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import ModelSpec, Recurrent
 
-variants = pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
+variants = pytest.mark.parametrize(("cell", "options"), TRAINED_VARIANTS, ids=TRAINED_VARIANT_IDS)
 
 CLASSES: dict[str, Callable[..., Any]] = {"rnn": rn.RNN, "gru": rn.GRU, "lstm": rn.LSTM}
 INPUT, HIDDEN = 3, 5

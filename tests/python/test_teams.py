@@ -44,6 +44,25 @@ def test_a_team_gives_the_bits_of_one_thread(
             assert_same_state(state_again, state)
 
 
+@pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
+def test_a_stream_shared_by_threads_gives_the_bits_of_one(
+    cell: str, options: dict[str, Any]
+) -> None:
+    model = large_model(cell, options, num_layers=2)
+    x = np.random.default_rng(6).standard_normal((7, 3, 20)).astype(np.float32)
+    y, state = model(x, num_threads=1)
+    for threads in (2, 3, None):
+        stream = model.stream(3, num_threads=threads)
+        assert_same_bits(np.stack([stream.step(x_t).copy() for x_t in x]), y)
+        assert_same_state(stream.state, state)
+
+
+@pytest.mark.parametrize("num_threads", [0, -1, 2.0, True, "2", 5000])
+def test_a_stream_refuses_what_is_no_number_of_threads(num_threads: Any) -> None:
+    with pytest.raises(rn.OptionError, match="num_threads"):
+        large_model("gru", {}).stream(1, num_threads=num_threads)
+
+
 def test_a_team_agrees_with_the_reference() -> None:
     model = large_model("lstm", {}, direction="bidirectional")
     x = np.random.default_rng(5).standard_normal((9, 1, 20)).astype(np.float32)

@@ -10,7 +10,7 @@ import pytest
 import strategies
 from agreement import DTYPES, arrays_of, assert_same_bits, map_state, matmuls
 from hypothesis import given
-from strategies import VARIANT_IDS, VARIANTS, Case
+from strategies import TRAINED_VARIANT_IDS, TRAINED_VARIANTS, VARIANT_IDS, VARIANTS, Case
 
 import rnn_native as rn
 from rnn_native.spec import DIRECTIONS, ModelSpec, Recurrent
@@ -189,7 +189,7 @@ def test_a_model_without_cells_shows_nothing() -> None:
     assert rn.Model(spec).trace(np.zeros((2, 1, 3), np.float32)) == {}
 
 
-@variants
+@pytest.mark.parametrize(("cell", "options"), TRAINED_VARIANTS, ids=TRAINED_VARIANT_IDS)
 def test_batch_first_and_modules(cell: str, options: dict[str, Any]) -> None:
     rng = np.random.default_rng(10)
     spec = strategies.make_spec(rng, cell, 3, 5, num_layers=2, **options)

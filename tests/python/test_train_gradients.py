@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gradients import check
-from strategies import VARIANT_IDS, VARIANTS, make_embedding, make_linear, make_recurrent, make_spec
+from strategies import (
+    TRAINED_VARIANT_IDS,
+    TRAINED_VARIANTS,
+    make_embedding,
+    make_linear,
+    make_recurrent,
+    make_spec,
+)
 
 from rnn_native.spec import ACTIVATIONS, ModelSpec
 
-VARIANT = pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
+VARIANT = pytest.mark.parametrize(("cell", "options"), TRAINED_VARIANTS, ids=TRAINED_VARIANT_IDS)
 
 
 def rng_of(*key: object) -> np.random.Generator:

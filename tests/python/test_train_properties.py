@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gradients import assert_gradient, flat, numeric, results, same_bits
 from strategies import (
-    VARIANT_IDS,
-    VARIANTS,
+    TRAINED_VARIANT_IDS,
+    TRAINED_VARIANTS,
     make_recurrent,
     make_spec,
     map_state,
@@ -23,7 +23,7 @@ from strategies import (
 import rnn_native as rn
 from rnn_native.spec import ModelSpec
 
-VARIANT = pytest.mark.parametrize(("cell", "options"), VARIANTS, ids=VARIANT_IDS)
+VARIANT = pytest.mark.parametrize(("cell", "options"), TRAINED_VARIANTS, ids=TRAINED_VARIANT_IDS)
 TIME, BATCH = 40, 13
 
 

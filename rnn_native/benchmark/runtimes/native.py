@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from ..._core import Stream
 from ...config import show_config
 from ...model import Model
 from ...states import flatten, state_counts, unflatten
@@ -20,6 +21,10 @@ def version() -> str:
 
 def prepare(task: Task) -> Mapping[str, Form]:
     counts = state_counts(task.spec)
+
+    def arrays(stream: Stream, y: Any) -> list[Any]:
+        return [y[None], *flatten(counts, stream.state)]
+
     model = Model(task.spec, num_threads=task.threads)
     state = None if task.states is None else unflatten(counts, task.states)
     call = partial(model, task.x, state, num_threads=task.threads)
@@ -27,11 +32,10 @@ def prepare(task: Task) -> Mapping[str, Form]:
     if not task.is_step or any(layer.direction != "forward" for layer in task.spec.recurrents):
         return forms
 
-    stream = model.stream(task.x.shape[1])
-    if state is not None:
-        stream.state = state
-
-    def arrays(y: Any) -> list[Any]:
-        return [y[None], *flatten(counts, stream.state)]
-
-    return {"stream.step": Form(partial(stream.step, task.x[0]), arrays), **forms}
+    for threads in sorted({1, task.threads}):
+        stream = model.stream(task.x.shape[1], threads)
+        if state is not None:
+            stream.state = state
+        name = "stream.step" if threads == 1 else f"stream.step, {threads} threads"
+        forms[name] = Form(partial(stream.step, task.x[0]), partial(arrays, stream))
+    return forms

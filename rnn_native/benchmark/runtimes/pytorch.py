@@ -24,7 +24,8 @@ def version() -> str:
 def prepare(task: Task) -> Mapping[str, Form]:
     layer = task.layer
     ours = (layer.peephole, not layer.reset_after, layer.gate_recurrent, layer.output_layer)
-    if any(ours) or layer.nonlinearity == "sigmoid" or layer.direction == "reverse":
+    known = layer.is_standard and layer.nonlinearity != "sigmoid" and layer.direction != "reverse"
+    if any(ours) or not known:
         raise UnsupportedError("torch.nn has no such layer")
     torch.set_num_threads(task.threads)
 

@@ -1,0 +1,58 @@
+/* Every cell with every option that changes what is calculated, once. */
+#ifndef RNNAT_TEST_VARIANTS_H
+#define RNNAT_TEST_VARIANTS_H
+
+#include "layer_text.h"
+
+static const struct {
+    const char *name;
+    rnnat_layer_text layer;
+} variants[] = {
+    {"tanh", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH}},
+    {"relu", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_RELU}},
+    {"output 9", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_SIGMOID, .output_layer = 9}},
+    {"output 19", {.cell = RNNAT_CELL_RNN, .activation = RNNAT_TANH, .output_layer = 19}},
+    {"gru after", {.cell = RNNAT_CELL_GRU, .reset_after = true}},
+    {"gru before", {.cell = RNNAT_CELL_GRU}},
+    {"lstm", {.cell = RNNAT_CELL_LSTM}},
+    {"lstm peephole", {.cell = RNNAT_CELL_LSTM, .peephole = true}},
+    {"lstm projection", {.cell = RNNAT_CELL_LSTM, .proj_size = 1}},
+    {"lstm both", {.cell = RNNAT_CELL_LSTM, .proj_size = 1, .peephole = true}},
+    {"gate gru", {.cell = RNNAT_CELL_GRU, .gate_recurrent = true}},
+    {"gate lstm", {.cell = RNNAT_CELL_LSTM, .gate_recurrent = true}},
+    /* What saturates does so in these too, within 2. */
+    {"general rnn",
+     {.cell = RNNAT_CELL_RNN,
+      .general = true,
+      .functions = {{.of = {{RNNAT_GATE_SOFTSIGN, 0, 0}}, .clip = 1.5},
+                    {.of = {{RNNAT_GATE_ELU, 0.5, 0}}, .clip = 1.5}}}},
+    {"general gru after",
+     {.cell = RNNAT_CELL_GRU,
+      .reset_after = true,
+      .general = true,
+      .functions = {{.of = {{RNNAT_GATE_HARD_SIGMOID, 0.25, 0.5}, {RNNAT_GATE_SOFTSIGN, 0, 0}}},
+                    {.of = {{RNNAT_GATE_SIGMOID, 0, 0}, {RNNAT_GATE_TANH, 0, 0}}}}}},
+    {"general gru before",
+     {.cell = RNNAT_CELL_GRU,
+      .general = true,
+      .functions = {{.of = {{RNNAT_GATE_HARD_SIGMOID, 0.25, 0.5}, {RNNAT_GATE_AFFINE, 0.5, 0.125}},
+                     .clip = 1.25},
+                    {.of = {{RNNAT_GATE_SIGMOID, 0, 0}, {RNNAT_GATE_AFFINE, 0.5, -0.125}},
+                     .clip = 1.25}}}},
+    {"general lstm",
+     {.cell = RNNAT_CELL_LSTM,
+      .proj_size = 1,
+      .peephole = true,
+      .general = true,
+      .functions = {{.of = {{RNNAT_GATE_HARD_SIGMOID, 0.25, 0.5},
+                            {RNNAT_GATE_SCALED_TANH, 1.25, 0.75},
+                            {RNNAT_GATE_SOFTPLUS, 0, 0}},
+                     .input_forget = true},
+                    {.of = {{RNNAT_GATE_SIGMOID, 0, 0},
+                            {RNNAT_GATE_TANH, 0, 0},
+                            {RNNAT_GATE_IDENTITY, 0, 0}},
+                     .input_forget = true}}}},
+};
+enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
+
+#endif

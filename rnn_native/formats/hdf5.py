@@ -30,6 +30,9 @@ LONGEST_PATH: Final = 1024
 _CONTINUATION, _SYMBOL_TABLE, _ATTRIBUTE = 0x10, 0x11, 0x0C
 _NEW_GROUP: Final = (0x02, 0x06)  # link info, link
 _SOFT_LINK: Final = 2
+_NEWER: Final = (
+    "of the newer kind, for links into other files and names that are not ASCII; not supported"
+)
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,7 @@ class File:
                     raise FormatError(f"the path {prefix[:80]!r}... is too long")
                 pending += [(prefix + name, at) for name, at in reversed(links)]
             elif any(kind in kinds for kind in _NEW_GROUP):
-                raise FormatError(
-                    f"group {path!r}: of a kind that can have links into other files; Keras writes "
-                    "none"
-                )
+                raise FormatError(f"group {path!r}: {_NEWER}")
             else:
                 attributes = self._own_attributes(messages, path)
                 self._datasets[path] = dataset(kinds, attributes, path)
@@ -149,6 +149,8 @@ class File:
         """The messages of an object header, with those in its continuations."""
         self._once(address, "object header")
         version, _, _, size = struct.unpack("<BxHII", self._bytes(address, 12, "object header"))
+        if version == ord("O"):
+            raise FormatError(f"object header at {address}: {_NEWER}")
         if version != 1:
             raise FormatError(f"object header at {address}: expected version 1, got {version}")
         messages: list[_Message] = []

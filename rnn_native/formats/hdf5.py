@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
@@ -117,8 +116,8 @@ class File:
         )
         if (offsets, lengths, base) != (8, 8, 0):
             raise UnsupportedError(
-                f"HDF5 superblock: offsets of {offsets} and lengths of {lengths} bytes from {base}; "
-                "expected 8 and 8 from 0"
+                f"HDF5 superblock: offsets of {offsets}, lengths of {lengths} bytes, from {base}; "
+                "expected 8, 8, from 0"
             )
         if end > len(self._data):
             raise FormatError(f"truncated: {end} bytes expected, there are {len(self._data)}")
@@ -284,7 +283,9 @@ class File:
 
     def _bytes(self, start: int, size: int, what: str) -> bytes:
         if start + size > len(self._data):
-            raise FormatError(f"{what}: {size} bytes at {start}, but the file has {len(self._data)}")
+            raise FormatError(
+                f"{what}: {size} bytes at {start}, but the file has {len(self._data)}"
+            )
         self._taken += size
         if self._taken > 2 * len(self._data) + 1024:  # all structures, and the heads of some again
             raise FormatError(f"{what}: what is at {start} overlaps with others")

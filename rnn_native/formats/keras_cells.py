@@ -71,7 +71,9 @@ def cell_of(layer: Layer) -> Cell:
     if not cudnn:
         own = layer.options.get("activation", own)
         if kind != "rnn" and layer.version < 3 and "recurrent_activation" not in layer.options:
-            raise FormatError(f"{layer}: no recurrent_activation, of which Keras 2 had two defaults")
+            raise FormatError(
+                f"{layer}: no recurrent_activation, of which Keras 2 had two defaults"
+            )
         gates = layer.options.get("recurrent_activation", gates)
     f = cell_activation(f"{layer}: activation", own, layer.version)
     activations: tuple[Activation, ...] = (f,)

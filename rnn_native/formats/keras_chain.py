@@ -58,6 +58,8 @@ def _whole(graph: Graph) -> list[Call]:
         names = some([tensor.layer for tensor in ends])
         raise UnsupportedError(f"expected a model with one output, this one has {names}")
     calls, start = _trace(graph, ends[0], None)
+    for call in calls:
+        _check_mask(graph, call, start)
     for tensor in outputs:
         maker = graph.maker(tensor)
         if tensor.index and (maker not in calls or maker.layer.kind not in RECURRENT):
@@ -71,8 +73,6 @@ def _whole(graph: Graph) -> list[Call]:
             raise UnsupportedError(
                 f"expected one input, and maybe initial states; {tensor.layer!r} is another one"
             )
-    for call in calls:
-        _check_mask(graph, call, start)
     return calls
 
 

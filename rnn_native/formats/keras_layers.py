@@ -97,9 +97,9 @@ def _recurrent(layer: Layer, store: Store, flow: Flow) -> None:
     _check_mask(layer, flow)
     parts = _cells(layer, ())
     sequences = layer.option("return_sequences", bool, False)
-    if layer.option("zero_output_for_mask", bool, False) and not sequences:
-        if flow.mask_value is not None:
-            raise layer.unsupported("zero_output_for_mask=True of a masked row's last output")
+    masks = flow.mask_value is not None
+    if masks and not sequences and layer.option("zero_output_for_mask", bool, False):
+        raise layer.unsupported("zero_output_for_mask=True of a masked row's last output")
     backwards = layer.option("go_backwards", bool, False)
     arrays = store.arrays(layer, [part for _, part in parts])
     for index, ((cell, _), own) in enumerate(zip(parts, arrays, strict=True)):
@@ -128,9 +128,7 @@ def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
     if second is not None and second.option("return_sequences", bool, False) != sequences:
         raise FormatError(f"{layer}: one layer alone has return_sequences=True")
     arrays = store.arrays(layer, [a, b])
-    flow.bidirectional(
-        (forward, backward), (arrays[0], arrays[1]), backwards, sequences, str(mode)
-    )
+    flow.bidirectional((forward, backward), (arrays[0], arrays[1]), backwards, sequences, str(mode))
 
 
 def _check_mask(layer: Layer, flow: Flow) -> None:

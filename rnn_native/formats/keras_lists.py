@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DTypeError, UnsupportedError
-from ..model import Model
 from ..spec import GATES, Embedding, Linear, Merge, ModelSpec, Recurrent
 from .keras_cells import ORDER
 
 Array = NDArray[np.floating[Any]]
 
 
-def keras_weights(model: Model | ModelSpec) -> list[list[Array]]:
+class _HasSpec(Protocol):
+    """A Model."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+
+def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
     """The arrays of each Keras layer that the model's layers are, in the order of the model.
 
     One list for each Embedding, Dense and recurrent layer, and for each layer of a stack, in the
@@ -37,7 +43,7 @@ def keras_weights(model: Model | ModelSpec) -> list[list[Array]]:
     DTypeError
         ``model`` is neither a Model nor a ModelSpec.
     """
-    spec = model.spec if isinstance(model, Model) else model
+    spec = getattr(model, "spec", model)
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"expected a Model or a ModelSpec, got {type(model).__name__}")
     lists: list[list[Array]] = []
@@ -61,7 +67,9 @@ def _check(index: int, layer: Recurrent) -> None:
     ):  # fmt: skip
         value = getattr(layer, option)
         if value:
-            raise UnsupportedError(f"layer {index}: {option}={value}: Keras has no such {layer.cell}")
+            raise UnsupportedError(
+                f"layer {index}: {option}={value}: Keras has no such {layer.cell}"
+            )
     for direction in range(layer.num_directions):
         names = layer.activations_of(direction)
         if layer.cell == "lstm" and names[1] != names[2]:

@@ -40,6 +40,8 @@ def describe(
     file: KerasFile, node: str | None, between: tuple[str, str] | None, options: Mapping[str, Any]
 ) -> Graph:
     """The layers of a file, each called with what the one before it in the file gives."""
+    if options["cell"] not in (None, *GATES):
+        raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {options['cell']!r}")
     found = _named(file.store) if isinstance(file.store, NamedStore) else _numbered(file.store.file)
     names = [layer.name for layer in found]
     if len(set(names)) != len(names):
@@ -148,7 +150,9 @@ class _Guess:
         }  # fmt: skip
         cudnn = bias == (2 * width,) and cell != "rnn"
         default: dict[str, Any] = {"activation": "tanh"}
-        shown = ("activation", "recurrent_activation", "reset_after") if cudnn else ()
+        shown: tuple[str, ...] = ()
+        if cudnn:
+            shown = ("activation", "recurrent_activation", "reset_after")
         if cell != "rnn":
             default["recurrent_activation"] = "sigmoid" if cudnn else self._gates(name, wanted)
         if cell == "gru":

@@ -12,7 +12,8 @@ from keras import layers as known
 from numpy.typing import NDArray
 
 ACTIVATIONS = (
-    "tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "leaky_relu", "elu", "softsign", "softplus",
+    "tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "leaky_relu", "elu", "softsign",
+    "softplus",
 )  # fmt: skip
 DENSE = ("linear", "sigmoid", "tanh", "relu", "softmax", "log_softmax")
 NOTHING = (

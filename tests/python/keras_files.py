@@ -55,9 +55,7 @@ def layer(kind: str, name: str, *inputs: Any, **options: Any) -> dict[str, Any]:
     return config
 
 
-def recurrent(
-    kind: str, name: str, units: int, *inputs: Any, **options: Any
-) -> dict[str, Any]:
+def recurrent(kind: str, name: str, units: int, *inputs: Any, **options: Any) -> dict[str, Any]:
     """A recurrent layer with every option that matters."""
     known: dict[str, Any] = {
         "units": units, "activation": "tanh", "use_bias": True, "return_sequences": True,

@@ -168,7 +168,7 @@ def test_groups_of_the_newer_kind_are_refused(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [soft_link, loop, second_name])
 def test_what_has_two_names_is_refused(make: Any) -> None:
-    with pytest.raises(FormatError, match="link|twice"):
+    with pytest.raises(FormatError, match=r"link|twice"):
         hdf5.File(written(make))
 
 
@@ -281,8 +281,7 @@ def test_arrays_that_share_their_bytes_cost_no_more_than_the_file_is_large() -> 
     file = hdf5.File(data.replace(nowhere, there))
     assert file.array("a1").all()
     with pytest.raises(FormatError, match="overlaps"):
-        for number in range(8):
-            file.array(f"a{number}")
+        [file.array(f"a{number}") for number in range(8)]
 
 
 def test_texts_that_share_their_bytes_are_refused() -> None:

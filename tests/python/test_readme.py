@@ -50,6 +50,8 @@ def test_the_readme_has_its_examples() -> None:
 def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
     if re.search(r"^(import|from) onnx\b|\.onnx\"\)", block, re.MULTILINE):
         pytest.importorskip("onnx")
+    if re.search(r"^import h5py\b", block, re.MULTILINE):
+        pytest.importorskip("h5py")
     if "rn.plot" in block:
         pytest.importorskip("matplotlib")
     (tmp_path / "block.py").write_text(block)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,6 +52,7 @@ def assert_equal(model: Any, x: NDArray[Any], lengths: list[int]) -> None:
     """The model in both of Keras's formats, run in both of our ways, beside Keras: x is [batch,
     time, ...], of each row the first ``lengths`` steps count."""
     expected = km.run(model, x)
+    assume(np.abs(expected).max() < 100)  # gates without bounds can grow without any
     for suffix, runner in itertools.product((".keras", ".h5"), RUNNERS):
         spec, turned = saved_and_read(model, suffix)
         y, _ = runner(spec, np.swapaxes(x, 0, 1))

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
-from .spec import Activation, Embedding, Linear, ModelSpec, Recurrent
+from .spec import Activation, Embedding, Linear, Merge, ModelSpec, Recurrent
 
 __version__ = version()
 
@@ -38,6 +38,7 @@ __all__ = [
     "Embedding",
     "FormatError",
     "Linear",
+    "Merge",
     "Model",
     "ModelSpec",
     "NotFittedError",

@@ -12,9 +12,14 @@ def exception_for(name: str) -> type[Exception]: ...
 def as_num_threads(num_threads: int | None) -> int: ...
 
 class CoreModel:
-    state_shapes: tuple[tuple[int, int], ...]
     dtype: np.dtype[Any]
-    def __init__(self, data: bytes | bytearray | memoryview, dtype: int, matmul: int) -> None: ...
+    def __init__(
+        self,
+        data: bytes | bytearray | memoryview,
+        dtype: int,
+        matmul: int,
+        counts: tuple[int, ...],
+    ) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...
     def unpack(
@@ -23,22 +28,17 @@ class CoreModel:
     def run(
         self,
         x: ArrayLike,
-        states: Sequence[ArrayLike] | None,
+        state: Any,
         lengths: ArrayLike | None,
         batch_first: bool,
         num_threads: int,
         trace: Callable[[int, int], list[Any]] | None = None,
-    ) -> tuple[NDArray[Any], list[NDArray[Any]]]: ...
+    ) -> tuple[NDArray[Any], State]: ...
 
 @final
 class Stream:
     def __init__(
-        self,
-        model: CoreModel,
-        batch: int,
-        num_threads: int | None,
-        pack: Callable[[Any], list[Any]],
-        unpack: Callable[[list[NDArray[Any]]], State],
+        self, model: CoreModel, batch: int, num_threads: int | None, mask_value: float | None
     ) -> None: ...
     def step(self, x: ArrayLike) -> NDArray[Any]: ...
     def reset(self) -> None: ...

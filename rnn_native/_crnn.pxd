@@ -32,6 +32,7 @@ cdef extern from "rnn_native.h" nogil:
         int32_t num_layers
         uint64_t num_parameters
         size_t memory
+        int32_t return_sequences
 
     rnnat_status rnnat_model_from_memory(const void *, size_t, const rnnat_model_options *,
                                          rnnat_model **)
@@ -76,7 +77,7 @@ cdef extern from "lane.h" nogil:
 
 cdef extern from "run.h" nogil:
     ctypedef struct rnnat_job:
-        pass
+        size_t need
 
     ctypedef struct rnnat_run_args:
         int32_t dtype
@@ -96,7 +97,6 @@ cdef extern from "run.h" nogil:
         int32_t num_threads
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
-    rnnat_status rnnat_run_need(const rnnat_model *, const rnnat_job *, size_t *)
     rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
 
 

@@ -83,6 +83,7 @@ def recurrent_options(
     activations: Sequence[Activation] | None = None,
     clip: float | None = None,
     input_forget: bool = False,
+    return_sequences: bool = True,
 ) -> dict[str, Any]:
     """The options of a ``Recurrent``, checked and normalised; raises what constructing it does."""
     sizes = {
@@ -109,6 +110,7 @@ def recurrent_options(
         "gate_recurrent": _flag("Recurrent gate_recurrent", gate_recurrent),
         "clip": _clip(clip),
         "input_forget": _flag("Recurrent input_forget", input_forget),
+        "return_sequences": _flag("Recurrent return_sequences", return_sequences),
     }
     for owners, name, used, of_gates in (
         (("rnn",), "nonlinearity", nonlinearity != "tanh", False),
@@ -138,6 +140,10 @@ def recurrent_options(
             )
     if output_nonlinearity != "sigmoid" and not output_layer:
         raise UnsupportedError("Recurrent output_nonlinearity: there is no output_layer to have it")
+    if output_layer and not return_sequences:
+        raise UnsupportedError(
+            "Recurrent return_sequences: only True with an output_layer, whose outputs are of steps"
+        )
     return checked | sizes | _activations(cell, direction, nonlinearity, activations)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,9 +11,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import _core
 from ._core import Stream
 from .errors import OptionError, UnsupportedError
+from .masking import lengths_of
 from .packed import Packed
 from .spec import ModelSpec
-from .states import State, flatten, state_counts, unflatten
+from .states import State, state_counts
 from .tracing import Layout
 
 _DTYPES: Final = ("float32", "float64")
@@ -96,7 +96,7 @@ class Model:
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
         self._input_size, self._output_size = spec.input_size, spec.output_size
         self._num_parameters = spec.num_parameters
-        self._state_counts = state_counts(spec)
+        self._mask_value, self._takes_indices = spec.mask_value, spec.takes_indices
         self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
@@ -106,7 +106,7 @@ class Model:
         from .formats.safetensors import dumps  # formats are imported when one is first needed
 
         code = _DTYPES.index(as_dtype(dtype).name)
-        self._core = _core.CoreModel(dumps(spec), code, _matmul_code(matmul))
+        self._core = _core.CoreModel(dumps(spec), code, _matmul_code(matmul), state_counts(spec))
 
     def __call__(
         self,
@@ -127,15 +127,17 @@ class Model:
         state
             Where to start: what a call returned before, or None for zeros.
         lengths
-            Steps of each row that count, [batch], each 0 to time; None: all. Outputs past a
-            row's length are 0, and its state is the one at its own end.
+            Steps of each row that count, [batch], each 0 to time. Outputs past a row's length
+            are 0, and its state is the one at its own end. None: all or, where the model has a
+            ``mask_value`` (see :class:`ModelSpec`), those before the masked ones.
         num_threads
             Overrides the Model's own.
 
         Returns
         -------
         y
-            [time, batch, output_size], or [batch, time, output_size].
+            [time, batch, output_size], or [batch, time, output_size]; [batch, output_size] where
+            the model gives its last state alone (``Recurrent.return_sequences``).
         state
             h_n [layers * directions, batch, size], or (h_n, c_n) for LSTM (gate-recurrent GRU:
             (h_n, z_n), LSTM: (h_n, c_n, i_n, f_n)); a tuple of those where the model has several
@@ -144,14 +146,20 @@ class Model:
         Raises
         ------
         ShapeError, DTypeError
-            An argument has the wrong shape, a value out of range or a type that makes no sense.
+            An argument has the wrong shape, a value out of range or a type that makes no sense;
+            a masked step comes before one that is not.
         """
         threads = self._default_threads
         if num_threads is not None:
             threads = _core.as_num_threads(num_threads)
-        arrays = None if state is None else flatten(self._state_counts, state)
-        y, states = self._core.run(x, arrays, lengths, self._batch_first, threads)
-        return y, unflatten(self._state_counts, states)
+        if self._mask_value is not None and lengths is None:
+            lengths = self._unmasked(x)
+        return self._core.run(x, state, lengths, self._batch_first, threads)
+
+    def _unmasked(self, x: ArrayLike) -> NDArray[np.int32] | None:
+        """The lengths that x itself tells."""
+        assert self._mask_value is not None
+        return lengths_of(x, self._mask_value, self._takes_indices, self._batch_first)
 
     def trace(
         self, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
@@ -175,8 +183,9 @@ class Model:
             named.update(new)
             return cells
 
-        flat = None if state is None else flatten(self._state_counts, state)
-        self._core.run(x, flat, lengths, self._batch_first, 1, arrays)
+        if self._mask_value is not None and lengths is None:
+            lengths = self._unmasked(x)
+        self._core.run(x, state, lengths, self._batch_first, 1, arrays)
         if self._batch_first:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
@@ -190,13 +199,7 @@ class Model:
 
         Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences.
         """
-        return Stream(
-            self._core,
-            batch,
-            num_threads,
-            partial(flatten, self._state_counts),
-            partial(unflatten, self._state_counts),
-        )
+        return Stream(self._core, batch, num_threads, self._mask_value)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
         """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import CoreModel
-from .spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from .spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 
 Vectors = dict[str, NDArray[Any]]
 Rebuild = Callable[[CoreModel], Layer]
@@ -21,6 +21,7 @@ class Packed:
     def __init__(self, spec: ModelSpec, dtype: np.dtype[Any]) -> None:
         self._layers: list[Rebuild] = []
         self.cells: list[str] = []
+        self.mask_value = spec.mask_value
         op = 0
         for layer in spec.layers:
             vectors = {
@@ -37,7 +38,7 @@ class Packed:
 
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
-        return ModelSpec(tuple(rebuild(core) for rebuild in self._layers))
+        return ModelSpec(tuple(rebuild(core) for rebuild in self._layers), self.mask_value)
 
 
 def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:
@@ -62,7 +63,9 @@ def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:
     return rebuild
 
 
-def _plain(layer: Embedding | Linear, vectors: Vectors, op: int) -> Rebuild:
+def _plain(layer: Embedding | Linear | Merge, vectors: Vectors, op: int) -> Rebuild:
+    if isinstance(layer, Merge):
+        return lambda core: layer
     shape = layer.weight.shape
     if isinstance(layer, Embedding):
         return lambda core: Embedding(core.unpack(op, 0, "weight", shape))

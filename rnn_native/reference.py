@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import DTypeError, ShapeError
 from .reference_cells import ACTIVATIONS, CellState, Weights, functions_of, step_of
 from .reference_cells import sigmoid as sigmoid
-from .spec import Embedding, Linear, ModelSpec, Recurrent
+from .spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 
 Array = NDArray[np.float64]
 Trace = dict[str, Array]
@@ -41,13 +41,15 @@ def run(
         [num_layers * num_directions, batch, size]. With several: a tuple of those, in the order
         of the layers. With none: ``()``.
     lengths
-        Integers [batch], each 0..time: how many steps of each row are valid; None is all. What
-        lies in x past a row's length is never looked at.
+        Integers [batch], each 0..time: how many steps of each row are valid. What lies in x past a
+        row's length is never looked at. None: all steps or, where the model has a ``mask_value``,
+        those before the masked ones, which are a row's last.
 
     Returns
     -------
     y
-        [time, batch, output_size]; zero past a row's length.
+        [time, batch, output_size]; zero past a row's length. [batch, output_size] where a Recurrent
+        gives its last state alone (``return_sequences=False``).
     state
         As the argument: the state after each row's last valid step (in the reverse direction,
         after its step 0); the initial state where the row has no steps. Never aliases an input.
@@ -55,7 +57,8 @@ def run(
     Raises
     ------
     ShapeError
-        Wrong rank, size or structure; a length or an embedding index out of range.
+        Wrong rank, size or structure; a length or an embedding index out of range; a masked step
+        before one that is not.
     DTypeError
         Anything but real floats for x or state; anything but integers for indices or lengths.
     """
@@ -86,6 +89,8 @@ def _run(
     else:
         data = _floats("x", x, ("time", "batch", spec.input_size))
     time, batch = data.shape[:2]
+    if lengths is None and spec.mask_value is not None:
+        lengths = _unmasked(spec, x)
     valid = _valid_steps(lengths, time, batch)
     if spec.takes_indices:
         wrong = np.argwhere(valid & ((data < 0) | (data >= spec.input_size)))
@@ -104,6 +109,8 @@ def _run(
                 y = layer.weight.astype(np.float64)[y]
             elif isinstance(layer, Linear):
                 y = _linear(layer, y)
+            elif isinstance(layer, Merge):
+                y = _merge(layer, y)
             else:
                 y, layer_final, inside = _recurrent(layer, y, next(initial), valid)
                 prefix = f"{index}." if len(spec.layers) > 1 else ""
@@ -112,11 +119,12 @@ def _run(
                     for name, array in inside.items()
                 }
                 final.append(layer_final if len(layer_final) > 1 else layer_final[0])
-    y = np.where(valid[..., None], y, 0.0)
+    if spec.return_sequences:
+        y = np.where(valid[..., None], y, 0.0)
     return y, final[0] if len(final) == 1 else tuple(final), traced
 
 
-# Layers: whole sequences [time, batch, features]
+# Layers: whole sequences [time, batch, features], or the last states alone [batch, features]
 
 
 def _linear(layer: Linear, x: Array) -> Array:
@@ -125,6 +133,14 @@ def _linear(layer: Linear, x: Array) -> Array:
     if layer.bias is not None:
         y = y + layer.bias.astype(np.float64)
     return ACTIVATIONS[layer.activation](y)
+
+
+def _merge(layer: Merge, x: Array) -> Array:
+    """Sum, product or mean of the features' two halves."""
+    a, b = x[..., : layer.size], x[..., layer.size :]
+    if layer.mode == "mul":
+        return a * b
+    return a + b if layer.mode == "sum" else (a + b) * 0.5
 
 
 def _recurrent(
@@ -149,6 +165,9 @@ def _recurrent(
             traced |= {name + ending: array for name, array in inside.items()}
         h = np.concatenate(outputs, axis=-1)
     final = tuple(np.stack(rows) for rows in zip(*finals, strict=True))
+    if not layer.return_sequences:
+        top = final[0][-layer.num_directions :]
+        return np.concatenate(list(top), axis=-1), final, traced
     if not layer.output_layer:
         return h, final, traced
     traced["o"] = _output_layer(layer, h, x)
@@ -240,6 +259,27 @@ def _valid_steps(lengths: ArrayLike | None, time: int, batch: int) -> NDArray[np
         if not 0 <= length <= time:
             raise ShapeError(f"lengths[{row}]: expected 0..{time}, got {length}")
     return np.arange(time)[:, None] < array.astype(np.int64)
+
+
+def _unmasked(spec: ModelSpec, x: ArrayLike) -> list[int]:
+    """Each row's steps before those that are masked, which have to be its last.
+
+    Compared in the type of x: as a float32, 0.1 equals a ``mask_value`` of 0.1.
+    """
+    masked = np.asarray(x) == spec.mask_value
+    if not spec.takes_indices:
+        masked = np.all(masked, axis=-1)
+    lengths = []
+    for row in range(masked.shape[1]):
+        steps = list(masked[:, row])
+        length = steps.index(True) if any(steps) else len(steps)
+        if not all(steps[length:]):
+            raise ShapeError(
+                f"x: row {row}, step {length} is masked, but a later one is not: "
+                "masked steps have to be a row's last"
+            )
+        lengths.append(length)
+    return lengths
 
 
 def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[CellState]:

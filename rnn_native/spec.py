@@ -45,106 +45,22 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .activations import STANDARD
 from .cells import ACTIVATIONS as ACTIVATIONS
 from .cells import DIRECTIONS as DIRECTIONS
 from .cells import GATES as GATES
 from .cells import NONLINEARITIES as NONLINEARITIES
-from .cells import SUFFIXES, one_of, recurrent_options, recurrent_shapes, state_names, trace_names
+from .cells import SUFFIXES, recurrent_options, recurrent_shapes, state_names, trace_names
 from .cells import Activation as Activation
 from .errors import DTypeError, ShapeError, UnsupportedError
-
-Array = NDArray[np.floating[Any]]
-
-
-def as_weight(where: str, value: ArrayLike) -> Array:
-    """A read-only, C-contiguous, native-endian float32 or float64 array of ``value``.
-
-    float16 widens to float32; every other element type is refused with a ``DTypeError``
-    that names the array.
-    """
-    array = np.asarray(value)
-    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-        raise DTypeError(f"{where}: expected float32 or float64 weights, got {array.dtype}")
-    dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
-    contiguous: Array = np.array(array, dtype=dtype, order="C")
-    contiguous.flags.writeable = False
-    return contiguous
-
-
-def _expect(where: str, array: Array, shape: tuple[int, ...]) -> Array:
-    if array.shape != shape:
-        raise ShapeError(f"{where}: expected shape {shape}, got {array.shape}")
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class Embedding:
-    """Looks up rows of ``weight`` [num_embeddings, embedding_dim]; its input is integers."""
-
-    weight: Array
-
-    def __post_init__(self) -> None:
-        weight = as_weight("Embedding weight", self.weight)
-        if weight.ndim != 2 or 0 in weight.shape:
-            raise ShapeError(
-                "Embedding weight: expected shape (num_embeddings, embedding_dim), "
-                f"both at least 1, got {weight.shape}"
-            )
-        object.__setattr__(self, "weight", weight)
-
-    @property
-    def num_embeddings(self) -> int:
-        return int(self.weight.shape[0])
-
-    @property
-    def output_size(self) -> int:
-        return int(self.weight.shape[1])
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {"weight": self.weight}
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """y = activation(x weight^T + bias); ``weight`` [out, in], ``bias`` [out] or None.
-
-    ``softmax`` and ``log_softmax`` run over the features of one step.
-    """
-
-    weight: Array
-    bias: Array | None = None
-    activation: str = "identity"
-
-    def __post_init__(self) -> None:
-        weight = as_weight("Linear weight", self.weight)
-        if weight.ndim != 2 or 0 in weight.shape:
-            raise ShapeError(
-                f"Linear weight: expected shape (out, in), both at least 1, got {weight.shape}"
-            )
-        object.__setattr__(self, "weight", weight)
-        if self.bias is not None:
-            bias = as_weight("Linear bias", self.bias)
-            object.__setattr__(self, "bias", _expect("Linear bias", bias, (weight.shape[0],)))
-        one_of("Linear activation", self.activation, ACTIVATIONS)
-
-    @property
-    def input_size(self) -> int:
-        return int(self.weight.shape[1])
-
-    @property
-    def output_size(self) -> int:
-        return int(self.weight.shape[0])
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {"weight": self.weight} if self.bias is None else {
-            "weight": self.weight, "bias": self.bias
-        }  # fmt: skip
+from .layers import Array as Array
+from .layers import Embedding as Embedding
+from .layers import Linear as Linear
+from .layers import Merge as Merge
+from .layers import as_weight, expect
+from .masking import as_mask_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +115,10 @@ class Recurrent:
     input_forget
         LSTM only: the forget gate is coupled to the input gate, f_t = 1 - i_t; the weights of f
         are there, and have no effect. Not with ``gate_recurrent``.
+    return_sequences
+        Whether the outputs are those of all steps; False: only the top layer's h after each row's
+        last valid step (in the reverse direction, after its step 0), of both directions side by
+        side, and no axis of time from here on. Not with an output layer.
 
     Raises
     ------
@@ -225,6 +145,7 @@ class Recurrent:
     activations: tuple[Activation, ...] | None = None
     clip: float | None = None
     input_forget: bool = False
+    return_sequences: bool = True
 
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
@@ -254,7 +175,7 @@ class Recurrent:
                 + f"; expected {', '.join(expected)}"
             )
         return {
-            name: _expect(name, as_weight(name, self.weights[name]), shape)
+            name: expect(name, as_weight(name, self.weights[name]), shape)
             for name, shape in expected.items()
         }
 
@@ -324,40 +245,72 @@ def _rebuild(weights: dict[str, Array], options: dict[str, Any]) -> Recurrent:
     return Recurrent(weights=weights, **options)
 
 
-Layer = Embedding | Recurrent | Linear
+Layer = Embedding | Recurrent | Linear | Merge
+
+
+def _check_chain(layers: tuple[Layer, ...]) -> None:
+    """Raises what a ``ModelSpec`` does where these are no chain."""
+    if not layers:
+        raise ShapeError("ModelSpec: expected at least one layer, got none")
+    last: int | None = None  # the layer that gives its last state alone
+    for index, layer in enumerate(layers):
+        where = f"ModelSpec layer {index}"
+        if not isinstance(layer, Layer):
+            raise DTypeError(
+                f"{where}: expected Embedding, Recurrent, Linear or Merge, "
+                f"got {type(layer).__name__}"
+            )
+        if index == 0:
+            if isinstance(layer, Merge):
+                raise UnsupportedError(f"{where}: a Merge cannot be first")
+        elif isinstance(layer, Embedding):
+            raise UnsupportedError(f"{where}: an Embedding can only be first")
+        elif layer.input_size != layers[index - 1].output_size:
+            raise ShapeError(
+                f"{where} ({type(layer).__name__}): expected an input of {layer.input_size} "
+                f"features, layer {index - 1} gives {layers[index - 1].output_size}"
+            )
+        if isinstance(layer, Recurrent):
+            if last is not None:
+                raise ShapeError(
+                    f"{where} (Recurrent): expected an input of steps, layer {last} gives its "
+                    "last state alone (return_sequences=False)"
+                )
+            last = last if layer.return_sequences else index
 
 
 @dataclass(frozen=True, eq=False)
 class ModelSpec:
     """A chain of layers: what a trained model is, before any CPU is chosen for it.
 
-    Raises ``ShapeError`` where one layer's output does not fit the next one's input, and
-    ``UnsupportedError`` for an Embedding anywhere but first.
+    Parameters
+    ----------
+    layers
+        In their order. A Recurrent without ``return_sequences`` is the last of its kind.
+    mask_value
+        None, or what marks padding in x, where a call states no ``lengths``: a step whose features
+        all equal it, or whose index does (Keras: ``Masking``, ``Embedding(mask_zero=True)``).
+
+    Raises
+    ------
+    ShapeError
+        One layer's output does not fit the next one's input.
+    UnsupportedError
+        An Embedding anywhere but first, or a Merge there.
+    OptionError
+        ``mask_value`` is no finite number, or of indices none of them.
     """
 
     layers: tuple[Layer, ...]
+    mask_value: float | None = None
 
     def __post_init__(self) -> None:
         layers = tuple(self.layers)
-        if not layers:
-            raise ShapeError("ModelSpec: expected at least one layer, got none")
-        for index, layer in enumerate(layers):
-            if not isinstance(layer, (Embedding, Recurrent, Linear)):
-                raise DTypeError(
-                    f"ModelSpec layer {index}: expected Embedding, Recurrent or Linear, "
-                    f"got {type(layer).__name__}"
-                )
-            if index == 0:
-                continue
-            if isinstance(layer, Embedding):
-                raise UnsupportedError(f"ModelSpec layer {index}: an Embedding can only be first")
-            if layer.input_size != layers[index - 1].output_size:
-                raise ShapeError(
-                    f"ModelSpec layer {index} ({type(layer).__name__}): expected an input of "
-                    f"{layer.input_size} features, layer {index - 1} gives "
-                    f"{layers[index - 1].output_size}"
-                )
+        _check_chain(layers)
         object.__setattr__(self, "layers", layers)
+        first = layers[0]
+        known = first.num_embeddings if isinstance(first, Embedding) else None
+        object.__setattr__(self, "mask_value", as_mask_value(self.mask_value, known))
 
     @property
     def takes_indices(self) -> bool:
@@ -373,6 +326,11 @@ class ModelSpec:
     @property
     def output_size(self) -> int:
         return self.layers[-1].output_size
+
+    @property
+    def return_sequences(self) -> bool:
+        """True where y has an axis of time; False where a Recurrent gives its last state alone."""
+        return all(layer.return_sequences for layer in self.recurrents)
 
     @property
     def recurrents(self) -> tuple[Recurrent, ...]:

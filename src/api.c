@@ -133,7 +133,8 @@ static rnnat_status need_of(const rnnat_model *model, const rnnat_run_args *args
 {
     rnnat_job job;
     const rnnat_status status = rnnat_run_plan(model, args, &job);
-    return status == RNNAT_OK ? rnnat_run_need(model, &job, need) : status;
+    if (status == RNNAT_OK) *need = job.need;
+    return status;
 }
 
 static rnnat_status run_with(const rnnat_model *model, const rnnat_run_args *args, void *scratch,

@@ -77,6 +77,18 @@ static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnn
     kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
 }
 
+/* Each thread of the team takes some of the steps. */
+static void run_merge(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
+                      rnnat_view in, rnnat_view out, span when)
+{
+    const int32_t first = rnnat_first(part, part->index, when.steps);
+    const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
+    in.base = at(lane, in, first, 0);
+    out.base = at(lane, out, first, 0);
+    lane->model->kernels->merge(op->merge, rows_of(lane, out, 0), rows_of(lane, in, 0),
+                                steps * lane->rows, op->output);
+}
+
 /* The same step from row `first` on, `rows` rows of it. */
 static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows, ptrdiff_t elem)
 {
@@ -259,13 +271,14 @@ static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
     switch (op->kind) {
     case RNNAT_LAYER_EMBEDDING: run_embedding(lane, part, op, in, out, when, lengths); break;
     case RNNAT_LAYER_LINEAR: run_linear(lane, part, op, in, out, skip, when); break;
+    case RNNAT_LAYER_MERGE: run_merge(lane, part, op, in, out, when); break;
     case RNNAT_LAYER_RECURRENT:
         run_skip(lane, part, op, in, skip, when);
         run_cell(lane, part, &lane->work[0], op, 0, in, out, when, lengths);
         break;
     }
     rnnat_meet(part);
-    if (lengths) {
+    if (lengths && !op->last_only) {
         clear_padding(lane, part, out, op->output, when, lengths);
         rnnat_meet(part);
     }
@@ -344,7 +357,7 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
             run_direction(lane, &crew->all, &lane->work[0], op, d, in, out, time, lengths);
     }
     rnnat_meet(&crew->all);
-    if (lengths) {
+    if (lengths && !op->last_only) {
         clear_padding(lane, &crew->all, out, op->output, (span){0, time}, lengths);
         rnnat_meet(&crew->all);
     }
@@ -359,26 +372,24 @@ rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers)
         .side = side};
 }
 
-void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat_view y,
-                   int32_t time, const int32_t *lengths)
+void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, rnnat_view x,
+                   rnnat_view y, int32_t time, const int32_t *lengths)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_op *const ops = lane->model->ops;
     rnnat_view in = x;
     int32_t turn = 0;
-    for (int32_t begin = 0; begin < model->num_ops;) {
-        const rnnat_op *const op = &model->ops[begin];
-        int32_t end = begin + 1;
-        if (rnnat_op_is_causal(op))
-            while (end < model->num_ops && rnnat_op_is_causal(&model->ops[end])) ++end;
-        const rnnat_view out = end == model->num_ops ? y
-                                                     : rnnat_dense(lane, lane->whole[turn],
-                                                                   model->ops[end - 1].output);
-        if (rnnat_op_is_causal(op))
-            run_chain(lane, &crew->all, begin, end, in, out, time, lengths);
+    for (int32_t begin = 0; begin < end;) {
+        int32_t next = begin + 1;
+        const bool causal = rnnat_op_is_causal(&ops[begin]);
+        while (causal && next < end && rnnat_op_is_causal(&ops[next])) ++next;
+        const rnnat_view out =
+            next == end ? y : rnnat_dense(lane, lane->whole[turn], ops[next - 1].output);
+        if (causal)
+            run_chain(lane, &crew->all, begin, next, in, out, time, lengths);
         else
-            run_whole(lane, crew, op, in, out, time, lengths);
+            run_whole(lane, crew, &ops[begin], in, out, time, lengths);
         in = out;
         turn = 1 - turn;
-        begin = end;
+        begin = next;
     }
 }

@@ -66,10 +66,13 @@ void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin
                          int32_t first, int32_t time, rnnat_view in, rnnat_view out,
                          const int32_t *lengths);
 
-/* Runs `time` steps: moves the lane's states on, writes y. lengths: of the lane's rows, or NULL.
- * `time` is at most what the lane was carved for where the model needs whole sequences. Every
- * thread of the crew calls it with the same arguments. */
-void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, rnnat_view x, rnnat_view y,
-                   int32_t time, const int32_t *lengths);
+/* Runs `time` steps of the operations 0 .. end - 1: moves the lane's states on, writes y. lengths:
+ * of the lane's rows, or NULL. `time` is at most what the lane was carved for where the model needs
+ * whole sequences. Every thread of the crew calls it with the same arguments.
+ *
+ * Where operation end - 1 is last_only, y may have a time stride of 0: every step writes where the
+ * one before it did, and what stays is each row's last h, or what was there before. */
+void rnnat_forward(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, rnnat_view x,
+                   rnnat_view y, int32_t time, const int32_t *lengths);
 
 #endif

@@ -25,7 +25,7 @@ static int32_t shorter_chunk(int32_t chunk, int32_t time, int32_t team)
 /* True where some operation after the first must wait for the whole output of the one before. */
 static bool needs_whole(const rnnat_model *model)
 {
-    for (int32_t i = 1; i < model->num_ops; ++i)
+    for (int32_t i = 1; i < model->over_time; ++i)
         if (!rnnat_op_is_causal(&model->ops[i]) || !rnnat_op_is_causal(&model->ops[i - 1]))
             return true;
     return false;
@@ -97,6 +97,9 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             if (lane->stages) lane->stages[i] = stage;
         }
     }
+    if (model->over_time < model->num_ops)
+        lane->last =
+            rnnat_arena_take(arena, n, (size_t)model->ops[model->over_time - 1].output * elem);
     lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
     lane->whole_skip =
         rnnat_arena_take(arena, (size_t)time * n, (size_t)model->max_whole_skip * elem);
@@ -160,4 +163,19 @@ void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, i
                           int32_t first_row)
 {
     copy_state(lane, index, values, batch, first_row, false);
+}
+
+void rnnat_lane_get_last(const rnnat_lane *lane, char *rows, ptrdiff_t stride)
+{
+    const rnnat_model *const model = lane->model;
+    const rnnat_op *const op = &model->ops[model->over_time - 1];
+    const size_t elem = (size_t)model->kernels->elem, bytes = (size_t)op->state * elem;
+    const size_t pad = (size_t)rnnat_pad(model->kernels, op->state) * elem;
+    for (int32_t d = 0; d < op->num_directions; ++d) {
+        const rnnat_cell_state *const state = &lane->cells[op->first_cell + d];
+        const char *const h = state->array[0][state->now];
+        for (int32_t row = 0; row < lane->rows; ++row)
+            memcpy(rows + row * stride * (ptrdiff_t)elem + (size_t)d * bytes, h + (size_t)row * pad,
+                   bytes);
+    }
 }

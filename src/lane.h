@@ -45,6 +45,7 @@ typedef struct rnnat_lane {
     rnnat_workspace work[2]; /* the second one where a team runs two directions side by side */
     char *between[2]; /* [chunk, rows, max_width] from one operation to the next */
     char *whole[2]; /* [time, rows, max_width], where a layer needs all of time */
+    char *last; /* [rows, its output] what a last_only operation gives to those behind it */
     char *skip; /* [chunk, rows, max_skip] the input's part of an output layer, */
     char *whole_skip; /* [time, rows, max_whole_skip] where its stack needs all of time */
     rnnat_stage *stages; /* where its team runs the model as a wavefront, one a thread; or NULL */
@@ -66,5 +67,8 @@ void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, i
                           int32_t first_row);
 void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,
                           int32_t first_row);
+/* Copies h of the operation that is last_only out of it, its directions side by side, into rows of
+ * that stride. */
+void rnnat_lane_get_last(const rnnat_lane *lane, char *rows, ptrdiff_t stride);
 
 #endif

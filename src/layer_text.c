@@ -15,6 +15,7 @@ typedef struct word {
 static const word kinds[] = {{"embedding", RNNAT_LAYER_EMBEDDING},
                              {"recurrent", RNNAT_LAYER_RECURRENT},
                              {"linear", RNNAT_LAYER_LINEAR},
+                             {"merge", RNNAT_LAYER_MERGE},
                              {NULL, 0}};
 static const word cells[] = {
     {"rnn", RNNAT_CELL_RNN}, {"gru", RNNAT_CELL_GRU}, {"lstm", RNNAT_CELL_LSTM}, {NULL, 0}};
@@ -33,6 +34,9 @@ static const word nonlinearities[] = {
     {"tanh", RNNAT_TANH}, {"relu", RNNAT_RELU}, {"sigmoid", RNNAT_SIGMOID}, {NULL, 0}};
 static const word flags[] = {{"false", 0}, {"true", 1}, {NULL, 0}};
 static const word yes[] = {{"true", 1}, {NULL, 0}}; /* where the key's absence says no */
+static const word no[] = {{"false", 1}, {NULL, 0}}; /* or yes: 1 where the key is there */
+static const word merges[] = {
+    {"sum", RNNAT_MERGE_SUM}, {"mul", RNNAT_MERGE_MUL}, {"ave", RNNAT_MERGE_AVE}, {NULL, 0}};
 
 /* ---- keys and who has them ---- */
 
@@ -45,7 +49,9 @@ enum {
     LSTM = 32,
     GATES = 64, /* a gru or lstm whose gates recur on gates */
     RNN_FUNCTIONS = 128, /* with activations in the place of the nonlinearity */
-    RECURRENT = RNN | RNN_OUTPUT | RNN_FUNCTIONS | GRU | LSTM | GATES
+    MERGE = 256,
+    GIVES_H = RNN | RNN_FUNCTIONS | GRU | LSTM | GATES, /* at every step, or the last one */
+    RECURRENT = GIVES_H | RNN_OUTPUT
 };
 
 typedef enum field {
@@ -65,6 +71,8 @@ typedef enum field {
     FUNCTIONS, /* how many */
     CLIP,      /* whether there is one */
     INPUT_FORGET,
+    LAST_ONLY,
+    MERGE_MODE,
     NUM_FIELDS
 } field;
 
@@ -109,6 +117,9 @@ static const key keys[] = {
     {"in_features", LINEAR, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"out_features", LINEAR, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
+    {"return_sequences", GIVES_H, LAST_ONLY, no, OPTIONAL, RNNAT_ERROR_FORMAT},
+    {"features", MERGE, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
+    {"mode", MERGE, MERGE_MODE, merges, 0, RNNAT_ERROR_UNSUPPORTED},
 };
 
 enum { NUM_KEYS = sizeof keys / sizeof *keys };
@@ -225,6 +236,7 @@ static int owner_of(int32_t kind, const int32_t values[NUM_FIELDS])
 {
     if (kind == RNNAT_LAYER_EMBEDDING) return EMBEDDING;
     if (kind == RNNAT_LAYER_LINEAR) return LINEAR;
+    if (kind == RNNAT_LAYER_MERGE) return MERGE;
     if (values[CELL] == RNNAT_CELL_RNN && values[OUTPUT_LAYER]) return RNN_OUTPUT;
     if (values[CELL] == RNNAT_CELL_RNN) return values[FUNCTIONS] ? RNN_FUNCTIONS : RNN;
     if (values[GATE_RECURRENT]) return GATES;
@@ -304,7 +316,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     rnnat_layer_text layer = {
         .kind = (rnnat_layer_kind)kind,
         .cell = (rnnat_cell_kind)values[CELL],
-        .input_size = values[INPUT_SIZE],
+        .input_size = kind == RNNAT_LAYER_MERGE ? 2 * values[OUTPUT_SIZE] : values[INPUT_SIZE],
         .output_size = values[OUTPUT_SIZE],
         .num_layers = values[NUM_LAYERS],
         .proj_size = values[PROJ_SIZE],
@@ -316,6 +328,8 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         .gate_recurrent = values[GATE_RECURRENT] != 0,
         .output_layer = values[OUTPUT_LAYER],
         .output_activation = (rnnat_activation)values[OUTPUT_ACTIVATION],
+        .last_only = values[LAST_ONLY] != 0,
+        .merge = (rnnat_merge)values[MERGE_MODE],
     };
     const rnnat_status status =
         layer.kind == RNNAT_LAYER_RECURRENT ? put_functions(&line, &layer) : RNNAT_OK;

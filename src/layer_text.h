@@ -5,13 +5,15 @@
  *   recurrent cell=gru input_size=256 hidden_size=256 num_layers=1 direction=forward bias=true
  *             reset_after=true                             (one line in the file)
  *   linear in_features=256 out_features=74 bias=true activation=softmax
+ *   merge features=128 mode=sum
  *
  * Every key of its kind is there once, in any order. A recurrent layer has cell, input_size,
  * hidden_size, num_layers, direction and bias, and of its cell: rnn: nonlinearity, and with an
  * output layer output_layer, output_nonlinearity; gru: reset_after; lstm: proj_size, peephole; a
  * gru or lstm whose gates recur on gates has gate_recurrent=true in the place of these. Any other
  * one, without an output layer, may have activations (in the place of nonlinearity) and clip, as
- * functions_text.h reads them, and an lstm input_forget=true. */
+ * functions_text.h reads them, and an lstm input_forget=true. Any without an output layer may have
+ * return_sequences=false. */
 #ifndef RNNAT_LAYER_TEXT_H
 #define RNNAT_LAYER_TEXT_H
 
@@ -21,14 +23,14 @@
 #include "rnn_native.h"
 #include "types.h"
 
-#define RNNAT_LAYER_MAX_SIZE (1 << 24) /* of every size below */
+#define RNNAT_LAYER_MAX_SIZE (1 << 24) /* of every size in a line */
 
 /* What a kind or a cell does not have is zero. */
 typedef struct rnnat_layer_text {
     rnnat_layer_kind kind;
     rnnat_cell_kind cell;
-    int32_t input_size;  /* input_size, num_embeddings, in_features: at least 1 */
-    int32_t output_size; /* hidden_size, embedding_dim, out_features: at least 1 */
+    int32_t input_size;  /* input_size, num_embeddings, in_features, 2 * features: at least 1 */
+    int32_t output_size; /* hidden_size, embedding_dim, out_features, features: at least 1 */
     int32_t num_layers;  /* at least 1 */
     int32_t proj_size;   /* 0 (no projection) to hidden_size - 1 */
     rnnat_direction direction;
@@ -41,6 +43,8 @@ typedef struct rnnat_layer_text {
     rnnat_activation output_activation;
     bool general; /* a recurrent layer with activations, clip or input_forget, ... */
     rnnat_functions functions[2]; /* ... which are these, by direction */
+    bool last_only; /* return_sequences=false */
+    rnnat_merge merge;
 } rnnat_layer_text;
 
 /* RNNAT_ERROR_FORMAT: the line is not of the form above. RNNAT_ERROR_UNSUPPORTED: it is, but

@@ -132,9 +132,11 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
     if (model->num_ops == 0) {
         model->info.takes_indices = op->kind == RNNAT_LAYER_EMBEDDING;
         model->info.input_size = op->input;
+        if (op->kind == RNNAT_LAYER_MERGE) return RNNAT_ERROR_UNSUPPORTED;
     } else if (op->kind == RNNAT_LAYER_EMBEDDING) {
         return RNNAT_ERROR_UNSUPPORTED;
-    } else if (op->input != model->info.output_size) {
+    } else if (op->input != model->info.output_size ||
+               (op->kind == RNNAT_LAYER_RECURRENT && !model->info.return_sequences)) {
         return RNNAT_ERROR_SHAPE;
     }
     model->info.output_size = op->output;
@@ -148,8 +150,10 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
         model->max_hidden = larger(model->max_hidden, pad);
         if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
     }
+    if (op->last_only) model->info.return_sequences = 0;
     if (model->ops) model->ops[model->num_ops] = *op;
     ++model->num_ops;
+    if (op->last_only || model->info.return_sequences) model->over_time = model->num_ops;
     return RNNAT_OK;
 }
 
@@ -169,11 +173,16 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
                        .input = layer->input_size,
                        .output = layer->output_size,
                        .activation = layer->activation,
+                       .merge = layer->merge,
+                       .last_only = layer->last_only && depth == layer->num_layers - 1,
                        .first_state = first_state};
-        rnnat_status status = recurrent ? build_recurrent(build, layer, depth, &op)
-                              : layer->kind == RNNAT_LAYER_LINEAR
-                                  ? build_linear(build, layer, &op)
-                                  : build_embedding(build, layer, &op);
+        rnnat_status status = RNNAT_OK;
+        switch (layer->kind) {
+        case RNNAT_LAYER_EMBEDDING: status = build_embedding(build, layer, &op); break;
+        case RNNAT_LAYER_RECURRENT: status = build_recurrent(build, layer, depth, &op); break;
+        case RNNAT_LAYER_LINEAR: status = build_linear(build, layer, &op); break;
+        case RNNAT_LAYER_MERGE: break; /* nothing but what its line says */
+        }
         if (status == RNNAT_OK && depth == 0 && layer->output_layer)
             status = build_skip(build, layer, &op);
         if (status == RNNAT_OK) status = add_op(model, build, &op);
@@ -221,6 +230,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                            .info = {.struct_size = sizeof(rnnat_model_info),
                                     .matmul = matmul,
                                     .num_layers = layers,
+                                    .return_sequences = 1,
                                     .streamable = 1}};
     model->ops = rnnat_arena_take(&build->arena, ops, sizeof *model->ops);
     model->states = rnnat_arena_take(&build->arena, states, sizeof *model->states);
@@ -243,6 +253,7 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     if (index < 0 || index >= model->num_ops) return RNNAT_ERROR_ARGUMENT;
     const rnnat_kernels *const kernels = model->kernels;
     const rnnat_op *const op = &model->ops[index];
+    if (op->kind == RNNAT_LAYER_MERGE) return RNNAT_ERROR_ARGUMENT;
     if (op->kind == RNNAT_LAYER_EMBEDDING) {
         const size_t count = (size_t)op->input * (size_t)op->output;
         if (which != RNNAT_WEIGHT) return RNNAT_ERROR_ARGUMENT;

@@ -15,11 +15,13 @@ typedef struct rnnat_op {
     const void *bias;
     bool adds_skip; /* linear: the output layer of a stack, whose bottom has `skip` */
     rnnat_activation activation; /* linear, and RNN */
+    rnnat_merge merge;
 
     const rnnat_cell_ops *ops; /* recurrent, from here on */
     int32_t hidden, state;     /* units; features of h: less with a projection */
     int32_t num_directions;
     bool reverse[2]; /* of each direction */
+    bool last_only;  /* it gives h after a row's last step alone */
     rnnat_cell cell[2];
     int32_t first_state; /* its layer's first state array, */
     int32_t first_row;   /* its first row in there */
@@ -33,6 +35,8 @@ struct rnnat_model {
     const rnnat_kernels *kernels;
     rnnat_model_info info;
     int32_t num_ops;
+    int32_t over_time; /* operations that run over all steps; behind one that is last_only, others
+                        * run once, on what it gives */
     int32_t num_cells;
     rnnat_op *ops;
     struct rnnat_state_shape {
@@ -87,6 +91,14 @@ static inline double rnnat_op_work(const rnnat_op *op)
     for (int32_t d = 0; d < op->num_directions; ++d)
         work += op->hidden *
                 ((double)op->ops->gates * op->input + (double)op->ops->products * op->state);
+    return work;
+}
+
+/* The same of the operations begin .. end - 1. */
+static inline double rnnat_ops_work(const rnnat_model *model, int32_t begin, int32_t end)
+{
+    double work = 0;
+    for (int32_t i = begin; i < end; ++i) work += rnnat_op_work(&model->ops[i]);
     return work;
 }
 

@@ -57,6 +57,9 @@ void rnnat_forward_once(rnnat_lane *lane, rnnat_once *once, const void *x, void 
             once->step.out = out;
             op->ops->step(&op->cell[0], kernels, &alone, &once->step);
             state->now = 1 - state->now;
+        } else if (op->kind == RNNAT_LAYER_MERGE) {
+            once->gemm.c.base = out;
+            kernels->merge(op->merge, once->gemm.c, once->gemm.a, lane->rows, op->output);
         } else {
             once->gemm.c.base = out;
             kernels->gemm(&once->gemm);

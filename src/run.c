@@ -42,12 +42,11 @@ static product recurrent_product(const rnnat_model *model)
     return most;
 }
 
-/* Multiplications of one row and step, of everything. */
-static double all_work(const rnnat_model *model)
+/* Multiplications of one row, of everything. */
+static double row_work(const rnnat_model *model, int32_t time)
 {
-    double work = 0;
-    for (int32_t i = 0; i < model->num_ops; ++i) work += rnnat_op_work(&model->ops[i]);
-    return work;
+    return rnnat_ops_work(model, 0, model->over_time) * time +
+           rnnat_ops_work(model, model->over_time, model->num_ops);
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */
@@ -88,7 +87,7 @@ static int32_t lanes_of(product p, int32_t threads, int32_t batch)
 /* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
 static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
-    const double worth = all_work(model) * job->time * job->batch / worth_a_thread;
+    const double worth = row_work(model, job->time) * job->batch / worth_a_thread;
     if (worth < threads) threads = worth < 1 ? 1 : (int32_t)worth;
     job->lanes = threads < job->batch ? threads : job->batch;
     if (job->lanes < 1) job->lanes = 1;
@@ -113,55 +112,9 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
 {
     if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
-    const double team = all_work(model) * rows / worth_a_share;
+    const double team = row_work(model, 1) * rows / worth_a_share;
     if (team < threads) threads = team < 1 ? 1 : (int32_t)team;
     return threads;
-}
-
-/* Any stride is an address computation that must not overflow. */
-static bool fits(const rnnat_view *view, int32_t time, int32_t batch, int32_t width)
-{
-    const double reach =
-        (double)time * fabs((double)view->time) + (double)batch * fabs((double)view->row) + width;
-    return reach * 8 < (double)PTRDIFF_MAX;
-}
-
-rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job)
-{
-    const rnnat_model_info *const info = &model->info;
-    if (args->dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
-    if (args->time < 0 || args->batch < 0 || args->num_threads < 0) return RNNAT_ERROR_ARGUMENT;
-    if (info->takes_indices ? args->x != NULL : args->indices != NULL) return RNNAT_ERROR_INPUT;
-    const void *const x = info->takes_indices ? (const void *)args->indices : args->x;
-    const bool empty = args->time == 0 || args->batch == 0;
-    if (!empty && (!x || !args->y)) return RNNAT_ERROR_ARGUMENT;
-
-    const int32_t width = info->takes_indices ? 1 : info->input_size;
-    *job = (rnnat_job){.time = args->time,
-                       .batch = args->batch,
-                       .x = x,
-                       .in = {(char *)x, args->x_stride_time, args->x_stride_batch},
-                       .out = {args->y, args->y_stride_time, args->y_stride_batch},
-                       .lengths = args->lengths,
-                       .state_in = args->state_in,
-                       .state_out = args->state_out,
-                       .trace = args->trace};
-    if (!job->in.time && !job->in.row) {
-        job->in.time = (ptrdiff_t)args->batch * width;
-        job->in.row = width;
-    }
-    if (!job->out.time && !job->out.row) {
-        job->out.time = (ptrdiff_t)args->batch * info->output_size;
-        job->out.row = info->output_size;
-    }
-    if (!fits(&job->in, args->time, args->batch, width) ||
-        !fits(&job->out, args->time, args->batch, info->output_size))
-        return RNNAT_ERROR_OVERFLOW;
-
-    rnnat_status status = RNNAT_OK;
-    const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
-    divide(model, args->trace ? 1 : rnnat_threads_sensible(threads), job);
-    return status;
 }
 
 /* Rows of the widest lane; the others have as many or one less. */
@@ -196,13 +149,56 @@ static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job 
     return w;
 }
 
-rnnat_status rnnat_run_need(const rnnat_model *model, const rnnat_job *job, size_t *need)
+/* Any stride is an address computation that must not overflow. */
+static bool fits(const rnnat_view *view, int32_t time, int32_t batch, int32_t width)
 {
+    const double reach =
+        (double)time * fabs((double)view->time) + (double)batch * fabs((double)view->row) + width;
+    return reach * 8 < (double)PTRDIFF_MAX;
+}
+
+rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job)
+{
+    const rnnat_model_info *const info = &model->info;
+    if (args->dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
+    if (args->time < 0 || args->batch < 0 || args->num_threads < 0) return RNNAT_ERROR_ARGUMENT;
+    if (info->takes_indices ? args->x != NULL : args->indices != NULL) return RNNAT_ERROR_INPUT;
+    const void *const x = info->takes_indices ? (const void *)args->indices : args->x;
+    const bool empty = args->time == 0 || args->batch == 0;
+    const bool empty_y = args->batch == 0 || (args->time == 0 && info->return_sequences);
+    if ((!empty && !x) || (!empty_y && !args->y)) return RNNAT_ERROR_ARGUMENT;
+
+    const int32_t width = info->takes_indices ? 1 : info->input_size;
+    *job = (rnnat_job){.time = args->time,
+                       .batch = args->batch,
+                       .x = x,
+                       .in = {(char *)x, args->x_stride_time, args->x_stride_batch},
+                       .out = {args->y, args->y_stride_time, args->y_stride_batch},
+                       .lengths = args->lengths,
+                       .state_in = args->state_in,
+                       .state_out = args->state_out,
+                       .trace = args->trace};
+    if (!job->in.time && !job->in.row) {
+        job->in.time = (ptrdiff_t)args->batch * width;
+        job->in.row = width;
+    }
+    if (!job->out.time && !job->out.row) {
+        job->out.time = (ptrdiff_t)args->batch * info->output_size;
+        job->out.row = info->output_size;
+    }
+    if (!info->return_sequences) job->out.time = 0;
+    if (!fits(&job->in, args->time, args->batch, width) ||
+        !fits(&job->out, args->time, args->batch, info->output_size))
+        return RNNAT_ERROR_OVERFLOW;
+
+    rnnat_status status = RNNAT_OK;
+    const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
+    if (status != RNNAT_OK) return status;
+    divide(model, args->trace ? 1 : rnnat_threads_sensible(threads), job);
     rnnat_arena arena = rnnat_arena_at(NULL);
     carve(&arena, model, job);
-    if (arena.overflow) return RNNAT_ERROR_OVERFLOW;
-    *need = rnnat_arena_need(&arena);
-    return RNNAT_OK;
+    job->need = rnnat_arena_need(&arena);
+    return arena.overflow ? RNNAT_ERROR_OVERFLOW : RNNAT_OK;
 }
 
 rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,
@@ -238,11 +234,17 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
 static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
 {
     const rnnat_job *const job = w->job;
-    const rnnat_model_info *const info = &w->model->info;
+    const rnnat_model *const model = w->model;
+    const rnnat_model_info *const info = &model->info;
     const int32_t share = job->batch / job->lanes, more = job->batch % job->lanes;
     const int32_t first = index * share + (index < more ? index : more);
     rnnat_lane *const lane = &w->lanes[index];
     const bool leads = crew->all.index == 0;
+    const ptrdiff_t elem = model->kernels->elem;
+    const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
+    rnnat_view in = job->in, out = job->out;
+    if (job->x) in.base += first * in.row * x_elem; /* without steps there may be none */
+    out.base += first * out.row * elem;
     if (leads) {
         lane->rows = share + (index < more);
         rnnat_lane_reset(lane);
@@ -250,17 +252,19 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }
+    const int32_t end = model->over_time;
+    rnnat_view y = out;
+    if (end < model->num_ops) y = (rnnat_view){lane->last, 0, model->ops[end - 1].output};
+    if (leads && !info->return_sequences) /* what a row without steps gives */
+        rnnat_lane_get_last(lane, y.base, y.row);
     rnnat_meet(&crew->all);
-    const ptrdiff_t elem = w->model->kernels->elem;
-    const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
-    rnnat_view in = job->in, out = job->out;
-    in.base += first * in.row * x_elem;
-    out.base += first * out.row * elem;
     const int32_t *const lengths = job->lengths ? job->lengths + first : NULL;
     if (job->time && job->wavefront && crew->all.count > 1)
-        rnnat_wavefront_run(lane, &crew->all, in, out, job->time, lengths);
+        rnnat_wavefront_run(lane, &crew->all, in, y, job->time, lengths);
     else if (job->time)
-        rnnat_forward(lane, crew, in, out, job->time, lengths);
+        rnnat_forward(lane, crew, end, in, y, job->time, lengths);
+    if (end < model->num_ops)
+        rnnat_forward_chunk(lane, &crew->all, end, model->num_ops, 0, 1, y, out, NULL);
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
 }
@@ -290,11 +294,9 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size)
 {
-    size_t need;
-    rnnat_status status = rnnat_run_need(model, job, &need);
-    if (status == RNNAT_OK) status = check(model, job);
+    const rnnat_status status = check(model, job);
     if (status != RNNAT_OK) return status;
-    if (scratch_size < need || !scratch) return RNNAT_ERROR_TOO_SMALL;
+    if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
     rnnat_arena arena = rnnat_arena_at(scratch);
     work w = carve(&arena, model, job);

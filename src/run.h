@@ -16,6 +16,7 @@ typedef struct rnnat_job {
     int32_t lanes; /* that share the rows */
     int32_t team;  /* threads of each lane */
     bool wavefront; /* which are stages of one, and do not divide layers */
+    size_t need;    /* bytes of scratch */
 } rnnat_job;
 
 /* What the two public structs have in common, pointers untyped. */
@@ -36,7 +37,6 @@ typedef struct rnnat_run_args {
 
 /* Checks the shape of the run and plans it; reads no array. */
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job);
-rnnat_status rnnat_run_need(const rnnat_model *model, const rnnat_job *job, size_t *need);
 /* Checks lengths, indices and pointers, then runs. */
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size);

@@ -46,7 +46,7 @@ static void run_share(void *arg, int32_t thread, int32_t granted)
     if (thread >= (whole ? stream->team : 1)) return;
     const rnnat_float_mode mode = rnnat_float_enter();
     const rnnat_crew crew = rnnat_crew_of(thread, whole ? stream->team : 1, stream->barriers);
-    rnnat_forward(&stream->lane, &crew, s->in, s->out, s->steps, NULL);
+    rnnat_forward(&stream->lane, &crew, stream->lane.model->num_ops, s->in, s->out, s->steps, NULL);
     rnnat_float_leave(mode);
 }
 

@@ -59,6 +59,7 @@ int32_t rnnat_threads_sensible(int32_t threads)
 {
 #ifdef _OPENMP
     enum { always = 64 };
+    if (threads <= always) return threads; /* asking takes longer than a small step does */
     const int32_t processors = omp_get_num_procs();
     const int32_t most = processors > always ? processors : always;
     return threads < most ? threads : most;

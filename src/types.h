@@ -7,7 +7,8 @@
 typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,
     RNNAT_LAYER_RECURRENT,
-    RNNAT_LAYER_LINEAR
+    RNNAT_LAYER_LINEAR,
+    RNNAT_LAYER_MERGE
 } rnnat_layer_kind;
 
 typedef enum rnnat_cell_kind { RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM } rnnat_cell_kind;
@@ -22,6 +23,9 @@ typedef enum rnnat_activation {
     RNNAT_SOFTMAX,
     RNNAT_LOG_SOFTMAX
 } rnnat_activation;
+
+/* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
+typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
 
 /* Of the gates of a cell, as ONNX's operators have them. */
 typedef enum rnnat_gate_activation {

@@ -4,19 +4,11 @@
  */
 #include "wavefront.h"
 
-/* Multiplications of one row and step, of the operations begin .. end - 1. */
-static double work_between(const rnnat_model *model, int32_t begin, int32_t end)
-{
-    double work = 0;
-    for (int32_t i = begin; i < end; ++i) work += rnnat_op_work(&model->ops[i]);
-    return work;
-}
-
 /* The stage of operation `index`: as much work before its middle as that stage's share. */
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 {
-    const double all = work_between(model, 0, model->num_ops);
-    const double middle = work_between(model, 0, index) + rnnat_op_work(&model->ops[index]) / 2;
+    const double all = rnnat_ops_work(model, 0, model->over_time);
+    const double middle = rnnat_ops_work(model, 0, index) + rnnat_op_work(&model->ops[index]) / 2;
     const int32_t stage = all > 0 ? (int32_t)(middle / all * stages) : 0;
     return stage < stages ? stage : stages - 1;
 }
@@ -25,20 +17,20 @@ static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 static int32_t first_of(const rnnat_model *model, int32_t stage, int32_t stages)
 {
     int32_t i = 0;
-    while (i < model->num_ops && stage_of(model, i, stages) < stage) ++i;
+    while (i < model->over_time && stage_of(model, i, stages) < stage) ++i;
     return i;
 }
 
 int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most)
 {
-    const double all = work_between(model, 0, model->num_ops);
+    const double all = rnnat_ops_work(model, 0, model->over_time);
     const double uneven = 1.5; /* times the mean: what one stage may have, for all wait for it */
     if (!model->info.streamable || model->max_skip) return 1;
-    for (int32_t stages = most < model->num_ops ? most : model->num_ops; stages > 1; --stages) {
+    for (int32_t stages = most < model->over_time ? most : model->over_time; stages > 1; --stages) {
         bool even = true;
         for (int32_t s = 0; s < stages; ++s) {
             const double work =
-                work_between(model, first_of(model, s, stages), first_of(model, s + 1, stages));
+                rnnat_ops_work(model, first_of(model, s, stages), first_of(model, s + 1, stages));
             even = even && work > 0 && work * stages <= uneven * all;
         }
         if (even) return stages;

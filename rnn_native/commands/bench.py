@@ -116,7 +116,9 @@ def _random_networks(folder: Path) -> Iterator[_Subject]:
 def _input(spec: ModelSpec, time: int, batch: int) -> NDArray[Any]:
     rng = np.random.default_rng(SEED)
     if spec.takes_indices:
-        return rng.integers(spec.input_size, size=(time, batch))
+        x = rng.integers(spec.input_size, size=(time, batch))
+        x[x == spec.mask_value] += 1  # no padding
+        return x % spec.input_size
     return rng.standard_normal((time, batch, spec.input_size), dtype=np.float32)
 
 

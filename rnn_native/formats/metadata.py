@@ -9,6 +9,8 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
                          direction=forward bias=true reset_after=true        (one line)
     rnn_native.layer.2   linear in_features=8 out_features=7 bias=true activation=softmax
 
+and rnn_native.mask_value, a decimal number, where the model has one.
+
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``.
 docs/file-format.md says the same to those who write a reader.
 """
@@ -20,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import Array, Embedding, Layer, Linear, ModelSpec, Recurrent
+from ..spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from . import plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
@@ -31,6 +33,7 @@ _KEYS: Final = {
     "embedding": ("num_embeddings", "embedding_dim"),
     "recurrent": ("cell", "input_size", "hidden_size", "num_layers", "direction", "bias"),
     "linear": ("in_features", "out_features", "bias", "activation"),
+    "merge": ("features", "mode"),
 }
 _CELL_KEYS: Final = {
     "rnn": ("nonlinearity",),
@@ -49,18 +52,24 @@ _EXTRA_KEYS: Final = {
     "gru": ("activations", "clip"),
     "lstm": ("activations", "clip", "input_forget"),
 }
+# Keys with one value; without it there is no such key.
+_ONLY: Final = {"gate_recurrent": "true", "input_forget": "true", "return_sequences": "false"}
 _FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
 _WORDS: Final = frozenset(
-    {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity"}
+    {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity", "mode"}
 )
 _NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
+_DECIMAL = re.compile(r"(?=.{1,64}\Z)-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
 
 
 def to_metadata(spec: ModelSpec) -> dict[str, str]:
     """The strings that describe ``spec``, in a fixed order."""
     lines = {f"{PREFIX}layer.{i}": describe(layer) for i, layer in enumerate(spec.layers)}
-    return {f"{PREFIX}version": VERSION, f"{PREFIX}layers": str(len(spec.layers)), **lines}
+    strings = {f"{PREFIX}version": VERSION, f"{PREFIX}layers": str(len(spec.layers)), **lines}
+    if spec.mask_value is not None:
+        strings[f"{PREFIX}mask_value"] = repr(spec.mask_value)
+    return strings
 
 
 def to_arrays(spec: ModelSpec) -> dict[str, Array]:
@@ -105,6 +114,7 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
         raise UnsupportedError(
             f"metadata: {PREFIX}version is {version!r}; this release reads {VERSION!r}"
         )
+    mask_value = _mask_value(ours.pop(f"{PREFIX}mask_value", None))
     count = _natural(f"metadata: {PREFIX}layers", ours.pop(f"{PREFIX}layers", "nothing"))
     if not 1 <= count <= len(ours):
         raise FormatError(f"metadata: {count} layers, but {len(ours)} descriptions of layers")
@@ -118,7 +128,7 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
         _build(f"layer {index}", ours[name], per_layer[index]) for index, name in enumerate(names)
     ]
     try:
-        return ModelSpec(tuple(layers))
+        return ModelSpec(tuple(layers), mask_value)
     except RnnError as error:
         raise FormatError(str(error)) from error
 
@@ -135,6 +145,9 @@ def describe(layer: Layer) -> str:
         kind = "recurrent"
         keys = _KEYS[kind] + _cell_keys(layer.cell, layer.options)
         values = {key: getattr(layer, key) for key in keys}
+    elif isinstance(layer, Merge):
+        kind = "merge"
+        values = {"features": layer.size, "mode": layer.mode}
     else:
         kind = "linear"
         values = {
@@ -171,12 +184,16 @@ def parse(where: str, line: str) -> tuple[str, dict[str, Any]]:
 
 
 def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    own = _CELL_KEYS[cell]
     for (owner, option), keys in _VARIANT_KEYS.items():
         if cell == owner and options.get(option):
-            return keys
-    extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
-    own = tuple(k for k in _CELL_KEYS[cell] if k != "nonlinearity" or "activations" not in extra)
-    return own + extra
+            own = keys
+            break
+    else:
+        extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
+        own = tuple(k for k in own if k != "nonlinearity" or "activations" not in extra) + extra
+    last = () if options.get("return_sequences", True) is True else ("return_sequences",)
+    return own + last
 
 
 def _text(value: Any) -> str:
@@ -194,10 +211,10 @@ def _value(where: str, key: str, text: str) -> Any:
         return read_activations(where, text)
     if key == "clip":
         return read_number(where, text)
-    if key in ("gate_recurrent", "input_forget"):
-        if text != "true":
-            raise FormatError(f"{where}: expected true, or no such key; got {text!r}")
-        return True
+    if key in _ONLY:
+        if text != _ONLY[key]:
+            raise FormatError(f"{where}: expected {_ONLY[key]}, or no such key; got {text!r}")
+        return text == "true"
     if key in _FLAGS:
         if text not in ("true", "false"):
             raise FormatError(f"{where}: expected true or false, got {text!r}")
@@ -209,6 +226,12 @@ def _natural(where: str, text: str) -> int:
     if not _NATURAL.fullmatch(text) or int(text) > _LARGEST:
         raise FormatError(f"{where}: expected an integer from 0 to {_LARGEST}, got {text!r}")
     return int(text)
+
+
+def _mask_value(text: str | None) -> float | None:
+    if text is not None and not _DECIMAL.fullmatch(text):
+        raise FormatError(f"metadata: {PREFIX}mask_value: expected a decimal number, got {text!r}")
+    return None if text is None else float(text)
 
 
 def _by_layer(tensors: Mapping[str, Array], count: int) -> list[dict[str, Array]]:
@@ -231,6 +254,10 @@ def _build(where: str, line: str, arrays: Mapping[str, Array]) -> Layer:
                     f"num_layers={options['num_layers']}, but only {len(arrays)} tensors"
                 )
             return Recurrent(weights=arrays, **options)
+        if kind == "merge":
+            if arrays:
+                raise FormatError(f"expected no tensors; found {', '.join(sorted(arrays))}")
+            return Merge(options["mode"], options["features"])
         names = {"weight", "bias"} if options.get("bias") else {"weight"}
         if set(arrays) != names:
             raise FormatError(

@@ -13,7 +13,7 @@ from .._core import CoreNet, as_num_threads
 from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
-from ..spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from ..spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from ..states import State, flatten, state_counts, unflatten
 from .tape import Gradients, Tape
 
@@ -37,7 +37,8 @@ class Network:
     OptionError
         An option has an unknown value.
     UnsupportedError
-        A layer with ``activations``, ``clip`` or ``input_forget``: these only run.
+        A layer with ``activations``, ``clip`` or ``input_forget``, a Merge, a last state alone
+        (``return_sequences=False``) or a ``mask_value``: these only run.
     """
 
     def __init__(
@@ -47,7 +48,6 @@ class Network:
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
-        _refuse_what_only_runs(spec)
         self._layers = spec.layers
         self._is_stacked = any(layer.num_layers > 1 for layer in spec.recurrents)
         weights: dict[str, NDArray[Any]] = {}
@@ -224,12 +224,18 @@ def _dropout(dropout: float, seed: int | None) -> tuple[float, int | None]:
 
 
 def _refuse_what_only_runs(spec: ModelSpec) -> None:
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            f"mask_value={spec.mask_value!r}: a network finds no lengths in x; state them"
+        )
     for index, layer in enumerate(spec.layers):
+        if isinstance(layer, Merge):
+            raise UnsupportedError(f"layer {index} is a Merge, which cannot be trained")
         if not isinstance(layer, Recurrent):
             continue
-        for name in ("activations", "clip", "input_forget"):
+        for name in ("activations", "clip", "input_forget", "return_sequences"):
             value = getattr(layer, name)
-            if value:
+            if value if name != "return_sequences" else not value:
                 raise UnsupportedError(
                     f"layer {index} ({layer.cell}): {name}={value!r} cannot be trained; "
                     "only its inference is supported"

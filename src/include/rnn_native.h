@@ -90,6 +90,8 @@ typedef struct rnnat_model_info {
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
     size_t memory; /* bytes the model occupies */
+    int32_t return_sequences; /* 1: a run's y is [T, B, output_size]; 0: [B, output_size], which is
+                               * made of each row's last state alone */
 } rnnat_model_info;
 
 /* One run over whole sequences. */
@@ -101,10 +103,12 @@ typedef struct rnnat_run {
     const int32_t *indices; /* indices [T, B]; NULL for a model of features */
     ptrdiff_t x_stride_time; /* both zero: dense [T, B, ...] */
     ptrdiff_t x_stride_batch;
-    float *y; /* [T, B, output_size]; steps past a row's length become 0 */
-    ptrdiff_t y_stride_time; /* both zero: dense */
+    float *y; /* [T, B, output_size]; steps past a row's length become 0. Of a model without
+               * return_sequences: [B, output_size], with T = 0 too */
+    ptrdiff_t y_stride_time; /* both zero: dense; without return_sequences it is not looked at */
     ptrdiff_t y_stride_batch;
-    const int32_t *lengths; /* [B], each in 0..T; NULL: all T */
+    const int32_t *lengths; /* [B], each in 0..T; NULL: all T, also where the file has a mask_value:
+                             * to find a row's length by that is the caller's */
     const float *const *state_in; /* num_states dense arrays, see rnnat_model_state; NULL: zeros */
     float *const *state_out; /* the same, at each row's own end; NULL: not wanted */
     int32_t num_threads; /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
@@ -180,7 +184,8 @@ RNNAT_API rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t bat
 RNNAT_API void rnnat_stream_free(rnnat_stream *stream); /* NULL is fine */
 
 /* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; the state
- * moves on. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says otherwise: no
+ * moves on. Of a model without return_sequences each step gives what a run over all the steps so
+ * far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says otherwise: no
  * heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other threads). */
 RNNAT_API rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps,
                                         float *y);

@@ -256,6 +256,27 @@ static void FN(add_rows)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n)
     }
 }
 
+/* Makes one of two: the first n features of each row, a, and the n behind them, b. */
+static void FN(merge_rows)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n)
+{
+    for (int32_t r = 0; r < m; ++r) {
+        REAL *restrict const c = FN(row_at)(&to, r);
+        const REAL *restrict const a = FN(row_at)(&from, r);
+        const REAL *restrict const b = a + n;
+        switch (mode) {
+        case RNNAT_MERGE_SUM:
+            for (int32_t j = 0; j < n; ++j) c[j] = a[j] + b[j];
+            break;
+        case RNNAT_MERGE_MUL:
+            for (int32_t j = 0; j < n; ++j) c[j] = a[j] * b[j];
+            break;
+        case RNNAT_MERGE_AVE:
+            for (int32_t j = 0; j < n; ++j) c[j] = (a[j] + b[j]) * (REAL)0.5;
+            break;
+        }
+    }
+}
+
 #undef ABREAST
 #undef LOG2E
 #undef LN2_HIGH

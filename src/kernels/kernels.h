@@ -78,6 +78,8 @@ typedef struct rnnat_kernels {
     void (*gemm)(const rnnat_gemm_args *args);
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
     void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
+    /* Rows of 2 n features become rows of n, elsewhere. */
+    void (*merge)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n);
     void (*rnn)(const rnnat_step *step);
     void (*gru)(const rnnat_step *step); /* reset after the product */
     void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; leaves r * h and z */

@@ -34,7 +34,8 @@
      .general_gru_gates = general_gru_gates_##S,                                                   \
      .general_gru_new = general_gru_new_##S,                                                       \
      .general_lstm = general_lstm_##S,                                                             \
-     .add = add_rows_##S}
+     .add = add_rows_##S,                                                                          \
+     .merge = merge_rows_##S}
 
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};
 

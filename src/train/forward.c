@@ -194,6 +194,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
         switch (op->kind) {
         case RNNAT_LAYER_EMBEDDING: run_embedding(w, &own, i); break;
         case RNNAT_LAYER_LINEAR: run_linear(w, &own, i); break;
+        case RNNAT_LAYER_MERGE: break; /* no net has one */
         case RNNAT_LAYER_RECURRENT:
             for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, &own, i, d);
             if (op->dropout && w->tape->dropout > 0) drop_out(w, &own, i);

@@ -176,7 +176,7 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
         rnnat_layer_text text;
         const rnnat_status status = rnnat_layer_text_parse(layers->texts[i], &text);
         if (status != RNNAT_OK) return status;
-        if (text.general) return RNNAT_ERROR_UNSUPPORTED;
+        if (text.last_only || text.general) return RNNAT_ERROR_UNSUPPORTED;
         if (i == 0) net->input = text.input_size;
         if (i > 0 && (text.kind == RNNAT_LAYER_EMBEDDING || text.input_size != net->output))
             return RNNAT_ERROR_FORMAT;
@@ -184,6 +184,7 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
         case RNNAT_LAYER_EMBEDDING: build_embedding(b, &text); break;
         case RNNAT_LAYER_RECURRENT: build_recurrent(b, &text); break;
         case RNNAT_LAYER_LINEAR: build_linear(b, &text); break;
+        case RNNAT_LAYER_MERGE: return RNNAT_ERROR_UNSUPPORTED;
         }
     }
     return RNNAT_OK;

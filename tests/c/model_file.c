@@ -49,6 +49,13 @@ int32_t test_layer_output(const rnnat_layer_text *layer)
                : layer->output_size;
 }
 
+bool test_model_last_only(const test_model *model)
+{
+    for (int32_t i = 0; i < model->num_layers; ++i)
+        if (model->layers[i].last_only) return true;
+    return false;
+}
+
 int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
                           int32_t features[MAX_STATES])
 {
@@ -126,6 +133,11 @@ static void describe(const rnnat_layer_text *layer, char *line, size_t size)
                  activations[layer->activation]);
         return;
     }
+    if (layer->kind == RNNAT_LAYER_MERGE) {
+        static const char *const modes[] = {"sum", "mul", "ave"};
+        snprintf(line, size, "merge features=%d mode=%s", layer->output_size, modes[layer->merge]);
+        return;
+    }
     char more[400];
     if (layer->general)
         describe_general(layer, more, sizeof more);
@@ -142,10 +154,12 @@ static void describe(const rnnat_layer_text *layer, char *line, size_t size)
     else
         snprintf(more, sizeof more, "proj_size=%d peephole=%s", layer->proj_size,
                  flag(layer->peephole));
-    snprintf(line, size,
-             "recurrent cell=%s input_size=%d hidden_size=%d num_layers=%d direction=%s bias=%s %s",
-             cells[layer->cell], layer->input_size, layer->output_size, layer->num_layers,
-             directions[layer->direction], flag(layer->bias), more);
+    snprintf(
+        line, size,
+        "recurrent cell=%s input_size=%d hidden_size=%d num_layers=%d direction=%s bias=%s %s%s",
+        cells[layer->cell], layer->input_size, layer->output_size, layer->num_layers,
+        directions[layer->direction], flag(layer->bias), more,
+        layer->last_only ? " return_sequences=false" : "");
 }
 
 /* ---- tensors ---- */
@@ -251,7 +265,7 @@ void test_model_add(test_model *model, rnnat_layer_text layer)
         add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
                    2 / (float)layer.input_size);
         if (layer.bias) add_tensor(model, "bias", -1, false, layer.output_size, 0, 0.5f);
-    } else {
+    } else if (layer.kind == RNNAT_LAYER_EMBEDDING) {
         add_tensor(model, "weight", -1, false, layer.input_size, layer.output_size, 2);
     }
     model->layers[model->num_layers++] = layer;

@@ -56,6 +56,8 @@ int32_t test_layer_directions(const rnnat_layer_text *layer);
 /* Features of h: less than hidden_size with a projection. */
 int32_t test_layer_state(const rnnat_layer_text *layer);
 int32_t test_layer_output(const rnnat_layer_text *layer);
+/* True where a layer gives its last state alone, so that y has no time. */
+bool test_model_last_only(const test_model *model);
 /* State arrays of a recurrent layer. */
 int32_t test_layer_states(const rnnat_layer_text *layer);
 /* The state arrays, [rows, batch, features] each; how many there are. */

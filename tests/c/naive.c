@@ -281,6 +281,30 @@ static void run_recurrent(const test_model *model, int32_t index, const test_inp
     free(given);
 }
 
+/* x of the steps becomes h of the top layer as it stands, [batch, width]. */
+static void take_last(const rnnat_layer_text *layer, int32_t batch, const num *h, num **x)
+{
+    const int32_t directions = test_layer_directions(layer), state = test_layer_state(layer);
+    const int32_t width = state * directions, first = (layer->num_layers - 1) * directions;
+    free(*x);
+    *x = calloc((size_t)(batch * width) + 1, sizeof **x);
+    if (!*x) abort();
+    for (int32_t i = 0; i < batch * width; ++i) {
+        const int32_t row = i / width, direction = i % width / state;
+        (*x)[i] = h[((first + direction) * batch + row) * state + i % state];
+    }
+}
+
+/* One step of one row of a merge layer. */
+static void run_merge(const rnnat_layer_text *layer, const num *x, num *out)
+{
+    const int32_t n = layer->output_size;
+    for (int32_t j = 0; j < n; ++j) {
+        out[j] = layer->merge == RNNAT_MERGE_MUL ? mul(x[j], x[j + n]) : add(x[j], x[j + n]);
+        if (layer->merge == RNNAT_MERGE_AVE) out[j] = mul(out[j], exactly(0.5));
+    }
+}
+
 /* One step of one row of an embedding or a linear layer. */
 static void run_step(const rnnat_layer_text *layer, const float *weight, const float *bias,
                      const num *x, int32_t index, num *out)
@@ -306,6 +330,10 @@ static void run_pointwise(const test_model *model, int32_t index, const test_inp
     if (!out) abort();
     for (int32_t step = 0; step < in->time * in->batch; ++step) {
         if (in->lengths && step / in->batch >= in->lengths[step % in->batch]) continue;
+        if (layer->kind == RNNAT_LAYER_MERGE) {
+            run_merge(layer, *x + step * before, out + step * width);
+            continue;
+        }
         const bool embedding = layer->kind == RNNAT_LAYER_EMBEDDING;
         run_step(layer, find(model, index, "weight", -1, false),
                  find(model, index, "bias", -1, false), embedding ? NULL : *x + step * before,
@@ -323,18 +351,24 @@ void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
     if (!x) abort();
     for (size_t i = 0; in->x && i < count; ++i) x[i] = exactly(in->x[i]);
     int32_t state = 0;
+    test_inputs now = *in; /* of one step, behind a last state */
     for (int32_t s = 0; s < in->num_states; ++s)
         for (int32_t i = 0; i < in->rows[s] * in->batch * in->features[s]; ++i)
             finals[s][i] = exactly(in->states[s] ? in->states[s][i] : 0);
     for (int32_t i = 0; i < model->num_layers; ++i) {
         if (model->layers[i].kind != RNNAT_LAYER_RECURRENT) {
-            run_pointwise(model, i, in, &x);
+            run_pointwise(model, i, &now, &x);
             continue;
         }
         run_recurrent(model, i, in, &x, &finals[state]);
+        if (model->layers[i].last_only) {
+            take_last(&model->layers[i], in->batch, finals[state], &x);
+            now.time = 1;
+            now.lengths = NULL;
+        }
         state += test_layer_states(&model->layers[i]);
     }
     const int32_t width = test_layer_output(&model->layers[model->num_layers - 1]);
-    memcpy(y, x, (size_t)(in->time * in->batch * width) * sizeof *y);
+    memcpy(y, x, (size_t)(now.time * in->batch * width) * sizeof *y);
     free(x);
 }

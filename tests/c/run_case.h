@@ -18,6 +18,7 @@ typedef struct test_outcome {
     rnnat_status status;
     bool guarded; /* nothing was written but y, the states and the scratch */
     rnnat_dtype dtype;
+    bool last_only; /* y is [batch, output]: of a model that gives its last state alone */
     size_t y_bytes;
     void *y;
     int32_t num_states;
@@ -41,7 +42,7 @@ void test_outcome_end(test_outcome *outcome);
 
 bool test_outcome_same(const test_outcome *a, const test_outcome *b); /* bit for bit */
 /* Row 0 of `alone` has the bits of row `row` of `all`, which has `batch` rows: y, in the first
- * `steps` steps, and the states. */
+ * `steps` steps (or of one, without time), and the states. */
 bool test_outcome_row_same(const test_outcome *alone, const test_outcome *all, int32_t row,
                            int32_t batch, int32_t steps, int32_t width, const test_inputs *in);
 /* The largest error, as a part of what naive.h allows: at most 1 where all is well. */

@@ -28,7 +28,8 @@ static bool equal(const rnnat_layer_text *a, const rnnat_layer_text *b)
            a->activation == b->activation && a->bias == b->bias &&
            a->reset_after == b->reset_after && a->peephole == b->peephole &&
            a->gate_recurrent == b->gate_recurrent && a->output_layer == b->output_layer &&
-           a->output_activation == b->output_activation;
+           a->output_activation == b->output_activation && a->last_only == b->last_only &&
+           a->merge == b->merge;
 }
 
 /* ---- right ---- */
@@ -45,6 +46,10 @@ static const struct {
       .output_size = 74,
       .bias = true,
       .activation = RNNAT_SOFTMAX}},
+    {"merge features=12 mode=ave",
+     {.kind = RNNAT_LAYER_MERGE, .input_size = 24, .output_size = 12, .merge = RNNAT_MERGE_AVE}},
+    {"merge features=16777216 mode=sum",
+     {.kind = RNNAT_LAYER_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",
      {.kind = RNNAT_LAYER_LINEAR, .input_size = 1, .output_size = 1 << 24}},
     {"recurrent cell=rnn input_size=3 hidden_size=5 num_layers=2 direction=reverse bias=true "
@@ -192,6 +197,9 @@ static void test_keys(void)
             "output_layer=3",
             "gate_recurrent=true",
             "output_nonlinearity=tanh",
+            "return_sequences=true",
+            "features=2",
+            "mode=sum",
         };
         for (size_t k = 0; k < sizeof foreign / sizeof *foreign; ++k) {
             for (size_t j = 0; j < count; ++j) {
@@ -201,6 +209,27 @@ static void test_keys(void)
             join(changed, other, count + 1);
             CHECK_CASE(parse(changed, &layer) == RNNAT_ERROR_FORMAT, changed);
         }
+    }
+}
+
+/* A recurrent layer may have return_sequences=false, once, wherever its line has room; one with an
+ * output layer may not, nor another kind. */
+static void test_last_only(void)
+{
+    for (size_t i = 0; i < NUM_RIGHT; ++i) {
+        char line[512];
+        rnnat_layer_text layer, expected = right[i].layer;
+        expected.last_only = true;
+        const bool may = expected.kind == RNNAT_LAYER_RECURRENT && !expected.output_layer;
+        snprintf(line, sizeof line, "%s return_sequences=false", right[i].text);
+        CHECK_CASE(parse(line, &layer) == (may ? RNNAT_OK : RNNAT_ERROR_FORMAT), line);
+        CHECK_CASE(!may || equal(&layer, &expected), line);
+        strcat(line, " return_sequences=false");
+        CHECK_CASE(parse(line, &layer) == RNNAT_ERROR_FORMAT, line);
+        const size_t kind = strcspn(right[i].text, " ");
+        snprintf(line, sizeof line, "%.*s return_sequences=false%s", (int)kind, right[i].text,
+                 right[i].text + kind);
+        CHECK_CASE(parse(line, &layer) == (may ? RNNAT_OK : RNNAT_ERROR_FORMAT), line);
     }
 }
 
@@ -225,6 +254,10 @@ static const struct {
     {"", RNNAT_ERROR_FORMAT},
     {" ", RNNAT_ERROR_FORMAT},
     {"embedding", RNNAT_ERROR_FORMAT},
+    {"merge features=0 mode=sum", RNNAT_ERROR_FORMAT},
+    {"merge features=16777217 mode=sum", RNNAT_ERROR_UNSUPPORTED},
+    {"merge features=2 mode=concat", RNNAT_ERROR_UNSUPPORTED},
+    {"merge features=2 mode=", RNNAT_ERROR_FORMAT},
     {"convolution in_features=1", RNNAT_ERROR_FORMAT},
     {"Linear in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
     {"linearx in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
@@ -328,7 +361,8 @@ static void test_damage(void)
                 }
                 const int32_t largest = RNNAT_LAYER_MAX_SIZE;
                 const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
-                CHECK_CASE(layer.input_size >= 1 && layer.input_size <= largest, line);
+                const int32_t inputs = layer.kind == RNNAT_LAYER_MERGE ? 2 : 1;
+                CHECK_CASE(layer.input_size >= 1 && layer.input_size <= inputs * largest, line);
                 CHECK_CASE(layer.output_size >= 1 && layer.output_size <= largest, line);
                 CHECK_CASE((layer.num_layers >= 1) == recurrent, line);
                 CHECK_CASE(layer.num_layers <= largest, line);
@@ -342,6 +376,7 @@ int main(void)
 {
     test_right();
     test_keys();
+    test_last_only();
     test_wrong();
     test_words();
     test_damage();

@@ -20,20 +20,24 @@ static size_t scratch(const rnnat_model *model, int32_t time, int32_t batch, int
 }
 
 static rnnat_model *stack(rnnat_cell_kind cell, int32_t hidden, rnnat_direction direction,
-                          int32_t num_layers)
+                          int32_t num_layers, bool last_only)
 {
     static test_model model;
     test_model_start(&model, 5);
-    test_model_add(&model,
-                   (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                      .cell = cell,
-                                      .input_size = 64,
-                                      .output_size = hidden,
-                                      .num_layers = num_layers,
-                                      .direction = direction,
-                                      .bias = true,
-                                      .reset_after = cell == RNNAT_CELL_GRU,
-                                      .activation = cell == RNNAT_CELL_RNN ? RNNAT_TANH : 0});
+    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
+                                              .cell = cell,
+                                              .input_size = 64,
+                                              .output_size = hidden,
+                                              .num_layers = num_layers,
+                                              .direction = direction,
+                                              .bias = true,
+                                              .reset_after = cell == RNNAT_CELL_GRU,
+                                              .activation = cell == RNNAT_CELL_RNN ? RNNAT_TANH : 0,
+                                              .last_only = last_only});
+    if (last_only)
+        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
+                                                  .input_size = test_layer_output(&model.layers[0]),
+                                                  .output_size = 7});
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     test_model_end(&model);
     return made;
@@ -45,19 +49,23 @@ int main(void)
     static const rnnat_cell_kind cells[] = {RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; ++i) {
         for (int32_t layers = 1; layers <= 2; ++layers) {
-            rnnat_model *const model = stack(cells[i], 256, RNNAT_FORWARD, layers);
+            rnnat_model *const model = stack(cells[i], 256, RNNAT_FORWARD, layers, false);
             for (int32_t threads = 1; threads <= 2; ++threads)
                 CHECK(scratch(model, 100, 1, threads) == scratch(model, long_time, 1, threads));
             rnnat_model_free(model);
         }
-        rnnat_model *const one = stack(cells[i], 256, RNNAT_BIDIRECTIONAL, 1);
+        rnnat_model *const one = stack(cells[i], 256, RNNAT_BIDIRECTIONAL, 1, false);
         CHECK(scratch(one, 100, 1, 1) == scratch(one, long_time, 1, 1));
         rnnat_model_free(one);
-        rnnat_model *const small = stack(cells[i], 48, RNNAT_FORWARD, 2);
+        rnnat_model *const small = stack(cells[i], 48, RNNAT_FORWARD, 2, false);
         CHECK(scratch(small, 2000, 1, 2) == scratch(small, long_time, 1, 2));
         rnnat_model_free(small);
+        /* A last state alone is no sequence to hand on. */
+        rnnat_model *const last = stack(cells[i], 256, RNNAT_BIDIRECTIONAL, 1, true);
+        CHECK(scratch(last, 100, 1, 1) == scratch(last, long_time, 1, 1));
+        rnnat_model_free(last);
         /* Here the test itself is tested: the lower layer's output is kept whole. */
-        rnnat_model *const two = stack(cells[i], 256, RNNAT_BIDIRECTIONAL, 2);
+        rnnat_model *const two = stack(cells[i], 256, RNNAT_BIDIRECTIONAL, 2, false);
         CHECK(scratch(two, 100, 1, 1) < scratch(two, long_time, 1, 1));
         rnnat_model_free(two);
     }

@@ -59,7 +59,8 @@ static void read_metadata(const rnnat_safetensors *st)
         (void)snprintf(key, sizeof key, "rnn_native.layer.%d", i);
         if (rnnat_safetensors_metadata(st, key, value, sizeof value) == RNNAT_OK &&
             rnnat_layer_text_parse(value, &layer) == RNNAT_OK) {
-            require(layer.input_size >= 1 && layer.input_size <= RNNAT_LAYER_MAX_SIZE);
+            const int32_t inputs = layer.kind == RNNAT_LAYER_MERGE ? 2 : 1;
+            require(layer.input_size >= 1 && layer.input_size <= inputs * RNNAT_LAYER_MAX_SIZE);
             require(layer.output_size >= 1 && layer.output_size <= RNNAT_LAYER_MAX_SIZE);
             require(layer.proj_size >= 0 && layer.proj_size < layer.output_size);
             for (int d = 0; d < 2; ++d) {

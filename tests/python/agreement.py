@@ -51,7 +51,7 @@ def recast(spec: ModelSpec, dtype: str) -> ModelSpec:
             return replace(layer, weights=arrays)
         return replace(layer, **arrays)
 
-    return ModelSpec(tuple(cast(layer) for layer in spec.layers))
+    return ModelSpec(tuple(cast(layer) for layer in spec.layers), spec.mask_value)
 
 
 def structure(state: Any) -> Any:
@@ -82,7 +82,7 @@ def assert_same_state(a: Any, b: Any) -> None:
 def assert_agrees(
     spec: ModelSpec, x: AnyArray, state: Any, lengths: Any, y: AnyArray, final: Any, dtype: str
 ) -> None:
-    """``y`` [T, B, out] and ``final`` against the reference, given numbers of ``dtype``."""
+    """``y`` and ``final`` against the reference, given numbers of ``dtype``; time first."""
     data = np.asarray(x)
     if not spec.takes_indices:
         data = data.astype(dtype).astype(np.float64)  # what the model was asked to calculate with
@@ -118,7 +118,7 @@ def check(
     """Build a Model, run it, and hold it to the reference. ``x`` is [T, B, ...] either way."""
     model = rn.Model(spec, dtype=dtype, batch_first=batch_first, **options)
     y, final = model(np.swapaxes(x, 0, 1) if batch_first else x, state, lengths)
-    y = np.swapaxes(y, 0, 1) if batch_first else y
+    y = np.swapaxes(y, 0, 1) if batch_first and spec.return_sequences else y
     assert_agrees(spec, x, state, lengths, y, final, dtype)
 
 

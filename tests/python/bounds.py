@@ -52,7 +52,7 @@ from bounds_arithmetic import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 
 
 class Cell:
@@ -157,6 +157,18 @@ class Cell:
         return [ar.mul(o, ar.tanh(c)), c, i, f]
 
 
+def _merge(layer: Merge, x: Approx, ar: Arithmetic) -> Approx:
+    """The norm of a half is at most that of the whole."""
+    a, b = (
+        Approx(x.value[..., half], x.each[..., half], x.norm)
+        for half in (slice(layer.size), slice(layer.size, None))
+    )
+    if layer.mode == "mul":
+        return ar.mul(a, b)
+    total = ar.add(a, b)
+    return total if layer.mode == "sum" else ar.mul(total, exact(np.full(a.value.shape, 0.5)))
+
+
 def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
     if not steps:
         return exact(np.zeros((0, rows, features)))
@@ -225,7 +237,7 @@ def run(
     ulps: float = ULPS,
     kind: type[Arithmetic] = Arithmetic,
 ) -> tuple[Approx, list[Approx]]:
-    """The output [T, B, out] and the states in order, with their bounds; as ``reference.run``."""
+    """The output and the states in order, with their bounds; as ``reference.run``."""
     return _run(spec, x, state, lengths, kind(u, tiny, ulps))[:2]
 
 
@@ -256,6 +268,8 @@ def _run(
         elif isinstance(layer, Linear):
             bias = [] if layer.bias is None else [np.asarray(layer.bias, np.float64)]
             now = ar.activation(layer.activation, ar.dot([(Matrix(layer.weight), now)], bias))
+        elif isinstance(layer, Merge):
+            now = _merge(layer, now, ar)
         else:
             count = len(layer.state_sizes)
             depth = layer.num_layers * layer.num_directions
@@ -263,8 +277,12 @@ def _run(
             given = given[count:]
             now, finals, inside = _recurrent(layer, now, own, valid, ar)
             states += finals
+            if not layer.return_sequences:
+                now = concat([finals[0][k] for k in range(depth - layer.num_directions, depth)])
             prefix = f"{index}." if len(spec.layers) > 1 else ""
             traced |= {prefix + name: array for name, array in inside.items()}
+    if not spec.return_sequences:
+        return now, states, traced
     zero = exact(np.zeros(now.value.shape))
     return where(valid, now, zero), states, traced
 

@@ -22,7 +22,8 @@ from strategies import TRAINED_VARIANTS, VARIANTS
 
 import rnn_native as rn
 from rnn_native.activations import CONSTANTS
-from rnn_native.spec import ACTIVATIONS, Activation, ModelSpec
+from rnn_native.layers import MERGE_MODES
+from rnn_native.spec import ACTIVATIONS, Activation, Layer, Merge, ModelSpec
 
 SIZES = (1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 70)
 
@@ -49,6 +50,32 @@ def linears(rng: np.random.Generator, dtype: str) -> None:
         for size in SIZES:
             spec = ModelSpec((strategies.make_linear(rng, 18, size, activation=activation),))
             check(spec, 4 * strategies.random_input(spec, 2, 5, rng), dtype=dtype)
+
+
+def chains(rng: np.random.Generator, dtype: str) -> None:
+    """Two directions merged, and a last state alone with what stands behind it."""
+    for k, (cell, options) in enumerate(VARIANTS):
+        last = not options.get("output_layer")
+        for j, hidden in enumerate(SIZES):
+            if options.get("proj_size", 0) >= hidden:
+                continue
+            layer = strategies.make_recurrent(
+                rng,
+                cell,
+                5,
+                hidden,
+                direction="bidirectional",
+                return_sequences=not last,
+                **options,
+            )
+            layers: list[Layer] = [layer]
+            if layer.output_size % 2 == 0:
+                layers.append(Merge(MERGE_MODES[(j + k) % 3], layer.output_size // 2))
+            layers.append(strategies.make_linear(rng, layers[-1].output_size, 3))
+            spec = ModelSpec(tuple(layers))
+            batch = 1 + (3 * j + k) % 9
+            x = strategies.random_input(spec, 3, batch, rng)
+            check(spec, x, None, rng.integers(0, 4, batch), dtype=dtype)
 
 
 def extremes(rng: np.random.Generator, dtype: str) -> None:
@@ -104,7 +131,7 @@ def main() -> None:
     isa = rn.show_config(mode="dicts")["isa"]
     assert isa == os.environ.get("RNN_NATIVE_ISA", isa), isa
     for dtype in DTYPES:
-        for sweep in (cells, linears, extremes, functions, rows_alone, training):
+        for sweep in (cells, linears, chains, extremes, functions, rows_alone, training):
             sweep(np.random.default_rng(91), dtype)  # its own, whatever the others draw
     print(f"{isa}: every kernel agrees with the reference")
 

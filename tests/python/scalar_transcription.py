@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from strategies import Case, grouped, map_state, zero_state
 
-from rnn_native.spec import Embedding, Linear, Recurrent
+from rnn_native.spec import Embedding, Linear, Merge, Recurrent
 
 
 def logistic(x: float) -> float:
@@ -154,6 +154,12 @@ def scalar_linear(layer: Linear, x: list[float]) -> list[float]:
     return activated(layer.activation, z)
 
 
+def scalar_merge(layer: Merge, x: list[float]) -> list[float]:
+    pairs = zip(x[: layer.size], x[layer.size :], strict=True)
+    one = {"sum": lambda a, b: a + b, "mul": lambda a, b: a * b, "ave": lambda a, b: (a + b) / 2}
+    return [one[layer.mode](a, b) for a, b in pairs]
+
+
 def scalar_output(layer: Recurrent, h: list[float], x: list[float]) -> list[float]:
     """o = f(W_ho h + W_xo x + b_o)."""
     w = {name: array.tolist() for name, array in layer.arrays.items() if "_l" not in name}
@@ -168,7 +174,7 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
     lengths = case.lengths if case.lengths is not None else [case.time] * case.batch
     state = zero_state(spec, case.batch) if case.state is None else case.state
     final = map_state(lambda a: a.astype(np.float64), state)
-    y = np.zeros((case.time, case.batch, spec.output_size))
+    y = np.zeros((case.time if spec.return_sequences else 1, case.batch, spec.output_size))
     for b, length in enumerate(lengths):
         rows = case.x[:length, b].tolist()
         groups = iter(grouped(spec, final))
@@ -177,6 +183,8 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [layer.weight[index].tolist() for index in rows]
             elif isinstance(layer, Linear):
                 rows = [scalar_linear(layer, row) for row in rows]
+            elif isinstance(layer, Merge):
+                rows = [scalar_merge(layer, row) for row in rows]
             else:
                 arrays, given = next(groups), rows
                 for level in range(layer.num_layers):
@@ -200,6 +208,12 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 if layer.output_layer:
                     pairs = zip(rows, given, strict=True)
                     rows = [scalar_output(layer, h, x_t) for h, x_t in pairs]
+                if not layer.return_sequences:  # h of each direction, where it came to its end
+                    top = range(-layer.num_directions, 0)
+                    rows = [[*chain(*(arrays[0][at, b].tolist() for at in top))]]
+        if not spec.return_sequences:
+            y[0, b] = rows[0]
+            continue
         for t, row in enumerate(rows):
             y[t, b] = row
-    return y, final
+    return y if spec.return_sequences else y[0], final

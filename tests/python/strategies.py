@@ -6,6 +6,7 @@ Builders take a ``numpy.random.Generator`` first, or last where they follow a sp
 - ``make_spec``: a whole model around Recurrent layers of one kind;
 - ``zero_state``, ``random_state``, ``random_input``: what such a model is called with;
 - ``map_state``, ``grouped``: the arrays of a state, whatever its structure;
+- ``some_rows``: rows of y, which has an axis of time or, after a last state alone, has none;
 - ``poison_padding``: NaN into everything past each row's length.
 
 Strategies: ``recurrents()``, with ``activations()`` and ``general_options()``; ``specs()``; and
@@ -18,7 +19,7 @@ float64 reference are given the very same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from rnn_native.activations import CONSTANTS, STANDARD
 from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
+from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import (
     Activation,
     Embedding,
     Layer,
     Linear,
+    Merge,
     ModelSpec,
     Recurrent,
 )
@@ -239,6 +242,12 @@ def grouped(spec: ModelSpec, state: Any) -> list[tuple[Any, ...]]:
     return [part if isinstance(part, tuple) else (part,) for part in per_layer]
 
 
+def some_rows(spec: ModelSpec, y: NDArray[Any], which: Any) -> NDArray[Any]:
+    """Those rows of y, time first."""
+    rows: NDArray[Any] = y[:, which] if spec.return_sequences else y[which]
+    return rows
+
+
 def random_input(
     spec: ModelSpec,
     time: int,
@@ -353,7 +362,8 @@ def specs(
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
-    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear]; never empty."""
+    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge
+    behind any of these; never empty. The last Recurrent may give its last state alone."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -365,6 +375,11 @@ def specs(
             dtype=dtype,
         )
 
+    def merge() -> None:
+        features = layers[-1].output_size
+        if features % 2 == 0 and draw(st.booleans()):
+            layers.append(Merge(draw(st.sampled_from(MERGE_MODES)), features // 2))
+
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))
     first = draw(st.sampled_from(["recurrent", "linear", "embedding"]))
@@ -373,15 +388,21 @@ def specs(
     elif first == "embedding":
         rng = np.random.default_rng(draw(seeds()))
         layers.append(make_embedding(rng, draw(st.integers(1, max_size)), width, dtype=dtype))
-    for _ in range(draw(st.integers(0 if layers else 1, max_recurrents))):
+    if layers:
+        merge()
+    count = draw(st.integers(0 if layers else 1, max_recurrents))
+    for index in range(count):
         width = layers[-1].output_size if layers else width
-        layers.append(
-            draw(
-                recurrents(input_size=width, directions=directions, max_size=max_size, dtype=dtype)
-            )
+        layer = draw(
+            recurrents(input_size=width, directions=directions, max_size=max_size, dtype=dtype)
         )
+        if index == count - 1 and not layer.output_layer and draw(st.booleans()):
+            layer = replace(layer, return_sequences=False)
+        layers.append(layer)
+        merge()
     if draw(st.booleans()):
         layers.append(linear(layers[-1].output_size))
+        merge()
     return ModelSpec(tuple(layers))
 
 

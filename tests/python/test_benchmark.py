@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import strategies
 
 import rnn_native as rn
 from rnn_native.benchmark import rounds, timing
 from rnn_native.benchmark.child import Child, ChildError, choose_cpus, environment, start_team
+from rnn_native.benchmark.runtimes import native
+from rnn_native.benchmark.worker import Task
 
 RUNTIME = """
 import json, os
@@ -105,6 +108,22 @@ def test_a_peer_that_fails_does_not_stop_the_others(folder: Path) -> None:
     assert [len(result.rounds) for result in results.values()] == [2, 2]
     # Neither has a stream's state: the whole of x is one call for both.
     assert results["other"].ratio_to(results["other"]) == 1
+
+
+def test_every_form_of_ours_gives_a_last_state_as_the_reference_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    last = strategies.make_recurrent(rng, "gru", 3, 4, return_sequences=False)
+    spec = rn.ModelSpec((last, rn.Merge("sum", 2)), mask_value=0.0)
+    rn.Model(spec).save(tmp_path / "model.safetensors")
+    x = rng.standard_normal((1, 2, 3)).astype(np.float32)
+    y, h = rn.reference.run(spec, x)
+    forms = native.prepare(Task(str(tmp_path / "model.safetensors"), x, None, 1))
+    assert list(forms) == ["model", "stream.step"]
+    for form in forms.values():
+        got_y, got_h = form.arrays(form.call())
+        np.testing.assert_allclose(got_y, y, atol=1e-6)
+        assert got_y.shape == y.shape
+        np.testing.assert_allclose(got_h, h, atol=1e-6)
 
 
 def test_the_environment_of_a_child(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -23,7 +23,8 @@ def prepare(task: Task) -> Mapping[str, Form]:
     counts = state_counts(task.spec)
 
     def arrays(stream: Stream, y: Any) -> list[Any]:
-        return [y[None], *flatten(counts, stream.state)]
+        shown = y[None] if task.spec.return_sequences else y
+        return [shown, *flatten(counts, stream.state)]
 
     model = Model(task.spec, num_threads=task.threads)
     state = None if task.states is None else unflatten(counts, task.states)

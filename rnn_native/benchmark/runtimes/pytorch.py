@@ -23,7 +23,13 @@ def version() -> str:
 
 def prepare(task: Task) -> Mapping[str, Form]:
     layer = task.layer
-    ours = (layer.peephole, not layer.reset_after, layer.gate_recurrent, layer.output_layer)
+    ours = (
+        layer.peephole,
+        not layer.reset_after,
+        layer.gate_recurrent,
+        layer.output_layer,
+        not layer.return_sequences,
+    )
     known = layer.is_standard and layer.nonlinearity != "sigmoid" and layer.direction != "reverse"
     if any(ours) or not known:
         raise UnsupportedError("torch.nn has no such layer")

@@ -1,0 +1,77 @@
+# Of the core as a whole: version, instruction sets, threads, BLAS. Included by _core.pyx.
+
+def version():
+    """The core's version."""
+    return rnnat_version().decode()
+
+
+def isas():
+    """(name, compiled, available) of every instruction set, best last."""
+    cdef rnnat_isa_entry entry
+    cdef int32_t i = 0
+    rows = []
+    while rnnat_isa_at(i, &entry):
+        rows.append((entry.name.decode(), entry.kernels != NULL, bool(entry.available)))
+        i += 1
+    return rows
+
+
+def isa():
+    """The instruction set in use. ``OptionError`` or ``UnsupportedError`` where
+    RNN_NATIVE_ISA names one that is unknown or cannot run here."""
+    cdef rnnat_status status
+    rnnat_isa_current(&status)
+    if status != RNNAT_OK:
+        import os
+
+        known = ", ".join(name for name, _, available in isas() if available)
+        raise _ERRORS[rnnat_status_name(status).decode()](
+            f"RNN_NATIVE_ISA: expected one of {known} on this machine, "
+            f"got {os.environ.get('RNN_NATIVE_ISA')!r}"
+        )
+    return rnnat_isa().decode()
+
+
+def get_num_threads():
+    """Threads that a call uses at most where it states none."""
+    cdef rnnat_status status
+    threads = rnnat_threads_default(&status)
+    if status != RNNAT_OK:
+        import os
+
+        raise OptionError(
+            "RNN_NATIVE_NUM_THREADS: expected an integer from 1 to 4096, "
+            f"got {os.environ.get('RNN_NATIVE_NUM_THREADS')!r}"
+        )
+    return threads
+
+
+def set_num_threads(num_threads):
+    """Use at most that many threads (1 to 4096) where a call states none."""
+    if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
+        raise OptionError(f"num_threads: expected an integer, got {num_threads!r}")
+    rnnat_threads_set_default(as_num_threads(num_threads))
+
+
+def openmp():
+    """Whether the core was compiled with OpenMP."""
+    return bool(rnnat_threads_compiled())
+
+
+def use_blas(library):
+    """Hands a ``blas.Library`` to the core; False where it is not usable."""
+    cdef rnnat_blas_library lib
+    cdef bytes name = library.name.encode()
+    lib.name = name
+    lib.integer_bits = library.integer_bits
+    lib.fortran = library.fortran
+    lib.sgemm = <rnnat_function><uintptr_t>library.sgemm
+    lib.dgemm = <rnnat_function><uintptr_t>library.dgemm
+    lib.set_threads = <rnnat_function><uintptr_t>library.set_threads
+    lib.get_threads = <rnnat_function><uintptr_t>library.get_threads
+    lib.threads_are_local = library.threads_are_local
+    return bool(rnnat_blas_use(&lib))
+
+
+def blas_available():
+    return bool(rnnat_blas_available())

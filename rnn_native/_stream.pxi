@@ -1,0 +1,141 @@
+# Streams' part of the binding: included by _core.pyx.
+
+@cython.final
+cdef class Stream:
+    """What one user of a model needs to run it a few steps at a time: the recurrent state and its
+    scratch, made by ``Model.stream``. One thread at a time; ``BusyError`` where two meet."""
+
+    cdef rnnat_stream *_stream
+    cdef CoreModel _model
+    cdef Py_ssize_t _batch
+    cdef bint _busy
+    cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
+    cdef object _mask_value  # None, or what a step must not be all of
+    cdef object __weakref__
+
+    def __cinit__(self, CoreModel model, batch, num_threads, mask_value):
+        if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
+            raise OptionError(f"batch: expected an integer, got {batch!r}")
+        if not 0 <= batch < 2**31:
+            raise OptionError(f"batch: expected 0 to {2**31 - 1}, got {batch}")
+        if not model._info.streamable:
+            raise UnsupportedError(
+                "stream: a model with a reverse or bidirectional layer needs whole sequences"
+            )
+        self._model = model
+        self._batch = batch
+        self._mask_value = mask_value
+        cdef int32_t threads = as_num_threads(num_threads) or get_num_threads()
+        check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
+        check(rnnat_stream_set_num_threads(self._stream, threads), "stream")
+        self._y = np.zeros((batch, model._info.output_size), model.dtype)
+
+    def __dealloc__(self):
+        rnnat_stream_free(self._stream)
+
+    cdef int _enter(self) except -1:
+        if self._busy:
+            raise BusyError("stream: in use by another thread; give each thread a stream of its own")
+        self._busy = True
+        return 0
+
+    cdef cnp.ndarray _convert(self, object x):
+        cdef cnp.ndarray array = self._model._input(x, str(self._batch), 1)
+        if array.shape[0] != self._batch:
+            raise ShapeError(f"x: expected {self._batch} rows, got shape {np.shape(x)}")
+        return np.ascontiguousarray(array)
+
+    def step(self, x):
+        """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size].
+
+        The result is the stream's own buffer: valid until the next step, which overwrites it. Of a
+        model that gives its last state alone it is what a call with all steps so far would give.
+
+        ``ShapeError`` for a step that is masked (the model's ``mask_value``): masked steps are
+        padding behind a row's end, and a stream has none.
+        """
+        cdef cnp.ndarray array
+        cdef rnnat_status status
+        cdef CoreModel model = self._model
+        cdef bint wide = model._typenum == cnp.NPY_FLOAT64
+        if (
+            type(x) is cnp.ndarray
+            and not model._info.takes_indices
+            and cnp.PyArray_NDIM(x) == 2
+            and cnp.PyArray_TYPE(x) == model._typenum
+            and cnp.PyArray_ISCARRAY_RO(x)
+            and cnp.PyArray_DIM(x, 0) == self._batch
+            and cnp.PyArray_DIM(x, 1) == model._info.input_size
+        ):
+            array = x
+        else:
+            array = self._convert(x)
+        if self._mask_value is not None:
+            refuse_masked(x, self._mask_value, bool(model._info.takes_indices))
+        cdef const void *data = cnp.PyArray_DATA(array)
+        cdef void *y = cnp.PyArray_DATA(self._y)
+        self._enter()
+        with nogil:
+            if model._info.takes_indices:
+                if wide:
+                    status = rnnat_stream_run_indices_f64(self._stream, <const int32_t *>data, 1,
+                                                          <double *>y)
+                else:
+                    status = rnnat_stream_run_indices(self._stream, <const int32_t *>data, 1,
+                                                      <float *>y)
+            elif wide:
+                status = rnnat_stream_run_f64(self._stream, <const double *>data, 1, <double *>y)
+            else:
+                status = rnnat_stream_run(self._stream, <const float *>data, 1, <float *>y)
+        self._busy = False
+        if status != RNNAT_OK:
+            if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
+                _raise_index(x, None, model._info.input_size, False)
+            check(status, "step")
+        cdef cnp.npy_intp shape[2]
+        shape[0] = self._batch
+        shape[1] = model._info.output_size
+        cdef cnp.ndarray view = cnp.PyArray_SimpleNewFromData(2, shape, model._typenum, y)
+        cnp.set_array_base(view, self._y)
+        return view
+
+    def reset(self):
+        """The state becomes zero."""
+        self._enter()
+        check(rnnat_stream_reset(self._stream), "reset")
+        self._busy = False
+
+    @property
+    def batch(self):
+        """Rows of every step."""
+        return self._batch
+
+    @property
+    def state(self):
+        """A copy of the recurrent state, in the form ``Model`` takes and returns. Assigning one
+        continues from it."""
+        cdef cnp.ndarray array
+        cdef Py_ssize_t i
+        cdef list arrays = []
+        self._enter()
+        for i in range(self._model._info.num_states):
+            array = self._model._empty_state(i, self._batch)
+            rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
+            arrays.append(array)
+        self._busy = False
+        return self._model._grouped(arrays)
+
+    @state.setter
+    def state(self, value):
+        cdef Py_ssize_t i
+        given = self._model._arrays(value)
+        arrays = [
+            self._model._state(i, given[i], self._batch)
+            for i in range(self._model._info.num_states)
+        ]
+        self._enter()
+        for i in range(len(arrays)):
+            rnnat_stream_set_state(
+                self._stream, <int32_t>i, cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
+            )
+        self._busy = False

@@ -1,0 +1,78 @@
+"""Lengths that the input itself tells: steps that equal a mask value are padding.
+
+Keras's ``Masking(mask_value)`` in front of a chain, or ``Embedding(mask_zero=True)``; a
+``ModelSpec`` with ``mask_value`` has what they do. A step is masked where all its features equal
+the value, compared in the type that x came in; of indices, where the index does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import OptionError, ShapeError
+
+
+def as_mask_value(value: object, num_embeddings: int | None) -> float | None:
+    """A usable ``mask_value`` of a chain that takes features or, where the number of embeddings
+    is stated, indices; raises ``OptionError``."""
+    if value is None:
+        return None
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if isinstance(value, bool) or not number or not math.isfinite(value):  # type: ignore[arg-type]
+        raise OptionError(f"ModelSpec mask_value: expected a finite number or None, got {value!r}")
+    mask = float(value)  # type: ignore[arg-type]
+    if num_embeddings is not None and not (mask.is_integer() and 0 <= mask < num_embeddings):
+        raise OptionError(
+            f"ModelSpec mask_value: expected an index from 0 to {num_embeddings - 1}, got {value!r}"
+        )
+    return mask
+
+
+def lengths_of(
+    x: ArrayLike, mask_value: float, takes_indices: bool, batch_first: bool = False
+) -> NDArray[np.int32] | None:
+    """How many steps of each row of x [time, batch, features] or [time, batch] come before its
+    masked ones, [batch]; None where none is masked, or x is no such array.
+
+    Raises ``ShapeError`` where a masked step comes before one that is not.
+    """
+    steps = masked_steps(x, mask_value, takes_indices)
+    if steps.ndim != 2 or not steps.any():
+        return None
+    steps = steps.T if batch_first else steps
+    lengths: NDArray[np.int32] = (len(steps) - np.argmin(steps[::-1], axis=0)).astype(np.int32)
+    lengths[steps.all(axis=0)] = 0
+    early = np.argwhere(steps.T & (np.arange(len(steps)) < lengths[:, None]))
+    if len(early):
+        row, step = early[0]
+        raise ShapeError(
+            f"x: row {row}, step {step} is masked (every feature is {mask_value:g}) but comes "
+            f"before step {lengths[row] - 1}, which is not; masked steps have to be a row's last"
+        )
+    return lengths
+
+
+def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArray[np.bool_]:
+    """Which steps are masked: of the shape of x, without the features."""
+    none: NDArray[np.bool_] = np.zeros(0, np.bool_)
+    try:
+        array = np.asarray(x)
+    except ValueError:  # ragged: refused elsewhere, as is every other kind of number
+        return none
+    if array.dtype.kind not in "fiu" or array.ndim == 0:
+        return none
+    masked: NDArray[np.bool_] = array == mask_value
+    return masked if takes_indices else np.all(masked, axis=-1)
+
+
+def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:
+    """``ShapeError`` where one row of a single step, x [batch, features] or [batch], is masked."""
+    masked = masked_steps(x, mask_value, takes_indices)
+    if masked.any():
+        raise ShapeError(
+            f"x: row {int(np.argmax(masked))} is masked (every feature is {mask_value:g}); masked "
+            "steps are padding behind a row's end, and a stream has none"
+        )

@@ -16,10 +16,12 @@ from .errors import (
     RnnError,
     ShapeError,
     UnsupportedError,
+    VerifyError,
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
 from .spec import Activation, Embedding, Linear, Merge, ModelSpec, Recurrent
+from .torch_modules import from_torch
 
 __version__ = version()
 
@@ -48,6 +50,8 @@ __all__ = [
     "ShapeError",
     "Stream",
     "UnsupportedError",
+    "VerifyError",
+    "from_torch",
     "get_num_threads",
     "keras_weights",
     "load",

@@ -1,22 +1,27 @@
 """The command ``rnn-native``: one module in ``commands`` for each of its subcommands.
 
-To add one: write its module with a docstring, ``add_arguments(parser)`` and ``run(arguments)``,
-and enter it in ``COMMANDS``. What only one command needs is imported inside its ``run``.
+To add one: write its module with a docstring, ``EXAMPLES``, ``add_arguments(parser)`` and
+``run(arguments)``, and enter it in ``COMMANDS``. What only one command needs is imported inside its
+``run``. Notes and errors go to standard error, one line each.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import Final, NoReturn
 
 from . import __version__
-from .commands import bench, compare
+from .commands import bench, compare, convert, info, run
 from .errors import RnnError
 
-COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType({"bench": bench, "compare": compare})
+COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType(
+    {"info": info, "run": run, "convert": convert, "bench": bench, "compare": compare}
+)
 
 FAILED: Final = 2
 """The exit status of everything that could not be done; one line on standard error says why."""
@@ -37,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=text.splitlines()[0],
             description=text,
+            epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
@@ -53,10 +59,24 @@ def _reason(error: Exception) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default); returns the exit status."""
     given = _parser().parse_args(arguments)
+    name = f"rnn-native {given.command}"
+
+    def note(message: Warning | str, *_: object, **__: object) -> None:
+        print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
+
     try:
-        COMMANDS[given.command].run(given)
+        with warnings.catch_warnings():
+            warnings.showwarning = note  # the line of code that warns is no concern of a user
+            COMMANDS[given.command].run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough; the rest must not fail at the exit again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as shells say of what SIGPIPE ended
     except (RnnError, OSError) as error:
-        print(f"rnn-native {given.command}: {_reason(error)}", file=sys.stderr)
+        print(f"{name}: {_reason(error)}", file=sys.stderr)
+        return FAILED
+    except MemoryError as error:
+        print(f"{name}: not enough memory{f': {error}' if str(error) else ''}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return 130  # as shells say of what SIGINT ended

@@ -23,6 +23,10 @@ class FormatError(RnnError, ValueError):
     """A file is malformed, truncated, or does not say what is needed to read it."""
 
 
+class VerifyError(RnnError, ValueError):
+    """A model does not give the golden output that its file carries."""
+
+
 class UnsupportedError(RnnError, NotImplementedError):
     """The request is well formed and known, but this build or version cannot serve it."""
 

@@ -201,11 +201,39 @@ class Model:
         """
         return Stream(self._core, batch, num_threads, self._mask_value)
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
-        """Write the model to a file, ``.safetensors`` or ``.npz``; weights keep their bits."""
+    def save(
+        self, path: str | os.PathLike[str], format: str | None = None, golden: Any = None
+    ) -> None:
+        """Write the model to a file: ``.safetensors``, ``.npz``, ``.onnx`` where the operators
+        have such a model, or ``.pt`` where PyTorch has (see :meth:`state_dict`); weights keep their
+        bits.
+
+        ``golden`` has the file carry an input with what the model makes of it, which
+        ``rn.load(path, verify=True)`` replays: x, or a mapping of ``"x"`` and, where wanted,
+        ``"state"`` and ``"lengths"``, as a call takes them; or True for a short random input.
+        Kept small: with its results at most 256 KiB of text. Raises ``OptionError`` for one that
+        is larger, or whose result is not finite or mostly rounding errors.
+        """
         from .formats import write
 
-        write(self.spec, path, format)
+        strings = {}
+        if golden is not None:
+            from . import verify
+            from .formats.golden import to_strings
+
+            strings = to_strings(verify.make(self, golden))
+        write(self.spec, path, format, strings)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """The weights by the names they have in a ``torch.nn.Sequential`` of the same layers.
+
+        ``Embedding``, ``RNN``, ``GRU``, ``LSTM`` and ``Linear`` take a place each, and so does the
+        activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, ``2.bias``, ...
+        Raises ``UnsupportedError`` for a model with an option that PyTorch's modules lack.
+        """
+        from .formats.torch_names import sequential_arrays
+
+        return {name: array.copy() for name, array in sequential_arrays(self.spec).items()}
 
     @property
     def spec(self) -> ModelSpec:
@@ -233,6 +261,16 @@ class Model:
     def matmul(self) -> str:
         """Who multiplies matrices: ``"packed"`` or ``"blas"``."""
         return str(self._core.info["matmul"])
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the packed model."""
+        return int(self._core.info["memory"])
+
+    @property
+    def streamable(self) -> bool:
+        """Whether it runs step by step: no layer runs backwards."""
+        return bool(self._core.info["streamable"])
 
     @property
     def num_parameters(self) -> int:
@@ -266,16 +304,29 @@ def load(
     dtype: DTypeLike = "float32",
     matmul: str = "auto",
     num_threads: int | None = None,
+    verify: bool = False,
     **options: Any,
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``) defaults to what the file's suffix
-    says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``) defaults to what the file's
+    suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
     :class:`Model`'s.
+
+    ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
+    ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,
+    ``OptionError`` where the file carries none.
     """
     from .formats import read
 
     as_dtype(dtype)
     _core.as_num_threads(num_threads)
-    return Model(read(path, format, **options), batch_first, dtype, matmul, num_threads)
+    if not isinstance(verify, (bool, np.bool_)):
+        raise OptionError(f"verify: expected True or False, got {verify!r}")
+    spec = read(path, format, **options)
+    model = Model(spec, batch_first, dtype, matmul, num_threads)
+    if verify:
+        from .verify import replay_file
+
+        replay_file(model, spec, path, format)
+    return model

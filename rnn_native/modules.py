@@ -12,6 +12,7 @@ from .cells import recurrent_options, recurrent_shapes, size
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
 from .spec import ModelSpec, Recurrent
+from .tensors import as_array
 
 _OPTIONS: Final = frozenset({
     "nonlinearity", "reset_after", "proj_size", "peephole", "gate_recurrent", "output_layer",
@@ -89,7 +90,8 @@ class _Module:
         return {name: array.copy() for name, array in self.spec.arrays.items()}
 
     def load_state_dict(self, arrays: Mapping[str, ArrayLike]) -> None:
-        """Take weights under PyTorch's names: NumPy arrays or anything np.asarray takes.
+        """Take weights under PyTorch's names: NumPy arrays, anything np.asarray takes, or tensors
+        and parameters, of which copies are made.
 
         ``ShapeError`` where one is missing, unexpected or of the wrong shape; the module then
         keeps the weights it had.
@@ -98,7 +100,7 @@ class _Module:
             raise DTypeError(
                 f"load_state_dict: expected a mapping of names, got {type(arrays).__name__}"
             )
-        self._model = self._pack({name: np.asarray(value) for name, value in arrays.items()})
+        self._model = self._pack({name: as_array(name, value) for name, value in arrays.items()})
 
     def __call__(
         self,

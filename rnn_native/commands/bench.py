@@ -23,10 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
+from ..formats import write
 from ..spec import ModelSpec
+from .arguments import add_file, count, read_file, reader_options
 
 if TYPE_CHECKING:
     from ..benchmark.child import Team
+
+EXAMPLES: Final = """\
+examples:
+  rnn-native bench
+  rnn-native bench model.onnx --time 1,100 --batch 1,8 --threads 2
+"""
 
 OURS: Final = "rnn_native"
 RUNTIMES: Final = "rnn_native.benchmark.runtimes"
@@ -34,18 +42,12 @@ HIDDEN_SIZES: Final = (64, 256)
 SEED: Final = 0
 
 
-def _count(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
-
-
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_count(part) for part in text.split(","))
+    return tuple(count(part) for part in text.split(","))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", metavar="FILE", help="any file that rn.load reads")
+    add_file(parser, nargs="?")
     for name, default, meaning in (
         ("time", "1,100", "steps of a call"),
         ("batch", "1", "rows of a call"),
@@ -54,13 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=_counts, default=default, metavar="N[,N...]",
             help=f"{meaning} (default {default})",
         )  # fmt: skip
-    for name, count, meaning in (
+    for name, number, meaning in (
         ("threads", 1, "threads of every runtime"),
         ("rounds", 5, "how often all take their turns"),
     ):
         parser.add_argument(
-            f"--{name}", type=_count, default=count, metavar="N",
-            help=f"{meaning} (default {count})",
+            f"--{name}", type=count, default=number, metavar="N",
+            help=f"{meaning} (default {number})",
         )  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.file is None:
             subjects = list(_random_networks(folder))
         else:
-            subjects = [_read(Path(arguments.file))]
+            subjects = [_read(arguments, folder)]
             if subjects[0].path.suffix.lower() == ".onnx":
                 modules["onnxruntime"] = "onnx_file"
         paths = {name: f"{RUNTIMES}.{module}" for name, module in modules.items()}
@@ -95,10 +97,14 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"not measured: {name}: {why}")
 
 
-def _read(path: Path) -> _Subject:
-    from ..formats import read
-
-    return _Subject(path.name, path, read(path))
+def _read(arguments: argparse.Namespace, folder: Path) -> _Subject:
+    """FILE itself; or, where options say what to read of it, that as a file of its own."""
+    path, spec = arguments.file, read_file(arguments)
+    if arguments.format is None and not reader_options(arguments):
+        return _Subject(path.name, path, spec)
+    part = folder / "part.safetensors"
+    write(spec, part)
+    return _Subject(path.name, part, spec)
 
 
 def _random_networks(folder: Path) -> Iterator[_Subject]:

@@ -20,6 +20,12 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+EXAMPLES: Final = """\
+examples:
+  rnn-native compare --quick --out quick
+  rnn-native compare --tasks adding,copying --cells gru,lstm --seeds 0,1,2
+"""
+
 _OUT: Final = Path("comparison")
 _FAMILIES: Final = ("adding", "copying", "digits", "chorales", "vowels")
 _CELLS: Final = ("rnn", "gru", "lstm", "rnn-article", "gru-article", "lstm-article")

@@ -1,15 +1,18 @@
 """File formats: each reads into a ModelSpec, and some write out of one.
 
-To add a format: write a module here with ``read(path, **options) -> ModelSpec`` and, where it can
-write, ``write(spec, path)``; enter it in ``FORMATS``; add its tests. Its module is imported when
-a file of that format is first read or written, and may then import what the format needs.
+To add a format: write a module here with ``read(path, **options) -> ModelSpec``; where it can
+write, ``write(spec, path)``, with ``strings`` where the file has a place for some; and where a
+file says something of itself, ``strings(path)``. Enter it in ``FORMATS``; add its tests. Its module
+is imported when a file of that format is first read or written, and may then import what the
+format needs.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import MappingProxyType
@@ -26,8 +29,9 @@ class Format:
     """What the registry knows of a format before its module is imported.
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
-    the module's ``read``. ``reads`` and ``writes`` say whether the module does, ``hint`` what there
-    is for those who want to write.
+    the module's ``read``. ``reads`` and ``writes`` say whether the module does, ``carries``
+    whether its ``write`` takes strings that the file is to carry, ``hint`` what there is for those
+    who want to write what cannot be written.
     """
 
     module: str
@@ -35,6 +39,7 @@ class Format:
     options: tuple[str, ...] = ()
     reads: bool = True
     writes: bool = True
+    carries: bool = False
     hint: str = ""
 
 
@@ -47,15 +52,12 @@ _OF_KERAS: Final = (
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS),
-        "npz": Format("npz", (".npz",), _OF_STATE_DICTS),
+        "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
+        "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
-        "torch": Format("torch", (".pt", ".pth"), reads=False, writes=False),
+        "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format(
-            "keras",
-            (".keras", ".h5", ".hdf5"),
-            _OF_KERAS,
-            writes=False,
+            "keras", (".keras", ".h5", ".hdf5"), _OF_KERAS, writes=False,
             hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
         ),
     }
@@ -73,10 +75,11 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     format
         A name in ``FORMATS``.
     options
-        For ``safetensors`` and ``npz`` files that hold a PyTorch ``state_dict`` and no
+        For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
         ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
-        ``output``, see ``formats.onnx``. None means not given.
+        ``output``, see ``formats.onnx``. For ``keras``: ``node``, ``between`` and, for weights
+        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
 
     Raises
     ------
@@ -89,12 +92,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     OSError
         As Python raises it: ``FileNotFoundError`` and so on.
     """
-    name, entry = _find(path, format)
-    if not entry.reads:
-        raise UnsupportedError(
-            f"{os.fspath(path)}: reading the format {name} ({', '.join(entry.suffixes)}) is not "
-            f"supported yet; these can be read: {_list_formats('reads')}"
-        )
+    name, entry = _readable(path, format)
     given = {key: value for key, value in options.items() if value is not None}
     unknown = [key for key in options if key not in entry.options]
     if unknown:
@@ -103,31 +101,60 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
             f"known are {', '.join(entry.options)}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
-    try:
+    with _naming(path):
         spec: ModelSpec = module.read(path, **given)
-    except RnnError as error:
-        raise type(error)(f"{os.fspath(path)}: {error}") from error
     return spec
 
 
-def write(spec: ModelSpec, path: PathLike, format: str | None = None) -> None:
+def strings(path: PathLike, format: str | None = None) -> dict[str, str]:
+    """What a file says of itself: who made it, whatever strings it carries; maybe nothing.
+
+    ``producer`` is the program that made it, with its version, where the format tells. Keys that
+    begin with ``rnn_native.`` are those of docs/file-format.md. Errors are those of :func:`read`.
+    """
+    entry = _readable(path, format)[1]
+    module = importlib.import_module(f".{entry.module}", __name__)
+    if not hasattr(module, "strings"):
+        return {}
+    with _naming(path):
+        found: dict[str, str] = module.strings(path)
+    return found
+
+
+def write(
+    spec: ModelSpec,
+    path: PathLike,
+    format: str | None = None,
+    strings: Mapping[str, str] | None = None,
+) -> None:
     """Write a model to a file, which is replaced as a whole or left as it was.
 
-    The suffix of ``path`` says the format unless ``format`` does. Raises ``FormatError`` for an
+    The suffix of ``path`` says the format unless ``format`` does. ``strings`` are what the file
+    is to carry beside the model, under keys of ``metadata.CARRIED``. Raises ``FormatError`` for an
     unknown suffix, ``OptionError`` for an unknown ``format``, ``UnsupportedError`` for a format
-    that is only read, ``OSError`` as Python raises it.
+    that is only read or has no place for strings, ``OSError`` as Python raises it.
     """
-    name, entry = _find(path, format)
+    name, entry = find(path, format)
     if not entry.writes:
         raise UnsupportedError(
             f"{os.fspath(path)}: writing the format {name} ({', '.join(entry.suffixes)}) is not "
             f"supported; these can be written: {_list_formats('writes')}"
             + (f"; {entry.hint}" if entry.hint else "")
         )
-    importlib.import_module(f".{entry.module}", __name__).write(spec, path)
+    if strings and not entry.carries:
+        raise UnsupportedError(
+            f"{os.fspath(path)}: the format {name} has no place for {', '.join(strings)}; "
+            f"these have: {_list_formats('carries')}"
+        )
+    module = importlib.import_module(f".{entry.module}", __name__)
+    if strings:
+        module.write(spec, path, strings)
+    else:
+        module.write(spec, path)
 
 
-def _find(path: PathLike, format: str | None) -> tuple[str, Format]:
+def find(path: PathLike, format: str | None = None) -> tuple[str, Format]:
+    """The format of a file by its suffix, or the stated one; errors as of :func:`write`."""
     if format is not None:
         if format not in FORMATS:
             raise OptionError(f"format: expected one of {', '.join(FORMATS)}; got {format!r}")
@@ -145,3 +172,22 @@ def _find(path: PathLike, format: str | None) -> tuple[str, Format]:
 
 def _list_formats(ability: str) -> str:
     return ", ".join(name for name, entry in FORMATS.items() if getattr(entry, ability))
+
+
+def _readable(path: PathLike, format: str | None) -> tuple[str, Format]:
+    name, entry = find(path, format)
+    if not entry.reads:
+        raise UnsupportedError(
+            f"{os.fspath(path)}: reading the format {name} ({', '.join(entry.suffixes)}) is not "
+            f"supported yet; these can be read: {_list_formats('reads')}"
+        )
+    return name, entry
+
+
+@contextmanager
+def _naming(path: PathLike) -> Iterator[None]:
+    """Errors begin with the path of the file."""
+    try:
+        yield
+    except RnnError as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from error

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..errors import FormatError
-from ..merge import MODES
+from ..layers import MERGE_MODES
 from ..spec import Embedding, Linear
 from .keras_activations import linear_activation
 from .keras_cells import KINDS, Cell, cell_of
@@ -110,7 +110,7 @@ def _recurrent(layer: Layer, store: Store, flow: Flow) -> None:
 def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
     _check_mask(layer, flow)
     mode = layer.options.get("merge_mode", "concat")
-    if mode not in (*MODES, "concat"):
+    if mode not in (*MERGE_MODES, "concat"):
         raise layer.unsupported(f"merge_mode={mode!r} is not supported")
     first = layer.inner("layer")
     second = layer.inner("backward_layer") if layer.options.get("backward_layer") else None

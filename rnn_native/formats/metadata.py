@@ -11,7 +11,8 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
 
 and rnn_native.mask_value, a decimal number, where the model has one.
 
-The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``.
+The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
+strings of ours, ``CARRIED``, say nothing of the layers: a golden input and output, and the source.
 docs/file-format.md says the same to those who write a reader.
 """
 
@@ -23,11 +24,17 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
-from . import plain
+from . import golden, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
 VERSION: Final = "1"
+
+SOURCE: Final = tuple(f"{PREFIX}source.{name}" for name in ("file", "format", "producer"))
+"""Where the model came from, as far as whoever wrote the file knew."""
+
+CARRIED: Final = golden.KEYS | frozenset(SOURCE)
+"""Strings that a file carries beside those of its layers."""
 
 _KEYS: Final = {
     "embedding": ("num_embeddings", "embedding_dim"),
@@ -102,11 +109,15 @@ def from_tensors(
 def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> ModelSpec:
     """The model that ``metadata`` describes and whose arrays are exactly ``tensors``.
 
-    Entries that do not begin with ``rnn_native.`` are somebody else's and ignored. Raises
-    ``FormatError`` for anything missing, unknown, malformed or contradictory, and
-    ``UnsupportedError`` for another version of the format.
+    Entries that do not begin with ``rnn_native.`` are somebody else's and ignored, and so are
+    those of ``CARRIED``. Raises ``FormatError`` for anything missing, unknown, malformed or
+    contradictory, and ``UnsupportedError`` for another version of the format.
     """
-    ours = {key: value for key, value in metadata.items() if key.startswith(PREFIX)}
+    ours = {
+        key: value
+        for key, value in metadata.items()
+        if key.startswith(PREFIX) and key not in CARRIED
+    }
     version = ours.pop(f"{PREFIX}version", None)
     if version is None:
         raise FormatError(f"metadata: {PREFIX}version is missing; found {', '.join(ours)}")

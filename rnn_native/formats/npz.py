@@ -13,6 +13,7 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -31,43 +32,66 @@ _HEADERS: Final = {
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
     """Read a file: ours, or one that holds a PyTorch ``state_dict`` (see ``formats.plain``)."""
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                arrays = _arrays(archive)
-        # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
-        except (
-            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError
-        ) as error:  # fmt: skip
-            raise FormatError(f"npz: not a readable archive: {error}") from error
-    metadata = {}
+    arrays = _arrays(path)
+    metadata = _take_strings(arrays)
+    return from_tensors(metadata, arrays, **options)
+
+
+def strings(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The strings of ours in a file; its other arrays are not read."""
+    return _take_strings(_arrays(path, PREFIX))
+
+
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
+    """Write a file, not compressed, as ``np.savez`` does; atomically. ``strings`` are kept beside
+    those that describe the layers."""
+    texts = {**to_metadata(spec), **(strings or {})}
+    members: dict[str, Any] = {name: np.array(text) for name, text in texts.items()}
+    members.update(to_arrays(spec))
+    with replacing(path) as file:
+        np.savez(file, **members)
+
+
+def _take_strings(arrays: dict[str, NDArray[Any]]) -> dict[str, str]:
+    """Those that begin with ``PREFIX`` go from ``arrays`` into the result."""
+    found = {}
     for name in [name for name in arrays if name.startswith(PREFIX)]:
         text = arrays.pop(name)
         if text.shape != () or text.dtype.kind != "U":
             raise FormatError(
                 f"npz: {name!r}: expected text of shape (), got {text.dtype} {text.shape}"
             )
-        metadata[name] = str(text)
-    return from_tensors(metadata, arrays, **options)
+        found[name] = str(text)
+    return found
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
-    """Write a file, not compressed, as ``np.savez`` does; atomically."""
-    members: dict[str, Any] = {name: np.array(text) for name, text in to_metadata(spec).items()}
-    members.update(to_arrays(spec))
-    with replacing(path) as file:
-        np.savez(file, **members)
+def _arrays(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return _members(archive, prefix)
+        # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
+        except (
+            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError
+        ) as error:  # fmt: skip
+            raise FormatError(f"npz: not a readable archive: {error}") from error
 
 
-def _arrays(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+def _members(archive: zipfile.ZipFile, prefix: str) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
+    seen: set[str] = set()
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy")
         if name == member.filename:
             raise FormatError(f"npz: expected only .npy files, found {member.filename!r}")
-        if name in arrays:
+        if name in seen:
             raise FormatError(f"npz: {name!r} is there twice")
-        arrays[name] = _array(archive, member, name)
+        seen.add(name)
+        if name.startswith(prefix):
+            arrays[name] = _array(archive, member, name)
     return arrays
 
 

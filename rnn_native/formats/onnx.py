@@ -23,6 +23,7 @@ from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
 from . import onnx_layers as layers
 from . import onnx_shapes as shapes
+from .onnx_about import strings as strings
 from .onnx_constants import constant, fold
 from .onnx_graph import FLOATS, INTEGERS, Graph, Info, Node, load
 from .onnx_recurrent import recurrent

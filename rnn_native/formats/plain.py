@@ -25,6 +25,10 @@ _NAME = re.compile(
 _OUTPUT: Final = ("weight_ho", "weight_xo", "bias_o")  # of an RNN's output layer
 _CELLS: Final = {gates: cell for cell, gates in GATES.items()}
 _SHOWN: Final = 12  # names in one message
+_LISTED: Final = 50  # modules to choose from
+_COMPARED: Final = 200  # names, and none as long as _LONGEST, among which to look for a likeness
+_LONGEST: Final = 50  # characters; an array's own name has half of them
+_MAX_ARRAYS: Final = 10_000  # of one module; the core takes 2048 in a whole model
 
 
 def from_state_dict(
@@ -52,8 +56,9 @@ def from_state_dict(
         RNN with an output layer only: see ``Recurrent``; ``"sigmoid"`` is the default.
     prefix
         What the names of the module begin with, ``"encoder.lstm."`` or without the last dot;
-        ``""`` is none. Needed where there are several recurrent modules. Where it is not given
-        and tensors of other modules are left out, a ``UserWarning`` says so.
+        ``""`` is none. Or what holds the module, ``"encoder"``, if it holds no other. Needed where
+        there are several recurrent modules. Where it is not given and tensors of other modules
+        are left out, a ``UserWarning`` says so.
 
     Raises
     ------
@@ -65,7 +70,10 @@ def from_state_dict(
     modules = _modules(tensors)
     chosen = _choose(modules, tensors, prefix)
     names = modules[chosen]
-    rest = [name for name in tensors if name not in names.values()]
+    if len(names) > _MAX_ARRAYS:
+        raise FormatError(f"module {chosen!r}: {len(names)} tensors, more than {_MAX_ARRAYS}")
+    taken = set(names.values())
+    rest = [name for name in tensors if name not in taken]
     arrays = {own: tensors[name] for own, name in names.items()}
     options = _infer(arrays, rest, chosen)
     if cell is not None and cell != options["cell"]:
@@ -107,11 +115,11 @@ def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
     """For each prefix: names as ``Recurrent`` has them -> names in the file."""
     modules: dict[str, dict[str, str]] = {}
     for name in tensors:
-        match = _NAME.fullmatch(name)
+        match = _NAME.fullmatch(name, max(0, len(name) - _LONGEST))
         if match:
-            own = name.removeprefix(match["prefix"])
-            own += "" if match["layer"] else "_l0"
-            module = modules.setdefault(match["prefix"], {})
+            prefix = name[: match.start("array")]
+            own = name[match.start("array") :] + ("" if match["layer"] else "_l0")
+            module = modules.setdefault(prefix, {})
             if own in module:
                 raise FormatError(f"{module[own]!r} and {name!r} are the same array of a module")
             module[own] = name
@@ -131,15 +139,19 @@ def _choose(
             "expected tensors named as in a PyTorch state_dict, such as weight_ih_l0; "
             f"found {_some(list(tensors))}{_hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
         )
-    listed = ", ".join(map(repr, modules))
-    if prefix is None:
-        if len(modules) > 1:
-            raise FormatError(f"several recurrent modules: choose one with prefix= {listed}")
-        return next(iter(modules))
-    for candidate in (prefix, f"{prefix}."):
-        if candidate in modules:
-            return candidate
-    raise OptionError(f"prefix={prefix!r}: no recurrent module there; there are {listed}")
+    inside = list(modules)
+    if prefix is not None:
+        within = prefix if prefix.endswith(".") else f"{prefix}."
+        for candidate in (prefix, within):
+            if candidate in modules:
+                return candidate
+        inside = [name for name in modules if prefix and name.startswith(within)]
+    if len(inside) == 1:
+        return inside[0]
+    listed = _some(list(map(repr, inside or modules)), _LISTED)
+    if not inside:
+        raise OptionError(f"prefix={prefix!r}: no recurrent module there; there are {listed}")
+    raise FormatError(f"several recurrent modules: choose one with prefix= {listed}")
 
 
 def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dict[str, Any]:
@@ -256,14 +268,16 @@ _MATRICES: Final = ("weight_ih", "weight_hh", "weight_hr")
 
 def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
     """``; is 'lstm.w_hh' meant to be weight_hh_l0?`` for names much alike."""
-    for name in missing:
-        own = {full.rpartition(".")[2]: full for full in reversed(found)}
+    own = {full.rpartition(".")[2]: full for full in reversed(found[:_COMPARED])}
+    own = {name: full for name, full in own.items() if len(name) < _LONGEST}
+    for name in missing[:_SHOWN]:
         near = difflib.get_close_matches(name, own, n=1, cutoff=0.6)
         if near:
             return f"; is {own[near[0]]!r} meant to be {name}?"
     return ""
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "none") + more
+def _some(names: Sequence[str], shown: int = _SHOWN) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    texts = (name if name.isprintable() else repr(name) for name in names[:shown])
+    return (", ".join(texts) or "none") + more

@@ -32,6 +32,9 @@ Bytes = bytes | bytearray | memoryview
 MAX_HEADER: Final = 100_000_000
 """Longest header in bytes, that of the format's own library."""
 
+MAX_CORE_HEADER: Final = 1024 * 1024
+"""Longest header in bytes that the C core reads (src/safetensors.h)."""
+
 ALIGNMENT: Final = 64
 """Written data begin at a multiple of this many bytes: a cache line, a vector register."""
 
@@ -54,9 +57,27 @@ def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
         return loads(file.read(), **options)
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
-    """Write a file that any reader of safetensors can open; atomically."""
-    parts = pack(to_arrays(spec), to_metadata(spec))
+def strings(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What is under ``__metadata__``; no more than the header is read."""
+    with open(path, "rb") as file:
+        length = _header_length(file.read(8), os.fstat(file.fileno()).st_size)
+        return _split(file.read(length))[0]
+
+
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
+    """Write a file that any reader of safetensors can open; atomically.
+
+    ``strings`` are kept beside those that describe the layers. ``FormatError`` where they make
+    the header longer than the C core reads.
+    """
+    parts = pack(to_arrays(spec), {**to_metadata(spec), **(strings or {})})
+    if strings and len(parts[0]) > MAX_CORE_HEADER:
+        raise FormatError(
+            f"the header would be {len(parts[0])} bytes, more than the {MAX_CORE_HEADER} that the "
+            f"C core reads, with {sum(map(len, strings.values()))} of {', '.join(strings)}"
+        )
     with replacing(path) as file:
         file.writelines(parts)
 
@@ -107,17 +128,8 @@ def unpack(data: Bytes) -> tuple[dict[str, str], Tensors]:
     tensors fill the data exactly.
     """
     view = memoryview(data).cast("B")
-    if len(view) < 8:
-        raise FormatError(f"safetensors: expected at least 8 bytes, got {len(view)}")
-    length = int.from_bytes(view[:8], "little")
-    if length > MAX_HEADER:
-        raise FormatError(f"header: {length} bytes long, more than the {MAX_HEADER} allowed")
-    if 8 + length > len(view):
-        raise FormatError(f"header: {length} bytes long, but only {len(view) - 8} bytes follow")
-    header = _parse(bytes(view[8 : 8 + length]))
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise FormatError("header: __metadata__ is not an object of strings")
+    length = _header_length(view[:8], len(view))
+    metadata, header = _split(bytes(view[8 : 8 + length]))
     contents = view[8 + length :]
     entries = {name: _entry(name, info) for name, info in header.items()}
     _check_places(entries, len(contents))
@@ -167,6 +179,27 @@ class Tensors(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _header_length(start: Bytes, size: int) -> int:
+    """The length of the header of a file that begins so and has that many bytes."""
+    if len(start) < 8:
+        raise FormatError(f"safetensors: expected at least 8 bytes, got {len(start)}")
+    length = int.from_bytes(start, "little")
+    if length > MAX_HEADER:
+        raise FormatError(f"header: {length} bytes long, more than the {MAX_HEADER} allowed")
+    if 8 + length > size:
+        raise FormatError(f"header: {length} bytes long, but only {size - 8} bytes follow")
+    return length
+
+
+def _split(text: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    """The strings of a header, and what it says of each tensor."""
+    header = _parse(text)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise FormatError("header: __metadata__ is not an object of strings")
+    return metadata, header
 
 
 def _parse(text: bytes) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Network:
             raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
+        _refuse_what_only_runs(spec)
         self._layers = spec.layers
         self._is_stacked = any(layer.num_layers > 1 for layer in spec.recurrents)
         weights: dict[str, NDArray[Any]] = {}

@@ -1,11 +1,12 @@
 """nh3pred, ammonia emission from fields: an Elman ReLU network 119 -> 512 in a PyTorch checkpoint.
 
-The oracle is torch.nn: RNN, then the two Linear of its head. ReLU bounds nothing, so the tolerance
-is relative to the largest value.
+We read it without PyTorch. The oracle is torch.load and torch.nn: RNN, then the two Linear of its
+head. ReLU bounds nothing, so the tolerance is relative to the largest value.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import rnn_native as rn
+from rnn_native.formats.torch import unpack
 from rnn_native.spec import Linear, ModelSpec, Recurrent
 
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
@@ -50,22 +52,33 @@ def x(checkpoint: Any) -> NDArray[np.float32]:
     return np.concatenate([numbers, embedded], axis=-1).astype(np.float32)
 
 
-def rnn_of(checkpoint: Any) -> Recurrent:
-    weights = {
-        name.removeprefix("rnn."): array.numpy()
-        for name, array in checkpoint.items()
-        if name.startswith("rnn.")
-    }
-    hidden, inputs = weights["weight_ih_l0"].shape
-    return Recurrent("rnn", inputs, hidden, weights, nonlinearity="relu")
+@pytest.fixture(scope="module")
+def rnn(path: Any) -> Recurrent:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # for a module that is chosen, none is due
+        return rn.load(path, prefix="rnn.", nonlinearity="relu").spec.recurrents[0]
 
 
-def head_of(checkpoint: Any) -> tuple[Linear, Linear]:
-    fc1, fc2 = (
-        (checkpoint[f"{name}.weight"].numpy(), checkpoint[f"{name}.bias"].numpy())
-        for name in ("fc1", "fc2")
-    )
+@pytest.fixture(scope="module")
+def head(path: Any) -> tuple[Linear, Linear]:
+    _, tensors = unpack(path.read_bytes())
+    fc1, fc2 = ((tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in ("fc1", "fc2"))
     return Linear(*fc1, activation="relu"), Linear(*fc2)
+
+
+def test_every_tensor_is_read_bit_for_bit(path: Any, checkpoint: Any) -> None:
+    metadata, tensors = unpack(path.read_bytes())
+    assert metadata == {}
+    assert list(tensors) == list(checkpoint)
+    for name, tensor in checkpoint.items():
+        np.testing.assert_array_equal(tensors[name], tensor.numpy(), strict=True)
+
+
+def test_the_one_recurrent_module_is_found(path: Any, rnn: Recurrent) -> None:
+    with pytest.warns(UserWarning, match=r"only the recurrent module 'rnn\.' is read; left out"):
+        model = rn.load(path)
+    assert model.spec.recurrents[0].options == {**rnn.options, "nonlinearity": "tanh"}
+    assert (rnn.cell, rnn.input_size, rnn.hidden_size, rnn.num_layers) == ("rnn", 119, 512, 1)
 
 
 @pytest.fixture(scope="module")
@@ -84,24 +97,22 @@ def oracle(checkpoint: Any, x: NDArray[np.float32]) -> tuple[Any, Any, Any]:
     return y.numpy(), h_n.numpy(), out.numpy()
 
 
-def test_rnn_equals_torch(checkpoint: Any, x: Any, oracle: Any, run: Any) -> None:
-    spec = ModelSpec((rnn_of(checkpoint),))
+def test_rnn_equals_torch(rnn: Any, x: Any, oracle: Any, run: Any) -> None:
+    spec = ModelSpec((rnn,))
     y, h_n = run(spec, x)
     run.assert_close(y, oracle[0])
     run.assert_close(h_n, oracle[1])
     assert np.abs(oracle[0]).max() > 1  # past what tanh could give: it is the ReLU that is tested
 
 
-def test_network_equals_torch(checkpoint: Any, x: Any, oracle: Any, run: Any) -> None:
-    spec = ModelSpec((rnn_of(checkpoint), *head_of(checkpoint)))
+def test_network_equals_torch(rnn: Any, head: Any, x: Any, oracle: Any, run: Any) -> None:
+    spec = ModelSpec((rnn, *head))
     y, _ = run(spec, x)
     run.assert_close(y, oracle[2])
 
 
-def test_ragged_batch_equals_torch_on_each_row(
-    checkpoint: Any, x: Any, oracle: Any, run: Any
-) -> None:
-    spec = ModelSpec((rnn_of(checkpoint),))
+def test_ragged_batch_equals_torch_on_each_row(rnn: Any, x: Any, oracle: Any, run: Any) -> None:
+    spec = ModelSpec((rnn,))
     lengths = [HOURS, 1, 77]
     padded = np.where(np.arange(HOURS)[:, None, None] < np.array(lengths)[:, None], x, np.nan)
     y, h_n = run(spec, padded.astype(np.float32), None, lengths)
@@ -111,7 +122,7 @@ def test_ragged_batch_equals_torch_on_each_row(
         assert not y[length:, row].any()
 
 
-def test_stream_equals_torch(checkpoint: Any, x: Any, oracle: Any, compiled: Any) -> None:
-    stream = rn.Model(ModelSpec((rnn_of(checkpoint),))).stream(batch=FIELDS)
+def test_stream_equals_torch(path: Any, x: Any, oracle: Any, compiled: Any) -> None:
+    stream = rn.load(path, prefix="rnn", nonlinearity="relu").stream(batch=FIELDS)
     y = np.stack([np.array(stream.step(hour)) for hour in x])
     compiled.assert_close(y, oracle[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import cli
+from rnn_native.formats import FORMATS
 
 MODELS = {
     "gru": rn.GRU(3, 3).model.spec,
@@ -142,3 +144,54 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
             cli.main(arguments)
         assert stop.value.code == 0
         assert (cli.COMMANDS[name].__doc__ or "").splitlines()[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_shows_examples_that_it_takes(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out.partition("examples:\n")[2].splitlines()
+    assert shown
+    for line in shown:
+        command = line.partition(" | ")[0].split()
+        assert command[:2] == ["rnn-native", name]
+        assert cli._parser().parse_args(command[1:]).command == name
+
+
+@pytest.mark.parametrize("name", ["info", "run", "convert", "bench"])
+def test_every_option_of_a_format_is_one_of_the_commands(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {key for entry in FORMATS.values() if entry.reads for key in entry.options}
+    given = cli._parser().parse_args([name, *["x"] * (1 + (name in ("run", "convert")))])
+    assert {f"read_{option}" for option in options} <= set(vars(given))
+    with pytest.raises(SystemExit):
+        cli.main([name, "--help"])
+    shown = capsys.readouterr().out
+    for option in options:
+        assert re.search(rf"--{option.replace('_', '-')}(-tensor)? ", shown)
+
+
+def test_what_memory_cannot_hold_is_one_line_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: object) -> None:
+        raise MemoryError("5 bytes")
+
+    monkeypatch.setattr(cli.COMMANDS["info"], "run", run)
+    assert cli.main(["info", "x"]) == 2
+    assert capsys.readouterr() == ("", "rnn-native info: not enough memory: 5 bytes\n")
+
+
+def test_bench_measures_the_part_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "checkpoint.npz"
+    arrays = rn.GRU(3, 3).state_dict()
+    np.savez(path, **{f"{n}.{key}": a for n in "ab" for key, a in arrays.items()})
+    assert cli.main(["bench", str(path), "--time", "1", "--rounds", "1"]) == 2
+    assert "choose one with prefix=" in capsys.readouterr().err
+    assert cli.main(["bench", str(path), "--time", "1", "--rounds", "1", "--prefix", "a"]) == 0
+    assert [row[0] for row in rows_of(capsys.readouterr().out)] == ["checkpoint.npz"]

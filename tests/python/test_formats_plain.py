@@ -115,6 +115,22 @@ def test_several_modules_are_listed_to_choose_from() -> None:
         assert md.describe(read(tensors, prefix="decoder")) == md.describe(gru)
 
 
+def test_a_prefix_may_be_what_holds_the_module_and_no_other() -> None:
+    gru = make_recurrent(np.random.default_rng(1), "gru", 5, 2)
+    tensors = {**named(LSTM, "model.encoder.lstm."), **named(gru, "model.decoder.")}
+    for prefix in ("model.encoder", "model.encoder.", "model.encoder.lstm"):
+        assert md.describe(read(tensors, prefix=prefix)) == md.describe(LSTM)
+    listed = r"prefix= 'model\.encoder\.lstm\.', 'model\.decoder\.'"
+    for prefix in ("model", "model."):
+        with pytest.raises(FormatError, match=f"several .*{listed}"):
+            read(tensors, prefix=prefix)
+    for prefix in ("", "mod", "model.enc", "encoder", "model.encoder.lstm.weight"):
+        with pytest.raises(
+            OptionError, match=f"no recurrent module there; there are .*{listed[8:]}"
+        ):
+            read(tensors, prefix=prefix)
+
+
 def test_what_is_left_out_is_said_unless_the_module_was_chosen() -> None:
     tensors = {**named(LSTM, "lstm."), "fc.weight": np.ones((2, 4), np.float32)}
     with pytest.warns(UserWarning, match=r"only .* 'lstm\.' is read; left out: fc\.weight"):
@@ -161,6 +177,12 @@ def test_a_misspelt_name_is_suggested(wrong: str, right: str) -> None:
     tensors[wrong] = tensors.pop(f"lstm.{right}")
     with pytest.raises(FormatError, match=f"is '{re.escape(wrong)}' meant to be {right}"):
         read(tensors)
+
+
+def test_names_cannot_play_with_a_terminal() -> None:
+    with pytest.raises(FormatError) as caught:
+        read({"\x1b[2J": ones(2), "b\nc": ones(2)})
+    assert str(caught.value).isprintable()
 
 
 def test_nothing_recurrent_is_said_with_what_came() -> None:

@@ -7,6 +7,7 @@ import importlib.resources
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import rnn_native as rn
 
@@ -21,7 +22,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 CONTRACT = {
     "BusyError", "DTypeError", "Embedding", "FormatError", "GRU", "LSTM", "Linear", "Model",
     "ModelSpec", "OptionError", "RNN", "Recurrent", "RnnError", "ShapeError", "UnsupportedError",
-    "get_num_threads", "load", "reference", "set_num_threads", "show_config",
+    "from_torch", "get_num_threads", "load", "reference", "set_num_threads", "show_config",
 }  # fmt: skip
 
 
@@ -39,6 +40,30 @@ def test_importing_brings_numpy_and_the_standard_library_only() -> None:
         if not name.startswith(own) and name.split(".")[0] not in sys.stdlib_module_names
     ]
     assert foreign == []
+
+
+WITHOUT_TORCH = """
+import sys
+import rnn_native as rn
+rn.GRU(3, 4).model.save("gru.pt")
+assert rn.load("gru.pt").state_dict().keys() == {
+    f"0.{kind}_l0" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+}
+try:
+    rn.from_torch(rn.GRU(3, 4))
+except rn.OptionError as error:
+    assert "module: expected torch.nn.RNN" in str(error)
+else:
+    raise AssertionError
+assert "torch" not in sys.modules
+"""
+
+
+def test_pytorch_is_not_imported_for_its_files_and_names(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT_TORCH], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_public_names() -> None:

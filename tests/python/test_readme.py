@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
+from rnn_native import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -50,6 +52,8 @@ def test_the_readme_has_its_examples() -> None:
 def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
     if re.search(r"^(import|from) onnx\b|\.onnx\"\)", block, re.MULTILINE):
         pytest.importorskip("onnx")
+    if re.search(r"^import torch\b", block, re.MULTILINE):
+        pytest.importorskip("torch")
     if re.search(r"^import h5py\b", block, re.MULTILINE):
         pytest.importorskip("h5py")
     if "rn.plot" in block:
@@ -78,7 +82,7 @@ def test_the_c_example_gives_what_python_gives(tmp_path: Path) -> None:
     run(tmp_path, COMPILER, "-O1", f"-I{src}", f"-I{include}", *sources, "-lm", "-o", "stream")
 
     model = rn.GRU(2, 4).model
-    model.save(tmp_path / "gru.safetensors")
+    model.save(tmp_path / "gru.safetensors", golden=True)  # which C does not look at
     x = np.random.default_rng(0).standard_normal((5, 1, 2)).round(3).astype(np.float32)
     text = " ".join(f"{value:.3f}" for value in x.ravel())
     printed = run(tmp_path, tmp_path / "stream", "gru.safetensors", stdin=text)
@@ -96,3 +100,16 @@ def test_links_lead_to_files(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert not missing
+
+
+def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "command-line.md"
+    (files,) = blocks(page, "python")
+    (tmp_path / "files.py").write_text(files)
+    run(tmp_path, sys.executable, "-P", "files.py")
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    assert {line.split()[1] for line in lines} == {"info", "run", "convert"}
+    for line in lines:
+        command = line.partition(" | ")[0]
+        assert cli.main(shlex.split(command)[1:]) == 0, line

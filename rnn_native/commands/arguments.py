@@ -1,0 +1,118 @@
+"""Arguments that several commands take, and the model file with the options of its format."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from ..errors import OptionError
+from ..formats import FORMATS, read
+from ..spec import ModelSpec
+
+
+def count(text: str) -> int:
+    """An integer of at least 1."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+
+
+def boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {text!r}")
+    return text == "true"
+
+
+# What argparse has to know of an option that takes more than one plain word, or whose own name
+# would be mistaken for something else.
+_SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "reset_after": {"type": boolean, "metavar": "true|false"},
+        "between": {"nargs": 2, "metavar": ("IN", "OUT")},
+        "input": {"flag": "--input-tensor"},
+        "output": {"flag": "--output-tensor"},
+    }
+)
+_MEANING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "prefix": "which module of the file, such as encoder.lstm",
+        "cell": "what the weights must be: rnn, gru or lstm",
+        "nonlinearity": "of an RNN; tanh where it is not given",
+        "reset_after": "of a GRU; true where it is not given",
+        "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
+        "input": "the tensor that is the model's input",
+        "output": "the tensor that is the model's output",
+        "node": "the recurrent node to take out",
+        "between": "take out what lies between these two tensors",
+    }
+)
+
+
+def add_file(
+    parser: argparse.ArgumentParser, metavar: str = "FILE", nargs: str | None = None
+) -> None:
+    """FILE, and every option with which ``rn.load`` reads one, as the registry has them."""
+    parser.add_argument(
+        "file", type=Path, nargs=nargs, metavar=metavar, help="any file that rn.load reads"
+    )
+    group = parser.add_argument_group(f"how {metavar} is read")
+    readable = {name: entry for name, entry in FORMATS.items() if entry.reads}
+    group.add_argument(
+        "--format",
+        choices=list(readable),
+        help="in the place of what its suffix says",
+    )
+    owners: dict[str, list[str]] = {}
+    for name, entry in readable.items():
+        for option in entry.options:
+            owners.setdefault(option, []).append(name)
+    for option, names in owners.items():
+        special = dict(_SPECIAL.get(option, {"metavar": "NAME"}))
+        flag = special.pop("flag", f"--{option.replace('_', '-')}")
+        special.setdefault("metavar", "NAME")
+        meaning = _MEANING.get(option, f"the option {option} of rn.load")
+        group.add_argument(
+            flag, dest=f"read_{option}", help=f"{meaning} ({', '.join(names)})", **special
+        )
+
+
+def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of the format that were given, as ``rn.load`` takes them."""
+    given = {
+        name.removeprefix("read_"): tuple(value) if isinstance(value, list) else value
+        for name, value in vars(arguments).items()
+        if name.startswith("read_")
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def read_file(arguments: argparse.Namespace) -> ModelSpec:
+    """The model in FILE; errors as of ``formats.read``."""
+    return read(arguments.file, arguments.format, **reader_options(arguments))
+
+
+def refuse_to_overwrite(name: str, path: Path | None, kept: Mapping[str, Path | None]) -> None:
+    """``OptionError`` where the file to be written, by the name of its argument, is also one of
+    those that are to stay, by theirs."""
+    for other, there in kept.items():
+        if path is not None and there is not None and _the_same(path, there):
+            raise OptionError(f"{name}: {path} is also {other}; choose another file")
+
+
+def _the_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # at least one is not there
+        return one.absolute() == other.absolute()
+
+
+def add_dtype(parser: argparse.ArgumentParser, meaning: str, default: str | None) -> None:
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        default=default,
+        help=meaning if default is None else f"{meaning} (default {default})",
+    )

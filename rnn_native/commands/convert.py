@@ -1,0 +1,152 @@
+"""Write a model file in another format.
+
+The suffix of OUT says which, unless --to does. Weights keep their bits unless --dtype says
+otherwise. A golden input and output that IN carries goes along, after a replay; --golden makes a
+new one. Where the model came from is noted in OUT. OUT takes its place when it is complete: an
+error leaves what was there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from .. import formats
+from ..errors import FormatError, OptionError, RnnError
+from ..formats import golden as golden_strings
+from ..formats import metadata
+from ..formats.files import placing
+from ..spec import ModelSpec
+from .arguments import add_dtype, add_file, read_file, reader_options, refuse_to_overwrite
+
+EXAMPLES: Final = """\
+examples:
+  rnn-native convert model.onnx model.safetensors
+  rnn-native convert checkpoint.safetensors encoder.npz --prefix encoder.lstm
+  rnn-native convert model.onnx model.safetensors --golden --verify
+  rnn-native convert double.npz single.safetensors --dtype float32
+"""
+
+_LONGEST: Final = 1000  # characters of a path or a name that is noted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    writable = [name for name, entry in formats.FORMATS.items() if entry.writes]
+    add_file(parser, metavar="IN")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the file to write")
+    parser.add_argument(
+        "--to", choices=writable, help="the format of OUT, in the place of what its suffix says"
+    )
+    add_dtype(parser, "round or widen the weights to this type", None)
+    parser.add_argument(
+        "--golden",
+        action="store_true",
+        help="have OUT carry a random input and what the model makes of it",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="read OUT again before it takes its place, and replay what it carries",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    out: Path = arguments.out
+    refuse_to_overwrite("OUT", out, {"IN": arguments.file})
+    source_format, _ = formats.find(arguments.file, arguments.format)
+    format, entry = formats.find(out, arguments.to)
+    spec = read_file(arguments)
+    strings = formats.strings(arguments.file, arguments.format)
+    carried: dict[str, str] = {}
+    if arguments.golden or arguments.verify or entry.carries:
+        carried = _golden(arguments, spec, strings)
+    elif any(key in golden_strings.KEYS for key in strings):
+        _note(f"the golden input of IN is left out: the format {format} has no place for it")
+    if arguments.verify and not carried:
+        raise OptionError("--verify: IN carries no golden input and output; --golden makes one")
+    if arguments.dtype is not None:
+        spec = _cast(spec, np.dtype(arguments.dtype))
+    if entry.carries:
+        carried = _source(arguments.file, source_format, strings) | carried
+    with placing(out) as temporary:
+        try:
+            formats.write(spec, temporary, format, carried)
+            if arguments.verify:
+                _verify(temporary, format, carried)
+        except RnnError as error:
+            raise type(error)(str(error).replace(temporary, os.fspath(out))) from error
+
+
+def _golden(
+    arguments: argparse.Namespace, spec: ModelSpec, strings: Mapping[str, str]
+) -> dict[str, str]:
+    """The strings that OUT is to carry, replayed or made; none where there is no golden input."""
+    from .. import verify
+    from ..model import Model
+
+    def made(call: Any) -> dict[str, str]:
+        cast = spec if arguments.dtype is None else _cast(spec, np.dtype(arguments.dtype))
+        return golden_strings.to_strings(verify.make(Model(cast, dtype=_dtype_of(cast)), call))
+
+    if arguments.golden:
+        return made(True)
+    if not any(key in golden_strings.KEYS for key in strings):
+        return {}
+    if reader_options(arguments):
+        _note("the golden input of IN is of the whole model and is left out")
+        return {}
+    try:
+        old = golden_strings.from_strings(strings)
+        assert old is not None
+        verify.replay(Model(spec, dtype=old.y.dtype), spec, old)
+    except RnnError as error:
+        raise type(error)(f"{arguments.file}: {error}") from error
+    if arguments.dtype in (None, old.y.dtype.name):
+        return golden_strings.to_strings(old)
+    return made(verify.arguments_of(spec, old))
+
+
+def _verify(path: str, format: str, strings: Mapping[str, str]) -> None:
+    from ..model import load
+
+    golden = golden_strings.from_strings(strings)
+    assert golden is not None
+    load(path, format, dtype=golden.y.dtype, verify=True)
+
+
+def _dtype_of(spec: ModelSpec) -> np.dtype[Any]:
+    arrays = [array for layer in spec.layers for array in layer.arrays.values()]
+    return np.result_type(*{array.dtype for array in arrays})
+
+
+def _cast(spec: ModelSpec, dtype: np.dtype[Any]) -> ModelSpec:
+    """The same model with weights of that type."""
+    arrays = {}
+    for name, array in metadata.to_arrays(spec).items():
+        with np.errstate(over="ignore"):
+            arrays[name] = array.astype(dtype)
+        if not np.array_equal(np.isfinite(arrays[name]), np.isfinite(array)):
+            raise FormatError(f"--dtype {dtype}: {name} has numbers too large for it")
+    return metadata.from_metadata(metadata.to_metadata(spec), arrays)
+
+
+def _source(path: Path, format: str, strings: Mapping[str, str]) -> dict[str, str]:
+    """Where the model came from: what IN says of that, or IN itself."""
+    known = {key: strings[key] for key in metadata.SOURCE if key in strings}
+    if known:
+        return known
+    file = os.fsencode(path).decode("utf-8", "replace")
+    values = (file, format, strings.get("producer", ""))
+    return {
+        key: value[:_LONGEST] for key, value in zip(metadata.SOURCE, values, strict=True) if value
+    }
+
+
+def _note(text: str) -> None:
+    print(f"rnn-native convert: note: {text}", file=sys.stderr)

@@ -1,0 +1,188 @@
+"""Tell what is in a model file.
+
+Layers with their sizes and options, parameters, where the model came from as far as the file
+tells, what it takes in memory packed for this CPU, whether it runs step by step, the names of its
+state for rnn-native run, and whether it carries a golden input and output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from .. import formats
+from ..errors import FormatError, UnsupportedError
+from ..formats import golden as golden_strings
+from ..formats import metadata
+from ..spec import Layer, ModelSpec
+from .arguments import add_dtype, add_file, read_file, reader_options
+
+EXAMPLES: Final = """\
+examples:
+  rnn-native info model.safetensors
+  rnn-native info checkpoint.safetensors --prefix encoder.lstm
+  rnn-native info model.onnx --json | python -m json.tool
+  rnn-native info model.safetensors --verify
+"""
+
+_LONGEST: Final = 200  # characters of a string of the file that are printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file(parser)
+    add_dtype(parser, "what the model would be packed and computed in", "float32")
+    parser.add_argument("--json", action="store_true", help="the same as one JSON object")
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="replay the golden input here; an error where the result is another",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    facts = _facts(arguments)
+    if arguments.json:
+        print(json.dumps(facts))
+        return
+    for line in _lines(facts):
+        print(line)
+
+
+def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Everything there is to tell, in the form of --json (docs/command-line.md)."""
+    from ..sequence_files import states
+
+    spec = read_file(arguments)
+    strings = formats.strings(arguments.file, arguments.format)
+    packed, streams = _pack(arguments, spec)
+    format, _ = formats.find(arguments.file, arguments.format)
+    source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}
+    kinds = Counter[str]()
+    for layer in spec.layers:
+        for array in layer.arrays.values():
+            kinds[array.dtype.name] += array.size
+    return {
+        "file": str(arguments.file),
+        "format": format,
+        "bytes": arguments.file.stat().st_size,
+        "producer": strings.get("producer"),
+        "source": source or None,
+        "input_size": spec.input_size,
+        "takes_indices": spec.takes_indices,
+        "output_size": spec.output_size,
+        "layers": [_layer(layer) for layer in spec.layers],
+        "num_parameters": spec.num_parameters,
+        "weights": dict(kinds),
+        "packed": packed,
+        "streams": streams,
+        "state": states.shapes(spec),
+        "golden": _golden(strings),
+        "strings": {
+            key: text
+            for key, text in strings.items()
+            if key != "producer" and not key.startswith(metadata.PREFIX)
+        },
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    kind, options = metadata.parse("layer", metadata.describe(layer))
+    if "activations" in options:
+        options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
+    parameters = sum(array.size for array in layer.arrays.values())
+    return {"kind": kind, **options, "parameters": parameters}
+
+
+def _pack(arguments: argparse.Namespace, spec: ModelSpec) -> tuple[dict[str, Any], bool | None]:
+    from .. import _core
+    from ..model import Model, load
+
+    dtype = arguments.dtype
+    try:
+        if arguments.verify:
+            options = reader_options(arguments)
+            model = load(arguments.file, arguments.format, dtype=dtype, verify=True, **options)
+        else:
+            model = Model(spec, dtype=dtype)
+    except UnsupportedError as error:
+        return {"refused": str(error)}, None
+    where = {"isa": _core.isa(), "matmul": model.matmul}
+    return {"bytes": model.memory, "dtype": dtype, **where}, model.streamable
+
+
+def _golden(strings: Mapping[str, str]) -> dict[str, Any] | None:
+    try:
+        golden = golden_strings.from_strings(strings)
+    except FormatError as error:
+        return {"malformed": str(error)}
+    if golden is None:
+        return None
+    steps, rows = golden.x.shape[:2]
+    return {"steps": steps, "rows": rows, "dtype": golden.y.dtype.name, "error": golden.error}
+
+
+def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    for name, text in _rows(facts):
+        yield f"{name:12}{_printable(text)}"
+    yield ""
+    for index, layer in enumerate(facts["layers"]):
+        options = " ".join(
+            f"{key}={_option(value)}"
+            for key, value in layer.items()
+            if key not in ("kind", "parameters")
+        )
+        yield f"{index:<3} {layer['kind']} {options} ({layer['parameters']:,} parameters)"
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, list):  # activations: a name and its constants each
+        each = [f"{n}({','.join(map(str, c))})" if c else n for n, *c in value]
+        return ",".join(each)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    made = f", made by {facts['producer']}" if facts["producer"] else ""
+    yield "file", f"{facts['file']}: {facts['format']}, {_bytes(facts['bytes'])}{made}"
+    if source := facts["source"]:
+        known = ", ".join(source[key] for key in ("format", "producer") if key in source)
+        yield "from", f"{source.get('file', 'a file')} ({known})"
+    size = facts["input_size"]
+    yield "input", f"indices from 0 to {size - 1}" if facts["takes_indices"] else f"{size} features"
+    yield "output", f"{facts['output_size']} features"
+    weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
+    yield "parameters", weights
+    packed = facts["packed"]
+    if "refused" in packed:
+        yield "packed", f"not possible: {packed['refused']}"
+    else:
+        yield "packed", f"{_bytes(packed['bytes'])} in {packed['dtype']}, for {packed['isa']}"
+        yield "streams", "yes" if facts["streams"] else "no: a layer runs backwards"
+    shapes = [f"{name} [{', '.join(map(str, s))}]" for name, s in facts["state"].items()]
+    yield "state", ", ".join(shapes) or "none"
+    golden = facts["golden"]
+    if golden is None:
+        yield "golden", "none"
+    elif "malformed" in golden:
+        yield "golden", f"malformed: {golden['malformed']}"
+    else:
+        yield "golden", f"steps: {golden['steps']}, rows: {golden['rows']}, {golden['dtype']}"
+    for key, text in facts["strings"].items():
+        yield "says", f"{key}: {text}"
+
+
+def _bytes(size: float) -> str:
+    units = ["bytes", "KiB", "MiB", "GiB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        del units[0]
+    return f"{size:.4g} {units[0]}"
+
+
+def _printable(text: str) -> str:
+    """What a file says may hold anything; a terminal is shown no control characters."""
+    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)

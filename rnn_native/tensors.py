@@ -1,0 +1,53 @@
+"""PyTorch's tensors as NumPy arrays and back, without importing it: it is there if one came."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DTypeError, UnsupportedError
+
+
+def torch_if_loaded() -> Any:
+    """The module ``torch``, or None where nobody has imported it."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "Tensor") else None
+
+
+def is_tensor(value: Any) -> bool:
+    torch = torch_if_loaded()
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def as_array(where: str, value: Any, any_device: bool = True) -> NDArray[Any]:
+    """``value`` as an array: a tensor's own memory where possible, without its gradient.
+
+    bfloat16, which NumPy does not have, becomes float32. A tensor on another device is copied to
+    the CPU, or refused with an ``UnsupportedError``; so is one without strides, or without data.
+    """
+    if not is_tensor(value):
+        return np.asarray(value)
+    torch = torch_if_loaded()
+    tensor = value.detach()
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise UnsupportedError(
+            f"{where}: expected a dense tensor, got {tensor.dtype}, {tensor.layout}, "
+            f"device {tensor.device}"
+        )
+    if tensor.device.type != "cpu":
+        if not any_device:
+            raise UnsupportedError(
+                f"{where}: expected a tensor on the CPU, where this library calculates; "
+                f"got one on {tensor.device}"
+            )
+        tensor = tensor.cpu()
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.float()
+    try:
+        array: NDArray[Any] = tensor.resolve_conj().resolve_neg().numpy()
+    except TypeError as error:
+        raise DTypeError(f"{where}: {tensor.dtype}: {error}") from error
+    return array

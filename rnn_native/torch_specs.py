@@ -1,0 +1,158 @@
+"""What a live module of PyTorch's is, as a ModelSpec: by its exact class, with all its options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from .errors import OptionError, UnsupportedError
+from .spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from .tensors import as_array, torch_if_loaded
+
+
+@dataclass(frozen=True)
+class Found:
+    """A spec, how it is called, and whether it is of a single step."""
+
+    spec: ModelSpec
+    batch_first: bool
+    is_cell: bool = False
+
+
+_EXPECTED: Final = (
+    "torch.nn.RNN, GRU, LSTM, RNNCell, GRUCell, LSTMCell, or a Sequential of RNN, GRU, LSTM, "
+    "Embedding, Linear, activations and Dropout"
+)
+_CELLS: Final = {"RNNCell": "rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
+_MODES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
+    "RNN_TANH": ("rnn", {"nonlinearity": "tanh"}),
+    "RNN_RELU": ("rnn", {"nonlinearity": "relu"}),
+    "GRU": ("gru", {}),
+    "LSTM": ("lstm", {}),
+}
+_RECURRENT: Final = ("RNN", "GRU", "LSTM")
+_ACTIVATIONS: Final = {
+    "Sigmoid": "sigmoid", "Tanh": "tanh", "ReLU": "relu",
+    "Softmax": "softmax", "LogSoftmax": "log_softmax",
+}  # fmt: skip
+_NOTHING: Final = ("Identity", "Dropout", "AlphaDropout")  # what they do in eval()
+
+
+def spec_of(module: Any) -> Found:
+    """The layers of a module.
+
+    Raises ``OptionError`` for what is none, ``UnsupportedError`` for one that cannot be run here.
+    """
+    torch = torch_if_loaded()
+    if torch is None or not isinstance(module, torch.nn.Module):
+        raise OptionError(f"module: expected {_EXPECTED}; got {type(module).__name__}")
+    kind = _kind(torch, module)
+    where = "module"
+    if kind in _CELLS:
+        _without_hooks(where, module)
+        return Found(ModelSpec((_cell(kind, module),)), False, True)
+    if kind in _RECURRENT:
+        _without_hooks(where, module)
+        return Found(ModelSpec((_recurrent(module),)), bool(module.batch_first))
+    if kind == "Sequential":
+        return _chain(torch, module)
+    holds = [name for name, part in module.named_modules() if _kind(torch, part) in _RECURRENT]
+    raise UnsupportedError(
+        f"module: expected {_EXPECTED}; got {type(module).__module__}.{type(module).__qualname__}"
+        + (f", which holds {', '.join(holds)}: give one of these" if holds else "")
+    )
+
+
+def _kind(torch: Any, module: Any) -> str | None:
+    """The name of the class in ``torch.nn``; None for others, and for what is derived from one:
+    it may calculate anything."""
+    name = type(module).__name__
+    return name if getattr(torch.nn, name, None) is type(module) else None
+
+
+def _without_hooks(where: str, module: Any) -> None:
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise UnsupportedError(f"{where}: has forward hooks, which would not run here")
+
+
+def _arrays(module: Any) -> dict[str, NDArray[Any]]:
+    return {name: as_array(name, value) for name, value in module.state_dict().items()}
+
+
+def _recurrent(module: Any) -> Recurrent:
+    cell, options = _MODES[module.mode]
+    return Recurrent(
+        cell,
+        module.input_size,
+        module.hidden_size,
+        _arrays(module),
+        num_layers=module.num_layers,
+        direction="bidirectional" if module.bidirectional else "forward",
+        bias=bool(module.bias),
+        proj_size=module.proj_size,
+        **options,
+    )
+
+
+def _cell(kind: str, module: Any) -> Recurrent:
+    weights = {f"{name}_l0": array for name, array in _arrays(module).items()}
+    options: Mapping[str, Any] = {"nonlinearity": module.nonlinearity} if kind == "RNNCell" else {}
+    sizes = module.input_size, module.hidden_size
+    return Recurrent(_CELLS[kind], *sizes, weights, bias=bool(module.bias), **options)
+
+
+def _chain(torch: Any, module: Any) -> Found:
+    layers: list[Layer] = []
+    firsts: dict[str, bool] = {}
+    for name, part in _parts(torch, "", module):
+        where = f"module[{name}]"
+        kind = _kind(torch, part)
+        _without_hooks(where, part)
+        if kind in _NOTHING:
+            continue
+        if kind in _ACTIVATIONS:
+            _activate(where, part, _ACTIVATIONS[kind], layers)
+        elif kind in _RECURRENT:
+            layers.append(_recurrent(part))
+            firsts[name] = bool(part.batch_first)
+        elif kind == "Linear":
+            arrays = _arrays(part)
+            layers.append(Linear(arrays["weight"], arrays.get("bias")))
+        elif kind == "Embedding":
+            if part.max_norm is not None:
+                raise UnsupportedError(f"{where}: Embedding with max_norm={part.max_norm}")
+            layers.append(Embedding(_arrays(part)["weight"]))
+        else:
+            raise UnsupportedError(
+                f"{where}: expected {_EXPECTED}; got {type(part).__module__}."
+                f"{type(part).__qualname__}"
+            )
+    if len(set(firsts.values())) > 1:
+        said = ", ".join(f"{name}: {first}" for name, first in firsts.items())
+        raise UnsupportedError(f"module: recurrent modules differ in batch_first ({said})")
+    return Found(ModelSpec(tuple(layers)), any(firsts.values()))
+
+
+def _parts(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
+    """What a Sequential runs, one after another, with the names of the ways there."""
+    if _kind(torch, module) != "Sequential":
+        yield name, module
+        return
+    _without_hooks(f"module[{name}]" if name else "module", module)
+    for key, part in module.named_children():
+        yield from _parts(torch, f"{name}.{key}" if name else key, part)
+
+
+def _activate(where: str, module: Any, activation: str, layers: list[Layer]) -> None:
+    """Gives the Linear before a module of an activation that activation."""
+    if getattr(module, "dim", -1) not in (-1, 2):
+        raise UnsupportedError(
+            f"{where}: {type(module).__name__} with dim={module.dim}; expected -1, the features"
+        )
+    last = layers[-1] if layers else None
+    if not isinstance(last, Linear) or last.activation != "identity":
+        raise UnsupportedError(f"{where}: {type(module).__name__} not directly behind a Linear")
+    layers[-1] = Linear(last.weight, last.bias, activation)

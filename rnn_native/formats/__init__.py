@@ -57,7 +57,10 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format(
-            "keras", (".keras", ".h5", ".hdf5"), _OF_KERAS, writes=False,
+            "keras",
+            (".keras", ".h5", ".hdf5"),
+            _OF_KERAS,
+            writes=False,
             hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
         ),
     }

@@ -47,7 +47,8 @@ class File:
         self._data = data
         self._work = 0
         self._taken = 0
-        self._given: dict[str, int] = {}
+        self._given: set[str] = set()
+        self._given_bytes = 0
         self._seen: set[int] = set()
         self._attributes: dict[str, dict[str, bytes]] = {}
         self._children: dict[str, list[str]] = {}
@@ -76,8 +77,10 @@ class File:
         if path not in self._datasets:
             raise FormatError(f"no dataset {path!r}")
         array = self._datasets[path].array(self._data, path)
-        self._given[path] = array.nbytes
-        if sum(self._given.values()) > 2 * len(self._data):  # bfloat16 takes twice its bytes
+        if path not in self._given:
+            self._given.add(path)
+            self._given_bytes += array.nbytes
+        if self._given_bytes > 2 * len(self._data):  # bfloat16 takes twice its bytes
             raise FormatError(f"dataset {path!r} overlaps with others")
         return array
 

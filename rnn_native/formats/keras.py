@@ -20,7 +20,7 @@ from ..errors import DTypeError, FormatError, OptionError, ShapeError
 from ..spec import ModelSpec
 from .keras_chain import read_chain
 from .keras_config import MODELS, Layer, of_class, parse_json
-from .keras_file import KerasFile, major, open_file
+from .keras_file import KerasFile, open_file
 from .keras_graph import graph_of
 from .keras_plain import check, describe
 
@@ -91,6 +91,12 @@ def read(
     return spec
 
 
+def strings(path: PathLike) -> dict[str, str]:
+    """``producer``: Keras and its version, where the file tells."""
+    version = open_file(path).version
+    return {} if version is None else {"producer": f"keras {version}"}
+
+
 def _pair(value: object) -> tuple[str, str]:
     if (
         not isinstance(value, (tuple, list))
@@ -103,13 +109,12 @@ def _pair(value: object) -> tuple[str, str]:
 
 def _model(file: KerasFile, config: PathLike | None) -> Layer:
     """The model as the file, or the file beside it, describes it."""
-    described, version = file.config, file.version
+    described = file.config
     if described is None:
         assert config is not None
         described = parse_json(Path(config).read_bytes(), f"config {os.fspath(config)!r}")
-        version = version or described.get("keras_version")
     kind, options = of_class(described, "the model")
-    model = Layer(kind, (), (), options, major(version))
+    model = Layer(kind, (), (), options, file.major(described.get("keras_version")))
     if kind not in MODELS:
         raise model.unsupported(f"expected a model of the class {' or '.join(MODELS[:2])}")
     return model

@@ -60,11 +60,13 @@ def _whole(graph: Graph) -> list[Call]:
     calls, start = _trace(graph, ends[0], None)
     for call in calls:
         _check_mask(graph, call, start)
+    ids = {id(call) for call in calls}
     for tensor in outputs:
         maker = graph.maker(tensor)
-        if tensor.index and (maker not in calls or maker.layer.kind not in RECURRENT):
+        own = maker is not None and maker.layer.kind in RECURRENT and id(maker) in ids
+        if tensor.index and not own:
             raise UnsupportedError(f"output {tensor.index} of {tensor.layer!r} is not supported")
-    states = [graph.resolve(tensor) for call in calls for tensor in call.states]
+    states = {graph.resolve(tensor) for call in calls for tensor in call.states}
     for tensor in states:
         if tensor not in graph.inputs:
             raise UnsupportedError(f"an initial state is made by the layer {tensor.layer!r}")
@@ -115,7 +117,7 @@ def _trace(graph: Graph, end: Tensor, first: str | None) -> tuple[list[Call], Te
             if first is not None:
                 raise UnsupportedError(f"{first!r} does not come before")
             return calls[::-1], tensor
-        if call in calls or len(calls) > len(graph.calls):
+        if len(calls) >= len(graph.calls):
             raise UnsupportedError(f"{call.layer}: it needs its own output")
         if tensor.index:
             raise call.layer.unsupported(f"its output {tensor.index}, which is a state, is used")
@@ -132,8 +134,10 @@ def _check_mask(graph: Graph, call: Call, start: Tensor) -> None:
     """A mask that Keras 3 wrote down has to be the one that a Masking or Embedding makes."""
     for mask in call.mask:
         tensor = graph.resolve(mask)
-        while (maker := graph.maker(tensor)) is not None and maker.layer.kind in _MASKS:
-            tensor = graph.resolve(maker.data[0])
+        for _ in _MASKS:
+            maker = graph.maker(tensor)
+            if maker is not None and maker.layer.kind in _MASKS and maker.data:
+                tensor = graph.resolve(maker.data[0])
         if tensor != start:
             raise call.layer.unsupported(
                 f"its mask is made of {tensor.layer!r}; only that of a Masking or an Embedding at "

@@ -34,18 +34,21 @@ class KerasFile:
     config: Mapping[str, Any] | None
     version: str | None
 
+    def major(self, beside: object = None) -> int:
+        """Keras's major version; ``beside`` is what a JSON beside the file says, if this does not.
+        ``UnsupportedError`` for none and for others than 2 and 3."""
+        version = self.version or beside
+        if version is None and isinstance(self.store, NumberedStore):
+            return 3  # weights alone, which do not tell
+        match = re.match(r"(\d{1,4})\.", version) if isinstance(version, str) else None
+        if match is None or int(match[1]) not in (2, 3):
+            raise UnsupportedError(f"keras_version {version!r}: expected 2 or 3")
+        return int(match[1])
+
 
 def open_file(path: str | os.PathLike[str]) -> KerasFile:
     data = Path(path).read_bytes()
     return _archive(data) if data[:2] == b"PK" else _hdf5(data)
-
-
-def major(version: object) -> int:
-    """Keras's major version; ``UnsupportedError`` for none, and for 1."""
-    match = re.match(r"(\d{1,4})\.", version) if isinstance(version, str) else None
-    if match is None or int(match[1]) not in (2, 3):
-        raise UnsupportedError(f"keras_version {version!r}: expected 2 or 3")
-    return int(match[1])
 
 
 def _archive(data: bytes) -> KerasFile:
@@ -87,6 +90,6 @@ def _hdf5(data: bytes) -> KerasFile:
     root = "model_weights" if "model_weights" in file.groups else ""
     version = file.text("", "keras_version") or file.text(root, "keras_version")
     if any(name in file.groups for name in NUMBERED) and not root:
-        return KerasFile(NumberedStore(file), None, version or "3.0")
+        return KerasFile(NumberedStore(file), None, version)
     config = None if text is None else parse_json(text, "model_config")
     return KerasFile(NamedStore(file, root), config, version)

@@ -119,5 +119,5 @@ class Flow:
             )
         return ModelSpec(tuple(self.layers), self.mask_value)
 
-    def _dtype(self) -> np.dtype[np.floating]:  # type: ignore[type-arg]
+    def _dtype(self) -> np.dtype[np.floating]:
         return next(iter(self.layers[-1].arrays.values())).dtype

@@ -46,7 +46,7 @@ class Graph:
 
     calls: dict[tuple[str, tuple[int, ...]], Call] = field(default_factory=dict)
     alias: dict[Tensor, Tensor] = field(default_factory=dict)
-    inputs: list[Tensor] = field(default_factory=list)
+    inputs: dict[Tensor, None] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
 
     def resolve(self, tensor: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ class _Reader:
             raise FormatError(f"{model}: called with {len(given)} inputs, it takes one")
         current = given[0] if given else Tensor(model.name, (*call, -1))
         if given is None:
-            self.graph.inputs.append(current)
+            self.graph.inputs[current] = None
         for layer, _ in self._layers_of(model):
             if layer.kind != "InputLayer":
                 current = self._enter(Call(layer, (current,)), (*call, 0))[0]
@@ -126,7 +126,7 @@ class _Reader:
         refs = {key: _references(model, model.options.get(key), call) for key in
                 ("input_layers", "output_layers")}  # fmt: skip
         if given is None:
-            self.graph.inputs += refs["input_layers"]
+            self.graph.inputs.update(dict.fromkeys(refs["input_layers"]))
         elif len(given) != len(refs["input_layers"]):
             raise FormatError(
                 f"{model}: called with {len(given)} inputs, it takes {len(refs['input_layers'])}"

@@ -27,7 +27,7 @@ from ..errors import FormatError, OptionError, UnsupportedError
 from ..spec import GATES, ModelSpec
 from .hdf5 import File
 from .keras_config import Layer, Step
-from .keras_file import KerasFile, major
+from .keras_file import KerasFile
 from .keras_graph import Call, Graph, Tensor
 from .keras_store import NUMBERED, NamedStore, NumberedStore, join, leaf_of, some
 
@@ -59,7 +59,7 @@ def describe(
         wanted = set(names[names.index(between[0]) : names.index(between[1]) + 1])
     else:
         wanted = set(names)
-    guess = _Guess(file.version, options)
+    guess = _Guess(file, options)
     graph = _in_order([guess.layer(layer, layer.name in wanted) for layer in found])
     guess.warn()
     return graph
@@ -95,8 +95,8 @@ class _Found:
 class _Guess:
     """Makes the configuration of a layer from its arrays, and notes what it assumed."""
 
-    def __init__(self, version: str | None, options: Mapping[str, Any]) -> None:
-        self.version, self.major = version, major(version)
+    def __init__(self, file: KerasFile, options: Mapping[str, Any]) -> None:
+        self.version, self.major = file.version, file.major()
         self.options = options
         self.assumed: dict[str, dict[str, str]] = {}
 
@@ -246,7 +246,7 @@ def _shapes(file: File, group: str, part: str) -> _Shapes:
 def _in_order(layers: list[Layer]) -> Graph:
     graph = Graph()
     current = Tensor("", (-1,))
-    graph.inputs = [current]
+    graph.inputs = {current: None}
     for layer in layers:
         graph.calls[layer.name, (0,)] = Call(layer, (current,))
         current = Tensor(layer.name, (0,))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -48,6 +48,7 @@ class NamedStore:
 
     file: File
     root: str
+    _by_part: dict[str, dict[str, list[str]]] = field(default_factory=dict, repr=False)
 
     def arrays(self, layer: Layer, parts: Sequence[Part]) -> list[list[Array]]:
         names = self._names(layer)
@@ -64,15 +65,29 @@ class NamedStore:
         return [[next(arrays) for _ in part.names] for part in parts]
 
     def _names(self, layer: Layer) -> list[str]:
-        group = join(self.root, layer.path[0])
-        names = self.names(layer.path[0])
-        if names is None:
-            raise FormatError(f"{layer}: the file has no weights of {group!r}")
-        for inner in reversed(layer.path[1:]):  # of models inside, some have their names in paths
-            own = [name for name in names if inner in name.split("/")]
-            names = own if own or inner == layer.path[-1] else names
+        """The names of a layer's arrays: all of the group's or, in a model inside, those with the
+        layer's name in their path; some have the names of models in it as well."""
+        outer, *inner = layer.path
+        if outer not in self._by_part:
+            self._by_part[outer] = self._index(layer, outer)
+        by_part = self._by_part[outer]
+        names = by_part.get(inner[-1] if inner else "", [])
+        for model in inner[-2::-1]:
+            names = [name for name in names if model in name.split("/")] or names
         # Where some weights are not trained they come last: a Bidirectional's parts by their names.
         return sorted(names, key=_is_backward)
+
+    def _index(self, layer: Layer, outer: str) -> dict[str, list[str]]:
+        """The weights of a layer of the outermost model by the parts of their paths; by "", all."""
+        names = self.names(outer)
+        if names is None:
+            group = join(self.root, outer)
+            raise FormatError(f"{layer}: the file has no weights of {group!r}")
+        index: dict[str, list[str]] = {"": names}
+        for name in names:
+            for part in dict.fromkeys(name.split("/")):
+                index.setdefault(part, []).append(name)
+        return index
 
     def names(self, group: str) -> list[str] | None:
         """The weights of a layer of the outermost model."""

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 import h5py
 import keras_equations as ke
 
+import rnn_native as rn
 from rnn_native import formats
 from rnn_native.errors import UnsupportedError
 from rnn_native.spec import ModelSpec
@@ -52,10 +53,18 @@ def arrays(path: Path, *layers: str, root: str = "/") -> list[Any]:
     return lists if len(lists) > 1 else lists[0]
 
 
-def check(run: Any, spec: ModelSpec, x: NDArray[Any], expected: NDArray[Any]) -> None:
-    """Ours on x [batch, time, ...] beside [batch, time, features]."""
-    y, _ = run(spec, np.swapaxes(x, 0, 1))
-    run.assert_close(np.swapaxes(y, 0, 1), expected)
+RUNS: dict[str, Callable[[ModelSpec, Any], Any]] = {
+    "reference": lambda spec, x: rn.reference.run(spec, x)[0],
+    "model": lambda spec, x: rn.Model(spec, dtype="float64")(x)[0],
+}
+
+
+def check(spec: ModelSpec, x: NDArray[Any], expected: NDArray[Any]) -> None:
+    """Both our ways to run a model on x [batch, time, ...], in float64, beside the equations
+    [batch, time, features]: as close as these two ways have to be to each other."""
+    for run in RUNS.values():
+        y = np.swapaxes(run(spec, np.swapaxes(x, 0, 1)), 0, 1)
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12 * max(1, np.abs(expected).max()))
 
 
 def noise(*shape: int) -> NDArray[np.float32]:
@@ -72,14 +81,14 @@ def textgenrnn(package_file: Finder) -> Path:
     return package_file("textgenrnn", "textgenrnn/textgenrnn_weights.hdf5")
 
 
-def test_textgenrnn_layers_equal_the_equations(textgenrnn: Path, run: Any) -> None:
+def test_textgenrnn_layers_equal_the_equations(textgenrnn: Path) -> None:
     table, first, second = arrays(textgenrnn, "embedding", "rnn_1", "rnn_2")
     assert first[2].shape == second[2].shape == (8 * 128,)
     indices = np.random.default_rng(0).integers(0, 465, (3, 40))
     y = ke.lstm(table[0][indices].astype(float), ke.from_cudnn(first, 4))
-    check(run, read(textgenrnn, node="rnn_1"), table[0][indices], y)
+    check(read(textgenrnn, node="rnn_1"), table[0][indices], y)
     y = ke.lstm(y, ke.from_cudnn(second, 4))
-    check(run, read(textgenrnn, between=("embedding", "rnn_2")), indices, y)
+    check(read(textgenrnn, between=("embedding", "rnn_2")), indices, y)
 
 
 def test_textgenrnn_knows_english(textgenrnn: Path, package_file: Finder, run: Any) -> None:
@@ -110,22 +119,20 @@ def test_textgenrnn_is_no_chain(textgenrnn: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_rnnmorph_bi_lstm_equals_the_equations(
-    language: str, package_file: Finder, run: Any
-) -> None:
+def test_rnnmorph_bi_lstm_equals_the_equations(language: str, package_file: Finder) -> None:
     folder = f"rnnmorph/models/{language}"
     path = package_file("rnnmorph", f"{folder}/eval_model.h5")
     config = package_file("rnnmorph", f"{folder}/eval_model.json")
     weights, dense = arrays(path, "bidirectional_1", "time_distributed_2")
     x = noise(3, 20, 256)
     y = ke.bidirectional(ke.lstm, x.astype(float), weights, gate=ke.hard_sigmoid_2)
-    check(run, read(path, config=config, node="bidirectional_1"), x, y)
-    check(run, read(path, node="bidirectional_1"), x, y)  # by names, shapes and version alone
+    check(read(path, config=config, node="bidirectional_1"), x, y)
+    check(read(path, node="bidirectional_1"), x, y)  # by names, shapes and version alone
     both = read(path, config=config, between=("bidirectional_1", "time_distributed_3"))
-    check(run, both, x, ke.dense(y, dense))
+    check(both, x, ke.dense(y, dense))
 
 
-def test_rnnmorph_lstms_of_two_layers_equal_the_equations(package_file: Finder, run: Any) -> None:
+def test_rnnmorph_lstms_of_two_layers_equal_the_equations(package_file: Finder) -> None:
     """Its first bi-LSTM is two layers, one of them of a class of its own: a node by its arrays."""
     path = package_file("rnnmorph", "rnnmorph/models/en/eval_model.h5")
     config = package_file("rnnmorph", "rnnmorph/models/en/eval_model.json")
@@ -133,10 +140,10 @@ def test_rnnmorph_lstms_of_two_layers_equal_the_equations(package_file: Finder, 
     x = noise(2, 20, dense[0].shape[0])
     hidden = np.maximum(ke.dense(x.astype(float), dense), 0)
     spec = read(path, config=config, between=("dense_5", "LSTM_1_forward"))
-    check(run, spec, x, ke.lstm(hidden, forward, gate=ke.hard_sigmoid_2))
+    check(spec, x, ke.lstm(hidden, forward, gate=ke.hard_sigmoid_2))
     spec = read(path, node="LSTM_1_backward")
     x = noise(2, 20, backward[0].shape[0])
-    check(run, spec, x, ke.lstm(x.astype(float), backward, gate=ke.hard_sigmoid_2))
+    check(spec, x, ke.lstm(x.astype(float), backward, gate=ke.hard_sigmoid_2))
     with pytest.raises(UnsupportedError, match=r"'LSTM_1_backward' \(ReversedLSTM\)"):
         read(path, config=config, node="LSTM_1_backward")
     with pytest.raises(UnsupportedError, match=r"node= takes one of .*'bidirectional_1' out"):
@@ -146,7 +153,7 @@ def test_rnnmorph_lstms_of_two_layers_equal_the_equations(package_file: Finder, 
 # crema: a whole model of Keras 2.2.2 with convolutions; GRUs that reset before, hard_sigmoid
 
 
-def test_crema_bi_grus_equal_the_equations(package_file: Finder, run: Any) -> None:
+def test_crema_bi_grus_equal_the_equations(package_file: Finder) -> None:
     path = package_file("crema", "crema/models/chord/model.h5")
     root = "model_weights"
     first, second, pitch, bass = arrays(
@@ -155,13 +162,13 @@ def test_crema_bi_grus_equal_the_equations(package_file: Finder, run: Any) -> No
     x = noise(2, 60, 72)
     gru = {"gate": ke.hard_sigmoid_2, "reset_after": False}
     y = ke.bidirectional(ke.gru, x.astype(float), first, **gru)
-    check(run, read(path, node="bidirectional_1"), x, y)
+    check(read(path, node="bidirectional_1"), x, y)
     x = noise(2, 60, 256)
     y = ke.bidirectional(ke.gru, x.astype(float), second, **gru)
     spec = read(path, between=("bidirectional_2", "chord_pitch"))
-    check(run, spec, x, ke.sigmoid(ke.dense(y, pitch)))
+    check(spec, x, ke.sigmoid(ke.dense(y, pitch)))
     spec = read(path, between=("bidirectional_2", "chord_bass"))
-    check(run, spec, x, ke.softmax(ke.dense(y, bass)))
+    check(spec, x, ke.softmax(ke.dense(y, bass)))
 
 
 def test_crema_as_a_whole_is_refused_with_what_can_be_taken(package_file: Finder) -> None:
@@ -177,7 +184,7 @@ def test_crema_as_a_whole_is_refused_with_what_can_be_taken(package_file: Finder
 
 
 @pytest.mark.parametrize("name", CHARS2VEC)
-def test_chars2vec_equals_the_equations(name: str, package_file: Finder, run: Any) -> None:
+def test_chars2vec_equals_the_equations(name: str, package_file: Finder) -> None:
     path = package_file("chars2vec", f"chars2vec/trained_models/{name}/weights.h5")
     with h5py.File(path) as file:
         _, *names = (layer.decode() for layer in file.attrs["layer_names"])
@@ -185,7 +192,7 @@ def test_chars2vec_equals_the_equations(name: str, package_file: Finder, run: An
     rng = np.random.default_rng(0)
     x = np.eye(len(first[0]), dtype=np.float32)[rng.integers(0, len(first[0]), (4, 12))]
     y = ke.lstm(x.astype(float), first, gate=ke.hard_sigmoid_2)
-    check(run, read(path), x, ke.lstm(y, second, gate=ke.hard_sigmoid_2))
+    check(read(path), x, ke.lstm(y, second, gate=ke.hard_sigmoid_2))
 
 
 @pytest.mark.parametrize("name", CHARS2VEC[::2])

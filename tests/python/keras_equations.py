@@ -114,7 +114,7 @@ def from_cudnn(weights: Weights, gates: int) -> Weights:
     Each gate's matrices lie in the file as cuDNN has them, [H, in] and [H, H] in rows, though the
     first one under the shape [in, H].
     """
-    kernel, recurrent, bias = weights
+    kernel, recurrent, bias = (np.asarray(array, np.float64) for array in weights)
     size, units = kernel.shape[0], recurrent.shape[0]
     kernels = [
         np.array([[part.ravel()[h * size + i] for h in range(units)] for i in range(size)])

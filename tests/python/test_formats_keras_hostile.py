@@ -137,7 +137,7 @@ def test_configurations_with_something_else_in_a_place(
         owner = config
         for key in place[:-1]:
             owner = owner[key]
-        owner[place[-1]] = data.draw(st.sampled_from(ODD))
+        owner[place[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
     attempt(kf.write_h5(files[".h5"].with_stem("odd"), config, WEIGHTS))
 
 

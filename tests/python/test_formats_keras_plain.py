@@ -96,7 +96,7 @@ def test_a_gru_without_biases_does_not_show_where_it_resets(resets: bool, tmp_pa
 
 def test_the_layout_of_cudnn_says_its_activations(tmp_path: Path) -> None:
     got = run(read(tmp_path, {"rnn": CUDNN}, "2.1.5"))
-    own = ke.from_cudnn([array.astype(float) for array in CUDNN.values()], 4)
+    own = ke.from_cudnn(list(CUDNN.values()), 4)
     np.testing.assert_allclose(got, ke.lstm(X, own), rtol=0, atol=1e-12)
     assert assumed(tmp_path, {"rnn": CUDNN}) == ""
     with pytest.raises(OptionError, match="activation='relu': the bias of 'rnn' says tanh"):

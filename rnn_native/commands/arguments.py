@@ -32,8 +32,6 @@ _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
-        "input": {"flag": "--input-tensor"},
-        "output": {"flag": "--output-tensor"},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -43,8 +41,6 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "nonlinearity": "of an RNN; tanh where it is not given",
         "reset_after": "of a GRU; true where it is not given",
         "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
-        "input": "the tensor that is the model's input",
-        "output": "the tensor that is the model's output",
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
         "config": "the JSON of a model whose weights are in FILE",
@@ -74,7 +70,7 @@ def add_file(
             owners.setdefault(option, []).append(name)
     for option, names in owners.items():
         special = dict(_SPECIAL.get(option, {"metavar": "NAME"}))
-        flag = special.pop("flag", f"--{option.replace('_', '-')}")
+        flag = f"--{option.replace('_', '-')}"
         special.setdefault("metavar", "NAME")
         meaning = _MEANING.get(option, f"the option {option} of rn.load")
         group.add_argument(

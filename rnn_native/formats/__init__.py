@@ -54,7 +54,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
-        "onnx": Format("onnx", (".onnx",), ("input", "output"), writes=False),
+        "onnx": Format("onnx", (".onnx",), ("node", "between")),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
         "keras": Format(
             "keras",
@@ -80,9 +80,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     options
         For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
-        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``input`` and
-        ``output``, see ``formats.onnx``. For ``keras``: ``node``, ``between`` and, for weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
+        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
+        ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same for layers and, of
+        weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
 
     Raises
     ------

@@ -9,10 +9,15 @@ that take a constant of the kind; the others take their operator's default.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from ..activations import CONSTANTS, STANDARD, Activation
+from ..errors import UnsupportedError
+from ..spec import Recurrent
 from .onnx_graph import Node
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -33,6 +38,57 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """What ONNX calls the activations that it has; onnxruntime reads the names in any case."""
 _THEIRS: Final = tuple(NAMES.values())
 _OURS: Final = {theirs.lower(): ours for ours, theirs in NAMES.items()}
+
+
+def attributes(layer: Recurrent) -> dict[str, Any]:
+    """The attributes of a node that is one layer of ``layer``, as far as they are not the defaults.
+
+    ``UnsupportedError`` for a number that the attributes, which are float32, have no room for.
+    """
+    said: dict[str, Any] = {}
+    directions = range(layer.num_directions)
+    every = [activation for d in directions for activation in layer.activations_of(d)]
+    if layer.cell == "rnn" or layer.activations is not None:
+        own = [_of_onnx(activation) for activation in every]
+        said["activations"] = [NAMES[activation.name] for activation in own]
+        for constant in ("alpha", "beta"):
+            values = [getattr(activation, constant) for activation in own]
+            if numbers := [value for value in values if value is not None]:
+                where = f"activation_{constant}"
+                said[where] = [_float32(f"Recurrent {where}", number) for number in numbers]
+    if layer.clip is not None:
+        said["clip"] = _float32("Recurrent clip", layer.clip)
+        if said["clip"] == 0:
+            raise UnsupportedError(f"Recurrent clip={layer.clip}: 0 in float32, as ONNX has it")
+    if layer.input_forget:
+        said["input_forget"] = 1
+    return said
+
+
+def rounded(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with numbers as the attributes keep them: what reading them again gives."""
+    activations = options["activations"]
+    return {
+        **options,
+        "activations": activations
+        and tuple(
+            (own.name, *(float(np.float32(number)) for number in own.constants))
+            for own in map(_of_onnx, activations)
+        ),
+        "clip": None if options["clip"] is None else float(np.float32(options["clip"])),
+    }
+
+
+def _of_onnx(activation: Activation) -> Activation:
+    return Activation("affine") if activation.name == "identity" else activation
+
+
+def _float32(where: str, value: float) -> float:
+    with np.errstate(over="ignore"):
+        number = float(np.float32(value))
+    if not isfinite(number):
+        raise UnsupportedError(f"{where}={value}: beyond float32, in which ONNX has it")
+    return number
 
 
 def known(cell: str) -> dict[str, tuple[str, Any]]:

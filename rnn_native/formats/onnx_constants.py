@@ -1,29 +1,14 @@
-"""Operators applied to nothing but constants: what an exporter left unfolded."""
+"""Constants that say how an operator works: axes, sizes, cuts, wherever its version has them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import prod
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from .onnx_graph import Anything, Node, element_name
+from .onnx_graph import Anything, Node
 from .onnx_values import Constant, Shape, Value
-
-MAX_ELEMENTS: Final = 2**28
-"""Largest constant that is made: a few bytes of a file can ask for more than any memory holds."""
-
-
-def fold(node: Node, arrays: Sequence[Anything | None]) -> Anything | None:
-    """The result of an operator on constants, or None for an operator that is not folded."""
-    function = _FOLDS.get(node.op)
-    if function is None or not arrays or arrays[0] is None:
-        return None
-    try:
-        return function(node, arrays)
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
-        raise node.malformed(f"on constants: {error}") from error
 
 
 def constant(node: Node) -> Anything:
@@ -101,93 +86,31 @@ def slices_of(
     return list(zip(axes, starts, stops, steps, strict=True))
 
 
-def _cast(node: Node, arrays: Sequence[Anything]) -> Anything:
-    options = node.options(to=("int", 0), saturate=("int", 1), round_mode=("string", "up"))
-    kinds = {"FLOAT": "f4", "DOUBLE": "f8", "FLOAT16": "f2", "INT32": "i4", "INT64": "i8"}
-    name = element_name(options["to"])
-    if name not in kinds:
-        raise node.unsupported(f"attribute to={name} is not supported")
-    return arrays[0].astype(kinds[name])
+def split_sizes(
+    node: Node, inputs: Sequence[Value | None], rank: int, shape: Sequence[int | None]
+) -> tuple[int, list[int]]:
+    """The axis of Split and the sizes of its parts, of a tensor whose sizes may not be known.
 
-
-def _transpose(node: Node, arrays: Sequence[Anything]) -> Anything:
-    return arrays[0].transpose(node.options(perm=("ints", None))["perm"])
-
-
-def _squeeze(node: Node, arrays: Sequence[Anything]) -> Anything:
-    axes = axes_of(node, _values(arrays), arrays[0].ndim)
-    return arrays[0].squeeze() if axes is None else arrays[0].squeeze(tuple(axes))
-
-
-def _unsqueeze(node: Node, arrays: Sequence[Anything]) -> Anything:
-    count = len(axes_of(node, _values(arrays), 64) or [])
-    axes = axes_of(node, _values(arrays), arrays[0].ndim + count)
-    return np.expand_dims(arrays[0], tuple(axes or ()))
-
-
-def _reshape(node: Node, arrays: Sequence[Anything]) -> Anything:
-    allow_zero = node.options(allowzero=("int", 0))["allowzero"]
-    shape = integers(node, _values(arrays)[1], "shape")
-    if not allow_zero:
-        shape = [arrays[0].shape[i] if size == 0 else size for i, size in enumerate(shape)]
-    return arrays[0].reshape(shape)
-
-
-def _shape(node: Node, arrays: Sequence[Anything]) -> Anything:
-    options = node.options(start=("int", 0), end=("int", None))
-    return np.asarray(arrays[0].shape[options["start"] : options["end"]], np.int64)
-
-
-def _slice(node: Node, arrays: Sequence[Anything]) -> Anything:
-    # Python's slices clamp their ends as those of ONNX do.
-    array = arrays[0]
-    for axis, start, stop, step in slices_of(node, _values(arrays), array.ndim):
-        array = array[(slice(None),) * axis + (slice(start, stop, step),)]
-    return array
-
-
-def _concat(node: Node, arrays: Sequence[Anything]) -> Anything:
-    _limit(node, sum(array.size for array in arrays))
-    return np.concatenate(arrays, node.options(axis=("int", None))["axis"] or 0)
-
-
-def _gather(node: Node, arrays: Sequence[Anything]) -> Anything:
-    axis = node.options(axis=("int", 0))["axis"]
-    _limit(node, arrays[0].size // max(1, arrays[0].shape[axis]) * arrays[1].size)
-    return np.take(arrays[0], arrays[1], axis)
-
-
-def _constant_of_shape(node: Node, arrays: Sequence[Anything]) -> Anything:
-    fill = np.asarray(node.options(value=("tensor", np.zeros(1, np.float32)))["value"])
-    sizes = integers(node, _values(arrays)[0], "shape")
-    _limit(node, prod(sizes))
-    return np.broadcast_to(fill.reshape(()), sizes)
-
-
-def _expand(node: Node, arrays: Sequence[Anything]) -> Anything:
-    node.options()
-    shape = np.broadcast_shapes(arrays[0].shape, tuple(int(size) for size in arrays[1]))
-    _limit(node, prod(shape))
-    return np.broadcast_to(arrays[0], shape)
-
-
-def _multiply(node: Node, arrays: Sequence[Anything]) -> Anything:
-    node.options()
-    _limit(node, prod(np.broadcast_shapes(arrays[0].shape, arrays[1].shape)))
-    return arrays[0] * arrays[1]
-
-
-def _limit(node: Node, elements: int) -> None:
-    if elements > MAX_ELEMENTS:
-        raise node.unsupported(f"makes a constant of {elements} elements, over {MAX_ELEMENTS}")
-
-
-def _values(arrays: Sequence[Anything | None]) -> list[Value | None]:
-    return [None if array is None else Constant(array) for array in arrays]
-
-
-_FOLDS: Final[Mapping[str, Callable[[Node, Sequence[Any]], Anything]]] = {
-    "Cast": _cast, "Concat": _concat, "ConstantOfShape": _constant_of_shape, "Expand": _expand,
-    "Gather": _gather, "Mul": _multiply, "Reshape": _reshape, "Shape": _shape, "Slice": _slice,
-    "Squeeze": _squeeze, "Transpose": _transpose, "Unsqueeze": _unsqueeze,
-}  # fmt: skip
+    Stated by an attribute before operator set 13, by an input since; else equal parts, of which
+    the last may be smaller since operator set 18.
+    """
+    known: dict[str, tuple[str, Any]] = {"axis": ("int", 0)}
+    if node.opset < 13:
+        known["split"] = ("ints", None)
+    elif node.opset >= 18:
+        known["num_outputs"] = ("int", None)
+    options = node.options(**known)
+    axis = axis_of(node, options["axis"], rank)
+    size, sizes, count = shape[axis], options.get("split"), len(node.outputs)
+    if len(inputs) > 1 and inputs[1] is not None:
+        sizes = integers(node, inputs[1], "split")
+    if sizes is None:
+        if size is None:
+            raise node.unsupported(f"splits axis {axis}, whose size is not known")
+        if options.get("num_outputs") not in (None, count) or (size % count and node.opset < 18):
+            raise node.malformed(f"cannot split {size} into {count} equal parts")
+        part = -(-size // count)
+        sizes = [max(0, min(part, size - part * i)) for i in range(count)]
+    if size not in (None, sum(sizes)) or min(sizes, default=0) < 0 or len(sizes) != count:
+        raise node.malformed(f"split={sizes} of {size} into {count} outputs")
+    return axis, sizes

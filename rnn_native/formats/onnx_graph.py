@@ -1,4 +1,4 @@
-"""An ONNX file as plain Python: the only module that knows the ``onnx`` package.
+"""An ONNX file as plain Python: with ``onnx_tensors``, what knows the ``onnx`` package.
 
 Everything is read lazily and checked where it is read, so that what a model does not need cannot
 stop it, and what it needs is refused by name.
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
+from .onnx_tensors import Anything as Anything
+from .onnx_tensors import Constants, Contents, element_name, text
+from .onnx_tensors import element_of as element_of
 
 OPSETS: Final = (7, 28)
 """First and last version of the operator set whose definitions were compared with this reader."""
 
+MAX_NODES: Final = 50_000
+"""Of a file, bodies of If, Loop and Scan included: a second's work; models have far fewer."""
+
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
 INTEGERS: Final = ("INT32", "INT64")
 
-Anything = NDArray[Any]
 # What an attribute may be, and the Python types that its value has.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "int": (int,),
@@ -56,6 +61,7 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
     opset: int
+    contents: Contents
     result: Info | None = None  # of the first output
 
     def __str__(self) -> str:
@@ -84,47 +90,91 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes in the file's order, and what is known of tensors by name."""
+    """The nodes in the file's order, and what is known of tensors by name.
+
+    ``optional`` are the inputs whose default is an initializer; before version 4 of the file format
+    every initializer had to be an input, and is none of them.
+    """
 
     nodes: tuple[Node, ...]
     inputs: Mapping[str, Info]
+    optional: Mapping[str, Info]
     outputs: tuple[str, ...]
     infos: Mapping[str, Info]
-    constants: Constants
-    opset: int
+    constants: Mapping[str, Anything]
+    contents: Contents
 
 
-class Constants(Mapping[str, Anything]):
-    """The initializers by name, converted when they are asked for."""
+class File:
+    """A model as the onnx package has it, checked as far as every use of it needs."""
 
-    def __init__(self, initializers: Any) -> None:
-        self._tensors = {tensor.name: tensor for tensor in initializers}
+    def __init__(self, model: Any, contents: Contents) -> None:
+        if not model.HasField("graph") or not model.graph.node:
+            raise FormatError("not an ONNX model: it has no nodes")
+        if count_nodes(model.graph) > MAX_NODES:
+            raise UnsupportedError(f"a graph of more than {MAX_NODES} nodes")
+        self.model = model
+        self.contents = contents
+        self.opset = _opset(model)
+        self.properties = {text(entry.key): text(entry.value) for entry in model.metadata_props}
 
-    def __getitem__(self, name: str) -> Anything:
-        return to_array(f"initializer {name!r}", self._tensors[name])
+    def graph(self, bodies: Sequence[tuple[int, Any]] = ()) -> Graph:
+        """The graph; or the innermost of ``bodies``, with all that it sees of the ones around it.
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._tensors
+        A body is an attribute of the node of that index in the graph or body before, of which it
+        sees the nodes before that one.
+        """
+        levels = [self.model.graph, *(body for _, body in bodies)]
+        ends = [*(index for index, _ in bodies), None]
+        nodes = [n for level, end in zip(levels, ends, strict=True) for n in level.node[:end]]
+        constants = [Constants(level.initializer, self.contents) for level in levels]
+        known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
+        described = [v for level in levels for v in (*level.value_info, *level.output)]
+        infos = {text(value.name): _info(value) for value in described}
+        inputs = {text(value.name): _info(value) for level in levels for value in level.input}
+        optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
+        return Graph(
+            nodes=tuple(self._node(node, infos) for node in nodes),
+            inputs={name: info for name, info in inputs.items() if name not in known},
+            optional=optional,
+            outputs=tuple(text(value.name) for value in levels[-1].output),
+            infos=infos,
+            constants=known,
+            contents=self.contents,
+        )
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
+    def _node(self, node: Any, infos: Mapping[str, Info]) -> Node:
+        return Node(
+            op=text(node.op_type),
+            domain="" if node.domain == "ai.onnx" else text(node.domain),
+            name=text(node.name),
+            inputs=tuple(map(text, node.input)),
+            outputs=tuple(map(text, node.output)),
+            attributes={text(attribute.name): attribute for attribute in node.attribute},
+            opset=self.opset,
+            contents=self.contents,
+            result=infos.get(node.output[0]) if node.output else None,
+        )
 
-    def __len__(self) -> int:
-        return len(self._tensors)
 
-
-def load(path: str | os.PathLike[str]) -> Graph:
-    """Read a file, and the files of tensors that it may refer to in its folder.
-
-    Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
-    that was not compared, ``FormatError`` for anything that is no model.
-    """
+def import_onnx() -> Any:
+    """The onnx package; ``UnsupportedError`` where there is none."""
     try:
         import onnx
     except ImportError as error:
         raise UnsupportedError(
             "ONNX files need the onnx package: pip install rnn_native[onnx]"
         ) from error
+    return onnx
+
+
+def load(path: str | os.PathLike[str]) -> File:
+    """Read a file; those with tensors that it may refer to, in its folder, when they are needed.
+
+    Raises ``UnsupportedError`` without the onnx package and for a version of the operator set
+    that was not compared, ``FormatError`` for anything that is no model.
+    """
+    onnx = import_onnx()
     malformed: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
     with open(path, "rb") as file:
         content = file.read()
@@ -133,58 +183,34 @@ def load(path: str | os.PathLike[str]) -> Graph:
         model.ParseFromString(content)
     except malformed as error:
         raise FormatError(f"not an ONNX model: {error}") from error
-    if not model.HasField("graph") or not model.graph.node:
-        raise FormatError("not an ONNX model: it has no nodes")
-    try:
-        folder = os.path.dirname(os.fspath(path))
-        onnx.external_data_helper.load_external_data_for_model(model, folder)
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise FormatError(f"tensors kept outside the file: {error}") from error
-    opset = _opset(model)
-    constants = Constants(model.graph.initializer)
-    described = (*model.graph.value_info, *model.graph.output)
-    infos = {value.name: _info(value) for value in described}
-    return Graph(
-        nodes=tuple(_node(node, opset, infos) for node in model.graph.node),
-        inputs={v.name: _info(v) for v in model.graph.input if v.name not in constants},
-        outputs=tuple(value.name for value in model.graph.output),
-        infos=infos,
-        constants=constants,
-        opset=opset,
-    )
+    return File(model, Contents(os.path.dirname(os.fspath(path)), len(content)))
 
 
-def to_array(where: str, tensor: Any) -> Anything:
-    """A tensor of the file as an array; bfloat16, which NumPy has not, as float32."""
-    from onnx import TensorProto, numpy_helper
-
-    try:
-        array: Anything = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise FormatError(f"{where}: not a tensor: {error}") from error
-    if tensor.data_type == TensorProto.BFLOAT16:  # the upper half of a float32
-        return (array.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return array
+def bodies_of(node: Any) -> list[tuple[str, Any]]:
+    """The graphs inside of a node, by their attributes."""
+    return [
+        (text(attribute.name), graph)
+        for attribute in node.attribute
+        for graph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    ]
 
 
-def element_name(code: int) -> str:
-    """``FLOAT`` for 1 and so on."""
-    from onnx import TensorProto
-
-    try:
-        return str(TensorProto.DataType.Name(code))
-    except ValueError:
-        return f"element type {code}"
-
-
-def element_of(array: Anything) -> str:
-    """The element type of an array as ONNX calls it."""
-    names = {"f4": "FLOAT", "f8": "DOUBLE", "f2": "FLOAT16", "i4": "INT32", "i8": "INT64"}
-    return names.get(array.dtype.str[1:], array.dtype.name)
+def count_nodes(graph: Any) -> int:
+    """With those of all bodies; it does not go on counting beyond ``MAX_NODES``."""
+    count, pending = 0, [graph]
+    while pending and count <= MAX_NODES:
+        nodes = pending.pop().node
+        count += len(nodes)
+        if count <= MAX_NODES:
+            pending += [body for node in nodes for _, body in bodies_of(node)]
+    return count
 
 
 def _opset(model: Any) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    if not versions and model.opset_import:
+        domains = ", ".join(text(entry.domain) for entry in model.opset_import)
+        raise UnsupportedError(f"its operators are of {domains:.200} alone, none of ONNX itself")
     if len(versions) != 1:
         raise FormatError(f"expected one version of the ONNX operator set, found {versions}")
     first, last = OPSETS
@@ -194,19 +220,6 @@ def _opset(model: Any) -> int:
             "onnx.version_converter may convert the file"
         )
     return int(versions[0])
-
-
-def _node(node: Any, opset: int, infos: Mapping[str, Info]) -> Node:
-    return Node(
-        op=node.op_type,
-        domain="" if node.domain == "ai.onnx" else node.domain,
-        name=node.name,
-        inputs=tuple(node.input),
-        outputs=tuple(node.output),
-        attributes={attribute.name: attribute for attribute in node.attribute},
-        opset=opset,
-        result=infos.get(node.output[0]) if node.output else None,
-    )
 
 
 def _info(value: Any) -> Info:
@@ -220,7 +233,7 @@ def _info(value: Any) -> Info:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in tensor.shape.dim
     )
-    return Info(element, sizes, tuple(dim.dim_param for dim in tensor.shape.dim))
+    return Info(element, sizes, tuple(text(dim.dim_param) for dim in tensor.shape.dim))
 
 
 def _attribute(node: Node, name: str, attribute: Any) -> Any:
@@ -231,7 +244,7 @@ def _attribute(node: Node, name: str, attribute: Any) -> Any:
     try:
         value = helper.get_attribute_value(attribute)
         if isinstance(value, TensorProto):
-            return to_array(f"{node}: attribute {name}", value)
+            return node.contents.array(f"{node}: attribute {name}", value)
         if isinstance(value, bytes):
             return value.decode()
         if attribute.type == AttributeProto.STRINGS:

@@ -9,10 +9,20 @@ from typing import Final
 
 import numpy as np
 
-from ..spec import Embedding
+from ..spec import Embedding, Recurrent
 from .onnx_graph import INTEGERS, Anything, Node, element_of
 from .onnx_shapes import gather_shape
-from .onnx_values import Axis, Constant, Data, LinearDraft, Roles, Shape, Value
+from .onnx_values import (
+    Axis,
+    Constant,
+    Data,
+    LinearDraft,
+    OutputDraft,
+    Roles,
+    Shape,
+    Value,
+    live,
+)
 
 Values = Sequence[Value | None]
 
@@ -56,9 +66,11 @@ def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 
 def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """The bias of the product just before."""
+    """The bias of the product just before; or two products of an RNN's output layer."""
     node.options()
     left, right = inputs[0], inputs[1]
+    if isinstance(left, Data) and isinstance(right, Data):
+        return [_output_layer(node, *sorted((left, right), key=lambda data: -len(data.layers)))]
     data, bias = (left, right) if isinstance(left, Data) else (right, left)
     if not (isinstance(data, Data) and isinstance(bias, Constant)):
         raise node.unsupported("expected the data and a constant")
@@ -105,12 +117,44 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("an Embedding can only be the first layer, of integers")
     if axis not in (0, -table.array.ndim) or table.array.ndim != 2:
         raise node.unsupported(f"attribute axis={axis} of a table of shape {table.array.shape}")
+    node.contents.budget.take(str(node), table.array.size * max(4, table.array.itemsize))
     features = (Axis("features", table.array.shape[1], "features"),)
     after = indices.then(Embedding(table.array), (*indices.dims, features), features)
     return [replace(after, element=element_of(table.array))]
 
 
+def _output_layer(node: Node, top: Data, bottom: Data) -> Data:
+    """W_ho h + W_xo x, where h is what RNNs make of x."""
+    count = max(0, len(bottom.layers) - 1)
+    *stack, on_h = top.layers[count:] or [None]
+    on_x = bottom.layers[-1] if bottom.layers else None
+    rnns = [layer for layer in stack if isinstance(layer, Recurrent) and layer.cell == "rnn"]
+    options = [{**layer.options, "input_size": 0, "bias": True} for layer in rnns]
+    if not (
+        top.source == bottom.source
+        and all(a is b for a, b in zip(top.layers, bottom.layers[:-1], strict=False))
+        and 0 < len(rnns) == len(stack)
+        and all(option == options[0] for option in options)
+        and _is_product(on_h)
+        and _is_product(on_x)
+        and [live(dim) for dim in top.dims[:-1]] == [live(dim) for dim in bottom.dims[:-1]]
+    ):
+        raise node.unsupported(
+            "adds data to data; only an RNN's outputs and inputs can be, each times a matrix"
+        )
+    assert isinstance(on_h, LinearDraft)
+    assert isinstance(on_x, LinearDraft)
+    draft = OutputDraft(on_h.weight, stack=tuple(rnns), weight_xo=on_x.weight)
+    return replace(top, layers=(*top.layers[:count], draft))
+
+
+def _is_product(draft: object) -> bool:
+    """A matrix and nothing else."""
+    return type(draft) is LinearDraft and draft.bias is None and not _activated(draft)
+
+
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+    node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
     data.expect_features(node, weight.shape[1])
     features = (Axis("features", weight.shape[0], "features"),)
     return data.then(LinearDraft(weight, bias), (*data.dims[:-1], features), features)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
-from .onnx_constants import axes_of, axis_of, integers, slices_of
-from .onnx_graph import FLOATS, INTEGERS, Node, element_name
+from .onnx_constants import axes_of, axis_of, integers, slices_of, split_sizes
+from .onnx_graph import FLOATS, INTEGERS, Node
 from .onnx_reshape import regroup
+from .onnx_tensors import element_name
 from .onnx_values import (
     Constant,
     Data,
     Dim,
     Extent,
     Failure,
+    Filled,
     Roles,
     Shape,
     StateIn,
@@ -28,6 +31,7 @@ from .onnx_values import (
 )
 
 Values = Sequence[Value | None]
+_MAX_RANK: Final = 64
 _TO_THE_END: Final = 2**31 - 1  # what exporters write for the end of an axis, or more
 
 
@@ -55,7 +59,7 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         if to in INTEGERS and value.element in INTEGERS:
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
-    if to in INTEGERS if isinstance(value, Shape) else to in FLOATS:
+    if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")
 
@@ -109,6 +113,7 @@ def unsqueeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     axes = axes_of(node, inputs, len(value.dims) + count) or []
     if len(set(axes)) != len(axes):
         raise node.malformed(f"axes {axes} are not distinct")
+    _check_rank(node, len(value.dims) + count)
     dims = list(value.dims)
     for axis in sorted(axes):
         dims.insert(axis, ())
@@ -163,12 +168,32 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not slices:
         return [value]
     axis, start, stop, step = slices[0]
-    if len(slices) == 1 and not value.layers and axis == 0 and step == 1 and start >= 0:
-        rows, *rest = map(size_of, value.dims)
+    if len(slices) == 1 and not value.layers and axis in (0, 1) and step == 1 and start >= 0:
+        part = [size_of(dim) for dim in value.dims]
+        rows = part[axis]
         if rows is not None or 0 <= stop < _TO_THE_END:
             stop = stop if rows is None else range(rows)[start:stop].stop
-            return [StateIn(value.source, start, (max(0, stop - start), *rest))]
+            part[axis] = max(0, stop - start)
+            return [StateIn(value.source, axis, start, tuple(part))]
     raise node.unsupported(f"takes a part of {show(value.dims)}; only whole sequences are read")
+
+
+def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Of a state, into the states of several layers."""
+    value = _first(node, inputs)
+    if isinstance(value, Zeros):
+        return [Zeros(None)] * len(node.outputs)
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    sizes = [size_of(dim) for dim in value.dims]
+    axis, parts = split_sizes(node, inputs, len(sizes), sizes)
+    if value.layers or axis not in (0, 1):
+        raise node.unsupported(f"takes parts of {show(value.dims)}; only whole sequences are read")
+    starts = accumulate(parts, initial=0)
+    return [
+        StateIn(value.source, axis, start, (*sizes[:axis], part, *sizes[axis + 1 :]))
+        for start, part in zip(starts, parts, strict=False)
+    ]
 
 
 def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -177,7 +202,9 @@ def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [Zeros(None)]
     if all(isinstance(value, (Shape, Constant)) for value in inputs):
         axis_of(node, axis, 1)
-        return [Shape(tuple(e for value in inputs for e in _extents(node, value, "its inputs")))]
+        extents = [e for value in inputs for e in _extents(node, value, "its inputs")]
+        _check_rank(node, len(extents))
+        return [Shape(tuple(extents))]
     raise node.unsupported("joins data; a chain of layers has nothing to join")
 
 
@@ -203,6 +230,8 @@ def multiply(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("multiplies shapes of different lengths")
     scalar = isinstance(left, Shape) and left.scalar and isinstance(right, Shape) and right.scalar
     products = [Extent(a.factor * b.factor, a.axes + b.axes) for a, b in pairs]
+    if any(abs(p.factor) >= 2**63 or len(p.axes) > _MAX_RANK for p in products):
+        raise node.malformed("makes a size beyond any integer")
     return [Shape(tuple(products), scalar)]
 
 
@@ -218,6 +247,8 @@ def constant_of_shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def expand(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     node.options()
     value = _first(node, inputs)
+    if isinstance(value, Shape) and len(value.extents) == 1:
+        return [Filled(value.extents[0])]
     if isinstance(value, Constant):
         if value.array.dtype.kind != "f" or value.array.any():
             raise node.unsupported("only zeros can be expanded to a shape that is not constant")
@@ -236,9 +267,16 @@ def expand(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def tile(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     node.options()
     value = _first(node, inputs)
+    if isinstance(value, Shape) and len(value.extents) == 1:
+        return [Filled(value.extents[0])]
     if isinstance(value, Zeros) or (isinstance(value, Constant) and not value.array.any()):
         return [Zeros(None)]
     raise node.unsupported("only zeros can be repeated")
+
+
+def _check_rank(node: Node, rank: int) -> None:
+    if rank > _MAX_RANK:
+        raise node.malformed(f"a rank of {rank}")
 
 
 def _shape_or_none(node: Node, value: Value | None) -> tuple[Extent, ...] | None:

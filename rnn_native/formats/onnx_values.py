@@ -11,10 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import Final
+
+import numpy as np
 
 from ..errors import RnnError, UnsupportedError
 from ..spec import Embedding, Layer, Linear, Recurrent
 from .onnx_graph import INTEGERS, Anything, Node
+
+MAX_LAYERS: Final = 4096
+"""Of a chain: the work to read one grows faster than the file that asks for it."""
 
 
 @dataclass(eq=False)
@@ -74,8 +80,47 @@ class LinearDraft:
     bias: Anything | None = None
     activation: str = "identity"
 
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        return ()
+
     def finish(self) -> Layer:
         return Linear(self.weight, self.bias, self.activation)
+
+
+@dataclass(frozen=True, eq=False)
+class OutputDraft(LinearDraft):
+    """An RNN's output layer, of the last of ``stack`` by ``weight`` and, by ``weight_xo``, of what
+    the first of them takes."""
+
+    stack: tuple[Recurrent, ...] = ()
+    weight_xo: Anything | None = None
+
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        return self.stack
+
+    def finish(self) -> Layer:
+        """One Recurrent; where only some of its layers have a bias, the others have one of 0."""
+        first = self.stack[0]
+        biased = self.bias is not None or any(layer.bias for layer in self.stack)
+        weights: dict[str, Anything | None] = {}
+        for level, layer in enumerate(self.stack):
+            for suffix in layer.suffixes if biased else ():
+                for name in ("bias_ih", "bias_hh"):
+                    weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, np.float32)
+            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.arrays.items()}
+        weights |= {"weight_ho": self.weight, "weight_xo": self.weight_xo}
+        if biased:
+            zero = np.zeros(len(self.weight), np.float32)
+            weights["bias_o"] = zero if self.bias is None else self.bias
+        options = first.options | {
+            "bias": biased,
+            "num_layers": len(self.stack),
+            "output_layer": len(self.weight),
+            "output_nonlinearity": self.activation,
+        }
+        return Recurrent(weights=weights, **options)  # type: ignore[arg-type]
 
 
 Draft = Embedding | Recurrent | LinearDraft
@@ -117,8 +162,20 @@ class Data:
             came = size_of(self.features)
             raise node.malformed(f"its weights take {size} features, {came} come")
 
+    @property
+    def recurrents(self) -> tuple[Recurrent, ...]:
+        """Those among its layers, also inside of one."""
+        each = (
+            (d,) if isinstance(d, Recurrent) else d.recurrents
+            for d in self.layers
+            if not isinstance(d, Embedding)
+        )
+        return tuple(layer for layers in each for layer in layers)
+
     def then(self, draft: Draft, dims: tuple[Dim, ...], features: Dim) -> Data:
         """The data after one more layer."""
+        if len(self.layers) >= MAX_LAYERS:
+            raise UnsupportedError(f"a chain of more than {MAX_LAYERS} layers")
         return Data(self.source, self.element, dims, features, (*self.layers, draft))
 
 
@@ -145,10 +202,18 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """Integers that are all the same size, of whatever shape."""
+
+    extent: Extent
+
+
+@dataclass(frozen=True)
 class StateIn:
-    """Rows from ``start`` of the first axis of an input of the graph: a state, of ``shape``."""
+    """Part of an input of the graph, from ``start`` along ``axis``: a state, of ``shape``."""
 
     source: str
+    axis: int
     start: int
     shape: tuple[int | None, ...]
 
@@ -167,7 +232,7 @@ class Failure:
     error: RnnError
 
 
-Value = Data | Constant | Zeros | Shape | StateIn | StateOut | Failure
+Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Failure
 
 
 @dataclass

@@ -36,7 +36,7 @@ class Network:
     floor: float  # what the Clip lifts the gains to
 
     def load(self, **options: Any) -> rn.Model:
-        return rn.load(self.path, output=self.last, **options)
+        return rn.load(self.path, between=(None, self.last), **options)
 
     def clip(self, y: NDArray[Any]) -> NDArray[Any]:
         return np.maximum(y, self.floor)

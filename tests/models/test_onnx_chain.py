@@ -15,15 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import onnx
 from onnx import TensorProto, helper
-from onnx_graphs import (
-    Builder,
-    check,
-    make_linear,
-    make_recurrent,
-    uniform,
-)
+from onnx_graphs import ATOL, Builder, check, make_linear, make_recurrent, run, uniform
 
-from rnn_native import formats
+from rnn_native import formats, reference
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
 from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
 
@@ -140,33 +134,35 @@ def branching(tmp_path: Path) -> Path:
     return b.save(tmp_path)
 
 
-def test_input_and_output_name_the_part_to_read(tmp_path: Path) -> None:
+def test_between_names_the_part_to_read(tmp_path: Path) -> None:
     path = branching(tmp_path)
     nodes = {node.name: node for node in onnx.load(path).graph.node}
     x, y = nodes["gru"].input[0], nodes["gru"].output[0]
     with pytest.raises(UnsupportedError, match=r"node 'first' \(Clip\): this operator is not"):
         formats.read(path)
     before = nodes["last"].input[0]
-    with pytest.raises(UnsupportedError, match=rf"node 'last' \(Clip\).*output='{before}' reads"):
-        formats.read(path, input=x)
-    assert kinds(formats.read(path, input=x, output=before)) == [Recurrent, Linear]
-    assert kinds(formats.read(path, input=x, output=y)) == [Recurrent]
+    with pytest.raises(
+        UnsupportedError, match=rf"node 'last' \(Clip\).*between=\('{x}', '{before}'\)"
+    ):
+        formats.read(path, between=(x, None))
+    assert kinds(formats.read(path, between=(x, before))) == [Recurrent, Linear]
+    assert kinds(formats.read(path, between=(x, y))) == [Recurrent]
 
 
 def test_a_part_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = branching(tmp_path)
     nodes = {node.name: node for node in onnx.load(path).graph.node}
     x, before = nodes["gru"].input[0], nodes["last"].input[0]
-    with pytest.raises(OptionError, match=rf"input='{x}_': the graph has no such .*'{x}'"):
-        formats.read(path, input=f"{x}_")
-    with pytest.raises(OptionError, match="output='zzz': the graph has no such tensor"):
-        formats.read(path, output="zzz")
+    with pytest.raises(OptionError, match=rf"the graph has no tensor '{x}_'; there is .*'{x}'"):
+        formats.read(path, between=(f"{x}_", None))
+    with pytest.raises(OptionError, match="the graph has no tensor 'zzz'"):
+        formats.read(path, between=(x, "zzz"))
     with pytest.raises(UnsupportedError, match="only final states"):
-        formats.read(path, input=x, output=nodes["gru"].output[1])
+        formats.read(path, between=(x, nodes["gru"].output[1]))
     with pytest.raises(UnsupportedError, match=r"the file does not tell its rank"):
-        formats.read(path, input=nodes["gru"].output[0], output=before)
+        formats.read(path, between=(nodes["gru"].output[0], before))
     with pytest.raises(UnsupportedError, match=r"is not made by a layer"):
-        formats.read(path, input=x, output=x)
+        formats.read(path, between=(x, x))
 
 
 def test_an_input_that_does_not_lead_to_the_output_is_refused(tmp_path: Path) -> None:
@@ -175,9 +171,9 @@ def test_an_input_that_does_not_lead_to_the_output_is_refused(tmp_path: Path) ->
     y = b.output(b.recurrent(x, GRU)[0])
     b.op("MatMul", other, b.constant(uniform(IN, 2)))
     path = b.save(tmp_path)
-    with pytest.raises(OptionError, match=f"input='other' does not lead to the output {y}"):
-        formats.read(path, input="other")
-    assert kinds(formats.read(path, input="x")) == [Recurrent]
+    with pytest.raises(OptionError, match=f"'other' does not lead to the output {y}"):
+        formats.read(path, between=("other", None))
+    assert kinds(formats.read(path, between=("x", None))) == [Recurrent]
 
 
 def test_what_the_output_does_not_need_is_not_looked_at(tmp_path: Path) -> None:
@@ -199,8 +195,8 @@ def test_two_sequences_are_refused_unless_one_is_chosen(tmp_path: Path) -> None:
     path = b.save(tmp_path)
     with pytest.raises(UnsupportedError, match=f"one output .* found '{y}', '{z}'; choose"):
         formats.read(path)
-    assert kinds(formats.read(path, output=y)) == [Recurrent]
-    assert kinds(formats.read(path, output=z)) == [Recurrent, Linear]
+    assert kinds(formats.read(path, between=(None, y))) == [Recurrent]
+    assert kinds(formats.read(path, between=(None, z))) == [Recurrent, Linear]
 
 
 def test_a_state_of_a_layer_beside_the_chain_is_refused(tmp_path: Path) -> None:
@@ -221,8 +217,21 @@ def test_tensors_kept_in_another_file_are_found_or_missed_by_name(tmp_path: Path
     (layer,) = formats.read(path).layers
     np.testing.assert_array_equal(layer.arrays["weight_hh_l0"], GRU.arrays["weight_hh_l0"])
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(FormatError, match=r"tensors kept outside the file: .*weights\.bin"):
+    with pytest.raises(FormatError, match=r"initializer .*: kept outside the file: .*weights\.bin"):
         formats.read(path)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_raw_y_of_two_directions_can_be_the_output(size: int, tmp_path: Path) -> None:
+    b = Builder()
+    layer = make_recurrent("gru", IN, size, direction="bidirectional")
+    b.output(b.recurrent(b.input("x", ["t", "b", IN]), layer)[0])
+    path = b.save(tmp_path)
+    x = uniform(T, B, IN)
+    (want,) = run(path, {"x": x})
+    y, _ = reference.run(formats.read(path), x)
+    want = want.transpose(0, 2, 1, 3).reshape(y.shape)
+    np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)
 
 
 def test_reading_twice_gives_the_same(tmp_path: Path) -> None:

@@ -41,7 +41,6 @@ def read_recurrent(
 UNSUPPORTED: list[tuple[str, str, Any]] = [
     *((cell, "clip", 0.0) for cell in ("rnn", "gru", "lstm")),
     *((cell, "clip", -2.5) for cell in ("rnn", "gru", "lstm")),
-    *((cell, "layout", 1) for cell in ("rnn", "gru", "lstm")),
     *((cell, "activation_alpha", [0.5]) for cell in ("rnn", "gru", "lstm")),
     *((cell, "activation_beta", [0.5]) for cell in ("rnn", "gru", "lstm")),
     *((cell, "output_sequence", 1) for cell in ("rnn", "gru", "lstm")),
@@ -92,6 +91,7 @@ def test_a_constant_without_a_default(constants: dict[str, Any], tmp_path: Path)
     [
         ({"direction": "backward"}, "attribute direction='backward'"),
         ({"direction": "bidirectional"}, r"W: expected shape \(2, 12, 3\), got \(1, 12, 3\)"),
+        ({"layout": 2}, "attribute layout=2: expected 0 or 1"),
         ({"hidden_size": 5}, "attribute hidden_size=5, but R has 4"),
         ({"hidden_size": 4.0}, "attribute hidden_size: expected int, got 4.0"),
         ({"activations": "Tanh"}, "attribute activations: expected strings, got 'Tanh'"),
@@ -202,7 +202,7 @@ def test_weights_that_are_not_of_the_file(tmp_path: Path) -> None:
         ((1, 12, 3), (2, 12, 4), (1, 24), r"R: expected shape \(1, 12, 4\)"),
         ((1, 12, 3), (1, 12, 4), (1, 12), r"B: expected shape \(1, 24\)"),
         ((1, 12, 2), (1, 12, 4), (1, 24), "its weights take 2 features, 3 come"),
-        ((1, 12, 0), (1, 12, 4), (1, 24), "its weights take 0 features, 3 come"),
+        ((1, 12, 0), (1, 12, 4), (1, 24), "input_size: expected 1 to .*, got 0"),
     ],
 )
 def test_weights_of_a_wrong_shape(
@@ -351,5 +351,5 @@ def test_a_constant_larger_than_memory_is_refused_before_it_is_made(tmp_path: Pa
     b = Builder()
     big = b.op("Expand", b.constant(np.ones(1, np.float32)), b.integers(2**20, 2**20), name="it")
     b.output(b.op("MatMul", b.input("x", ["t", "b", 2**20]), big))
-    with pytest.raises(UnsupportedError, match=r"node 'it' \(Expand\): makes a constant of 1099"):
+    with pytest.raises(FormatError, match=r"node 'it' \(Expand\): asks for 4398046511104 bytes"):
         formats.read(b.save(tmp_path))

@@ -93,7 +93,7 @@ def test_lstm_equals_onnxruntime(network: Network, run: Any) -> None:
 
 
 def test_reader_finds_the_same_lstm_between_its_tensors(network: Network) -> None:
-    spec = rn.load(network.path, input=network.names[0], output=network.names[1]).spec
+    spec = rn.load(network.path, between=network.names[:2]).spec
     (read,) = spec.layers
     assert read.arrays.keys() == network.lstm.arrays.keys()
     for name, array in network.lstm.arrays.items():

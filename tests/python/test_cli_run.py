@@ -289,7 +289,7 @@ ERRORS: list[tuple[list[str], str]] = [
     (["model.npz", "x.npy", "-o", "y.txt"], "y.txt: expected the suffix .npy, .npz, .csv; got"),
     (["model.npz", "x.npy", "-o", "nowhere/y.npy"], "nowhere/y.npy: No such file or directory"),
     (["model.npz", "x.npy", "--cell", "gru", "-o", "y.npy"], "model.npz: option cell: only for a"),
-    (["model.npz", "x.npy", "--input-tensor", "a"], "format npz: unknown option input"),
+    (["model.npz", "x.npy", "--node", "a"], "format npz: unknown option node"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,63 @@
+"""ONNX files that we write, in onnxruntime."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+
+from hypothesis import assume, given, settings
+from onnx_graphs import ATOL, run
+from strategies import Case, cases, grouped
+
+from rnn_native import formats, reference
+
+pytestmark = pytest.mark.oracle
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("onnx") / "model.onnx"
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(min_time=1, with_lengths=False))
+def test_onnxruntime_gives_what_the_reference_gives(path: Path, case: Case) -> None:
+    """Any model that the operators can express, with a state and without.
+
+    onnxruntime knows no T = 0, and no batch of 0.
+    """
+    recurrents = case.spec.recurrents
+    assume(case.batch and not any(r.gate_recurrent or r.proj_size for r in recurrents))
+    formats.write(case.spec, path)
+    feeds: dict[str, Any] = {"x": case.x}
+    if case.state is not None:
+        prefixes = [
+            f"{index}." if len(case.spec.layers) > 1 else ""
+            for index, layer in enumerate(case.spec.layers)
+            if layer in recurrents
+        ]
+        for prefix, layer, arrays in zip(
+            prefixes, recurrents, grouped(case.spec, case.state), strict=True
+        ):
+            feeds |= {
+                f"{prefix}{name}_0": array
+                for name, array in zip(layer.state_names, arrays, strict=True)
+            }
+    want, state = reference.run(case.spec, case.x, case.state)
+    states = (
+        [array for arrays in grouped(case.spec, state) for array in arrays] if recurrents else []
+    )
+    for got, expected in zip(run(path, feeds), [want, *states], strict=True):
+        # ATOL is for one layer; here are up to two stacks of three between two Linears, which pass
+        # on what they get.
+        atol = 8 * ATOL * max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(got, expected, rtol=0, atol=atol)

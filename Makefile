@@ -184,7 +184,7 @@ build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.t
 	touch $@
 
 build/venv-test/.package: build/wheel/.made build/venv-test/.made
-	$(call install_wheel,test,[test$(comma)onnx$(comma)keras$(comma)plot])
+	$(call install_wheel,test,[test$(comma)onnx$(comma)plot])
 
 build/venv-models/.package: build/wheel/.made build/venv-models/.made
 	$(call install_wheel,models,[test$(comma)onnx$(comma)compare])

@@ -53,6 +53,7 @@ __all__ = [
     "VerifyError",
     "from_torch",
     "get_num_threads",
+    "keras_weights",
     "load",
     "models",
     "plot",
@@ -64,7 +65,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """``rn.models`` and ``rn.train`` are imported when they are first used."""
+    """What is imported when it is first used: ``models``, ``train`` and functions of formats."""
+    if name == "keras_weights":
+        return _import_module(".formats.keras_lists", __name__).keras_weights
     if name in ("models", "train"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,8 +40,11 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "nonlinearity": "of an RNN; tanh where it is not given",
         "reset_after": "of a GRU; true where it is not given",
         "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
-        "node": "the recurrent node to take out",
-        "between": "take out what lies between these two tensors",
+        "node": "the recurrent node or layer to take out",
+        "between": "take out what lies between these two tensors, or layers",
+        "config": "the JSON of a model whose weights are in FILE",
+        "activation": "of the recurrent layers, where FILE has weights alone",
+        "recurrent_activation": "of their gates, where FILE has weights alone",
     }
 )
 

@@ -30,7 +30,8 @@ class Format:
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
     the module's ``read``. ``reads`` and ``writes`` say whether the module does, ``carries``
-    whether its ``write`` takes strings that the file is to carry.
+    whether its ``write`` takes strings that the file is to carry, ``hint`` what there is for those
+    who want to write what cannot be written.
     """
 
     module: str
@@ -39,10 +40,14 @@ class Format:
     reads: bool = True
     writes: bool = True
     carries: bool = False
+    hint: str = ""
 
 
 _OF_STATE_DICTS: Final = (
     "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix",
+)  # fmt: skip
+_OF_KERAS: Final = (
+    "node", "between", "config", "cell", "activation", "recurrent_activation", "reset_after",
 )  # fmt: skip
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -51,7 +56,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
         "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
-        "keras": Format("keras", (".keras", ".h5"), reads=False, writes=False),
+        "keras": Format(
+            "keras",
+            (".keras", ".h5", ".hdf5"),
+            _OF_KERAS,
+            writes=False,
+            hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
+        ),
     }
 )
 """Every format by the name that ``format=`` takes."""
@@ -70,7 +81,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
         ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
-        ``between``, a part of the graph, see ``formats.onnx``. None means not given.
+        ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same for layers and, of
+        weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
 
     Raises
     ------
@@ -130,6 +142,7 @@ def write(
         raise UnsupportedError(
             f"{os.fspath(path)}: writing the format {name} ({', '.join(entry.suffixes)}) is not "
             f"supported; these can be written: {_list_formats('writes')}"
+            + (f"; {entry.hint}" if entry.hint else "")
         )
     if strings and not entry.carries:
         raise UnsupportedError(

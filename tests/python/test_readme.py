@@ -54,6 +54,8 @@ def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
         pytest.importorskip("onnx")
     if re.search(r"^import torch\b", block, re.MULTILINE):
         pytest.importorskip("torch")
+    if re.search(r"^import h5py\b", block, re.MULTILINE):
+        pytest.importorskip("h5py")
     if "rn.plot" in block:
         pytest.importorskip("matplotlib")
     (tmp_path / "block.py").write_text(block)

@@ -1,0 +1,148 @@
+"""Files as Keras writes them, for tests that have no Keras."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]  # by name, as in Keras 2's weight_names without the layer's
+
+
+def lstm(
+    size: int, units: int, seed: int = 0, gates: int = 4, bias: tuple[int, ...] | None = None
+) -> dict[str, Array]:
+    """The arrays of a cell; ``gates`` 3 for a GRU, 1 for a SimpleRNN."""
+    rng = np.random.default_rng(seed)
+    width = gates * units
+    shapes = {"kernel": (size, width), "recurrent_kernel": (units, width), "bias": bias or (width,)}
+    if bias == ():
+        del shapes["bias"]
+    return {name: rng.normal(0, 0.5, shape).astype("f4") for name, shape in shapes.items()}
+
+
+def dense(size: int, units: int, seed: int = 0) -> dict[str, Array]:
+    rng = np.random.default_rng(seed)
+    return {
+        "kernel": rng.normal(0, 0.5, (size, units)).astype("f4"),
+        "bias": rng.normal(0, 0.5, units).astype("f4"),
+    }
+
+
+def embedding(count: int, size: int) -> dict[str, Array]:
+    return {"embeddings": np.random.default_rng(0).normal(0, 0.5, (count, size)).astype("f4")}
+
+
+def layer(kind: str, name: str, *inputs: Any, **options: Any) -> dict[str, Any]:
+    """A layer's configuration. ``inputs``: for a functional model of Keras 2, the names of the
+    layers it is called with, or a list of those for each call."""
+    config: dict[str, Any] = {"class_name": kind, "config": {"name": name, **options}}
+    if inputs:
+        calls = [inputs] if isinstance(inputs[0], str) else list(inputs)
+        config["name"] = name
+        config["inbound_nodes"] = [
+            [[one, 0, 0, {}] if isinstance(one, str) else list(one) for one in call]
+            for call in calls
+        ]
+    return config
+
+
+def recurrent(kind: str, name: str, units: int, *inputs: Any, **options: Any) -> dict[str, Any]:
+    """A recurrent layer with every option that matters."""
+    known: dict[str, Any] = {
+        "units": units, "activation": "tanh", "use_bias": True, "return_sequences": True,
+        "go_backwards": False,
+    }  # fmt: skip
+    if kind in ("LSTM", "GRU"):
+        known["recurrent_activation"] = "sigmoid"
+    if kind == "GRU":
+        known["reset_after"] = False
+    return layer(kind, name, *inputs, **(known | options))
+
+
+def start(name: str) -> dict[str, Any]:
+    """The input of a functional model."""
+    return {"class_name": "InputLayer", "name": name, "config": {"name": name}, "inbound_nodes": []}
+
+
+def sequential(*layers: Any, name: str = "sequential") -> dict[str, Any]:
+    return {"class_name": "Sequential", "config": {"name": name, "layers": list(layers)}}
+
+
+def functional(
+    layers: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], name: str = "model"
+) -> dict[str, Any]:
+    def ends(names: Sequence[Any]) -> list[Any]:
+        return [[one, 0, 0] if isinstance(one, str) else list(one) for one in names]
+
+    return {
+        "class_name": "Functional",
+        "config": {
+            "name": name,
+            "layers": list(layers),
+            "input_layers": ends(inputs),
+            "output_layers": ends(outputs),
+        },
+    }
+
+
+def write_h5(
+    path: Path,
+    config: Mapping[str, Any] | None,
+    weights: Mapping[str, Arrays],
+    version: str | None = "2.2.4",
+) -> Path:
+    """Keras 2's layout; ``config`` None: of weights alone."""
+    with h5py.File(path, "w") as file:
+        root = file
+        if config is not None:
+            file.attrs["model_config"] = json.dumps(config).encode()
+            root = file.create_group("model_weights")
+        if version is not None:
+            root.attrs["keras_version"] = version.encode()
+        root.attrs["layer_names"] = [name.encode() for name in weights]
+        for name, arrays in weights.items():
+            group = root.create_group(name)
+            names = [f"{name}/{own}:0" for own in arrays]
+            group.attrs["weight_names"] = [own.encode() for own in names]
+            for own, array in zip(names, arrays.values(), strict=True):
+                group[own] = array
+    return path
+
+
+def write_keras(
+    path: Path,
+    config: Mapping[str, Any] | bytes,
+    weights: Mapping[str, Sequence[Array]] | bytes,
+    version: str = "3.15.1",
+    **zip_options: Any,
+) -> Path:
+    """Keras 3's archive; ``weights`` by their groups: ``layers/lstm/cell``."""
+    members = {
+        "metadata.json": json.dumps({"keras_version": version}).encode(),
+        "config.json": config if isinstance(config, bytes) else json.dumps(config).encode(),
+        "model.weights.h5": weights if isinstance(weights, bytes) else numbered(weights),
+    }
+    with zipfile.ZipFile(path, "w", **zip_options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def numbered(weights: Mapping[str, Sequence[Array]]) -> bytes:
+    """The bytes of a ``model.weights.h5``."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for group, arrays in weights.items():
+            own = file.create_group(f"{group}/vars")
+            for number, array in enumerate(arrays):
+                own[str(number)] = array
+    return buffer.getvalue()

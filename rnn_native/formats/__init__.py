@@ -82,7 +82,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
         ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same for layers
-        and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
+        and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None
+        means not given.
 
     Raises
     ------

@@ -15,8 +15,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import VARIANTS, make_linear, make_recurrent, make_spec, seeds, specs
 
-from rnn_native import Model, formats, onnx_backend
-from rnn_native.errors import UnsupportedError
+from rnn_native import Model, VerifyError, formats, load, onnx_backend
+from rnn_native.errors import OptionError, UnsupportedError
 from rnn_native.formats import onnx_write, safetensors
 from rnn_native.formats.onnx_write import to_model
 from rnn_native.spec import Activation, Embedding, Linear, ModelSpec, Recurrent
@@ -141,6 +141,26 @@ def test_constants_come_back_as_they_were_though_attributes_round_them(tmp_path:
     assert layer.clip == np.float32(0.3)
     rounded = Activation("hard_sigmoid", float(np.float32(0.1)), float(np.float32(0.7)))
     assert layer.activations == (rounded, Activation("affine", 1.0, 0.0))
+
+
+@pytest.mark.parametrize(("cell", "options"), [v for v in VARIANTS if OUTPUT.isdisjoint(v[1])])
+def test_a_golden_input_goes_along(cell: str, options: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    spec = make_spec(RNG, cell, direction="bidirectional", num_layers=2, out_features=2, **options)
+    Model(spec).save(path, golden=True)
+    load(path, verify=True)
+    assert formats.strings(path)["producer"] == "rnn_native"
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.load(path)
+    tensor = next(t for t in model.graph.initializer if ".R_l1" in t.name)
+    tensor.raw_data = (1.5 * onnx.numpy_helper.to_array(tensor)).tobytes()
+    onnx.save(model, path)
+    with pytest.raises(VerifyError):
+        load(path, verify=True)
+    model.ClearField("metadata_props")
+    onnx.save(model, path)
+    with pytest.raises(OptionError, match="golden"):
+        load(path, verify=True)
 
 
 def test_lengths_that_the_input_tells_are_refused() -> None:

@@ -1,12 +1,7 @@
-"""ONNX's backend interface: its own tests of the operators, and graphs that keep their shapes."""
+"""ONNX's backend interface: graphs that keep their inputs and outputs, in ONNX's shapes."""
 
 from __future__ import annotations
 
-import re
-import unittest
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,77 +25,6 @@ from rnn_native.errors import (
 
 Array = NDArray[Any]
 T, B, IN, H = 5, 3, 2, 4
-OF_RECURRENT = re.compile(r"test_(simple_rnn|rnn|gru|lstm)_.*_cpu$")
-
-
-# ONNX's own tests
-
-
-class Watched(onnx_backend.Backend):
-    """Notes which models it has run, by the names of what they are made of."""
-
-    ran: list[str]
-
-    @classmethod
-    def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> Any:
-        prepared = super().prepare(model, device, **kwargs)
-        run = prepared.run
-
-        def noted(inputs: Any) -> Any:
-            results = run(inputs)
-            cls.ran.append(model.graph.name)
-            return results
-
-        prepared.run = noted
-        return prepared
-
-
-@pytest.fixture(scope="module")
-def suite() -> Iterator[dict[str, unittest.TestCase]]:
-    """ONNX's tests of operators for the CPU by name; each has the checks of ONNX's own runner."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of ONNX, while it calculates what to expect
-        from onnx.backend.test import BackendTest
-
-        (cases,) = (c for n, c in BackendTest(Watched).test_cases.items() if "NodeModel" in n)
-        names = [name for name in dir(cases) if name.endswith("_cpu")]
-        yield {name: cases(name) for name in names}
-
-
-def outcome(case: unittest.TestCase) -> tuple[unittest.TestResult, list[str]]:
-    Watched.ran = []
-    result = unittest.TestResult()
-    case.run(result)
-    return result, Watched.ran
-
-
-def test_all_of_onnx_s_own_tests_of_recurrent_operators_pass(
-    suite: dict[str, unittest.TestCase],
-) -> None:
-    """Every one is run to its end, none refused; and the documentation lists exactly these."""
-    names = [name for name in suite if OF_RECURRENT.match(name)]
-    assert len(names) >= 18
-    for name in names:
-        result, ran = outcome(suite[name])
-        assert result.wasSuccessful(), (name, result.failures, result.errors)
-        assert ran, f"{name} was refused"
-    page = (Path(__file__).parents[2] / "docs" / "onnx.md").read_text()
-    listed = re.findall(r"`(test_(?:simple_rnn|rnn|gru|lstm)_\w+)`", page)
-    assert sorted(listed) == sorted(name.removesuffix("_cpu") for name in names)
-
-
-def test_whatever_else_of_onnx_s_own_tests_is_not_refused_passes(
-    suite: dict[str, unittest.TestCase],
-) -> None:
-    count = 0
-    for name, case in suite.items():
-        result, ran = outcome(case)
-        assert result.wasSuccessful(), (name, result.failures, result.errors)
-        count += bool(ran)
-    assert count > 150  # Slice, Reshape, Gather, Gemm, Softmax, ...: see rnn_native.formats
-
-
-# Graphs
 
 
 def uniform(*shape: int, seed: int = 0, dtype: Any = np.float32) -> Array:
@@ -351,15 +275,6 @@ def test_what_is_not_supported_is_refused_by_name(node: Any, message: str) -> No
         graph.opset_import.append(helper.make_opsetid("my", 1))
     with pytest.raises(UnsupportedError, match=message):
         onnx_backend.run_model(graph, [uniform(T, B, IN)])
-
-
-def test_a_refusal_is_one_for_onnx_s_runner_too(suite: dict[str, unittest.TestCase]) -> None:
-    from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
-
-    graph = model([helper.make_node("Conv", ["x", "x"], ["y"], "it")], X, ["y"])
-    with pytest.raises(BackendIsNotSupposedToImplementIt, match=r"node 'it' \(Conv\)") as caught:
-        onnx_backend.prepare(graph)
-    assert isinstance(caught.value, UnsupportedError)
 
 
 @pytest.mark.parametrize(

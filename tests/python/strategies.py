@@ -25,6 +25,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike, NDArray
+from variants import BOUNDED as BOUNDED
+from variants import GENERAL_VARIANTS as GENERAL_VARIANTS
+from variants import TRAINED_VARIANT_IDS as TRAINED_VARIANT_IDS
+from variants import TRAINED_VARIANTS as TRAINED_VARIANTS
+from variants import VARIANT_IDS as VARIANT_IDS
+from variants import VARIANTS as VARIANTS
 
 from rnn_native.activations import CONSTANTS, STANDARD
 from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
@@ -38,63 +44,6 @@ from rnn_native.spec import (
     ModelSpec,
     Recurrent,
 )
-
-# The options of each cell that change its arithmetic, one dict per variant. proj_size is set
-# apart: it depends on hidden_size.
-TRAINED_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("rnn", {"nonlinearity": "tanh"}),
-    ("rnn", {"nonlinearity": "relu"}),
-    ("rnn", {"nonlinearity": "sigmoid", "output_layer": 3}),
-    ("rnn", {"output_layer": 5, "output_nonlinearity": "tanh"}),
-    ("gru", {"reset_after": True}),
-    ("gru", {"reset_after": False}),
-    ("gru", {"gate_recurrent": True}),
-    ("lstm", {}),
-    ("lstm", {"peephole": True}),
-    ("lstm", {"proj_size": 2}),
-    ("lstm", {"proj_size": 2, "peephole": True}),
-    ("lstm", {"gate_recurrent": True}),
-)
-"""Those of the modules, which can be trained."""
-
-HARD_SIGMOID = Activation("hard_sigmoid")
-GENERAL_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("rnn", {"activations": (Activation("softsign"),), "clip": 0.75}),
-    ("gru", {"activations": (HARD_SIGMOID, Activation("elu", 0.7)), "reset_after": True}),
-    (
-        "gru",
-        {
-            "activations": (
-                Activation("hard_sigmoid", 0.3, 0.4),
-                Activation("scaled_tanh", 1.2, 0.6),
-            ),
-            "clip": 1.5,
-            "reset_after": False,
-        },
-    ),
-    (
-        "lstm",
-        {
-            "activations": (HARD_SIGMOID, Activation("leaky_relu", 0.3), Activation("softplus")),
-            "peephole": True,
-        },
-    ),
-    ("lstm", {"input_forget": True, "clip": 1.0, "proj_size": 2}),
-)
-"""Those of the general path; each of the other activations is drawn by ``activation_sets``."""
-
-VARIANTS = TRAINED_VARIANTS + GENERAL_VARIANTS
-
-
-def _variant_id(cell: str, options: dict[str, Any]) -> str:
-    texts = {
-        k: "+".join(a.name for a in v) if k == "activations" else v for k, v in options.items()
-    }
-    return "-".join([cell, *(f"{k}={v}" for k, v in texts.items())])
-
-
-TRAINED_VARIANT_IDS = tuple(_variant_id(*variant) for variant in TRAINED_VARIANTS)
-VARIANT_IDS = tuple(_variant_id(*variant) for variant in VARIANTS)
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -285,9 +234,6 @@ def activations(draw: st.DrawFn, names: Sequence[str] = tuple(CONSTANTS)) -> Act
     name = draw(st.sampled_from(names))
     constants = {constant: draw(st.floats(-1.0, 1.0, width=32)) for constant in CONSTANTS[name]}
     return Activation(name, **constants)
-
-
-BOUNDED = ("tanh", "sigmoid", "scaled_tanh", "hard_sigmoid", "softsign")
 
 
 @st.composite

@@ -309,8 +309,8 @@ def load(
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``) defaults to what the file's
-    suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"keras"``) defaults to what
+    the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
     :class:`Model`'s.
 
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises

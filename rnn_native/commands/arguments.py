@@ -57,14 +57,13 @@ def add_file(
         "file", type=Path, nargs=nargs, metavar=metavar, help="any file that rn.load reads"
     )
     group = parser.add_argument_group(f"how {metavar} is read")
-    readable = {name: entry for name, entry in FORMATS.items() if entry.reads}
     group.add_argument(
         "--format",
-        choices=list(readable),
+        choices=list(FORMATS),
         help="in the place of what its suffix says",
     )
     owners: dict[str, list[str]] = {}
-    for name, entry in readable.items():
+    for name, entry in FORMATS.items():
         for option in entry.options:
             owners.setdefault(option, []).append(name)
     for option, names in owners.items():

@@ -29,15 +29,13 @@ class Format:
     """What the registry knows of a format before its module is imported.
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
-    the module's ``read``. ``reads`` and ``writes`` say whether the module does, ``carries``
-    whether its ``write`` takes strings that the file is to carry, ``hint`` what there is for those
-    who want to write what cannot be written.
+    the module's ``read``. ``writes`` says whether the module does, ``carries`` whether its
+    ``write`` takes strings that the file is to carry, ``hint`` what there is in the place of a file.
     """
 
     module: str
     suffixes: tuple[str, ...]
     options: tuple[str, ...] = ()
-    reads: bool = True
     writes: bool = True
     carries: bool = False
     hint: str = ""
@@ -81,9 +79,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
         ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
-        ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same for layers
-        and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None
-        means not given.
+        ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same of layers
+        and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not
+        given.
 
     Raises
     ------
@@ -96,7 +94,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     OSError
         As Python raises it: ``FileNotFoundError`` and so on.
     """
-    name, entry = _readable(path, format)
+    name, entry = find(path, format)
     given = {key: value for key, value in options.items() if value is not None}
     unknown = [key for key in options if key not in entry.options]
     if unknown:
@@ -116,7 +114,7 @@ def strings(path: PathLike, format: str | None = None) -> dict[str, str]:
     ``producer`` is the program that made it, with its version, where the format tells. Keys that
     begin with ``rnn_native.`` are those of docs/file-format.md. Errors are those of :func:`read`.
     """
-    entry = _readable(path, format)[1]
+    entry = find(path, format)[1]
     module = importlib.import_module(f".{entry.module}", __name__)
     if not hasattr(module, "strings"):
         return {}
@@ -176,16 +174,6 @@ def find(path: PathLike, format: str | None = None) -> tuple[str, Format]:
 
 def _list_formats(ability: str) -> str:
     return ", ".join(name for name, entry in FORMATS.items() if getattr(entry, ability))
-
-
-def _readable(path: PathLike, format: str | None) -> tuple[str, Format]:
-    name, entry = find(path, format)
-    if not entry.reads:
-        raise UnsupportedError(
-            f"{os.fspath(path)}: reading the format {name} ({', '.join(entry.suffixes)}) is not "
-            f"supported yet; these can be read: {_list_formats('reads')}"
-        )
-    return name, entry
 
 
 @contextmanager

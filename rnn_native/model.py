@@ -310,8 +310,8 @@ def load(
     """Read a model file and pack it for this CPU.
 
     ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"keras"``) defaults to what
-    the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
-    :class:`Model`'s.
+    the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the
+    rest is :class:`Model`'s.
 
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,

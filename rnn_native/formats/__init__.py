@@ -30,7 +30,8 @@ class Format:
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
     the module's ``read``. ``writes`` says whether the module does, ``carries`` whether its
-    ``write`` takes strings that the file is to carry, ``hint`` what there is in the place of a file.
+    ``write`` takes strings that the file is to carry, ``hint`` what there is in the place of a
+    file.
     """
 
     module: str

@@ -13,7 +13,9 @@ cdef inline bint is_plain(object x, int typenum, int ndim):
 
 cdef cnp.ndarray as_array(str where, object x):
     if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError(f"{where}: expected a plain array, got a masked one; masks mean nothing here")
+        raise DTypeError(
+            f"{where}: expected a plain array, got a masked one; masks mean nothing here"
+        )
     try:
         return x if isinstance(x, np.ndarray) else np.asarray(x)
     except ValueError as error:

@@ -116,12 +116,13 @@ cdef class Stream:
         continues from it."""
         cdef cnp.ndarray array
         cdef Py_ssize_t i
-        cdef list arrays = []
+        cdef list arrays = [
+            self._model._empty_state(i, self._batch) for i in range(self._model._info.num_states)
+        ]
         self._enter()
         for i in range(self._model._info.num_states):
-            array = self._model._empty_state(i, self._batch)
+            array = arrays[i]
             rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
-            arrays.append(array)
         self._busy = False
         return self._model._grouped(arrays)
 

@@ -49,9 +49,12 @@ CONSTANTS: Final[Mapping[str, Mapping[str, float | None]]] = MappingProxyType(
 
 def finite(where: str, value: object) -> float:
     """A number that is finite, Python's or NumPy's; ``OptionError`` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
-        raise OptionError(f"{where}: expected a finite number, got {value!r}")
-    return float(value)
+    try:
+        if not isinstance(value, bool) and isinstance(value, Real) and isfinite(value):
+            return float(value)
+    except OverflowError:  # an integer past every float
+        pass
+    raise OptionError(f"{where}: expected a finite number, got {value!r}")
 
 
 @dataclass(frozen=True)

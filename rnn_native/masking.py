@@ -7,11 +7,10 @@ the value, compared in the type that x came in; of indices, where the index does
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .activations import finite
 from .errors import OptionError, ShapeError
 
 
@@ -20,10 +19,7 @@ def as_mask_value(value: object, num_embeddings: int | None) -> float | None:
     is stated, indices; raises ``OptionError``."""
     if value is None:
         return None
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if isinstance(value, bool) or not number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise OptionError(f"ModelSpec mask_value: expected a finite number or None, got {value!r}")
-    mask = float(value)  # type: ignore[arg-type]
+    mask = finite("ModelSpec mask_value", value)
     if num_embeddings is not None and not (mask.is_integer() and 0 <= mask < num_embeddings):
         raise OptionError(
             f"ModelSpec mask_value: expected an index from 0 to {num_embeddings - 1}, got {value!r}"
@@ -49,7 +45,7 @@ def lengths_of(
     if len(early):
         row, step = early[0]
         raise ShapeError(
-            f"x: row {row}, step {step} is masked (every feature is {mask_value:g}) but comes "
+            f"x: row {row}, step {step} is masked ({_what(mask_value, takes_indices)}) but comes "
             f"before step {lengths[row] - 1}, which is not; masked steps have to be a row's last"
         )
     return lengths
@@ -64,7 +60,8 @@ def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArra
         return none
     if array.dtype.kind not in "fiu" or array.ndim == 0:
         return none
-    masked: NDArray[np.bool_] = array == mask_value
+    with np.errstate(over="ignore"):  # a value past the type of x is infinity in it
+        masked: NDArray[np.bool_] = array == mask_value
     return masked if takes_indices else np.all(masked, axis=-1)
 
 
@@ -73,6 +70,10 @@ def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:
     masked = masked_steps(x, mask_value, takes_indices)
     if masked.any():
         raise ShapeError(
-            f"x: row {int(np.argmax(masked))} is masked (every feature is {mask_value:g}); masked "
-            "steps are padding behind a row's end, and a stream has none"
+            f"x: row {int(np.argmax(masked))} is masked ({_what(mask_value, takes_indices)}); "
+            "masked steps are padding behind a row's end, and a stream has none"
         )
+
+
+def _what(mask_value: float, takes_indices: bool) -> str:
+    return f"{'its index' if takes_indices else 'every feature'} is {mask_value:g}"

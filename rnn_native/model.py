@@ -71,7 +71,7 @@ class Model:
         sequence is cut; ``"blas"``, the BLAS that this process already has (SciPy's or NumPy's);
         or ``"auto"``, which is ``"packed"``: faster wherever it was measured.
     num_threads
-        How many threads a call may use, over the rows of the batch; None: what
+        How many threads a call may use; None: what
         :func:`get_num_threads` tells at the time of the call.
 
     Raises
@@ -196,6 +196,7 @@ class Model:
         ``num_threads`` is how many threads may share a step that is large enough to keep them
         busy (None: what :func:`get_num_threads` tells); it pays where steps follow each other
         at once, since a thread that had to wait for long has to be woken. The bits are the same.
+        With ``matmul="blas"`` it is one thread.
 
         Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences.
         """

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import CoreModel
+from .errors import UnsupportedError
 from .spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 
 Vectors = dict[str, NDArray[Any]]
@@ -28,6 +29,7 @@ class Packed:
                 name: array.astype(dtype) for name, array in layer.arrays.items() if array.ndim == 1
             }
             if isinstance(layer, Recurrent):
+                _check_constants(layer, dtype)
                 self._layers.append(_recurrent(layer, vectors, op))
                 self.cells.append(layer.cell)
                 op += layer.num_layers + (layer.output_layer > 0)
@@ -39,6 +41,17 @@ class Packed:
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
         return ModelSpec(tuple(rebuild(core) for rebuild in self._layers), self.mask_value)
+
+
+def _check_constants(layer: Recurrent, dtype: np.dtype[Any]) -> None:
+    most = float(np.finfo(dtype).max)
+    for activation in layer.activations or ():
+        for number in activation.constants:
+            if abs(number) > most:
+                raise UnsupportedError(
+                    f"{layer.cell}: {activation.name} with the constant {number!r}: {dtype} ends "
+                    f"at {most:.4g}"
+                )
 
 
 def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:

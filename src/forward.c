@@ -363,6 +363,17 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
     }
 }
 
+rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews)
+{
+    const size_t count = crews * rnnat_crew_barriers;
+    rnnat_barrier *const barriers = rnnat_arena_take(arena, count, sizeof *barriers);
+    for (size_t i = 0; barriers && i < count; ++i) {
+        atomic_init(&barriers[i].arrived, 0);
+        atomic_init(&barriers[i].generation, 0);
+    }
+    return barriers;
+}
+
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers)
 {
     const int32_t side = index % 2;

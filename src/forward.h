@@ -32,6 +32,7 @@ typedef struct rnnat_crew {
 
 /* Barriers that a crew needs: of all, of side 0, of side 1. */
 enum { rnnat_crew_barriers = 3 };
+rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews);
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 
 /* One step at a time, of features, forward only and with packed weights, everything prepared that

@@ -26,7 +26,7 @@ typedef struct rnnat_cell_trace {
 /* What one direction of one layer needs while it runs. */
 typedef struct rnnat_workspace {
     char *gx; /* [chunk * rows, max_gates] input projection */
-    char *gh; /* [rows, max_products] recurrent products of a BLAS */
+    char *gh; /* [rows, max_products] recurrent products of a BLAS, and of general cells */
     char *part[2]; /* [rows, max_hidden] inside a step */
 } rnnat_workspace;
 

@@ -48,7 +48,7 @@ typedef struct rnnat_layer_text {
 } rnnat_layer_text;
 
 /* RNNAT_ERROR_FORMAT: the line is not of the form above. RNNAT_ERROR_UNSUPPORTED: it is, but
- * names a cell, an activation or nonlinearity that is not known here, or a size past
+ * names a cell, an activation, nonlinearity or mode that is not known here, or a size past
  * RNNAT_LAYER_MAX_SIZE. */
 rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out);
 

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 /* key = text + decimal `n`. */
@@ -72,6 +74,15 @@ static rnnat_status build_linear(rnnat_builder *build, const rnnat_layer_text *l
     return rnnat_build_add(build, "bias", 1, out, 1, bias);
 }
 
+/* Whether the constants are finite in the type that is computed in. */
+static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *functions)
+{
+    const double most = kernels->elem == (int32_t)sizeof(float) ? FLT_MAX : DBL_MAX;
+    for (int i = 0; i < RNNAT_FUNCTIONS; ++i)
+        if (fabs(functions->of[i].alpha) > most || fabs(functions->of[i].beta) > most) return false;
+    return true;
+}
+
 /* One layer of a recurrent layer's stack, all its directions. */
 static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text *layer,
                                     int32_t depth, rnnat_op *op)
@@ -91,8 +102,9 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
         build->suffix = suffix;
         const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
         build->suffix = "";
-        op->cell[d].functions = layer->functions[d];
         if (status != RNNAT_OK) return status;
+        if (!has_room_for(build->kernels, &layer->functions[d])) return RNNAT_ERROR_UNSUPPORTED;
+        op->cell[d].functions = layer->functions[d];
     }
     return RNNAT_OK;
 }

@@ -67,7 +67,8 @@ typedef enum rnnat_weight {
 
 /* Writes one of them as PyTorch lays it out, bit for bit, in the model's dtype: of operation `op`
  * (a layer that is an embedding or linear is one; one that is recurrent, as many as its stack is
- * high, and one more for an output layer, whose weight_ho is its RNNAT_WEIGHT) and, where that is recurrent, of one of its directions. */
+ * high, and one more for an output layer, whose weight_ho is its RNNAT_WEIGHT) and, where that is
+ * recurrent, of one of its directions. */
 rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t op, int32_t direction,
                                 rnnat_weight which, void *rows);
 

@@ -135,16 +135,12 @@ static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job 
 {
     const size_t lanes = (size_t)job->lanes;
     work w = {.model = model, .job = job};
-    w.barriers = rnnat_arena_take(arena, lanes * rnnat_crew_barriers, sizeof *w.barriers);
+    w.barriers = rnnat_crew_take_barriers(arena, lanes);
     w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
     for (size_t i = 0; i < lanes; ++i) {
         rnnat_lane lane;
         rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, job->wavefront, &lane);
         if (w.lanes) w.lanes[i] = lane;
-        for (int b = 0; w.barriers && b < rnnat_crew_barriers; ++b) {
-            atomic_init(&w.barriers[i * rnnat_crew_barriers + (size_t)b].arrived, 0);
-            atomic_init(&w.barriers[i * rnnat_crew_barriers + (size_t)b].generation, 0);
-        }
     }
     return w;
 }
@@ -182,11 +178,11 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
         job->in.time = (ptrdiff_t)args->batch * width;
         job->in.row = width;
     }
+    if (!info->return_sequences) job->out.time = 0;
     if (!job->out.time && !job->out.row) {
-        job->out.time = (ptrdiff_t)args->batch * info->output_size;
+        job->out.time = info->return_sequences ? (ptrdiff_t)args->batch * info->output_size : 0;
         job->out.row = info->output_size;
     }
-    if (!info->return_sequences) job->out.time = 0;
     if (!fits(&job->in, args->time, args->batch, width) ||
         !fits(&job->out, args->time, args->batch, info->output_size))
         return RNNAT_ERROR_OVERFLOW;

@@ -10,14 +10,10 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
     rnnat_lane lane;
     rnnat_stream *const stream = rnnat_arena_take(arena, 1, sizeof *stream);
     rnnat_once *const once = rnnat_arena_take(arena, (size_t)model->num_ops, sizeof *once);
-    rnnat_barrier *const barriers = rnnat_arena_take(arena, rnnat_crew_barriers, sizeof *barriers);
+    rnnat_barrier *const barriers = rnnat_crew_take_barriers(arena, 1);
     rnnat_lane_carve(arena, model, batch, max_steps, 1, false, &lane);
     if (!stream || arena->overflow) return NULL;
     *stream = (rnnat_stream){.lane = lane, .barriers = barriers, .team = 1};
-    for (int b = 0; b < rnnat_crew_barriers; ++b) {
-        atomic_init(&barriers[b].arrived, 0);
-        atomic_init(&barriers[b].generation, 0);
-    }
     rnnat_lane_reset(&stream->lane);
     if (model->info.matmul != RNNAT_MATMUL_BLAS) {
         stream->once = once;

@@ -139,7 +139,7 @@ static inline void relax(void)
 void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count)
 {
     enum { patience = 4096 }; /* looks before this processor is offered to somebody else */
-    const int generation = atomic_load_explicit(&barrier->generation, memory_order_acquire);
+    const unsigned generation = atomic_load_explicit(&barrier->generation, memory_order_acquire);
     if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == count - 1) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);

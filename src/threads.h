@@ -20,7 +20,7 @@ void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int
 /* A barrier for the few threads that share the steps of a layer. Zero is its initial value. */
 typedef struct rnnat_barrier {
     _Alignas(64) atomic_int arrived;
-    atomic_int generation;
+    atomic_uint generation; /* wraps: a stream keeps its barriers for life */
 } rnnat_barrier;
 
 /* One of `count` threads that divide the same work; alone, {0, 1, NULL}. */

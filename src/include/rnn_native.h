@@ -185,8 +185,8 @@ RNNAT_API void rnnat_stream_free(rnnat_stream *stream); /* NULL is fine */
 
 /* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; the state
  * moves on. Of a model without return_sequences each step gives what a run over all the steps so
- * far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says otherwise: no
- * heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other threads). */
+ * far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says otherwise:
+ * no heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other threads). */
 RNNAT_API rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps,
                                         float *y);
 RNNAT_API rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices,
@@ -196,8 +196,8 @@ RNNAT_API rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *
 RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                                     int32_t steps, double *y);
 /* Has runs from now on share their steps among up to that many threads, OpenMP's, of which one step
- * has to keep each busy; 1, with which a stream begins, is the calling thread alone. The bits are
- * the same. Pays where steps follow each other at once: a thread that waited for long has to be
+ * has to keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any
+ * number where a BLAS multiplies. The bits are the same. Pays where steps follow each other at once: a thread that waited for long has to be
  * woken. Without OpenMP, without effect. */
 RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads);
 RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream); /* the state becomes zero */

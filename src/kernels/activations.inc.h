@@ -1,4 +1,4 @@
-/* Sigmoid, tanh, softmax. Part of body.inc.h.
+/* Sigmoid, tanh, softmax and other functions of features alone. Part of body.inc.h.
  *
  * expm1(r) on |r| <= ln(2) / 2 is r + r^2 q(r), q a minimax polynomial (relative error of expm1:
  * float 1.4e-8, double 2.7e-19). Range reduction after Cody and Waite (1980): n * ln2_high is exact.

@@ -318,7 +318,8 @@ INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
         const int32_t groups = (panels + most - 1) / most;                                         \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
             const int32_t group = s->backwards ? groups - 1 - i : i;                               \
-            const int32_t from = panels * group / groups, to = panels * (group + 1) / groups;      \
+            const int32_t from = (int32_t)((int64_t)panels * group / groups);                      \
+            const int32_t to = (int32_t)((int64_t)panels * (group + 1) / groups);                  \
             const int32_t panel = s->first_panel + from;                                           \
             switch (to - from) {                                                                   \
                 STEP_SINGLE(name, 1, SINGLE);                                                      \

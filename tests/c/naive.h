@@ -32,7 +32,8 @@ typedef struct test_inputs {
     float *states[MAX_STATES];      /* NULL: zeros */
 } test_inputs;
 
-/* y [time, batch, output], or [batch, output] of a model that gives its last state alone; finals as the inputs' states. */
+/* y [time, batch, output], or [batch, output] of a model that gives its last state alone; finals as
+ * the inputs' states. */
 void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
                naive_number *const finals[MAX_STATES]);
 

@@ -105,6 +105,37 @@ static void test_threads(rnnat_direction direction, int32_t hidden, int32_t laye
     test_model_end(&model);
 }
 
+/* Of one step no stride of time is looked at: y is dense without one of the batch. */
+static void test_stride_of_time(void)
+{
+    enum { ROWS = 3, HIDDEN = 4 };
+    uint64_t random = 6;
+    test_model model;
+    test_model_start(&model, random);
+    test_model_add(&model, recurrent(RNNAT_CELL_GRU, RNNAT_FORWARD, 2, HIDDEN, true));
+    rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
+    test_inputs in = test_inputs_make(&model, &random, 5, ROWS, false, false);
+    float y[2][ROWS * HIDDEN] = {{0}};
+    for (int stride = 0; stride < 2; ++stride) {
+        const rnnat_run args = {.struct_size = sizeof args,
+                                .time = 5,
+                                .batch = ROWS,
+                                .x = in.x,
+                                .y = y[stride],
+                                .y_stride_time = stride * ROWS * HIDDEN,
+                                .num_threads = 1};
+        size_t need = 0;
+        CHECK(rnnat_model_run_size(made, &args, &need) == RNNAT_OK);
+        void *const scratch = malloc(need);
+        CHECK(rnnat_model_run(made, &args, scratch, need) == RNNAT_OK);
+        free(scratch);
+    }
+    CHECK(memcmp(y[0], y[1], sizeof y[0]) == 0 && y[0][ROWS * HIDDEN - 1] != 0);
+    test_inputs_end(&in);
+    rnnat_model_free(made);
+    test_model_end(&model);
+}
+
 static rnnat_status build(const rnnat_layer_text *layers, int32_t count)
 {
     test_model model;
@@ -188,6 +219,7 @@ int main(void)
         test_threads(RNNAT_REVERSE, 38, 2, 42, 40);
         test_threads(RNNAT_FORWARD, 44, 2, 230, 1);
     }
+    test_stride_of_time();
     test_refusals();
     test_info();
     test_mask_value();

@@ -240,38 +240,6 @@ static void test_two_streams(void)
     test_model_end(&model);
 }
 
-/* Threads that share a step give the bits of one, however the steps come. */
-static void test_team(void)
-{
-    test_model model;
-    test_model_start(&model, 23);
-    test_model_add(&model, gru(6, 170));
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = RNNAT_CELL_LSTM,
-                                              .input_size = 170,
-                                              .output_size = 90,
-                                              .num_layers = 1,
-                                              .proj_size = 41});
-    rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
-    uint64_t random = 3;
-    test_inputs in = test_inputs_make(&model, &random, 12, 2, false, false);
-    test_outcome expected = test_run(made, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
-    for (int32_t threads = 1; threads < 5; ++threads) {
-        rnnat_stream *stream = NULL;
-        CHECK(rnnat_stream_create(made, 2, 3, &stream) == RNNAT_OK);
-        CHECK(rnnat_stream_set_num_threads(stream, threads) == RNNAT_OK);
-        check_pieces(stream, made, &in, 1, &expected); /* makes OpenMP's threads */
-        check_pieces(stream, made, &in, 5, &expected);
-        CHECK(rnnat_stream_set_num_threads(stream, 0) == RNNAT_ERROR_ARGUMENT);
-        rnnat_stream_free(stream);
-    }
-    CHECK(rnnat_stream_set_num_threads(NULL, 2) == RNNAT_ERROR_ARGUMENT);
-    test_outcome_end(&expected);
-    test_inputs_end(&in);
-    rnnat_model_free(made);
-    test_model_end(&model);
-}
-
 /* ---- what is refused, before anything is written ---- */
 
 static void check_refusals(rnnat_dtype dtype, bool indices)
@@ -412,7 +380,6 @@ int main(void)
         for (int indices = 0; indices < 2; ++indices) check_refusals((rnnat_dtype)dtype, indices);
     }
     test_two_streams();
-    test_team();
     test_not_streamable();
     test_no_rows();
     test_running_leaves_no_trace();

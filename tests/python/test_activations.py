@@ -81,6 +81,7 @@ def test_constants_are_those_given_or_the_operators(
         (("scaled_tanh", 1.0), "scaled_tanh beta: expected a finite number, got None"),
         (("elu", float("nan")), "elu alpha: expected a finite number, got nan"),
         (("elu", float("inf")), "elu alpha: .*got inf"),
+        (("elu", 10**400), "elu alpha: expected a finite number"),
         (("elu", True), "elu alpha: .*got True"),
         (("elu", "1"), "elu alpha: .*got '1'"),
     ],
@@ -180,6 +181,15 @@ def test_options_that_are_not_right_are_refused(
     (name, *_) = options
     with pytest.raises(error, match=f"Recurrent {name}: .*{message}"):
         layer(cell, **options)
+
+
+def test_a_constant_past_float32_needs_float64() -> None:
+    large = layer("rnn", activations=(Activation("affine", 1e39, 0.0),))
+    with pytest.raises(rn.UnsupportedError, match=r"affine with the constant 1e\+39: float32 ends"):
+        rn.Model(ModelSpec((large,)))
+    y, _ = rn.Model(ModelSpec((large,)), dtype="float64")(np.zeros((1, 1, 5)))
+    expected = rn.reference.run(ModelSpec((large,)), np.zeros((1, 1, 5)))[0]
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ GENERAL_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("lstm", {"input_forget": True, "clip": 1.0, "proj_size": 2}),
 )
-"""Those of the general path; each of the other activations is drawn by ``activation_sets``."""
+"""Those of the general path; ``strategies.activations`` draws each of the other activations."""
 
 VARIANTS = TRAINED_VARIANTS + GENERAL_VARIANTS
 

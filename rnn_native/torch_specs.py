@@ -142,7 +142,7 @@ def _parts(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
         yield name, module
         return
     _without_hooks(f"module[{name}]" if name else "module", module)
-    for key, part in module.named_children():
+    for key, part in module._modules.items():  # named_children() names a repeated one only once
         yield from _parts(torch, f"{name}.{key}" if name else key, part)
 
 

@@ -21,9 +21,13 @@ _ANY: Final = ("num_layers", "bias", "proj_size")
 def sequential_arrays(spec: ModelSpec) -> dict[str, Array]:
     """The arrays by name, in ``state_dict`` order; not copied.
 
-    Raises ``UnsupportedError`` for a layer with an option that PyTorch's modules do not have,
-    which it names.
+    Raises ``UnsupportedError`` for a model or a layer with an option that PyTorch's modules do not
+    have, which it names.
     """
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            f"ModelSpec mask_value={spec.mask_value}: PyTorch's modules do not find lengths in x"
+        )
     named = {}
     activations = (getattr(layer, "activation", "identity") for layer in spec.layers)
     for index, (layer, place) in enumerate(zip(spec.layers, _places(activations), strict=True)):

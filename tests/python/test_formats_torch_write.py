@@ -102,6 +102,15 @@ def test_what_pytorch_lacks_is_refused_by_name(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_mask_is_refused_by_name(tmp_path: Path) -> None:
+    """What PyTorch made of the same weights would run over the padding."""
+    model = rn.Model(ModelSpec(LAYERS[3:4], mask_value=0.5))
+    for act in (model.state_dict, lambda: model.save(tmp_path / "model.pt")):
+        with pytest.raises(UnsupportedError, match=r"mask_value=0\.5: PyTorch's modules do not"):
+            act()
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_variant_is_either_pytorchs_or_refused() -> None:
     for cell, options in VARIANTS:
         layer = make_recurrent(RNG, cell, 3, 4, **options)

@@ -76,7 +76,7 @@ def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
         raise FormatError(f"{name}: compressed by method {infos[0].compress_type}; Keras does not")
     limit = max(_EXPANSION * size, 2**16)
     if name != _MEMBERS[2]:
-        limit = MAX_CONFIG
+        limit = min(limit, MAX_CONFIG)
     with archive.open(infos[0]) as file:
         data = file.read(limit + 1)
     if len(data) > limit:

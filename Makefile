@@ -134,11 +134,12 @@ define install_wheel
 	touch $@
 endef
 
-# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one
+# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one, and what the
+# file has beside it
 define install_torch
 	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(2)-torch.txt); \
 	if $(call pip,$(1)) --no-deps "$$torch" 2>build/torch.log; then \
-		$(call pip,$(1)) $(TORCH_NEEDS); \
+		$(call pip,$(1)) $(TORCH_NEEDS) $$(sed -n '/^torch==/d; /^[a-z]/p' $(2)-torch.txt); \
 	else \
 		echo "skipped: PyTorch, because pip finds no $$torch (see build/torch.log)"; \
 	fi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from ..errors import OptionError, UnsupportedError
@@ -10,7 +9,8 @@ from ..spec import ModelSpec
 from .keras_flow import Flow
 from .keras_graph import RECURRENT, Call, Graph, Tensor
 from .keras_layers import add
-from .keras_store import Store, some
+from .keras_store import Store
+from .naming import some, suggest
 
 _MASKS = ("NotEqual", "Any")  # the operators that Keras 3 makes a mask with
 
@@ -100,8 +100,7 @@ def _named(graph: Graph, option: str, name: str) -> list[Call]:
     calls = graph.named(name)
     if not calls:
         names = list(dict.fromkeys(layer for layer, _ in graph.calls))
-        near = difflib.get_close_matches(name, names, n=3)
-        hint = f"; there is {', '.join(map(repr, near))}" if near else f"; there are {some(names)}"
+        hint = suggest(name, names) or f"; there are {some(names)}"
         raise OptionError(f"{option}={name!r}: no such layer{hint}")
     return calls
 
@@ -150,7 +149,6 @@ def _hint(graph: Graph) -> str:
     if not names:
         return ""
     return (
-        f"; node= takes one of the recurrent layers {', '.join(map(repr, names[:12]))}"
-        f"{f' and {len(names) - 12} more' if len(names) > 12 else ''} out, "
+        f"; node= takes one of the recurrent layers {some(list(map(repr, names)))} out, "
         "between=(first, last) a straight run of layers"
     )

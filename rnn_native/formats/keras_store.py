@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from .hdf5 import File
 from .keras_config import Layer, Step
+from .naming import some
 
 Array = NDArray[np.floating[Any]]
 _OLD_LAYERS: Final = "_layer_checkpoint_dependencies"  # of Keras 2.12 to 2.14
@@ -26,7 +27,6 @@ NUMBERED: Final = ("layers", _OLD_LAYERS)
 """What the root of Keras 3's layout has, one or the other."""
 _LEAF = re.compile(r"(?P<leaf>[a-z_]+?)(_\d+)?(:\d+)?")
 _KNOWN: Final = ("kernel", "recurrent_kernel", "bias", "embeddings")
-_SHOWN: Final = 12
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,6 @@ def leaf_of(name: str) -> str:
 
 def join(group: str, name: str) -> str:
     return f"{group}/{name}" if group else name
-
-
-def some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "none") + more
 
 
 def _is_backward(name: str) -> bool:

@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
+from .naming import suggest
 from .onnx_about import strings as strings
 from .onnx_drafts import finish
 from .onnx_graph import File, Graph, load
 from .onnx_interpret import interpret
-from .onnx_parts import listing, read_node, suggest
+from .onnx_parts import listing, read_node
 from .onnx_stacks import rejoin
 from .onnx_values import Axis, Data, Failure, StateOut, Value, live, show
 
@@ -97,9 +98,7 @@ def _read_chain(file: File, start: str | None, end: str | None) -> ModelSpec:
     known = _tensor_names(graph)
     for name in (start, end):
         if name is not None and name not in known:
-            raise OptionError(
-                f"between: the graph has no tensor {name!r}{suggest(name, list(known))}"
-            )
+            raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
     values = interpret(graph, wanted, start)
     data = _the_data(wanted, values)

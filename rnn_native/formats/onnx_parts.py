@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec, Recurrent
+from .naming import some, suggest
 from .onnx_graph import File, Graph, Node, bodies_of
 from .onnx_interpret import interpret
 from .onnx_recurrent import recurrent
@@ -17,8 +17,6 @@ from .onnx_tensors import text
 from .onnx_values import Axis, Data, Failure, Roles, Value
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
-_SHOWN: Final = 12  # names in one message
-_COMPARED: Final = 2000  # names among which a similar one is looked for
 _LONGEST: Final = 200  # a name within a path
 
 
@@ -70,8 +68,7 @@ def listing(file: File) -> str:
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]
     if not found:
         return "it has no recurrent node that node= could take"
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"node= can take one of its recurrent nodes: {', '.join(found[:_SHOWN])}{more}"
+    return f"node= can take one of its recurrent nodes: {some(found)}"
 
 
 def read_node(file: File, name: str) -> ModelSpec:
@@ -97,12 +94,6 @@ def read_node(file: File, name: str) -> ModelSpec:
     return ModelSpec((layer,))
 
 
-def suggest(name: str, known: Sequence[str]) -> str:
-    """For a message: the names that ``name`` may have meant."""
-    near = difflib.get_close_matches(name, known[:_COMPARED], n=3)
-    return f"; there is {', '.join(map(repr, near))}" if near else ""
-
-
 def _find(file: File, name: str) -> Place:
     found = places(file)
     by_label = labels(found)
@@ -112,7 +103,7 @@ def _find(file: File, name: str) -> Place:
     if len(same) == 1:
         return same[0]
     what = f"{len(same)} recurrent nodes are" if same else "no recurrent node is"
-    hint = "" if same else suggest(name, list(by_label))
+    hint = "" if same else suggest(name, by_label)
     raise OptionError(f"node={name!r}: {what} called so{hint}; {listing(file)}")
 
 

@@ -85,7 +85,7 @@ class NamedStore:
             raise FormatError(f"{layer}: the file has no weights of {group!r}")
         index: dict[str, list[str]] = {"": names}
         for name in names:
-            for part in dict.fromkeys(name.split("/")):
+            for part in dict.fromkeys(filter(None, name.split("/"))):
                 index.setdefault(part, []).append(name)
         return index
 

@@ -264,6 +264,18 @@ def test_missing_weights_are_refused_by_name(suffix: str, tmp_path: Path) -> Non
         formats.read(path)
 
 
+@pytest.mark.parametrize("name", ["//kernel:0", "/"])
+def test_names_with_nothing_between_slashes_are_names(name: str, tmp_path: Path) -> None:
+    """The empty part of such a name is not the whole list of names, which would grow for ever."""
+    path = kf.write_h5(tmp_path / "m.h5", SIMPLE, {"a": LSTM})
+    with h5py.File(path, "a") as file:
+        group = file["model_weights/a"]
+        rest = [str(other).encode() for other in group.attrs["weight_names"][1:]]
+        group.attrs["weight_names"] = [name.encode(), *rest]
+    with pytest.raises(FormatError):
+        formats.read(path)
+
+
 def test_more_weights_than_a_layer_has_are_refused(tmp_path: Path) -> None:
     groups = {"layers/lstm/cell": [*LSTM.values(), np.zeros(3, "f4")]}
     with pytest.raises(FormatError, match="expected 3 arrays"):

@@ -75,7 +75,8 @@ def _arrays(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray
                 return _members(archive, prefix)
         # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
         except (
-            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError
+            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
+            UnicodeDecodeError,
         ) as error:  # fmt: skip
             raise FormatError(f"npz: not a readable archive: {error}") from error
 
@@ -106,7 +107,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDAr
         except FormatError:
             raise
         except (
-            ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError
+            ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError,
+            MemoryError,
         ) as error:  # fmt: skip
             raise FormatError(f"npz: {name!r}: not an array: {error}") from error
         if dtype.hasobject or dtype.kind not in "biufcU":

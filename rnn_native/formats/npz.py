@@ -113,8 +113,8 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDAr
             raise FormatError(f"npz: {name!r}: not an array: {error}") from error
         if dtype.hasobject or dtype.kind not in "biufcU":
             raise FormatError(f"npz: {name!r}: expected numbers or text, got dtype {dtype}")
-        if min(shape, default=0) < 0:
-            raise FormatError(f"npz: {name!r}: negative shape {shape}")
+        if any(type(n) is not int or n < 0 for n in shape):
+            raise FormatError(f"npz: {name!r}: shape {shape}: expected sizes")
         size = math.prod(shape) * dtype.itemsize
         data = file.read(size + 1)  # at most: what more there is must not fill the memory
         if len(data) != size:

@@ -4,6 +4,7 @@
 #   make JOBS=8          processes at once
 #   make PYTHON=python3.13
 #   make bench BENCH_ARGS=--quick
+#   make fuzz FUZZ_SECONDS=60
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,12 +12,13 @@
 MAKEFLAGS += --no-print-directory
 
 JOBS ?= 2
+FUZZ_SECONDS ?= 600
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo test lint format bench bench-train clean sdist
+.PHONY: help demo test lint format bench bench-train fuzz clean sdist
 .PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
 
 help: ## this text
@@ -43,6 +45,9 @@ bench-train: build/venv-bench/.package ## measure a training step beside PyTorch
 
 bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
 	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)
+
+fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
+	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
 
 clean: ## remove everything that make produced
 	rm -rf build

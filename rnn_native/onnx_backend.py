@@ -56,10 +56,16 @@ _OF_THE_RUNNER: Final = ("rtol", "atol")  # ONNX's test runner hands its own to 
 
 class Cell:
     """A recurrent node with its weights: a model for each type that is calculated in, at first
-    that of the weights."""
+    that of the weights; ``constant`` says that it never gets others."""
 
-    def __init__(self, node: Node, weights: Sequence[Array | None], options: Mapping[str, Any]):
-        self.weights = [None if w is None else np.array(w) for w in weights]
+    def __init__(
+        self,
+        node: Node,
+        weights: Sequence[Array | None],
+        options: Mapping[str, Any],
+        constant: bool = False,
+    ) -> None:
+        self._weights = None if constant else [None if w is None else np.array(w) for w in weights]
         self._node, self._options = node, options
         self._layer, self._layout = layer_of(node, weights)
         wide = any(w is not None and w.dtype == np.float64 for w in weights)
@@ -74,9 +80,9 @@ class Cell:
 
     def has(self, weights: Sequence[Array | None]) -> bool:
         """Whether these are its weights."""
-        return all(
+        return self._weights is None or all(
             (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-            for a, b in zip(self.weights, weights, strict=True)
+            for a, b in zip(self._weights, weights, strict=True)
         )
 
     def run(self, x: Array, lengths: Array | None, states: Sequence[Array | None]) -> list[Array]:
@@ -212,7 +218,7 @@ class Prepared(base.BackendRep):  # type: ignore[misc]
         names = _of_weights(node.inputs)
         if all(not name or name in known for name in names):
             weights = [known.get(name or "") for name in names]
-            self._cells[node] = Cell(node, weights, self._options)
+            self._cells[node] = Cell(node, weights, self._options, constant=True)
         return False
 
     def _run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array]:

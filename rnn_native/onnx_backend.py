@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -153,7 +154,7 @@ class Prepared(base.BackendRep):  # type: ignore[misc]
         self._constants = constants
         self._cells: dict[Node, Cell] = {}
         self._nodes = [node for node in nodes if not self._settled(node)]
-        file.contents.budget = Budget(_ANY_SIZE)
+        file.contents.budget = Budget(_ANY_SIZE, steps=inf)
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Array, ...]:
         """The graph's outputs, a tuple that can be indexed by their names too.

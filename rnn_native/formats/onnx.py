@@ -140,8 +140,9 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
             + ("; choose one with between=" if found else ": only final states")
         )
     ((end, data),) = found.items()
+    in_chain = set(map(id, data.recurrents))
     for name, state in states.items():
-        if any(layer not in data.recurrents for layer in state.layers):
+        if any(id(layer) not in in_chain for layer in state.layers):
             raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
     return data
 

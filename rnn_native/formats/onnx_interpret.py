@@ -139,13 +139,13 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     for value in inputs:
         if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
             return [value] * len(node.outputs)
+    entry = None if node.domain else OPERATORS.get(node.op)
     if any(isinstance(value, StateOut) for value in inputs):
-        if node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
-            return arrange(node, inputs, roles, OPERATORS[node.op][0])
+        if entry and node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
+            return arrange(node, inputs, roles, _handler(node, inputs, entry))
         inputs = [
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
-    entry = None if node.domain else OPERATORS.get(node.op)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
         first = inputs[0] if inputs else None
         hint = ""
@@ -160,10 +160,21 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
             return [Constant(array) for array in folded]
     if entry is None:
         raise node.unsupported("this operator is only supported of constants")
-    handler, least, most = entry
-    if not least <= len(inputs) <= most or None in inputs[:least]:
-        raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
+    handler = _handler(node, inputs, entry)
+    for value in inputs:
+        if isinstance(value, Constant):
+            node.contents.budget.work(str(node), value.array.size)
     return handler(node, inputs, roles)
+
+
+def _handler(
+    node: Node, inputs: Sequence[Value | None], entry: tuple[Handler, int, int]
+) -> Handler:
+    """The function of an operator, which has as many inputs as that asks for."""
+    handler, least, most = entry
+    if not least <= len(inputs) <= most or any(value is None for value in inputs[:least]):
+        raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
+    return handler
 
 
 def _as_data(node: Node, state: StateOut) -> Data | Half:

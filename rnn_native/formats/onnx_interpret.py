@@ -14,7 +14,7 @@ from .onnx_last import ARRANGE, arrange
 from .onnx_merge import halve, times
 from .onnx_numpy import FUNCTIONS, fold
 from .onnx_recurrent import recurrent
-from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value
+from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value, layers_of
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -68,6 +68,7 @@ def interpret(
         inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
         try:
             results = _evaluate(node, inputs, roles)
+            _take(node, inputs, results)
         except (UnsupportedError, FormatError) as error:
             results = [Failure(error)] * len(node.outputs)
         except RnnError as error:  # of a layer's own checks
@@ -165,6 +166,14 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
     return handler(node, inputs, roles)
+
+
+def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:
+    """Takes from the file's budget what the results' lists of layers need besides the inputs'."""
+    before = {id(layers) for value in inputs for layers in layers_of(value)}
+    made = {id(layers): len(layers) for value in results for layers in layers_of(value)}
+    size = 8 * sum(length for key, length in made.items() if key not in before)
+    node.contents.budget.take(str(node), size)
 
 
 def _handler(

@@ -79,8 +79,13 @@ def listing(file: File) -> str:
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]
     if not found:
         return "it has no recurrent node that node= could take"
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"node= can take one of its recurrent nodes: {', '.join(found[:_SHOWN])}{more}"
+    return f"node= can take one of its recurrent nodes: {shown(found)}"
+
+
+def shown(items: Sequence[str]) -> str:
+    """For a message: the first of them, and how many more there are."""
+    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return ", ".join(items[:_SHOWN]) + more
 
 
 def read_node(file: File, name: str) -> ModelSpec:

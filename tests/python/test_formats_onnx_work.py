@@ -170,6 +170,28 @@ def test_states_of_many_layers_are_found_once(
     assert asked == 1
 
 
+@pytest.mark.parametrize("kind", ["branches", "states"])
+def test_lists_of_layers_are_limited(kind: str, tmp_path: Path) -> None:
+    """Each of many chains of 1000 layers lists them, so does each Concat its many states."""
+    nodes, outputs = [], []
+    if kind == "branches":
+        names = ["x", *(f"a{i}" for i in range(1000))]
+        nodes = [helper.make_node("MatMul", [a, "m"], [b]) for a, b in pairwise(names)]
+        outputs = [f"b{i}" for i in range(10_000)]
+        nodes += [helper.make_node("MatMul", [names[-1], "m"], [name]) for name in outputs]
+    else:
+        names = [f"h{i}" for i in range(4000)]
+        nodes = [helper.make_node("RNN", ["x", "w", "w"], ["", name]) for name in names]
+        joined = [names[0], *(f"c{i}" for i in range(1, 4000))]
+        for name, (before, after) in zip(names[1:], pairwise(joined), strict=True):
+            nodes.append(helper.make_node("Concat", [before, name], [after], axis=0))
+        outputs = joined[-1:]
+    constants = {"m": np.ones((1, 1), np.float32), "w": np.ones((1, 1, 1), np.float32)}
+    path = save(tmp_path, nodes, constants, ["t", "b", 1], outputs[::-1])
+    with pytest.raises(FormatError, match=r"\((MatMul|Concat)\): asks for \d+ bytes"):
+        formats.read(path)
+
+
 @pytest.mark.parametrize("domain", ["", "custom" * 100])
 def test_a_message_stays_short(domain: str, tmp_path: Path) -> None:
     model = to_model(make_spec(RNG, "gru"))

@@ -101,6 +101,8 @@ def open_states(path: Path) -> dict[str, NDArray[Any]]:
 
 def read_lengths(text: str) -> NDArray[Any]:
     """Lengths such as ``9,4``, or of a file: .npy, or text with commas or lines between them."""
+    if not text:
+        raise OptionError("--lengths: expected numbers such as 9,4, or a file of them; got ''")
     path = Path(text)
     if path.suffix.lower() == ".npy":
         return np.array(open_npy(path))

@@ -100,6 +100,7 @@ ERRORS: list[tuple[list[str], str]] = [
     (["model.npz", "x.npy", "--lengths", "1,2,12"], "lengths: row 2: expected 0 to 11 steps, got"),
     (["model.npz", "x.npy", "--lengths", "floats.npy"], "lengths: expected 3 integers, one a row"),
     (["model.npz", "x.npy", "--lengths", "1,-2,3"], "1,-2,3: No such file"),
+    (["model.npz", "x.npy", "--lengths", ""], "--lengths: expected numbers such as 9,4, or a file"),
     (["model.npz", "x.npy", "--lengths", "x.csv"], "x.csv: expected lengths such as 9,4; found"),
     (["model.npz", "x.csv", "--lengths", "3"], "lengths: row 0: expected 0 to 2 steps, got 3"),
     (["model.npz", "x.npy", "--state", "two.npz"], "two.npz: expected the arrays 0.h; found a, b"),

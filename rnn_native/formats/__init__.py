@@ -104,7 +104,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
             f"known are {', '.join(entry.options)}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
-    with _naming(path):
+    with naming(path):
         spec: ModelSpec = module.read(path, **given)
     return spec
 
@@ -119,7 +119,7 @@ def strings(path: PathLike, format: str | None = None) -> dict[str, str]:
     module = importlib.import_module(f".{entry.module}", __name__)
     if not hasattr(module, "strings"):
         return {}
-    with _naming(path):
+    with naming(path):
         found: dict[str, str] = module.strings(path)
     return found
 
@@ -178,7 +178,7 @@ def _list_formats(ability: str) -> str:
 
 
 @contextmanager
-def _naming(path: PathLike) -> Iterator[None]:
+def naming(path: PathLike) -> Iterator[None]:
     """Errors begin with the path of the file."""
     try:
         yield

@@ -3,6 +3,8 @@ were."""
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -83,15 +85,15 @@ ERRORS: list[tuple[list[str], str]] = [
     (["none.npz", "x.npy"], "none.npz: No such file"),
     (["model.npz", "none.npy"], "none.npy: No such file"),
     (["model.npz", "x.txt"], "x.txt: expected the suffix .npy, .npz, .csv; got '.txt'"),
-    (["model.npz", "torn.npy"], "torn.npy: not a readable array"),
-    (["model.npz", "short.npy"], "short.npy: not a readable array"),
-    (["model.npz", "objects.npy"], "objects.npy: not a readable array"),
-    (["model.npz", "torn.npz"], "torn.npz: not a readable array"),
+    (["model.npz", "torn.npy"], "torn.npy: npy: not an array: EOF"),
+    (["model.npz", "short.npy"], "short.npy: npy: float32 of shape (11, 3, 3) takes 396 bytes; th"),
+    (["model.npz", "objects.npy"], "objects.npy: npy: expected numbers or text, got dtype object"),
+    (["model.npz", "torn.npz"], "torn.npz: npz: not a readable archive"),
     (["model.npz", "x.npy", "--key", "x"], "--key: only for an .npz INPUT"),
     (["model.npz", "x.npy", "--header"], "--header: only for a .csv INPUT"),
     (["model.npz", "two.npz"], "two.npz: several arrays; --key chooses one of a, b"),
     (["model.npz", "two.npz", "--key", "c"], "two.npz: no array 'c'; --key chooses one of a, b"),
-    (["model.npz", "renamed.npz"], "renamed.npz: expected an archive of arrays, found one array"),
+    (["model.npz", "renamed.npz"], "renamed.npz: npz: not a readable archive: File is not a zip"),
     (["model.npz", "flat.npy", "--batch-first"], "--batch-first: flat.npy has no axis of rows"),
     (["model.npz", "scalar.npy"], "scalar.npy: expected [time, batch, features], or [time, feat"),
     (["model.npz", "wide.npy"], "wide.npy: x: expected shape (time, batch, 3), got (11, 3, 4)"),
@@ -154,6 +156,54 @@ def test_every_error_is_one_line_and_leaves_the_files(
     assert "Traceback" not in err
     assert out == "" or "x.csv" in arguments  # lines that were right are out already
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("where", ["input", "state"])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_archive_that_numpy_did_not_write_is_one_line(
+    where: str, compression: int, spoilt: bool, tmp_path: Path, run: Run
+) -> None:
+    save(tmp_path, "gru")
+    array = io.BytesIO()
+    np.save(array, np.zeros((9, 3), np.float32))
+    np.save(tmp_path / "x.npy", np.zeros((9, 3), np.float32))
+    stored = compression == zipfile.ZIP_STORED
+    for name in ("x.npy", "x.txt"):
+        data = b"no array" if stored else array.getvalue()
+        with zipfile.ZipFile(tmp_path / "odd.npz", "w", compression) as archive:
+            archive.writestr(name, data)
+        if spoilt:
+            content = bytearray((tmp_path / "odd.npz").read_bytes())
+            content[45:60] = b"\xff" * 15
+            (tmp_path / "odd.npz").write_bytes(content)
+        given = ["odd.npz"] if where == "input" else ["x.npy", "--state", "odd.npz"]
+        status, out, err = run("model.npz", *given)
+        assert (status, out) == (2, "")
+        assert err.startswith("rnn-native run: odd.npz: npz: ")
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("shape", [(2**70, 3), (2**40, 2**40, 3), (2**62, 3), (0, 2**63), (-1, 3)])
+def test_a_shape_that_no_array_has_is_one_line(
+    shape: tuple[int, ...], tmp_path: Path, run: Run
+) -> None:
+    save(tmp_path, "gru")
+    described = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    for name in ("x.npy", "x.npz", "lengths.npy"):
+        file = io.BytesIO()
+        np.lib.format.write_array_header_1_0(file, described)
+        (tmp_path / name).write_bytes(file.getvalue() + bytes(64))
+        if name == "x.npz":
+            with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("x.npy", file.getvalue() + bytes(64))
+    np.save(tmp_path / "good.npy", np.zeros((9, 3), np.float32))
+    for given in (["x.npy"], ["x.npz"], ["good.npy", "--lengths", "lengths.npy"]):
+        status, out, err = run("model.npz", *given)
+        assert (status, out) == (2, "")
+        assert f"{given[-1]}: np" in err
+        assert f"shape {shape}" in err
+        assert err.count("\n") == 1
 
 
 def test_an_error_late_in_the_input_leaves_what_was_there(tmp_path: Path, run: Run) -> None:

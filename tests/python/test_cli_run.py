@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_runs import BATCH, RNG, TIME, Run, lines_of, same, save
-from strategies import random_input, random_state
+from strategies import make_spec, random_input, random_state
 
 import rnn_native as rn
 from rnn_native import cli
 from rnn_native.sequence_files import states
+from rnn_native.spec import ModelSpec
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -136,3 +138,93 @@ def test_a_model_that_runs_backwards_takes_the_whole_and_says_so(
     status, out, err = run("model.npz", "x.npy", "-o", "y.npy", "--chunk", "4")
     assert (status, out) == (2, "")
     assert "--chunk: a model with a reverse or bidirectional layer needs the whole" in err
+
+
+LAST = {
+    cell: make_spec(RNG, cell, 3, 4, out_features=4, num_layers=2, return_sequences=False)
+    for cell in ("gru", "lstm")
+}
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+@pytest.mark.parametrize(("time", "batch"), [(4, 4), (9, 2), (0, 2), (5, 0)])
+@pytest.mark.parametrize("cell", LAST)
+def test_a_last_state_alone_is_written_once(
+    cell: str, time: int, batch: int, chunk: int, batch_first: bool, tmp_path: Path, run: Run
+) -> None:
+    """[batch, features], with the bits of a call; with as many steps as rows and features too."""
+    spec = LAST[cell]
+    model = rn.Model(spec)
+    model.save(tmp_path / "model.npz")
+    x, state = random_input(spec, time, batch, RNG), random_state(spec, batch, RNG)
+    lengths = RNG.integers(0, time + 1, batch)
+    np.save(tmp_path / "x.npy", np.swapaxes(x, 0, 1) if batch_first else x)
+    np.save(tmp_path / "n.npy", lengths)
+    np.savez(tmp_path / "before.npz", **states.to_arrays(spec, state))
+    y, after = model(x, state, lengths)
+    more = ["--chunk", chunk, "--lengths", "n.npy", "--state", "before.npz"]
+    more += ["--batch-first"] if batch_first else []
+    for name in ("y.npy", "y.npz", "y.csv"):
+        given = ["-o", name, "--state-out", "after.npz", *more]
+        assert run("model.npz", "x.npy", *given) == (0, "", "")
+    same(np.load(tmp_path / "y.npy"), y)
+    same(np.load(tmp_path / "y.npz")["y"], y)
+    assert (tmp_path / "y.csv").read_text().count("\n") == batch
+    if batch:
+        same(np.loadtxt(tmp_path / "y.csv", np.float32, delimiter=",", ndmin=2), y)
+    with np.load(tmp_path / "after.npz") as found:
+        for key, array in states.to_arrays(spec, after).items():
+            same(found[key], array)
+    assert run("model.npz", "x.npy", *more)[:2] == (0, (tmp_path / "y.csv").read_text())
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_a_last_state_of_one_row_is_one_row(direction: str, tmp_path: Path, run: Run) -> None:
+    spec = make_spec(RNG, "gru", 3, 4, direction=direction, return_sequences=False)
+    model = rn.Model(spec)
+    model.save(tmp_path / "model.npz")
+    x = random_input(spec, TIME, 1, RNG)
+    (tmp_path / "x.csv").write_text(lines_of(x))
+    np.save(tmp_path / "x.npy", x[:, 0])
+    for source in ("x.csv", "x.npy"):
+        assert run("model.npz", source, "-o", "y.npy") == (0, "", "")
+        same(np.load(tmp_path / "y.npy"), model(x)[0])
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 5, 1000, None])
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("embedding", [None, 6])
+def test_padding_that_the_input_tells_does_not_depend_on_the_chunk(
+    embedding: int | None, return_sequences: bool, chunk: int | None, tmp_path: Path, run: Run
+) -> None:
+    options = {"num_embeddings": embedding, "return_sequences": return_sequences}
+    spec = ModelSpec(make_spec(RNG, "lstm", 3, 4, **options).layers, 1.0)
+    model = rn.Model(spec)
+    model.save(tmp_path / "model.npz")
+    more = [] if chunk is None else ["--chunk", chunk]
+    x = random_input(spec, 7, 5, RNG)
+    x[x == 1] = 0
+    for row, length in enumerate((7, 4, 3, 0, 6)):
+        x[length:, row] = 1
+    np.save(tmp_path / "x.npy", x)
+    assert run("model.npz", "x.npy", "-o", "y.npy", "--state-out", "s.npz", *more) == (0, "", "")
+    y, after = model(x)
+    same(np.load(tmp_path / "y.npy"), y)
+    with np.load(tmp_path / "s.npz") as found:
+        for key, array in states.to_arrays(spec, after).items():
+            same(found[key], array)
+    x[6, 2] = 0
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "y.npy").write_text("before")
+    status, _, err = run("model.npz", "x.npy", "-o", "y.npy", *more)
+    assert status == 2
+    what = "its index" if embedding else "every feature"
+    early = (
+        rf"x\.npy: x: row 2, step [345] is masked \({what} is 1\) but comes before step 6, which"
+    )
+    assert re.search(early, err)
+    assert (tmp_path / "y.npy").read_text() == "before"
+    stated = ["--lengths", "7,4,7,0,6", *more]
+    assert run("model.npz", "x.npy", "-o", "y.npy", *stated) == (0, "", "")
+    same(np.load(tmp_path / "y.npy"), model(x, lengths=[7, 4, 7, 0, 6])[0])

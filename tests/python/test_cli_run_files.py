@@ -6,14 +6,12 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from cli_runs import BATCH, RNG, TIME, Run, same, save
 from strategies import random_input
 
-import rnn_native as rn
 from rnn_native.sequence_files import outputs
 
 
@@ -237,22 +235,3 @@ def test_a_full_disk_leaves_what_was_there(
     assert (status, err) == (2, "rnn-native run: [Errno 28] No space left on device\n")
     assert (tmp_path / "y.npy").read_text() == "before"
     assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_an_output_of_another_shape_is_refused(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Written, it would make an array of other numbers."""
-    save(tmp_path, "gru")
-    np.save(tmp_path / "x.npy", np.zeros((9, 3), np.float32))
-    whole = rn.Model.__call__
-
-    def last(*arguments: Any) -> Any:
-        y, state = whole(*arguments)
-        return y[-1], state
-
-    monkeypatch.setattr(rn.Model, "__call__", last)
-    status, _, err = run("model.npz", "x.npy", "-o", "y.npy")
-    assert status == 2
-    assert "x.npy: expected the model to give [time, batch, features]" in err
-    assert not (tmp_path / "y.npy").exists()

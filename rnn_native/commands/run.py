@@ -112,10 +112,15 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise OptionError(f"--header: only for a .csv INPUT, this is {source}")
     if arguments.state_out is not None and arguments.state_out.suffix.lower() != ".npz":
         raise OptionError(f"--state-out: expected the suffix .npz, got {arguments.state_out}")
-    read = {"FILE": arguments.file, "INPUT": None if standard else source}
+    lengths = None if arguments.lengths is None else Path(arguments.lengths)
+    read = {
+        "FILE": arguments.file,
+        "INPUT": None if standard else source,
+        "--lengths": lengths,
+    }
     output = None if str(arguments.output) == "-" else arguments.output
-    refuse_to_overwrite("OUTPUT", output, {**read, "--state": arguments.state})
-    refuse_to_overwrite("--state-out", arguments.state_out, {**read, "OUTPUT": output})
+    refuse_to_overwrite("OUTPUT", output, arguments, {**read, "--state": arguments.state})
+    refuse_to_overwrite("--state-out", arguments.state_out, arguments, {**read, "OUTPUT": output})
 
 
 @contextmanager

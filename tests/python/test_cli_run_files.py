@@ -110,6 +110,9 @@ ERRORS: list[tuple[list[str], str]] = [
     (["model.npz", "x.npy", "--state-out", "y.npz", "-o", "y.npz"], "y.npz is also OUTPUT"),
     (["model.npz", "x.npy", "-o", "x.npy"], "OUTPUT: x.npy is also INPUT; choose another file"),
     (["model.npz", "x.npy", "-o", "y.npz", "--state", "y.npz"], "OUTPUT: y.npz is also --state"),
+    (["model.npz", "x.npy", "-o", "n.npy", "--lengths", "n.npy"], "n.npy is also --lengths"),
+    (["model.npz", "x.npy", "--state-out", "h.npz", "--lengths", "h.npz"], "h.npz is also --leng"),
+    (["model.npz", "x.npy", "-o", "x.csv", "--config", "x.csv"], "OUTPUT: x.csv is also --config"),
     (["model.npz", "x.npy", "-o", "link.npy"], "OUTPUT: link.npy is also INPUT"),
     (["model.npz", "x.npy", "-o", "y.csv"], "y.csv: a .csv holds one row, x has 3; give a .npy"),
     (["model.npz", "x.npy"], "standard output holds one row, x has 3; give a .npy or .npz"),
@@ -132,6 +135,7 @@ def test_every_error_is_one_line_and_leaves_the_files(
     np.save(tmp_path / "wide.npy", np.zeros((TIME, BATCH, 4), np.float32))
     np.save(tmp_path / "integers.npy", np.zeros((TIME, BATCH, 3), np.int64))
     np.save(tmp_path / "floats.npy", np.zeros(3))
+    np.save(tmp_path / "n.npy", np.array([1, 2, 3]))
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     np.savez(tmp_path / "two.npz", a=x, b=x)
     np.savez(tmp_path / "h.npz", **{"0.h": np.zeros((2, 1, 5), np.float32)})

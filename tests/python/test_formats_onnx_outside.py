@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto
 from strategies import make_spec
 
-from rnn_native import formats, onnx_backend
+from rnn_native import cli, formats, onnx_backend
 from rnn_native.errors import FormatError
 from rnn_native.formats.onnx_tensors import Budget, Contents
 from rnn_native.formats.onnx_write import to_model
@@ -188,3 +188,40 @@ def test_tensors_of_several_types_at_the_same_place_are_charged_each(tmp_path: P
     for tensor in tensors:
         contents.array("it", tensor)
     assert contents.budget.left == before + (Budget.FACTOR - 1 - 2 - 1) * 2**20
+
+
+@pytest.mark.parametrize("command", ["convert", "run", "run --state-out"])
+def test_a_file_with_tensors_of_the_model_is_not_written_over(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever in the model the tensor is: one of the graph, an attribute's, of a body inside."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.zeros((2, 1, 3), np.float32))
+    inner = onnx.helper.make_graph([], "inner", [], [], [TensorProto(name="inner")])
+    outside(inner.initializer[0], location="inner.npz")
+    constant = TensorProto(name="constant")
+    outside(constant, location="sub/../constant.npz")
+    model = onnx.load(with_weights_outside(tmp_path, location="w.npz"), load_external_data=False)
+    extra = [
+        onnx.helper.make_node("If", ["c"], ["d"], then_branch=inner),
+        onnx.helper.make_node("Constant", [], ["e"], value=constant),
+    ]
+    model.graph.node.extend(extra)
+    save(model, tmp_path / "model.onnx")
+    assert sorted(formats.beside("model.onnx")) == sorted(
+        map(Path, ("inner.npz", "sub/../constant.npz", "w.npz"))
+    )
+    (tmp_path / "sub").mkdir()
+    for name in ("inner.npz", "constant.npz", "w.npz"):
+        Path(name).write_bytes(b"tensors")
+        arguments = {
+            "convert": ["convert", "model.onnx", name],
+            "run": ["run", "model.onnx", "x.npy", "-o", name],
+            "run --state-out": ["run", "model.onnx", "x.npy", "--state-out", name],
+        }[command]
+        assert cli.main(arguments) == 2
+        assert f"{name} holds tensors of model.onnx; choose another" in capsys.readouterr().err
+        assert Path(name).read_bytes() == b"tensors"

@@ -148,7 +148,8 @@ def _scaling(cases: Sequence[Result]) -> Any:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
     legends = [axis for axis in axes if axis.get_legend_handles_labels()[0]]
-    legends[0].legend(fontsize=7, frameon=False)
+    for axis in legends[:1]:  # none where a single case was measured
+        axis.legend(fontsize=7, frameon=False)
     few = one[0]["threads"]
     title = f"With {few} thread{'s' * (few > 1)}; bottom right: what more threads gain"
     figure.suptitle(title, fontsize=11)

@@ -7,6 +7,8 @@ the value, compared in the type that x came in; of indices, where the index does
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -28,12 +30,17 @@ def as_mask_value(value: object, num_embeddings: int | None) -> float | None:
 
 
 def lengths_of(
-    x: ArrayLike, mask_value: float, takes_indices: bool, batch_first: bool = False
+    x: ArrayLike,
+    mask_value: float,
+    takes_indices: bool,
+    batch_first: bool = False,
+    first: int = 0,
 ) -> NDArray[np.int32] | None:
     """How many steps of each row of x [time, batch, features] or [time, batch] come before its
     masked ones, [batch]; None where none is masked, or x is no such array.
 
-    Raises ``ShapeError`` where a masked step comes before one that is not.
+    Raises ``ShapeError`` where a masked step comes before one that is not; it counts steps from
+    ``first``, the number of the first one in x.
     """
     steps = masked_steps(x, mask_value, takes_indices)
     if steps.ndim != 2 or not steps.any():
@@ -44,11 +51,34 @@ def lengths_of(
     early = np.argwhere(steps.T & (np.arange(len(steps)) < lengths[:, None]))
     if len(early):
         row, step = early[0]
-        raise ShapeError(
-            f"x: row {row}, step {step} is masked ({_what(mask_value, takes_indices)}) but comes "
-            f"before step {lengths[row] - 1}, which is not; masked steps have to be a row's last"
-        )
+        what = _what(mask_value, takes_indices)
+        raise _early(row, first + step, first + lengths[row] - 1, what)
     return lengths
+
+
+class Pieces:
+    """The lengths of one x that comes in pieces, as of the whole: padding goes on to the end."""
+
+    def __init__(self, batch: int, mask_value: float, takes_indices: bool) -> None:
+        self._mask_value, self._takes_indices = mask_value, takes_indices
+        self._lengths = np.zeros(batch, np.int64)  # of what came so far, of ``_done`` steps
+        self._done = 0
+
+    def lengths_of(self, x: NDArray[Any]) -> NDArray[np.int32]:
+        """How many steps of each row of the next piece, [time, batch, ...], count.
+
+        ``ShapeError`` as of :func:`lengths_of`, also for a row that had ended before.
+        """
+        found = lengths_of(x, self._mask_value, self._takes_indices, first=self._done)
+        lengths = np.full(self._lengths.shape, len(x), np.int32) if found is None else found
+        again = (self._lengths < self._done) & (lengths > 0)
+        if again.any():
+            row = int(np.argmax(again))
+            what = _what(self._mask_value, self._takes_indices)
+            raise _early(row, self._lengths[row], self._done + lengths[row] - 1, what)
+        self._lengths += lengths
+        self._done += len(x)
+        return lengths
 
 
 def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArray[np.bool_]:
@@ -73,6 +103,13 @@ def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:
             f"x: row {int(np.argmax(masked))} is masked ({_what(mask_value, takes_indices)}); "
             "masked steps are padding behind a row's end, and a stream has none"
         )
+
+
+def _early(row: int, step: int, later: int, what: str) -> ShapeError:
+    return ShapeError(
+        f"x: row {row}, step {step} is masked ({what}) but comes before step {later}, which is "
+        "not; masked steps have to be a row's last"
+    )
 
 
 def _what(mask_value: float, takes_indices: bool) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -56,10 +57,16 @@ _OF_THE_RUNNER: Final = ("rtol", "atol")  # ONNX's test runner hands its own to 
 
 class Cell:
     """A recurrent node with its weights: a model for each type that is calculated in, at first
-    that of the weights."""
+    that of the weights; ``constant`` says that it never gets others."""
 
-    def __init__(self, node: Node, weights: Sequence[Array | None], options: Mapping[str, Any]):
-        self.weights = [None if w is None else np.array(w) for w in weights]
+    def __init__(
+        self,
+        node: Node,
+        weights: Sequence[Array | None],
+        options: Mapping[str, Any],
+        constant: bool = False,
+    ) -> None:
+        self._weights = None if constant else [None if w is None else np.array(w) for w in weights]
         self._node, self._options = node, options
         self._layer, self._layout = layer_of(node, weights)
         wide = any(w is not None and w.dtype == np.float64 for w in weights)
@@ -74,9 +81,9 @@ class Cell:
 
     def has(self, weights: Sequence[Array | None]) -> bool:
         """Whether these are its weights."""
-        return all(
+        return self._weights is None or all(
             (a is None and b is None) or (a is not None and b is not None and np.array_equal(a, b))
-            for a, b in zip(self.weights, weights, strict=True)
+            for a, b in zip(self._weights, weights, strict=True)
         )
 
     def run(self, x: Array, lengths: Array | None, states: Sequence[Array | None]) -> list[Array]:
@@ -147,7 +154,7 @@ class Prepared(base.BackendRep):  # type: ignore[misc]
         self._constants = constants
         self._cells: dict[Node, Cell] = {}
         self._nodes = [node for node in nodes if not self._settled(node)]
-        file.contents.budget = Budget(_ANY_SIZE)
+        file.contents.budget = Budget(_ANY_SIZE, steps=inf)
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Array, ...]:
         """The graph's outputs, a tuple that can be indexed by their names too.
@@ -212,7 +219,7 @@ class Prepared(base.BackendRep):  # type: ignore[misc]
         names = _of_weights(node.inputs)
         if all(not name or name in known for name in names):
             weights = [known.get(name or "") for name in names]
-            self._cells[node] = Cell(node, weights, self._options)
+            self._cells[node] = Cell(node, weights, self._options, constant=True)
         return False
 
     def _run(self, node: Node, arrays: Sequence[Array | None]) -> list[Array]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from . import _core, formats, reference
 from .errors import FormatError, OptionError, RnnError, ShapeError, VerifyError
-from .formats.golden import MAX_CHARACTERS, Golden, from_strings
+from .formats.golden import MAX_CHARACTERS, Golden, from_strings, largest_error
 from .spec import ModelSpec
 from .states import flatten, state_counts, unflatten
 
@@ -38,7 +38,6 @@ _SEED: Final = 0
 _ARGUMENTS: Final = ("x", "state", "lengths")
 _FACTOR: Final = 16.0  # times the measured error
 _LEAST: Final = 64.0  # unit roundoffs
-_MOST: Final = 2.0**14  # unit roundoffs of measured error
 _TINY: Final = 2.0**-63  # magnitudes below count as this: far above what may be flushed to zero
 
 
@@ -87,7 +86,8 @@ def make(model: Model, call: Any) -> Golden:
         final_coarse = _join(counts, flatten(counts, after_coarse), np.dtype(np.float32))
         coarse = max(_relative(y_coarse, y_ref), _relative(final_coarse, final_ref))
         error = max(error, coarse * 2.0**-29)
-    if not error <= _MOST * _roundoff(dtype):
+    error = float(f"{error:.3g}")  # as a file has it
+    if not error <= largest_error(dtype):
         raise OptionError(
             f"golden: with this input the result is {error:.2g} of its size from the reference, "
             "as rounding errors grow: choose another, or fewer steps"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import OptionError
-from ..formats import FORMATS, read
+from ..formats import FORMATS, beside, read
 from ..spec import ModelSpec
 
 
@@ -93,18 +93,30 @@ def read_file(arguments: argparse.Namespace) -> ModelSpec:
     return read(arguments.file, arguments.format, **reader_options(arguments))
 
 
-def refuse_to_overwrite(name: str, path: Path | None, kept: Mapping[str, Path | None]) -> None:
+def refuse_to_overwrite(
+    name: str, path: Path | None, arguments: argparse.Namespace, kept: Mapping[str, Path | None]
+) -> None:
     """``OptionError`` where the file to be written, by the name of its argument, is also one of
-    those that are to stay, by theirs."""
+    those that are to stay: ``kept``, by theirs, and whatever the model is read from."""
+    if path is None:
+        return
+    config = reader_options(arguments).get("config")
+    kept = {**kept, "--config": None if config is None else Path(config)}
     for other, there in kept.items():
-        if path is not None and there is not None and _the_same(path, there):
+        if there is not None and _the_same(path, there):
             raise OptionError(f"{name}: {path} is also {other}; choose another file")
+    if path.exists() and arguments.file.exists():
+        for there in beside(arguments.file, arguments.format):
+            if _the_same(path, there):
+                raise OptionError(
+                    f"{name}: {path} holds tensors of {arguments.file}; choose another file"
+                )
 
 
 def _the_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except OSError:  # at least one is not there
+    except (OSError, ValueError):  # at least one is not there; a null character
         return one.absolute() == other.absolute()
 
 

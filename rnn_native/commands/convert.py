@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
-    refuse_to_overwrite("OUT", out, {"IN": arguments.file})
+    refuse_to_overwrite("OUT", out, arguments, {"IN": arguments.file})
     source_format, _ = formats.find(arguments.file, arguments.format)
     format, entry = formats.find(out, arguments.to)
     spec = read_file(arguments)

@@ -72,6 +72,7 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
         "source": source or None,
         "input_size": spec.input_size,
         "takes_indices": spec.takes_indices,
+        "mask_value": spec.mask_value,
         "output_size": spec.output_size,
         "layers": [_layer(layer) for layer in spec.layers],
         "num_parameters": spec.num_parameters,
@@ -152,6 +153,9 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "from", f"{source.get('file', 'a file')} ({known})"
     size = facts["input_size"]
     yield "input", f"indices from 0 to {size - 1}" if facts["takes_indices"] else f"{size} features"
+    if (mask := facts["mask_value"]) is not None:
+        whose = "whose index is" if facts["takes_indices"] else "with all features"
+        yield "masked", f"steps {whose} {mask:g}: padding behind a row's end"
     yield "output", f"{facts['output_size']} features"
     weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
     yield "parameters", weights

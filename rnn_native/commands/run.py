@@ -2,7 +2,8 @@
 
 INPUT holds [time, batch, features], or [time, features] of one row, in a .npy, .npz or .csv file
 (a line a step); for a model that begins with an Embedding integers, [time, batch] or [time], or
-one on each line. OUTPUT gets y in the same arrangement. Without -o, and with -, numbers go to
+one on each line. OUTPUT gets y in the same arrangement, or of a model that gives its last state
+alone [batch, features], in a .csv a line a row. Without -o, and with -, numbers go to
 standard output as lines of a .csv; - as INPUT is standard input.
 
 It is run some steps at a time, so that a .npy or .csv larger than memory passes through; the
@@ -86,20 +87,13 @@ def run(arguments: argparse.Namespace) -> None:
                 f"needed: {needed / 2**30:.1f} GiB for x and y",
                 file=sys.stderr,
             )
-        form = outputs.Form(
-            time=source.time,
-            batch=source.batch,
-            features=spec.output_size,
-            dtype=model.dtype,
-            batch_first=arguments.batch_first,
-            flat=source.flat,
-        )
+        form = running.form_of(model, spec, source, arguments.batch_first)
         long = steps is not None and (source.time is None or source.time > steps)
         with (
             outputs.open_output(arguments.output, form) as output,
             progress.steps_bar(source.time, long) as advance,
         ):
-            state = running.run(model, source, output, steps, state, lengths, advance)
+            state = running.run(model, spec, source, output, steps, state, lengths, advance)
             if arguments.state_out is not None:
                 outputs.write_states(arguments.state_out, states.to_arrays(spec, state))
 
@@ -118,10 +112,15 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise OptionError(f"--header: only for a .csv INPUT, this is {source}")
     if arguments.state_out is not None and arguments.state_out.suffix.lower() != ".npz":
         raise OptionError(f"--state-out: expected the suffix .npz, got {arguments.state_out}")
-    read = {"FILE": arguments.file, "INPUT": None if standard else source}
+    lengths = None if arguments.lengths is None else Path(arguments.lengths)
+    read = {
+        "FILE": arguments.file,
+        "INPUT": None if standard else source,
+        "--lengths": lengths,
+    }
     output = None if str(arguments.output) == "-" else arguments.output
-    refuse_to_overwrite("OUTPUT", output, {**read, "--state": arguments.state})
-    refuse_to_overwrite("--state-out", arguments.state_out, {**read, "OUTPUT": output})
+    refuse_to_overwrite("OUTPUT", output, arguments, {**read, "--state": arguments.state})
+    refuse_to_overwrite("--state-out", arguments.state_out, arguments, {**read, "OUTPUT": output})
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 To add a format: write a module here with ``read(path, **options) -> ModelSpec``; where it can
 write, ``write(spec, path)``, with ``strings`` where the file has a place for some; and where a
-file says something of itself, ``strings(path)``. Enter it in ``FORMATS``; add its tests. Its module
+file says something of itself, ``strings(path)``; where it names others that hold a part of it,
+``beside(path)``. Enter it in ``FORMATS``; add its tests. Its module
 is imported when a file of that format is first read or written, and may then import what the
 format needs.
 """
@@ -14,7 +15,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
             f"known are {', '.join(entry.options)}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
-    with _naming(path):
+    with naming(path):
         spec: ModelSpec = module.read(path, **given)
     return spec
 
@@ -121,9 +122,20 @@ def strings(path: PathLike, format: str | None = None) -> dict[str, str]:
     module = importlib.import_module(f".{entry.module}", __name__)
     if not hasattr(module, "strings"):
         return {}
-    with _naming(path):
+    with naming(path):
         found: dict[str, str] = module.strings(path)
     return found
+
+
+def beside(path: PathLike, format: str | None = None) -> list[Path]:
+    """The other files of which a file says that they hold a part of it, whether or not they are
+    there. Errors are those of :func:`read`."""
+    entry = find(path, format)[1]
+    module = importlib.import_module(f".{entry.module}", __name__)
+    if not hasattr(module, "beside"):
+        return []
+    with naming(path):
+        return [Path(path).parent / location for location in module.beside(path)]
 
 
 def write(
@@ -180,7 +192,7 @@ def _list_formats(ability: str) -> str:
 
 
 @contextmanager
-def _naming(path: PathLike) -> Iterator[None]:
+def naming(path: PathLike) -> Iterator[None]:
     """Errors begin with the path of the file, and are of bounded length whatever is in it."""
     try:
         yield

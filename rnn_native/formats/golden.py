@@ -37,6 +37,7 @@ KEYS: Final = frozenset(f"{PREFIX}{name}" for name in (*ARRAYS, "error"))
 MAX_CHARACTERS: Final = 256 * 1024
 """Of all the strings together: a quarter of the longest header that the C core reads."""
 
+_MOST: Final = 2.0**14  # unit roundoffs of measured error: more is no longer a result
 _OPTIONAL: Final = frozenset({"lengths", "state"})
 _FLOATS: Final = ("float32", "float64")
 _TEXT = re.compile(
@@ -53,7 +54,7 @@ class Golden:
 
     ``y`` and ``final`` have the type that was computed in; floating arguments have it too.
     ``error``: how far the results were from the float64 reference where they were made, in units
-    of the largest magnitude of the array.
+    of the largest magnitude of the array, to three digits; at most :func:`largest_error`.
     """
 
     x: NDArray[Any]
@@ -62,6 +63,11 @@ class Golden:
     error: float
     lengths: NDArray[Any] | None = None
     state: NDArray[Any] | None = None
+
+
+def largest_error(dtype: np.dtype[Any]) -> float:
+    """The largest ``Golden.error`` of results of that type."""
+    return _MOST * float(np.finfo(dtype).eps) / 2
 
 
 def to_strings(golden: Golden) -> dict[str, str]:
@@ -115,6 +121,11 @@ def _check(golden: Golden) -> None:
     if x.ndim != (2 if indices else 3) or x.size == 0 or y.size == 0:
         raise FormatError(
             f"golden: expected some steps and rows; got x {x.shape}, y {dtype} {y.shape}"
+        )
+    if golden.error > largest_error(y.dtype):
+        raise FormatError(
+            f"golden: error: expected at most {largest_error(y.dtype):.3g} for {dtype}, "
+            f"got {golden.error:.3g}"
         )
     for name, array in (("y", y), ("final", golden.final)):
         if not np.isfinite(array).all():

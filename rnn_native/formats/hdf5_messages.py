@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
+from .bfloat16 import widened
 
 _DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
 _FLOAT, _STRING, _OPAQUE, _VARIABLE = 1, 3, 5, 9
@@ -72,9 +73,7 @@ class Dataset:
                 f"dataset {path!r}: {count * self.type.size} bytes at {start} are not in the file"
             )
         values = np.frombuffer(source, self.type.dtype, count, start).reshape(self.shape)
-        if self.type.bfloat16:
-            values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-        return values
+        return widened(values) if self.type.bfloat16 else values
 
 
 def dataset(kinds: Mapping[int, bytes], attributes: Mapping[str, bytes], path: str) -> Dataset:

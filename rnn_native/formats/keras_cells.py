@@ -21,6 +21,7 @@ import numpy as np
 from ..activations import Activation
 from ..errors import FormatError
 from ..spec import GATES
+from .gates import reordered
 from .keras_activations import cell_activation
 from .keras_config import Layer
 from .keras_store import Array
@@ -94,7 +95,7 @@ def cell_of(layer: Layer) -> Cell:
 def convert(cell: Cell, arrays: Sequence[Array], ending: str = "") -> dict[str, Array]:
     """A Recurrent's arrays of one layer and direction."""
     kernel, recurrent, *biases = arrays
-    gates, units = GATES[cell.kind], cell.units
+    gates, units, order = GATES[cell.kind], cell.units, ORDER[cell.kind]
     width = gates * units
     if kernel.ndim != 2 or kernel.shape[1] != width:
         raise FormatError(f"{cell.where}: kernel: expected (features, {width}), got {kernel.shape}")
@@ -119,10 +120,10 @@ def convert(cell: Cell, arrays: Sequence[Array], ending: str = "") -> dict[str, 
         if bias.shape != expected:
             raise FormatError(f"{cell.where}: bias: expected {expected}, got {bias.shape}")
         first, second = bias if two else (bias, np.zeros_like(bias))
-        weights[f"bias_ih_l0{ending}"] = _reorder(cell.kind, first)
-        weights[f"bias_hh_l0{ending}"] = _reorder(cell.kind, second)
-    weights[f"weight_ih_l0{ending}"] = _reorder(cell.kind, kernel.T)
-    weights[f"weight_hh_l0{ending}"] = _reorder(cell.kind, recurrent.T)
+        weights[f"bias_ih_l0{ending}"] = reordered(first, order)
+        weights[f"bias_hh_l0{ending}"] = reordered(second, order)
+    weights[f"weight_ih_l0{ending}"] = reordered(kernel.T, order)
+    weights[f"weight_hh_l0{ending}"] = reordered(recurrent.T, order)
     return weights
 
 
@@ -131,8 +132,3 @@ def from_cudnn(kernel: Array, recurrent: Array, gates: int) -> tuple[Array, Arra
     parts = [part.T.reshape(part.shape, order="F") for part in np.split(kernel, gates, axis=1)]
     recurrent_parts = [part.T for part in np.split(recurrent, gates, axis=1)]
     return np.concatenate(parts, axis=1), np.concatenate(recurrent_parts, axis=1)
-
-
-def _reorder(kind: str, array: Array) -> Array:
-    blocks = np.split(array, len(ORDER[kind]))
-    return np.concatenate([blocks[i] for i in ORDER[kind]])

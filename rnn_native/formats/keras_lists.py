@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DTypeError, UnsupportedError
-from ..spec import GATES, Embedding, Linear, Merge, ModelSpec, Recurrent
+from ..spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from .gates import reordered
 from .keras_cells import ORDER
 
 Array = NDArray[np.floating[Any]]
@@ -86,12 +87,13 @@ def _recurrent(layer: Recurrent) -> list[list[Array]]:
 
 
 def _cell(layer: Recurrent, ending: str) -> list[Array]:
-    own = {name: layer.arrays[name + ending] for name in ("weight_ih", "weight_hh")}
-    arrays = [_transposed(_reorder(layer.cell, own[name])) for name in own]
+    order = ORDER[layer.cell]  # its own inverse
+    own = [layer.arrays[name + ending] for name in ("weight_ih", "weight_hh")]
+    arrays = [_transposed(reordered(array, order)) for array in own]
     if not layer.bias:
         return arrays
     first, second = (
-        _reorder(layer.cell, layer.arrays[name + ending]) for name in ("bias_ih", "bias_hh")
+        reordered(layer.arrays[name + ending], order) for name in ("bias_ih", "bias_hh")
     )
     if layer.cell == "gru" and layer.reset_after:
         return [*arrays, np.stack([first, second])]
@@ -102,9 +104,3 @@ def _cell(layer: Recurrent, ending: str) -> list[Array]:
 
 def _transposed(array: Array) -> Array:
     return np.ascontiguousarray(array.T)
-
-
-def _reorder(cell: str, array: Array) -> Array:
-    """The blocks of the gates in Keras's order: each order is the other one's inverse."""
-    blocks = np.split(array, GATES[cell])
-    return np.concatenate([blocks[i] for i in ORDER[cell]])

@@ -2,32 +2,30 @@
 
 Ours hold the arrays under the names they have in every format of ours, and the strings that
 describe the layers as 0-d arrays of text, so that ``np.load`` shows them too. No pickles are
-read or written.
+read or written. What a model file may unpack to is bounded by its size (docs/file-format.md).
 """
 
 from __future__ import annotations
 
-import lzma
-import math
 import os
-import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import FormatError, RnnError
 from ..spec import ModelSpec
+from . import npy
 from .files import replacing
 from .metadata import PREFIX, from_tensors, to_arrays, to_metadata
 
-_HEADERS: Final = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_EXPANSION: Final = 8  # weights, which are noise to deflate, hardly shrink by half
+_FREE: Final = 2**24  # bytes that an archive of any size may hold: zeros, ones and the like
 
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
@@ -68,60 +66,65 @@ def _take_strings(arrays: dict[str, NDArray[Any]]) -> dict[str, str]:
 
 
 def _arrays(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin with ``prefix``."""
+    """The arrays whose names begin with ``prefix``, in bounded memory."""
+    with open_archive(path) as archive:
+        names = [name for name in archive.names if name.startswith(prefix)]
+        unpacked, packed = sum(map(archive.size, names)), os.stat(path).st_size
+        if unpacked > _FREE + _EXPANSION * packed:
+            raise FormatError(
+                f"npz: {unpacked} bytes of arrays in an archive of {packed}: more than "
+                f"{_EXPANSION} times as many and {_FREE >> 20} MiB"
+            )
+        return {name: archive.read(name) for name in names}
+
+
+class Archive:
+    """The arrays of an archive by name, each read when it is asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename:
+                raise FormatError(f"npz: expected only .npy files, found {member.filename!r}")
+            if name in self._members:
+                raise FormatError(f"npz: {name!r} is there twice")
+            if member.compress_type not in _METHODS:
+                raise FormatError(
+                    f"npz: {name!r}: expected to find it stored or deflated, as NumPy writes; it "
+                    f"is compressed by method {member.compress_type}"
+                )
+            self._members[name] = member
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._members)
+
+    def size(self, name: str) -> int:
+        """Bytes of an array and its header. No more are ever unpacked."""
+        return self._members[name].file_size
+
+    def read(self, name: str) -> NDArray[Any]:
+        """One array, of which nothing is read unless its header agrees with the archive."""
+        member = self._members[name]
+        with self._archive.open(member) as file:
+            header = npy.read_header(file, f"npz: {name!r}")
+            header.check_size(member.file_size - file.tell())
+            return npy.array_of(header, file.read(header.size))
+
+
+@contextmanager
+def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
+    """The archive in a file; ``FormatError`` for what is malformed, here and when it is read."""
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                return _members(archive, prefix)
-        # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
+                yield Archive(archive)
+        except RnnError:
+            raise
+        # RuntimeError: encryption; OSError: seeks; ValueError: names that are not UTF-8.
         except (
-            zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
-            UnicodeDecodeError,
+            zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
         ) as error:  # fmt: skip
             raise FormatError(f"npz: not a readable archive: {error}") from error
-
-
-def _members(archive: zipfile.ZipFile, prefix: str) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
-    seen: set[str] = set()
-    for member in archive.infolist():
-        name = member.filename.removesuffix(".npy")
-        if name == member.filename:
-            raise FormatError(f"npz: expected only .npy files, found {member.filename!r}")
-        if name in seen:
-            raise FormatError(f"npz: {name!r} is there twice")
-        seen.add(name)
-        if name.startswith(prefix):
-            arrays[name] = _array(archive, member, name)
-    return arrays
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    """One array, of which no more is read than its header says."""
-    with archive.open(member) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            if version not in _HEADERS:
-                raise FormatError(f"npz: {name!r}: unknown version {version} of .npy")
-            shape, fortran, dtype = _HEADERS[version](file)
-        except FormatError:
-            raise
-        except (
-            ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError,
-            MemoryError,
-        ) as error:  # fmt: skip
-            raise FormatError(f"npz: {name!r}: not an array: {error}") from error
-        if dtype.hasobject or dtype.kind not in "biufcU":
-            raise FormatError(f"npz: {name!r}: expected numbers or text, got dtype {dtype}")
-        if any(type(n) is not int or n < 0 for n in shape):
-            raise FormatError(f"npz: {name!r}: shape {shape}: expected sizes")
-        size = math.prod(shape) * dtype.itemsize
-        data = file.read(size + 1)  # at most: what more there is must not fill the memory
-        if len(data) != size:
-            more = "more" if len(data) > size else str(len(data))
-            raise FormatError(
-                f"npz: {name!r}: {dtype} of shape {shape} takes {size} bytes; there are {more}"
-            )
-    if size == 0:
-        return np.zeros(shape, dtype)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")

@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
-from .naming import suggest
+from .naming import some, suggest
+from .onnx_about import beside as beside
 from .onnx_about import strings as strings
 from .onnx_drafts import finish
 from .onnx_graph import File, Graph, load
@@ -135,12 +136,13 @@ def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
         found = _last_state(states)
     if len(found) != 1:
         raise UnsupportedError(
-            f"expected one output that is a sequence, found {', '.join(map(repr, found)) or 'none'}"
+            f"expected one output that is a sequence, found {some([*map(repr, found)])}"
             + ("; choose one with between=" if found else ": only final states")
         )
     ((end, data),) = found.items()
+    in_chain = set(map(id, data.recurrents))
     for name, state in states.items():
-        if any(layer not in data.recurrents for layer in state.layers):
+        if any(id(layer) not in in_chain for layer in state.layers):
             raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
     return data
 

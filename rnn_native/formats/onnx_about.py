@@ -1,8 +1,10 @@
-"""What an ONNX file says of itself: its producer, versions, and the strings of metadata_props."""
+"""What an ONNX file says of itself: its producer, versions, the strings of metadata_props, and
+which other files hold its tensors."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from .onnx_graph import parse
 from .onnx_tensors import text
@@ -18,3 +20,20 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     about = {"producer": " ".join(named), "ir_version": str(model.ir_version)}
     about["opset"] = ", ".join(opsets)
     return found | {key: value for key, value in about.items() if value}
+
+
+def beside(path: str | os.PathLike[str]) -> list[str]:
+    """The locations of all tensors that are kept outside the file, as it has them."""
+    model, _ = parse(path)
+    found: dict[str, None] = {}
+    rest: list[Any] = [model]
+    while rest:
+        message = rest.pop()
+        if message.DESCRIPTOR.name == "TensorProto":
+            locations = (e.value for e in message.external_data if e.key == "location")
+            found |= dict.fromkeys(map(text, locations))
+            continue
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                rest.extend([value] if hasattr(value, "ListFields") else value)
+    return list(found)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from .onnx_graph import Anything, Node
 from .onnx_values import Constant, Shape, Value
+
+_MOST: Final = 256  # sizes, axes or positions in one vector
 
 
 def constant(node: Node) -> Anything:
@@ -32,6 +34,8 @@ def constant(node: Node) -> Anything:
 def integers(node: Node, value: Value | None, what: str) -> list[int]:
     """A vector or a single number that the file fixes."""
     if isinstance(value, Constant) and value.array.dtype.kind == "i" and value.array.ndim < 2:
+        if value.array.size > _MOST:
+            raise node.unsupported(f"{what}: {value.array.size} integers, more than {_MOST}")
         return [int(item) for item in value.array.reshape(-1)]
     if isinstance(value, Shape):
         known = [extent.known for extent in value.extents]

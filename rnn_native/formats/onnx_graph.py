@@ -11,6 +11,7 @@ import os
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +26,11 @@ OPSETS: Final = (7, 28)
 
 MAX_NODES: Final = 50_000
 """Of a file, bodies of If, Loop and Scan included: a second's work; models have far fewer."""
+
+MAX_TENSORS: Final = 200_000
+"""That a graph gives, makes, describes or keeps, as many as four to a node."""
+
+_SHOWN: Final = 12  # versions or domains in one message
 
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
 INTEGERS: Final = ("INT32", "INT64")
@@ -125,11 +131,13 @@ class File:
         sees the nodes before that one.
         """
         levels = [self.model.graph, *(body for _, body in bodies)]
+        if sum(map(_count_tensors, levels)) > MAX_TENSORS:
+            raise UnsupportedError(f"a graph of more than {MAX_TENSORS} tensors")
         ends = [*(index for index, _ in bodies), None]
         nodes = [n for level, end in zip(levels, ends, strict=True) for n in level.node[:end]]
         constants = [Constants(level.initializer, self.contents) for level in levels]
         known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
-        described = [v for level in levels for v in (*level.value_info, *level.output)]
+        described = chain.from_iterable(v for g in levels for v in (g.value_info, g.output))
         infos = {text(value.name): _info(value) for value in described}
         inputs = {text(value.name): _info(value) for level in levels for value in level.input}
         optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
@@ -212,13 +220,20 @@ def count_nodes(graph: Any) -> int:
     return count
 
 
+def _count_tensors(graph: Any) -> int:
+    return sum(map(len, (graph.input, graph.output, graph.value_info, graph.initializer)))
+
+
 def _opset(model: Any) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     if not versions and model.opset_import:
-        domains = ", ".join(text(entry.domain) for entry in model.opset_import)
+        domains = ", ".join(text(entry.domain) for entry in model.opset_import[:_SHOWN])
         raise UnsupportedError(f"its operators are of {domains:.200} alone, none of ONNX itself")
     if len(versions) != 1:
-        raise FormatError(f"expected one version of the ONNX operator set, found {versions}")
+        shown = ", ".join(map(str, versions[:_SHOWN])) + ", ..." * (len(versions) > _SHOWN)
+        raise FormatError(
+            f"expected one version of the ONNX operator set, found {len(versions)}: {shown or '-'}"
+        )
     first, last = OPSETS
     if not first <= versions[0] <= last:
         raise UnsupportedError(

@@ -14,7 +14,7 @@ from .onnx_last import ARRANGE, arrange
 from .onnx_merge import halve, times
 from .onnx_numpy import FUNCTIONS, fold
 from .onnx_recurrent import recurrent
-from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value
+from .onnx_values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value, layers_of
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -68,6 +68,7 @@ def interpret(
         inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
         try:
             results = _evaluate(node, inputs, roles)
+            _take(node, inputs, results)
         except (UnsupportedError, FormatError) as error:
             results = [Failure(error)] * len(node.outputs)
         except RnnError as error:  # of a layer's own checks
@@ -139,13 +140,13 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     for value in inputs:
         if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
             return [value] * len(node.outputs)
+    entry = None if node.domain else OPERATORS.get(node.op)
     if any(isinstance(value, StateOut) for value in inputs):
-        if node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
-            return arrange(node, inputs, roles, OPERATORS[node.op][0])
+        if entry and node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
+            return arrange(node, inputs, roles, _handler(node, inputs, entry))
         inputs = [
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
-    entry = None if node.domain else OPERATORS.get(node.op)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
         first = inputs[0] if inputs else None
         hint = ""
@@ -160,10 +161,29 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
             return [Constant(array) for array in folded]
     if entry is None:
         raise node.unsupported("this operator is only supported of constants")
-    handler, least, most = entry
-    if not least <= len(inputs) <= most or None in inputs[:least]:
-        raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
+    handler = _handler(node, inputs, entry)
+    for value in inputs:
+        if isinstance(value, Constant):
+            node.contents.budget.work(str(node), value.array.size)
     return handler(node, inputs, roles)
+
+
+def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:
+    """Takes from the file's budget what the results' lists of layers need besides the inputs'."""
+    before = {id(layers) for value in inputs for layers in layers_of(value)}
+    made = {id(layers): len(layers) for value in results for layers in layers_of(value)}
+    size = 8 * sum(length for key, length in made.items() if key not in before)
+    node.contents.budget.take(str(node), size)
+
+
+def _handler(
+    node: Node, inputs: Sequence[Value | None], entry: tuple[Handler, int, int]
+) -> Handler:
+    """The function of an operator, which has as many inputs as that asks for."""
+    handler, least, most = entry
+    if not least <= len(inputs) <= most or any(value is None for value in inputs[:least]):
+        raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
+    return handler
 
 
 def _as_data(node: Node, state: StateOut) -> Data | Half:

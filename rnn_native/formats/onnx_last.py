@@ -123,6 +123,7 @@ def last_step(
         or any(other is not time for other in live(data.dims[at]))
         or roles.lengths is not None
         or not isinstance(layer, Recurrent)
+        or index is None
         or index != ends.get(layer.direction)
         or any(isinstance(draft, (OutputDraft, Last)) for draft in behind)
     ):

@@ -30,10 +30,11 @@ _DTYPES: Final[Mapping[str, str]] = MappingProxyType(
 def fold(node: Node, arrays: Sequence[Anything | None]) -> list[Anything] | None:
     """The results of an operator on constants, or None for an operator that is not folded.
 
-    What it takes of memory is taken from the file's budget.
+    What it takes of memory and of work is taken from the file's budget.
     """
     if node.op not in FUNCTIONS:
         return None
+    node.contents.budget.work(str(node), sum(a.size for a in arrays if a is not None))
     results = evaluate(node, arrays)
     for result in results:
         if not any(array is not None and _is_view(result, array) for array in arrays):
@@ -68,6 +69,12 @@ def _is_view(result: Anything, array: Anything) -> bool:
 def _limit(node: Node, elements: int, *arrays: Anything) -> None:
     """Refuses a result of so many elements before it is made, if the file may not ask for it."""
     node.contents.budget.check(str(node), elements * max(array.itemsize for array in arrays))
+
+
+def _work(node: Node, products: int, array: Anything) -> None:
+    """Refuses so many multiplications before they are begun, if the file may not ask for them."""
+    fast = array.dtype in (np.float32, np.float64)  # BLAS has these
+    node.contents.budget.work(str(node), products if fast else 16 * products)
 
 
 def _values(arrays: Sequence[Anything | None]) -> list[Value | None]:
@@ -211,12 +218,10 @@ def _matmul(node: Node, arrays: Arrays) -> Any:
     node.options()
     left, right = arrays
     columns = right.shape[-1] if right.ndim > 1 else 1
-    _limit(node, left.size // max(1, left.shape[-1]) * columns * _stacked(right), left)
+    products = left.size * columns * prod(right.shape[:-2])
+    _limit(node, products // max(1, left.shape[-1]), left)
+    _work(node, products, left)
     return left @ right
-
-
-def _stacked(array: Anything) -> int:
-    return prod(array.shape[:-2])
 
 
 def _gemm(node: Node, arrays: Arrays) -> Any:
@@ -228,6 +233,7 @@ def _gemm(node: Node, arrays: Arrays) -> Any:
     if left.ndim != 2 or right.ndim != 2 or left.dtype.kind != "f":
         raise node.unsupported(f"expected matrices of floats, got {_show(arrays)}")
     _limit(node, left.shape[0] * right.shape[1], left)
+    _work(node, left.size * right.shape[1], left)
     product = options["alpha"] * (left @ right)
     if len(arrays) > 2 and arrays[2] is not None:
         product = product + options["beta"] * arrays[2]

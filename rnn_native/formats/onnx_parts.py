@@ -51,15 +51,24 @@ def _walk(graph: Any, path: str, bodies: tuple[tuple[int, Any], ...]) -> Iterato
 
 def labels(found: list[Place]) -> dict[str, Place]:
     """One name each that ``node=`` takes: its own if no other has it, else that of its first
-    output, else with the nodes and attributes around it; in the file's order."""
+    output, else with the nodes and attributes around it and, if need be, a number; in the file's
+    order."""
     names = Counter(place.name for place in found)
     outputs = Counter(name for place in found for name in place.outputs)
     chosen: dict[str, Place] = {}
-    for number, place in enumerate(found):
+    following: dict[str, int] = {}  # no number before that one is free, behind the path
+    for position, place in enumerate(found):
         candidates = [place.name] if names[place.name] == 1 else []
         candidates += [name for name in place.outputs[:1] if outputs[name] == 1]
-        candidates += [place.path, f"{place.path} {number}"]
-        chosen[next(name for name in candidates if name not in chosen)] = place
+        candidates += [place.path]
+        label = next((name for name in candidates if name not in chosen), None)
+        number = max(position, following.get(place.path, 0))
+        while label is None:
+            numbered = f"{place.path} {number}"
+            label = None if numbered in chosen or numbered in names else numbered
+            number += 1
+            following[place.path] = number
+        chosen[label] = place
     return chosen
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ..cells import SUFFIXES
 from ..spec import GATES, Recurrent
 from . import onnx_activations
+from .gates import reordered
 from .onnx_drafts import Last
 from .onnx_graph import Anything, Node
 from .onnx_states import check_lengths, check_state
@@ -122,7 +123,7 @@ def _weights(
     w, r, b, p = arrays
     if w is None or r is None or w.ndim != 3 or r.ndim != 3:
         raise node.malformed("W, R: expected constants of rank 3")
-    count, gates = len(directions), GATES[cell]
+    count, gates, order = len(directions), GATES[cell], ORDER[cell]
     size, hidden = w.shape[2], r.shape[2]
     shapes = (
         ("W", w, (count, gates * hidden, size)),
@@ -136,17 +137,12 @@ def _weights(
     named: dict[str, Anything] = {}
     for d, suffix in enumerate(directions):
         end = f"_l0{suffix}"
-        named[f"weight_ih{end}"] = _reorder(cell, w[d])
-        named[f"weight_hh{end}"] = _reorder(cell, r[d])
+        named[f"weight_ih{end}"] = reordered(w[d], order)
+        named[f"weight_hh{end}"] = reordered(r[d], order)
         if b is not None:
-            named[f"bias_ih{end}"] = _reorder(cell, b[d, : gates * hidden])
-            named[f"bias_hh{end}"] = _reorder(cell, b[d, gates * hidden :])
+            named[f"bias_ih{end}"] = reordered(b[d, : gates * hidden], order)
+            named[f"bias_hh{end}"] = reordered(b[d, gates * hidden :], order)
         if p is not None:
             for gate, block in zip("iof", np.split(p[d], 3), strict=True):
                 named[f"weight_c{gate}{end}"] = block
     return named, size, hidden
-
-
-def _reorder(cell: str, array: Anything) -> Anything:
-    blocks = np.split(array, len(ORDER[cell]))
-    return np.concatenate([blocks[i] for i in ORDER[cell]])

@@ -12,7 +12,8 @@ that fixes one unknown size is taken where no other exists, and only where nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 from .onnx_graph import Node
@@ -20,7 +21,18 @@ from .onnx_values import Axis, Dim, Extent, live, show, size_of
 
 _MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
 
+_STEPS = 1000  # of the file's budget, to compare one group with one wanted dimension
+
 Groups = tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The groups of the least cost, and how many ways have it."""
+
+    cost: int
+    ways: int
+    groups: Groups
 
 
 def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zero: bool) -> Groups:
@@ -46,12 +58,12 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
         else:
             wanted.append(extent)
     axes = [axis for dim in dims for axis in dim]
-    found = ((_cost(groups, wanted), groups) for groups in _arrange(axes, wanted))
-    ranked = sorted(found, key=lambda item: item[0])
-    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
-        what = "in more than one way" if ranked else "only by splitting or mixing its axes"
+    node.contents.budget.work(str(node), _STEPS * len(wanted) * (len(axes) + 1) ** 2)
+    best = _arrange(axes, wanted)
+    if best is None or best.ways > 1:
+        what = "in more than one way" if best else "only by splitting or mixing its axes"
         raise node.unsupported(f"reshapes {show(dims)} to {shown} {what}")
-    groups = ranked[0][1]
+    groups = best.groups
     fixed = [_fixes(group, dim) is not None for group, dim in zip(groups, wanted, strict=True)]
     if sum(fixed) > 1 or (any(fixed) and not _confirmed(node, groups, wanted)):
         raise node.unsupported(
@@ -77,17 +89,31 @@ def _confirmed(node: Node, groups: Groups, wanted: Sequence[Extent | Dim | None]
     return info.sizes[position] is not None and info.sizes[position] == size_of(group)
 
 
-def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> Iterator[Groups]:
-    """Every way to cut ``axes`` into consecutive groups that the wanted dimensions accept."""
-    if not wanted:
-        if not axes:
-            yield ()
-        return
-    for count in range(len(axes) + 1):
-        group = tuple(axes[:count])
-        if _accepts(wanted[0], group):
-            for rest in _arrange(axes[count:], wanted[1:]):
-                yield (group, *rest)
+def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> _Best | None:
+    """How to cut ``axes`` into consecutive groups that the wanted dimensions accept, at the least
+    cost; None where there is no way.
+
+    The cost of a group does not depend on the others, so the best of all is one group and the best
+    of what is behind it.
+    """
+    # Of the axes from each on, for the dimensions from the one that the loop is at.
+    best: list[_Best | None] = [None] * len(axes) + [_Best(0, 1, ())]
+    for dim in reversed(wanted):
+        found: list[_Best | None] = []
+        for start in range(len(axes) + 1):
+            least: _Best | None = None
+            for stop in range(start, len(axes) + 1):
+                rest, group = best[stop], tuple(axes[start:stop])
+                if rest is None or not _accepts(dim, group):
+                    continue
+                cost = _cost(group, dim) + rest.cost
+                if least is None or cost < least.cost:
+                    least = _Best(cost, rest.ways, (group, *rest.groups))
+                elif cost == least.cost:
+                    least = replace(least, ways=least.ways + rest.ways)
+            found.append(least)
+        best = found
+    return best[0]
 
 
 def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
@@ -107,15 +133,14 @@ def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
     return unknown == 1 and known != 0 and number % known == 0
 
 
-def _cost(groups: Groups, wanted: Sequence[Extent | Dim | None]) -> int:
+def _cost(group: Dim, wanted: Extent | Dim | None) -> int:
     """Merging costs 1, features with time or batch 10 more, fixing an unknown size 100."""
-    total = 0
-    for group, dim in zip(groups, wanted, strict=True):
-        features = sum(axis.role == "features" for axis in group)
-        total += max(0, len(group) - 1)
-        total += 10 * (0 < features < len(group))
-        total += 100 * (_fixes(group, dim) is not None)
-    return total
+    features = sum(axis.role == "features" for axis in group)
+    return (
+        max(0, len(group) - 1)
+        + 10 * (0 < features < len(group))
+        + 100 * (_fixes(group, wanted) is not None)
+    )
 
 
 def _learn(group: Dim, wanted: Extent | Dim | None) -> None:

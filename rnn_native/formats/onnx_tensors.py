@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import PurePosixPath, PureWindowsPath
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, UnsupportedError
+from .bfloat16 import widened
 
 Anything = NDArray[Any]
 
@@ -30,22 +32,37 @@ _BITS: Final[Mapping[str, int]] = {
 
 
 class Budget:
-    """How many bytes may still be made of what a file says.
+    """How many bytes may still be made of what a file says, and how much be calculated for that.
 
     A few bytes can ask for more than any memory holds, by a shape or by using one weight a
     thousand times; weights in their own type, widened or put together out of pieces, take a small
-    multiple of what the file has.
+    multiple of what the file has. Likewise for ``steps``, of about a nanosecond: two square
+    matrices of float32 are multiplied in ``STEPS`` a byte up to a size of 2048.
     """
 
     FREE: Final = 2**24
     FACTOR: Final = 16
+    FREE_STEPS: Final = 2**28
+    STEPS: Final = 2**8
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, steps: float | None = None) -> None:
         self.left = self.FREE + self.FACTOR * size
+        self.steps: float = self.FREE_STEPS + self.STEPS * size if steps is None else steps
 
     def grow(self, size: int) -> None:
         """For ``size`` more bytes that were found beside the file."""
         self.left += self.FACTOR * size
+        self.steps += self.STEPS * size
+
+    def work(self, where: str, steps: int) -> None:
+        """Takes the steps of what is about to be calculated, with a ``FormatError`` if there are
+        too few left."""
+        if steps > self.steps:
+            raise FormatError(
+                f"{where}: asks for {steps} steps of calculation, where {self.steps:.0f} are left "
+                "of what a file of this size may ask for"
+            )
+        self.steps -= steps
 
     def check(self, where: str, size: int) -> None:
         """Refuses what is about to be made, with a ``FormatError``, if it is too large."""
@@ -69,7 +86,8 @@ class Contents:
     def __init__(self, folder: str | None, size: int) -> None:
         self.budget = Budget(size)
         self._folder = folder
-        self._read: dict[str, list[tuple[int, int, bytes]]] = {}  # (begin, end, bytes) by file
+        self._regions: dict[str, list[tuple[int, int]]] = {}  # (begin, end) by file, sorted
+        self._outside: dict[tuple[str, int, int, str], Anything] = {}  # by region and element type
 
     def array(self, where: str, tensor: Any) -> Anything:
         """A tensor as an array; bfloat16, which NumPy has not, as float32."""
@@ -85,9 +103,8 @@ class Contents:
             raise FormatError(f"{where}: not a tensor: its shape is {dims}")
         size = -(-prod(dims) * _BITS[element] // 8)
         if tensor.data_location == TensorProto.EXTERNAL:
-            data = self._outside(where, tensor, size)
-            tensor = TensorProto(data_type=tensor.data_type, dims=dims, raw_data=data)
-        elif tensor.HasField("raw_data") and len(tensor.raw_data) != size:
+            return self._array_outside(where, tensor, size).reshape(dims)
+        if tensor.HasField("raw_data") and len(tensor.raw_data) != size:
             raise FormatError(
                 f"{where}: not a tensor: {element} of shape {dims} takes {size} bytes, "
                 f"there are {len(tensor.raw_data)}"
@@ -96,12 +113,29 @@ class Contents:
             array: Anything = numpy_helper.to_array(tensor)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise FormatError(f"{where}: not a tensor: {error}") from error
-        if element == "BFLOAT16" and array.dtype != np.float32:  # the upper half of a float32
-            return (array.view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+        if element == "BFLOAT16" and array.dtype != np.float32:
+            return widened(array.view(np.uint16))
         return array
 
-    def _outside(self, where: str, tensor: Any, size: int) -> bytes:
-        """The bytes of a tensor that lie in another file, of which there have to be ``size``."""
+    def _array_outside(self, where: str, tensor: Any, size: int) -> Anything:
+        """The numbers in a row of a tensor that lies in another file, where it takes ``size``
+        bytes; tensors of one type in the same place share them."""
+        from onnx import TensorProto
+
+        location, path, begin = self._place(where, tensor, size)
+        element = element_name(tensor.data_type)
+        key = (path, begin, begin + size, element)
+        if key not in self._outside:
+            data = self._bytes(where, location, path, begin, size)
+            row = TensorProto(data_type=tensor.data_type, dims=[prod(tensor.dims)], raw_data=data)
+            array = self.array(where, row)
+            self.budget.take(where, array.nbytes)
+            self._outside[key] = array
+        return self._outside[key]
+
+    def _place(self, where: str, tensor: Any, size: int) -> tuple[str, str, int]:
+        """The file of a tensor that lies outside, as the tensor names it and as it is, and where
+        in it that begins; no part of it is part of another tensor."""
         entries = {text(entry.key): text(entry.value) for entry in tensor.external_data}
         location = entries.get("location", "")
         begin = _number(where, "offset", entries.get("offset", "0"))
@@ -113,14 +147,20 @@ class Contents:
             )
         path = self._resolve(where, location)
         end = begin + size
-        for other_begin, other_end, data in self._read.get(path, ()):
-            if (other_begin, other_end) == (begin, end):
-                return data
-            if max(begin, other_begin) < min(end, other_end):
+        regions = self._regions.setdefault(path, [])
+        index = bisect_left(regions, (begin, end))
+        for other_begin, other_end in regions[max(0, index - 1) : index + 1]:
+            same = (other_begin, other_end) == (begin, end)
+            if not same and max(begin, other_begin) < min(end, other_end):
                 raise FormatError(
                     f"{where}: kept outside the file: bytes {begin} to {end} of {location!r} "
                     f"overlap {other_begin} to {other_end}, which are another tensor"
                 )
+        return location, path, begin
+
+    def _bytes(self, where: str, location: str, path: str, begin: int, size: int) -> bytes:
+        """``size`` bytes of a file, which are a tensor from here on."""
+        end = begin + size
         try:
             with open(path, "rb") as file:
                 available = os.fstat(file.fileno()).st_size
@@ -137,8 +177,11 @@ class Contents:
             raise FormatError(
                 f"{where}: kept outside the file: {location!r} shrank while it was read"
             )
-        self._read.setdefault(path, []).append((begin, end, data))
-        self.budget.grow(size)
+        regions = self._regions[path]
+        index = bisect_left(regions, (begin, end))
+        if size and regions[index : index + 1] != [(begin, end)]:
+            regions.insert(index, (begin, end))
+            self.budget.grow(size)
         return data
 
     def _resolve(self, where: str, location: str) -> str:
@@ -174,13 +217,14 @@ class Constants(Mapping[str, Anything]):
     """The initializers by name, converted when they are asked for."""
 
     def __init__(self, initializers: Any, contents: Contents) -> None:
-        self._tensors = {text(tensor.name): tensor for tensor in initializers}
+        self._initializers = initializers
+        self._tensors = {text(tensor.name): i for i, tensor in enumerate(initializers)}
         self._contents = contents
         self._arrays: dict[str, Anything] = {}
 
     def __getitem__(self, name: str) -> Anything:
         if name not in self._arrays:
-            tensor = self._tensors[name]
+            tensor = self._initializers[self._tensors[name]]
             self._arrays[name] = self._contents.array(f"initializer {name!r}", tensor)
         return self._arrays[name]
 

@@ -18,8 +18,8 @@ from ..spec import Embedding, Merge, Recurrent
 from .onnx_drafts import Draft
 from .onnx_graph import INTEGERS, Anything, Node
 
-MAX_LAYERS: Final = 4096
-"""Of a chain: the work to read one grows faster than the file that asks for it."""
+MAX_LAYERS: Final = 1024
+"""Of a chain: what reading one takes grows with the square of it."""
 
 
 @dataclass(eq=False)
@@ -188,6 +188,15 @@ class Failure:
     """What could not be read: the error to raise, should anything need the tensor."""
 
     error: RnnError
+
+
+def layers_of(value: object) -> list[tuple[object, ...]]:
+    """The tuples of layers that a value holds, which are shared where nothing was added."""
+    if isinstance(value, Half):
+        return layers_of(value.data)
+    if isinstance(value, StateOut):
+        return [value.layers, *(layers for part in value.parts for layers in layers_of(part))]
+    return [value.layers] if isinstance(value, Data) else []
 
 
 Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Half | Failure

@@ -32,6 +32,7 @@ from ..errors import UnsupportedError
 from ..spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 from . import onnx_activations
 from .files import replacing
+from .gates import reordered
 from .metadata import to_metadata
 from .onnx_graph import import_onnx
 from .onnx_layers import ACTIVATIONS
@@ -264,12 +265,14 @@ class _Writer:
 
 def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:
     """W, R, B and P of one layer of a stack; the inverse of what ``onnx_recurrent`` reads."""
-    order = np.argsort(ORDER[layer.cell])
+    order = np.argsort(ORDER[layer.cell]).tolist()  # the inverse
 
     def stacked(*names: str) -> NDArray[Any]:
         return np.stack(
             [
-                np.concatenate([_reorder(layer.arrays[f"{n}_l{level}{end}"], order) for n in names])
+                np.concatenate(
+                    [reordered(layer.arrays[f"{n}_l{level}{end}"], order) for n in names]
+                )
                 for end in layer.suffixes
             ]
         )
@@ -288,8 +291,3 @@ def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:
         stacked("bias_ih", "bias_hh") if layer.bias else None,
         peepholes,
     ]
-
-
-def _reorder(array: NDArray[Any], order: Any) -> NDArray[Any]:
-    blocks = np.split(array, len(order))
-    return np.concatenate([blocks[block] for block in order])

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from ..errors import DTypeError, FormatError
 from ..spec import Array, ModelSpec
+from .bfloat16 import widened
 from .files import replacing
 from .metadata import from_tensors, to_arrays, to_metadata
 
@@ -168,8 +169,8 @@ class Tensors(Mapping[str, Array]):
         if count == 0:
             return np.zeros(entry.shape, np.float32)
         raw: NDArray[Any] = np.frombuffer(self._data, dtype, count, entry.begin)
-        if entry.dtype == "BF16":  # the upper half of a float32
-            raw = (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        if entry.dtype == "BF16":
+            raw = widened(raw)
         elif entry.dtype == "F16":
             raw = raw.astype(np.float32)
         return raw.reshape(entry.shape)

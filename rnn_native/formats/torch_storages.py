@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError
 from ..spec import Array
+from .bfloat16 import widened
 from .torch_values import Storage, StorageType, Tensor, describe, is_natural
 
 _FLOATS: Final = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2"}
@@ -108,6 +109,6 @@ class Tensors(Mapping[str, Array]):
             tuple(stride * step for stride in tensor.stride),
         )
         raw.flags.writeable = False
-        if dtype.name == "bfloat16":  # the upper half of a float32
-            return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        if dtype.name == "bfloat16":
+            return widened(raw)
         return raw.astype(np.float32) if dtype.name == "float16" else raw

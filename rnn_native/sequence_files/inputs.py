@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, OptionError, ShapeError
+from ..formats import naming, npy
+from ..formats.npz import open_archive
 
 SUFFIXES: Final = (".npy", ".npz", ".csv")
-
-_MALFORMED: Final = (
-    ValueError, TypeError, SyntaxError, EOFError, tokenize.TokenError, RecursionError,
-    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError,
-)  # fmt: skip
 
 
 class Input(Protocol):
@@ -74,33 +66,33 @@ class ArrayInput:
 
 def open_npy(path: Path) -> NDArray[Any]:
     """The array in a file, mapped: nothing is read before it is used."""
-    with _malformed(path):
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    return array
+    with naming(path):
+        return npy.map_file(path)
 
 
 def open_npz(path: Path, key: str | None) -> NDArray[Any]:
     """One array of an archive, read as a whole."""
-    with _archive(path) as archive:
-        names = archive.files
+    with naming(path), open_archive(path) as archive:
+        names = archive.names
         if key is None and len(names) == 1:
             key = names[0]
-        if key not in names:
+        if key is None or key not in names:
             found = ", ".join(names) or "none"
             what = "several arrays" if key is None else f"no array {key!r}"
-            raise OptionError(f"{path}: {what}; --key chooses one of {found}")
-        array: NDArray[Any] = archive[key]
-    return array
+            raise OptionError(f"{what}; --key chooses one of {found}")
+        return archive.read(key)
 
 
 def open_states(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an archive."""
-    with _archive(path) as archive:
-        return {name: archive[name] for name in archive.files}
+    with naming(path), open_archive(path) as archive:
+        return {name: archive.read(name) for name in archive.names}
 
 
 def read_lengths(text: str) -> NDArray[Any]:
     """Lengths such as ``9,4``, or of a file: .npy, or text with commas or lines between them."""
+    if not text:
+        raise OptionError("--lengths: expected numbers such as 9,4, or a file of them; got ''")
     path = Path(text)
     if path.suffix.lower() == ".npy":
         return np.array(open_npy(path))
@@ -111,23 +103,3 @@ def read_lengths(text: str) -> NDArray[Any]:
     if wrong is not None:
         raise FormatError(f"{text}: expected lengths such as 9,4; found {wrong[:40]!r}")
     return np.array([int(part) for part in parts], np.int64)
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    with _malformed(path):
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise FormatError(f"{path}: expected an archive of arrays, found one array")
-        with archive:
-            yield archive
-
-
-@contextmanager
-def _malformed(path: str | os.PathLike[str]) -> Iterator[None]:
-    try:
-        yield
-    except (FormatError, OptionError):
-        raise
-    except _MALFORMED as error:
-        raise FormatError(f"{os.fspath(path)}: not a readable array: {error}") from error

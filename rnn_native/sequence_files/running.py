@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RnnError, ShapeError, UnsupportedError
+from ..masking import Pieces
 from ..model import Model
 from ..spec import ModelSpec
 from .inputs import Input
-from .outputs import Output
+from .outputs import Form, Output
 
 _NUMBERS: Final = 2**20  # of x and y together in one piece: some megabytes
 
@@ -38,12 +39,27 @@ def whole_bytes(model: Model, spec: ModelSpec, source: Input) -> int | None:
     return source.time * source.batch * _numbers_of_a_step(spec) * model.dtype.itemsize
 
 
+def form_of(model: Model, spec: ModelSpec, source: Input, batch_first: bool) -> Form:
+    """What the output of :func:`run` looks like. That of a last state alone has no time: a row of
+    it stands where a step would, [batch, features] in any file."""
+    whole = spec.return_sequences
+    return Form(
+        time=source.time if whole else source.batch,
+        batch=source.batch if whole else 1,
+        features=spec.output_size,
+        dtype=model.dtype,
+        batch_first=batch_first and whole,
+        flat=source.flat or not whole,
+    )
+
+
 def _numbers_of_a_step(spec: ModelSpec) -> int:
     return (1 if spec.takes_indices else spec.input_size) + spec.output_size
 
 
 def run(
     model: Model,
+    spec: ModelSpec,
     source: Input,
     output: Output,
     steps: int | None,
@@ -53,27 +69,34 @@ def run(
 ) -> Any:
     """Run all of ``source`` in pieces of ``steps`` into ``output``; returns the final state.
 
-    ``lengths`` count from the beginning, as in a call. ``advance`` is told of every piece. Raises
-    what a call of the model raises; the message tells the place in the file.
+    ``lengths`` count from the beginning, as in a call; without them those that a ``mask_value``
+    tells. A model that gives its last state alone gives it once, after the last piece: a row that
+    has ended by then carries it on. ``advance`` is told of every piece. Raises what a call of the
+    model raises; the message tells the place in the file.
     """
     if lengths is not None:
         _check_lengths(lengths, source.batch, source.time)
+    masked = None
+    if lengths is None and spec.mask_value is not None:
+        masked = Pieces(source.batch, spec.mask_value, spec.takes_indices)
     done = 0
     for x in source.pieces(steps):
-        left = None if lengths is None else np.clip(lengths - done, 0, len(x))
+        left, where = None, source.name
         try:
+            if lengths is not None:
+                left = np.clip(lengths - done, 0, len(x))
+            elif masked is not None:
+                left = masked.lengths_of(x)
+            where += f": counted from step {done}" if done else ""
             y, state = model(x, state, left)
         except RnnError as error:
-            where = f": counted from step {done}" if done else ""
-            raise type(error)(f"{source.name}{where}: {error}") from error
-        if y.shape[:2] != (len(x), source.batch):
-            raise UnsupportedError(
-                f"{source.name}: expected the model to give [time, batch, features], one output a "
-                f"step; got shape {y.shape} of {len(x)} steps, {source.batch} rows"
-            )
-        output.write(y)
+            raise type(error)(f"{where}: {error}") from error
+        if spec.return_sequences:
+            output.write(y)
         done += len(x)
         advance(len(x))
+    if not spec.return_sequences:
+        output.write(y[:, None])
     if lengths is not None and source.time is None:
         _check_lengths(lengths, source.batch, done)
     return state

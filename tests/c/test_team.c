@@ -177,7 +177,7 @@ static void test_barrier_wraps(void)
     static rnnat_barrier barrier;
     atomic_init(&barrier.generation, UINT32_MAX);
     rnnat_parallel(2, meet_twice, &barrier);
-    CHECK(atomic_load(&barrier.generation) <= 1);
+    CHECK(atomic_load(&barrier.generation) <= 1 || !rnnat_threads_compiled());
 }
 
 /* One row of a layer so wide that the product of its panels and their groups passes int32_t: it has

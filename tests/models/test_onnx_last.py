@@ -116,6 +116,17 @@ def test_lengths_are_those_of_each_row(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[Recurrent, Callable[[Builder, list[str]], str]]] = {
     "the last step of both directions": (
         BOTH, lambda b, out: pick(b, b.concatenated(out[0], 2), -1)),
+    "the last step of both, its axis kept": (BOTH, lambda b, out: b.op(
+        "Gather", b.concatenated(out[0], 2), b.integers(-1))),
+    "two steps of both": (BOTH, lambda b, out: b.op(
+        "Gather", b.concatenated(out[0], 2), b.integers(0, 1))),
+    "steps of both in the middle": (BOTH, lambda b, out: b.op(
+        "Slice", b.concatenated(out[0], 2), b.integers(1), b.integers(3), b.integers(0))),
+    "the last step of both, cut": (BOTH, lambda b, out: b.op(
+        "Slice", b.concatenated(out[0], 2), b.integers(-1), b.integers(2**31), b.integers(0))),
+    "both turned about": (BOTH, lambda b, out: b.op(
+        "Slice", b.concatenated(out[0], 2), b.integers(-1), b.integers(-(2**31)), b.integers(0),
+        b.integers(-1))),
     "the first step": (FORWARD, lambda b, out: pick(b, b.squeeze(out[0], 1), 0)),
     "the last but one": (FORWARD, lambda b, out: pick(b, b.squeeze(out[0], 1), -2)),
     "two steps": (FORWARD, lambda b, out: b.op(

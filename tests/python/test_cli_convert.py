@@ -143,6 +143,10 @@ def test_a_part_is_written_with_its_options(tmp_path: Path, convert: Convert) ->
         (["a.npz", "a.npz"], "OUT: a.npz is also IN; choose another file"),
         (["a.npz", "link.npz"], "OUT: link.npz is also IN"),
         (["a.npz", "./a.npz"], "OUT: a.npz is also IN"),
+        (
+            ["a.npz", "model.json", "--to", "npz", "--config", "model.json"],
+            "OUT: model.json is also --config; choose another file",
+        ),
         (["a.npz", "b.bin"], "b.bin: the suffix '.bin' is of no known format"),
         (["a.npz", "nowhere/b.npz"], "nowhere/b.npz: No such file or directory"),
         (["a.npz", "folder.npz"], "folder.npz: Is a directory"),
@@ -159,6 +163,7 @@ def test_every_error_is_one_line_and_leaves_the_files(
     formats.write(SPEC, "a.npz")
     Path("torn.npz").write_bytes(b"PK")
     Path("b.npz").write_bytes(b"before")
+    Path("model.json").write_bytes(b"{}")
     Path("link.npz").symlink_to("a.npz")
     Path("folder.npz").mkdir()
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}

@@ -50,6 +50,7 @@ def test_it_tells_what_the_model_is(
     assert told["bytes"] == path.stat().st_size
     assert (told["input_size"], told["output_size"]) == (model.input_size, model.output_size)
     assert told["takes_indices"] == spec.takes_indices
+    assert told["mask_value"] == spec.mask_value
     assert told["num_parameters"] == model.num_parameters
     assert sum(layer["parameters"] for layer in told["layers"]) == model.num_parameters
     assert told["weights"] == {"float32": model.num_parameters}
@@ -87,6 +88,20 @@ def test_options_read_as_one_would_write_them(
     assert "reset_after=false activations=hard_sigmoid(0.25,0.5),elu(0.75) clip=0.5 " in line
     (layer,) = facts(capsys, path)["layers"]
     assert layer["activations"] == [["hard_sigmoid", 0.25, 0.5], ["elu", 0.75]]
+
+
+@pytest.mark.parametrize(("indices", "mask"), [(6, 2), (None, -0.5), (None, None)])
+def test_which_steps_are_padding_is_told(
+    indices: int | None, mask: float | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.safetensors"
+    layers = make_spec(RNG, "gru", 3, 4, num_embeddings=indices).layers
+    formats.write(ModelSpec(layers, mask), path)
+    assert facts(capsys, path)["mask_value"] == mask
+    rows = [line for line in info(capsys, path)[2] if line.startswith("masked ")]
+    expected = f"steps {'whose index is' if indices else 'with all features'} {mask}: padding"
+    assert len(rows) == (mask is not None)
+    assert all(expected in row for row in rows)
 
 
 def test_text_and_json_tell_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import onnx
 from onnx import TensorProto
 from strategies import make_spec
 
-from rnn_native import formats, onnx_backend
+from rnn_native import cli, formats, onnx_backend
 from rnn_native.errors import FormatError
+from rnn_native.formats.onnx_tensors import Budget, Contents
 from rnn_native.formats.onnx_write import to_model
 
 RNG = np.random.default_rng(0)
@@ -154,3 +156,72 @@ def test_a_tensor_that_nothing_needs_is_not_looked_at(tmp_path: Path) -> None:
     model.graph.initializer.add(name="spare", data_type=TensorProto.FLOAT, dims=[2**40])
     outside(model.graph.initializer[-1], location="/etc/passwd")
     formats.read(save(model, tmp_path / "model.onnx"))
+
+
+def at_one_place(folder: Path, *types: str) -> tuple[Contents, list[Any]]:
+    """Tensors of these types, each the same mebibyte of a file."""
+    (folder / "weights.bin").write_bytes(bytes(2**20))
+    tensors = []
+    for name in types:
+        element = TensorProto.DataType.Value(name)
+        size = 2**19 if name.endswith("16") else 2**18
+        tensors.append(TensorProto(name=name, data_type=element, dims=[size, 1]))
+        outside(tensors[-1], location="weights.bin")
+    return Contents(str(folder), 100), tensors
+
+
+def test_tensors_at_the_same_place_share_their_numbers(tmp_path: Path) -> None:
+    contents, tensors = at_one_place(tmp_path, *["FLOAT"] * 50)
+    tracemalloc.start()
+    try:
+        arrays = [contents.array("it", tensor) for tensor in tensors]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert all(np.shares_memory(array, arrays[0]) for array in arrays)
+    assert peak < 3 * 2**20  # the bytes, and the numbers of them
+
+
+def test_tensors_of_several_types_at_the_same_place_are_charged_each(tmp_path: Path) -> None:
+    contents, tensors = at_one_place(tmp_path, "FLOAT", "BFLOAT16", "INT32", "FLOAT")
+    before = contents.budget.left
+    for tensor in tensors:
+        contents.array("it", tensor)
+    assert contents.budget.left == before + (Budget.FACTOR - 1 - 2 - 1) * 2**20
+
+
+@pytest.mark.parametrize("command", ["convert", "run", "run --state-out"])
+def test_a_file_with_tensors_of_the_model_is_not_written_over(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever in the model the tensor is: one of the graph, an attribute's, of a body inside."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.zeros((2, 1, 3), np.float32))
+    inner = onnx.helper.make_graph([], "inner", [], [], [TensorProto(name="inner")])
+    outside(inner.initializer[0], location="inner.npz")
+    constant = TensorProto(name="constant")
+    outside(constant, location="sub/../constant.npz")
+    model = onnx.load(with_weights_outside(tmp_path, location="w.npz"), load_external_data=False)
+    extra = [
+        onnx.helper.make_node("If", ["c"], ["d"], then_branch=inner),
+        onnx.helper.make_node("Constant", [], ["e"], value=constant),
+    ]
+    model.graph.node.extend(extra)
+    save(model, tmp_path / "model.onnx")
+    assert sorted(formats.beside("model.onnx")) == sorted(
+        map(Path, ("inner.npz", "sub/../constant.npz", "w.npz"))
+    )
+    (tmp_path / "sub").mkdir()
+    for name in ("inner.npz", "constant.npz", "w.npz"):
+        Path(name).write_bytes(b"tensors")
+        arguments = {
+            "convert": ["convert", "model.onnx", name],
+            "run": ["run", "model.onnx", "x.npy", "-o", name],
+            "run --state-out": ["run", "model.onnx", "x.npy", "--state-out", name],
+        }[command]
+        assert cli.main(arguments) == 2
+        assert f"{name} holds tensors of model.onnx; choose another" in capsys.readouterr().err
+        assert Path(name).read_bytes() == b"tensors"

@@ -227,6 +227,8 @@ def float32(name: str, shape: str, count: int) -> dict[str, str]:
         {"error": "nan"},
         {"error": "-1e-07"},
         {"error": "1e999999"},
+        {"error": "1e+999"},
+        {"error": "9.78e-04"},  # 2^14 unit roundoffs of float32 are 9.77e-4
         {"error": ""},
         {"error": "\N{ARABIC-INDIC DIGIT ONE}"},
         {"y": "float32 1 " + "A" * golden.MAX_CHARACTERS},
@@ -315,6 +317,19 @@ def test_a_result_of_rounding_errors_alone_is_refused(dtype: str) -> None:
     x = np.full((4, 1, 301), 1 / 3, dtype)
     with pytest.raises(rn.OptionError, match="rounding errors grow"):
         verify.make(model, x)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_error_that_would_allow_any_weights_is_refused(dtype: str) -> None:
+    """What may be stated is what may be saved, to the digit: 2^14 unit roundoffs."""
+    strings = strings_of(SPEC, dtype=dtype)
+    most = 2.0**14 * float(np.finfo(dtype).eps) / 2
+    assert golden.from_strings({**strings, PREFIX + "error": f"{most * 0.99:.3g}"}) is not None
+    arrays = metadata.to_arrays(SPEC)
+    wrong = with_arrays(SPEC, **{"0.weight_hh_l0": arrays["0.weight_hh_l0"] * -3})
+    for error in (most * 1.01, 1.0, 1e300, np.inf):
+        with pytest.raises(rn.FormatError, match="golden: error: expected at most"):
+            replay(wrong, {**strings, PREFIX + "error": f"{error:.3g}".replace("inf", "1e+999")})
 
 
 def test_formats_without_a_place_for_strings_are_refused(

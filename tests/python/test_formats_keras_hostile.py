@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rnn_native import formats
 from rnn_native.errors import FormatError, RnnError, UnsupportedError
-from rnn_native.formats.keras_config import MAX_CONFIG
+from rnn_native.formats.keras.config import MAX_CONFIG
 
 LSTM = kf.lstm(3, 4)
 BOTH = {

@@ -17,8 +17,8 @@ from rnn_native.errors import FormatError, OptionError, UnsupportedError
 from rnn_native.formats import read, safetensors, write
 from rnn_native.formats.metadata import from_tensors, to_arrays
 from rnn_native.formats.torch import unpack
-from rnn_native.formats.torch_names import by_layers, sequential_arrays
-from rnn_native.formats.torch_zip import Archive
+from rnn_native.formats.torch.archive import Archive
+from rnn_native.formats.torch.names import by_layers, sequential_arrays
 from rnn_native.spec import Layer, Merge, ModelSpec, Recurrent
 
 RNG = np.random.default_rng(0)

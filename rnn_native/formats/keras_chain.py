@@ -10,7 +10,7 @@ from .keras_flow import Flow
 from .keras_graph import RECURRENT, Call, Graph, Tensor
 from .keras_layers import add
 from .keras_store import Store
-from .naming import some, suggest
+from .names import some, suggest
 
 _MASKS = ("NotEqual", "Any")  # the operators that Keras 3 makes a mask with
 

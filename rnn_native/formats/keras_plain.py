@@ -30,7 +30,7 @@ from .keras_config import Layer, Step
 from .keras_file import KerasFile
 from .keras_graph import Call, Graph, Tensor
 from .keras_store import NUMBERED, NamedStore, NumberedStore, join, leaf_of
-from .naming import some
+from .names import some
 
 _CLASSES: Final = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 _PARTS: Final = ("forward_layer/cell", "backward_layer/cell", "cell", "layer", "")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from .hdf5 import File
 from .keras_config import Layer, Step
-from .naming import some
+from .names import some
 
 Array = NDArray[np.floating[Any]]
 _OLD_LAYERS: Final = "_layer_checkpoint_dependencies"  # of Keras 2.12 to 2.14

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
-from .naming import some, suggest
+from .names import some, suggest
 from .onnx_about import beside as beside
 from .onnx_about import strings as strings
 from .onnx_drafts import finish

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec, Recurrent
-from .naming import some, suggest
+from .names import some, suggest
 from .onnx_graph import File, Graph, Node, bodies_of
 from .onnx_interpret import interpret
 from .onnx_recurrent import recurrent

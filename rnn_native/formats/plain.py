@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError
 from ..spec import GATES, Array, ModelSpec, Recurrent
-from .naming import SHOWN, similar, some
+from .names import SHOWN, similar, some
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<array>weight_[igc]h|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rnn_native.formats.naming import some, suggest
+from rnn_native.formats.names import some, suggest
 
 
 def test_a_few_of_many_names_are_shown() -> None:

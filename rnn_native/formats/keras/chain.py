@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-<<<<<<< HEAD:rnn_native/formats/keras/chain.py
 from ...errors import OptionError, UnsupportedError
 from ...spec import ModelSpec
 from ..names import some, suggest
@@ -12,15 +11,6 @@ from .flow import Flow
 from .graph import RECURRENT, Call, Graph, Tensor
 from .layers import add
 from .store import Store
-=======
-from ..errors import OptionError, UnsupportedError
-from ..spec import ModelSpec
-from .keras_flow import Flow
-from .keras_graph import RECURRENT, Call, Graph, Tensor
-from .keras_layers import add
-from .keras_store import Store
-from .names import some, suggest
->>>>>>> m-fuzz:rnn_native/formats/keras_chain.py
 
 _MASKS = ("NotEqual", "Any")  # the operators that Keras 3 makes a mask with
 

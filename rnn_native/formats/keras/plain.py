@@ -30,15 +30,7 @@ from .config import Layer, Step
 from .file import KerasFile
 from .graph import Call, Graph, Tensor
 from .hdf5 import File
-<<<<<<< HEAD:rnn_native/formats/keras/plain.py
 from .store import NUMBERED, NamedStore, NumberedStore, join, leaf_of
-=======
-from .keras_config import Layer, Step
-from .keras_file import KerasFile
-from .keras_graph import Call, Graph, Tensor
-from .keras_store import NUMBERED, NamedStore, NumberedStore, join, leaf_of
-from .names import some
->>>>>>> m-fuzz:rnn_native/formats/keras_plain.py
 
 _CLASSES: Final = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 _PARTS: Final = ("forward_layer/cell", "backward_layer/cell", "cell", "layer", "")

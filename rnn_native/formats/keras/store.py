@@ -20,11 +20,6 @@ from ...errors import FormatError
 from ..names import some
 from .config import Layer, Step
 from .hdf5 import File
-<<<<<<< HEAD:rnn_native/formats/keras/store.py
-=======
-from .keras_config import Layer, Step
-from .names import some
->>>>>>> m-fuzz:rnn_native/formats/keras_store.py
 
 Array = NDArray[np.floating[Any]]
 _OLD_LAYERS: Final = "_layer_checkpoint_dependencies"  # of Keras 2.12 to 2.14

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-<<<<<<< HEAD:rnn_native/formats/onnx/__init__.py
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec
 from ..names import some, suggest
@@ -28,19 +27,6 @@ from .interpret import interpret
 from .parts import listing, read_node
 from .stacks import rejoin
 from .values import Axis, Data, Failure, StateOut, Value, live, show
-=======
-from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import ModelSpec
-from .names import some, suggest
-from .onnx_about import beside as beside
-from .onnx_about import strings as strings
-from .onnx_drafts import finish
-from .onnx_graph import File, Graph, load
-from .onnx_interpret import interpret
-from .onnx_parts import listing, read_node
-from .onnx_stacks import rejoin
-from .onnx_values import Axis, Data, Failure, StateOut, Value, live, show
->>>>>>> m-fuzz:rnn_native/formats/onnx.py
 
 
 def write(

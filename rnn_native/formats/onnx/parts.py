@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-<<<<<<< HEAD:rnn_native/formats/onnx/parts.py
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec, Recurrent
 from ..names import some, suggest
@@ -16,16 +15,6 @@ from .interpret import interpret
 from .recurrent import recurrent
 from .tensors import text
 from .values import Axis, Data, Failure, Roles, Value
-=======
-from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import ModelSpec, Recurrent
-from .names import some, suggest
-from .onnx_graph import File, Graph, Node, bodies_of
-from .onnx_interpret import interpret
-from .onnx_recurrent import recurrent
-from .onnx_tensors import text
-from .onnx_values import Axis, Data, Failure, Roles, Value
->>>>>>> m-fuzz:rnn_native/formats/onnx_parts.py
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
 _LONGEST: Final = 200  # a name within a path

@@ -21,7 +21,7 @@ from rnn_native.formats.onnx import reshape as onnx_reshape
 from rnn_native.formats.onnx.graph import MAX_TENSORS, load
 from rnn_native.formats.onnx.parts import labels, places
 from rnn_native.formats.onnx.values import Data
-from rnn_native.formats.onnx.write import to_model
+from rnn_native.formats.onnx.writing import to_model
 
 RNG = np.random.default_rng(0)
 FLOAT = TensorProto.FLOAT

@@ -33,7 +33,7 @@ def write(
     spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
 ) -> None:
     """Write a file of the standard operators; see ``onnx_write``."""
-    from .write import write
+    from .writing import write
 
     write(spec, path, strings)
 

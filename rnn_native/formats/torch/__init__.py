@@ -26,7 +26,7 @@ from .names import by_layers
 from .storages import Storages, Tensors
 from .unpickle import Machine
 from .values import Pairs, Tensor
-from .write import DESCRIPTION, write
+from .writing import DESCRIPTION, write
 
 __all__ = ["read", "unpack", "write"]
 

@@ -110,7 +110,8 @@ def _chain(torch: Any, module: Any) -> Found:
     for name, part in _parts(torch, "", module):
         where = f"module[{name}]"
         kind = _kind(torch, part)
-        _without_hooks(where, part)
+        if kind is not None:  # others are refused, also a place of a Sequential that holds None
+            _without_hooks(where, part)
         if kind in _NOTHING:
             continue
         if kind in _ACTIVATIONS:

@@ -314,6 +314,7 @@ class Net(nn.Module):
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.Conv1d(4, 4, 1)), r"module\[1\]: .*Conv1d"),
         (lambda: nn.Sequential(nn.GRUCell(3, 4)), r"module\[0\]: .*GRUCell"),
         (lambda: nn.Sequential(nn.Sequential(nn.GELU())), r"module\[0\.0\]: .*GELU"),
+        (lambda: nn.Sequential(nn.GRU(3, 4), None), r"module\[1\]: .*NoneType"),
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.ReLU()), r"module\[1\]: ReLU not directly behind"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Tanh()), r"module\[2\]: Tanh not"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=0)), r"module\[1\]: .* dim=0"),

@@ -9,6 +9,7 @@ from ...spec import ModelSpec
 from ..names import some, suggest
 from .flow import Flow
 from .graph import RECURRENT, Call, Graph, Tensor
+from .halves import joined
 from .layers import add
 from .store import Store
 
@@ -119,7 +120,13 @@ def _trace(graph: Graph, end: Tensor, first: str | None) -> tuple[list[Call], Te
         if len(calls) >= len(graph.calls):
             raise UnsupportedError(f"{call.layer}: it needs its own output")
         if tensor.index:
-            raise call.layer.unsupported(f"its output {tensor.index}, which is a state, is used")
+            raise call.layer.unsupported(
+                f"its output {tensor.index}, a state or one direction alone, is used"
+            )
+        whole = joined(graph, call)
+        if whole is not None and call.layer.name != first:
+            _check_arguments(call)
+            call = whole
         calls.append(call)
         if len(call.data) != 1 and call.layer.name != first:
             names = some([graph.resolve(tensor).layer for tensor in call.data])

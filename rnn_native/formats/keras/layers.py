@@ -111,7 +111,8 @@ def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
     _check_mask(layer, flow)
     mode = layer.options.get("merge_mode", "concat")
     if mode not in (*MERGE_MODES, "concat"):
-        raise layer.unsupported(f"merge_mode={mode!r} is not supported")
+        where = " but before an Add, Average, Concatenate or Multiply" if mode is None else ""
+        raise layer.unsupported(f"merge_mode={mode!r} is not supported{where}")
     first = layer.inner("layer")
     second = layer.inner("backward_layer") if layer.options.get("backward_layer") else None
     backwards = first.option("go_backwards", bool, False)

@@ -24,6 +24,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,11 +109,13 @@ def read_one(format: str, data: bytes, folder: Path, options: dict[str, Any], ve
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", UserWarning)
+        for tell in (formats.strings, formats.beside):
+            with suppress(RnnError):
+                tell(path, format)
         try:
             spec = formats.read(path, format, **options)
             assert isinstance(spec, ModelSpec)
             safetensors.dumps(spec)
-            formats.strings(path, format)
             if verify:
                 rn.load(path, format=format, verify=True, **options)
         except RnnError as error:

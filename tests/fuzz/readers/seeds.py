@@ -101,12 +101,13 @@ def everything() -> tuple[Any, dict[str, Any]]:
     inner = kf.sequential(kf.layer("Dense", "c", units=2, activation="relu"), name="inner")
     cells = [kf.layer("GRUCell", "x", units=4, recurrent_activation="sigmoid", reset_after=True)]
     stack = {"class_name": "StackedRNNCells", "config": {"name": "s", "cells": cells}}
-    wide = kf.layer("Bidirectional", "a", "m", layer=kf.recurrent("LSTM", "x", 4), merge_mode="sum")
+    wide = kf.layer("Bidirectional", "a", "m", layer=kf.recurrent("LSTM", "x", 4), merge_mode=None)
     layers = [
         kf.start("in"),
         kf.layer("Masking", "m", "in", mask_value=0.5),
         wide,
-        kf.layer("RNN", "b", "a", cell=stack, return_sequences=True, go_backwards=True),
+        kf.layer("Add", "j", [("a", 0, 0), ("a", 0, 1)]),
+        kf.layer("RNN", "b", "j", cell=stack, return_sequences=True, go_backwards=True),
         inner | {"name": "inner", "inbound_nodes": [[["b", 0, 0, {}]]]},
     ]
     weights = {

@@ -163,7 +163,7 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
         if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
     }
     if (op->last_only) model->info.return_sequences = 0;
-    if (model->ops) model->ops[model->num_ops] = *op;
+    if (build->ops) build->ops[model->num_ops] = *op;
     ++model->num_ops;
     if (op->last_only || model->info.return_sequences) model->over_time = model->num_ops;
     return RNNAT_OK;
@@ -202,8 +202,8 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
         top = op;
         if (recurrent && depth == 0) {
             model->info.num_states += op.ops->num_states;
-            for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
-                model->states[first_state + i] = (struct rnnat_state_shape){
+            for (int32_t i = 0; build->states && i < op.ops->num_states; ++i)
+                build->states[first_state + i] = (struct rnnat_state_shape){
                     layer->num_layers * op.num_directions, rnnat_op_features(&op, i)};
         }
     }
@@ -244,8 +244,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                     .num_layers = layers,
                                     .return_sequences = 1,
                                     .streamable = 1}};
-    model->ops = rnnat_arena_take(&build->arena, ops, sizeof *model->ops);
-    model->states = rnnat_arena_take(&build->arena, states, sizeof *model->states);
+    model->ops = build->ops = rnnat_arena_take(&build->arena, ops, sizeof *build->ops);
+    model->states = build->states =
+        rnnat_arena_take(&build->arena, states, sizeof *build->states);
     for (int32_t i = 0; i < layers; ++i) {
         rnnat_layer_text layer;
         status = read_layer(build->file, i, &layer);

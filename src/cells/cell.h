@@ -29,6 +29,8 @@ typedef struct rnnat_builder {
     const rnnat_safetensors *file;
     bool blas;
     uint64_t num_parameters;
+    struct rnnat_op *ops; /* of the model (model.h) while it is made */
+    struct rnnat_state_shape *states;
     const char *prefix; /* of tensor names: "1." */
     const char *suffix; /* "_l0", "_l0_reverse", "" */
 } rnnat_builder;

@@ -126,18 +126,18 @@ enum { NUM_KEYS = sizeof keys / sizeof *keys };
 
 /* ---- parsing ---- */
 
-typedef struct span {
+typedef struct slice {
     const char *at;
     size_t size;
-} span;
+} slice;
 
-static bool span_is(span text, const char *name)
+static bool slice_is(slice text, const char *name)
 {
     return strlen(name) == text.size && memcmp(text.at, name, text.size) == 0;
 }
 
 /* Takes what these characters make up at *at. False where there is nothing of them. */
-static bool take_span(const char **at, const char *characters, span *out)
+static bool take_slice(const char **at, const char *characters, slice *out)
 {
     out->at = *at;
     out->size = strspn(*at, characters);
@@ -146,15 +146,15 @@ static bool take_span(const char **at, const char *characters, span *out)
 }
 
 /* Takes a lower-case word. */
-static bool take_word(const char **at, span *out)
+static bool take_word(const char **at, slice *out)
 {
-    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_", out);
+    return take_slice(at, "abcdefghijklmnopqrstuvwxyz0123456789_", out);
 }
 
 /* Takes a value. */
-static bool take_value(const char **at, span *out)
+static bool take_value(const char **at, slice *out)
 {
-    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_.:,+-", out);
+    return take_slice(at, "abcdefghijklmnopqrstuvwxyz0123456789_.:,+-", out);
 }
 
 static bool take_symbol(const char **at, char symbol)
@@ -164,10 +164,10 @@ static bool take_symbol(const char **at, char symbol)
     return there;
 }
 
-static rnnat_status find_word(const word *words, span text, int32_t *value)
+static rnnat_status find_word(const word *words, slice text, int32_t *value)
 {
     for (; words->name != NULL; ++words) {
-        if (span_is(text, words->name)) {
+        if (slice_is(text, words->name)) {
             *value = words->value;
             return RNNAT_OK;
         }
@@ -176,7 +176,7 @@ static rnnat_status find_word(const word *words, span text, int32_t *value)
 }
 
 /* Decimal, without a sign or leading zeros. */
-static rnnat_status read_size(span text, int32_t least, int32_t *value)
+static rnnat_status read_size(slice text, int32_t least, int32_t *value)
 {
     if (strspn(text.at, "0123456789") != text.size || (text.size > 1 && *text.at == '0')) {
         return RNNAT_ERROR_FORMAT;
@@ -192,7 +192,7 @@ static rnnat_status read_size(span text, int32_t least, int32_t *value)
     return size >= least ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
-static rnnat_status read_value(const key *k, span text, parsed *line)
+static rnnat_status read_value(const key *k, slice text, parsed *line)
 {
     int32_t *const value = &line->values[k->field];
     if (k->words != NULL) {
@@ -213,14 +213,14 @@ static rnnat_status read_value(const key *k, span text, parsed *line)
 /* Reads " key=value". */
 static rnnat_status read_pair(const char **at, parsed *line)
 {
-    span name;
-    span text;
+    slice name;
+    slice text;
     if (!take_symbol(at, ' ') || !take_word(at, &name) || !take_symbol(at, '=') ||
         !take_value(at, &text)) {
         return RNNAT_ERROR_FORMAT;
     }
     for (int i = 0; i < NUM_KEYS; ++i) {
-        if (span_is(name, keys[i].name)) {
+        if (slice_is(name, keys[i].name)) {
             if ((line->seen >> i & 1) != 0) {
                 return RNNAT_ERROR_FORMAT;
             }
@@ -296,7 +296,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     if (text == NULL || out == NULL) {
         return RNNAT_ERROR_ARGUMENT;
     }
-    span name;
+    slice name;
     int32_t kind;
     parsed line = {.seen = 0};
     const int32_t *const values = line.values;

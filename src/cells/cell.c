@@ -84,7 +84,7 @@ const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride)
 {
-    if (!matrix->blas) {
+    if (!rnnat_matrix_is_blas(matrix)) {
         s->w = matrix->data;
         return;
     }

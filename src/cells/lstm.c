@@ -74,8 +74,8 @@ void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                      rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
     rnnat_lstm_project(cell, kernels, part, s, kernels->lstm);                /* 1-7 */
@@ -86,4 +86,4 @@ const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4,
                                         .num_states = 2,
                                         .in_place = true,
                                         .build = rnnat_build_lstm,
-                                        .step = step};
+                                        .step = step_lstm};

@@ -20,8 +20,8 @@ rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, in
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 1, h, 1, bias) : status;
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                     rnnat_step *s)
 {
     (void)part;
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
@@ -29,4 +29,4 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
 }
 
 const rnnat_cell_ops rnnat_cell_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step};
+    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step_rnn};

@@ -41,22 +41,23 @@ def export_c(
     model
         What to export.
     folder
-        Made where it is not there. Where it has an exported model of another name, this one is added.
+        Made where it is not there. Where it has exported models of other names, this one joins
+        them, and one library serves all.
     name
         Of the files, and the beginning of every name in them: a letter and up to 39 letters, digits
         or underscores.
     isa
-        For which kernels the weights are packed: ``"scalar"``, plain C11, which every compiler takes;
-        ``"baseline"``, vectors of 16 bytes as GCC and Clang have them for any target; ``"neon"``,
-        ``"avx2"``, ``"avx512"``.
+        For which kernels the weights are packed: ``"scalar"``, plain C11, which every compiler
+        takes; ``"baseline"``, vectors of 16 bytes as GCC and Clang have them for any target;
+        ``"neon"``, ``"avx2"``, ``"avx512"``.
     batch
         Rows that are run side by side.
     max_steps
-        Steps that are run at once: more take more memory and less time. Of a model with a layer that
-        runs backwards, the longest sequence.
+        Steps that are run at once: more take more memory and less time. Of a model with a layer
+        that runs backwards, the longest sequence.
     dtype
-        ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a ModelSpec
-        float32.
+        ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
+        ModelSpec float32.
     force
         Whether files may be overwritten that were not written by this function.
 

@@ -81,7 +81,7 @@ def _models(config: Path) -> dict[str, Mapping[str, int]]:
         raise OptionError(
             f"{config} is of another version than {_core.version()}; choose another folder"
         )
-    models = {}
+    models: dict[str, Mapping[str, int]] = {}
     for name, options in _MODEL.findall(text.partition("*/")[0]):
         pairs = (option.split("=") for option in options.split())
         models[name] = {key: int(value) for key, value in pairs}

@@ -1,4 +1,4 @@
-"""The constants of a packed model as C: its arrays, and src/model.h's structs that point to them."""
+"""The constants of a packed model as C: arrays, and src/model.h's structs that point to them."""
 
 from __future__ import annotations
 

@@ -15,6 +15,12 @@ MARK: Final = "/* Written by rnn-native export-c"
 """How the first line of every file of ours begins."""
 
 
+_STREAM: Final = """\
+/* The model's own stream, in static memory. The first call makes it, with a state of zeros, and must
+ * have returned before another thread uses any function below. NULL where the library was compiled
+ * for other kernels than the weights are packed for. */"""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is exported, and how."""
@@ -116,10 +122,7 @@ def _header(
     yield "/* For the functions of rnn_native.h; constant, and any number of threads may use it. */"
     yield f"extern const rnnat_model {name}_model;\n"
     if facts["info"]["streamable"]:
-        yield "/* The model's own stream, in static memory; made, with a state of zeros, by the first"
-        yield " * call, which must have returned before another thread uses any function below. NULL where"
-        yield " * the library was compiled for other kernels than the weights are packed for. */"
-        yield f"rnnat_stream *{name}_stream(void);"
+        yield f"{_STREAM}\nrnnat_stream *{name}_stream(void);"
         yield f"/* One step of it: {_shapes(plan, facts, '', False)}. */"
         yield f"rnnat_status {name}_step(const {x} *x, {y} *y);"
         yield f"/* Any number of steps: {_shapes(plan, facts, 'steps, ', False)}. */"
@@ -127,8 +130,8 @@ def _header(
         yield "/* The state becomes zero again. */"
         yield f"rnnat_status {name}_reset(void);"
     else:
-        yield f"/* Whole sequences of at most {macro}_MAX_STEPS steps, in static memory, from a state of"
-        yield f" * zeros: {_shapes(plan, facts, 'steps, ', True)}."
+        yield f"/* Whole sequences of at most {macro}_MAX_STEPS steps, in static memory, from a"
+        yield f" * state of zeros: {_shapes(plan, facts, 'steps, ', True)}."
         yield " * One thread at a time. */"
         yield f"rnnat_status {name}_run(const {x} *x, int32_t steps, {y} *y);"
     yield "\n#ifdef __cplusplus\n}\n#endif\n#endif"
@@ -146,7 +149,7 @@ def _source(
     yield '#include "rnn_native_internal.h"'
     yield f'#include "{name}.h"\n'
     yield f"#if !({plan.target.condition})"
-    yield f'#error "{name}.c: its weights are packed for {plan.isa}, which needs {plan.target.wanted}"'
+    yield f'#error "{name}.c is packed for {plan.isa}: expected {plan.target.wanted}"'
     yield "#endif\n"
     yield from constants.lines
     need = "STREAM" if facts["info"]["streamable"] else "RUN"

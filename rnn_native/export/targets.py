@@ -1,4 +1,4 @@
-"""The kernels that exported C may be made for, and the options of the library that is made for it."""
+"""The kernels that exported C may be made for, and the options of the library beside it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def find(isa: str) -> Target:
 
 def options(isa: str, facts: Mapping[str, Any]) -> dict[str, int]:
     """What the library has to be compiled with, or without, for a model (src/config.h)."""
-    found = {key: 0 for key in ("RNNAT_HEAP", "RNNAT_FILE_IO", "RNNAT_ENV", "RNNAT_OPENMP")}
+    found = dict.fromkeys(("RNNAT_HEAP", "RNNAT_FILE_IO", "RNNAT_ENV", "RNNAT_OPENMP"), 0)
     found["RNNAT_SMALL"] = 1
     found["RNNAT_FLOAT64"] = facts["info"]["dtype"]
     for name in ("neon", "avx2", "avx512"):

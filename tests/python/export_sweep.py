@@ -24,7 +24,7 @@ from strategies import VARIANTS
 import rnn_native as rn
 from rnn_native.spec import DIRECTIONS, ModelSpec, Recurrent
 
-FLAGS = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"]}  # fmt: skip
+FLAGS = {"avx2": ["-mavx2", "-mfma"]}
 TIME = 5
 RANDOM = 25
 """Chains of each dtype."""

@@ -240,7 +240,8 @@ def main(arguments: list[str]) -> None:
             core.add(path)
     text = title(version, "recurrent networks on a CPU, the library in one file.")
     text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + blas + choice() + core.text()
-    text += kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
+    baseline = kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
+    text += f"\n#if RNNAT_BASELINE\n{baseline}#endif\n"
     text += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"
     text += kernels(isas, "best", seen) + "#endif\n"
     (out / "rnn_native.c").write_text(text)

@@ -66,7 +66,7 @@ extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
 extern const rnnat_cell_ops rnnat_cell_general_rnn, rnnat_cell_general_gru;
 extern const rnnat_cell_ops rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
 
-/* The ops of a layer that is recurrent. */
+/* The ops of a layer that is recurrent; NULL where this build has left it out. */
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
 
 /* The weights of the cells that have a general form as well. */

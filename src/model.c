@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#if RNNAT_READER
 /* key = text + decimal `n`. */
 static void numbered(char *key, const char *text, int32_t n)
 {
@@ -328,4 +329,5 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     }
     return RNNAT_ERROR_ARGUMENT;
 }
+#endif
 #endif

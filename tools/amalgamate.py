@@ -5,8 +5,8 @@
 A third file, rnn_native_internal.h, has the structs of a packed model for C that another program
 generates; the pair does without it. What trains networks, and a BLAS, stay out.
 
-rnn_native.c has the sources that CMakeLists.txt lists, each once, with the project's own includes in
-their place. The kernels of every instruction set come at the end, once for float and once for
+rnn_native.c has the sources that CMakeLists.txt lists, each once, with the project's own includes
+in their place. The kernels of every instruction set come at the end, once for float and once for
 double; the baseline's are compiled always, and of the others those of the best set that the
 compiler's flags turn on. All of that is one translation unit, so names of the kernels end in their
 instruction set here, and static names of the other sources must differ from file to file.
@@ -42,8 +42,8 @@ PREAMBLE = """\
 #define _DEFAULT_SOURCE /* madvise */
 #endif
 
-/* No product and sum becomes one operation unless it is written so: a row has the same bits in every
- * kernel of an instruction set. */
+/* No product and sum becomes one operation unless it is written so: a row has the same bits in
+ * every kernel of an instruction set. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
@@ -184,12 +184,11 @@ def choice() -> str:
     """Which instruction set is compiled beside the baseline."""
     lines = [
         "",
-        "/* Beside the baseline's kernels, those of the best instruction set that this compiler is told to",
-        " * use, unless its option is 0. */",
+        "/* Beside the baseline's kernels, those of the best instruction set that this compiler is",
+        " * told to use, unless its option is 0. */",
     ]
-    lines += sum(
-        ([f"#ifndef RNNAT_{isa}", f"#define RNNAT_{isa} 1", "#endif"] for isa in CONDITIONS), []
-    )
+    for isa in CONDITIONS:
+        lines += [f"#ifndef RNNAT_{isa}", f"#define RNNAT_{isa} 1", "#endif"]
     word = "#if"
     for isa, condition in CONDITIONS.items():
         lines += [f"{word} RNNAT_{isa} && {condition}", f"#define RNNAT_HAVE_{isa}"]
@@ -200,7 +199,8 @@ def choice() -> str:
 def title(version: str, what: str) -> str:
     licence = (ROOT / "LICENSE").read_text().strip()
     quoted = "\n".join(f" * {line}".rstrip() for line in licence.splitlines())
-    return f"/* rnn_native {version}: {what}\n * Made by tools/amalgamate.py; do not edit.\n *\n{quoted}\n */\n"
+    made = " * Made by tools/amalgamate.py; do not edit."
+    return f"/* rnn_native {version}: {what}\n{made}\n *\n{quoted}\n */\n"
 
 
 def main(arguments: list[str]) -> None:
@@ -211,9 +211,9 @@ def main(arguments: list[str]) -> None:
     public = (SRC / "include" / PUBLIC).read_text()
     version = re.search(r'#define RNNAT_VERSION "([^"]+)"', public)[1]
     sources, isas = read_sources()
-    blas = "".join(
-        f'#if defined({macro}) && {macro}\n#error "{macro}: expected 0, for this file has nothing of it"\n'
-        "#endif\n"
+    absent = "".join(
+        f"#if defined({macro}) && {macro}\n"
+        f'#error "{macro}: expected 0, for this file has nothing of it"\n#endif\n'
         for macro in ABSENT
     )
 
@@ -239,7 +239,7 @@ def main(arguments: list[str]) -> None:
         if path.parent.name != "kernels":
             core.add(path)
     text = title(version, "recurrent networks on a CPU, the library in one file.")
-    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + blas + choice() + core.text()
+    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + absent + choice() + core.text()
     text += kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
     text += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"
     text += kernels(isas, "best", seen) + "#endif\n"

@@ -18,6 +18,7 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
     if (opt->struct_size != sizeof *opt) return RNNAT_ERROR_ARGUMENT;
     *options = *opt;
     if (opt->dtype != RNNAT_F32 && opt->dtype != RNNAT_F64) return RNNAT_ERROR_ARGUMENT;
+    if (opt->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_ARGUMENT;
     if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
@@ -164,6 +165,7 @@ rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_
                                       size_t *need)
 {
     if (!model || !run || !need || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    if (!RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_run_args args = RUN_ARGS(RNNAT_F64, run);
     return need_of(model, &args, need);
 }
@@ -172,6 +174,7 @@ rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *
                                  size_t scratch_size)
 {
     if (!model || !run || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    if (!RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_run_args args = RUN_ARGS(RNNAT_F64, run);
     return run_with(model, &args, scratch, scratch_size);
 }
@@ -236,6 +239,7 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
                                int32_t steps, void *y)
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
+    if (dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_lane *const lane = &stream->lane;
     const rnnat_model_info *const info = &lane->model->info;
     if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;

@@ -14,7 +14,11 @@ static const struct {
     const rnnat_kernels *kernels;
     bool (*available)(void);
 } isas[] = {
+#if RNNAT_BASELINE
     {"baseline", rnnat_kernels_baseline, always},
+#else
+    {"baseline", NULL, always},
+#endif
 #ifdef RNNAT_HAVE_NEON
     {"neon", rnnat_kernels_neon, always},
 #else
@@ -76,6 +80,7 @@ const rnnat_kernels *rnnat_isa_current(rnnat_status *status)
         rnnat_isa_entry entry;
         for (int32_t i = 0; rnnat_isa_at(i, &entry); ++i)
             if (entry.available) kernels = entry.kernels;
+        if (!kernels) *status = RNNAT_ERROR_UNSUPPORTED;
     }
     if (*status == RNNAT_OK) atomic_store(&current, kernels);
     return kernels;

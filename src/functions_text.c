@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#if RNNAT_WITH_GENERAL
 static const struct {
     const char *name;
     rnnat_gate_activation kind;
@@ -131,3 +132,4 @@ rnnat_status rnnat_functions_parse(const char *text, size_t size, int32_t most, 
     } while (take(&text, end, ','));
     return RNNAT_OK;
 }
+#endif

@@ -198,6 +198,7 @@ static rnnat_status read_value(const key *k, slice text, parsed *line)
     if (k->words != NULL) {
         return find_word(k->words, text, value) == RNNAT_OK ? RNNAT_OK : k->unknown;
     }
+#if RNNAT_WITH_GENERAL
     if (k->field == FUNCTIONS) {
         return rnnat_functions_parse(text.at, text.size, 2 * RNNAT_FUNCTIONS, line->functions,
                                      value);
@@ -207,6 +208,9 @@ static rnnat_status read_value(const key *k, slice text, parsed *line)
         const rnnat_status status = rnnat_number_parse(text.at, text.size, &line->clip);
         return status == RNNAT_OK && line->clip <= 0 ? RNNAT_ERROR_FORMAT : status;
     }
+#else
+    if (k->field == FUNCTIONS || k->field == CLIP) return RNNAT_ERROR_UNSUPPORTED;
+#endif
     return read_size(text, k->least, value);
 }
 

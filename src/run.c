@@ -190,7 +190,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
     if (status != RNNAT_OK) return status;
-    divide(model, args->trace ? 1 : rnnat_threads_sensible(threads), job);
+    divide(model, RNNAT_INSPECT && args->trace ? 1 : rnnat_threads_sensible(threads), job);
     rnnat_arena arena = rnnat_arena_at(NULL);
     carve(&arena, model, job);
     job->need = rnnat_arena_need(&arena);

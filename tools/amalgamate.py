@@ -49,6 +49,11 @@ PREAMBLE = """\
 #elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
 #pragma GCC optimize("fp-contract=off")
 #endif
+
+/* What is static inline stands in headers otherwise; not every option needs all of it. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-function"
+#endif
 """
 
 
@@ -95,6 +100,18 @@ def without_absent(lines: list[str]) -> list[str]:
     return kept
 
 
+def undefine(lines: list[str]) -> list[str]:
+    """An #undef for every macro that the lines define and leave."""
+    left: dict[str, None] = {}
+    for line in lines:
+        if directive := re.match(r"#\s*(define|undef) ([A-Z]\w*)", line):
+            if directive[1] == "define":
+                left[directive[2]] = None
+            else:
+                left.pop(directive[2], None)
+    return [f"#undef {name}\n" for name in left]
+
+
 class Unit:
     """Text with the project's own includes in their place, a header with a guard once."""
 
@@ -111,7 +128,10 @@ class Unit:
             self.seen.add(path)
             text = text.replace(guard[0], "", 1)
             text = text[: text.rindex("#endif")]
-        self.add_lines(path, text.splitlines())
+        lines = text.splitlines()
+        self.add_lines(path, lines)
+        if path.suffix == ".c":
+            self.lines += "".join(undefine(lines)).splitlines()
 
     def add_lines(self, path: Path, lines: list[str]) -> None:
         name = path.relative_to(ROOT).as_posix()
@@ -158,7 +178,7 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
     unit.add(path.parent / TABLE)
     parts = re.split(r"(/\*.*?\*/)", unit.text(), flags=re.DOTALL)  # comments stay as they are
     code = "".join(parts[::2])
-    plain = re.findall(r"^static inline \w+ (\w+)\(", code, re.MULTILINE)
+    plain = re.findall(r"^static inline \w+ ([a-z]\w+)\(", code, re.MULTILINE)
     for body in re.findall(r"^enum \{([^}]*)\}", code, re.MULTILINE):
         plain += re.findall(r"(?:^|,)\s*(\w+)", body)
     own = rf"(?<![\w.#>])({'|'.join(n for n in plain if not re.search('_f(32|64)$', n))})\b"
@@ -170,14 +190,7 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
         parts[i] = re.sub(r"(?<![\w#])((?!v)\w+_##S)\b", rf"\1##_{suffix}", parts[i])
         parts[i] = re.sub(own, rf"\1_{suffix}", parts[i])
     text = "".join(parts)
-    # every macro that is left over
-    left: dict[str, None] = {}
-    for word, name in re.findall(r"^#(define|undef) (\w+)", text, re.MULTILINE):
-        if word == "define":
-            left[name] = None
-        else:
-            left.pop(name, None)
-    return text + "".join(f"#undef {name}\n" for name in left)
+    return text + "".join(undefine(text.splitlines()))
 
 
 def choice() -> str:
@@ -240,7 +253,8 @@ def main(arguments: list[str]) -> None:
             core.add(path)
     text = title(version, "recurrent networks on a CPU, the library in one file.")
     text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + absent + choice() + core.text()
-    text += kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
+    baseline = kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
+    text += f"\n#if RNNAT_BASELINE\n{baseline}#endif\n"
     text += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"
     text += kernels(isas, "best", seen) + "#endif\n"
     (out / "rnn_native.c").write_text(text)

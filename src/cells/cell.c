@@ -65,20 +65,36 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
     return RNNAT_OK;
 }
 
+#if RNNAT_WITH_GATE
+#define GATE(cell) &rnnat_cell_gate_##cell
+#else
+#define GATE(cell) NULL
+#endif
+#if RNNAT_WITH_GENERAL
+#define GENERAL(cell) &rnnat_cell_general_##cell
+#else
+#define GENERAL(cell) NULL
+#endif
+
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
-    case RNNAT_CELL_RNN: return layer->general ? &rnnat_cell_general_rnn : &rnnat_cell_rnn;
+#if RNNAT_WITH_RNN
+    case RNNAT_CELL_RNN: return layer->general ? GENERAL(rnn) : &rnnat_cell_rnn;
+#endif
+#if RNNAT_WITH_GRU
     case RNNAT_CELL_GRU:
-        if (layer->gate_recurrent) return &rnnat_cell_gate_gru;
-        if (layer->general)
-            return layer->reset_after ? &rnnat_cell_general_gru : &rnnat_cell_general_gru_before;
+        if (layer->gate_recurrent) return GATE(gru);
+        if (layer->general) return layer->reset_after ? GENERAL(gru) : GENERAL(gru_before);
         return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
+#endif
+#if RNNAT_WITH_LSTM
     case RNNAT_CELL_LSTM:
-        if (layer->general) return &rnnat_cell_general_lstm;
-        return layer->gate_recurrent ? &rnnat_cell_gate_lstm : &rnnat_cell_lstm;
+        if (layer->general) return GENERAL(lstm);
+        return layer->gate_recurrent ? GATE(lstm) : &rnnat_cell_lstm;
+#endif
+    default: return NULL;
     }
-    return NULL;
 }
 
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,

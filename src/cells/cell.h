@@ -29,6 +29,8 @@ typedef struct rnnat_builder {
     const rnnat_safetensors *file;
     bool blas;
     uint64_t num_parameters;
+    struct rnnat_op *ops; /* of the model (model.h) while it is made */
+    struct rnnat_state_shape *states;
     const char *prefix; /* of tensor names: "1." */
     const char *suffix; /* "_l0", "_l0_reverse", "" */
 } rnnat_builder;
@@ -64,7 +66,7 @@ extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
 extern const rnnat_cell_ops rnnat_cell_general_rnn, rnnat_cell_general_gru;
 extern const rnnat_cell_ops rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
 
-/* The ops of a layer that is recurrent. */
+/* The ops of a layer that is recurrent; NULL where this build has left it out. */
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
 
 /* The weights of the cells that have a general form as well. */

@@ -8,6 +8,7 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
 static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                    rnnat_cell *cell)
 {
@@ -37,3 +38,4 @@ static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
 
 const rnnat_cell_ops rnnat_cell_gate_gru = {
     .gates = 3, .products = 3, .num_states = 2, .build = build_gate_gru, .step = step_gate_gru};
+#endif

@@ -11,6 +11,7 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
 static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                     rnnat_cell *cell)
 {
@@ -61,3 +62,4 @@ static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
 
 const rnnat_cell_ops rnnat_cell_gate_lstm = {
     .gates = 4, .products = 8, .num_states = 4, .build = build_gate_lstm, .step = step_gate_lstm};
+#endif

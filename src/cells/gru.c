@@ -7,6 +7,7 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_GRU
 /* What both forms share: the projection with b_ih, and b_hh of its first `joined` gates. */
 static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                 int32_t joined, rnnat_cell *cell)
@@ -74,3 +75,4 @@ const rnnat_cell_ops rnnat_cell_gru_before = {.gates = 3,
                                               .num_states = 1,
                                               .build = rnnat_build_gru_before,
                                               .step = step_before};
+#endif

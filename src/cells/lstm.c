@@ -12,6 +12,7 @@
 
 #include "cell.h"
 
+#if RNNAT_WITH_LSTM
 static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *layer,
                                     rnnat_cell *cell)
 {
@@ -87,3 +88,4 @@ const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4,
                                         .in_place = true,
                                         .build = rnnat_build_lstm,
                                         .step = step_lstm};
+#endif

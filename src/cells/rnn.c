@@ -4,6 +4,7 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_RNN
 rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                              rnnat_cell *cell)
 {
@@ -30,3 +31,4 @@ static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const
 
 const rnnat_cell_ops rnnat_cell_rnn = {
     .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step_rnn};
+#endif

@@ -25,10 +25,12 @@ static int32_t column_of(const rnnat_kernels *kernels, const rnnat_gates *gates,
 static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tensor, size_t first,
                           size_t count, void *out)
 {
-    if (kernels->elem == (int32_t)sizeof(float))
+    if (rnnat_is_float(kernels))
         rnnat_tensor_read_f32(tensor, first, count, out);
+#if RNNAT_FLOAT64
     else
         rnnat_tensor_read_f64(tensor, first, count, out);
+#endif
 }
 
 /* Where one column of a packed matrix lies: element k is at start + k * stride. */
@@ -81,6 +83,7 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
     }
 }
 
+#if RNNAT_INSPECT
 void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                          rnnat_gates gates, void *rows)
 {
@@ -95,6 +98,7 @@ void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernel
         }
     }
 }
+#endif
 
 void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
                       const rnnat_tensor *tensor)
@@ -103,15 +107,18 @@ void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates
         for (int32_t unit = 0; unit < gates.units; ++unit) {
             const int32_t column = column_of(kernels, &gates, gate, unit);
             const size_t row = (size_t)(gates.first + gate) * (size_t)gates.units + (size_t)unit;
-            if (kernels->elem == (int32_t)sizeof(float)) {
+            if (rnnat_is_float(kernels)) {
                 float value;
                 rnnat_tensor_read_f32(tensor, row, 1, &value);
                 ((float *)dst)[column] += value;
-            } else {
+            }
+#if RNNAT_FLOAT64
+            else {
                 double value;
                 rnnat_tensor_read_f64(tensor, row, 1, &value);
                 ((double *)dst)[column] += value;
             }
+#endif
         }
     }
 }
@@ -138,7 +145,7 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
             else
                 memset(to + r * ldc * elem, 0, (size_t)n * (size_t)elem);
         }
-        if (elem == (ptrdiff_t)sizeof(float))
+        if (rnnat_is_float(kernels))
             rnnat_blas_gemm_f32(rows, n, matrix->k, (const float *)from, lda, matrix->data,
                                 matrix->n, 1.0f, (float *)to, ldc);
         else

@@ -180,7 +180,7 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
     code = "".join(parts[::2])
     plain = re.findall(r"^static inline \w+ ([a-z]\w+)\(", code, re.MULTILINE)
     for body in re.findall(r"^enum \{([^}]*)\}", code, re.MULTILINE):
-        plain += re.findall(r"(?:^|,)\s*(\w+)", body)
+        plain += re.findall(r"(?:^|,)\s*([a-z]\w*)", body)
     own = rf"(?<![\w.#>])({'|'.join(n for n in plain if not re.search('_f(32|64)$', n))})\b"
     for i in range(0, len(parts), 2):
         # load_f32, name##_f32, load_##S; not a compiler's vld1q_f32 or vld1q_##S

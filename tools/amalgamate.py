@@ -5,8 +5,8 @@
 A third file, rnn_native_internal.h, has the structs of a packed model for C that another program
 generates; the pair does without it. What trains networks, and a BLAS, stay out.
 
-rnn_native.c has the sources that CMakeLists.txt lists, each once, with the project's own includes in
-their place. The kernels of every instruction set come at the end, once for float and once for
+rnn_native.c has the sources that CMakeLists.txt lists, each once, with the project's own includes
+in their place. The kernels of every instruction set come at the end, once for float and once for
 double; the baseline's are compiled always, and of the others those of the best set that the
 compiler's flags turn on. All of that is one translation unit, so names of the kernels end in their
 instruction set here, and static names of the other sources must differ from file to file.
@@ -42,12 +42,17 @@ PREAMBLE = """\
 #define _DEFAULT_SOURCE /* madvise */
 #endif
 
-/* No product and sum becomes one operation unless it is written so: a row has the same bits in every
- * kernel of an instruction set. */
+/* No product and sum becomes one operation unless it is written so: a row has the same bits in
+ * every kernel of an instruction set. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
 #pragma GCC optimize("fp-contract=off")
+#endif
+
+/* What is static inline stands in headers otherwise; not every option needs all of it. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wunused-function"
 #endif
 """
 
@@ -95,6 +100,18 @@ def without_absent(lines: list[str]) -> list[str]:
     return kept
 
 
+def undefine(lines: list[str]) -> list[str]:
+    """An #undef for every macro that the lines define and leave."""
+    left: dict[str, None] = {}
+    for line in lines:
+        if directive := re.match(r"#\s*(define|undef) ([A-Z]\w*)", line):
+            if directive[1] == "define":
+                left[directive[2]] = None
+            else:
+                left.pop(directive[2], None)
+    return [f"#undef {name}\n" for name in left]
+
+
 class Unit:
     """Text with the project's own includes in their place, a header with a guard once."""
 
@@ -111,7 +128,10 @@ class Unit:
             self.seen.add(path)
             text = text.replace(guard[0], "", 1)
             text = text[: text.rindex("#endif")]
-        self.add_lines(path, text.splitlines())
+        lines = text.splitlines()
+        self.add_lines(path, lines)
+        if path.suffix == ".c":
+            self.lines += "".join(undefine(lines)).splitlines()
 
     def add_lines(self, path: Path, lines: list[str]) -> None:
         name = path.relative_to(ROOT).as_posix()
@@ -158,9 +178,9 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
     unit.add(path.parent / TABLE)
     parts = re.split(r"(/\*.*?\*/)", unit.text(), flags=re.DOTALL)  # comments stay as they are
     code = "".join(parts[::2])
-    plain = re.findall(r"^static inline \w+ (\w+)\(", code, re.MULTILINE)
+    plain = re.findall(r"^static inline \w+ ([a-z]\w+)\(", code, re.MULTILINE)
     for body in re.findall(r"^enum \{([^}]*)\}", code, re.MULTILINE):
-        plain += re.findall(r"(?:^|,)\s*(\w+)", body)
+        plain += re.findall(r"(?:^|,)\s*([a-z]\w*)", body)
     own = rf"(?<![\w.#>])({'|'.join(n for n in plain if not re.search('_f(32|64)$', n))})\b"
     for i in range(0, len(parts), 2):
         # load_f32, name##_f32, load_##S; not a compiler's vld1q_f32 or vld1q_##S
@@ -170,26 +190,18 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
         parts[i] = re.sub(r"(?<![\w#])((?!v)\w+_##S)\b", rf"\1##_{suffix}", parts[i])
         parts[i] = re.sub(own, rf"\1_{suffix}", parts[i])
     text = "".join(parts)
-    # every macro that is left over
-    left: dict[str, None] = {}
-    for word, name in re.findall(r"^#(define|undef) (\w+)", text, re.MULTILINE):
-        if word == "define":
-            left[name] = None
-        else:
-            left.pop(name, None)
-    return text + "".join(f"#undef {name}\n" for name in left)
+    return text + "".join(undefine(text.splitlines()))
 
 
 def choice() -> str:
     """Which instruction set is compiled beside the baseline."""
     lines = [
         "",
-        "/* Beside the baseline's kernels, those of the best instruction set that this compiler is told to",
-        " * use, unless its option is 0. */",
+        "/* Beside the baseline's kernels, those of the best instruction set that this compiler is",
+        " * told to use, unless its option is 0. */",
     ]
-    lines += sum(
-        ([f"#ifndef RNNAT_{isa}", f"#define RNNAT_{isa} 1", "#endif"] for isa in CONDITIONS), []
-    )
+    for isa in CONDITIONS:
+        lines += [f"#ifndef RNNAT_{isa}", f"#define RNNAT_{isa} 1", "#endif"]
     word = "#if"
     for isa, condition in CONDITIONS.items():
         lines += [f"{word} RNNAT_{isa} && {condition}", f"#define RNNAT_HAVE_{isa}"]
@@ -200,7 +212,8 @@ def choice() -> str:
 def title(version: str, what: str) -> str:
     licence = (ROOT / "LICENSE").read_text().strip()
     quoted = "\n".join(f" * {line}".rstrip() for line in licence.splitlines())
-    return f"/* rnn_native {version}: {what}\n * Made by tools/amalgamate.py; do not edit.\n *\n{quoted}\n */\n"
+    made = " * Made by tools/amalgamate.py; do not edit."
+    return f"/* rnn_native {version}: {what}\n{made}\n *\n{quoted}\n */\n"
 
 
 def main(arguments: list[str]) -> None:
@@ -211,9 +224,9 @@ def main(arguments: list[str]) -> None:
     public = (SRC / "include" / PUBLIC).read_text()
     version = re.search(r'#define RNNAT_VERSION "([^"]+)"', public)[1]
     sources, isas = read_sources()
-    blas = "".join(
-        f'#if defined({macro}) && {macro}\n#error "{macro}: expected 0, for this file has nothing of it"\n'
-        "#endif\n"
+    absent = "".join(
+        f"#if defined({macro}) && {macro}\n"
+        f'#error "{macro}: expected 0, for this file has nothing of it"\n#endif\n'
         for macro in ABSENT
     )
 
@@ -239,7 +252,7 @@ def main(arguments: list[str]) -> None:
         if path.parent.name != "kernels":
             core.add(path)
     text = title(version, "recurrent networks on a CPU, the library in one file.")
-    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + blas + choice() + core.text()
+    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + absent + choice() + core.text()
     baseline = kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
     text += f"\n#if RNNAT_BASELINE\n{baseline}#endif\n"
     text += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"

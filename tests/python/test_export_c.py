@@ -195,7 +195,7 @@ def test_only_models_are_exported(tmp_path: Path) -> None:
 
 def test_memory_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rn.ShapeError):
-        rn.export_c(SPEC, tmp_path / "out", batch=2**31 - 1, max_steps=2**31 - 1)
+        rn.export_c(OTHER, tmp_path / "out", batch=2**31 - 1, max_steps=2**31 - 1)
     assert not (tmp_path / "out").exists()
 
 

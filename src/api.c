@@ -11,6 +11,7 @@
 
 /* ---- models ---- */
 
+#if RNNAT_READER
 static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
 {
     *options = (rnnat_model_options){.struct_size = sizeof *options};
@@ -89,6 +90,7 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     *out = model;
     return RNNAT_OK;
 }
+#endif
 
 void rnnat_model_free(rnnat_model *model)
 {

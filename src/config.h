@@ -8,9 +8,17 @@
 #define RNNAT_HEAP 1
 #endif
 
+/* Models from the bytes of a file. Without, there are those that export-c writes as C. */
+#ifndef RNNAT_READER
+#define RNNAT_READER 1
+#endif
+
 /* stdio: a model from a path. */
 #ifndef RNNAT_FILE_IO
-#define RNNAT_FILE_IO RNNAT_HEAP
+#define RNNAT_FILE_IO (RNNAT_HEAP && RNNAT_READER)
+#endif
+#if RNNAT_FILE_IO && !RNNAT_READER
+#error "RNNAT_FILE_IO=1 reads files: expected RNNAT_READER=1, got 0"
 #endif
 #if RNNAT_FILE_IO && !RNNAT_HEAP
 #error "RNNAT_FILE_IO=1 reads a file into memory of the heap: expected RNNAT_HEAP=1, got 0"

@@ -4,6 +4,7 @@
 
 #include "text.h"
 
+#if RNNAT_READER
 #if RNNAT_WITH_GENERAL
 static const struct {
     const char *name;
@@ -129,4 +130,5 @@ rnnat_status rnnat_functions_parse(const char *text, size_t size, int32_t most, 
     } while (take(&text, end, ','));
     return RNNAT_OK;
 }
+#endif
 #endif

@@ -4,6 +4,7 @@
 
 #include "text.h"
 
+#if RNNAT_READER
 /* Loops keep the cursor in a local: bytes may alias the cursor itself, which would otherwise be
  * stored and loaded again for each of them. */
 static void skip_space(rnnat_json *json)
@@ -259,3 +260,4 @@ bool rnnat_json_copy(rnnat_json_text text, char *out, size_t size)
     out[length] = '\0';
     return true;
 }
+#endif

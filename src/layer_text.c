@@ -5,6 +5,7 @@
 #include "functions_text.h"
 #include "text.h"
 
+#if RNNAT_READER
 /* ---- words and what they mean ---- */
 
 typedef struct word {
@@ -340,3 +341,4 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     if (status == RNNAT_OK) *out = layer;
     return status;
 }
+#endif

@@ -6,6 +6,7 @@
 
 #include "text.h"
 
+#if RNNAT_READER
 /* key = text + decimal `n`. */
 static void numbered(char *key, const char *text, int32_t n)
 {
@@ -330,4 +331,5 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     }
     return RNNAT_ERROR_ARGUMENT;
 }
+#endif
 #endif

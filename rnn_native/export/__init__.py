@@ -96,8 +96,8 @@ def export_c(
     )
     facts = packed.describe()
     header, text = source.make(plan, facts)
-    options = targets.options(isa, facts)
-    return folders.write(Path(folder), folders.Exported(name, header, text, options), bool(force))
+    library = folders.Library(isa, targets.options(isa, facts))
+    return folders.write(Path(folder), folders.Exported(name, header, text, library), bool(force))
 
 
 def _check_count(option: str, value: Any) -> None:

@@ -19,24 +19,32 @@ from .source import MARK
 LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
 CONFIG: Final = "rnn_native_config.h"
 
-_MODEL: Final = re.compile(r" \*   (\w+):((?: \w+=[01])+)")
+_MODEL: Final = re.compile(r" \*   (\w+), (\w+):((?: \w+=[01])+)")
 _TITLE: Final = f"{MARK} {_core.version()}; do not edit."
 
 
 @dataclass(frozen=True)
+class Library:
+    """The kernels that a model is packed for, and options: 1, or 0 where it does without."""
+
+    isa: str
+    options: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Exported:
-    """A model's two files, and what it needs of the library: options that are 1, or 0."""
+    """A model's two files, and what it needs of the library."""
 
     name: str
     header: str
     source: str
-    options: Mapping[str, int]
+    library: Library
 
 
 def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
     """Writes or adds the model; returns the paths of all files. ``OptionError`` where that would
     overwrite a file that is not ours, without ``force``, or mix what does not fit."""
-    models = {exported.name: exported.options}
+    models = {exported.name: exported.library}
     config = folder / CONFIG
     if _is_ours(config):
         others = _models(config)
@@ -74,41 +82,40 @@ def _is_ours(path: Path) -> bool:
         return file.read(len(MARK)) == MARK.encode()
 
 
-def _models(config: Path) -> dict[str, Mapping[str, int]]:
+def _models(config: Path) -> dict[str, Library]:
     """The models that a library in a folder is for."""
     text = config.read_text(encoding="utf-8", errors="replace")
     if not text.startswith(_TITLE):
         raise OptionError(
             f"{config} is of another version than {_core.version()}; choose another folder"
         )
-    models: dict[str, Mapping[str, int]] = {}
-    for name, options in _MODEL.findall(text.partition("*/")[0]):
+    models = {}
+    for name, isa, options in _MODEL.findall(text.partition("*/")[0]):
         pairs = (option.split("=") for option in options.split())
-        models[name] = {key: int(value) for key, value in pairs}
+        models[name] = Library(isa, {key: int(value) for key, value in pairs})
     return models
 
 
-def _check_others(
-    config: Path, others: Mapping[str, Mapping[str, int]], exported: Exported
-) -> None:
-    for name, options in others.items():
+def _check_others(config: Path, others: Mapping[str, Library], exported: Exported) -> None:
+    for name, library in others.items():
         if name.lower() == exported.name.lower():
             raise OptionError(f"name: {config} has {name}, which differs in case alone")
-        for key in ("RNNAT_SCALAR",):
-            if options.get(key, 0) != exported.options.get(key, 0):
-                raise OptionError(
-                    f"{config}: the model {name} is for other kernels; choose the same isa for all "
-                    "models of a folder, or another folder"
-                )
+        if library.isa != exported.library.isa:
+            raise OptionError(
+                f"isa: expected {library.isa}, which the model {name} in {config} has; got "
+                f"{exported.library.isa}"
+            )
 
 
-def _config(models: Mapping[str, Mapping[str, int]]) -> str:
-    lines = [_TITLE, " * The library's options, of which its models need:", " *"]
-    for name, options in sorted(models.items()):
-        lines.append(f" *   {name}: " + " ".join(f"{key}={on}" for key, on in options.items()))
+def _config(models: Mapping[str, Library]) -> str:
+    lines = [_TITLE, " * The options of the library, of which its models need:", " *"]
+    each: dict[str, int] = {}
+    for name, library in sorted(models.items()):
+        pairs = " ".join(f"{key}={on}" for key, on in library.options.items())
+        lines.append(f" *   {name}, {library.isa}: {pairs}")
+        each |= {key: max(on, each.get(key, 0)) for key, on in library.options.items()}
     lines += [" */", "#ifndef RNN_NATIVE_CONFIG_H", "#define RNN_NATIVE_CONFIG_H", ""]
-    for key in sorted({key for options in models.values() for key in options}):
-        lines.append(f"#define {key} {max(options.get(key, 0) for options in models.values())}")
+    lines += [f"#define {key} {on}" for key, on in sorted(each.items())]
     return "\n".join([*lines, "", "#endif", ""])
 
 

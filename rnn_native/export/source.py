@@ -16,7 +16,7 @@ MARK: Final = "/* Written by rnn-native export-c"
 
 
 _STREAM: Final = """\
-/* The model's own stream, in static memory. The first call makes it, with a state of zeros, and must
+/* The model's own stream, in static memory. The first call makes it, its state zeros, and must
  * have returned before another thread uses any function below. NULL where the library was compiled
  * for other kernels than the weights are packed for. */"""
 

@@ -26,7 +26,13 @@ class Target:
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
-        "baseline": Target((4, 2), "rnnat_kernels_baseline", "1", "GCC or Clang"),
+        "scalar": Target((1, 1), "rnnat_kernels_baseline", "RNNAT_SCALAR", "RNNAT_SCALAR 1"),
+        "baseline": Target(
+            (4, 2),
+            "rnnat_kernels_baseline",
+            "!RNNAT_SCALAR && defined(__GNUC__)",
+            "vectors as GCC and Clang have them",
+        ),
         "neon": Target(
             (4, 2), "rnnat_kernels_neon", "defined(RNNAT_HAVE_NEON)", "a target with NEON"
         ),
@@ -48,11 +54,15 @@ def find(isa: str) -> Target:
     return TARGETS[isa]
 
 
+_ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "OPENMP")
+_CELLS: Final = ("RNN", "GRU", "LSTM", "GATE", "GENERAL")
+
+
 def options(isa: str, facts: Mapping[str, Any]) -> dict[str, int]:
-    """What the library has to be compiled with, or without, for a model (src/config.h)."""
-    found = dict.fromkeys(("RNNAT_HEAP", "RNNAT_FILE_IO", "RNNAT_ENV", "RNNAT_OPENMP"), 0)
-    found["RNNAT_SMALL"] = 1
-    found["RNNAT_FLOAT64"] = facts["info"]["dtype"]
-    for name in ("neon", "avx2", "avx512"):
-        found[f"RNNAT_{name.upper()}"] = int(name == isa)
-    return found
+    """What the library has to be compiled with, 1, or can be without, 0 (src/config.h)."""
+    words = {word for op in facts["ops"] if op["ops"] for word in op["ops"].upper().split("_")}
+    found = dict.fromkeys(_ABSENT, 0) | {"SMALL": 1, "FLOAT64": facts["info"]["dtype"]}
+    found |= {f"WITH_{cell}": int(cell in words) for cell in _CELLS}
+    found |= {"BASELINE": int(isa in ("scalar", "baseline")), "SCALAR": int(isa == "scalar")}
+    found |= {name: int(name == isa.upper()) for name in ("NEON", "AVX2", "AVX512")}
+    return {f"RNNAT_{key}": value for key, value in found.items()}

@@ -4,6 +4,7 @@
 
 #include "../text.h"
 
+#if RNNAT_READER
 /* dst = a + b + c; false where it does not fit. */
 static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
 {
@@ -98,6 +99,9 @@ const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
     default: return NULL;
     }
 }
+#undef GATE
+#undef GENERAL
+#endif
 
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride)

@@ -48,6 +48,13 @@ void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates);
 rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all_gates,
                              rnnat_gates gates, int32_t count, void *vector);
 
+/* .build = RNNAT_CELL_BUILD(function): NULL where no model is made of a file. */
+#if RNNAT_READER
+#define RNNAT_CELL_BUILD(function) function
+#else
+#define RNNAT_CELL_BUILD(function) NULL
+#endif
+
 typedef struct rnnat_cell_ops {
     int32_t gates; /* blocks of rows in weight_ih */
     int32_t products; /* and of all recurrent weights together */

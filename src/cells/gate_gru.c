@@ -9,6 +9,7 @@
 #include "cell.h"
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_GRU
+#if RNNAT_READER
 static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                    rnnat_cell *cell)
 {
@@ -25,6 +26,7 @@ static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *lay
     cell->bias = bias;
     return rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
 }
+#endif
 
 static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
                           const rnnat_part *part, rnnat_step *s)
@@ -37,5 +39,5 @@ static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
 }
 
 const rnnat_cell_ops rnnat_cell_gate_gru = {
-    .gates = 3, .products = 3, .num_states = 2, .build = build_gate_gru, .step = step_gate_gru};
+    .gates = 3, .products = 3, .num_states = 2, .build = RNNAT_CELL_BUILD(build_gate_gru), .step = step_gate_gru};
 #endif

@@ -12,6 +12,7 @@
 #include "cell.h"
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+#if RNNAT_READER
 static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                     rnnat_cell *cell)
 {
@@ -33,6 +34,7 @@ static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *la
     cell->bias = bias;
     return rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
 }
+#endif
 
 /* One of the products: its packed weights; with a BLAS the product itself, from column
  * `first` of s->gh on, and NULL. */
@@ -61,5 +63,5 @@ static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
 }
 
 const rnnat_cell_ops rnnat_cell_gate_lstm = {
-    .gates = 4, .products = 8, .num_states = 4, .build = build_gate_lstm, .step = step_gate_lstm};
+    .gates = 4, .products = 8, .num_states = 4, .build = RNNAT_CELL_BUILD(build_gate_lstm), .step = step_gate_lstm};
 #endif

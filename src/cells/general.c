@@ -40,7 +40,7 @@ static void step_general_rnn(const rnnat_cell *cell, const rnnat_kernels *kernel
 }
 
 const rnnat_cell_ops rnnat_cell_general_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step_general_rnn};
+    .gates = 1, .products = 1, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_rnn), .step = step_general_rnn};
 #endif
 
 #if RNNAT_WITH_GRU
@@ -62,11 +62,11 @@ static void step_general_gru_before(const rnnat_cell *cell, const rnnat_kernels 
 }
 
 const rnnat_cell_ops rnnat_cell_general_gru = {
-    .gates = 3, .products = 3, .num_states = 1, .build = rnnat_build_gru, .step = step_general_gru};
+    .gates = 3, .products = 3, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_gru), .step = step_general_gru};
 const rnnat_cell_ops rnnat_cell_general_gru_before = {.gates = 3,
                                                       .products = 3,
                                                       .num_states = 1,
-                                                      .build = rnnat_build_gru_before,
+                                                      .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
                                                       .step = step_general_gru_before};
 #endif
 
@@ -82,7 +82,7 @@ const rnnat_cell_ops rnnat_cell_general_lstm = {.gates = 4,
                                                 .products = 4,
                                                 .num_states = 2,
                                                 .in_place = true,
-                                                .build = rnnat_build_lstm,
+                                                .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
                                                 .step = step_general_lstm};
 #endif
 #endif

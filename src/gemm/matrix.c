@@ -4,6 +4,7 @@
 
 #include "blas.h"
 
+#if RNNAT_READER
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
                                rnnat_gates gates, int32_t panel, bool blas)
 {
@@ -122,6 +123,7 @@ void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates
         }
     }
 }
+#endif
 
 #if RNNAT_BLAS
 /* A BLAS knows one stride for rows: groups of rows that have one are multiplied at once. */

@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ["RNN_NATIVE_ISA"] = "baseline"  # a product and a sum, each rounded: as scalar kernels have
+os.environ["RNN_NATIVE_ISA"] = (
+    "baseline"  # a product and a sum, each rounded: as scalar kernels have
+)
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/python"))
 EXAMPLE = ROOT / "examples/cortex_m"
@@ -71,7 +73,16 @@ def check(out: Path, cpu: str, spec: object, batch: int) -> str:
     text = source.read_text()
     assert text.count("_memory >=") == 1
     source.write_text(text.replace("_memory >=", "_memory =="))  # the macro is exact here, too
-    command = ["make", "-s", "-f", EXAMPLE / "Makefile", "run", f"CPU={cpu}", "MODEL=model", "OUT=."]
+    command = [
+        "make",
+        "-s",
+        "-f",
+        EXAMPLE / "Makefile",
+        "run",
+        f"CPU={cpu}",
+        "MODEL=model",
+        "OUT=.",
+    ]
     done = subprocess.run(
         list(map(str, command)), cwd=out, capture_output=True, text=True, timeout=300
     )

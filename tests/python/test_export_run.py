@@ -105,3 +105,12 @@ def test_headers_are_for_cxx_too(tmp_path: Path) -> None:
     command = ["g++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "net.h"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("tcc") is None, reason="needs tcc")
+def test_a_compiler_without_extensions_of_gnu(tmp_path: Path) -> None:
+    rn.export_c(make_spec(RNG, "gru", 3, 6, out_features=2), tmp_path, "net")
+    command = ["tcc", "-Wall", "-Werror", "-c"]
+    for name in ("net.c", "rnn_native.c"):
+        done = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

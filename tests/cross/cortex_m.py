@@ -2,8 +2,9 @@
 
     python tests/cross/cortex_m.py [OUTDIR]
 
-Builds examples/cortex_m for each model and runs it: needs the package, make, arm-none-eabi-gcc with
-newlib, and qemu-system-arm. Exits with 0 if all agrees, with 77 where one of these is not installed.
+Builds examples/cortex_m for each model and runs it: needs the package, make, arm-none-eabi-gcc
+with newlib, and qemu-system-arm. Exits with 0 if all agrees, with 77 where one of these is not
+installed.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Exits with 0 if all bits are equal; test_export_run.py starts it. Scalar kernels are compared with
 the vectors of the baseline, and where a softmax adds up features, in another order, with the
-reference, within the bound of bounds.py. The models are every variant, in one direction and two, and
-random chains of all layers.
+reference, within the bound of bounds.py. The models are every variant, in one direction and two,
+and random chains of all layers.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def test_an_error_leaves_nothing_half_written(
         return real(path)
 
     monkeypatch.setattr(folders, "replacing", failing)
-    for folder in ("old", "new"):
+    for folder in ("old", "new/deep"):
         with pytest.raises(OSError, match="No space left"):
             rn.export_c(OTHER, tmp_path / folder, "net")
     assert contents(tmp_path / "old") == before

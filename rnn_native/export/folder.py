@@ -66,7 +66,9 @@ def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
     try:
         with ExitStack() as stack:
             for name, path in paths.items():
-                stack.enter_context(replacing(path)).write(texts[name].encode())
+                data = texts[name].encode()
+                if not path.is_file() or path.read_bytes() != data:
+                    stack.enter_context(replacing(path)).write(data)
     except BaseException:
         for path in made:
             path.rmdir()

@@ -1,4 +1,5 @@
 # Options that leave parts of the library out, and make what stays small: src/config.h.
+option(RNNAT_READER "Models from the bytes of files; without, those that export-c writes as C" ON)
 option(RNNAT_FLOAT64 "Models in double" ON)
 option(RNNAT_WITH_RNN "Cells: RNN" ON)
 option(RNNAT_WITH_GRU "Cells: GRU" ON)
@@ -13,8 +14,8 @@ if(NOT RNNAT_SCALAR MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "RNNAT_SCALAR: expected AUTO, ON or OFF, got ${RNNAT_SCALAR}")
 endif()
 
-set(RNNAT_PARTS RNNAT_FLOAT64 RNNAT_WITH_RNN RNNAT_WITH_GRU RNNAT_WITH_LSTM RNNAT_WITH_GATE
-                RNNAT_WITH_GENERAL)
+set(RNNAT_PARTS RNNAT_READER RNNAT_FLOAT64 RNNAT_WITH_RNN RNNAT_WITH_GRU RNNAT_WITH_LSTM
+                RNNAT_WITH_GATE RNNAT_WITH_GENERAL)
 set(RNNAT_WHOLE TRUE) # whether all of them are there
 foreach(_part IN LISTS RNNAT_PARTS)
   if(NOT ${_part})

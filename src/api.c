@@ -11,6 +11,7 @@
 
 /* ---- models ---- */
 
+#if RNNAT_READER
 static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
 {
     *options = (rnnat_model_options){.struct_size = sizeof *options};
@@ -26,8 +27,8 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
 }
 
 /* Builds into `mem`, or only counts where it is NULL. */
-static rnnat_status build(void *mem, const void *bytes, size_t size, const rnnat_model_options *opt,
-                          size_t *need, rnnat_model **out)
+static rnnat_status build_model(void *mem, const void *bytes, size_t size,
+                                const rnnat_model_options *opt, size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
     rnnat_safetensors file;
@@ -56,7 +57,7 @@ static rnnat_status build(void *mem, const void *bytes, size_t size, const rnnat
 rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_options *opt,
                               size_t *need)
 {
-    return bytes && need ? build(NULL, bytes, size, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
+    return bytes && need ? build_model(NULL, bytes, size, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
 }
 
 rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
@@ -64,10 +65,10 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
 {
     size_t need;
     if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    const rnnat_status status = build(NULL, bytes, size, opt, &need, NULL);
+    const rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
-    return build(mem, bytes, size, opt, NULL, out);
+    return build_model(mem, bytes, size, opt, NULL, out);
 }
 
 rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
@@ -76,11 +77,11 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     size_t need;
     rnnat_model *model = NULL;
     if (!bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    rnnat_status status = build(NULL, bytes, size, opt, &need, NULL);
+    rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     void *const mem = rnnat_heap_take(need);
     if (!mem) return RNNAT_ERROR_NO_MEMORY;
-    status = build(mem, bytes, size, opt, NULL, &model);
+    status = build_model(mem, bytes, size, opt, NULL, &model);
     if (status != RNNAT_OK) {
         free(mem);
         return status;
@@ -89,6 +90,7 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     *out = model;
     return RNNAT_OK;
 }
+#endif
 
 void rnnat_model_free(rnnat_model *model)
 {

@@ -1,5 +1,7 @@
 #ifdef __linux__
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
+#endif
 #include <sys/mman.h>
 #endif
 

@@ -4,11 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "text.h"
+
+#if RNNAT_READER
 /* key = text + decimal `n`. */
 static void numbered(char *key, const char *text, int32_t n)
 {
     char digits[12];
-    size_t used = strlen(text), count = 0;
+    size_t used = rnnat_text_size(text), count = 0;
     memcpy(key, text, used);
     do {
         digits[count++] = (char)('0' + n % 10);
@@ -24,7 +27,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
     rnnat_status status =
         rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
-    if (strcmp(value, "1") != 0) return RNNAT_ERROR_UNSUPPORTED;
+    if (!rnnat_text_is(value, rnnat_text_size(value), "1")) return RNNAT_ERROR_UNSUPPORTED;
     status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     *count = 0;
@@ -100,7 +103,7 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
         char suffix[32];
         op->reverse[d] = layer->direction == RNNAT_REVERSE || d == 1;
         numbered(suffix, "_l", depth);
-        if (op->reverse[d]) memcpy(suffix + strlen(suffix), "_reverse", sizeof "_reverse");
+        if (op->reverse[d]) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
         build->suffix = suffix;
         const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
         build->suffix = "";
@@ -165,7 +168,7 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
         if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
     }
     if (op->last_only) model->info.return_sequences = 0;
-    if (model->ops) model->ops[model->num_ops] = *op;
+    if (build->ops) build->ops[model->num_ops] = *op;
     ++model->num_ops;
     if (op->last_only || model->info.return_sequences) model->over_time = model->num_ops;
     return RNNAT_OK;
@@ -177,7 +180,7 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
 {
     char prefix[16];
     numbered(prefix, "", index);
-    memcpy(prefix + strlen(prefix), ".", sizeof ".");
+    memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     build->prefix = prefix;
     const bool recurrent = layer->kind == RNNAT_LAYER_RECURRENT;
     const int32_t first_state = model->info.num_states, first_cell = model->num_cells;
@@ -204,8 +207,8 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
         top = op;
         if (recurrent && depth == 0) {
             model->info.num_states += op.ops->num_states;
-            for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
-                model->states[first_state + i] = (struct rnnat_state_shape){
+            for (int32_t i = 0; build->states && i < op.ops->num_states; ++i)
+                build->states[first_state + i] = (struct rnnat_state_shape){
                     layer->num_layers * op.num_directions, rnnat_op_features(&op, i)};
         }
     }
@@ -247,8 +250,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                     .num_layers = layers,
                                     .return_sequences = 1,
                                     .streamable = 1}};
-    model->ops = rnnat_arena_take(&build->arena, ops, sizeof *model->ops);
-    model->states = rnnat_arena_take(&build->arena, states, sizeof *model->states);
+    model->ops = build->ops = rnnat_arena_take(&build->arena, ops, sizeof *build->ops);
+    model->states = build->states =
+        rnnat_arena_take(&build->arena, states, sizeof *build->states);
     for (int32_t i = 0; i < layers; ++i) {
         rnnat_layer_text layer;
         status = read_layer(build->file, i, &layer);
@@ -327,4 +331,5 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     }
     return RNNAT_ERROR_ARGUMENT;
 }
+#endif
 #endif

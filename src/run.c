@@ -50,7 +50,7 @@ static double row_work(const rnnat_model *model, int32_t time)
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */
-static bool has_two_directions(const rnnat_model *model)
+static bool all_bidirectional(const rnnat_model *model)
 {
     for (int32_t i = 0; i < model->num_ops; ++i)
         if (model->ops[i].num_directions == 1) return false;
@@ -98,7 +98,7 @@ static void divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
     job->lanes = lanes_of(p, threads, job->batch);
     const int32_t left = threads / job->lanes;
     const double step = p.work * ((double)job->batch / job->lanes);
-    if (left > 1 && has_two_directions(model)) job->team = 2;
+    if (left > 1 && all_bidirectional(model)) job->team = 2;
     if (step >= 2 * worth_a_meeting)
         job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
     if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront &&
@@ -272,7 +272,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     const work *const w = arg;
     const int32_t lanes = w->job->lanes, team = w->job->team;
     const rnnat_float_mode mode = rnnat_float_enter();
-    const bool blas = w->model->info.matmul == RNNAT_MATMUL_BLAS;
+    const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
     if (granted >= lanes * team) {
         const int32_t index = thread / team;

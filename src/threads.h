@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "rnn_native.h"
 
 /* More than this is taken for a mistake. */

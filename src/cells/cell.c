@@ -2,13 +2,16 @@
 
 #include <string.h>
 
+#include "../text.h"
+
+#if RNNAT_READER
 /* dst = a + b + c; false where it does not fit. */
 static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
 {
     const char *const parts[] = {a, b, c};
     size_t used = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
-        const size_t length = strlen(parts[i]);
+        const size_t length = rnnat_text_size(parts[i]);
         if (length >= size - used) return false;
         memcpy(dst + used, parts[i], length + 1);
         used += length;
@@ -96,11 +99,14 @@ const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
     default: return NULL;
     }
 }
+#undef GATE
+#undef GENERAL
+#endif
 
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride)
 {
-    if (!matrix->blas) {
+    if (!rnnat_matrix_is_blas(matrix)) {
         s->w = matrix->data;
         return;
     }

@@ -4,6 +4,7 @@
 
 #include "blas.h"
 
+#if RNNAT_READER
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
                                rnnat_gates gates, int32_t panel, bool blas)
 {
@@ -122,7 +123,9 @@ void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates
         }
     }
 }
+#endif
 
+#if RNNAT_BLAS
 /* A BLAS knows one stride for rows: groups of rows that have one are multiplied at once. */
 static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m,
                       int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
@@ -152,6 +155,7 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
                                 matrix->n, 1.0, (double *)to, ldc);
     }
 }
+#endif
 
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                                 const rnnat_part *part, int32_t m, int32_t n, rnnat_rows a,
@@ -173,10 +177,12 @@ void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const 
                 int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
 {
     if (m == 0) return;
+#if RNNAT_BLAS
     if (matrix->blas) {
         if (part->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
         return;
     }
+#endif
     const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, part, m, n, a, c, bias);
     kernels->gemm(&args);
 }

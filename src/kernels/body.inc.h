@@ -16,7 +16,10 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels.h"
+#if RNNAT_TRAIN
 #include "train.h"
+#endif
 
 #undef REAL
 #undef VEC

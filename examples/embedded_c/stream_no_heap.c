@@ -36,8 +36,8 @@ static rnnat_model *make_model(size_t size)
     size_t need = 0;
     if (failed(rnnat_model_size(file_bytes, size, NULL, &need))) return NULL;
     fprintf(stderr, "model: %zu of %zu bytes\n", need, sizeof model_memory);
-    return failed(rnnat_model_init(model_memory, sizeof model_memory, file_bytes, size, NULL,
-                                   &model))
+    return failed(
+               rnnat_model_init(model_memory, sizeof model_memory, file_bytes, size, NULL, &model))
                ? NULL
                : model;
 }

@@ -8,13 +8,17 @@ endif()
 # rnnat_flags(<target>): optimisation, floating-point rules and warnings.
 # A product and a sum are never fused behind our back (-ffp-contract=off): the same row must
 # give the same bits in every kernel that an instruction set compiles. Errno and floating-point
-# traps are nothing the library promises, and they would keep loops from vectorising.
+# traps are nothing the library promises, and they would keep loops from vectorising. A small build
+# has no tables for unwinding its stack, and a linker with --gc-sections drops what is not called.
 function(rnnat_flags target)
   set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
   if(NOT RNNAT_GNU_LIKE)
     return()
   endif()
   set(optimise -O3)
+  if(RNNAT_SMALL) # the kernels have flags of their own
+    set(optimise -Os -ffunction-sections -fno-asynchronous-unwind-tables -fno-unwind-tables)
+  endif()
   if(RNNAT_SANITIZE)
     set(optimise -O1) # the kernels, instrumented, would take minutes to compile
   endif()

@@ -3,6 +3,15 @@
 #ifndef RNNAT_CONFIG_H
 #define RNNAT_CONFIG_H
 
+/* What GCC and Clang have beside C11: attributes, pragmas, vectors, assembly. */
+#ifndef RNNAT_GNU
+#ifdef __GNUC__
+#define RNNAT_GNU 1
+#else
+#define RNNAT_GNU 0
+#endif
+#endif
+
 /* malloc and free: a model and a stream that the library takes memory for. */
 #ifndef RNNAT_HEAP
 #define RNNAT_HEAP 1
@@ -40,9 +49,6 @@
 #else
 #define RNNAT_OPENMP 0
 #endif
-#endif
-#if RNNAT_OPENMP && !defined(_OPENMP)
-#error "RNNAT_OPENMP=1: expected a compiler flag that enables OpenMP, such as -fopenmp"
 #endif
 
 /* A BLAS, one that the program hands over while it runs, as Python's package does; */
@@ -94,7 +100,7 @@
 
 /* These kernels in plain C11, without vectors: where the compiler or the target has none. */
 #ifndef RNNAT_SCALAR
-#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || \
+#if RNNAT_GNU && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || \
                           defined(__ALTIVEC__) || defined(__mips_msa) || defined(__loongarch_sx))
 #define RNNAT_SCALAR 0
 #else

@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
-#if defined(__SSE__)
+#include "config.h"
+
+#if RNNAT_GNU && defined(__SSE__)
 #include <xmmintrin.h>
 typedef uint32_t rnnat_float_mode;
 static inline rnnat_float_mode rnnat_float_enter(void)
@@ -19,7 +21,7 @@ static inline void rnnat_float_leave(rnnat_float_mode before)
 {
     if (_mm_getcsr() != before) _mm_setcsr(before);
 }
-#elif defined(__aarch64__)
+#elif RNNAT_GNU && defined(__aarch64__)
 typedef uint64_t rnnat_float_mode;
 static inline rnnat_float_mode rnnat_float_enter(void)
 {

@@ -1,9 +1,9 @@
 #include "layer_text.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "functions_text.h"
+#include "text.h"
 
 #if RNNAT_READER
 /* ---- words and what they mean ---- */
@@ -134,14 +134,14 @@ typedef struct slice {
 
 static bool slice_is(slice text, const char *name)
 {
-    return strlen(name) == text.size && memcmp(text.at, name, text.size) == 0;
+    return rnnat_text_is(text.at, text.size, name);
 }
 
 /* Takes what these characters make up at *at. False where there is nothing of them. */
 static bool take_slice(const char **at, const char *characters, slice *out)
 {
     out->at = *at;
-    out->size = strspn(*at, characters);
+    out->size = rnnat_text_span(*at, characters);
     *at += out->size;
     return out->size > 0;
 }
@@ -179,7 +179,7 @@ static rnnat_status find_word(const word *words, slice text, int32_t *value)
 /* Decimal, without a sign or leading zeros. */
 static rnnat_status read_size(slice text, int32_t least, int32_t *value)
 {
-    if (strspn(text.at, "0123456789") != text.size || (text.size > 1 && *text.at == '0')) {
+    if (rnnat_text_span(text.at, "0123456789") != text.size || (text.size > 1 && *text.at == '0')) {
         return RNNAT_ERROR_FORMAT;
     }
     int32_t size = 0;

@@ -4,12 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "text.h"
+
 #if RNNAT_READER
 /* key = text + decimal `n`. */
 static void numbered(char *key, const char *text, int32_t n)
 {
     char digits[12];
-    size_t used = strlen(text), count = 0;
+    size_t used = rnnat_text_size(text), count = 0;
     memcpy(key, text, used);
     do {
         digits[count++] = (char)('0' + n % 10);
@@ -25,7 +27,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
     rnnat_status status =
         rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
-    if (strcmp(value, "1") != 0) return RNNAT_ERROR_UNSUPPORTED;
+    if (!rnnat_text_is(value, rnnat_text_size(value), "1")) return RNNAT_ERROR_UNSUPPORTED;
     status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     *count = 0;
@@ -101,7 +103,7 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
         char suffix[32];
         op->reverse[d] = layer->direction == RNNAT_REVERSE || d == 1;
         numbered(suffix, "_l", depth);
-        if (op->reverse[d]) memcpy(suffix + strlen(suffix), "_reverse", sizeof "_reverse");
+        if (op->reverse[d]) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
         build->suffix = suffix;
         const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
         build->suffix = "";
@@ -178,7 +180,7 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
 {
     char prefix[16];
     numbered(prefix, "", index);
-    memcpy(prefix + strlen(prefix), ".", sizeof ".");
+    memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     build->prefix = prefix;
     const bool recurrent = layer->kind == RNNAT_LAYER_RECURRENT;
     const int32_t first_state = model->info.num_states, first_cell = model->num_cells;

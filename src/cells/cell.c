@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "../text.h"
+
 #if RNNAT_READER
 /* dst = a + b + c; false where it does not fit. */
 static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
@@ -9,7 +11,7 @@ static bool join(char *dst, size_t size, const char *a, const char *b, const cha
     const char *const parts[] = {a, b, c};
     size_t used = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
-        const size_t length = strlen(parts[i]);
+        const size_t length = rnnat_text_size(parts[i]);
         if (length >= size - used) return false;
         memcpy(dst + used, parts[i], length + 1);
         used += length;

@@ -39,7 +39,7 @@
 
 #ifndef RNNAT_BODY_ONCE
 #define RNNAT_BODY_ONCE
-#if defined(__GNUC__)
+#if RNNAT_GNU
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
 #else
@@ -51,9 +51,9 @@
 #else
 #define RARELY_INLINE INLINE
 #endif
-#if defined(__clang__)
+#if RNNAT_GNU && defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
+#elif RNNAT_GNU
 #define UNROLL _Pragma("GCC unroll 16")
 #else
 #define UNROLL

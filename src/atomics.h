@@ -1,0 +1,20 @@
+/* C11's atomics, or plain variables where the compiler has none: then models are made, and numbers of
+ * threads set, by one thread at a time, and no threads share a run. */
+#ifndef RNNAT_ATOMICS_H
+#define RNNAT_ATOMICS_H
+
+#include "config.h"
+
+#ifndef __STDC_NO_ATOMICS__
+#include <stdatomic.h>
+#define RNNAT_ATOMIC(type) _Atomic(type)
+#elif RNNAT_OPENMP || RNNAT_BLAS
+#error "RNNAT_OPENMP=1 and RNNAT_BLAS=1: expected a compiler with atomics, got __STDC_NO_ATOMICS__"
+#else
+#define RNNAT_ATOMIC(type) type
+#define atomic_init(object, value) ((void)(*(object) = (value)))
+#define atomic_load(object) (*(object))
+#define atomic_store(object, value) ((void)(*(object) = (value)))
+#endif
+
+#endif

@@ -24,6 +24,8 @@ if(NOT RNNAT_OPENMP STREQUAL "OFF")
   endif()
 endif()
 
+target_compile_definitions(rnn_native_core PRIVATE "RNNAT_OPENMP=$<BOOL:${RNNAT_WITH_OPENMP}>")
+
 if(RNNAT_BLAS)
   find_package(BLAS REQUIRED)
   list(APPEND RNNAT_LIBRARIES ${BLAS_LIBRARIES} ${BLAS_LINKER_FLAGS})

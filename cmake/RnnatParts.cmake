@@ -1,5 +1,13 @@
 # Options that leave parts of the library out, and make what stays small: src/config.h.
 option(RNNAT_READER "Models from the bytes of files; without, those that export-c writes as C" ON)
+include(CMakeDependentOption)
+option(RNNAT_HEAP "Models and streams in memory of the heap; without, in the caller's alone" ON)
+cmake_dependent_option(RNNAT_FILE_IO "Models from paths" ON "RNNAT_HEAP;RNNAT_READER" OFF)
+set(_env ON)
+if(CMAKE_SYSTEM_NAME STREQUAL "Generic") # no operating system
+  set(_env OFF)
+endif()
+option(RNNAT_ENV "Environment variables: RNN_NATIVE_ISA, RNN_NATIVE_NUM_THREADS" ${_env})
 option(RNNAT_FLOAT64 "Models in double" ON)
 option(RNNAT_WITH_RNN "Cells: RNN" ON)
 option(RNNAT_WITH_GRU "Cells: GRU" ON)
@@ -14,8 +22,8 @@ if(NOT RNNAT_SCALAR MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "RNNAT_SCALAR: expected AUTO, ON or OFF, got ${RNNAT_SCALAR}")
 endif()
 
-set(RNNAT_PARTS RNNAT_READER RNNAT_FLOAT64 RNNAT_WITH_RNN RNNAT_WITH_GRU RNNAT_WITH_LSTM
-                RNNAT_WITH_GATE RNNAT_WITH_GENERAL)
+set(RNNAT_PARTS RNNAT_READER RNNAT_HEAP RNNAT_FILE_IO RNNAT_FLOAT64 RNNAT_WITH_RNN RNNAT_WITH_GRU
+                RNNAT_WITH_LSTM RNNAT_WITH_GATE RNNAT_WITH_GENERAL)
 set(RNNAT_WHOLE TRUE) # whether all of them are there
 foreach(_part IN LISTS RNNAT_PARTS)
   if(NOT ${_part})
@@ -35,6 +43,7 @@ function(rnnat_parts target)
       target_compile_definitions(${target} PRIVATE ${part}=0)
     endif()
   endforeach()
+  target_compile_definitions(${target} PRIVATE "RNNAT_ENV=$<BOOL:${RNNAT_ENV}>")
   if(RNNAT_SMALL)
     target_compile_definitions(${target} PRIVATE RNNAT_SMALL=1)
   endif()

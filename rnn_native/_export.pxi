@@ -202,7 +202,7 @@ def struct_sizes():
         "pointer": sizeof(void *),
         "stream": sizeof(rnnat_kept_stream),
         "once": sizeof(rnnat_once),
-        "barrier": sizeof(rnnat_barrier),
+        "barrier": sizeof(rnnat_barrier) if rnnat_threads_compiled() else 0,
         "cell_state": sizeof(rnnat_cell_state),
         "lane": sizeof(rnnat_lane),
     }

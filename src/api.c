@@ -1,5 +1,8 @@
 /* Every public function of models, streams and the library itself: check arguments, delegate. */
+#include "config.h"
+#if RNNAT_HEAP
 #include <stdlib.h>
+#endif
 
 #include "dispatch.h"
 #include "float_scope.h"
@@ -71,6 +74,7 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
     return build_model(mem, bytes, size, opt, NULL, out);
 }
 
+#if RNNAT_HEAP
 rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
                                      rnnat_model **out)
 {
@@ -91,11 +95,14 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     return RNNAT_OK;
 }
 #endif
+#endif
 
+#if RNNAT_HEAP
 void rnnat_model_free(rnnat_model *model)
 {
     if (model) free(model->heap);
 }
+#endif
 
 rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info)
 {
@@ -215,6 +222,7 @@ rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *mo
     return RNNAT_OK;
 }
 
+#if RNNAT_HEAP
 rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                  rnnat_stream **out)
 {
@@ -236,6 +244,7 @@ void rnnat_stream_free(rnnat_stream *stream)
 {
     if (stream) free(stream->heap);
 }
+#endif
 
 static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const void *x, bool indices,
                                int32_t steps, void *y)

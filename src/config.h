@@ -50,9 +50,6 @@
 #define RNNAT_OPENMP 0
 #endif
 #endif
-#if RNNAT_OPENMP && !defined(_OPENMP)
-#error "RNNAT_OPENMP=1: expected a compiler flag that enables OpenMP, such as -fopenmp"
-#endif
 
 /* A BLAS, one that the program hands over while it runs, as Python's package does; */
 #ifndef RNNAT_BLAS

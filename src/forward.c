@@ -247,7 +247,8 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
         else
             op->ops->step(cell, kernels, part, &step);
         now = 1 - now;
-        if (RNNAT_INSPECT && lane->trace) trace_states(lane, op, direction, when.first + t, now, lengths);
+        if (RNNAT_INSPECT && lane->trace)
+            trace_states(lane, op, direction, when.first + t, now, lengths);
         if (part->index == 0 && i == when.steps - 1) state->now = now;
         rnnat_meet(part);
     }
@@ -367,10 +368,12 @@ rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews)
 {
     const size_t count = crews * rnnat_crew_barriers;
     rnnat_barrier *const barriers = rnnat_arena_take(arena, count, sizeof *barriers);
+#if RNNAT_OPENMP
     for (size_t i = 0; barriers && i < count; ++i) {
         atomic_init(&barriers[i].arrived, 0);
         atomic_init(&barriers[i].generation, 0);
     }
+#endif
     return barriers;
 }
 

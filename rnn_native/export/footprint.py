@@ -15,12 +15,11 @@ SLACK: Final = ALIGN - 1  # up to the first aligned byte of the caller's memory
 
 # What each struct has of members that are four bytes wide where pointers are: all of them.
 _MEMBERS: Final = {"stream": 25, "once": 70, "cell_state": 9, "lane": 21}
-_BARRIERS: Final = 3  # rnnat_crew_barriers
+_BARRIERS: Final = 3  # rnnat_crew_barriers here; exported C has no threads and none
 
 _STRUCTS: Final = {
     "stream": "rnnat_stream",
     "once": "rnnat_once",
-    "barrier": "rnnat_barrier",
     "cell_state": "rnnat_cell_state",
     "lane": "rnnat_lane",
 }
@@ -43,7 +42,7 @@ class Footprint:
         here = _core.struct_sizes()
         if pointer != here["pointer"]:
             here = {name: count * pointer for name, count in _MEMBERS.items()}
-            here["barrier"] = ALIGN
+        here["barrier"] = 0
         return self._arrays + self._structs(here) + SLACK
 
     def exact(self) -> str:
@@ -51,6 +50,7 @@ class Footprint:
         terms = [
             f"({count} * sizeof({_STRUCTS[name]}) + {ALIGN - 1}) / {ALIGN} * {ALIGN}"
             for name, count in self._blocks
+            if name in _STRUCTS
         ]
         return " + ".join([f"{self._arrays + SLACK}u", *terms])
 

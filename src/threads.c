@@ -23,9 +23,9 @@ static void offer(void) {}
 bool rnnat_threads_compiled(void) { return RNNAT_OPENMP; }
 
 #if RNNAT_OPENMP || RNNAT_ENV
-#include <stdatomic.h>
+#include "atomics.h"
 
-static _Atomic int32_t chosen;
+static RNNAT_ATOMIC(int32_t) chosen;
 
 void rnnat_threads_set_default(int32_t num_threads) { atomic_store(&chosen, num_threads); }
 

@@ -123,6 +123,9 @@ class Program:
     def __init__(self, functions: Iterable[Function], isa: str) -> None:
         self.isa = isa
         self.functions = list(functions)
+        self.named: dict[str, list[Function]] = {}
+        for function in self.functions:
+            self.named.setdefault(function.name, []).append(function)
         self.worst: dict[int, tuple[int, list[Function]]] = {}
         self.path: list[Function] = []
 
@@ -137,8 +140,8 @@ class Program:
     def callees(self, caller: Function) -> list[Function]:
         named: list[Function] = []
         for name in caller.names - {caller.name}:
-            own = self.find(re.escape(caller.source), re.escape(name))
-            named += own or self.find(".*", re.escape(name))
+            same = self.named.get(name, [])
+            named += [f for f in same if f.source == caller.source] or same
         if not caller.indirect:
             return named
         if caller.source.startswith("kernels/"):

@@ -14,8 +14,8 @@
 #include "run_case.h"
 
 /* The thread sanitizer takes thirty times as long and has nothing to find here: it knows no OpenMP, so
- * that nothing runs at once. */
-#if defined(__SANITIZE_THREAD__)
+ * that nothing runs at once. Valgrind takes as long. */
+#if defined(__SANITIZE_THREAD__) || defined(RNNAT_TEST_BRIEF)
 enum { is_brief = 1 };
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -50,6 +50,7 @@ POINTERS = {
     "safetensors": [("safetensors", r"by_(name|span)")],
     "threads": [("run", "run_thread"), ("stream", "run_share")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
+    r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "gemm/blas": [],  # a BLAS, and what loads it
 }
 
@@ -67,7 +68,8 @@ class Function:
     name: str
     frame: int = 0
     names: set[str] = field(default_factory=set)  # that its code mentions
-    indirect: bool = False
+    calls: bool = False  # a pointer,
+    jumps: bool = False  # or to one, or by the table of a switch
 
 
 class StackError(Exception):
@@ -111,7 +113,9 @@ def read_object(path: Path, objdump: str) -> list[Function]:
         if realigned := REALIGNED.search(line):
             here.frame = frames[here.name] + 2**64 - int(realigned[1], 16)
         if call := CALL.search(line):
-            here.indirect |= bool(re.match(INDIRECT[call[1]], call[2]))
+            indirect = bool(re.match(INDIRECT[call[1]], call[2]))
+            here.calls |= indirect and call[1] in ("call", "blr", "blx")
+            here.jumps |= indirect and call[1] in ("jmp", "br", "bx")
     if unknown := [name for name in found if name not in frames]:
         raise StackError(f"{path}: no frame is known of {', '.join(unknown)}")
     return list(found.values())
@@ -142,13 +146,17 @@ class Program:
         for name in caller.names - {caller.name}:
             same = self.named.get(name, [])
             named += [f for f in same if f.source == caller.source] or same
-        if not caller.indirect:
+        in_kernel = caller.source.startswith(
+            "kernels/"
+        )  # which jumps by its switches' tables alone
+        if not caller.calls and (in_kernel or not caller.jumps):
             return named
-        if caller.source.startswith("kernels/"):
-            return named  # the tables of its switches: it has no pointers to functions
         for source, targets in POINTERS.items():
-            if re.fullmatch(source, caller.source):
-                return named + [f for target in targets for f in self.find(*target)]
+            if not re.fullmatch(source, caller.source):
+                continue
+            found = [f for target in targets for f in self.find(*target)]
+            if found or not targets:
+                return named + found
         raise StackError(f"{caller.source}: {caller.name} calls a pointer that is not listed")
 
     def need(self, function: Function) -> tuple[int, list[Function]]:

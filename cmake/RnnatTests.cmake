@@ -2,6 +2,13 @@
 # check of the names that the library defines.
 find_package(Threads REQUIRED)
 
+# The thread sanitizer takes thirty times as long, and knows no OpenMP, so that nothing runs at once.
+set(_brief OFF)
+if(CMAKE_CROSSCOMPILING OR "thread" IN_LIST RNNAT_SANITIZE)
+  set(_brief ON)
+endif()
+option(RNNAT_TEST_BRIEF "Fewer cases in the tests that take long" ${_brief})
+
 # rnnat_test_program(<name> <source>...): links the core and sees its own headers too.
 function(rnnat_test_program name)
   add_executable(${name} ${ARGN})
@@ -9,7 +16,7 @@ function(rnnat_test_program name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src"
                                              "${CMAKE_CURRENT_SOURCE_DIR}")
   target_compile_definitions(${name} PRIVATE
-    "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>" _POSIX_C_SOURCE=200809L)
+    "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>" _POSIX_C_SOURCE=200809L "RNNAT_TEST_BRIEF=$<BOOL:${RNNAT_TEST_BRIEF}>")
   target_link_libraries(${name} PRIVATE rnn_native_core Threads::Threads m)
   if(RNNAT_GNU_LIKE)
     target_compile_options(${name} PRIVATE -UNDEBUG) # assert is a check here

@@ -32,3 +32,19 @@ bool rnnat_cpu_has_avx512(void)
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
 #endif
+
+/* A part of AArch64, and of an Armv7-A that nobody can be asked about what the compiler took it for. */
+#if defined(__arm__) && defined(__linux__)
+#include <sys/auxv.h>
+
+bool rnnat_cpu_has_neon(void)
+{
+    const unsigned long neon = 1ul << 12, vfpv4 = 1ul << 16; /* asm/hwcap.h */
+    const unsigned long has = getauxval(AT_HWCAP);
+    return (has & neon) && (has & vfpv4);
+}
+#elif defined(__aarch64__) || defined(__ARM_NEON)
+bool rnnat_cpu_has_neon(void) { return true; }
+#else
+bool rnnat_cpu_has_neon(void) { return false; }
+#endif

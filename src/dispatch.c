@@ -20,9 +20,9 @@ static const struct {
     {"baseline", NULL, always},
 #endif
 #ifdef RNNAT_HAVE_NEON
-    {"neon", rnnat_kernels_neon, always},
+    {"neon", rnnat_kernels_neon, rnnat_cpu_has_neon},
 #else
-    {"neon", NULL, always},
+    {"neon", NULL, rnnat_cpu_has_neon},
 #endif
 #ifdef RNNAT_HAVE_AVX2
     {"avx2", rnnat_kernels_avx2, rnnat_cpu_has_avx2},

@@ -8,18 +8,26 @@ endif()
 # rnnat_flags(<target>): optimisation, floating-point rules and warnings.
 # A product and a sum are never fused behind our back (-ffp-contract=off): the same row must
 # give the same bits in every kernel that an instruction set compiles. Errno and floating-point
-# traps are nothing the library promises, and they would keep loops from vectorising.
+# traps are nothing the library promises, and they would keep loops from vectorising. A small build
+# has no tables for unwinding its stack, and a linker with --gc-sections drops what is not called.
 function(rnnat_flags target)
   set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
   if(NOT RNNAT_GNU_LIKE)
     return()
   endif()
   set(optimise -O3)
+  if(RNNAT_SMALL) # the kernels have flags of their own
+    set(optimise -Os -ffunction-sections -fno-asynchronous-unwind-tables -fno-unwind-tables)
+  endif()
   if(RNNAT_SANITIZE)
     set(optimise -O1) # the kernels, instrumented, would take minutes to compile
   endif()
+  set(floats -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^s390")
+    list(APPEND floats -fexcess-precision=fast) # where C11 has GCC calculate floats in double
+  endif()
   target_compile_options(${target} PRIVATE
-    "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" -ffp-contract=off -fno-math-errno -fno-trapping-math
+    "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" ${floats}
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
     "$<$<BOOL:${RNNAT_WERROR}>:-Werror>")
 endfunction()

@@ -24,25 +24,25 @@ int main(void) {
          + _mm256_movemask_ps(b);
 }")
 set(_rnnat_probe_NEON "
-#if !defined(__aarch64__)
-#error not AArch64
-#endif
 #include <arm_neon.h>
 int main(void) {
   float32x4_t a = vdupq_n_f32(1.0f);
-  return (int)vaddvq_f32(vfmaq_f32(a, a, a));
+  return (int)vgetq_lane_f32(vfmaq_f32(a, a, a), 0);
 }")
 
 # A kernel's block is one long stretch of independent sums: GCC orders such a stretch before it
 # gives out registers only where it is told to.
+# The few shapes of small builds gain nothing by it.
 set(RNNAT_KERNEL_FLAGS "")
-if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT RNNAT_SANITIZE)
+if(RNNAT_SMALL AND RNNAT_GNU_LIKE AND NOT RNNAT_SANITIZE)
+  set(RNNAT_KERNEL_FLAGS "$<$<NOT:$<CONFIG:Debug>>:-O2>")
+elseif(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT RNNAT_SANITIZE)
   set(RNNAT_KERNEL_FLAGS -fschedule-insns -fsched-pressure)
 endif()
 set_source_files_properties(src/kernels/kernels_baseline.c PROPERTIES
   COMPILE_OPTIONS "${RNNAT_KERNEL_FLAGS}")
 
-set(RNNAT_ISAS baseline) # compiled in, by the names that RNN_NATIVE_ISA takes
+set(RNNAT_ISAS) # compiled in, by the names that RNN_NATIVE_ISA takes
 
 # rnnat_add_isa(<ISA> <wanted> <source> [FLAGS <flag>...])
 function(rnnat_add_isa isa wanted source)
@@ -61,4 +61,5 @@ function(rnnat_add_isa isa wanted source)
   target_compile_definitions(rnn_native_core PRIVATE RNNAT_HAVE_${isa})
   string(TOLOWER ${isa} name)
   set(RNNAT_ISAS ${RNNAT_ISAS} ${name} PARENT_SCOPE)
+  set(RNNAT_FLAGS_${isa} ${arg_FLAGS} PARENT_SCOPE)
 endfunction()

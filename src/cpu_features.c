@@ -1,6 +1,6 @@
 #include "cpu_features.h"
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)
 #include <cpuid.h>
 #include <stdint.h>
 
@@ -31,10 +31,19 @@ bool rnnat_cpu_has_avx512(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & need) != need) return false;
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
+#endif
 
-#else
+#ifdef RNNAT_HAVE_NEON
+#if defined(__arm__) && defined(__linux__)
+#include <sys/auxv.h>
 
-bool rnnat_cpu_has_avx2(void) { return false; }
-bool rnnat_cpu_has_avx512(void) { return false; }
-
+bool rnnat_cpu_has_neon(void)
+{
+    const unsigned long neon = 1ul << 12, vfpv4 = 1ul << 16; /* asm/hwcap.h */
+    const unsigned long has = getauxval(AT_HWCAP);
+    return (has & neon) && (has & vfpv4);
+}
+#else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
+bool rnnat_cpu_has_neon(void) { return true; }
+#endif
 #endif

@@ -10,6 +10,8 @@
 #include <sched.h>
 #endif
 
+#if RNNAT_BLAS
+
 #define MAX_LIBRARIES 8
 #define NAME_SIZE 160
 
@@ -23,7 +25,7 @@ typedef struct entry {
 
 /* ---- the library a C build links ---------------------------------------------------------- */
 
-#ifdef RNNAT_BLAS
+#if RNNAT_BLAS_LINKED
 /* The hidden lengths of the CHARACTER arguments are left out, as every CBLAS does: both are one
  * letter long, and no BLAS reads them. */
 extern void sgemm_(const char *transa, const char *transb, const int32_t *m, const int32_t *n,
@@ -320,3 +322,4 @@ void rnnat_blas_leave(void)
         (void)((int (*)(int))lib->set_threads)(inside.previous);
     }
 }
+#endif

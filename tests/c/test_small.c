@@ -1,0 +1,103 @@
+/* A model has the same bits with the baseline's kernels in any build: in blocks of many shapes or of
+ * few (RNNAT_SMALL), with vectors or in plain C11 (RNNAT_SCALAR). A softmax adds in as many parts as
+ * a vector has elements: its bits are the same where these are as many. */
+#include <stdlib.h>
+
+#include "check.h"
+#include "dispatch.h"
+#include "model.h"
+#include "other_kernels.h"
+#include "run_case.h"
+#include "variants.h"
+
+/* As rnnat_model_from_memory makes it, for any kernels; the end of the program frees it. */
+static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels)
+{
+    const test_bytes file = test_model_bytes(model);
+    rnnat_safetensors opened;
+    rnnat_model *made = NULL;
+    void *mem = NULL;
+    if (rnnat_safetensors_open(file.bytes, file.size, &opened) != RNNAT_OK) abort();
+    for (int pass = 0; pass < 2; ++pass) { /* count, then build */
+        rnnat_builder builder = {.arena = rnnat_arena_at(mem),
+                                 .kernels = kernels,
+                                 .file = &opened,
+                                 .prefix = "",
+                                 .suffix = ""};
+        rnnat_model counted;
+        made = rnnat_arena_take(&builder.arena, 1, sizeof *made);
+        if (rnnat_model_build(&builder, RNNAT_MATMUL_PACKED, made ? made : &counted) != RNNAT_OK)
+            abort();
+        if (!mem) mem = malloc(rnnat_arena_need(&builder.arena));
+        if (!mem) abort();
+    }
+    free(file.bytes);
+    made->heap = mem;
+    return made;
+}
+
+static rnnat_layer_text layer_of(int variant, rnnat_direction direction, int32_t input,
+                                 int32_t hidden)
+{
+    rnnat_layer_text layer = variants[variant].layer;
+    layer.kind = RNNAT_LAYER_RECURRENT;
+    layer.input_size = input;
+    layer.output_size = hidden;
+    layer.num_layers = 2;
+    layer.direction = direction;
+    layer.bias = true;
+    layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
+    if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
+    if (direction != RNNAT_BIDIRECTIONAL) layer.functions[1] = (rnnat_functions){.clip = 0};
+    return layer;
+}
+
+/* `steps` of `batch` rows; a linear layer behind, with any activation but, for kernels of another
+ * number of lanes, softmax. */
+static void test_case(int variant, rnnat_direction direction, int32_t hidden, int32_t batch,
+                      const rnnat_kernels *other, int dtype)
+{
+    rnnat_status status;
+    const rnnat_kernels *const kernels = rnnat_isa_current(&status);
+    const bool alike = other[dtype].lanes == kernels[dtype].lanes;
+    test_model model;
+    uint64_t random = (uint64_t)(variant * 100 + hidden * 10 + batch);
+    test_model_start(&model, random);
+    test_model_add(&model, layer_of(variant, direction, 7, hidden));
+    test_model_add(&model, (rnnat_layer_text){
+                               .kind = RNNAT_LAYER_LINEAR,
+                               .input_size = test_layer_output(&model.layers[0]),
+                               .output_size = hidden + 3,
+                               .bias = batch % 2,
+                               .activation = (rnnat_activation)test_choose(
+                                   &random, RNNAT_IDENTITY, alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
+    rnnat_model *const made = make(&model, &kernels[dtype]);
+    rnnat_model *const twin = make(&model, &other[dtype]);
+    const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);
+    test_outcome a = test_run(made, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+    test_outcome b = test_run(twin, &in, LAYOUT_BATCH_MAJOR, LAYOUT_PADDED, 1);
+    CHECK_CASE(a.status == RNNAT_OK && b.status == RNNAT_OK && b.guarded, variants[variant].name);
+    CHECK_CASE(test_outcome_same(&a, &b), variants[variant].name);
+    test_outcome_end(&a);
+    test_outcome_end(&b);
+    test_inputs end = in;
+    test_inputs_end(&end);
+    rnnat_model_free(made);
+    rnnat_model_free(twin);
+    test_model_end(&model);
+}
+
+int main(void)
+{
+    static const int32_t sizes[] = {2, 5, 16, 33, 70}, batches[] = {1, 2, 5, 9};
+    static const rnnat_kernels *const others[] = {test_kernels_small, test_kernels_scalar};
+    if (rnnat_isa_use("baseline") != RNNAT_OK) return 77;
+    for (int variant = 0; variant < NUM_VARIANTS; ++variant)
+        for (size_t h = 0; h < sizeof sizes / sizeof *sizes; ++h)
+            for (size_t b = is_brief ? h % 4 : 0; b < sizeof batches / sizeof *batches;
+                 b += is_brief ? 4 : 1)
+                for (size_t k = 0; k < sizeof others / sizeof *others; ++k)
+                    test_case(variant, (h + b) % 2 ? RNNAT_FORWARD : RNNAT_BIDIRECTIONAL, sizes[h],
+                              batches[b], others[k], (int)((h + k) % 2));
+    return check_result();
+}

@@ -22,8 +22,12 @@ function(rnnat_flags target)
   if(RNNAT_SANITIZE)
     set(optimise -O1) # the kernels, instrumented, would take minutes to compile
   endif()
+  set(floats -ffp-contract=off -fno-math-errno -fno-trapping-math)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^s390")
+    list(APPEND floats -fexcess-precision=fast) # where C11 has GCC calculate floats in double
+  endif()
   target_compile_options(${target} PRIVATE
-    "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" -ffp-contract=off -fno-math-errno -fno-trapping-math
+    "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" ${floats}
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
     "$<$<BOOL:${RNNAT_WERROR}>:-Werror>")
 endfunction()

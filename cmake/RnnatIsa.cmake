@@ -24,13 +24,10 @@ int main(void) {
          + _mm256_movemask_ps(b);
 }")
 set(_rnnat_probe_NEON "
-#if !defined(__aarch64__)
-#error not AArch64
-#endif
 #include <arm_neon.h>
 int main(void) {
   float32x4_t a = vdupq_n_f32(1.0f);
-  return (int)vaddvq_f32(vfmaq_f32(a, a, a));
+  return (int)vgetq_lane_f32(vfmaq_f32(a, a, a), 0);
 }")
 
 # A kernel's block is one long stretch of independent sums: GCC orders such a stretch before it

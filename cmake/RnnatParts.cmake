@@ -28,7 +28,7 @@ set(RNNAT_WHOLE TRUE) # whether all of them are there
 foreach(_part IN LISTS RNNAT_PARTS)
   if(NOT ${_part})
     set(RNNAT_WHOLE FALSE)
-    foreach(_user SKBUILD RNNAT_TRAIN)
+    foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
       if(${_user})
         message(FATAL_ERROR "${_part}=OFF: expected ON, which ${_user} needs")
       endif()

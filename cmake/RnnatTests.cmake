@@ -2,6 +2,13 @@
 # check of the names that the library defines.
 find_package(Threads REQUIRED)
 
+# The thread sanitizer takes thirty times as long, and knows no OpenMP, so that nothing runs at once.
+set(_brief OFF)
+if(CMAKE_CROSSCOMPILING OR "thread" IN_LIST RNNAT_SANITIZE)
+  set(_brief ON)
+endif()
+option(RNNAT_TEST_BRIEF "Fewer cases in the tests that take long" ${_brief})
+
 # rnnat_test_program(<name> <source>...): links the core and sees its own headers too.
 function(rnnat_test_program name)
   add_executable(${name} ${ARGN})
@@ -9,7 +16,7 @@ function(rnnat_test_program name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src"
                                              "${CMAKE_CURRENT_SOURCE_DIR}")
   target_compile_definitions(${name} PRIVATE
-    "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>" _POSIX_C_SOURCE=200809L)
+    "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>" _POSIX_C_SOURCE=200809L "RNNAT_TEST_BRIEF=$<BOOL:${RNNAT_TEST_BRIEF}>")
   target_link_libraries(${name} PRIVATE rnn_native_core Threads::Threads m)
   if(RNNAT_GNU_LIKE)
     target_compile_options(${name} PRIVATE -UNDEBUG) # assert is a check here
@@ -47,4 +54,27 @@ endif()
 if(CMAKE_NM AND NOT RNNAT_SANITIZE) # sanitizers add names of their own
   add_test(NAME symbols COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM}
     -DLIBRARY=$<TARGET_FILE:rnn_native_core> -P "${PROJECT_SOURCE_DIR}/cmake/check_symbols.cmake")
+endif()
+
+# ---- what may be known of the core without running it ----
+find_package(Python3 COMPONENTS Interpreter)
+set(_objects $<TARGET_OBJECTS:rnn_native_core>)
+
+# Bytes of stack that it may take, on any instruction set: counted here, measured by test_stack.c.
+# Of code to be run: sanitizers' and -O0's takes more.
+set(RNNAT_STACK_BOUND)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT RNNAT_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(RNNAT_STACK_BOUND 16384)
+  target_compile_options(rnn_native_core PRIVATE -fstack-usage)
+  if(CMAKE_OBJDUMP AND Python3_FOUND AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|aarch64|^arm")
+    add_test(NAME stack_bound COMMAND Python3::Interpreter
+      "${PROJECT_SOURCE_DIR}/tools/stack_bound.py" --objdump ${CMAKE_OBJDUMP}
+      --most ${RNNAT_STACK_BOUND} ${_objects} COMMAND_EXPAND_LISTS)
+  endif()
+endif()
+
+# What its sources call outside of it.
+if(CMAKE_NM AND UNIX AND NOT APPLE AND NOT RNNAT_SANITIZE)
+  add_test(NAME imports COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM} "-DOBJECTS=${_objects}"
+    -P "${PROJECT_SOURCE_DIR}/cmake/check_imports.cmake")
 endif()

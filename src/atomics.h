@@ -1,5 +1,5 @@
-/* C11's atomics, or plain variables where the compiler has none: then models are made, and numbers of
- * threads set, by one thread at a time, and no threads share a run. */
+/* C11's atomics, or plain variables where the compiler has none: then no threads share a run, and
+ * the program makes its first model before it has threads. */
 #ifndef RNNAT_ATOMICS_H
 #define RNNAT_ATOMICS_H
 
@@ -9,10 +9,9 @@
 #include <stdatomic.h>
 #define RNNAT_ATOMIC(type) _Atomic(type)
 #elif RNNAT_OPENMP || RNNAT_BLAS
-#error "RNNAT_OPENMP=1 and RNNAT_BLAS=1: expected a compiler with atomics, got __STDC_NO_ATOMICS__"
+#error "RNNAT_OPENMP=1 or RNNAT_BLAS=1: expected a compiler with atomics, got __STDC_NO_ATOMICS__"
 #else
 #define RNNAT_ATOMIC(type) type
-#define atomic_init(object, value) ((void)(*(object) = (value)))
 #define atomic_load(object) (*(object))
 #define atomic_store(object, value) ((void)(*(object) = (value)))
 #endif

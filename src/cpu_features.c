@@ -32,3 +32,18 @@ bool rnnat_cpu_has_avx512(void)
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
 #endif
+
+#ifdef RNNAT_HAVE_NEON
+#if defined(__arm__) && defined(__linux__)
+#include <sys/auxv.h>
+
+bool rnnat_cpu_has_neon(void)
+{
+    const unsigned long neon = 1ul << 12, vfpv4 = 1ul << 16; /* asm/hwcap.h */
+    const unsigned long has = getauxval(AT_HWCAP);
+    return (has & neon) && (has & vfpv4);
+}
+#else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
+bool rnnat_cpu_has_neon(void) { return true; }
+#endif
+#endif

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+bool rnnat_cpu_has_neon(void);   /* with fused multiply-add */
 bool rnnat_cpu_has_avx2(void);   /* with FMA */
 bool rnnat_cpu_has_avx512(void); /* F, VL, DQ and BW */
 

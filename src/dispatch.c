@@ -20,7 +20,7 @@ static const struct {
     {"baseline", NULL, always},
 #endif
 #ifdef RNNAT_HAVE_NEON
-    {"neon", rnnat_kernels_neon, always},
+    {"neon", rnnat_kernels_neon, rnnat_cpu_has_neon},
 #else
     {"neon", NULL, always},
 #endif
@@ -71,9 +71,9 @@ static const rnnat_kernels *best(void)
 #if RNNAT_ENV || RNNAT_BASELINE + defined(RNNAT_HAVE_NEON) + defined(RNNAT_HAVE_AVX2) +            \
                          defined(RNNAT_HAVE_AVX512) >                                              \
                      1
-#include <stdatomic.h>
+#include "atomics.h"
 
-static _Atomic(const rnnat_kernels *) current;
+static RNNAT_ATOMIC(const rnnat_kernels *) current;
 
 rnnat_status rnnat_isa_use(const char *name)
 {

@@ -32,7 +32,7 @@ static product recurrent_product(const rnnat_model *model)
         if (work <= most.work) continue;
         most.work = work;
         most.block_rows =
-            op->ops == &rnnat_cell_gru ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
+            op->cell[0].w_hh.panel == 3 ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
     }
     return most;
 }

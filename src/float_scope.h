@@ -34,6 +34,20 @@ static inline void rnnat_float_leave(rnnat_float_mode before)
 {
     __asm__ volatile("msr fpcr, %0" : : "r"(before));
 }
+#elif defined(__arm__) && defined(__ARM_FP) && RNNAT_GNU
+/* Of floats in vectors Armv7's NEON does so always; this is for those of the scalar unit. */
+typedef uint32_t rnnat_float_mode;
+static inline rnnat_float_mode rnnat_float_enter(void)
+{
+    rnnat_float_mode before;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(before));
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(before | (UINT32_C(1) << 24)));
+    return before;
+}
+static inline void rnnat_float_leave(rnnat_float_mode before)
+{
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(before));
+}
 #else
 typedef int rnnat_float_mode;
 static inline rnnat_float_mode rnnat_float_enter(void) { return 0; }

@@ -23,9 +23,9 @@ static void offer(void) {}
 bool rnnat_threads_compiled(void) { return RNNAT_OPENMP; }
 
 #if RNNAT_OPENMP || RNNAT_ENV
-#include <stdatomic.h>
+#include "atomics.h"
 
-static _Atomic int32_t chosen;
+static RNNAT_ATOMIC(int32_t) chosen;
 
 void rnnat_threads_set_default(int32_t num_threads) { atomic_store(&chosen, num_threads); }
 
@@ -140,7 +140,7 @@ static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
     __asm__ volatile("yield");
 #endif
 }

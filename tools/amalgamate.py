@@ -25,7 +25,7 @@ CONDITIONS = {
     "AVX512": "defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && "
     "defined(__AVX512BW__) && defined(__FMA__)",
     "AVX2": "defined(__AVX2__) && defined(__FMA__)",
-    "NEON": "defined(__aarch64__) && defined(__ARM_NEON)",
+    "NEON": "defined(__ARM_NEON) && (defined(__aarch64__) || defined(__ARM_FEATURE_FMA))",
 }
 
 # The last line of every kernels_<isa>.c includes this.

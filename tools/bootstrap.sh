@@ -8,6 +8,8 @@
 set -eu
 
 say() { echo "bootstrap: $*" >&2; }
+# shellcheck source=tools/apt.sh
+. "$(dirname "$0")/apt.sh"
 
 # Prints what interpreter $1 lacks, one word each: "old", "venv", "headers"; "none" if it does not
 # run; or, if nothing, its path.
@@ -53,25 +55,6 @@ missing_packages() {
         *" headers "*) echo python3-dev ;;
         esac
     fi
-}
-
-apt_install() {
-    if [ "$(id -u)" = 0 ]; then
-        as_root=
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        as_root=sudo
-    else
-        return 1
-    fi
-    command -v apt-get >/dev/null || return 1
-    say "installing with apt-get: $*"
-    lock="-o DPkg::Lock::Timeout=300"
-    # shellcheck disable=SC2086 # words on purpose
-    {
-        $as_root apt-get $lock -qq update &&
-            $as_root env DEBIAN_FRONTEND=noninteractive \
-                apt-get $lock -qq install -y --no-install-recommends "$@"
-    } </dev/null >&2
 }
 
 packages=$(missing_packages | tr '\n' ' ')

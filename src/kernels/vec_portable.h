@@ -15,7 +15,7 @@ typedef double vec_f64 __attribute__((vector_size(16)));
 typedef uint32_t bits_f32 __attribute__((vector_size(16)));
 typedef uint64_t bits_f64 __attribute__((vector_size(16)));
 
-#define RNNAT_VEC(T, S, P, B)                                                                      \
+#define RNNAT_VEC(T, S, P, B, ...)                                                                 \
     static inline T load_##S(const P *p)                                                           \
     {                                                                                              \
         T v;                                                                                       \
@@ -32,7 +32,7 @@ typedef uint64_t bits_f64 __attribute__((vector_size(16)));
     {                                                                                              \
         for (int32_t i = 0; i < n; ++i) p[i] = v[i];                                               \
     }                                                                                              \
-    static inline T set1_##S(P x) { return x - (T){0}; }                                           \
+    static inline T set1_##S(P x) { return (T){__VA_ARGS__}; }                                     \
     static inline T add_##S(T a, T b) { return a + b; }                                            \
     static inline T sub_##S(T a, T b) { return a - b; }                                            \
     static inline T mul_##S(T a, T b) { return a * b; }                                            \
@@ -48,8 +48,8 @@ typedef uint64_t bits_f64 __attribute__((vector_size(16)));
         return (T)((B)v | ((B)sign & (B)set1_##S((P) - 0.0)));                                     \
     }
 
-RNNAT_VEC(vec_f32, f32, float, bits_f32)
-RNNAT_VEC(vec_f64, f64, double, bits_f64)
+RNNAT_VEC(vec_f32, f32, float, bits_f32, x, x, x, x)
+RNNAT_VEC(vec_f64, f64, double, bits_f64, x, x)
 #undef RNNAT_VEC
 
 static inline vec_f32 pow2_f32(vec_f32 n) { return (vec_f32)(((bits_f32)n << 23) + 0x3f800000u); }

@@ -1,4 +1,8 @@
+/* Other options than those of the library at hand. */
+#undef RNNAT_SMALL
+#undef RNNAT_TRAIN
 #define RNNAT_SMALL 1
+#undef RNNAT_SCALAR
 #define RNNAT_SCALAR 1
 #include "other_kernels.h"
 

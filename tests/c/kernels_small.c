@@ -1,3 +1,6 @@
+/* Other options than those of the library at hand. */
+#undef RNNAT_SMALL
+#undef RNNAT_TRAIN
 #define RNNAT_SMALL 1
 #include "other_kernels.h"
 

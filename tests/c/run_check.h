@@ -13,20 +13,6 @@
 #include "dispatch.h"
 #include "run_case.h"
 
-/* The thread sanitizer takes thirty times as long and has nothing to find here: it knows no OpenMP, so
- * that nothing runs at once. */
-#if defined(__SANITIZE_THREAD__)
-enum { is_brief = 1 };
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-enum { is_brief = 1 };
-#else
-enum { is_brief = 0 };
-#endif
-#else
-enum { is_brief = 0 };
-#endif
-
 static char case_name[1300]; /* of the case at hand, for messages */
 
 static void name_case(const char *isa, int kind, const test_model *model, const test_inputs *in)

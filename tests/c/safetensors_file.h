@@ -28,7 +28,7 @@ static inline st_file make_file(const char *header, size_t header_size, size_t d
         abort();
     }
     for (size_t i = 0; i < 8; ++i) {
-        f.bytes[i] = (unsigned char)(header_size >> (8 * i));
+        f.bytes[i] = (unsigned char)((uint64_t)header_size >> (8 * i));
     }
     memcpy(f.bytes + 8, header, header_size);
     for (size_t i = 0; i < data_size; ++i) {

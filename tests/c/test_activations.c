@@ -129,6 +129,13 @@ static void test_floats(uint32_t stride)
 /* ---- double ---- */
 
 #if LDBL_MANT_DIG > DBL_MANT_DIG
+/* Some C libraries calculate in double what they call long double. */
+static bool libm_is_wider(void)
+{
+    const volatile double one = 1;
+    return expl(one) != exp(one) && tanhl(one) != tanh(one);
+}
+
 static void compare_doubles(const double *x, record records[MAX_ISAS][FUNCTIONS])
 {
     static long double expected[BLOCK];
@@ -159,6 +166,7 @@ static void test_doubles(void)
                                      NAN, DBL_MAX, -DBL_MAX, 0x1p-1074};
     static double x[BLOCK];
     uint64_t random = 1;
+    if (!libm_is_wider()) return;
     for (int32_t block = 0; block < 1000000 / BLOCK + 1; ++block) {
         for (int32_t k = 0; k < BLOCK; ++k) {
             const double wide =

@@ -18,7 +18,7 @@ static bool read_integer(const char *text, size_t size, uint64_t *out, size_t *t
     memcpy(copy + 1, text, size);
     rnnat_json json = {.at = copy + 1, .end = copy + 1 + size};
     const bool right = rnnat_json_uint64(&json, out);
-    *taken = (size_t)(json.at - (copy + 1));
+    *taken = size - (size_t)(json.end - json.at);
     free(copy);
     return right;
 }

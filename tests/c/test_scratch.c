@@ -45,7 +45,7 @@ static rnnat_model *stack(rnnat_cell_kind cell, int32_t hidden, rnnat_direction 
 
 int main(void)
 {
-    enum { long_time = 1000000 };
+    enum { long_time = 100000 };
     static const rnnat_cell_kind cells[] = {RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; ++i) {
         for (int32_t layers = 1; layers <= 2; ++layers) {

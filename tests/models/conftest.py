@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 import rnn_native as rn
 from rnn_native.spec import ModelSpec
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--target", action="append", default=[], metavar="NAME=PATH",
+        help="a program of tests/cross that was built for a target: test_c_targets.py",
+    )  # fmt: skip
+
+
 TOLERANCE = {"reference": 1e-5, "model": 2e-5}
 """What each of our two ways to run may differ by from an oracle, where values are within -1..1.
 

@@ -9,6 +9,10 @@
  * is RNNAT_OK. Structs that callers fill begin with `struct_size`: set it to their sizeof and
  * zero the rest; a zero field means its default.
  *
+ * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no system
+ * call, ends in a time that depends on sizes alone, and needs at most 16 KiB of stack
+ * (docs/embedded.md).
+ *
  * Arrays are dense row-major unless strides are given; strides and sizes count elements. In the
  * shapes below T is time, B batch, and a feature axis always has stride 1.
  */
@@ -137,7 +141,12 @@ typedef struct rnnat_run_f64 {
 
 /* ---- models ---- */
 
-/* Reads a .safetensors file whose metadata describes its layers. `opt` may be NULL. */
+/* Reads a .safetensors file whose metadata describes its layers. `opt` may be NULL.
+ *
+ * The file is not trusted: its header, JSON as the format's own library writes it, is checked as a
+ * whole, every offset against the file's size, before any array is read. Arrays are little-endian
+ * at any alignment, F32, F64, F16 or BF16; machines of either byte order read them. A header longer
+ * than 1 MiB, more than 2048 arrays or strings, or more than 8 dimensions are UNSUPPORTED. */
 RNNAT_API rnnat_status rnnat_model_load(const char *path, const rnnat_model_options *opt,
                                         rnnat_model **out);
 /* The same from memory; the bytes are not needed afterwards. */

@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # ---- what to run ----
 
 .PHONY: help demo test lint format bench bench-train fuzz clean sdist
-.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind test-c-aarch64 fuzz-c
+.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
 help: ## this text
@@ -85,8 +85,9 @@ fuzz-c: ## libFuzzer on models and on runs, FUZZ_SECONDS each; Clang is needed
 		cd ../../..; \
 	done
 
-test-c-aarch64: ## the same for AArch64 NEON under QEMU, where Debian's cross compiler is installed
-	$(call c_tests,build/c-aarch64,--toolchain cmake/toolchains/aarch64-linux-gnu.cmake)
+cross: build/venv-models/.package ## other machines, under emulators; TARGETS="armv7 wasm": these alone
+	JOBS=$(JOBS) CMAKE_DIR=$(CMAKE_DIR) MODELS_PYTHON=build/venv-models/bin/python \
+		tools/cross.sh $(TARGETS)
 
 test-exhaustive: ## sigmoid and tanh at all 2^32 floats, on every instruction set of this CPU
 	$(call c_build,build/c,-DRNNAT_OPENMP=AUTO)
@@ -103,7 +104,7 @@ test-models: build/venv-models/.package ## real trained models against their own
 # CMake of this machine where it is new enough, otherwise PyPI's.
 ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
 CMAKE_DIR := build/venv-tools/bin/
-test-c test-c-sanitize test-c-thread test-c-valgrind test-c-aarch64 test-exhaustive fuzz-c: build/venv-tools/.made
+test-c test-c-sanitize test-c-thread test-c-valgrind test-exhaustive fuzz-c: build/venv-tools/.made
 endif
 
 # $(call c_build,directory,options)

@@ -67,7 +67,7 @@ __all__ = [
 def __getattr__(name: str) -> _Any:
     """What is imported when it is first used: ``models``, ``train`` and functions of formats."""
     if name == "keras_weights":
-        return _import_module(".formats.keras_lists", __name__).keras_weights
+        return _import_module(".formats.keras.lists", __name__).keras_weights
     if name in ("models", "train"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

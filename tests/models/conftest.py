@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 import rnn_native as rn
 from rnn_native.spec import ModelSpec
+
+settings.register_profile("models", parent=settings(), deadline=None)  # no test here is timed
+settings.load_profile("models")
 
 TOLERANCE = {"reference": 1e-5, "model": 2e-5}
 """What each of our two ways to run may differ by from an oracle, where values are within -1..1.

@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo test lint format bench bench-train clean sdist
+.PHONY: help demo demo-c test lint format bench bench-train clean sdist
 .PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-aarch64 test-python test-models
 
 help: ## this text
@@ -24,6 +24,16 @@ help: ## this text
 
 demo: build/venv-demo/.package ## take the noise out of speech with a trained network, into build/demo
 	build/venv-demo/bin/python examples/denoise/denoise.py --out build/demo
+
+demo-c: build/venv-demo/.package ## the same in C alone, in real time, compared with Python's
+	$(CMAKE_DIR)cmake -S . -B build/demo-c/library -DRNNAT_TESTS=OFF -DRNNAT_OPENMP=OFF \
+		-DCMAKE_INSTALL_PREFIX=$(CURDIR)/build/demo-c/installed
+	$(CMAKE_DIR)cmake --build build/demo-c/library -j $(JOBS) --target install
+	$(CMAKE_DIR)cmake -S examples/denoise_c -B build/demo-c/program \
+		-DCMAKE_PREFIX_PATH=$(CURDIR)/build/demo-c/installed
+	$(CMAKE_DIR)cmake --build build/demo-c/program
+	build/venv-demo/bin/python examples/denoise_c/demo.py --out build/demo-c \
+		build/demo-c/program/denoise
 
 test: test-c test-c-sanitize test-python test-models ## all tests
 
@@ -81,7 +91,7 @@ test-models: build/venv-models/.package ## real trained models against their own
 # CMake of this machine where it is new enough, otherwise PyPI's.
 ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
 CMAKE_DIR := build/venv-tools/bin/
-test-c test-c-sanitize test-c-thread test-c-aarch64 test-exhaustive: build/venv-tools/.made
+demo-c test-c test-c-sanitize test-c-thread test-c-aarch64 test-exhaustive: build/venv-tools/.made
 endif
 
 # $(call c_build,directory,options)

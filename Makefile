@@ -106,7 +106,7 @@ define c_tests
 	$(CMAKE_DIR)ctest --test-dir $(1) --no-tests=error --output-on-failure -j $(JOBS)
 endef
 
-C_FILES = $(shell find src tests/c tests/fuzz examples -name '*.[ch]')
+C_FILES = $(shell find src tests examples -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 # ---- Python environments ----

@@ -54,7 +54,7 @@ static void report(const network *n, const wav *in, double *seconds, size_t fram
         "time per frame     min %.1f us, median %.1f us, 99.9th percentile %.1f us, max %.1f us\n",
         1e6 * t.min, 1e6 * t.median, 1e6 * t.p999, 1e6 * t.max);
     printf("too late           %zu frames took more than %g ms\n", t.late, 1e3 * hop_seconds);
-    printf("real-time factor   %.4f (%.0f times as fast as the sound)\n", t.sum / sound,
+    printf("real-time factor   %.4f (%.3g times as fast as the sound)\n", t.sum / sound,
            sound / t.sum);
     printf("latency            %d samples (%g ms), and the time of a frame\n", denoiser_latency,
            1e3 * denoiser_latency / stft_rate);

@@ -24,10 +24,16 @@ if(NOT RNNAT_OPENMP STREQUAL "OFF")
   endif()
 endif()
 
+target_compile_definitions(rnn_native_core PRIVATE "RNNAT_OPENMP=$<BOOL:${RNNAT_WITH_OPENMP}>")
+
 if(RNNAT_BLAS)
   find_package(BLAS REQUIRED)
   list(APPEND RNNAT_LIBRARIES ${BLAS_LIBRARIES} ${BLAS_LINKER_FLAGS})
-  target_compile_definitions(rnn_native_core PRIVATE RNNAT_BLAS)
+  target_compile_definitions(rnn_native_core PRIVATE RNNAT_BLAS_LINKED=1)
+endif()
+if(RNNAT_BLAS OR RNNAT_BLAS_HOOK)
+  target_sources(rnn_native_core PRIVATE src/gemm/blas.c)
+  target_compile_definitions(rnn_native_core PRIVATE RNNAT_BLAS=1)
 endif()
 
 target_link_libraries(rnn_native_core PRIVATE ${RNNAT_LIBRARIES})

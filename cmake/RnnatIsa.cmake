@@ -42,7 +42,7 @@ endif()
 set_source_files_properties(src/kernels/kernels_baseline.c PROPERTIES
   COMPILE_OPTIONS "${RNNAT_KERNEL_FLAGS}")
 
-set(RNNAT_ISAS baseline) # compiled in, by the names that RNN_NATIVE_ISA takes
+set(RNNAT_ISAS) # compiled in, by the names that RNN_NATIVE_ISA takes
 
 # rnnat_add_isa(<ISA> <wanted> <source> [FLAGS <flag>...])
 function(rnnat_add_isa isa wanted source)
@@ -61,4 +61,5 @@ function(rnnat_add_isa isa wanted source)
   target_compile_definitions(rnn_native_core PRIVATE RNNAT_HAVE_${isa})
   string(TOLOWER ${isa} name)
   set(RNNAT_ISAS ${RNNAT_ISAS} ${name} PARENT_SCOPE)
+  set(RNNAT_FLAGS_${isa} ${arg_FLAGS} PARENT_SCOPE)
 endfunction()

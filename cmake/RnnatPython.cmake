@@ -17,7 +17,16 @@ python_add_library(_core MODULE "${_core_c}" WITH_SOABI)
 set_target_properties(_core PROPERTIES C_VISIBILITY_PRESET hidden)
 target_include_directories(_core PRIVATE src)
 target_compile_definitions(_core PRIVATE
+  "$<TARGET_PROPERTY:rnn_native_core,COMPILE_DEFINITIONS>"
   NPY_NO_DEPRECATED_API=NPY_2_0_API_VERSION
   NPY_TARGET_VERSION=NPY_2_0_API_VERSION)
 target_link_libraries(_core PRIVATE rnn_native_core Python::NumPy)
 install(TARGETS _core DESTINATION rnn_native)
+
+# The library as C files, which `rnn-native export-c` copies.
+set(_embedded "${CMAKE_CURRENT_BINARY_DIR}/embedded")
+set(_pair "${_embedded}/rnn_native.c" "${_embedded}/rnn_native.h"
+          "${_embedded}/rnn_native_internal.h")
+rnnat_amalgamate("${Python_EXECUTABLE}" "${_embedded}" "${_pair}")
+add_custom_target(embedded ALL DEPENDS ${_pair})
+install(FILES ${_pair} DESTINATION rnn_native/embedded)

@@ -51,6 +51,7 @@ __all__ = [
     "Stream",
     "UnsupportedError",
     "VerifyError",
+    "export_c",
     "from_torch",
     "get_num_threads",
     "keras_weights",
@@ -65,7 +66,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    """What is imported when it is first used: ``models``, ``train`` and functions of formats."""
+    """What is imported when it is first used: ``models``, ``train``, ``export_c`` and functions of
+    formats."""
+    if name == "export_c":
+        return _import_module(".export", __name__).export_c
     if name == "keras_weights":
         return _import_module(".formats.keras_lists", __name__).keras_weights
     if name in ("models", "train"):

@@ -5,7 +5,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int32_t, uint64_t, uintptr_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from ._crnn cimport *
 
@@ -29,6 +29,7 @@ cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
     CACHE_LINE = 64
     LARGE = 32768  # bytes of an output that is worth aligning
+    PACKED = 1  # RNNAT_MATMUL_PACKED
 
 # ---- status -> exception, one row a code ----
 
@@ -338,4 +339,5 @@ cdef class CoreModel:
 
 include "_stream.pxi"
 include "_train.pxi"
+include "_export.pxi"
 include "_library.pxi"

@@ -16,11 +16,18 @@ from types import MappingProxyType, ModuleType
 from typing import Final, NoReturn
 
 from . import __version__
-from .commands import bench, compare, convert, info, run
+from .commands import bench, compare, convert, export_c, info, run
 from .errors import RnnError
 
 COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType(
-    {"info": info, "run": run, "convert": convert, "bench": bench, "compare": compare}
+    {
+        "info": info,
+        "run": run,
+        "convert": convert,
+        "export-c": export_c,
+        "bench": bench,
+        "compare": compare,
+    }
 )
 
 FAILED: Final = 2

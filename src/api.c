@@ -1,5 +1,8 @@
 /* Every public function of models, streams and the library itself: check arguments, delegate. */
+#include "config.h"
+#if RNNAT_HEAP
 #include <stdlib.h>
+#endif
 
 #include "dispatch.h"
 #include "float_scope.h"
@@ -11,6 +14,7 @@
 
 /* ---- models ---- */
 
+#if RNNAT_READER
 static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
 {
     *options = (rnnat_model_options){.struct_size = sizeof *options};
@@ -18,6 +22,7 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
     if (opt->struct_size != sizeof *opt) return RNNAT_ERROR_ARGUMENT;
     *options = *opt;
     if (opt->dtype != RNNAT_F32 && opt->dtype != RNNAT_F64) return RNNAT_ERROR_ARGUMENT;
+    if (opt->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_ARGUMENT;
     if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
@@ -25,8 +30,8 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
 }
 
 /* Builds into `mem`, or only counts where it is NULL. */
-static rnnat_status build(void *mem, const void *bytes, size_t size, const rnnat_model_options *opt,
-                          size_t *need, rnnat_model **out)
+static rnnat_status build_model(void *mem, const void *bytes, size_t size,
+                                const rnnat_model_options *opt, size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
     rnnat_safetensors file;
@@ -55,7 +60,7 @@ static rnnat_status build(void *mem, const void *bytes, size_t size, const rnnat
 rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_options *opt,
                               size_t *need)
 {
-    return bytes && need ? build(NULL, bytes, size, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
+    return bytes && need ? build_model(NULL, bytes, size, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
 }
 
 rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
@@ -63,23 +68,24 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
 {
     size_t need;
     if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    const rnnat_status status = build(NULL, bytes, size, opt, &need, NULL);
+    const rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
-    return build(mem, bytes, size, opt, NULL, out);
+    return build_model(mem, bytes, size, opt, NULL, out);
 }
 
+#if RNNAT_HEAP
 rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
                                      rnnat_model **out)
 {
     size_t need;
     rnnat_model *model = NULL;
     if (!bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    rnnat_status status = build(NULL, bytes, size, opt, &need, NULL);
+    rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     void *const mem = rnnat_heap_take(need);
     if (!mem) return RNNAT_ERROR_NO_MEMORY;
-    status = build(mem, bytes, size, opt, NULL, &model);
+    status = build_model(mem, bytes, size, opt, NULL, &model);
     if (status != RNNAT_OK) {
         free(mem);
         return status;
@@ -88,11 +94,15 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     *out = model;
     return RNNAT_OK;
 }
+#endif
+#endif
 
+#if RNNAT_HEAP
 void rnnat_model_free(rnnat_model *model)
 {
     if (model) free(model->heap);
 }
+#endif
 
 rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info)
 {
@@ -164,6 +174,7 @@ rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_
                                       size_t *need)
 {
     if (!model || !run || !need || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    if (!RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_run_args args = RUN_ARGS(RNNAT_F64, run);
     return need_of(model, &args, need);
 }
@@ -172,6 +183,7 @@ rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *
                                  size_t scratch_size)
 {
     if (!model || !run || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    if (!RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_run_args args = RUN_ARGS(RNNAT_F64, run);
     return run_with(model, &args, scratch, scratch_size);
 }
@@ -210,6 +222,7 @@ rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *mo
     return RNNAT_OK;
 }
 
+#if RNNAT_HEAP
 rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                  rnnat_stream **out)
 {
@@ -231,11 +244,13 @@ void rnnat_stream_free(rnnat_stream *stream)
 {
     if (stream) free(stream->heap);
 }
+#endif
 
 static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const void *x, bool indices,
                                int32_t steps, void *y)
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
+    if (dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_lane *const lane = &stream->lane;
     const rnnat_model_info *const info = &lane->model->info;
     if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;

@@ -1,6 +1,6 @@
 #include "cpu_features.h"
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)
 #include <cpuid.h>
 #include <stdint.h>
 
@@ -31,10 +31,4 @@ bool rnnat_cpu_has_avx512(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & need) != need) return false;
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
-
-#else
-
-bool rnnat_cpu_has_avx2(void) { return false; }
-bool rnnat_cpu_has_avx512(void) { return false; }
-
 #endif

@@ -16,7 +16,7 @@ int32_t rnnat_isa_at(int32_t index, rnnat_isa_entry *entry);
 
 /* The kernels in use: what RNN_NATIVE_ISA names, else the best available. NULL, and the status
  * that tells why, where the variable names an unknown set (ARGUMENT) or one that was not compiled
- * or that this CPU does not run (UNSUPPORTED). */
+ * or that this CPU does not run (UNSUPPORTED), which without the baseline may be all of them. */
 const rnnat_kernels *rnnat_isa_current(rnnat_status *status);
 /* Uses the set of that name from now on; for new models only. */
 rnnat_status rnnat_isa_use(const char *name);

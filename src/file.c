@@ -1,9 +1,11 @@
 /* The one function that touches a file system. */
+#include "config.h"
+#include "rnn_native.h"
+
+#if RNNAT_FILE_IO
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "rnn_native.h"
 
 static rnnat_status read_all(FILE *file, char **bytes, size_t *size)
 {
@@ -29,3 +31,4 @@ rnnat_status rnnat_model_load(const char *path, const rnnat_model_options *opt, 
     free(bytes);
     return status;
 }
+#endif

@@ -240,14 +240,15 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
         step.gx = at(lane, gx, t, 0);
         rnnat_step_point(&step, op, state, now);
-        if (lane->trace) point_trace(lane, op, direction, when.first + t, &step);
+        if (RNNAT_INSPECT && lane->trace) point_trace(lane, op, direction, when.first + t, &step);
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
             step_active(op, cell, kernels, part, &step, when.first + t, lengths);
         else
             op->ops->step(cell, kernels, part, &step);
         now = 1 - now;
-        if (lane->trace) trace_states(lane, op, direction, when.first + t, now, lengths);
+        if (RNNAT_INSPECT && lane->trace)
+            trace_states(lane, op, direction, when.first + t, now, lengths);
         if (part->index == 0 && i == when.steps - 1) state->now = now;
         rnnat_meet(part);
     }
@@ -282,7 +283,7 @@ static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
         clear_padding(lane, part, out, op->output, when, lengths);
         rnnat_meet(part);
     }
-    if (lane->trace && op->adds_skip)
+    if (RNNAT_INSPECT && lane->trace && op->adds_skip)
         trace_output(lane, out, lane->trace[op->first_cell].o, op->output, when);
 }
 
@@ -367,10 +368,12 @@ rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews)
 {
     const size_t count = crews * rnnat_crew_barriers;
     rnnat_barrier *const barriers = rnnat_arena_take(arena, count, sizeof *barriers);
+#if RNNAT_OPENMP
     for (size_t i = 0; barriers && i < count; ++i) {
         atomic_init(&barriers[i].arrived, 0);
         atomic_init(&barriers[i].generation, 0);
     }
+#endif
     return barriers;
 }
 

@@ -1,8 +1,11 @@
 #include "functions_text.h"
 
 #include <math.h>
-#include <string.h>
 
+#include "text.h"
+
+#if RNNAT_READER
+#if RNNAT_WITH_GENERAL
 static const struct {
     const char *name;
     rnnat_gate_activation kind;
@@ -33,12 +36,11 @@ static bool take(const char **text, const char *end, char symbol)
 /* Takes one digit of the base, 10 or 16; -1 where there is none. */
 static int take_digit(const char **text, const char *end, int base)
 {
-    static const char digits[] = "0123456789abcdef";
     if (*text == end) return -1;
-    const char *const found = memchr(digits, **text, (size_t)base);
-    if (!found) return -1;
+    const int digit = (int)rnnat_text_find("0123456789abcdef", (size_t)base, **text);
+    if (digit == base) return -1;
     ++*text;
-    return (int)(found - digits);
+    return digit;
 }
 
 /* Takes ["." digits], the last of which is not 0, behind the mantissa's first digit; their number,
@@ -90,8 +92,7 @@ rnnat_status rnnat_number_parse(const char *text, size_t size, double *value)
 /* The length of the text up to the first `symbol` or the end. */
 static size_t up_to(const char *text, const char *end, char symbol)
 {
-    const char *const found = memchr(text, symbol, (size_t)(end - text));
-    return (size_t)((found ? found : end) - text);
+    return rnnat_text_find(text, (size_t)(end - text), symbol);
 }
 
 static rnnat_status read_function(const char *text, const char *end, rnnat_function *out)
@@ -99,9 +100,7 @@ static rnnat_status read_function(const char *text, const char *end, rnnat_funct
     enum { count = sizeof functions / sizeof *functions };
     const size_t size = up_to(text, end, ':');
     size_t i = 0;
-    while (i < count &&
-           (strlen(functions[i].name) != size || memcmp(functions[i].name, text, size) != 0))
-        ++i;
+    while (i < count && !rnnat_text_is(text, size, functions[i].name)) ++i;
     if (i == count) return RNNAT_ERROR_UNSUPPORTED;
     *out = (rnnat_function){.kind = functions[i].kind};
     double *const constants[] = {&out->alpha, &out->beta};
@@ -131,3 +130,5 @@ rnnat_status rnnat_functions_parse(const char *text, size_t size, int32_t most, 
     } while (take(&text, end, ','));
     return RNNAT_OK;
 }
+#endif
+#endif

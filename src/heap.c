@@ -1,9 +1,15 @@
-#ifdef __linux__
+#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
-#include <sys/mman.h>
 #endif
 
 #include "heap.h"
+
+#include "config.h"
+
+#if RNNAT_HEAP
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include <stdlib.h>
 
@@ -21,4 +27,5 @@ void *rnnat_heap_take(size_t size)
 }
 #else
 void *rnnat_heap_take(size_t size) { return malloc(size); }
+#endif
 #endif

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "text.h"
+
+#if RNNAT_READER
 /* Loops keep the cursor in a local: bytes may alias the cursor itself, which would otherwise be
  * stored and loaded again for each of them. */
 static void skip_space(rnnat_json *json)
@@ -224,13 +227,13 @@ int rnnat_json_compare(rnnat_json_text a, rnnat_json_text b)
 
 bool rnnat_json_equals(rnnat_json_text text, const char *string)
 {
-    const size_t size = strlen(string);
-    if (memchr(text.bytes, '\\', text.size) == NULL) {
-        return text.size == size && memcmp(text.bytes, string, size) == 0;
+    const char *const bytes = (const char *)text.bytes;
+    if (rnnat_text_find(bytes, text.size, '\\') == text.size) {
+        return rnnat_text_is(bytes, text.size, string);
     }
     decoder d = decode(text, 0);
-    for (size_t i = 0; i < size; ++i) {
-        if (next_byte(&d) != (unsigned char)string[i]) {
+    for (; *string; ++string) {
+        if (next_byte(&d) != (unsigned char)*string) {
             return false;
         }
     }
@@ -257,3 +260,4 @@ bool rnnat_json_copy(rnnat_json_text text, char *out, size_t size)
     out[length] = '\0';
     return true;
 }
+#endif

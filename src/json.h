@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
+
 typedef struct rnnat_json {
     const unsigned char *at;
     const unsigned char *end;

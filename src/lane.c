@@ -32,7 +32,7 @@ static bool needs_whole(const rnnat_model *model)
 }
 
 /* True where a team can run the two directions of some operation side by side. */
-static bool has_two_directions(const rnnat_model *model)
+static bool has_bidirectional(const rnnat_model *model)
 {
     for (int32_t i = 0; i < model->num_ops; ++i)
         if (model->ops[i].num_directions == 2) return true;
@@ -82,7 +82,7 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
     }
-    for (int i = 0; i < (team > 1 && has_two_directions(model) ? 2 : 1); ++i)
+    for (int i = 0; i < (team > 1 && has_bidirectional(model) ? 2 : 1); ++i)
         lane->work[i] = take_workspace(arena, model, steps, n);
     take_between(arena, model, steps, n, lane->between);
     for (int i = 0; i < 2 && needs_whole(model); ++i)

@@ -1,10 +1,11 @@
 #include "layer_text.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "functions_text.h"
+#include "text.h"
 
+#if RNNAT_READER
 /* ---- words and what they mean ---- */
 
 typedef struct word {
@@ -126,35 +127,35 @@ enum { NUM_KEYS = sizeof keys / sizeof *keys };
 
 /* ---- parsing ---- */
 
-typedef struct span {
+typedef struct slice {
     const char *at;
     size_t size;
-} span;
+} slice;
 
-static bool span_is(span text, const char *name)
+static bool slice_is(slice text, const char *name)
 {
-    return strlen(name) == text.size && memcmp(text.at, name, text.size) == 0;
+    return rnnat_text_is(text.at, text.size, name);
 }
 
 /* Takes what these characters make up at *at. False where there is nothing of them. */
-static bool take_span(const char **at, const char *characters, span *out)
+static bool take_slice(const char **at, const char *characters, slice *out)
 {
     out->at = *at;
-    out->size = strspn(*at, characters);
+    out->size = rnnat_text_span(*at, characters);
     *at += out->size;
     return out->size > 0;
 }
 
 /* Takes a lower-case word. */
-static bool take_word(const char **at, span *out)
+static bool take_word(const char **at, slice *out)
 {
-    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_", out);
+    return take_slice(at, "abcdefghijklmnopqrstuvwxyz0123456789_", out);
 }
 
 /* Takes a value. */
-static bool take_value(const char **at, span *out)
+static bool take_value(const char **at, slice *out)
 {
-    return take_span(at, "abcdefghijklmnopqrstuvwxyz0123456789_.:,+-", out);
+    return take_slice(at, "abcdefghijklmnopqrstuvwxyz0123456789_.:,+-", out);
 }
 
 static bool take_symbol(const char **at, char symbol)
@@ -164,10 +165,10 @@ static bool take_symbol(const char **at, char symbol)
     return there;
 }
 
-static rnnat_status find_word(const word *words, span text, int32_t *value)
+static rnnat_status find_word(const word *words, slice text, int32_t *value)
 {
     for (; words->name != NULL; ++words) {
-        if (span_is(text, words->name)) {
+        if (slice_is(text, words->name)) {
             *value = words->value;
             return RNNAT_OK;
         }
@@ -176,9 +177,9 @@ static rnnat_status find_word(const word *words, span text, int32_t *value)
 }
 
 /* Decimal, without a sign or leading zeros. */
-static rnnat_status read_size(span text, int32_t least, int32_t *value)
+static rnnat_status read_size(slice text, int32_t least, int32_t *value)
 {
-    if (strspn(text.at, "0123456789") != text.size || (text.size > 1 && *text.at == '0')) {
+    if (rnnat_text_span(text.at, "0123456789") != text.size || (text.size > 1 && *text.at == '0')) {
         return RNNAT_ERROR_FORMAT;
     }
     int32_t size = 0;
@@ -192,12 +193,13 @@ static rnnat_status read_size(span text, int32_t least, int32_t *value)
     return size >= least ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
-static rnnat_status read_value(const key *k, span text, parsed *line)
+static rnnat_status read_value(const key *k, slice text, parsed *line)
 {
     int32_t *const value = &line->values[k->field];
     if (k->words != NULL) {
         return find_word(k->words, text, value) == RNNAT_OK ? RNNAT_OK : k->unknown;
     }
+#if RNNAT_WITH_GENERAL
     if (k->field == FUNCTIONS) {
         return rnnat_functions_parse(text.at, text.size, 2 * RNNAT_FUNCTIONS, line->functions,
                                      value);
@@ -207,20 +209,23 @@ static rnnat_status read_value(const key *k, span text, parsed *line)
         const rnnat_status status = rnnat_number_parse(text.at, text.size, &line->clip);
         return status == RNNAT_OK && line->clip <= 0 ? RNNAT_ERROR_FORMAT : status;
     }
+#else
+    if (k->field == FUNCTIONS || k->field == CLIP) return RNNAT_ERROR_UNSUPPORTED;
+#endif
     return read_size(text, k->least, value);
 }
 
 /* Reads " key=value". */
 static rnnat_status read_pair(const char **at, parsed *line)
 {
-    span name;
-    span text;
+    slice name;
+    slice text;
     if (!take_symbol(at, ' ') || !take_word(at, &name) || !take_symbol(at, '=') ||
         !take_value(at, &text)) {
         return RNNAT_ERROR_FORMAT;
     }
     for (int i = 0; i < NUM_KEYS; ++i) {
-        if (span_is(name, keys[i].name)) {
+        if (slice_is(name, keys[i].name)) {
             if ((line->seen >> i & 1) != 0) {
                 return RNNAT_ERROR_FORMAT;
             }
@@ -296,7 +301,7 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     if (text == NULL || out == NULL) {
         return RNNAT_ERROR_ARGUMENT;
     }
-    span name;
+    slice name;
     int32_t kind;
     parsed line = {.seen = 0};
     const int32_t *const values = line.values;
@@ -336,3 +341,4 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
     if (status == RNNAT_OK) *out = layer;
     return status;
 }
+#endif

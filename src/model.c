@@ -4,11 +4,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "text.h"
+
+#if RNNAT_READER
 /* key = text + decimal `n`. */
 static void numbered(char *key, const char *text, int32_t n)
 {
     char digits[12];
-    size_t used = strlen(text), count = 0;
+    size_t used = rnnat_text_size(text), count = 0;
     memcpy(key, text, used);
     do {
         digits[count++] = (char)('0' + n % 10);
@@ -24,7 +27,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
     rnnat_status status =
         rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
-    if (strcmp(value, "1") != 0) return RNNAT_ERROR_UNSUPPORTED;
+    if (!rnnat_text_is(value, rnnat_text_size(value), "1")) return RNNAT_ERROR_UNSUPPORTED;
     status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     *count = 0;
@@ -56,10 +59,12 @@ static rnnat_status build_embedding(rnnat_builder *build, const rnnat_layer_text
     void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
     build->num_parameters += count;
     op->table = table;
-    if (table && build->kernels->elem == (int32_t)sizeof(float))
+    if (table && rnnat_is_float(build->kernels))
         rnnat_tensor_read_f32(&tensor, 0, count, table);
+#if RNNAT_FLOAT64
     else if (table)
         rnnat_tensor_read_f64(&tensor, 0, count, table);
+#endif
     return RNNAT_OK;
 }
 
@@ -77,7 +82,7 @@ static rnnat_status build_linear(rnnat_builder *build, const rnnat_layer_text *l
 /* Whether the constants are finite in the type that is computed in. */
 static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *functions)
 {
-    const double most = kernels->elem == (int32_t)sizeof(float) ? FLT_MAX : DBL_MAX;
+    const double most = rnnat_is_float(kernels) ? FLT_MAX : DBL_MAX;
     for (int i = 0; i < RNNAT_FUNCTIONS; ++i)
         if (fabs(functions->of[i].alpha) > most || fabs(functions->of[i].beta) > most) return false;
     return true;
@@ -98,7 +103,7 @@ static rnnat_status build_recurrent(rnnat_builder *build, const rnnat_layer_text
         char suffix[32];
         op->reverse[d] = layer->direction == RNNAT_REVERSE || d == 1;
         numbered(suffix, "_l", depth);
-        if (op->reverse[d]) memcpy(suffix + strlen(suffix), "_reverse", sizeof "_reverse");
+        if (op->reverse[d]) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
         build->suffix = suffix;
         const rnnat_status status = op->ops->build(build, layer, op->input, &op->cell[d]);
         build->suffix = "";
@@ -163,7 +168,7 @@ static rnnat_status add_op(rnnat_model *model, const rnnat_builder *build, rnnat
         if (!rnnat_op_is_causal(op)) model->info.streamable = 0;
     }
     if (op->last_only) model->info.return_sequences = 0;
-    if (model->ops) model->ops[model->num_ops] = *op;
+    if (build->ops) build->ops[model->num_ops] = *op;
     ++model->num_ops;
     if (op->last_only || model->info.return_sequences) model->over_time = model->num_ops;
     return RNNAT_OK;
@@ -175,7 +180,7 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
 {
     char prefix[16];
     numbered(prefix, "", index);
-    memcpy(prefix + strlen(prefix), ".", sizeof ".");
+    memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     build->prefix = prefix;
     const bool recurrent = layer->kind == RNNAT_LAYER_RECURRENT;
     const int32_t first_state = model->info.num_states, first_cell = model->num_cells;
@@ -202,8 +207,8 @@ static rnnat_status build_layer(rnnat_builder *build, rnnat_model *model, int32_
         top = op;
         if (recurrent && depth == 0) {
             model->info.num_states += op.ops->num_states;
-            for (int32_t i = 0; model->states && i < op.ops->num_states; ++i)
-                model->states[first_state + i] = (struct rnnat_state_shape){
+            for (int32_t i = 0; build->states && i < op.ops->num_states; ++i)
+                build->states[first_state + i] = (struct rnnat_state_shape){
                     layer->num_layers * op.num_directions, rnnat_op_features(&op, i)};
         }
     }
@@ -225,6 +230,7 @@ static rnnat_status count_ops(const rnnat_safetensors *file, int32_t layers, siz
         const rnnat_status status = read_layer(file, i, &layer);
         if (status != RNNAT_OK) return status;
         const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
+        if (recurrent && !rnnat_cell_find(&layer)) return RNNAT_ERROR_UNSUPPORTED;
         *ops += recurrent ? (size_t)layer.num_layers + (layer.output_layer > 0) : 1;
         *states += recurrent ? (size_t)rnnat_cell_find(&layer)->num_states : 0;
     }
@@ -244,8 +250,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                     .num_layers = layers,
                                     .return_sequences = 1,
                                     .streamable = 1}};
-    model->ops = rnnat_arena_take(&build->arena, ops, sizeof *model->ops);
-    model->states = rnnat_arena_take(&build->arena, states, sizeof *model->states);
+    model->ops = build->ops = rnnat_arena_take(&build->arena, ops, sizeof *build->ops);
+    model->states = build->states =
+        rnnat_arena_take(&build->arena, states, sizeof *build->states);
     for (int32_t i = 0; i < layers; ++i) {
         rnnat_layer_text layer;
         status = read_layer(build->file, i, &layer);
@@ -253,12 +260,13 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
         if (status != RNNAT_OK) return status;
         if (build->arena.overflow) return RNNAT_ERROR_OVERFLOW;
     }
-    model->info.dtype = build->kernels->elem == (int32_t)sizeof(float) ? RNNAT_F32 : RNNAT_F64;
+    model->info.dtype = rnnat_is_float(build->kernels) ? RNNAT_F32 : RNNAT_F64;
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(&build->arena);
     return RNNAT_OK;
 }
 
+#if RNNAT_INSPECT
 rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t direction,
                                 rnnat_weight which, void *rows)
 {
@@ -323,3 +331,5 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     }
     return RNNAT_ERROR_ARGUMENT;
 }
+#endif
+#endif

@@ -38,8 +38,8 @@ struct rnnat_model {
     int32_t over_time; /* operations that run over all steps; behind one that is last_only, others
                         * run once, on what it gives */
     int32_t num_cells;
-    rnnat_op *ops;
-    struct rnnat_state_shape {
+    const rnnat_op *ops; /* constant, so that a model can lie in read-only memory */
+    const struct rnnat_state_shape {
         int32_t rows, features;
     } *states;
     int32_t max_width;    /* features of the widest output, */

@@ -7,7 +7,7 @@ static rnnat_rows one_step(const rnnat_lane *lane, void *base, int32_t width)
 }
 
 /* Where the input's part of an output layer is kept, on both ends of a stack. */
-static rnnat_rows skip_of(const rnnat_lane *lane, const rnnat_op *op)
+static rnnat_rows skip_rows(const rnnat_lane *lane, const rnnat_op *op)
 {
     return one_step(lane, lane->skip, op->adds_skip ? op->output : op->skip_size);
 }
@@ -30,7 +30,7 @@ void rnnat_once_prepare(const rnnat_lane *lane, rnnat_once *once)
             once[i].step.out_stride = op->output;
         }
         const int32_t n = op->kind == RNNAT_LAYER_RECURRENT ? matrix->n : op->output;
-        const rnnat_rows in = one_step(lane, NULL, op->input), skip = skip_of(lane, op);
+        const rnnat_rows in = one_step(lane, NULL, op->input), skip = skip_rows(lane, op);
         once[i].gemm = rnnat_gemm_plan(matrix, model->kernels, &alone, lane->rows, n, in,
                                        one_step(lane, to, n), bias);
         once[i].skip = rnnat_gemm_plan(&op->skip, model->kernels, &alone, lane->rows, op->skip_size,

@@ -41,8 +41,25 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size);
 
+#if RNNAT_OPENMP
+/* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
+void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job);
 /* How many of `threads` one step of so many rows keeps busy. */
 int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads);
+#else
+static inline void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
+{
+    (void)model, (void)threads;
+    job->lanes = 1;
+    job->team = 1;
+    job->wavefront = false;
+}
+static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
+{
+    (void)model, (void)rows, (void)threads;
+    return 1;
+}
+#endif
 
 /* Every index of the steps that count is in 0..input_size - 1. */
 rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,

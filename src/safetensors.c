@@ -6,6 +6,7 @@
 #include "json.h"
 #include "safetensors_header.h"
 
+#if RNNAT_READER
 static rnnat_status next_entry(rnnat_header_walk *w, rnnat_header_entry *e, bool *done)
 {
     if (w->pairs) {
@@ -299,3 +300,4 @@ rnnat_status rnnat_safetensors_metadata(const rnnat_safetensors *st, const char 
         }
     }
 }
+#endif

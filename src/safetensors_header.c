@@ -1,5 +1,6 @@
 #include "safetensors_header.h"
 
+#if RNNAT_READER
 static const char metadata_name[] = "__metadata__";
 
 /* Every dtype of safetensors 0.8, those with a reader first. */
@@ -200,3 +201,4 @@ rnnat_status rnnat_header_next_tensor(rnnat_header_walk *w, rnnat_tensor *tensor
         }
     }
 }
+#endif

@@ -61,7 +61,7 @@ void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y
                  .in = {(char *)x, lane->rows * in_width, in_width},
                  .out = {y, (ptrdiff_t)lane->rows * info->output_size, info->output_size},
                  .steps = steps};
-    const bool blas = info->matmul == RNNAT_MATMUL_BLAS;
+    const bool blas = RNNAT_BLAS && info->matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
     rnnat_parallel(stream->team, run_share, &all);
     if (blas) rnnat_blas_leave();

@@ -1,8 +1,10 @@
 /* Arrays of a file, little-endian IEEE 754 at any alignment -> floats of this machine. */
 #include <string.h>
 
+#include "config.h"
 #include "safetensors.h"
 
+#if RNNAT_READER
 _Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "float and double are IEEE 754's");
 
 /* Whether arrays of the machine's own type can be copied as they are. 0 is right everywhere. */
@@ -120,4 +122,7 @@ static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t
     }
 
 DEFINE_READ(rnnat_tensor_read_f32, float, RNNAT_TENSOR_F32)
+#if RNNAT_FLOAT64
 DEFINE_READ(rnnat_tensor_read_f64, double, RNNAT_TENSOR_F64)
+#endif
+#endif

@@ -1,31 +1,45 @@
 #include "threads.h"
 
+#if RNNAT_ENV
 #include <stdlib.h>
+#endif
 
-#ifdef _OPENMP
+#if RNNAT_OPENMP && !defined(_OPENMP)
+#error "RNNAT_OPENMP=1: expected a compiler flag that enables OpenMP, such as -fopenmp"
+#endif
+
+#if RNNAT_OPENMP
 #include <omp.h>
-#endif
-#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
-#include <pthread.h>
-#define RNNAT_FORKS 1
-#endif
 #if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #include <sched.h>
+#define RNNAT_FORKS 1
 static void offer(void) { sched_yield(); }
 #else
 static void offer(void) {}
 #endif
+#endif
+
+bool rnnat_threads_compiled(void) { return RNNAT_OPENMP; }
+
+#if RNNAT_OPENMP || RNNAT_ENV
+#include <stdatomic.h>
 
 static _Atomic int32_t chosen;
 
 void rnnat_threads_set_default(int32_t num_threads) { atomic_store(&chosen, num_threads); }
 
-bool rnnat_threads_compiled(void)
+/* What the environment asks for: 0 where it says nothing, -1 where that is unusable. */
+static int32_t wanted_threads(void)
 {
-#ifdef _OPENMP
-    return true;
+#if RNNAT_ENV
+    const char *const wanted = getenv("RNN_NATIVE_NUM_THREADS");
+    if (!wanted || !*wanted) return 0;
+    char *end;
+    const long value = strtol(wanted, &end, 10);
+    return *end || value < 1 || value > RNNAT_MAX_THREADS ? -1 : (int32_t)value;
 #else
-    return false;
+    return 0;
 #endif
 }
 
@@ -34,17 +48,13 @@ int32_t rnnat_threads_default(rnnat_status *status)
     int32_t threads = atomic_load(&chosen);
     *status = RNNAT_OK;
     if (threads) return threads;
-    const char *const wanted = getenv("RNN_NATIVE_NUM_THREADS");
-    if (wanted && *wanted) {
-        char *end;
-        const long value = strtol(wanted, &end, 10);
-        if (*end || value < 1 || value > RNNAT_MAX_THREADS) {
-            *status = RNNAT_ERROR_ARGUMENT;
-            return 0;
-        }
-        threads = (int32_t)value;
-    } else {
-#ifdef _OPENMP
+    threads = wanted_threads();
+    if (threads < 0) {
+        *status = RNNAT_ERROR_ARGUMENT;
+        return 0;
+    }
+    if (!threads) {
+#if RNNAT_OPENMP
         threads = omp_get_max_threads();
         if (threads > RNNAT_MAX_THREADS) threads = RNNAT_MAX_THREADS;
 #else
@@ -54,19 +64,22 @@ int32_t rnnat_threads_default(rnnat_status *status)
     atomic_store(&chosen, threads);
     return threads;
 }
+#else
+int32_t rnnat_threads_default(rnnat_status *status)
+{
+    *status = RNNAT_OK;
+    return 1;
+}
+#endif
 
+#if RNNAT_OPENMP
 int32_t rnnat_threads_sensible(int32_t threads)
 {
-#ifdef _OPENMP
     enum { always = 64 };
     if (threads <= always) return threads; /* asking takes longer than a small step does */
     const int32_t processors = omp_get_num_procs();
     const int32_t most = processors > always ? processors : always;
     return threads < most ? threads : most;
-#else
-    (void)threads;
-    return 1;
-#endif
 }
 
 typedef struct team {
@@ -77,12 +90,8 @@ typedef struct team {
 
 static void run_team(const team *t)
 {
-#ifdef _OPENMP
 #pragma omp parallel num_threads(t->threads)
     t->work(t->arg, omp_get_thread_num(), omp_get_num_threads());
-#else
-    t->work(t->arg, 0, 1);
-#endif
 }
 
 #ifdef RNNAT_FORKS
@@ -153,3 +162,17 @@ void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count)
             offer();
     }
 }
+#else
+int32_t rnnat_threads_sensible(int32_t threads)
+{
+    (void)threads;
+    return 1;
+}
+
+void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int32_t granted),
+                    void *arg)
+{
+    (void)threads;
+    work(arg, 0, 1);
+}
+#endif

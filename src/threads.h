@@ -2,11 +2,14 @@
 #ifndef RNNAT_THREADS_H
 #define RNNAT_THREADS_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config.h"
 #include "rnn_native.h"
+#if RNNAT_OPENMP
+#include <stdatomic.h>
+#endif
 
 /* More than this is taken for a mistake. */
 enum { RNNAT_MAX_THREADS = 4096 };
@@ -19,8 +22,12 @@ void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int
 
 /* A barrier for the few threads that share the steps of a layer. Zero is its initial value. */
 typedef struct rnnat_barrier {
+#if RNNAT_OPENMP
     _Alignas(64) atomic_int arrived;
     atomic_uint generation; /* wraps: a stream keeps its barriers for life */
+#else
+    char none; /* there is one thread, which waits for nobody */
+#endif
 } rnnat_barrier;
 
 /* One of `count` threads that divide the same work; alone, {0, 1, NULL}. */
@@ -34,7 +41,7 @@ void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count);
 /* Returns when every thread of the part's team has come here. */
 static inline void rnnat_meet(const rnnat_part *part)
 {
-    if (part->count > 1) rnnat_barrier_wait(part->barrier, part->count);
+    if (RNNAT_OPENMP && part->count > 1) rnnat_barrier_wait(part->barrier, part->count);
 }
 
 /* The first of `n` things that thread `index` of the team does; its last is before the next

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "config.h"
+
 typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,
     RNNAT_LAYER_RECURRENT,

@@ -4,6 +4,8 @@
  */
 #include "wavefront.h"
 
+#if RNNAT_OPENMP
+
 /* The stage of operation `index`: as much work before its middle as that stage's share. */
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 {
@@ -69,3 +71,4 @@ void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, rnnat_v
         rnnat_meet(part);
     }
 }
+#endif

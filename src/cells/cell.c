@@ -2,13 +2,16 @@
 
 #include <string.h>
 
+#include "../text.h"
+
+#if RNNAT_READER
 /* dst = a + b + c; false where it does not fit. */
 static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
 {
     const char *const parts[] = {a, b, c};
     size_t used = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
-        const size_t length = strlen(parts[i]);
+        const size_t length = rnnat_text_size(parts[i]);
         if (length >= size - used) return false;
         memcpy(dst + used, parts[i], length + 1);
         used += length;
@@ -65,26 +68,45 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
     return RNNAT_OK;
 }
 
+#if RNNAT_WITH_GATE
+#define GATE(cell) &rnnat_cell_gate_##cell
+#else
+#define GATE(cell) NULL
+#endif
+#if RNNAT_WITH_GENERAL
+#define GENERAL(cell) &rnnat_cell_general_##cell
+#else
+#define GENERAL(cell) NULL
+#endif
+
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
-    case RNNAT_CELL_RNN: return layer->general ? &rnnat_cell_general_rnn : &rnnat_cell_rnn;
+#if RNNAT_WITH_RNN
+    case RNNAT_CELL_RNN: return layer->general ? GENERAL(rnn) : &rnnat_cell_rnn;
+#endif
+#if RNNAT_WITH_GRU
     case RNNAT_CELL_GRU:
-        if (layer->gate_recurrent) return &rnnat_cell_gate_gru;
-        if (layer->general)
-            return layer->reset_after ? &rnnat_cell_general_gru : &rnnat_cell_general_gru_before;
+        if (layer->gate_recurrent) return GATE(gru);
+        if (layer->general) return layer->reset_after ? GENERAL(gru) : GENERAL(gru_before);
         return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
+#endif
+#if RNNAT_WITH_LSTM
     case RNNAT_CELL_LSTM:
-        if (layer->general) return &rnnat_cell_general_lstm;
-        return layer->gate_recurrent ? &rnnat_cell_gate_lstm : &rnnat_cell_lstm;
+        if (layer->general) return GENERAL(lstm);
+        return layer->gate_recurrent ? GATE(lstm) : &rnnat_cell_lstm;
+#endif
+    default: return NULL;
     }
-    return NULL;
 }
+#undef GATE
+#undef GENERAL
+#endif
 
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride)
 {
-    if (!matrix->blas) {
+    if (!rnnat_matrix_is_blas(matrix)) {
         s->w = matrix->data;
         return;
     }

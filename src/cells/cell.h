@@ -29,6 +29,8 @@ typedef struct rnnat_builder {
     const rnnat_safetensors *file;
     bool blas;
     uint64_t num_parameters;
+    struct rnnat_op *ops; /* of the model (model.h) while it is made */
+    struct rnnat_state_shape *states;
     const char *prefix; /* of tensor names: "1." */
     const char *suffix; /* "_l0", "_l0_reverse", "" */
 } rnnat_builder;
@@ -45,6 +47,13 @@ void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates);
 /* Adds the first `count` gates' elements of the vector `name`. */
 rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all_gates,
                              rnnat_gates gates, int32_t count, void *vector);
+
+/* .build = RNNAT_CELL_BUILD(function): NULL where no model is made of a file. */
+#if RNNAT_READER
+#define RNNAT_CELL_BUILD(function) function
+#else
+#define RNNAT_CELL_BUILD(function) NULL
+#endif
 
 typedef struct rnnat_cell_ops {
     int32_t gates; /* blocks of rows in weight_ih */
@@ -64,7 +73,7 @@ extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
 extern const rnnat_cell_ops rnnat_cell_general_rnn, rnnat_cell_general_gru;
 extern const rnnat_cell_ops rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
 
-/* The ops of a layer that is recurrent. */
+/* The ops of a layer that is recurrent; NULL where this build has left it out. */
 const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
 
 /* The weights of the cells that have a general form as well. */

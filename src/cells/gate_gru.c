@@ -8,8 +8,10 @@
  */
 #include "cell.h"
 
-static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                          rnnat_cell *cell)
+#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
+#if RNNAT_READER
+static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                   rnnat_cell *cell)
 {
     const int32_t units = layer->output_size;
     const rnnat_gates rzn = {3, 0, units}, rz = {2, 0, units}, n = {1, 0, units};
@@ -24,9 +26,10 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
     cell->bias = bias;
     return rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
 }
+#endif
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                          const rnnat_part *part, rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_gh, kernels, s, s->prev[0], s->pad_stride); /* W_g. z of 1, 2 */
     kernels->gate_gru_gates(s);                                             /* 1, 2; r h */
@@ -36,4 +39,5 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
 }
 
 const rnnat_cell_ops rnnat_cell_gate_gru = {
-    .gates = 3, .products = 3, .num_states = 2, .build = build, .step = step};
+    .gates = 3, .products = 3, .num_states = 2, .build = RNNAT_CELL_BUILD(build_gate_gru), .step = step_gate_gru};
+#endif

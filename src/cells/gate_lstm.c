@@ -11,8 +11,10 @@
  */
 #include "cell.h"
 
-static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                          rnnat_cell *cell)
+#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+#if RNNAT_READER
+static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+                                    rnnat_cell *cell)
 {
     const int32_t units = layer->output_size;
     const rnnat_gates ifgo = {4, 0, units}, i = {1, 0, units}, f = {1, 1, units};
@@ -32,13 +34,14 @@ static rnnat_status build(rnnat_builder *b, const rnnat_layer_text *layer, int32
     cell->bias = bias;
     return rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
 }
+#endif
 
 /* One of the products: its packed weights; with a BLAS the product itself, from column
  * `first` of s->gh on, and NULL. */
-static const void *product(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                           const rnnat_step *s, const void *a, int32_t first)
+static const void *panels_or_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                                     const rnnat_step *s, const void *a, int32_t first)
 {
-    if (!matrix->blas) return matrix->data;
+    if (!rnnat_matrix_is_blas(matrix)) return matrix->data;
     const rnnat_rows from = {a, 1, 0, s->pad_stride};
     const rnnat_rows to = {(char *)s->gh + first * (ptrdiff_t)kernels->elem, 1, 0, s->gh_stride};
     const rnnat_part alone = {0, 1, NULL};
@@ -46,18 +49,19 @@ static const void *product(const rnnat_matrix *matrix, const rnnat_kernels *kern
     return NULL;
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                           const rnnat_part *part, rnnat_step *s)
 {
     const int32_t pad = (int32_t)s->pad_stride;
     (void)part;
     s->gh_stride = 8 * s->pad_stride;
-    s->w = product(&cell->w_gh, kernels, s, s->prev[1], 0); /* W_ii i of 1 */
-    s->w_f = product(&cell->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
-    s->w_go = product(&cell->w_go, kernels, s, s->prev[1], 2 * pad); /* W_i. i of 3, 4 */
-    s->w_c = product(&cell->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
+    s->w = panels_or_product(&cell->w_gh, kernels, s, s->prev[1], 0); /* W_ii i of 1 */
+    s->w_f = panels_or_product(&cell->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
+    s->w_go = panels_or_product(&cell->w_go, kernels, s, s->prev[1], 2 * pad); /* W_i. i of 3, 4 */
+    s->w_c = panels_or_product(&cell->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
     kernels->gate_lstm(s); /* 1-6 */
 }
 
 const rnnat_cell_ops rnnat_cell_gate_lstm = {
-    .gates = 4, .products = 8, .num_states = 4, .build = build, .step = step};
+    .gates = 4, .products = 8, .num_states = 4, .build = RNNAT_CELL_BUILD(build_gate_lstm), .step = step_gate_lstm};
+#endif

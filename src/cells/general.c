@@ -21,6 +21,7 @@
  * matrix's: the products go to memory, and the gates take them from there. */
 #include "cell.h"
 
+#if RNNAT_WITH_GENERAL
 /* s->gh = h matrix, whole once it returns. */
 static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                      const rnnat_part *part, const rnnat_step *s, const void *h, ptrdiff_t h_stride)
@@ -30,22 +31,28 @@ static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
     rnnat_meet(part);
 }
 
-static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                     rnnat_step *s)
+#if RNNAT_WITH_RNN
+static void step_general_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                             const rnnat_part *part, rnnat_step *s)
 {
     multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_hh h of 1 */
     kernels->general_rnn(s);                                              /* 1 */
 }
 
-static void step_gru(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                     rnnat_step *s)
+const rnnat_cell_ops rnnat_cell_general_rnn = {
+    .gates = 1, .products = 1, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_rnn), .step = step_general_rnn};
+#endif
+
+#if RNNAT_WITH_GRU
+static void step_general_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                             const rnnat_part *part, rnnat_step *s)
 {
     multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
     kernels->general_gru(s);                                              /* 1-4 */
 }
 
-static void step_gru_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                            const rnnat_part *part, rnnat_step *s)
+static void step_general_gru_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                                    const rnnat_part *part, rnnat_step *s)
 {
     multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
     kernels->general_gru_gates(s);                                        /* 1, 2; r h */
@@ -54,25 +61,28 @@ static void step_gru_before(const rnnat_cell *cell, const rnnat_kernels *kernels
     kernels->general_gru_new(s);                                          /* 3, 4 */
 }
 
-static void step_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                      rnnat_step *s)
+const rnnat_cell_ops rnnat_cell_general_gru = {
+    .gates = 3, .products = 3, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_gru), .step = step_general_gru};
+const rnnat_cell_ops rnnat_cell_general_gru_before = {.gates = 3,
+                                                      .products = 3,
+                                                      .num_states = 1,
+                                                      .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+                                                      .step = step_general_gru_before};
+#endif
+
+#if RNNAT_WITH_LSTM
+static void step_general_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
+                              const rnnat_part *part, rnnat_step *s)
 {
     multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
     rnnat_lstm_project(cell, kernels, part, s, kernels->general_lstm);    /* 1-6 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step_rnn};
-const rnnat_cell_ops rnnat_cell_general_gru = {
-    .gates = 3, .products = 3, .num_states = 1, .build = rnnat_build_gru, .step = step_gru};
-const rnnat_cell_ops rnnat_cell_general_gru_before = {.gates = 3,
-                                                      .products = 3,
-                                                      .num_states = 1,
-                                                      .build = rnnat_build_gru_before,
-                                                      .step = step_gru_before};
 const rnnat_cell_ops rnnat_cell_general_lstm = {.gates = 4,
                                                 .products = 4,
                                                 .num_states = 2,
                                                 .in_place = true,
-                                                .build = rnnat_build_lstm,
-                                                .step = step_lstm};
+                                                .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
+                                                .step = step_general_lstm};
+#endif
+#endif

@@ -7,6 +7,8 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_GRU
+#if RNNAT_READER
 /* What both forms share: the projection with b_ih, and b_hh of its first `joined` gates. */
 static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                                 int32_t joined, rnnat_cell *cell)
@@ -48,6 +50,7 @@ rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *la
                                     rnnat_recurrent_panel(layer, 1), &cell->w_hn);
     return status;
 }
+#endif
 
 static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
                        rnnat_step *s)
@@ -68,9 +71,10 @@ static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
 }
 
 const rnnat_cell_ops rnnat_cell_gru = {
-    .gates = 3, .products = 3, .num_states = 1, .build = rnnat_build_gru, .step = step_after};
+    .gates = 3, .products = 3, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_gru), .step = step_after};
 const rnnat_cell_ops rnnat_cell_gru_before = {.gates = 3,
                                               .products = 3,
                                               .num_states = 1,
-                                              .build = rnnat_build_gru_before,
+                                              .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
                                               .step = step_before};
+#endif

@@ -12,6 +12,8 @@
 
 #include "cell.h"
 
+#if RNNAT_WITH_LSTM
+#if RNNAT_READER
 static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *layer,
                                     rnnat_cell *cell)
 {
@@ -49,6 +51,7 @@ rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, i
     status = rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 4, ifgo, 4, bias) : status;
 }
+#endif
 
 void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
                         const rnnat_part *part, rnnat_step *s,
@@ -74,8 +77,8 @@ void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                      rnnat_step *s)
 {
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
     rnnat_lstm_project(cell, kernels, part, s, kernels->lstm);                /* 1-7 */
@@ -85,5 +88,6 @@ const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4,
                                         .products = 4,
                                         .num_states = 2,
                                         .in_place = true,
-                                        .build = rnnat_build_lstm,
-                                        .step = step};
+                                        .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
+                                        .step = step_lstm};
+#endif

@@ -4,6 +4,8 @@
  */
 #include "cell.h"
 
+#if RNNAT_WITH_RNN
+#if RNNAT_READER
 rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
                              rnnat_cell *cell)
 {
@@ -19,9 +21,10 @@ rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, in
     status = rnnat_build_add(b, "bias_ih", 1, h, 1, bias);
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 1, h, 1, bias) : status;
 }
+#endif
 
-static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *s)
+static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
+                     rnnat_step *s)
 {
     (void)part;
     rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
@@ -29,4 +32,5 @@ static void step(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnn
 }
 
 const rnnat_cell_ops rnnat_cell_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = rnnat_build_rnn, .step = step};
+    .gates = 1, .products = 1, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_rnn), .step = step_rnn};
+#endif

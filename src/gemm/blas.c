@@ -23,7 +23,7 @@ typedef struct entry {
 
 /* ---- the library a C build links ---------------------------------------------------------- */
 
-#ifdef RNNAT_BLAS
+#if RNNAT_BLAS_LINKED
 /* The hidden lengths of the CHARACTER arguments are left out, as every CBLAS does: both are one
  * letter long, and no BLAS reads them. */
 extern void sgemm_(const char *transa, const char *transb, const int32_t *m, const int32_t *n,

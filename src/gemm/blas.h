@@ -1,8 +1,9 @@
 /* Matrix products by a BLAS the process already has.
  *
  * rnn_native links no BLAS of its own. From Python, the library that SciPy or NumPy brought along
- * is found at run time and handed to rnnat_blas_use. A C build compiled with RNNAT_BLAS instead
- * starts with the linked Fortran symbols sgemm_ and dgemm_ (32-bit integers).
+ * is found at run time and handed to rnnat_blas_use. A C build with RNNAT_BLAS_LINKED instead starts
+ * with the linked Fortran symbols sgemm_ and dgemm_ (32-bit integers). Without RNNAT_BLAS there is
+ * none, and nothing of this.
  *
  * Every function may be called from any thread at any time. None allocates, prints or fails
  * half-way.
@@ -12,6 +13,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "../config.h"
+
+#if RNNAT_BLAS
 
 /* One BLAS: two entry points, how they are called, and how its own threads are held back. All
  * function pointers are generic, and cast to the type that the other members tell before use.
@@ -70,5 +75,11 @@ void rnnat_blas_gemm_f64(int32_t m, int32_t n, int32_t k, const double *a, int64
  * parallel regions begun there state their number of threads. */
 void rnnat_blas_enter(void);
 void rnnat_blas_leave(void);
+
+#else
+static inline bool rnnat_blas_available(void) { return false; }
+static inline void rnnat_blas_enter(void) {}
+static inline void rnnat_blas_leave(void) {}
+#endif
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "blas.h"
 
+#if RNNAT_READER
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
                                rnnat_gates gates, int32_t panel, bool blas)
 {
@@ -25,10 +26,12 @@ static int32_t column_of(const rnnat_kernels *kernels, const rnnat_gates *gates,
 static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tensor, size_t first,
                           size_t count, void *out)
 {
-    if (kernels->elem == (int32_t)sizeof(float))
+    if (rnnat_is_float(kernels))
         rnnat_tensor_read_f32(tensor, first, count, out);
+#if RNNAT_FLOAT64
     else
         rnnat_tensor_read_f64(tensor, first, count, out);
+#endif
 }
 
 /* Where one column of a packed matrix lies: element k is at start + k * stride. */
@@ -81,6 +84,7 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
     }
 }
 
+#if RNNAT_INSPECT
 void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                          rnnat_gates gates, void *rows)
 {
@@ -95,6 +99,7 @@ void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernel
         }
     }
 }
+#endif
 
 void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
                       const rnnat_tensor *tensor)
@@ -103,19 +108,24 @@ void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates
         for (int32_t unit = 0; unit < gates.units; ++unit) {
             const int32_t column = column_of(kernels, &gates, gate, unit);
             const size_t row = (size_t)(gates.first + gate) * (size_t)gates.units + (size_t)unit;
-            if (kernels->elem == (int32_t)sizeof(float)) {
+            if (rnnat_is_float(kernels)) {
                 float value;
                 rnnat_tensor_read_f32(tensor, row, 1, &value);
                 ((float *)dst)[column] += value;
-            } else {
+            }
+#if RNNAT_FLOAT64
+            else {
                 double value;
                 rnnat_tensor_read_f64(tensor, row, 1, &value);
                 ((double *)dst)[column] += value;
             }
+#endif
         }
     }
 }
+#endif
 
+#if RNNAT_BLAS
 /* A BLAS knows one stride for rows: groups of rows that have one are multiplied at once. */
 static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, int32_t m,
                       int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
@@ -137,7 +147,7 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
             else
                 memset(to + r * ldc * elem, 0, (size_t)n * (size_t)elem);
         }
-        if (elem == (ptrdiff_t)sizeof(float))
+        if (rnnat_is_float(kernels))
             rnnat_blas_gemm_f32(rows, n, matrix->k, (const float *)from, lda, matrix->data,
                                 matrix->n, 1.0f, (float *)to, ldc);
         else
@@ -145,6 +155,7 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
                                 matrix->n, 1.0, (double *)to, ldc);
     }
 }
+#endif
 
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                                 const rnnat_part *part, int32_t m, int32_t n, rnnat_rows a,
@@ -166,10 +177,12 @@ void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const 
                 int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
 {
     if (m == 0) return;
+#if RNNAT_BLAS
     if (matrix->blas) {
         if (part->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
         return;
     }
+#endif
     const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, part, m, n, a, c, bias);
     kernels->gemm(&args);
 }

@@ -20,6 +20,12 @@ typedef struct rnnat_matrix {
     const void *data;
 } rnnat_matrix;
 
+/* True where a BLAS multiplies. */
+static inline bool rnnat_matrix_is_blas(const rnnat_matrix *matrix)
+{
+    return RNNAT_BLAS && matrix->blas;
+}
+
 /* Which rows of a PyTorch weight [all gates * units, k] become columns: gates first ..
  * first + gates - 1, unit by unit. */
 typedef struct rnnat_gates {

@@ -26,7 +26,7 @@
 #define ABREAST(i) UNROLL for (int i = 0; i < n; ++i)
 
 /* exp(x) = scale * (1 + part), scale a power of two; EXP_MIN <= x <= EXP_MAX. x becomes `part`. */
-INLINE void FN(expm1_split)(const int n, VEC *x, VEC *scale)
+INLINE void FN(expm1_abreast)(const int n, VEC *x, VEC *scale)
 {
 #if RNNAT_DOUBLE
     static const double q[] = {
@@ -53,6 +53,21 @@ INLINE void FN(expm1_split)(const int n, VEC *x, VEC *scale)
     ABREAST(i) x[i] = FN(fma)(FN(mul)(x[i], x[i]), sum[i], x[i]);
     ABREAST(i) scale[i] = FN(pow2)(scale[i]);
 }
+
+#if RNNAT_SMALL
+NOINLINE VEC FN(expm1_alone)(VEC x, VEC *scale)
+{
+    FN(expm1_abreast)(1, &x, scale);
+    return x;
+}
+
+INLINE void FN(expm1_split)(const int n, VEC *x, VEC *scale)
+{
+    for (int i = 0; i < n; ++i) x[i] = FN(expm1_alone)(x[i], &scale[i]);
+}
+#else
+INLINE void FN(expm1_split)(const int n, VEC *x, VEC *scale) { FN(expm1_abreast)(n, x, scale); }
+#endif
 
 /* NaN passes both bounds. */
 INLINE VEC FN(clamp)(VEC x, REAL low, REAL high)
@@ -86,7 +101,7 @@ INLINE VEC FN(expm1_join)(VEC scale, VEC part)
     return FN(fma)(scale, part, FN(sub)(scale, FN(set1)(1)));
 }
 
-INLINE void FN(sigmoid)(const int n, VEC *x)
+INLINE void FN(sigmoid_abreast)(const int n, VEC *x)
 {
     VEC scale[max_abreast];
     ABREAST(i) x[i] = FN(minus_clamped)(x[i]);
@@ -96,7 +111,7 @@ INLINE void FN(sigmoid)(const int n, VEC *x)
 
 /* t = e / (e + 2), e = expm1(2 |x|), with the sign of x. Below 1/2 t is taken as half - half t,
  * half = e / 2: the same number, but an error of t now shrinks with half. */
-INLINE void FN(tanh)(const int n, VEC *x)
+INLINE void FN(tanh_abreast)(const int n, VEC *x)
 {
     VEC scale[max_abreast], e[max_abreast];
     ABREAST(i) e[i] = FN(size_times)(x[i], 2);
@@ -121,16 +136,33 @@ INLINE VEC FN(sigmoid_tanh)(VEC x_scale, VEC x_part, VEC y_scale, VEC y_part, VE
     return FN(copysign)(FN(div)(FN(sub)(FN(set1)(0), e), below), y);
 }
 
-INLINE VEC FN(sigmoid_of)(VEC x)
+RARELY_INLINE VEC FN(sigmoid_of)(VEC x)
 {
-    FN(sigmoid)(1, &x);
+    FN(sigmoid_abreast)(1, &x);
     return x;
 }
 
-INLINE VEC FN(tanh_of)(VEC x)
+RARELY_INLINE VEC FN(tanh_of)(VEC x)
 {
-    FN(tanh)(1, &x);
+    FN(tanh_abreast)(1, &x);
     return x;
+}
+
+/* Small builds have them once. */
+INLINE void FN(sigmoid)(const int n, VEC *x)
+{
+    if (RNNAT_SMALL)
+        for (int i = 0; i < n; ++i) x[i] = FN(sigmoid_of)(x[i]);
+    else
+        FN(sigmoid_abreast)(n, x);
+}
+
+INLINE void FN(tanh)(const int n, VEC *x)
+{
+    if (RNNAT_SMALL)
+        for (int i = 0; i < n; ++i) x[i] = FN(tanh_of)(x[i]);
+    else
+        FN(tanh_abreast)(n, x);
 }
 
 /* exp(x) - 1, for x <= 0. */
@@ -148,6 +180,7 @@ INLINE VEC FN(softsign)(VEC x)
     return FN(div)(x, FN(add)(FN(set1)(1), FN(abs)(x)));
 }
 
+#if RNNAT_WITH_GENERAL
 /* log(1 + exp(x)), without taking exp of a positive number. */
 static VEC FN(softplus)(VEC v)
 {
@@ -159,6 +192,8 @@ static VEC FN(softplus)(VEC v)
     }
     return FN(load)(all);
 }
+
+#endif
 
 INLINE VEC FN(relu)(VEC x) { return FN(max)(FN(set1)(0), x); }
 
@@ -213,12 +248,12 @@ INLINE void FN(map)(const int n, VEC *x, const rnnat_activation activation)
 
 INLINE void FN(map_row)(REAL *row, int32_t n, const rnnat_activation activation)
 {
-    enum { several = max_abreast * LANES };
-    VEC x[max_abreast];
+    enum { abreast = RNNAT_SMALL ? 1 : max_abreast, several = abreast * LANES };
+    VEC x[abreast];
     for (; n >= several; n -= several, row += several) {
-        UNROLL for (int i = 0; i < max_abreast; ++i) x[i] = FN(load)(row + i * LANES);
-        FN(map)(max_abreast, x, activation);
-        UNROLL for (int i = 0; i < max_abreast; ++i) FN(store)(row + i * LANES, x[i]);
+        UNROLL for (int i = 0; i < abreast; ++i) x[i] = FN(load)(row + i * LANES);
+        FN(map)(abreast, x, activation);
+        UNROLL for (int i = 0; i < abreast; ++i) FN(store)(row + i * LANES, x[i]);
     }
     for (; n > 0; n -= LANES, row += LANES) {
         x[0] = n < LANES ? FN(load_first)(row, n, FN(set1)(0)) : FN(load)(row);
@@ -230,15 +265,22 @@ INLINE void FN(map_row)(REAL *row, int32_t n, const rnnat_activation activation)
     }
 }
 
+/* Each with a loop of its own, but in small builds. */
+#if RNNAT_SMALL
+#define MAP_ROW(kind) FN(map_row)(row, n, activation)
+#else
+#define MAP_ROW(kind) FN(map_row)(row, n, kind)
+#endif
+
 /* Applies an activation to m rows of n features in place. */
 static void FN(activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n)
 {
     for (int32_t r = 0; r < m; ++r) {
         REAL *row = FN(row_at)(&rows, r);
         switch (activation) {
-        case RNNAT_SIGMOID: FN(map_row)(row, n, RNNAT_SIGMOID); break;
-        case RNNAT_TANH: FN(map_row)(row, n, RNNAT_TANH); break;
-        case RNNAT_RELU: FN(map_row)(row, n, RNNAT_RELU); break;
+        case RNNAT_SIGMOID: MAP_ROW(RNNAT_SIGMOID); break;
+        case RNNAT_TANH: MAP_ROW(RNNAT_TANH); break;
+        case RNNAT_RELU: MAP_ROW(RNNAT_RELU); break;
         case RNNAT_SOFTMAX: FN(softmax_row)(row, n, 1); break;
         case RNNAT_LOG_SOFTMAX: FN(softmax_row)(row, n, 0); break;
         case RNNAT_IDENTITY: break;
@@ -277,6 +319,7 @@ static void FN(merge_rows)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int
     }
 }
 
+#undef MAP_ROW
 #undef ABREAST
 #undef LOG2E
 #undef LN2_HIGH

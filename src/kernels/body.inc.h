@@ -16,7 +16,10 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "kernels.h"
+#if RNNAT_TRAIN
 #include "train.h"
+#endif
 
 #undef REAL
 #undef VEC
@@ -36,12 +39,24 @@
 
 #ifndef RNNAT_BODY_ONCE
 #define RNNAT_BODY_ONCE
+#if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE static __attribute__((noinline))
+#else
+#define INLINE static inline
+#define NOINLINE static
+#endif
+#if RNNAT_SMALL
+#define RARELY_INLINE NOINLINE
+#else
+#define RARELY_INLINE INLINE
+#endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
-#else
+#elif defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
+#else
+#define UNROLL
 #endif
 
 /* Blocks of rows x vectors that stay in registers, with room for the operands. */
@@ -54,6 +69,7 @@ enum {
     rows_of_2 = many ? 8 : 6,
     rows_of_3 = many ? 8 : 4,
     rows_of_4 = many ? 6 : 3,
+    many_at_once = lanes_f32 == 1 ? 1 : many ? 4 : 3, /* rows of a small build's product */
     gate_vectors = 8, /* of one product of a gate-recurrent cell */
     train_vectors = 2, /* of a block of training's products, and its rows: */
     train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,
@@ -76,12 +92,20 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 }
 
 #include "activations.inc.h"
-#include "gemm.inc.h"
 #include "show.inc.h"
 #include "step.inc.h"
 #include "step_gate_recurrent.inc.h"
 
+#if RNNAT_SMALL
+#include "small.inc.h"
+#else
+#include "blocks.inc.h"
+#include "blocks_gate_recurrent.inc.h"
+#include "gemm.inc.h"
+#endif
+#if RNNAT_WITH_GENERAL
 #include "general.inc.h"
+#endif
 #if RNNAT_TRAIN
 #include "train_gemm.inc.h"
 

@@ -47,6 +47,7 @@ INLINE VEC FN(h_before)(const rnnat_step *s, int32_t row, int32_t panel)
     return FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + (ptrdiff_t)panel * LANES);
 }
 
+#if RNNAT_WITH_RNN
 INLINE void FN(general_rnn_at)(const rnnat_step *s, FN(place) at)
 {
     const VEC a =
@@ -54,6 +55,9 @@ INLINE void FN(general_rnn_at)(const rnnat_step *s, FN(place) at)
     FN(put_h)(s, at, 0, FN(apply)(s->functions, 0, a));
 }
 
+#endif
+
+#if RNNAT_WITH_GRU
 /* r or z, of a product that has `gates`. */
 INLINE VEC FN(general_gru_gate)(const rnnat_step *s, FN(place) at, int32_t gate, int32_t gates)
 {
@@ -79,7 +83,7 @@ INLINE void FN(general_gru_at)(const rnnat_step *s, FN(place) at)
     const VEC n =
         FN(apply)(s->functions, 1, FN(fma)(r, q, FN(projected)(s, at.row, at.panel, 2, 3)));
     FN(general_gru_mix)(s, at, z, n);
-    if (s->trace[0]) FN(show)(s, 0, at.row, at.panel, (const VEC[]){r, z, n}, 3);
+    if (TRACED(s)) FN(show)(s, 0, at.row, at.panel, (const VEC[]){r, z, n}, 3);
 }
 
 INLINE void FN(general_gru_gates_at)(const rnnat_step *s, FN(place) at)
@@ -87,7 +91,7 @@ INLINE void FN(general_gru_gates_at)(const rnnat_step *s, FN(place) at)
     const VEC r = FN(general_gru_gate)(s, at, 0, 2), z = FN(general_gru_gate)(s, at, 1, 2);
     FN(store)(FN(units)(s, s->rh, at.row, at.panel), FN(mul)(r, FN(h_before)(s, at.row, at.panel)));
     FN(store)(FN(units)(s, s->z, at.row, at.panel), z);
-    if (s->trace[0]) FN(show)(s, 0, at.row, at.panel, (const VEC[]){r, z}, 2);
+    if (TRACED(s)) FN(show)(s, 0, at.row, at.panel, (const VEC[]){r, z}, 2);
 }
 
 INLINE void FN(general_gru_new_at)(const rnnat_step *s, FN(place) at)
@@ -97,9 +101,12 @@ INLINE void FN(general_gru_new_at)(const rnnat_step *s, FN(place) at)
         FN(add)(FN(made)(s, at.row, at.panel, 0, 1), FN(projected)(s, at.row, at.panel, 2, 3));
     const VEC n = FN(apply)(s->functions, 1, a);
     FN(general_gru_mix)(s, at, z, n);
-    if (s->trace[0]) FN(show)(s, 2, at.row, at.panel, &n, 1);
+    if (TRACED(s)) FN(show)(s, 2, at.row, at.panel, &n, 1);
 }
 
+#endif
+
+#if RNNAT_WITH_LSTM
 INLINE void FN(general_lstm_at)(const rnnat_step *s, FN(place) at)
 {
     const rnnat_functions *const functions = s->functions;
@@ -122,8 +129,10 @@ INLINE void FN(general_lstm_at)(const rnnat_step *s, FN(place) at)
     if (w_ci) a[3] = FN(fma)(FN(load)(w_ci + 2 * s->pad_stride), c, a[3]);
     const VEC o = FN(apply)(functions, 0, a[3]);
     FN(put_h)(s, at, 0, FN(mul)(o, FN(apply)(functions, 2, c)));
-    if (s->trace[0]) FN(show)(s, 0, at.row, at.panel, (const VEC[]){i, f, g, o}, 4);
+    if (TRACED(s)) FN(show)(s, 0, at.row, at.panel, (const VEC[]){i, f, g, o}, 4);
 }
+
+#endif
 
 /* All rows and units of a thread's share. */
 #define GENERAL(name)                                                                              \
@@ -134,10 +143,16 @@ INLINE void FN(general_lstm_at)(const rnnat_step *s, FN(place) at)
                 FN(name##_at)(s, (FN(place)){row, panel, 1});                                      \
     }
 
+#if RNNAT_WITH_RNN
 GENERAL(general_rnn)
+#endif
+#if RNNAT_WITH_GRU
 GENERAL(general_gru)
 GENERAL(general_gru_gates)
 GENERAL(general_gru_new)
+#endif
+#if RNNAT_WITH_LSTM
 GENERAL(general_lstm)
+#endif
 
 #undef GENERAL

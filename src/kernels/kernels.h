@@ -96,6 +96,12 @@ typedef struct rnnat_kernels {
     void (*general_lstm)(const rnnat_step *step);
 } rnnat_kernels;
 
+/* Whether they calculate in float. */
+static inline bool rnnat_is_float(const rnnat_kernels *kernels)
+{
+    return !RNNAT_FLOAT64 || kernels->elem == (int32_t)sizeof(float);
+}
+
 /* [0] float, [1] double. */
 extern const rnnat_kernels rnnat_kernels_baseline[2];
 extern const rnnat_kernels rnnat_kernels_avx2[2];

@@ -1,4 +1,9 @@
+#include "../config.h"
+#if RNNAT_SCALAR
+#include "vec_scalar.h"
+#else
 #include "vec_portable.h"
+#endif
 
 #define RNNAT_TABLE rnnat_kernels_baseline
 #define RNNAT_TRAIN_TABLE rnnat_train_baseline

@@ -1,7 +1,15 @@
 /* Gates for somebody to look at, where a step has somewhere to show them. Part of body.inc.h. */
 
+/* Only the Python package asks for it. */
+#define TRACED(s) (RNNAT_INSPECT && (s)->trace[0])
+#if RNNAT_INSPECT
+#define SHOWER NOINLINE
+#else
+#define SHOWER INLINE
+#endif
+
 /* Puts `count` gates of one row and panel, from gate `first` on, into their dense arrays. */
-NOINLINE void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t panel,
+SHOWER void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t panel,
                        const VEC *gates, int32_t count)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
@@ -16,7 +24,7 @@ NOINLINE void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t 
 }
 
 /* The LSTM's, from their sums: its step does not need each of them by itself. */
-NOINLINE void FN(show_ifg)(const rnnat_step *s, int32_t row, int32_t panel, VEC i, VEC f, VEC g)
+SHOWER void FN(show_ifg)(const rnnat_step *s, int32_t row, int32_t panel, VEC i, VEC f, VEC g)
 {
     const VEC gates[] = {FN(sigmoid_of)(i), FN(sigmoid_of)(f), FN(tanh_of)(g)};
     FN(show)(s, 0, row, panel, gates, 3);

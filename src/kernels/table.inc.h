@@ -1,12 +1,41 @@
 /* Both tables of one instruction set. The including file defines RNNAT_TABLE and RNNAT_ISA_NAME
- * and has included its vec_<isa>.h. */
+ * and has included its vec_<isa>.h. What is left out is NULL; the table for double, all zero. */
+#include "../config.h"
+
 #define RNNAT_DOUBLE 0
 #include "body.inc.h"
 #undef RNNAT_DOUBLE
+#if RNNAT_FLOAT64
 #define RNNAT_DOUBLE 1
 #include "body.inc.h"
 #undef RNNAT_DOUBLE
+#endif
 
+#if RNNAT_WITH_RNN
+#define RNNAT_IF_RNN(kernel) kernel
+#else
+#define RNNAT_IF_RNN(kernel) NULL
+#endif
+#if RNNAT_WITH_GRU
+#define RNNAT_IF_GRU(kernel) kernel
+#else
+#define RNNAT_IF_GRU(kernel) NULL
+#endif
+#if RNNAT_WITH_LSTM
+#define RNNAT_IF_LSTM(kernel) kernel
+#else
+#define RNNAT_IF_LSTM(kernel) NULL
+#endif
+#if RNNAT_WITH_GATE
+#define RNNAT_IF_GATE(kernel) kernel
+#else
+#define RNNAT_IF_GATE(kernel) NULL
+#endif
+#if RNNAT_WITH_GENERAL
+#define RNNAT_IF_GENERAL(kernel) kernel
+#else
+#define RNNAT_IF_GENERAL(kernel) NULL
+#endif
 #if RNNAT_TRAIN
 #define RNNAT_TRAIN_OF(BYTES) (&RNNAT_TRAIN_TABLE[(BYTES) / 8])
 #else
@@ -21,23 +50,27 @@
      .train = RNNAT_TRAIN_OF(BYTES),                                                               \
      .gemm = gemm_##S,                                                                             \
      .activate = activate_##S,                                                                     \
-     .rnn = rnn_##S,                                                                               \
-     .gru = gru_##S,                                                                               \
-     .gru_gates = gru_gates_##S,                                                                   \
-     .gru_new = gru_new_##S,                                                                       \
-     .lstm = lstm_##S,                                                                             \
-     .gate_gru_gates = gate_gru_gates_##S,                                                         \
-     .gate_gru_new = gate_gru_new_##S,                                                             \
-     .gate_lstm = gate_lstm_##S,                                                                   \
-     .general_rnn = general_rnn_##S,                                                               \
-     .general_gru = general_gru_##S,                                                               \
-     .general_gru_gates = general_gru_gates_##S,                                                   \
-     .general_gru_new = general_gru_new_##S,                                                       \
-     .general_lstm = general_lstm_##S,                                                             \
+     .rnn = RNNAT_IF_RNN(rnn_##S),                                                                 \
+     .gru = RNNAT_IF_GRU(gru_##S),                                                                 \
+     .gru_gates = RNNAT_IF_GRU(gru_gates_##S),                                                     \
+     .gru_new = RNNAT_IF_GRU(gru_new_##S),                                                         \
+     .lstm = RNNAT_IF_LSTM(lstm_##S),                                                              \
+     .gate_gru_gates = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_gates_##S)),                            \
+     .gate_gru_new = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_new_##S)),                                \
+     .gate_lstm = RNNAT_IF_GATE(RNNAT_IF_LSTM(gate_lstm_##S)),                                     \
+     .general_rnn = RNNAT_IF_GENERAL(RNNAT_IF_RNN(general_rnn_##S)),                               \
+     .general_gru = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_##S)),                               \
+     .general_gru_gates = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_gates_##S)),                   \
+     .general_gru_new = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_new_##S)),                       \
+     .general_lstm = RNNAT_IF_GENERAL(RNNAT_IF_LSTM(general_lstm_##S)),                            \
      .add = add_rows_##S,                                                                          \
      .merge = merge_rows_##S}
 
+#if RNNAT_FLOAT64
 const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};
+#else
+const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4)};
+#endif
 
 #if RNNAT_TRAIN
 #define RNNAT_TRAIN_ROW(S)                                                                         \

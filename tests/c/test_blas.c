@@ -470,7 +470,7 @@ static void test_threads(void)
 
 int main(void)
 {
-#ifdef RNNAT_BLAS
+#if RNNAT_BLAS_LINKED
     CHECK(rnnat_blas_available()); /* the linked library, from the start */
     check_products();
     rnnat_blas_enter();

@@ -164,6 +164,7 @@ static void test_refusals(void)
     test_model_end(&model);
 }
 
+#if RNNAT_OPENMP
 /* A barrier that has been met as often as an unsigned can count goes on. */
 static void meet_twice(void *arg, int32_t thread, int32_t granted)
 {
@@ -177,8 +178,11 @@ static void test_barrier_wraps(void)
     static rnnat_barrier barrier;
     atomic_init(&barrier.generation, UINT32_MAX);
     rnnat_parallel(2, meet_twice, &barrier);
-    CHECK(atomic_load(&barrier.generation) <= 1 || !rnnat_threads_compiled());
+    CHECK(atomic_load(&barrier.generation) <= 1);
 }
+#else
+static void test_barrier_wraps(void) {}
+#endif
 
 /* One row of a layer so wide that the product of its panels and their groups passes int32_t: it has
  * the bits of that row beside another one. */

@@ -1,0 +1,58 @@
+"""Write a model as C source for a device: no file system, no heap.
+
+OUTDIR gets NAME.c and NAME.h, the model with its weights as constants and its memory as static
+arrays, and rnn_native.c with its headers, the library without what the model does not need. Any C11
+compiler takes them. Where OUTDIR has an exported model of another name, this one is added to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from .arguments import add_dtype, add_file, count, read_file
+
+EXAMPLES: Final = """\
+examples:
+  rnn-native export-c model.safetensors firmware/model
+  rnn-native export-c vad.onnx firmware/models --name vad --isa baseline --batch 2
+  rnn-native export-c tagger.pt out --max-steps 50 && cc -O2 -c out/*.c
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add_file(parser, metavar="MODEL")
+    add("outdir", type=Path, metavar="OUTDIR", help="the folder, made where it is not there")
+    add("--name", help="how all names begin (default: MODEL's without its suffix)")
+    add(
+        "--isa", default="scalar", metavar="NAME",
+        help="kernels that the weights are packed for: scalar (plain C, the default), baseline "
+        "(vectors of GCC and Clang), neon, avx2 or avx512",
+    )  # fmt: skip
+    add("--batch", type=count, default=1, metavar="N", help="rows side by side (default 1)")
+    add(
+        "--max-steps", type=count, default=1, metavar="N",
+        help="steps at once (default 1); where a layer runs backwards, the longest sequence",
+    )  # fmt: skip
+    add_dtype(parser, "what is computed in", "float32")
+    add("--force", action="store_true", help="overwrite files that are not of this command")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from ..export import export_c, names
+
+    name = arguments.name
+    paths = export_c(
+        read_file(arguments),
+        arguments.outdir,
+        names.of_file(arguments.file.stem) if name is None else name,
+        isa=arguments.isa,
+        batch=arguments.batch,
+        max_steps=arguments.max_steps,
+        dtype=arguments.dtype,
+        force=arguments.force,
+    )
+    for path in paths:
+        print(path)

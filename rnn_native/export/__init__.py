@@ -1,0 +1,106 @@
+"""Models as C source: constant weights, static memory, sizes known to the compiler."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import _core
+from ..errors import OptionError
+from ..formats import metadata
+from ..formats.safetensors import dumps
+from ..model import Model, as_dtype
+from ..spec import ModelSpec
+from . import folder as folders
+from . import names, source, targets
+
+
+def export_c(
+    model: Model | ModelSpec,
+    folder: str | os.PathLike[str],
+    name: str = "model",
+    *,
+    isa: str = "scalar",
+    batch: int = 1,
+    max_steps: int = 1,
+    dtype: DTypeLike | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Write a model as C source that needs no file system, no heap and nothing but libc and libm.
+
+    The folder gets ``<name>.c`` and ``<name>.h``, the model, and ``rnn_native.c`` with its headers,
+    the library without what the model does not need. ``docs/embedded.md`` shows how to use them.
+    The same model gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        What to export.
+    folder
+        Made where it is not there. Where it has exported models of other names, this one joins
+        them, and one library serves all.
+    name
+        Of the files, and the beginning of every name in them: a letter and up to 39 letters, digits
+        or underscores.
+    isa
+        For which kernels the weights are packed: ``"scalar"``, plain C11, which every compiler
+        takes; ``"baseline"``, vectors of 16 bytes as GCC and Clang have them for any target;
+        ``"neon"``, ``"avx2"``, ``"avx512"``.
+    batch
+        Rows that are run side by side.
+    max_steps
+        Steps that are run at once: more take more memory and less time. Of a model with a layer
+        that runs backwards, the longest sequence.
+    dtype
+        ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
+        ModelSpec float32.
+    force
+        Whether files may be overwritten that were not written by this function.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    OptionError
+        An option has a value that does not exist; a file in the folder is not ours.
+    ShapeError
+        The memory that it would need is beyond all bounds.
+    """
+    if not isinstance(model, (Model, ModelSpec)):
+        raise OptionError(f"model: expected a Model or a ModelSpec, got {type(model).__name__}")
+    names.check(name)
+    target = targets.find(isa)
+    for option, value in (("batch", batch), ("max_steps", max_steps)):
+        _check_count(option, value)
+    if dtype is None:
+        dtype = model.dtype if isinstance(model, Model) else "float32"
+    spec = model.spec if isinstance(model, Model) else model
+    single = as_dtype(dtype) == np.float32
+    packed = _core.PackedModel(dumps(spec), int(not single), target.lanes[int(not single)])
+    plan = source.Plan(
+        name=name,
+        packed=packed,
+        layers=[metadata.describe(layer) for layer in spec.layers],
+        mask_value=spec.mask_value,
+        isa=isa,
+        target=target,
+        batch=int(batch),
+        max_steps=int(max_steps),
+    )
+    facts = packed.describe()
+    header, text = source.make(plan, facts)
+    library = folders.Library(isa, targets.options(isa, facts))
+    return folders.write(Path(folder), folders.Exported(name, header, text, library), bool(force))
+
+
+def _check_count(option: str, value: Any) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not 1 <= value < 2**31:
+        raise OptionError(f"{option}: expected an integer from 1 to 2**31 - 1, got {value!r}")

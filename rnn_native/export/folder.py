@@ -1,0 +1,127 @@
+"""The folder of exported C: one library, with just the options that its models need, and each
+model's own two files. All of it is written, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from .. import _core
+from ..errors import OptionError, UnsupportedError
+from ..formats.files import replacing
+from .source import MARK
+
+LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
+CONFIG: Final = "rnn_native_config.h"
+
+_MODEL: Final = re.compile(r" \*   (\w+), (\w+):((?: \w+=[01])+)")
+_TITLE: Final = f"{MARK} {_core.version()}; do not edit."
+
+
+@dataclass(frozen=True)
+class Library:
+    """The kernels that a model is packed for, and options: 1, or 0 where it does without."""
+
+    isa: str
+    options: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model's two files, and what it needs of the library."""
+
+    name: str
+    header: str
+    source: str
+    library: Library
+
+
+def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
+    """Writes or adds the model; returns the paths of all files. ``OptionError`` where that would
+    overwrite a file that is not ours, without ``force``, or mix what does not fit."""
+    models = {exported.name: exported.library}
+    config = folder / CONFIG
+    if _is_ours(config):
+        others = _models(config)
+        others.pop(exported.name, None)
+        _check_others(config, others, exported)
+        models |= others
+    texts = {
+        **{name: _library(name) for name in LIBRARY},
+        CONFIG: _config(models),
+        f"{exported.name}.h": exported.header,
+        f"{exported.name}.c": exported.source,
+    }
+    paths = {name: folder / name for name in texts}
+    for path in paths.values():
+        if path.is_dir() or (path.exists() and not force and not _is_ours(path)):
+            raise OptionError(f"{path} is there and was not written by export-c")
+    made = not folder.exists()
+    if made:
+        folder.mkdir()
+    try:
+        with ExitStack() as stack:
+            for name, path in paths.items():
+                stack.enter_context(replacing(path)).write(texts[name].encode())
+    except BaseException:
+        if made:
+            folder.rmdir()
+        raise
+    return [*paths.values()]
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
+
+
+def _models(config: Path) -> dict[str, Library]:
+    """The models that a library in a folder is for."""
+    text = config.read_text(encoding="utf-8", errors="replace")
+    if not text.startswith(_TITLE):
+        raise OptionError(
+            f"{config} is of another version than {_core.version()}; choose another folder"
+        )
+    models = {}
+    for name, isa, options in _MODEL.findall(text.partition("*/")[0]):
+        pairs = (option.split("=") for option in options.split())
+        models[name] = Library(isa, {key: int(value) for key, value in pairs})
+    return models
+
+
+def _check_others(config: Path, others: Mapping[str, Library], exported: Exported) -> None:
+    for name, library in others.items():
+        if name.lower() == exported.name.lower():
+            raise OptionError(f"name: {config} has {name}, which differs in case alone")
+        if library.isa != exported.library.isa:
+            raise OptionError(
+                f"isa: expected {library.isa}, which the model {name} in {config} has; got "
+                f"{exported.library.isa}"
+            )
+
+
+def _config(models: Mapping[str, Library]) -> str:
+    lines = [_TITLE, " * The options of the library, of which its models need:", " *"]
+    each: dict[str, int] = {}
+    for name, library in sorted(models.items()):
+        pairs = " ".join(f"{key}={on}" for key, on in library.options.items())
+        lines.append(f" *   {name}, {library.isa}: {pairs}")
+        each |= {key: max(on, each.get(key, 0)) for key, on in library.options.items()}
+    lines += [" */", "#ifndef RNN_NATIVE_CONFIG_H", "#define RNN_NATIVE_CONFIG_H", ""]
+    lines += [f"#define {key} {on}" for key, on in sorted(each.items())]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def _library(name: str) -> str:
+    file = resources.files("rnn_native") / "embedded" / name
+    if not file.is_file():
+        raise UnsupportedError(f"this installation lacks rnn_native/embedded/{name}")
+    include = "" if name == "rnn_native.h" else f'#include "{CONFIG}"\n\n'
+    return f"{_TITLE} */\n{include}{file.read_text(encoding='utf-8')}"

@@ -1,0 +1,113 @@
+/* The options of the build, each 1 or 0, those of CMake by the same names. What the compiler's
+ * command line does not define is defined here, once. docs/embedded.md says what each one takes out. */
+#ifndef RNNAT_CONFIG_H
+#define RNNAT_CONFIG_H
+
+/* malloc and free: a model and a stream that the library takes memory for. */
+#ifndef RNNAT_HEAP
+#define RNNAT_HEAP 1
+#endif
+
+/* Models from the bytes of a file. Without, there are those that export-c writes as C. */
+#ifndef RNNAT_READER
+#define RNNAT_READER 1
+#endif
+
+/* stdio: a model from a path. */
+#ifndef RNNAT_FILE_IO
+#define RNNAT_FILE_IO (RNNAT_HEAP && RNNAT_READER)
+#endif
+#if RNNAT_FILE_IO && !RNNAT_READER
+#error "RNNAT_FILE_IO=1 reads files: expected RNNAT_READER=1, got 0"
+#endif
+#if RNNAT_FILE_IO && !RNNAT_HEAP
+#error "RNNAT_FILE_IO=1 reads a file into memory of the heap: expected RNNAT_HEAP=1, got 0"
+#endif
+
+/* getenv: RNN_NATIVE_ISA and RNN_NATIVE_NUM_THREADS. */
+#ifndef RNNAT_ENV
+#if defined(__unix__) || defined(__APPLE__) || defined(_WIN32)
+#define RNNAT_ENV 1
+#else
+#define RNNAT_ENV 0
+#endif
+#endif
+
+/* Threads. */
+#ifndef RNNAT_OPENMP
+#ifdef _OPENMP
+#define RNNAT_OPENMP 1
+#else
+#define RNNAT_OPENMP 0
+#endif
+#endif
+
+/* A BLAS, one that the program hands over while it runs, as Python's package does; */
+#ifndef RNNAT_BLAS
+#define RNNAT_BLAS 0
+#endif
+/* or one that is linked, which is RNNAT_BLAS=ON of CMake. */
+#ifndef RNNAT_BLAS_LINKED
+#define RNNAT_BLAS_LINKED 0
+#endif
+#if RNNAT_BLAS_LINKED && !RNNAT_BLAS
+#error "RNNAT_BLAS_LINKED=1: expected RNNAT_BLAS=1, got 0"
+#endif
+
+/* Models in double. Without: RNNAT_ERROR_UNSUPPORTED, from every function that ends in _f64 too. */
+#ifndef RNNAT_FLOAT64
+#define RNNAT_FLOAT64 1
+#endif
+
+/* Cells, in any of the forms below: a file with one that is left out is RNNAT_ERROR_UNSUPPORTED. */
+#ifndef RNNAT_WITH_RNN
+#define RNNAT_WITH_RNN 1
+#endif
+#ifndef RNNAT_WITH_GRU
+#define RNNAT_WITH_GRU 1
+#endif
+#ifndef RNNAT_WITH_LSTM
+#define RNNAT_WITH_LSTM 1
+#endif
+
+/* Their forms whose gates recur on gates, and those with other activations than the standard ones,
+ * bounds of their inputs or coupled gates. */
+#ifndef RNNAT_WITH_GATE
+#define RNNAT_WITH_GATE 1
+#endif
+#ifndef RNNAT_WITH_GENERAL
+#define RNNAT_WITH_GENERAL 1
+#endif
+
+/* Few shapes of blocks, which all cells share: less code, slower, the same bits. */
+#ifndef RNNAT_SMALL
+#define RNNAT_SMALL 0
+#endif
+
+/* The kernels that run everywhere. Without, a CPU has to have another set that is compiled in. */
+#ifndef RNNAT_BASELINE
+#define RNNAT_BASELINE 1
+#endif
+
+/* These kernels in plain C11, without vectors: where the compiler or the target has none. */
+#ifndef RNNAT_SCALAR
+#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || \
+                          defined(__ALTIVEC__) || defined(__mips_msa) || defined(__loongarch_sx))
+#define RNNAT_SCALAR 0
+#else
+#define RNNAT_SCALAR 1
+#endif
+#endif
+
+/* What shows a model from inside, its gates and packed weights: no part of the installed interface,
+ * but the Python package's. */
+#ifndef RNNAT_INSPECT
+#define RNNAT_INSPECT 0
+#endif
+
+/* Training: no part of the installed interface, nor of the amalgamated pair. */
+#ifndef RNNAT_TRAIN
+#define RNNAT_TRAIN 0
+#endif
+
+#endif

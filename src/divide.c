@@ -1,0 +1,113 @@
+/* How many threads a run or a step is worth, and what each of them does. */
+#include "run.h"
+#include "wavefront.h"
+
+#if RNNAT_OPENMP
+/* Measured: multiplications below which another thread costs more than it brings, for a whole run
+ * and, where threads share a step and meet after it, for one step of many, or of a stream. */
+static const double worth_a_thread = 100e3, worth_a_meeting = 5e3, worth_a_share = 45e3;
+
+/* Measured too, for stacked layers: the step of a layer whose units are better divided, and how many
+ * steps, and threads' worth of work, make up for the stages that wait at both ends. */
+static const double too_large_for_a_wavefront = 40e3, worth_a_wavefront = 3;
+enum { shortest_wavefront = 48 };
+
+/* And each thread's multiplications of a step, of all rows, beside which a meeting is nothing. */
+static const double worth_filling_blocks = 1e6;
+
+/* The costliest recurrent product: multiplications of one row and step, and rows of its blocks. */
+typedef struct product {
+    double work;
+    int32_t block_rows;
+} product;
+
+static product recurrent_product(const rnnat_model *model)
+{
+    product most = {0, 1};
+    for (int32_t i = 0; i < model->num_ops; ++i) {
+        const rnnat_op *const op = &model->ops[i];
+        const double work = op->kind == RNNAT_LAYER_RECURRENT
+                                ? (double)op->ops->products * op->hidden * op->state
+                                : 0;
+        if (work <= most.work) continue;
+        most.work = work;
+        most.block_rows =
+            op->ops == &rnnat_cell_gru ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
+    }
+    return most;
+}
+
+/* Multiplications of one row, of everything. */
+static double row_work(const rnnat_model *model, int32_t time)
+{
+    return rnnat_ops_work(model, 0, model->over_time) * time +
+           rnnat_ops_work(model, model->over_time, model->num_ops);
+}
+
+/* True where a team of two has a direction each in every recurrent layer. */
+static bool all_bidirectional(const rnnat_model *model)
+{
+    for (int32_t i = 0; i < model->num_ops; ++i)
+        if (model->ops[i].num_directions == 1) return false;
+    return model->num_cells > 0;
+}
+
+/* Blocks that a step of the widest lane takes. */
+static int32_t blocks_of(int32_t batch, int32_t lanes, int32_t block_rows)
+{
+    const int32_t rows = batch / lanes + (batch % lanes != 0);
+    return rows / block_rows + (rows % block_rows != 0);
+}
+
+/* Lanes that `threads` threads run: one each or, where a lane's rows would leave the last of its
+ * blocks half empty, fewer, whose teams divide the units. */
+static int32_t lanes_of(product p, int32_t threads, int32_t batch)
+{
+    const double gain = 0.8; /* a time that is so much shorter pays for the meetings */
+    int32_t best = threads < batch ? threads : batch;
+    if (best < 1) return 1;
+    double least = (double)blocks_of(batch, best, p.block_rows);
+    for (int32_t lanes = best - 1; lanes > 0; --lanes) {
+        const int32_t team = threads / lanes;
+        const double rows = (double)batch / lanes;
+        if (threads % lanes || p.work * rows < team * worth_filling_blocks) continue;
+        const double time = (double)blocks_of(batch, lanes, p.block_rows) / team;
+        if (time > gain * least) continue;
+        least = time;
+        best = lanes;
+    }
+    return best;
+}
+
+void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
+{
+    const double worth = row_work(model, job->time) * job->batch / worth_a_thread;
+    if (worth < threads) threads = worth < 1 ? 1 : (int32_t)worth;
+    job->lanes = threads < job->batch ? threads : job->batch;
+    if (job->lanes < 1) job->lanes = 1;
+    job->team = 1;
+    job->wavefront = false;
+    if (model->info.matmul == RNNAT_MATMUL_BLAS || job->batch == 0) return;
+    const product p = recurrent_product(model);
+    job->lanes = lanes_of(p, threads, job->batch);
+    const int32_t left = threads / job->lanes;
+    const double step = p.work * ((double)job->batch / job->lanes);
+    if (left > 1 && all_bidirectional(model)) job->team = 2;
+    if (step >= 2 * worth_a_meeting)
+        job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
+    if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront &&
+        worth >= worth_a_wavefront) {
+        const int32_t stages = rnnat_wavefront_stages(model, left);
+        job->wavefront = stages > 1 && stages >= job->team;
+        if (job->wavefront) job->team = stages;
+    }
+}
+
+int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
+{
+    if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
+    const double team = row_work(model, 1) * rows / worth_a_share;
+    if (team < threads) threads = team < 1 ? 1 : (int32_t)team;
+    return threads;
+}
+#endif

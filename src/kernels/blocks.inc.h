@@ -1,0 +1,237 @@
+/* One time step of each cell: the recurrent product and, while its sums are still in registers,
+ * the gates. Part of body.inc.h.
+ *
+ * A block is `rows` rows of the batch by `panels` panels of units, `gates` vectors a panel:
+ * acc[r][p * gates + g]. Every sum adds k = 0, 1, 2, ... in that order in any block and the input
+ * projection last, so the bits of a row do not depend on the batch around it.
+ */
+
+/* acc += h_prev w, for w in panels that are `gates` vectors wide. The fewer of a step's operands,
+ * rows or vectors, wait in registers and the others pass by one at a time: 12 sums fit in 16. */
+INLINE void FN(recurrent_product)(VEC acc[][max_vectors], const REAL *h, ptrdiff_t h_stride,
+                                  int32_t depth, const REAL *w, const int rows, const int panels,
+                                  const int gates)
+{
+    const ptrdiff_t panel_size = (ptrdiff_t)depth * gates * LANES;
+    const int vectors = panels * gates;
+    for (ptrdiff_t k = 0; k < depth; ++k) {
+        const REAL *const w_k = w + k * gates * LANES, *const h_k = h + k;
+        if (rows <= vectors) {
+            VEC x[max_rows];
+            UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(h_k[r * h_stride]);
+            UNROLL for (int j = 0; j < vectors; ++j)
+            {
+                const VEC v = FN(load)(w_k + j / gates * panel_size + j % gates * LANES);
+                UNROLL for (int r = 0; r < rows; ++r) acc[r][j] = FN(fma)(x[r], v, acc[r][j]);
+            }
+        } else {
+            VEC v[max_vectors];
+            UNROLL for (int j = 0; j < vectors; ++j) v[j] =
+                FN(load)(w_k + j / gates * panel_size + j % gates * LANES);
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                const VEC x = FN(set1)(h_k[r * h_stride]);
+                UNROLL for (int j = 0; j < vectors; ++j) acc[r][j] = FN(fma)(x, v[j], acc[r][j]);
+            }
+        }
+    }
+}
+
+/* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
+ * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
+ * `gates`, from `gx_first` on, and adds those before `apart`. */
+INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
+                            ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
+                            const int panels, const int gates, const int gx_gates,
+                            const int gx_first, const int apart, const REAL *start)
+{
+    const REAL *gx = (const REAL *)s->gx + row * s->gx_stride;
+    const REAL *gh = (const REAL *)s->gh + row * s->gh_stride;
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+        UNROLL for (int g = 0; g < gates; ++g)
+        {
+            const VEC first = g >= apart && start ? FN(load)(start + unit) : FN(set1)(0);
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] = first;
+        }
+    }
+    if (s->w)
+        FN(recurrent_product)(acc, h, h_stride, s->k,
+                              (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES, rows,
+                              panels, gates);
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+        UNROLL for (int g = 0; g < gates; ++g)
+        {
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                VEC v = acc[r][p * gates + g];
+                if (!s->w)
+                    v = FN(add)(v, FN(load)(gh + r * s->gh_stride + unit * gates + g * LANES));
+                if (g < apart)
+                    v = FN(add)(v, FN(load)(gx + r * s->gx_stride + unit * gx_gates +
+                                            (gx_first + g) * LANES));
+                acc[r][p * gates + g] = v;
+            }
+        }
+    }
+}
+
+/* ---- all units and rows of a step, in blocks ---- */
+
+/* One block: the sums in registers, then the gates, SEVERAL vectors of units abreast: those of one
+ * row or, where the block is one panel wide, of one panel.
+ * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
+#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START, SEVERAL)            \
+    NOINLINE void FN(name##_several)(const rnnat_step *s, FN(place) at, const VEC *sums)           \
+    {                                                                                              \
+        FN(name##_postgemm)(s, at, SEVERAL, sums);                                                 \
+    }                                                                                              \
+    NOINLINE void FN(name##_one)(const rnnat_step *s, FN(place) at, const VEC *sums)               \
+    {                                                                                              \
+        FN(name##_postgemm)(s, at, 1, sums);                                                       \
+    }                                                                                              \
+    INLINE void FN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,  \
+                                 const int panels)                                                 \
+    {                                                                                              \
+        VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
+        const REAL *h = (const REAL *)s->H + row * s->H_STRIDE;                                    \
+        FN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,         \
+                        GX_FIRST, APART, START);                                                   \
+        UNROLL for (int r = 0; r < rows; ++r)                                                      \
+        {                                                                                          \
+            UNROLL for (int v = 0; v < panels * GATES; ++v) sums[r * panels * GATES + v] =         \
+                acc[r][v];                                                                         \
+        }                                                                                          \
+        const VEC *next = sums;                                                                    \
+        for (int line = 0; line < (panels > 1 ? rows : 1); ++line) {                               \
+            FN(place) at = {row + line, panel, panels == 1};                                       \
+            for (int left = panels > 1 ? panels : rows; left > 0;) {                               \
+                const int some = left >= SEVERAL ? SEVERAL : 1;                                    \
+                if (some > 1)                                                                      \
+                    FN(name##_several)(s, at, next);                                               \
+                else                                                                               \
+                    FN(name##_one)(s, at, next);                                                   \
+                next += some * GATES;                                                              \
+                left -= some;                                                                      \
+                at.row += some * at.down;                                                          \
+                at.panel += some * (1 - at.down);                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#if RNNAT_WITH_RNN
+STEP_BLOCK(rnn, 1, 1, 0, 1, h_prev, h_prev_stride, NULL, 4)
+#endif
+#if RNNAT_WITH_GRU
+STEP_BLOCK(gru, 3, 3, 0, 2, h_prev, h_prev_stride, s->bias_hn, 2)
+STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL, 2)
+STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL, 4)
+#endif
+#if RNNAT_WITH_LSTM
+STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
+#endif
+
+/* One height of a block; those above MOST are never asked for, and cost no code. */
+#define STEP_CASE(name, R, PANELS, MOST)                                                           \
+    case R:                                                                                        \
+        if (R <= MOST) FN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                 \
+        break
+
+/* All rows of `PANELS` panels, in blocks. */
+#define STEP_ROWS(name, PANELS, MOST)                                                              \
+    for (int32_t row = 0; row < s->rows;) {                                                        \
+        const int32_t rows = next_block(s->rows - row, MOST);                                      \
+        switch (rows) {                                                                            \
+            STEP_CASE(name, 1, PANELS, MOST);                                                      \
+            STEP_CASE(name, 2, PANELS, MOST);                                                      \
+            STEP_CASE(name, 3, PANELS, MOST);                                                      \
+            STEP_CASE(name, 4, PANELS, MOST);                                                      \
+            STEP_CASE(name, 5, PANELS, MOST);                                                      \
+            STEP_CASE(name, 6, PANELS, MOST);                                                      \
+            STEP_CASE(name, 7, PANELS, MOST);                                                      \
+            STEP_CASE(name, 8, PANELS, MOST);                                                      \
+        }                                                                                          \
+        row += rows;                                                                               \
+    }
+
+/* Whether panels of one vector come from farther than the nearest cache. Then fewer of them at once
+ * are read faster: each is a stream of its own to the prefetcher. */
+INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
+{
+    enum { near = 32768 };
+    return (double)panels * s->k * LANES * sizeof(REAL) > near;
+}
+
+/* One row of `P` panels; more than SINGLE are never asked for. */
+#define STEP_SINGLE(name, P, SINGLE)                                                               \
+    case P:                                                                                        \
+        if (P <= SINGLE) FN(name##_block)(s, 0, panel, 1, P <= SINGLE ? P : 1);                    \
+        break
+
+/* One row alone takes up to SINGLE panels at once: enough sums to hide the latency of one. More
+ * rows take WIDE of them, so that each broadcast of h serves several vectors, and what is left
+ * over, with as many rows as then fit. Every other step begins at the end, with the weights that
+ * the step before has left in the cache. */
+#define STEP(name, SINGLE, WIDE, MOST, MOST_OF_1)                                                  \
+    static void FN(name##_single)(const rnnat_step *s)                                             \
+    {                                                                                              \
+        const int32_t panels = s->last_panel - s->first_panel;                                     \
+        const int32_t most = SINGLE > 4 && FN(is_far)(s, panels) ? 4 : SINGLE;                     \
+        const int32_t groups = (panels + most - 1) / most;                                         \
+        for (int32_t i = 0; i < groups; ++i) {                                                     \
+            const int32_t group = s->backwards ? groups - 1 - i : i;                               \
+            const int32_t from = (int32_t)((int64_t)panels * group / groups);                      \
+            const int32_t to = (int32_t)((int64_t)panels * (group + 1) / groups);                  \
+            const int32_t panel = s->first_panel + from;                                           \
+            switch (to - from) {                                                                   \
+                STEP_SINGLE(name, 1, SINGLE);                                                      \
+                STEP_SINGLE(name, 2, SINGLE);                                                      \
+                STEP_SINGLE(name, 3, SINGLE);                                                      \
+                STEP_SINGLE(name, 4, SINGLE);                                                      \
+                STEP_SINGLE(name, 5, SINGLE);                                                      \
+                STEP_SINGLE(name, 6, SINGLE);                                                      \
+                STEP_SINGLE(name, 7, SINGLE);                                                      \
+                STEP_SINGLE(name, 8, SINGLE);                                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        if (s->rows == 1) {                                                                        \
+            FN(name##_single)(s);                                                                  \
+            return;                                                                                \
+        }                                                                                          \
+        const int32_t panels = s->last_panel - s->first_panel;                                     \
+        const int32_t wides = panels / WIDE, groups = wides + panels % WIDE;                       \
+        for (int32_t i = 0; i < groups; ++i) {                                                     \
+            const int32_t group = s->backwards ? groups - 1 - i : i;                               \
+            if (group < wides) {                                                                   \
+                const int32_t panel = s->first_panel + group * WIDE;                               \
+                STEP_ROWS(name, WIDE, MOST)                                                        \
+            } else {                                                                               \
+                const int32_t panel = s->last_panel - (groups - group);                            \
+                STEP_ROWS(name, 1, MOST_OF_1)                                                      \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#if RNNAT_WITH_RNN
+STEP(rnn, 8, 4, rows_of_4, rows_of_1)
+#endif
+#if RNNAT_WITH_GRU
+STEP(gru, 3, 1, rows_of_3, rows_of_3)
+STEP(gru_gates, 4, 2, rows_of_4, rows_of_2)
+STEP(gru_new, 8, 4, rows_of_4, rows_of_1)
+#endif
+#if RNNAT_WITH_LSTM
+STEP(lstm, 2, 1, rows_of_4, rows_of_4)
+#endif
+
+#undef STEP
+#undef STEP_SINGLE
+#undef STEP_ROWS
+#undef STEP_CASE
+#undef STEP_BLOCK

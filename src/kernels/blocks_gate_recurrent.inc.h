@@ -1,0 +1,183 @@
+/* One time step of the cells whose gates recur on gates. Part of body.inc.h.
+ *
+ * As in blocks.inc.h a block is `rows` rows by `panels` panels of units, and the bits of a row do
+ * not depend on it: every product adds k = 0, 1, 2, ... in that order; the products of one sum are
+ * added to each other in the order of the equations, and the input projection last.
+ */
+
+/* `gates` vectors a panel of a product a w, from panel `panel` on: w packed, or NULL where a BLAS
+ * made the product, `made`, laid out like the input projection. */
+INLINE void FN(state_product)(VEC acc[][gate_vectors], const rnnat_step *s, const void *a,
+                              ptrdiff_t a_stride, const void *w, const void *made, int32_t row,
+                              int32_t panel, const int rows, const int panels, const int gates)
+{
+    const REAL *from = (const REAL *)a + row * a_stride;
+    const ptrdiff_t panel_size = (ptrdiff_t)s->k * gates * LANES;
+    if (!w) {
+        const REAL *all =
+            (const REAL *)made + row * s->gh_stride + (ptrdiff_t)panel * gates * LANES;
+        for (int r = 0; r < rows; ++r)
+            for (int v = 0; v < panels * gates; ++v)
+                acc[r][v] = FN(load)(all + r * s->gh_stride + v * LANES);
+        return;
+    }
+    const REAL *weights = (const REAL *)w + panel * panel_size;
+    UNROLL for (int r = 0; r < rows; ++r)
+    {
+        UNROLL for (int v = 0; v < panels * gates; ++v) acc[r][v] = FN(set1)(0);
+    }
+    for (ptrdiff_t k = 0; k < s->k; ++k) {
+        VEC x[max_rows];
+        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(from[r * a_stride + k]);
+        UNROLL for (int p = 0; p < panels; ++p)
+        {
+            UNROLL for (int g = 0; g < gates; ++g)
+            {
+                const VEC v = FN(load)(weights + p * panel_size + (k * gates + g) * LANES);
+                UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] =
+                    FN(fma)(x[r], v, acc[r][p * gates + g]);
+            }
+        }
+    }
+}
+
+#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
+INLINE void FN(gate_gru_gates_block)(const rnnat_step *s, int32_t row, int32_t panel,
+                                     const int rows, const int panels)
+{
+    VEC sums[max_rows][gate_vectors];
+    FN(state_product)(sums, s, s->prev[0], s->pad_stride, s->w, s->gh, row, panel, rows, panels, 2);
+    for (int r = 0; r < rows; ++r)
+        for (int p = 0; p < panels; ++p)
+            FN(gate_gru_gates_post)(s, row + r, panel + p, sums[r] + 2 * p);
+}
+
+INLINE void FN(gate_gru_new_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,
+                                   const int panels)
+{
+    VEC sums[max_rows][gate_vectors];
+    FN(state_product)(sums, s, s->rh, s->pad_stride, s->w, s->gh, row, panel, rows, panels, 1);
+    for (int r = 0; r < rows; ++r)
+        for (int p = 0; p < panels; ++p) FN(gate_gru_new_post)(s, row + r, panel + p, sums[r] + p);
+}
+
+#endif
+#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+/* i, f, g, o of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}, all in one pass of k. */
+INLINE void FN(products_of_gates)(VEC acc[][gate_vectors], const rnnat_step *s, int32_t row,
+                                  int32_t panel, const int rows, const int panels)
+{
+    const ptrdiff_t pad = s->pad_stride, size = (ptrdiff_t)s->k * LANES;
+    const REAL *i = (const REAL *)s->prev[1] + row * pad, *f = (const REAL *)s->prev[2] + row * pad;
+    const REAL *w_i = (const REAL *)s->w + panel * size, *w_f = (const REAL *)s->w_f + panel * size;
+    const REAL *w_go = (const REAL *)s->w_go + panel * size * 2;
+    UNROLL for (int r = 0; r < rows; ++r)
+    {
+        UNROLL for (int v = 0; v < panels * 4; ++v) acc[r][v] = FN(set1)(0);
+    }
+    for (ptrdiff_t k = 0; k < s->k; ++k) {
+        UNROLL for (int p = 0; p < panels; ++p)
+        {
+            const VEC for_i = FN(load)(w_i + p * size + k * LANES);
+            const VEC for_f = FN(load)(w_f + p * size + k * LANES);
+            const VEC for_g = FN(load)(w_go + p * size * 2 + k * 2 * LANES);
+            const VEC for_o = FN(load)(w_go + p * size * 2 + (k * 2 + 1) * LANES);
+            UNROLL for (int r = 0; r < rows; ++r)
+            {
+                const VEC on_i = FN(set1)(i[r * pad + k]), on_f = FN(set1)(f[r * pad + k]);
+                VEC *const a = acc[r] + p * 4;
+                a[0] = FN(fma)(on_i, for_i, a[0]);
+                a[1] = FN(fma)(on_f, for_f, a[1]);
+                a[2] = FN(fma)(on_i, for_g, a[2]);
+                a[3] = FN(fma)(on_i, for_o, a[3]);
+            }
+        }
+    }
+}
+
+/* The same where a BLAS made them: i, f, then g and o, in s->gh one behind the other. */
+INLINE void FN(made_products)(VEC acc[][gate_vectors], const rnnat_step *s, int32_t row,
+                              int32_t panel, const int rows, const int panels)
+{
+    const ptrdiff_t pad = s->pad_stride;
+    for (int r = 0; r < rows; ++r) {
+        for (int p = 0; p < panels; ++p) {
+            const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+            const REAL *all = (const REAL *)s->gh + (row + r) * s->gh_stride;
+            acc[r][p * 4] = FN(load)(all + unit);
+            acc[r][p * 4 + 1] = FN(load)(all + pad + unit);
+            acc[r][p * 4 + 2] = FN(load)(all + 2 * (pad + unit));
+            acc[r][p * 4 + 3] = FN(load)(all + 2 * (pad + unit) + LANES);
+        }
+    }
+}
+
+INLINE void FN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,
+                                const int panels)
+{
+    VEC of_gates[max_rows][gate_vectors], of_c[max_rows][gate_vectors];
+    const REAL *made = (const REAL *)s->gh + 4 * s->pad_stride;
+    if (s->w)
+        FN(products_of_gates)(of_gates, s, row, panel, rows, panels);
+    else
+        FN(made_products)(of_gates, s, row, panel, rows, panels);
+    FN(state_product)(of_c, s, s->prev[0], s->pad_stride, s->w_c, made, row, panel, rows, panels,
+                      4);
+    for (int r = 0; r < rows; ++r) {
+        for (int p = 0; p < panels; ++p) {
+            VEC sums[4];
+            for (int g = 0; g < 4; ++g)
+                sums[g] = FN(add)(of_gates[r][p * 4 + g], of_c[r][p * 4 + g]);
+            FN(gate_lstm_post)(s, row + r, panel + p, sums);
+        }
+    }
+}
+
+#endif
+
+/* ---- all units and rows of a step, in blocks ---- */
+
+#define GATE_CASE(name, R, PANELS)                                                                 \
+    case R:                                                                                        \
+        if (R <= rows_of_4) FN(name##_block)(s, row, panel, R <= rows_of_4 ? R : 1, PANELS);       \
+        break
+
+#define GATE_PANELS(name, PANELS)                                                                  \
+    for (; panel + PANELS <= s->last_panel; panel += PANELS) {                                     \
+        for (int32_t row = 0; row < s->rows;) {                                                    \
+            const int32_t rows = next_block(s->rows - row, rows_of_4);                             \
+            switch (rows) {                                                                        \
+                GATE_CASE(name, 1, PANELS);                                                        \
+                GATE_CASE(name, 2, PANELS);                                                        \
+                GATE_CASE(name, 3, PANELS);                                                        \
+                GATE_CASE(name, 4, PANELS);                                                        \
+                GATE_CASE(name, 5, PANELS);                                                        \
+                GATE_CASE(name, 6, PANELS);                                                        \
+            }                                                                                      \
+            row += rows;                                                                           \
+        }                                                                                          \
+    }
+
+/* One row alone takes SINGLE panels at once, more rows WIDE of them, as in blocks.inc.h. */
+#define GATE_STEP(name, SINGLE, WIDE)                                                              \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        int32_t panel = s->first_panel;                                                            \
+        if (s->rows == 1)                                                                          \
+            for (; panel + SINGLE <= s->last_panel; panel += SINGLE)                               \
+                FN(name##_block)(s, 0, panel, 1, SINGLE);                                          \
+        GATE_PANELS(name, WIDE)                                                                    \
+        GATE_PANELS(name, 1)                                                                       \
+    }
+
+#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
+GATE_STEP(gate_gru_gates, 4, 2)
+GATE_STEP(gate_gru_new, 8, 4)
+#endif
+#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+GATE_STEP(gate_lstm, 2, 1)
+#endif
+
+#undef GATE_STEP
+#undef GATE_PANELS
+#undef GATE_CASE

@@ -1,0 +1,234 @@
+/* Matrix products and steps of small builds: few shapes of blocks, which all cells share. Part of
+ * body.inc.h, in the place of blocks.inc.h, blocks_gate_recurrent.inc.h and gemm.inc.h: every sum
+ * adds the same numbers in the same order as there, so that the bits are the same.
+ */
+
+/* sums += a w, for rows at a[0], a[1], ... and `there` of up to `panels` panels that are `width`
+ * vectors wide. Those beyond are the last one again: its sums are made, and stored, twice. */
+INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL *w, int32_t there,
+                     const int rows, const int panels, const int width)
+{
+    VEC acc[max_rows][max_vectors];
+    const REAL *from[max_rows];
+    VEC *to[max_rows];
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        const int32_t panel = p < there ? p : there - 1;
+        from[p] = w + (ptrdiff_t)panel * depth * width * LANES;
+        to[p] = sums + panel * width;
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            UNROLL for (int v = 0; v < width; ++v) acc[r][p * width + v] =
+                to[p][r * panels * width + v];
+        }
+    }
+    for (ptrdiff_t k = 0; k < depth; ++k) {
+        VEC x[max_rows];
+        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(a[r][k]);
+        UNROLL for (int p = 0; p < panels; ++p)
+        {
+            UNROLL for (int v = 0; v < width; ++v)
+            {
+                const VEC b = FN(load)(from[p] + (k * width + v) * LANES);
+                UNROLL for (int r = 0; r < rows; ++r) acc[r][p * width + v] =
+                    FN(fma)(x[r], b, acc[r][p * width + v]);
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < panels; ++p)
+    {
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            UNROLL for (int v = 0; v < width; ++v) to[p][r * panels * width + v] =
+                acc[r][p * width + v];
+        }
+    }
+}
+
+/* One row by any number of panels: sums[p * width + v] += a w. Each tile has sums enough to hide
+ * the latency of one. */
+#define MULTIPLY(WIDTH, AT_ONCE)                                                                   \
+    case WIDTH:                                                                                    \
+        for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
+            FN(tile)(sums + p * WIDTH, &a, depth, w + (ptrdiff_t)p * depth * WIDTH * LANES,        \
+                     panels - p, 1, AT_ONCE, WIDTH);                                               \
+        break
+
+NOINLINE void FN(multiply)(VEC *sums, const REAL *a, int32_t depth, const REAL *w, int32_t width,
+                           int32_t panels)
+{
+    switch (width) {
+        MULTIPLY(1, 8);
+        MULTIPLY(2, 4);
+        MULTIPLY(3, 3);
+        MULTIPLY(4, 2);
+    }
+}
+#undef MULTIPLY
+
+/* c = bias + a b. */
+static void FN(gemm)(const rnnat_gemm_args *g)
+{
+    enum { vectors = 2 * RNNAT_GEMM_PANEL };
+    VEC sums[many_at_once * RNNAT_GEMM_PANEL > vectors ? many_at_once * RNNAT_GEMM_PANEL : vectors];
+    const int32_t all = (g->n + LANES - 1) / LANES; /* vectors */
+    const int32_t end = g->last_panel * RNNAT_GEMM_PANEL < all ? g->last_panel * RNNAT_GEMM_PANEL
+                                                                : all;
+    for (int32_t first = g->first_panel * RNNAT_GEMM_PANEL, count; first < end; first += count) {
+        const bool single = many_at_once == 1 || g->m < many_at_once;
+        const int32_t left = end - first;
+        const int32_t width = left < RNNAT_GEMM_PANEL ? left : RNNAT_GEMM_PANEL;
+        count = single && left >= vectors ? vectors : width;
+        const REAL *const b = (const REAL *)g->b + (ptrdiff_t)first * g->k * LANES;
+        const REAL *const bias = g->bias ? (const REAL *)g->bias + (ptrdiff_t)first * LANES : NULL;
+        for (int32_t row = 0, rows; row < g->m; row += rows) {
+            const REAL *a[many_at_once];
+            rows = count == RNNAT_GEMM_PANEL && g->m - row >= many_at_once ? many_at_once : 1;
+            for (int32_t r = 0; r < rows; ++r) {
+                a[r] = FN(row_at)(&g->a, row + r);
+                for (int32_t v = 0; v < count; ++v)
+                    sums[r * count + v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
+            }
+            if (many_at_once > 1 && rows == many_at_once)
+                FN(tile)(sums, a, g->k, b, 1, many_at_once, 1, RNNAT_GEMM_PANEL);
+            else
+                FN(multiply)(sums, a[0], g->k, b, width, count / width);
+            for (int32_t r = 0; r < rows; ++r) {
+                REAL *const c = FN(row_at)(&g->c, row + r) + first * LANES;
+                const int32_t columns = g->n - first * LANES;
+                for (int32_t v = 0; v < count; ++v) {
+                    if (columns - v * LANES >= LANES)
+                        FN(store)(c + v * LANES, sums[r * count + v]);
+                    else
+                        FN(store_first)(c + v * LANES, columns - v * LANES, sums[r * count + v]);
+                }
+            }
+        }
+    }
+}
+
+/* ---- steps ---- */
+
+enum { FN(panels_at_once) = 8 };
+
+/* What a step's sums are made of, as in preactivate, and what is made of them. */
+typedef struct FN(sums_of) {
+    int32_t gates, gx_gates, gx_first, apart;
+    const void *h;
+    ptrdiff_t h_stride;
+    const void *start;
+    void (*post)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums);
+} FN(sums_of);
+
+/* A recurrent product of some panels of a row: from packed weights or, where a BLAS has made it,
+ * added from `made`. */
+INLINE void FN(product)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
+                        int32_t panel, int32_t panels, int32_t gates)
+{
+    const ptrdiff_t first = (ptrdiff_t)panel * gates * LANES;
+    if (w) {
+        FN(multiply)(sums, a, depth, (const REAL *)w + first * depth, gates, panels);
+        return;
+    }
+    for (int32_t v = 0; v < panels * gates; ++v)
+        sums[v] = FN(add)(sums[v], FN(load)(made + first + v * LANES));
+}
+
+/* All units and rows of a step, some panels at a time, which stay in the cache for all rows. Every
+ * other step begins at the end, with the weights that the step before has left there. */
+NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
+{
+    const int32_t panels = s->last_panel - s->first_panel, gates = of->gates;
+    const int32_t groups = (panels + FN(panels_at_once) - 1) / FN(panels_at_once);
+    for (int32_t i = 0; i < groups; ++i) {
+        const int32_t from = (s->backwards ? groups - 1 - i : i) * FN(panels_at_once);
+        const int32_t left = panels - from, first = s->first_panel + from;
+        const int32_t count = left < FN(panels_at_once) ? left : FN(panels_at_once);
+        for (int32_t row = 0; row < s->rows; ++row) {
+            VEC sums[FN(panels_at_once) * RNNAT_CELL_GATES];
+            const REAL *const gx = (const REAL *)s->gx + row * s->gx_stride;
+            for (int32_t p = 0; p < count; ++p)
+                for (int32_t g = 0; g < gates; ++g)
+                    sums[p * gates + g] =
+                        g >= of->apart && of->start
+                            ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
+                            : FN(set1)(0);
+            FN(product)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
+                        (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
+            for (int32_t p = 0; p < count; ++p) {
+                VEC *const unit = sums + p * gates;
+                for (int32_t g = 0; g < of->apart; ++g)
+                    unit[g] = FN(add)(unit[g],
+                                      FN(load)(gx + ((ptrdiff_t)(first + p) * of->gx_gates +
+                                                     of->gx_first + g) *
+                                                        LANES));
+                of->post(s, row, first + p, unit);
+            }
+        }
+    }
+}
+
+#define STEP(name, ...)                                                                            \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        const FN(sums_of) of = {__VA_ARGS__};                                                      \
+        FN(each_unit)(s, &of);                                                                     \
+    }
+#define STANDARD_STEP(name, ...)                                                                   \
+    static void FN(name##_post)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)  \
+    {                                                                                              \
+        FN(name##_postgemm)(s, (FN(place)){row, panel, 1}, 1, sums);                               \
+    }                                                                                              \
+    STEP(name, __VA_ARGS__, FN(name##_post))
+
+#if RNNAT_WITH_RNN
+STANDARD_STEP(rnn, 1, 1, 0, 1, s->h_prev, s->h_prev_stride, NULL)
+#endif
+#if RNNAT_WITH_GRU
+STANDARD_STEP(gru, 3, 3, 0, 2, s->h_prev, s->h_prev_stride, s->bias_hn)
+STANDARD_STEP(gru_gates, 2, 3, 0, 2, s->h_prev, s->h_prev_stride, NULL)
+STANDARD_STEP(gru_new, 1, 3, 2, 1, s->rh, s->pad_stride, NULL)
+#endif
+#if RNNAT_WITH_LSTM
+STANDARD_STEP(lstm, 4, 4, 0, 4, s->h_prev, s->h_prev_stride, NULL)
+#endif
+#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
+STEP(gate_gru_gates, 2, 3, 0, 0, s->prev[0], s->pad_stride, NULL, FN(gate_gru_gates_post))
+STEP(gate_gru_new, 1, 3, 2, 0, s->rh, s->pad_stride, NULL, FN(gate_gru_new_post))
+#endif
+#undef STANDARD_STEP
+#undef STEP
+
+#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+static void FN(gate_lstm)(const rnnat_step *s)
+{
+    const ptrdiff_t pad = s->pad_stride;
+    for (int32_t panel = s->first_panel, count; panel < s->last_panel; panel += count) {
+        const int32_t left = s->last_panel - panel;
+        count = left < FN(panels_at_once) ? left : FN(panels_at_once);
+        for (int32_t row = 0; row < s->rows; ++row) {
+            const VEC zero = FN(set1)(0);
+            VEC i[FN(panels_at_once)], f[FN(panels_at_once)], go[FN(panels_at_once) * 2];
+            VEC all[FN(panels_at_once) * 4];
+            const REAL *const on_i = (const REAL *)s->prev[1] + row * pad;
+            const REAL *const on_f = (const REAL *)s->prev[2] + row * pad;
+            const REAL *const on_c = (const REAL *)s->prev[0] + row * pad;
+            const REAL *const made = (const REAL *)s->gh + row * s->gh_stride;
+            for (int32_t p = 0; p < count; ++p) i[p] = f[p] = go[2 * p] = go[2 * p + 1] = zero;
+            for (int32_t v = 0; v < count * 4; ++v) all[v] = zero;
+            FN(product)(i, on_i, s->k, s->w, made, panel, count, 1);
+            FN(product)(f, on_f, s->k, s->w_f, made + pad, panel, count, 1);
+            FN(product)(go, on_i, s->k, s->w_go, made + 2 * pad, panel, count, 2);
+            FN(product)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
+            for (int32_t p = 0; p < count; ++p) {
+                VEC *const sums = all + 4 * p;
+                sums[0] = FN(add)(i[p], sums[0]);
+                sums[1] = FN(add)(f[p], sums[1]);
+                sums[2] = FN(add)(go[2 * p], sums[2]);
+                sums[3] = FN(add)(go[2 * p + 1], sums[3]);
+                FN(gate_lstm_post)(s, row, panel + p, sums);
+            }
+        }
+    }
+}
+#endif

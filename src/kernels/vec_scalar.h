@@ -1,0 +1,74 @@
+/* Plain C11, one number at a time: any compiler and any target. No fused multiply-add: a product and a
+ * sum, each rounded, so that cells give the bits of vec_portable.h. See body.inc.h for what each name
+ * promises.
+ *
+ * Numbers are few bits of work where there is an FPU and no SIMD unit, such as Cortex-M4F and M7, and
+ * 32 of them fit in its registers.
+ */
+#ifndef RNNAT_VEC_SCALAR_H
+#define RNNAT_VEC_SCALAR_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+#error "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one; on i386: -mfpmath=sse"
+#endif
+#if defined(__clang__) || !defined(__GNUC__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define RNNAT_VEC_REGISTERS 32
+
+enum { lanes_f32 = 1, lanes_f64 = 1 };
+typedef float vec_f32;
+typedef double vec_f64;
+
+#define RNNAT_VEC(T, S, SUFFIX)                                                                    \
+    static inline T load_##S(const T *p) { return *p; }                                            \
+    static inline void store_##S(T *p, T v) { *p = v; }                                            \
+    static inline T load_first_##S(const T *p, int32_t n, T rest) { return n > 0 ? *p : rest; }    \
+    static inline void store_first_##S(T *p, int32_t n, T v)                                       \
+    {                                                                                              \
+        if (n > 0) *p = v;                                                                         \
+    }                                                                                              \
+    static inline T set1_##S(T x) { return x; }                                                    \
+    static inline T add_##S(T a, T b) { return a + b; }                                            \
+    static inline T sub_##S(T a, T b) { return a - b; }                                            \
+    static inline T mul_##S(T a, T b) { return a * b; }                                            \
+    static inline T div_##S(T a, T b) { return a / b; }                                            \
+    static inline T fma_##S(T a, T b, T c)                                                         \
+    {                                                                                              \
+        const T product = a * b;                                                                   \
+        return product + c;                                                                        \
+    }                                                                                              \
+    static inline T min_##S(T a, T b) { return a < b ? a : b; }                                    \
+    static inline T max_##S(T a, T b) { return a > b ? a : b; }                                    \
+    static inline T if_less_##S(T a, T b, T x, T y) { return a < b ? x : y; }                      \
+    static inline T abs_##S(T v) { return fabs##SUFFIX(v); }                                       \
+    static inline T copysign_##S(T v, T sign) { return copysign##SUFFIX(v, sign); }
+
+RNNAT_VEC(vec_f32, f32, f)
+RNNAT_VEC(vec_f64, f64, )
+#undef RNNAT_VEC
+
+static inline vec_f32 pow2_f32(vec_f32 n)
+{
+    uint32_t bits;
+    memcpy(&bits, &n, sizeof bits);
+    bits = (bits << 23) + UINT32_C(0x3f800000);
+    memcpy(&n, &bits, sizeof n);
+    return n;
+}
+static inline vec_f64 pow2_f64(vec_f64 n)
+{
+    uint64_t bits;
+    memcpy(&bits, &n, sizeof bits);
+    bits = (bits << 52) + UINT64_C(0x3ff0000000000000);
+    memcpy(&n, &bits, sizeof n);
+    return n;
+}
+
+#endif

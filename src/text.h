@@ -1,0 +1,44 @@
+/* What the core needs of texts, so that it needs none of libc's functions for them. */
+#ifndef RNNAT_TEXT_H
+#define RNNAT_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Longer ones there are none: a bound that no compiler turns into a call of strlen. */
+enum { rnnat_text_most = 4096 };
+
+/* Characters before the NUL. */
+static inline size_t rnnat_text_size(const char *text)
+{
+    size_t size = 0;
+    while (size < rnnat_text_most && text[size]) ++size;
+    return size;
+}
+
+/* Whether the `size` characters at `at` are those of `text`. */
+static inline bool rnnat_text_is(const char *at, size_t size, const char *text)
+{
+    size_t same = 0;
+    while (same < size && text[same] && at[same] == text[same]) ++same;
+    return same == size && !text[same];
+}
+
+/* The first of `size` characters that is `symbol`, or `size`. */
+static inline size_t rnnat_text_find(const char *at, size_t size, char symbol)
+{
+    size_t i = 0;
+    while (i < size && at[i] != symbol) ++i;
+    return i;
+}
+
+/* How many characters from `at` on, up to its NUL, are among those of `characters`. */
+static inline size_t rnnat_text_span(const char *at, const char *characters)
+{
+    const size_t count = rnnat_text_size(characters);
+    size_t size = 0;
+    while (at[size] && rnnat_text_find(characters, count, at[size]) < count) ++size;
+    return size;
+}
+
+#endif

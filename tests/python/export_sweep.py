@@ -1,0 +1,120 @@
+"""Exports many models into one folder, compiles it, and compares every number with the package's.
+
+    RNN_NATIVE_ISA=baseline python export_sweep.py FOLDER ISA
+
+Exits with 0 if all bits are equal; test_export_run.py starts it. The models are every variant in
+every direction, and random chains of all layers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import strategies
+from agreement import DTYPES, arrays_of, assert_same_bits
+from exported import Shared, as_input
+from hypothesis import HealthCheck, Phase, given, settings
+from strategies import VARIANTS
+
+import rnn_native as rn
+from rnn_native.spec import DIRECTIONS, ModelSpec, Recurrent
+
+FLAGS = {"avx2": ["-mavx2", "-mfma"]}
+TIME = 5
+RANDOM = 25
+"""Chains of each dtype."""
+
+
+def variants(rng: np.random.Generator) -> list[ModelSpec]:
+    found = []
+    for index, (cell, options) in enumerate(VARIANTS):
+        for direction in DIRECTIONS[: 2 + index % 2]:
+            hidden = 4 + (index + len(direction)) % 6
+            found.append(
+                strategies.make_spec(
+                    rng, cell, 1 + index % 5, hidden, num_layers=1 + index % 2,
+                    direction=direction, out_features=index % 4, **options,
+                )
+            )  # fmt: skip
+    return found
+
+
+def chains(dtype: Any) -> list[ModelSpec]:
+    found: list[ModelSpec] = []
+
+    @settings(
+        max_examples=RANDOM, derandomize=True, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck), deadline=None,
+    )  # fmt: skip
+    @given(strategies.specs(dtype=dtype, max_size=9))
+    def collect(spec: ModelSpec) -> None:
+        found.append(spec)
+
+    collect()
+    return found
+
+
+def with_extremes(spec: ModelSpec) -> ModelSpec:
+    """A weight of the least and one of the largest size, a negative zero, infinity."""
+    arrays = dict(spec.layers[0].arrays)
+    weight = arrays["weight_ih_l0"].copy()
+    info = np.finfo(weight.dtype)
+    weight.flat[:4] = [info.smallest_subnormal, info.max, -0.0, np.inf]
+    layer = spec.layers[0]
+    assert isinstance(layer, Recurrent)
+    return ModelSpec((Recurrent(weights=arrays | {"weight_ih_l0": weight}, **layer.options),))
+
+
+def compare(
+    shared: Shared, name: str, model: rn.Model, x: np.ndarray[Any, Any], spec: ModelSpec
+) -> None:
+    batch, width = x.shape[1], model.output_size
+    data = as_input(spec, x, model.dtype.name)
+    if not model.streamable:
+        want, _ = model(x)
+        for time in (TIME, 1):
+            want, _ = model(x[:time])
+            assert_same_bits(shared.run(name, data[:time], np.empty_like(want)), want)
+        return
+    stream = model.stream(batch=batch)
+    want = np.stack([stream.step(x_t).copy() for x_t in x])
+    for _ in range(2):  # the second time behind a reset
+        y = np.full((TIME, batch, width), np.nan, model.dtype)
+        shared.step(name, data[0], y[0])
+        shared.steps(name, data[1:4], y[1:4])
+        shared.steps(name, data[4:], y[4:])
+        assert_same_bits(y, want)
+        if spec.recurrents:
+            for index, array in enumerate(arrays_of(stream.state)):
+                assert_same_bits(shared.state(name, index, np.empty_like(array)), array)
+        shared.reset(name)
+
+
+def main(folder: Path, isa: str) -> None:
+    rng = np.random.default_rng(17)
+    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    for dtype in DTYPES:
+        specs = variants(rng) + chains(dtype)
+        specs.append(with_extremes(strategies.make_spec(rng, "gru", 3, 5, dtype=dtype)))
+        for index, spec in enumerate(specs):
+            name, batch = f"m{len(cases)}", 1 + index % 3
+            model = rn.Model(spec, dtype=dtype, num_threads=1)
+            steps = 1 + index % 4 if model.streamable else TIME
+            rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
+            cases.append((name, model, spec, batch))
+    shared = Shared(folder, *FLAGS.get(isa, []))
+    for name, model, spec, batch in cases:
+        try:
+            compare(shared, name, model, strategies.random_input(spec, TIME, batch, rng), spec)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {model!r}, {spec}") from error
+    print(f"{isa}: {len(cases)} models give the same bits")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,78 @@
+"""Exported C, compiled by the system's compiler and called through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnn_native.spec import ModelSpec
+
+CC = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wstrict-prototypes")
+BITS = ("-ffp-contract=off", "-O1")
+"""No product and sum becomes one operation, as in the core of the package."""
+
+
+def compile_folder(folder: Path, output: str, *flags: str) -> Path:
+    """Everything in the folder as one object, library or program, warnings being errors."""
+    path = folder / output
+    assert CC is not None
+    sources = [source.name for source in sorted(folder.glob("*.c"))]
+    done = subprocess.run(
+        [CC, *STRICT, "-Werror", *BITS, *flags, *sources, "-o", output, "-lm"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    return path
+
+
+class Shared:
+    """The models of one folder as a shared library."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        path = compile_folder(folder, "exported.so", "-shared", "-fPIC", *flags)
+        self.library = ctypes.CDLL(str(path))
+
+    def _call(self, function: str, *arguments: Any) -> None:
+        status = getattr(self.library, function)(*arguments)
+        assert status == 0, f"{function}: status {status}"
+
+    def run(self, name: str, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """Whole sequences, of a model that does not stream."""
+        self._call(f"{name}_run", _at(x), ctypes.c_int32(len(x)), _at(y))
+        return y
+
+    def steps(self, name: str, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        self._call(f"{name}_steps", _at(x), ctypes.c_int32(len(x)), _at(y))
+        return y
+
+    def step(self, name: str, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        self._call(f"{name}_step", _at(x), _at(y))
+        return y
+
+    def reset(self, name: str) -> None:
+        self._call(f"{name}_reset")
+
+    def state(self, name: str, index: int, values: NDArray[Any]) -> NDArray[Any]:
+        stream = getattr(self.library, f"{name}_stream")
+        stream.restype = ctypes.c_void_p
+        pointer = ctypes.c_void_p(stream())
+        self._call("rnnat_stream_get_state", pointer, ctypes.c_int32(index), _at(values))
+        return values
+
+
+def as_input(spec: ModelSpec, x: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """x as C reads it: dense, indices of 32 bits."""
+    return np.ascontiguousarray(x, np.int32 if spec.takes_indices else dtype)
+
+
+def _at(array: NDArray[Any]) -> ctypes.c_void_p:
+    assert array.flags.c_contiguous
+    return ctypes.c_void_p(array.ctypes.data)

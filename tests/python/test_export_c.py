@@ -1,0 +1,244 @@
+"""export_c: names, options, and a folder that is written whole or not at all.
+
+What the C gives when it runs: test_export_run.py.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import make_spec
+
+import rnn_native as rn
+from rnn_native import cli
+from rnn_native.export import folder as folders
+from rnn_native.export import names, numbers
+
+RNG = np.random.default_rng(5)
+SPEC = make_spec(RNG, "gru", 3, 5, num_layers=2, out_features=2, activation="softmax")
+OTHER = make_spec(RNG, "lstm", 3, 4, direction="bidirectional", dtype=np.float64)
+LIBRARY = {"rnn_native.c", "rnn_native.h", "rnn_native_config.h", "rnn_native_internal.h"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def macros(header: Path) -> dict[str, str]:
+    """The last definition of each: of STREAM_BYTES, with 32-bit pointers."""
+    lines = re.findall(r"^#define (\w+) ([^/\n]+)", header.read_text(), re.MULTILINE)
+    return {name: value.strip() for name, value in lines}
+
+
+# ---- numbers ----
+
+
+@given(
+    st.sampled_from([np.float32, np.float64]).flatmap(
+        lambda dtype: st.lists(st.floats(width=32 if dtype == np.float32 else 64), max_size=30).map(
+            lambda values: np.array(values, dtype)
+        )
+    )
+)
+def test_numbers_are_written_exactly(array: np.ndarray[Any, Any]) -> None:
+    """Denormals, both zeros and infinity among them; NaN stays one."""
+    text = "".join(numbers.lines(array)).replace(" ", "")
+    suffix = "f" if array.dtype == np.float32 else ""
+    named = {"INFINITY": math.inf, "-INFINITY": -math.inf, "NAN": math.nan}
+    found = []
+    for word in text.split(",")[: array.size]:
+        if word not in named:
+            assert re.fullmatch(rf"-?0x[01](\.[0-9a-f]*[1-9a-f])?p[+-][0-9]+{suffix}", word), word
+            word = word.removesuffix(suffix)
+        found.append(named[word] if word in named else float.fromhex(word))
+    read = np.array(found, array.dtype)
+    same = np.isnan(read) & np.isnan(array)
+    assert np.where(same, 0, read).tobytes() == np.where(same, 0, array).tobytes()
+
+
+# ---- the folder ----
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    paths = rn.export_c(SPEC, tmp_path / "a", "net")
+    assert {path.name for path in paths} == LIBRARY | {"net.c", "net.h"}
+    rn.export_c(rn.Model(SPEC), tmp_path / "b", "net")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    rn.export_c(SPEC, tmp_path / "a", "net")  # over itself
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_sizes_are_macros(tmp_path: Path) -> None:
+    rn.export_c(SPEC, tmp_path, "net", batch=2, max_steps=3)
+    found = macros(tmp_path / "net.h")
+    expected = {
+        "INPUT_SIZE": 3, "OUTPUT_SIZE": 2, "BATCH": 2, "MAX_STEPS": 3, "NUM_STATES": 1,
+        "NUM_PARAMETERS": rn.Model(SPEC).num_parameters,
+    }  # fmt: skip
+    assert {key: int(found[f"NET_{key}"]) for key in expected} == expected
+    assert found["NET_STATE_0_SIZE"] == "(2 * NET_BATCH * 5)"
+    assert "NET_STREAM_BYTES" in found
+
+
+def test_dtype_is_the_models_own(tmp_path: Path) -> None:
+    rn.export_c(rn.Model(SPEC, dtype="float64"), tmp_path / "a", "net")
+    rn.export_c(SPEC, tmp_path / "b", "net", dtype="float64")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert "const double *x" in (tmp_path / "a/net.h").read_text()
+    rn.export_c(SPEC, tmp_path / "c", "net")
+    assert "const float *x" in (tmp_path / "c/net.h").read_text()
+
+
+def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "net.h").write_text("mine")
+    with pytest.raises(rn.OptionError, match=r"net\.h is there and was not written by export-c"):
+        rn.export_c(SPEC, tmp_path, "net")
+    assert contents(tmp_path) == {"net.h": b"mine"}
+    rn.export_c(SPEC, tmp_path, "net", force=True)
+    assert contents(tmp_path).keys() == LIBRARY | {"net.c", "net.h"}
+    (tmp_path / "other.c").mkdir()
+    with pytest.raises(rn.OptionError, match=r"other\.c is there"):
+        rn.export_c(SPEC, tmp_path, "other", force=True)
+
+
+def test_an_error_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rn.export_c(SPEC, tmp_path / "old", "net")
+    before = contents(tmp_path / "old")
+    real, calls = folders.replacing, []
+
+    def failing(path: Path) -> Any:
+        calls.append(path)
+        if path.name == "net.c":
+            raise OSError(28, "No space left on device", str(path))
+        return real(path)
+
+    monkeypatch.setattr(folders, "replacing", failing)
+    for folder in ("old", "new"):
+        with pytest.raises(OSError, match="No space left"):
+            rn.export_c(OTHER, tmp_path / folder, "net")
+    assert contents(tmp_path / "old") == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_second_model_joins_the_first(tmp_path: Path) -> None:
+    rn.export_c(SPEC, tmp_path, "one")
+    first = contents(tmp_path)
+    rn.export_c(OTHER, tmp_path, "two", dtype="float64")
+    both = contents(tmp_path)
+    assert both.keys() == first.keys() | {"two.c", "two.h"}
+    changed = {name for name in first if first[name] != both[name]}
+    assert changed == {"rnn_native_config.h"}
+    found = macros(tmp_path / "rnn_native_config.h")
+    needed = ("RNNAT_FLOAT64", "RNNAT_WITH_GRU", "RNNAT_WITH_LSTM", "RNNAT_WITH_RNN")
+    assert [found[key] for key in needed] == ["1", "1", "1", "0"]
+    rn.export_c(SPEC, tmp_path, "two")  # what the LSTM needed goes with it
+    found = macros(tmp_path / "rnn_native_config.h")
+    assert [found[key] for key in needed] == ["0", "1", "0", "0"]
+
+
+def test_what_does_not_fit_the_first_is_refused(tmp_path: Path) -> None:
+    rn.export_c(SPEC, tmp_path, "one")
+    before = contents(tmp_path)
+    with pytest.raises(rn.OptionError, match="isa: expected scalar, which the model one in"):
+        rn.export_c(SPEC, tmp_path, "two", isa="baseline")
+    with pytest.raises(rn.OptionError, match="differs in case alone"):
+        rn.export_c(SPEC, tmp_path, "ONE")
+    assert contents(tmp_path) == before
+    config = tmp_path / "rnn_native_config.h"
+    config.write_text(config.read_text().replace(rn.__version__, "0.0.1", 1))
+    with pytest.raises(rn.OptionError, match=r"rnn_native_config\.h is of another version"):
+        rn.export_c(SPEC, tmp_path, "two")
+
+
+# ---- options ----
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"isa": "sse9"}, "isa: expected one of scalar, baseline,"),
+        ({"isa": None}, "isa: expected one of"),
+        ({"batch": 0}, "batch: expected an integer from 1"),
+        ({"batch": True}, "batch: expected an integer"),
+        ({"max_steps": 1.5}, "max_steps: expected an integer"),
+        ({"max_steps": 2**31}, "max_steps: expected an integer"),
+        ({"dtype": "float16"}, "dtype: expected one of float32, float64"),
+        ({"name": "1st"}, "name: expected a letter"),
+        ({"name": "a-b"}, "name: expected a letter"),
+        ({"name": "é"}, "name: expected a letter"),
+        ({"name": "x" * 41}, "name: expected a letter"),
+        ({"name": "x\n"}, "name: expected a letter"),
+        ({"name": "String"}, r"String\.h is a header of C"),
+        ({"name": "rnn_native"}, "expected none that begins with rnn"),
+    ],
+)
+def test_wrong_options_are_named(tmp_path: Path, options: Any, message: str) -> None:
+    with pytest.raises(rn.OptionError, match=message):
+        rn.export_c(SPEC, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_models_are_exported(tmp_path: Path) -> None:
+    with pytest.raises(rn.OptionError, match="expected a Model or a ModelSpec, got str"):
+        rn.export_c("model.onnx", tmp_path)  # type: ignore[arg-type]
+
+
+def test_memory_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(rn.ShapeError):
+        rn.export_c(SPEC, tmp_path / "out", batch=2**31 - 1, max_steps=2**31 - 1)
+    assert not (tmp_path / "out").exists()
+
+
+# ---- the command ----
+
+
+@pytest.fixture
+def export(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        status = cli.main(["export-c", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+def test_the_command_is_the_function(
+    tmp_path: Path, export: Callable[..., tuple[int, str, str]]
+) -> None:
+    model = tmp_path / "voice-model.npz"
+    rn.Model(SPEC).save(model)
+    status, out, err = export(
+        model, tmp_path / "a", "--isa", "baseline", "--batch", 2, "--max-steps", 4,
+        "--dtype", "float64",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    paths = rn.export_c(
+        SPEC, tmp_path / "b", "voice_model", isa="baseline", batch=2, max_steps=4, dtype="float64"
+    )
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert out.splitlines() == [str(tmp_path / "a" / path.name) for path in paths]
+    (tmp_path / "a/net.c").write_text("mine")
+    status, out, err = export(model, tmp_path / "a", "--name", "net", "--isa", "baseline")
+    assert (status, out) == (2, "")
+    assert "net.c is there" in err
+    status, out, err = export(
+        model, tmp_path / "a", "--name", "net", "--isa", "baseline", "--force"
+    )
+    assert (status, err) == (0, "")
+
+
+def test_a_name_is_made_of_the_files() -> None:
+    assert names.of_file("voice-model.v2") == "voice_model_v2"
+    assert names.of_file("2nd") == "model_2nd"
+    assert names.of_file("é") == "model"
+    assert len(names.of_file("x" * 100)) == 40

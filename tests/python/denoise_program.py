@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,17 @@ _SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 class Builder:
-    """Compiles the core once, with the portable kernels alone, which no special flags are for."""
+    """Compiles the library once, with the portable kernels alone."""
 
     def __init__(self, folder: Path) -> None:
         compiler = shutil.which(os.environ.get("CC", "cc"))
         if compiler is None:
             pytest.skip("needs a C compiler")
         self._folder = folder
-        src = ROOT / "src"
-        core = [path for part in (".", "cells", "gemm") for path in (src / part).glob("*.c")]
-        core.append(src / "kernels" / "kernels_baseline.c")
-        self._cc = [compiler, "-std=c11", "-O1", f"-I{src / 'include'}"]
-        self._run(f"-I{src}", "-ffp-contract=off", "-c", *core)
+        self._cc = [compiler, "-std=c11", "-O1", f"-I{folder}"]
+        amalgamate = ROOT / "tools" / "amalgamate.py"
+        subprocess.run([sys.executable, amalgamate, folder], check=True, timeout=600)
+        self._run("-c", "rnn_native.c")
 
     def _run(self, *arguments: str | Path) -> None:
         subprocess.run([*self._cc, *arguments], cwd=self._folder, check=True, timeout=600)
@@ -35,9 +35,8 @@ class Builder:
     def program(self, name: str, *more: str | Path) -> Path:
         """The example, where warnings are errors, with ``more`` flags and sources."""
         path = self._folder / name
-        objects = sorted(self._folder.glob("*.o"))
         sources = sorted(EXAMPLE.glob("*.c"))
-        self._run(*_WARNINGS, "-Werror", *sources, *more, *objects, "-lm", "-o", path)
+        self._run(*_WARNINGS, "-Werror", *sources, *more, "rnn_native.o", "-lm", "-o", path)
         return path
 
     def sanitized(self, name: str) -> Path:

@@ -190,7 +190,9 @@ def main() -> None:
     print("Bytes of code:\n")
     table(["target", *BUILDS], code)
     print("\nBytes of RAM:\n")
-    grus = [f"{what} of {gru}" for gru in ("g2p_en's GRU", "16 units") for what in ("model", "stream")]
+    grus = [
+        f"{what} of {gru}" for gru in ("g2p_en's GRU", "16 units") for what in ("model", "stream")
+    ]
     table(["target", *grus], ram)
 
 

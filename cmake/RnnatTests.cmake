@@ -55,3 +55,26 @@ if(CMAKE_NM AND NOT RNNAT_SANITIZE) # sanitizers add names of their own
   add_test(NAME symbols COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM}
     -DLIBRARY=$<TARGET_FILE:rnn_native_core> -P "${PROJECT_SOURCE_DIR}/cmake/check_symbols.cmake")
 endif()
+
+# ---- what may be known of the core without running it ----
+find_package(Python3 COMPONENTS Interpreter)
+set(_objects $<TARGET_OBJECTS:rnn_native_core>)
+
+# Bytes of stack that it may take, on any instruction set: counted here, measured by test_stack.c.
+# Of code to be run: sanitizers' and -O0's takes more.
+set(RNNAT_STACK_BOUND)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT RNNAT_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(RNNAT_STACK_BOUND 16384)
+  target_compile_options(rnn_native_core PRIVATE -fstack-usage)
+  if(CMAKE_OBJDUMP AND Python3_FOUND AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|aarch64|^arm")
+    add_test(NAME stack_bound COMMAND Python3::Interpreter
+      "${PROJECT_SOURCE_DIR}/tools/stack_bound.py" --objdump ${CMAKE_OBJDUMP}
+      --most ${RNNAT_STACK_BOUND} ${_objects} COMMAND_EXPAND_LISTS)
+  endif()
+endif()
+
+# What its sources call outside of it.
+if(CMAKE_NM AND UNIX AND NOT APPLE AND NOT RNNAT_SANITIZE)
+  add_test(NAME imports COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM} "-DOBJECTS=${_objects}"
+    -P "${PROJECT_SOURCE_DIR}/cmake/check_imports.cmake")
+endif()

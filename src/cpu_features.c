@@ -33,7 +33,7 @@ bool rnnat_cpu_has_avx512(void)
 }
 #endif
 
-/* A part of AArch64, and of an Armv7-A that nobody can be asked about what the compiler took it for. */
+#ifdef RNNAT_HAVE_NEON
 #if defined(__arm__) && defined(__linux__)
 #include <sys/auxv.h>
 
@@ -43,8 +43,7 @@ bool rnnat_cpu_has_neon(void)
     const unsigned long has = getauxval(AT_HWCAP);
     return (has & neon) && (has & vfpv4);
 }
-#elif defined(__aarch64__) || defined(__ARM_NEON)
+#else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
 bool rnnat_cpu_has_neon(void) { return true; }
-#else
-bool rnnat_cpu_has_neon(void) { return false; }
+#endif
 #endif

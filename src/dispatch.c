@@ -22,7 +22,7 @@ static const struct {
 #ifdef RNNAT_HAVE_NEON
     {"neon", rnnat_kernels_neon, rnnat_cpu_has_neon},
 #else
-    {"neon", NULL, rnnat_cpu_has_neon},
+    {"neon", NULL, always},
 #endif
 #ifdef RNNAT_HAVE_AVX2
     {"avx2", rnnat_kernels_avx2, rnnat_cpu_has_avx2},

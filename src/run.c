@@ -131,8 +131,9 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     const ptrdiff_t elem = model->kernels->elem;
     const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
     rnnat_view in = job->in, out = job->out;
-    if (job->x) in.base += first * in.row * x_elem; /* without steps there may be none */
-    out.base += first * out.row * elem;
+    /* Without steps there may be neither. */
+    if (in.base) in.base += first * in.row * x_elem;
+    if (out.base) out.base += first * out.row * elem;
     if (leads) {
         lane->rows = share + (index < more);
         rnnat_lane_reset(lane);

@@ -7,7 +7,7 @@
 extern uint32_t link_data_from[], link_data[], link_data_end[], link_bss[], link_bss_end[];
 extern uint32_t link_stack[], link_stack_top[];
 
-enum { painted = 0xc0ffee11 };
+static const uint32_t painted = 0xc0ffee11;
 
 static uintptr_t semihost(uintptr_t operation, const void *argument)
 {
@@ -69,7 +69,8 @@ static _Noreturn void fault(void)
     leave(3);
 }
 
-/* Initial stack pointer, reset, and the faults. */
-__attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    link_stack_top,      (const void *)reset, (const void *)fault, (const void *)fault,
-    (const void *)fault, (const void *)fault, (const void *)fault};
+/* The initial stack pointer, then where to go: at reset, and at the faults. */
+__attribute__((section(".vectors"), used)) static const struct {
+    const void *stack;
+    void (*handlers[15])(void);
+} vectors = {link_stack_top, {reset, fault, fault, fault, fault, fault}};

@@ -17,7 +17,7 @@ EXAMPLES: Final = """\
 examples:
   rnn-native export-c model.safetensors firmware/model
   rnn-native export-c vad.onnx firmware/models --name vad --isa baseline --batch 2
-  rnn-native export-c tagger.pt out --max-steps 50 && cc -O2 -c out/*.c
+  rnn-native export-c tagger.pt out --max-steps 50
 """
 
 

@@ -61,16 +61,17 @@ def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
     for path in paths.values():
         if path.is_dir() or (path.exists() and not force and not _is_ours(path)):
             raise OptionError(f"{path} is there and was not written by export-c")
-    made = not folder.exists()
-    if made:
-        folder.mkdir()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         with ExitStack() as stack:
             for name, path in paths.items():
-                stack.enter_context(replacing(path)).write(texts[name].encode())
+                data = texts[name].encode()
+                if not path.is_file() or path.read_bytes() != data:
+                    stack.enter_context(replacing(path)).write(data)
     except BaseException:
-        if made:
-            folder.rmdir()
+        for path in made:
+            path.rmdir()
         raise
     return [*paths.values()]
 

@@ -10,6 +10,8 @@
 #include <sched.h>
 #endif
 
+#if RNNAT_BLAS
+
 #define MAX_LIBRARIES 8
 #define NAME_SIZE 160
 
@@ -320,3 +322,4 @@ void rnnat_blas_leave(void)
         (void)((int (*)(int))lib->set_threads)(inside.previous);
     }
 }
+#endif

@@ -177,6 +177,32 @@ static void check_wide_file(test_model *model, rnnat_dtype dtype, const test_out
     rnnat_model_free(made);
 }
 
+/* The file's bytes may begin anywhere, and so may its arrays: spaces make the header longer. */
+static void check_places(const test_model *model, const test_bytes *file, rnnat_dtype dtype,
+                         const test_outcome *expected)
+{
+    const rnnat_model_options options = {.struct_size = sizeof options, .dtype = (int32_t)dtype};
+    size_t header = 0;
+    for (size_t i = 8; i-- > 0;) header = header << 8 | file->bytes[i];
+    for (size_t place = 0; place < 64; ++place) {
+        const size_t shift = place / 8, spaces = place % 8, size = file->size + spaces;
+        unsigned char *const block = malloc(shift + size); /* which ends with the file */
+        if (!block) abort();
+        unsigned char *const bytes = block + shift;
+        for (size_t i = 0; i < 8; ++i) bytes[i] = (unsigned char)((header + spaces) >> (8 * i));
+        memcpy(bytes + 8, file->bytes + 8, header);
+        memset(bytes + 8 + header, ' ', spaces);
+        memcpy(bytes + 8 + header + spaces, file->bytes + 8 + header, file->size - 8 - header);
+        rnnat_model *made = NULL;
+        CHECK(rnnat_model_from_memory(bytes, size, &options, &made) == RNNAT_OK);
+        free(block);
+        test_outcome outcome = run_of(model, made);
+        CHECK(test_outcome_same(&outcome, expected));
+        test_outcome_end(&outcome);
+        rnnat_model_free(made);
+    }
+}
+
 static void test_right(rnnat_dtype dtype)
 {
     test_model model;
@@ -187,6 +213,7 @@ static void test_right(rnnat_dtype dtype)
     check_init(&model, &file, dtype, &expected);
     check_load(&model, &file, dtype, &expected);
     check_wide_file(&model, dtype, &expected);
+    check_places(&model, &file, dtype, &expected);
     free(file.bytes); /* not needed afterwards */
     test_outcome again = run_of(&model, made);
     CHECK(test_outcome_same(&again, &expected));

@@ -20,24 +20,30 @@ BITS = ("-ffp-contract=off", "-O1")
 """No product and sum becomes one operation, as in the core of the package."""
 
 
-def compile_folder(folder: Path, output: str, *flags: str) -> Path:
-    """Everything in the folder as one object, library or program, warnings being errors."""
-    path = folder / output
+def compile_all(folder: Path, *flags: str) -> list[Path]:
+    """Every C file of the folder as an object, warnings being errors."""
+    sources = sorted(folder.glob("*.c"))
+    _compile(folder, *STRICT, "-Werror", *BITS, "-c", *flags, *(path.name for path in sources))
+    return [path.with_suffix(".o") for path in sources]
+
+
+def link(objects: list[Path], output: Path, *flags: str) -> Path:
+    _compile(output.parent, *flags, *map(str, objects), "-o", output.name, "-lm")
+    return output
+
+
+def _compile(folder: Path, *arguments: str) -> None:
     assert CC is not None
-    sources = [source.name for source in sorted(folder.glob("*.c"))]
-    done = subprocess.run(
-        [CC, *STRICT, "-Werror", *BITS, *flags, *sources, "-o", output, "-lm"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+    done = subprocess.run([CC, *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    return path
 
 
 class Shared:
     """The models of one folder as a shared library."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        path = compile_folder(folder, "exported.so", "-shared", "-fPIC", *flags)
+        objects = compile_all(folder, "-fPIC", *flags)
+        path = link(objects, folder / "exported.so", "-shared", "-Wl,-z,defs")
         self.library = ctypes.CDLL(str(path))
 
     def _call(self, function: str, *arguments: Any) -> None:

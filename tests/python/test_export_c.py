@@ -123,7 +123,7 @@ def test_an_error_leaves_nothing_half_written(
         return real(path)
 
     monkeypatch.setattr(folders, "replacing", failing)
-    for folder in ("old", "new"):
+    for folder in ("old", "new/deep"):
         with pytest.raises(OSError, match="No space left"):
             rn.export_c(OTHER, tmp_path / folder, "net")
     assert contents(tmp_path / "old") == before
@@ -195,7 +195,7 @@ def test_only_models_are_exported(tmp_path: Path) -> None:
 
 def test_memory_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rn.ShapeError):
-        rn.export_c(SPEC, tmp_path / "out", batch=2**31 - 1, max_steps=2**31 - 1)
+        rn.export_c(OTHER, tmp_path / "out", batch=2**31 - 1, max_steps=2**31 - 1)
     assert not (tmp_path / "out").exists()
 
 

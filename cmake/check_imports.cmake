@@ -1,0 +1,38 @@
+# cmake -DNM=<nm> -DOBJECTS=<object;...> -P check_imports.cmake
+# What each source calls outside of the library: memory and strings, mathematics, and of everything
+# that may wait, take memory or leave the process only what is listed here for it. What runs a model
+# is not listed, so that no path of it, tested or not, can do any of these.
+set(_anywhere "mem(cpy|set|move|cmp|chr)|str(len|cmp|ncmp|spn)|(exp|log|log1p|expm1|tanh|fabs|ldexp)f?")
+set(_compiler "_GLOBAL_OFFSET_TABLE_|__tls_get_addr|__(aeabi|gnu)_.*|__stack_chk_.*|__(mem|str).*_chk|__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*|_*(save|rest)_.*")
+set(_of_api "malloc|free")              # *_from_memory, *_create, *_free
+set(_of_heap "malloc|posix_memalign|madvise")
+set(_of_file "malloc|free|fopen|fclose|fread|fseek|ftell")
+set(_of_dispatch "getenv")              # before the first model is made
+set(_of_cpu_features "__cpu_.*|getauxval")
+set(_of_threads "getenv|strtol|sched_yield|pthread_.*|omp_.*|GOMP_.*") # where threads are asked for
+set(_of_blas ".*")                      # a BLAS does what it does
+
+set(_checked 0)
+foreach(_object IN LISTS OBJECTS)
+  if(_object MATCHES "src/train/")
+    continue() # no part of running
+  endif()
+  cmake_path(GET _object FILENAME _name)
+  string(REGEX REPLACE "\\.(c|o|obj)(\\..*)?$" "" _name "${_name}")
+  execute_process(COMMAND "${NM}" -u "${_object}" OUTPUT_VARIABLE _listing
+                  COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "U [^\n@]+" _symbols "${_listing}")
+  set(_allowed "rnnat_.*|${_anywhere}|${_compiler}")
+  if(DEFINED _of_${_name})
+    set(_allowed "${_allowed}|${_of_${_name}}")
+  endif()
+  list(FILTER _symbols EXCLUDE REGEX "^U (${_allowed})$")
+  if(_symbols)
+    message(FATAL_ERROR "${_name}.c: expected no calls but those that check_imports.cmake lists, "
+                        "got ${_symbols}")
+  endif()
+  math(EXPR _checked "${_checked} + 1")
+endforeach()
+if(_checked LESS 15)
+  message(FATAL_ERROR "expected the library's objects, got ${_checked}")
+endif()

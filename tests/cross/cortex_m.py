@@ -1,0 +1,113 @@
+"""Exported models on a Cortex-M4F and M7 under QEMU give the bits that Python gives.
+
+    python tests/cross/cortex_m.py [OUTDIR]
+
+Builds examples/cortex_m for each model and runs it: needs the package, make, arm-none-eabi-gcc
+with newlib, and qemu-system-arm. Exits with 0 if all agrees, with 77 where one of these is not
+installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["RNN_NATIVE_ISA"] = (
+    "baseline"  # a product and a sum, each rounded: as scalar kernels have
+)
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/python"))
+EXAMPLE = ROOT / "examples/cortex_m"
+TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
+STEPS = 20
+STACK = 2048
+"""Bytes that a step of these models may take; docs/embedded.md tells how many it takes."""
+
+
+def main() -> int:
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        print(f"cortex_m: skipped, not installed: {', '.join(missing)}")
+        return 77
+    if len(sys.argv) > 1:
+        run_all(Path(sys.argv[1]))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        run_all(Path(folder))
+    return 0
+
+
+def run_all(out: Path) -> None:
+    import numpy as np
+    import strategies
+    from strategies import GENERAL_VARIANTS
+
+    rng = np.random.default_rng(3)
+    make = strategies.make_spec
+    models = {
+        "gru16": make(rng, "gru", 3, 16, out_features=2, activation="sigmoid"),
+        "lstm": make(rng, "lstm", 4, 9, num_layers=2, proj_size=3, peephole=True),
+        "rnn": make(rng, "rnn", 2, 5, output_layer=3, bias=False),
+        "gate_lstm": make(rng, "lstm", 3, 5, gate_recurrent=True, return_sequences=False),
+        "general": make(rng, GENERAL_VARIANTS[2][0], 3, 6, **GENERAL_VARIANTS[2][1]),
+    }
+    for index, (name, spec) in enumerate(models.items()):
+        cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
+        for cpu in cpus:
+            print(f"cortex_m: {cpu}, {name}: {check(out / cpu / name, cpu, spec, 1 + index % 2)}")
+
+
+def check(out: Path, cpu: str, spec: object, batch: int) -> str:
+    """Exports, builds, runs, compares; returns what it measured."""
+    import numpy as np
+
+    import rnn_native as rn
+
+    assert isinstance(spec, rn.ModelSpec)
+    out.mkdir(parents=True)
+    source = rn.export_c(spec, out / "model", "model", batch=batch)[-1]
+    text = source.read_text()
+    assert text.count("_memory >=") == 1
+    source.write_text(text.replace("_memory >=", "_memory =="))  # the macro is exact here, too
+    command = [
+        "make",
+        "-s",
+        "-f",
+        EXAMPLE / "Makefile",
+        "run",
+        f"CPU={cpu}",
+        "MODEL=model",
+        "OUT=.",
+    ]
+    done = subprocess.run(
+        list(map(str, command)), cwd=out, capture_output=True, text=True, timeout=300
+    )
+    printed = done.stdout + done.stderr  # QEMU's semihosting prints to either
+    assert done.returncode == 0, printed[-4000:]
+    size = spec.input_size
+    x = [
+        [((step * 31 + i * 17) % 64 - 32) / 16 for i in range(batch * size)]
+        for step in range(STEPS)
+    ]
+    stream = rn.Model(spec).stream(batch=batch)
+    lines = []
+    for values in x:
+        y = stream.step(np.array(values, np.float32).reshape(batch, size))
+        lines.append(" ".join(f"0x{bits:08x}" for bits in y.reshape(-1).view(np.uint32)))
+    assert re.findall(r"^0x.*$", printed, re.MULTILINE) == lines, printed[-4000:]
+    stack = re.search(r"^stack (\d+)$", printed, re.MULTILINE)
+    assert stack
+    assert int(stack[1]) <= STACK, printed
+    sizes = re.search(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s+\d+\s+\w+\s+\S*program\.elf$", printed, re.M)
+    assert sizes
+    flash, ram = int(sizes[1]) + int(sizes[2]), int(sizes[2]) + int(sizes[3])
+    return f"the same bits; flash {flash}, RAM {ram} bytes, of the stack {stack[1]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

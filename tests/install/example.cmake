@@ -1,0 +1,46 @@
+# cmake -DPREFIX= -DWORK= -DWAY=<cmake|pkg-config> -DLIBRARY=<static|shared> ... -P example.cmake
+# Builds examples/embedded_c from what is installed in PREFIX and compares what its programs print.
+set(_build "${WORK}/${WAY}.${LIBRARY}")
+file(REMOVE_RECURSE "${_build}")
+file(MAKE_DIRECTORY "${_build}")
+if(WAY STREQUAL "cmake")
+  set(_toolchain "-DCMAKE_C_COMPILER=${COMPILER}")
+  if(TOOLCHAIN)
+    set(_toolchain "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}")
+  endif()
+  set(_shared OFF)
+  if(LIBRARY STREQUAL "shared")
+    set(_shared ON)
+  endif()
+  execute_process(COMMAND "${CMAKE_COMMAND}" -S "${EXAMPLE}" -B "${_build}" -G "${GENERATOR}"
+    "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" ${_toolchain} "-Drnn_native_ROOT=${PREFIX}"
+    "-DCMAKE_BUILD_TYPE=${CONFIG}" -DSHARED=${_shared}
+    "-DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH"
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND "${CMAKE_COMMAND}" --build "${_build}"
+                  OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+else()
+  set(_package rnn_native)
+  if(LIBRARY STREQUAL "static")
+    set(_package rnn_native-static)
+  endif()
+  execute_process(COMMAND "${MAKE}" -C "${EXAMPLE}" "CC=${COMPILER}" "BUILD=${_build}"
+    "PKG_CONFIG_PATH=${PREFIX}/${LIBDIR}/pkgconfig" "PACKAGE=${_package}"
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endif()
+
+file(READ "${WORK}/expected.txt" _expected)
+if(LIBRARY STREQUAL "shared")
+  set(ENV{LD_LIBRARY_PATH} "${PREFIX}/${LIBDIR}")
+else()
+  set(ENV{LD_LIBRARY_PATH}) # the library is in the program
+endif()
+foreach(_program stream stream_no_heap)
+  execute_process(COMMAND ${EMULATOR} "${_build}/${_program}" "${WORK}/model.safetensors"
+    INPUT_FILE "${WORK}/steps.txt" OUTPUT_VARIABLE _lines ERROR_VARIABLE _errors
+    RESULT_VARIABLE _result)
+  if(NOT _result EQUAL 0 OR NOT _lines STREQUAL _expected)
+    message(FATAL_ERROR "${_build}/${_program}: expected\n${_expected}\ngot ${_result}\n"
+                        "${_lines}\n${_errors}")
+  endif()
+endforeach()

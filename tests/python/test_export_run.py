@@ -1,0 +1,120 @@
+"""Exported C, compiled: the bits of the package, weights in read-only memory, no heap, no files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exported import CC, compile_all, link
+from strategies import GENERAL_VARIANTS, make_spec
+
+import rnn_native as rn
+
+pytestmark = pytest.mark.skipif(CC is None, reason="needs a C compiler: cc, gcc or clang")
+
+SWEEP = Path(__file__).parent / "export_sweep.py"
+CONFIG = rn.show_config(mode="dicts")
+RNG = np.random.default_rng(9)
+GENERAL = {cell: options for cell, options in GENERAL_VARIANTS if "peephole" not in options}
+OWN_CODE: list[tuple[str, dict[str, Any]]] = [
+    *[(cell, {}) for cell in ("rnn", "gru", "lstm")],
+    *[(cell, {"gate_recurrent": True}) for cell in ("gru", "lstm")],
+    *GENERAL.items(),
+]
+"""A cell for each set of options that the library is compiled with."""
+
+LIBC = {"memcpy", "memset", "memmove", "memcmp", "strcmp", "strlen"}
+LIBM = {"exp", "log", "log1p", "fabs", "fabsf", "copysign", "copysignf"}
+
+
+@pytest.mark.parametrize("isa", ["scalar", "baseline", "avx2"])
+def test_the_bits_of_the_package(tmp_path: Path, isa: str) -> None:
+    kernels = "baseline" if isa == "scalar" else isa
+    if kernels not in CONFIG["isas_available"]:
+        pytest.skip(f"this machine lacks {isa}")
+    done = subprocess.run(
+        [sys.executable, "-P", str(SWEEP), str(tmp_path / "out"), isa],
+        env=os.environ | {"RNN_NATIVE_ISA": kernels},
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.startswith(f"{isa}:")
+
+
+def symbols(path: Path) -> list[tuple[str, str, int]]:
+    """(kind, name, size) as nm tells them."""
+    done = subprocess.run(["nm", "-S", str(path)], capture_output=True, text=True, check=True)
+    found = []
+    for line in done.stdout.splitlines():
+        *numbers, kind, name = line.split()
+        found.append((kind, name, int(numbers[1], 16) if len(numbers) == 2 else 0))
+    return found
+
+
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
+@pytest.mark.parametrize(("cell", "options"), OWN_CODE)
+def test_the_library_beside_a_model_is_what_it_needs(
+    tmp_path: Path, cell: str, options: dict[str, Any]
+) -> None:
+    """It links, and asks nothing of libc but to copy and clear; weights are read-only, and what is
+    not is the memory that a macro tells, and little more. (-fno-pie: a table of addresses is a
+    constant, too.)"""
+    spec = make_spec(RNG, cell, 3, 6, out_features=2, **options)
+    rn.export_c(spec, tmp_path, "net")
+    text = (tmp_path / "net.c").read_text()
+    assert text.count("_memory >=") == 1
+    (tmp_path / "net.c").write_text(text.replace("_memory >=", "_memory =="))
+    (tmp_path / "main.c").write_text(
+        '#include "net.h"\n'
+        "int main(void)\n{\n"
+        "    static float x[NET_BATCH * NET_INPUT_SIZE], y[NET_BATCH * NET_OUTPUT_SIZE];\n"
+        "    size_t need = 0;\n"
+        "    (void)rnnat_stream_size(&net_model, NET_BATCH, NET_MAX_STEPS, &need);\n"
+        "    return need != NET_STREAM_BYTES || net_step(x, y) != RNNAT_OK;\n}\n"
+    )
+    program = link(compile_all(tmp_path, "-fno-pie"), tmp_path / "program", "-no-pie")
+    assert subprocess.run([str(program)]).returncode == 0
+    library, model = symbols(tmp_path / "rnn_native.o"), symbols(tmp_path / "net.o")
+    own = {name for kind, name, _ in library if kind.isupper() and kind != "U"}
+    asked = {name for kind, name, _ in library + model if kind == "U"} - own
+    assert asked - LIBM <= LIBC
+    need = int(re.findall(r"NET_STREAM_BYTES (\d+)u", (tmp_path / "net.h").read_text())[0])
+    ram = {name: size for kind, name, size in library + model if kind in "bBdDC"}
+    assert ram.pop("net_memory") == need
+    assert sum(ram.values()) <= 64, ram
+    arrays = [size for kind, name, size in model if kind == "r" and re.match(r"net_\d_", name)]
+    assert f"NET_WEIGHT_BYTES {sum(arrays)}u" in (tmp_path / "net.h").read_text()
+    matrices = [a.size for layer in spec.layers for a in layer.arrays.values() if a.ndim == 2]
+    assert sum(arrays) >= 4 * sum(matrices)
+
+
+def test_wrong_kernels_do_not_compile(tmp_path: Path) -> None:
+    rn.export_c(make_spec(RNG, "rnn"), tmp_path, "net", isa="avx512")
+    assert CC is not None
+    done = subprocess.run([CC, "-c", "net.c"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "net.c is packed for avx512: expected -mavx512f" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_headers_are_for_cxx_too(tmp_path: Path) -> None:
+    rn.export_c(make_spec(RNG, "gru", direction="reverse"), tmp_path, "net")
+    command = ["g++", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "net.h"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("tcc") is None, reason="needs tcc")
+def test_a_compiler_without_extensions_of_gnu(tmp_path: Path) -> None:
+    rn.export_c(make_spec(RNG, "gru", 3, 6, out_features=2), tmp_path, "net")
+    command = ["tcc", "-Wall", "-Werror", "-c"]
+    for name in ("net.c", "rnn_native.c"):
+        done = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

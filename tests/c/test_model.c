@@ -189,7 +189,8 @@ static void check_places(const test_model *model, const test_bytes *file, rnnat_
         unsigned char *const block = malloc(shift + size); /* which ends with the file */
         if (!block) abort();
         unsigned char *const bytes = block + shift;
-        for (size_t i = 0; i < 8; ++i) bytes[i] = (unsigned char)((uint64_t)(header + spaces) >> (8 * i));
+        for (size_t i = 0; i < 8; ++i)
+            bytes[i] = (unsigned char)((uint64_t)(header + spaces) >> (8 * i));
         memcpy(bytes + 8, file->bytes + 8, header);
         memset(bytes + 8 + header, ' ', spaces);
         memcpy(bytes + 8 + header + spaces, file->bytes + 8 + header, file->size - 8 - header);

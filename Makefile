@@ -4,6 +4,7 @@
 #   make JOBS=8          processes at once
 #   make PYTHON=python3.13
 #   make bench BENCH_ARGS=--quick
+#   make fuzz FUZZ_SECONDS=60
 #   make fuzz-c FUZZ_SECONDS=60 FUZZ_TARGETS=safetensors
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo test lint format bench bench-train clean sdist
+.PHONY: help demo test lint format bench bench-train fuzz clean sdist
 .PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
@@ -47,6 +48,9 @@ bench-train: build/venv-bench/.package ## measure a training step beside PyTorch
 
 bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
 	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)
+
+fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
+	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
 
 clean: ## remove everything that make produced
 	rm -rf build
@@ -158,11 +162,12 @@ define install_wheel
 	touch $@
 endef
 
-# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one
+# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one, and what the
+# file has beside it
 define install_torch
 	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(2)-torch.txt); \
 	if $(call pip,$(1)) --no-deps "$$torch" 2>build/torch.log; then \
-		$(call pip,$(1)) $(TORCH_NEEDS); \
+		$(call pip,$(1)) $(TORCH_NEEDS) $$(sed -n '/^torch==/d; /^[a-z]/p' $(2)-torch.txt); \
 	else \
 		echo "skipped: PyTorch, because pip finds no $$torch (see build/torch.log)"; \
 	fi

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 import rnn_native as rn
 from rnn_native.spec import ModelSpec
 
+settings.register_profile("models", parent=settings(), deadline=None)  # no test here is timed
+settings.load_profile("models")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

@@ -18,6 +18,7 @@ from rnn_native.spec import ModelSpec
 settings.register_profile("models", parent=settings(), deadline=None)  # no test here is timed
 settings.load_profile("models")
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--target", action="append", default=[], metavar="NAME=PATH",

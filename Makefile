@@ -4,6 +4,7 @@
 #   make JOBS=8          processes at once
 #   make PYTHON=python3.13
 #   make bench BENCH_ARGS=--quick
+#   make fuzz FUZZ_SECONDS=60
 #   make fuzz-c FUZZ_SECONDS=60 FUZZ_TARGETS=safetensors
 
 .DEFAULT_GOAL := help
@@ -19,8 +20,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo test lint format bench bench-train clean sdist
-.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind test-c-aarch64 fuzz-c
+.PHONY: help demo test lint format bench bench-train fuzz clean sdist
+.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
 help: ## this text
@@ -47,6 +48,9 @@ bench-train: build/venv-bench/.package ## measure a training step beside PyTorch
 
 bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
 	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)
+
+fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
+	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
 
 clean: ## remove everything that make produced
 	rm -rf build
@@ -81,8 +85,9 @@ fuzz-c: ## libFuzzer on models and on runs, FUZZ_SECONDS each; Clang is needed
 		cd ../../..; \
 	done
 
-test-c-aarch64: ## the same for AArch64 NEON under QEMU, where Debian's cross compiler is installed
-	$(call c_tests,build/c-aarch64,--toolchain cmake/toolchains/aarch64-linux-gnu.cmake)
+cross: build/venv-models/.package ## other machines, under emulators; TARGETS="armv7 wasm": these alone
+	JOBS=$(JOBS) CMAKE_DIR=$(CMAKE_DIR) MODELS_PYTHON=build/venv-models/bin/python \
+		tools/cross.sh $(TARGETS)
 
 test-exhaustive: ## sigmoid and tanh at all 2^32 floats, on every instruction set of this CPU
 	$(call c_build,build/c,-DRNNAT_OPENMP=AUTO)
@@ -99,7 +104,7 @@ test-models: build/venv-models/.package ## real trained models against their own
 # CMake of this machine where it is new enough, otherwise PyPI's.
 ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
 CMAKE_DIR := build/venv-tools/bin/
-test-c test-c-sanitize test-c-thread test-c-valgrind test-c-aarch64 test-exhaustive fuzz-c: build/venv-tools/.made
+test-c test-c-sanitize test-c-thread test-c-valgrind test-exhaustive fuzz-c: build/venv-tools/.made
 endif
 
 # $(call c_build,directory,options)
@@ -157,11 +162,12 @@ define install_wheel
 	touch $@
 endef
 
-# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one
+# $(call install_torch,purpose,requirements): PyTorch's CPU build, if there is one, and what the
+# file has beside it
 define install_torch
 	@torch=$$(sed -n 's/^torch==[0-9.]*$$/&+cpu/p' $(2)-torch.txt); \
 	if $(call pip,$(1)) --no-deps "$$torch" 2>build/torch.log; then \
-		$(call pip,$(1)) $(TORCH_NEEDS); \
+		$(call pip,$(1)) $(TORCH_NEEDS) $$(sed -n '/^torch==/d; /^[a-z]/p' $(2)-torch.txt); \
 	else \
 		echo "skipped: PyTorch, because pip finds no $$torch (see build/torch.log)"; \
 	fi

@@ -67,7 +67,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT RNNAT_SANITIZE AND NOT CMAKE_BUILD
   set(RNNAT_STACK_BOUND 16384)
   target_compile_options(rnn_native_core PRIVATE -fstack-usage)
   if(CMAKE_OBJDUMP AND Python3_FOUND AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|aarch64|^arm")
-    add_test(NAME stack_bound COMMAND Python3::Interpreter
+    add_test(NAME stack_bound COMMAND "${Python3_EXECUTABLE}"
       "${PROJECT_SOURCE_DIR}/tools/stack_bound.py" --objdump ${CMAKE_OBJDUMP}
       --most ${RNNAT_STACK_BOUND} ${_objects} COMMAND_EXPAND_LISTS)
   endif()

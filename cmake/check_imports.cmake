@@ -3,7 +3,7 @@
 # that may wait, take memory or leave the process only what is listed here for it. What runs a model
 # is not listed, so that no path of it, tested or not, can do any of these.
 set(_anywhere "mem(cpy|set|move|cmp|chr)|str(len|cmp|ncmp|spn)|(exp|log|log1p|expm1|tanh|fabs|ldexp)f?")
-set(_compiler "_GLOBAL_OFFSET_TABLE_|__tls_get_addr|__(aeabi|gnu)_.*|__stack_chk_.*|__(mem|str).*_chk|__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*|_*(save|rest)_.*")
+set(_compiler "_GLOBAL_OFFSET_TABLE_|__(memory_base|table_base|stack_pointer|indirect_function_table)|__tls_get_addr|__(aeabi|gnu)_.*|__stack_chk_.*|__(mem|str).*_chk|__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*|_*(save|rest)_.*")
 set(_of_api "malloc|free")              # *_from_memory, *_create, *_free
 set(_of_heap "malloc|posix_memalign|madvise")
 set(_of_file "malloc|free|fopen|fclose|fread|fseek|ftell")

@@ -71,7 +71,7 @@ def __getattr__(name: str) -> _Any:
     if name == "export_c":
         return _import_module(".export", __name__).export_c
     if name == "keras_weights":
-        return _import_module(".formats.keras_lists", __name__).keras_weights
+        return _import_module(".formats.keras.lists", __name__).keras_weights
     if name in ("models", "train"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -232,7 +232,7 @@ class Model:
         activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, ``2.bias``, ...
         Raises ``UnsupportedError`` for a model with an option that PyTorch's modules lack.
         """
-        from .formats.torch_names import sequential_arrays
+        from .formats.torch.names import sequential_arrays
 
         return {name: array.copy() for name, array in sequential_arrays(self.spec).items()}
 

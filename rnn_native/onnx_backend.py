@@ -29,11 +29,11 @@ except ImportError as error:
     ) from error
 
 from .errors import DTypeError, FormatError, OptionError, RnnError, ShapeError, UnsupportedError
-from .formats.onnx_graph import OPSETS, File, Info, Node
-from .formats.onnx_interpret import needed
-from .formats.onnx_numpy import FUNCTIONS, evaluate, fold
-from .formats.onnx_recurrent import layer_of
-from .formats.onnx_tensors import Budget, Contents
+from .formats.onnx.evaluate import FUNCTIONS, evaluate, fold
+from .formats.onnx.graph import OPSETS, File, Info, Node
+from .formats.onnx.interpret import needed
+from .formats.onnx.recurrent import layer_of
+from .formats.onnx.tensors import Budget, Contents
 from .model import Model
 from .spec import ModelSpec
 

@@ -110,7 +110,8 @@ def _chain(torch: Any, module: Any) -> Found:
     for name, part in _parts(torch, "", module):
         where = f"module[{name}]"
         kind = _kind(torch, part)
-        _without_hooks(where, part)
+        if kind is not None:  # others are refused, also a place of a Sequential that holds None
+            _without_hooks(where, part)
         if kind in _NOTHING:
             continue
         if kind in _ACTIVATIONS:
@@ -142,7 +143,7 @@ def _parts(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
         yield name, module
         return
     _without_hooks(f"module[{name}]" if name else "module", module)
-    for key, part in module.named_children():
+    for key, part in module._modules.items():  # named_children() names a repeated one only once
         yield from _parts(torch, f"{name}.{key}" if name else key, part)
 
 

@@ -24,6 +24,8 @@ from ..spec import ModelSpec
 
 PathLike = str | os.PathLike[str]
 
+_LONGEST: Final = 2000  # characters of a message
+
 
 @dataclass(frozen=True)
 class Format:
@@ -191,8 +193,11 @@ def _list_formats(ability: str) -> str:
 
 @contextmanager
 def naming(path: PathLike) -> Iterator[None]:
-    """Errors begin with the path of the file."""
+    """Errors begin with the path of the file, and are of bounded length whatever is in it."""
     try:
         yield
     except RnnError as error:
-        raise type(error)(f"{os.fspath(path)}: {error}") from error
+        text = str(error)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}... (and {len(text) - _LONGEST} characters more)"
+        raise type(error)(f"{os.fspath(path)}: {text}") from error

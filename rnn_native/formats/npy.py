@@ -58,7 +58,8 @@ def read_header(file: IO[bytes], where: str) -> Header:
             raise ValueError(f"unknown version {version} of .npy")
         shape, fortran, dtype = _HEADERS[version](file)
     except (
-        ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError
+        ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError,
+        MemoryError,
     ) as error:  # fmt: skip
         raise FormatError(f"{where}: not an array: {error}") from error
     if dtype.hasobject or dtype.kind not in "biufcU" or dtype.itemsize == 0:

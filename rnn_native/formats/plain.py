@@ -8,7 +8,6 @@ the reset gate after the product for a GRU, sigmoid for an output layer. The mod
 
 from __future__ import annotations
 
-import difflib
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError
 from ..spec import GATES, Array, ModelSpec, Recurrent
+from .names import SHOWN, similar, some
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<array>weight_[igc]h|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"
@@ -24,7 +24,6 @@ _NAME = re.compile(
 )
 _OUTPUT: Final = ("weight_ho", "weight_xo", "bias_o")  # of an RNN's output layer
 _CELLS: Final = {gates: cell for cell, gates in GATES.items()}
-_SHOWN: Final = 12  # names in one message
 _LISTED: Final = 50  # modules to choose from
 _COMPARED: Final = 200  # names, and none as long as _LONGEST, among which to look for a likeness
 _LONGEST: Final = 50  # characters; an array's own name has half of them
@@ -103,7 +102,7 @@ def from_state_dict(
         raise FormatError(f"module {chosen!r}: {error}") from error
     if rest and prefix is None:
         warnings.warn(
-            f"only the recurrent module {chosen!r} is read; left out: {_some(rest)}. "
+            f"only the recurrent module {chosen!r} is read; left out: {some(rest)}. "
             f"prefix={chosen!r} says that this is meant",
             UserWarning,
             stacklevel=2,
@@ -137,7 +136,7 @@ def _choose(
     if not modules:
         raise FormatError(
             "expected tensors named as in a PyTorch state_dict, such as weight_ih_l0; "
-            f"found {_some(list(tensors))}{_hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
+            f"found {some(list(tensors))}{_hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
         )
     inside = list(modules)
     if prefix is not None:
@@ -148,7 +147,7 @@ def _choose(
         inside = [name for name in modules if prefix and name.startswith(within)]
     if len(inside) == 1:
         return inside[0]
-    listed = _some(list(map(repr, inside or modules)), _LISTED)
+    listed = some(list(map(repr, inside or modules)), _LISTED)
     if not inside:
         raise OptionError(f"prefix={prefix!r}: no recurrent module there; there are {listed}")
     raise FormatError(f"several recurrent modules: choose one with prefix= {listed}")
@@ -189,7 +188,7 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
     missing = [name for name in expected if name not in arrays]
     if missing:
         raise FormatError(
-            f"module {prefix!r}: missing {_some(missing)}; found {_some(list(arrays))}"
+            f"module {prefix!r}: missing {some(missing)}; found {some(list(arrays))}"
             + _hint(missing, rest)
         )
     # Nothing else lies in such a module. Where no dot ends the prefix, it may be anybody's.
@@ -199,7 +198,7 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
         if prefix.endswith(".") and name.startswith(prefix) and "." not in name[len(prefix) :]
     ]
     if strangers:
-        raise FormatError(f"module {prefix!r}: unexpected {_some(strangers)}")
+        raise FormatError(f"module {prefix!r}: unexpected {some(strangers)}")
     end = f"_l0{min(suffixes)}"
     where = f"module {prefix!r}"
     options = (_sizes_of_gates if gate_recurrent else _sizes)(arrays, end, where)
@@ -270,14 +269,7 @@ def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
     """``; is 'lstm.w_hh' meant to be weight_hh_l0?`` for names much alike."""
     own = {full.rpartition(".")[2]: full for full in reversed(found[:_COMPARED])}
     own = {name: full for name, full in own.items() if len(name) < _LONGEST}
-    for name in missing[:_SHOWN]:
-        near = difflib.get_close_matches(name, own, n=1, cutoff=0.6)
-        if near:
+    for name in missing[:SHOWN]:
+        if near := similar(name, own, 1):
             return f"; is {own[near[0]]!r} meant to be {name}?"
     return ""
-
-
-def _some(names: Sequence[str], shown: int = _SHOWN) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    texts = (name if name.isprintable() else repr(name) for name in names[:shown])
-    return (", ".join(texts) or "none") + more

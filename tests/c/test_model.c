@@ -183,13 +183,14 @@ static void check_places(const test_model *model, const test_bytes *file, rnnat_
 {
     const rnnat_model_options options = {.struct_size = sizeof options, .dtype = (int32_t)dtype};
     size_t header = 0;
-    for (size_t i = 8; i-- > 0;) header = header << 8 | file->bytes[i];
+    for (size_t i = 4; i-- > 0;) header = header << 8 | file->bytes[i];
     for (size_t place = 0; place < 64; ++place) {
         const size_t shift = place / 8, spaces = place % 8, size = file->size + spaces;
         unsigned char *const block = malloc(shift + size); /* which ends with the file */
         if (!block) abort();
         unsigned char *const bytes = block + shift;
-        for (size_t i = 0; i < 8; ++i) bytes[i] = (unsigned char)((header + spaces) >> (8 * i));
+        for (size_t i = 0; i < 8; ++i)
+            bytes[i] = (unsigned char)((uint64_t)(header + spaces) >> (8 * i));
         memcpy(bytes + 8, file->bytes + 8, header);
         memset(bytes + 8 + header, ' ', spaces);
         memcpy(bytes + 8 + header + spaces, file->bytes + 8 + header, file->size - 8 - header);

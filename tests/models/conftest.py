@@ -9,10 +9,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 import rnn_native as rn
 from rnn_native.spec import ModelSpec
+
+settings.register_profile("models", parent=settings(), deadline=None)  # no test here is timed
+settings.load_profile("models")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--target", action="append", default=[], metavar="NAME=PATH",
+        help="a program of tests/cross that was built for a target: test_c_targets.py",
+    )  # fmt: skip
+
 
 TOLERANCE = {"reference": 1e-5, "model": 2e-5}
 """What each of our two ways to run may differ by from an oracle, where values are within -1..1.

@@ -21,6 +21,7 @@ pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
 pytest.importorskip("keras", reason="see tests/models/requirements-torch.txt")
 sys.path.insert(0, str(Path(__file__).parent))
 
+import keras
 import keras_models as km
 from conftest import Runner
 from keras import layers as known
@@ -102,3 +103,27 @@ def test_chains_that_mask_steps(
         x[row, length:] = padding or 0
     assert saved_and_read(model, ".keras")[0].mask_value == (padding or 0)
     assert_equal(model, x, lengths)
+
+
+@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize("join", ["Concatenate", "Add", "Multiply", "Average"])
+def test_two_directions_that_another_layer_makes_one(join: str, sequences: bool) -> None:
+    """Of a Bidirectional with merge_mode=None."""
+    x = np.random.default_rng(0).normal(0, 1, (3, 5, 3)).astype(np.float32)
+    x[1, 3:] = 0
+    start = keras.Input((5, 3))
+    cell = known.GRU(4, return_sequences=sequences)
+    halves = known.Bidirectional(cell, merge_mode=None)(known.Masking(0.0)(start))
+    model = keras.Model(start, known.Dense(2)(getattr(known, join)()(halves)))
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        if "seed" not in weight.path:
+            weight.assign(rng.normal(0, 0.4, weight.shape).astype("float32"))
+    expected = km.run(model, x)
+    for suffix, runner in itertools.product((".keras", ".h5"), RUNNERS):
+        y, _ = runner(saved_and_read(model, suffix)[0], np.swapaxes(x, 0, 1))
+        for row, length in enumerate((5, 3, 5)):
+            if sequences:
+                runner.assert_close(y[:length, row], expected[row, :length])
+            else:
+                runner.assert_close(y[row], expected[row])

@@ -185,6 +185,17 @@ def test_a_sequential_is_the_chain_of_its_modules(activation: str, batch_first: 
     assert_close(alone, want[:, 0] if not batch_first else want[0])
 
 
+def test_a_module_that_occurs_twice_runs_twice() -> None:
+    tanh, square = nn.Tanh(), nn.Linear(3, 3)
+    gru = nn.GRU(3, 3)
+    sequential = nn.Sequential(square, tanh, nn.Linear(3, 3), tanh, square).eval()
+    x = torch.randn(5, 2, 3)
+    with torch.no_grad():
+        assert_close(rn.from_torch(sequential)(x)[0], sequential(x))
+        twice = nn.Sequential(gru, gru)
+        assert_close(rn.from_torch(twice)(x)[0], gru(gru(x)[0])[0])
+
+
 @untimed
 @given(module=modules())
 def test_our_state_dict_is_pytorchs(module: Any) -> None:
@@ -303,6 +314,7 @@ class Net(nn.Module):
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.Conv1d(4, 4, 1)), r"module\[1\]: .*Conv1d"),
         (lambda: nn.Sequential(nn.GRUCell(3, 4)), r"module\[0\]: .*GRUCell"),
         (lambda: nn.Sequential(nn.Sequential(nn.GELU())), r"module\[0\.0\]: .*GELU"),
+        (lambda: nn.Sequential(nn.GRU(3, 4), None), r"module\[1\]: .*NoneType"),
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.ReLU()), r"module\[1\]: ReLU not directly behind"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Tanh()), r"module\[2\]: Tanh not"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=0)), r"module\[1\]: .* dim=0"),

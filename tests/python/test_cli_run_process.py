@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,16 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
         assert process.wait() == 128 + signal.SIGPIPE
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it runs in the background ignore SIGINT, which processes inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_quietly_and_leaves_what_was_there(tmp_path: Path) -> None:
     save(tmp_path, "gru")
     (tmp_path / "y.csv").write_text("before")

@@ -17,8 +17,9 @@ from strategies import VARIANTS, make_linear, make_recurrent, make_spec, seeds, 
 
 from rnn_native import Model, VerifyError, formats, load, onnx_backend
 from rnn_native.errors import OptionError, UnsupportedError
-from rnn_native.formats import onnx_write, safetensors
-from rnn_native.formats.onnx_write import to_model
+from rnn_native.formats import safetensors
+from rnn_native.formats.onnx import writing as onnx_write
+from rnn_native.formats.onnx.writing import to_model
 from rnn_native.spec import Activation, Embedding, Linear, ModelSpec, Recurrent
 
 OUTPUT = {"output_layer", "gate_recurrent", "proj_size"}  # not of a cell, or not of ONNX's

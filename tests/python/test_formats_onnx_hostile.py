@@ -22,7 +22,7 @@ from strategies import make_spec
 
 from rnn_native import formats, onnx_backend
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
-from rnn_native.formats.onnx_write import to_model
+from rnn_native.formats.onnx.writing import to_model
 
 RNG = np.random.default_rng(0)
 SPEC = make_spec(RNG, "gru", 3, 4, out_features=2)

@@ -17,11 +17,11 @@ from strategies import make_spec
 
 from rnn_native import formats, onnx_backend
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
-from rnn_native.formats import onnx_reshape
-from rnn_native.formats.onnx_graph import MAX_TENSORS, load
-from rnn_native.formats.onnx_parts import labels, places
-from rnn_native.formats.onnx_values import Data
-from rnn_native.formats.onnx_write import to_model
+from rnn_native.formats.onnx import reshape as onnx_reshape
+from rnn_native.formats.onnx.graph import MAX_TENSORS, load
+from rnn_native.formats.onnx.parts import labels, places
+from rnn_native.formats.onnx.values import Data
+from rnn_native.formats.onnx.writing import to_model
 
 RNG = np.random.default_rng(0)
 FLOAT = TensorProto.FLOAT

@@ -51,6 +51,16 @@ def test_the_suffix_says_the_format_in_any_case(name: str, spec: ModelSpec, tmp_
     assert the_same(formats.read(str(shouting)), spec)
 
 
+def test_messages_are_short_whatever_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, **{"x" * 60_000: np.zeros(3)})
+    data = path.read_bytes().replace(b"x" * 60_000, b"y" * 60_000, 1)
+    path.write_bytes(data)  # now the archive calls its member otherwise than its directory does
+    with pytest.raises(FormatError, match=r"characters more\)$") as caught:
+        formats.read(path)
+    assert len(str(caught.value)) < 3000
+
+
 @pytest.mark.parametrize("name", WRITABLE)
 def test_a_stated_format_goes_before_the_suffix(name: str, spec: ModelSpec, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"

@@ -19,9 +19,9 @@ from torch_files import CONTAINERS, Raw, Storage, legacy_file, tensor, whole, zi
 
 from rnn_native import formats
 from rnn_native.errors import FormatError, OptionError, UnsupportedError
-from rnn_native.formats import torch_pickle
 from rnn_native.formats.metadata import from_tensors
 from rnn_native.formats.torch import unpack
+from rnn_native.formats.torch import unpickle as torch_pickle
 
 Container = Callable[..., bytes]
 ONES = np.ones(6, np.float32)

@@ -17,8 +17,8 @@ from rnn_native.errors import FormatError, OptionError, UnsupportedError
 from rnn_native.formats import read, safetensors, write
 from rnn_native.formats.metadata import from_tensors, to_arrays
 from rnn_native.formats.torch import unpack
-from rnn_native.formats.torch_names import by_layers, sequential_arrays
-from rnn_native.formats.torch_zip import Archive
+from rnn_native.formats.torch.archive import Archive
+from rnn_native.formats.torch.names import by_layers, sequential_arrays
 from rnn_native.spec import Layer, Merge, ModelSpec, Recurrent
 
 RNG = np.random.default_rng(0)
@@ -98,6 +98,15 @@ def test_what_pytorch_lacks_is_refused_by_name(
     model = rn.Model(ModelSpec((make_recurrent(RNG, cell, 3, 4, **options),)))
     for act in (model.state_dict, lambda: model.save(tmp_path / "model.pt")):
         with pytest.raises(UnsupportedError, match=f"layer 0: PyTorch has no module for {option}"):
+            act()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_is_refused_by_name(tmp_path: Path) -> None:
+    """What PyTorch made of the same weights would run over the padding."""
+    model = rn.Model(ModelSpec(LAYERS[3:4], mask_value=0.5))
+    for act in (model.state_dict, lambda: model.save(tmp_path / "model.pt")):
+        with pytest.raises(UnsupportedError, match=r"mask_value=0\.5: PyTorch's modules do not"):
             act()
     assert not list(tmp_path.iterdir())
 

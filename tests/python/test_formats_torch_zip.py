@@ -14,9 +14,9 @@ import pytest
 from torch_files import archive, whole, zip_file
 
 from rnn_native.errors import FormatError, UnsupportedError
-from rnn_native.formats import torch_zip
+from rnn_native.formats.torch import archive as torch_zip
 from rnn_native.formats.torch import unpack
-from rnn_native.formats.torch_zip import Archive
+from rnn_native.formats.torch.archive import Archive
 
 ONES = np.ones(6, np.float32)
 VALUE = {"x": whole("0", ONES)}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_native.errors import FormatError, RnnError, UnsupportedError
-from rnn_native.formats import hdf5
+from rnn_native.formats.keras import hdf5 as hdf5
 
 NAMES = st.text("abcdefghij_0123:.", min_size=1, max_size=12).filter(lambda name: name != ".")
 SHAPES = st.lists(st.integers(1, 5), max_size=3).map(tuple)

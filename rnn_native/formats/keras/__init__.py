@@ -1,0 +1,120 @@
+"""Keras files: ``.keras`` and ``.h5``, of Keras 2 and 3, with NumPy alone.
+
+A Sequential or a straight functional model becomes a chain of our layers; from other models one
+layer or a straight run of them can be taken. A file of weights alone tells what its layers are by
+the names and shapes of their arrays (``keras_plain``), or is read with the model's JSON.
+
+y and state are what Keras's layers give, but for masked steps, whose outputs are 0 here (Keras
+repeats the last one), and for the order of the steps after ``go_backwards``. ``stateful`` is up to
+the caller, who passes the state on. What only concerns learning is not looked at: dropout,
+initializers, regularizers, ``unit_forget_bias``; nor is how Keras calculates: ``implementation``,
+``unroll``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...errors import DTypeError, FormatError, OptionError, ShapeError
+from ...spec import ModelSpec
+from .chain import read_chain
+from .config import MODELS, Layer, of_class, parse_json
+from .file import KerasFile, open_file
+from .graph import graph_of
+from .plain import check, describe
+
+PathLike = str | os.PathLike[str]
+
+
+def read(
+    path: PathLike,
+    *,
+    node: str | None = None,
+    between: tuple[str, str] | None = None,
+    config: PathLike | None = None,
+    cell: str | None = None,
+    activation: str | None = None,
+    recurrent_activation: str | None = None,
+    reset_after: bool | None = None,
+) -> ModelSpec:
+    """Read a file.
+
+    Parameters
+    ----------
+    node
+        The name of one layer that is taken out, recurrent ones above all; of a layer in a model
+        inside of the model, the names joined by ``"/"``.
+    between
+        The names of two layers: the straight run from the first to the last is taken out.
+    config
+        For a file of weights alone: the file with the model's JSON, ``model.to_json()``.
+    cell, activation, recurrent_activation, reset_after
+        For a file of weights alone, without ``config``: see ``keras_plain``.
+
+    Raises
+    ------
+    UnsupportedError
+        A layer, an option or an activation that is not supported, by its name; a model that is no
+        chain, with the recurrent layers that ``node`` can take.
+    FormatError
+        For what is no valid file.
+    OptionError
+        A name that no layer has; options that do not go together, or with the file.
+    """
+    if node is not None and between is not None:
+        raise OptionError("node= and between=: expected one of them")
+    if node is not None and not isinstance(node, str):
+        raise OptionError(f"node: expected the name of a layer, got {node!r}")
+    if between is not None:
+        between = _pair(between)
+    file = open_file(path)
+    options = {
+        "cell": cell,
+        "activation": activation,
+        "recurrent_activation": recurrent_activation,
+        "reset_after": reset_after,
+    }
+    given = [name for name, value in options.items() if value is not None]
+    if file.config is not None and config is not None:
+        raise OptionError("config: only for a file of weights alone; this one has its model")
+    if given and (file.config is not None or config is not None):
+        raise OptionError(f"{', '.join(given)}: the model's own configuration says what it is")
+    plain = file.config is None and config is None
+    graph = describe(file, node, between, options) if plain else graph_of(_model(file, config))
+    try:
+        spec = read_chain(graph, file.store, node, between)
+    except (ShapeError, DTypeError) as error:  # of a layer's own checks
+        raise FormatError(str(error)) from error
+    if plain:
+        check(spec, options)
+    return spec
+
+
+def strings(path: PathLike) -> dict[str, str]:
+    """``producer``: Keras and its version, where the file tells."""
+    version = open_file(path).version
+    return {} if version is None else {"producer": f"keras {version}"}
+
+
+def _pair(value: object) -> tuple[str, str]:
+    if (
+        not isinstance(value, (tuple, list))
+        or len(value) != 2
+        or not all(isinstance(name, str) for name in value)
+    ):
+        raise OptionError(f"between: expected the names of two layers, got {value!r}")
+    return value[0], value[1]
+
+
+def _model(file: KerasFile, config: PathLike | None) -> Layer:
+    """The model as the file, or the file beside it, describes it."""
+    described = file.config
+    if described is None:
+        assert config is not None
+        described = parse_json(Path(config).read_bytes(), f"config {os.fspath(config)!r}")
+    kind, options = of_class(described, "the model")
+    model = Layer(kind, (), (), options, file.major(described.get("keras_version")))
+    if kind not in MODELS:
+        raise model.unsupported(f"expected a model of the class {' or '.join(MODELS[:2])}")
+    return model

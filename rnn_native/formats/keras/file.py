@@ -1,0 +1,95 @@
+"""A Keras file opened: what describes the model, and where its weights are.
+
+``.keras`` is a zip archive of ``config.json``, ``metadata.json`` and ``model.weights.h5``; ``.h5``
+is HDF5, with the description as an attribute where the whole model was saved. Which one it is, is
+told by the bytes, as Keras 2 gave HDF5 files either name.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ...errors import FormatError, UnsupportedError
+from .config import MAX_CONFIG, parse_json
+from .hdf5 import File
+from .store import NUMBERED, NamedStore, NumberedStore
+
+_MEMBERS: Final = ("config.json", "metadata.json", "model.weights.h5")
+_EXPANSION: Final = 8  # Keras does not compress; floats hardly can be
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """``config`` is None in a file of weights alone, ``version`` where the file does not tell."""
+
+    store: NamedStore | NumberedStore
+    config: Mapping[str, Any] | None
+    version: str | None
+
+    def major(self, beside: object = None) -> int:
+        """Keras's major version; ``beside`` is what a JSON beside the file says, if this does not.
+        ``UnsupportedError`` for none and for others than 2 and 3."""
+        version = self.version or beside
+        if version is None and isinstance(self.store, NumberedStore):
+            return 3  # weights alone, which do not tell
+        match = re.match(r"(\d{1,4})\.", version) if isinstance(version, str) else None
+        if match is None or int(match[1]) not in (2, 3):
+            raise UnsupportedError(f"keras_version {version!r}: expected 2 or 3")
+        return int(match[1])
+
+
+def open_file(path: str | os.PathLike[str]) -> KerasFile:
+    data = Path(path).read_bytes()
+    return _archive(data) if data[:2] == b"PK" else _hdf5(data)
+
+
+def _archive(data: bytes) -> KerasFile:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            config, metadata, weights = (_member(archive, name, len(data)) for name in _MEMBERS)
+    # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
+    ) as error:  # fmt: skip
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"not a readable archive: {error}") from error
+    version = parse_json(metadata, "metadata.json").get("keras_version")
+    store = NumberedStore(File(weights))
+    return KerasFile(store, parse_json(config, "config.json"), version)
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
+    """One file of the archive, of which no more is read than fits its size."""
+    infos = [info for info in archive.infolist() if info.filename == name]
+    if len(infos) != 1:
+        raise FormatError(f"expected one file {name} in the archive, found {len(infos)}")
+    if infos[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FormatError(f"{name}: compressed by method {infos[0].compress_type}; Keras does not")
+    limit = max(_EXPANSION * size, 2**16)
+    if name != _MEMBERS[2]:
+        limit = min(limit, MAX_CONFIG)
+    with archive.open(infos[0]) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise FormatError(f"{name}: more than {limit} bytes in an archive of {size}")
+    return data
+
+
+def _hdf5(data: bytes) -> KerasFile:
+    file = File(data)
+    text = file.text("", "model_config")
+    root = "model_weights" if "model_weights" in file.groups else ""
+    version = file.text("", "keras_version") or file.text(root, "keras_version")
+    if any(name in file.groups for name in NUMBERED) and not root:
+        return KerasFile(NumberedStore(file), None, version)
+    config = None if text is None else parse_json(text, "model_config")
+    return KerasFile(NamedStore(file, root), config, version)

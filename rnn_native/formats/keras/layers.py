@@ -1,0 +1,199 @@
+"""Keras's layers, one function a class: what each adds to a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from ...errors import FormatError
+from ...layers import MERGE_MODES
+from ...spec import Embedding, Linear
+from .activations import linear_activation
+from .cells import KINDS, Cell, cell_of
+from .config import Layer, Step, snake_case
+from .flow import Flow
+from .store import Part, Store
+
+Handler = Callable[[Layer, Store, Flow], None]
+_NOTHING: Final = (
+    "InputLayer", "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout",
+    "GaussianNoise", "ActivityRegularization", "Identity",
+)  # fmt: skip
+"""Layers that only act while a model learns."""
+
+
+def add(layer: Layer, store: Store, flow: Flow) -> None:
+    """Appends what a layer is; raises ``UnsupportedError`` for one that nothing of ours is."""
+    handler = HANDLERS.get(layer.kind)
+    if handler is None:
+        raise layer.unsupported("this layer is not supported")
+    handler(layer, store, flow)
+
+
+def _nothing(layer: Layer, store: Store, flow: Flow) -> None:
+    """Dropout and its kin."""
+
+
+def _embedding(layer: Layer, store: Store, flow: Flow) -> None:
+    if flow.layers or flow.mask_value is not None:
+        raise layer.unsupported("an Embedding can only be first")
+    ((weight,),) = store.arrays(layer, [Part((), ("embeddings",))])
+    size = (layer.option("input_dim", int), layer.option("output_dim", int))
+    if weight.shape != size:
+        raise FormatError(f"{layer}: embeddings: expected {size}, got {weight.shape}")
+    if layer.option("mask_zero", bool, False):
+        flow.mask(layer, 0)
+    flow.layers.append(Embedding(weight))
+
+
+def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()) -> None:
+    units, bias = layer.option("units", int), layer.option("use_bias", bool, True)
+    activation = linear_activation(f"{layer}: activation", layer.options.get("activation"))
+    ((kernel, *rest),) = store.arrays(layer, [Part(groups, ("kernel", "bias")[: 1 + bias])])
+    if kernel.ndim != 2 or kernel.shape[1] != units:
+        raise FormatError(f"{layer}: kernel: expected (features, {units}), got {kernel.shape}")
+    flow.linear(kernel, rest[0] if bias else None, activation)
+
+
+def _activation(layer: Layer, store: Store, flow: Flow) -> None:
+    """Activation, ReLU and Softmax: that of the Dense layer before."""
+    _check_plain(layer)
+    name = {"ReLU": "relu", "Softmax": "softmax"}.get(layer.kind, layer.options.get("activation"))
+    activation = linear_activation(f"{layer}: activation", name)
+    if activation == "identity":
+        return
+    last = flow.layers[-1] if flow.layers else None
+    if not isinstance(last, Linear) or last.activation != "identity":
+        raise layer.unsupported("an activation is only supported right after a Dense layer")
+    flow.layers[-1] = replace(last, activation=activation)
+
+
+def _check_plain(layer: Layer) -> None:
+    """ReLU and Softmax have options of their own."""
+    harmless = {"max_value": None, "negative_slope": 0, "threshold": 0, "axis": -1}
+    for option, value in harmless.items():
+        given = layer.options.get(option, value)
+        if layer.kind in ("ReLU", "Softmax") and given != value:
+            raise layer.unsupported(f"{option}={given!r} is not supported")
+
+
+def _time_distributed(layer: Layer, store: Store, flow: Flow) -> None:
+    inner = layer.inner("layer", "layer")
+    if inner.kind == "Dense":
+        _dense(replace(inner, groups=layer.groups), store, flow, ("layer",))
+    elif inner.kind in (*_NOTHING, "Activation", "ReLU", "Softmax"):
+        add(inner, store, flow)
+    else:
+        raise layer.unsupported(f"of a {inner.kind}: this is not supported")
+
+
+def _masking(layer: Layer, store: Store, flow: Flow) -> None:
+    flow.mask(layer, layer.option("mask_value", float, 0.0))
+
+
+def _recurrent(layer: Layer, store: Store, flow: Flow) -> None:
+    _check_mask(layer, flow)
+    parts = _cells(layer, ())
+    sequences = layer.option("return_sequences", bool, False)
+    masks = flow.mask_value is not None
+    if masks and not sequences and layer.option("zero_output_for_mask", bool, False):
+        raise layer.unsupported("zero_output_for_mask=True of a masked row's last output")
+    backwards = layer.option("go_backwards", bool, False)
+    arrays = store.arrays(layer, [part for _, part in parts])
+    for index, ((cell, _), own) in enumerate(zip(parts, arrays, strict=True)):
+        last = index == len(parts) - 1
+        flow.recurrent(cell, own, backwards and index == 0, sequences or not last)
+
+
+def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
+    _check_mask(layer, flow)
+    mode = layer.options.get("merge_mode", "concat")
+    if mode not in (*MERGE_MODES, "concat"):
+        where = " but before an Add, Average, Concatenate or Multiply" if mode is None else ""
+        raise layer.unsupported(f"merge_mode={mode!r} is not supported{where}")
+    first = layer.inner("layer")
+    second = layer.inner("backward_layer") if layer.options.get("backward_layer") else None
+    backwards = first.option("go_backwards", bool, False)
+    if second is not None and second.option("go_backwards", bool, False) == backwards:
+        raise FormatError(f"{layer}: both layers have go_backwards={backwards}")
+    (forward, a), (backward, b) = (
+        _one_cell(inner or first, group)
+        for inner, group in ((first, "forward_layer"), (second, "backward_layer"))
+    )
+    for what in ("kind", "units", "bias", "reset_after"):
+        if getattr(forward, what) != getattr(backward, what):
+            raise layer.unsupported("layers of different cells, sizes or biases")
+    sequences = first.option("return_sequences", bool, False)
+    if second is not None and second.option("return_sequences", bool, False) != sequences:
+        raise FormatError(f"{layer}: one layer alone has return_sequences=True")
+    arrays = store.arrays(layer, [a, b])
+    flow.bidirectional((forward, backward), (arrays[0], arrays[1]), backwards, sequences, str(mode))
+
+
+def _check_mask(layer: Layer, flow: Flow) -> None:
+    """Where Keras, once steps are masked, would not mask those that are."""
+    if flow.mask_value is None:
+        return
+    if flow.flipped:
+        raise layer.unsupported(
+            "after go_backwards=True in a model that masks steps: Keras turns the steps round and "
+            "their mask not"
+        )
+    if flow.mask_lost:
+        raise layer.unsupported(
+            f"behind the model {flow.mask_lost!r}, which does not pass a mask on in Keras 3"
+        )
+
+
+def _one_cell(layer: Layer, group: str) -> tuple[Cell, Part]:
+    if layer.kind != "RNN" and layer.kind not in KINDS:
+        raise layer.unsupported("a Bidirectional of this layer is not supported")
+    cells = _cells(layer, (group,))
+    if len(cells) != 1:
+        raise layer.unsupported("a Bidirectional of several stacked cells is not supported")
+    return cells[0]
+
+
+def _cells(layer: Layer, groups: tuple[Step, ...]) -> list[tuple[Cell, Part]]:
+    """The cells of a recurrent layer, from the bottom of the stack, and where their arrays are."""
+    if layer.option("time_major", bool, False):
+        raise layer.unsupported("time_major=True is not supported")
+    if layer.options.get("num_constants"):
+        raise layer.unsupported("constants beside the states are not supported")
+    # Layers of a cell have one by the name of cell; those of cuDNN had none.
+    own = () if layer.kind.startswith("CuDNN") else ("cell",)
+    cells = [(layer, (*groups, *own))]
+    if layer.kind == "RNN":
+        cells = _stacked(layer.inner("cell"), (*groups, "cell"))
+    return [(cell := cell_of(one), Part(at, cell.names)) for one, at in cells]
+
+
+def _stacked(cell: Layer, groups: tuple[Step, ...]) -> list[tuple[Layer, tuple[Step, ...]]]:
+    if cell.kind != "StackedRNNCells":
+        return [(cell, groups)]
+    configs = cell.options.get("cells")
+    if not isinstance(configs, list) or not configs:
+        raise FormatError(f"{cell}: cells: expected a list of cells")
+    counts: dict[str, int] = {}
+    cells = []
+    for config in configs:
+        one = cell.wrapped(config, "cells")
+        name = snake_case(one.kind)
+        cells.append((one, (*groups, "cells", (name, counts.get(name, 0)))))
+        counts[name] = counts.get(name, 0) + 1
+    return cells
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
+    **dict.fromkeys(_NOTHING, _nothing),
+    **dict.fromkeys(("Activation", "ReLU", "Softmax"), _activation),
+    **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
+    "RNN": _recurrent,
+    "Bidirectional": _bidirectional,
+    "Dense": _dense,
+    "Embedding": _embedding,
+    "Masking": _masking,
+    "TimeDistributed": _time_distributed,
+})  # fmt: skip

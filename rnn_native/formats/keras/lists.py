@@ -1,0 +1,106 @@
+"""A model's weights as Keras's layers take them: ``keras_layer.set_weights(arrays)``."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DTypeError, UnsupportedError
+from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from ..gates import reordered
+from .cells import ORDER
+
+Array = NDArray[np.floating[Any]]
+
+
+class _HasSpec(Protocol):
+    """A Model."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+
+def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
+    """The arrays of each Keras layer that the model's layers are, in the order of the model.
+
+    One list for each Embedding, Dense and recurrent layer, and for each layer of a stack, in the
+    order of ``layer.get_weights()``; a Bidirectional has the arrays of the forward layer and then
+    those of the backward one. A Merge is part of the Bidirectional before it (``merge_mode``),
+    activations are arguments of the layers, and a layer that runs in reverse is one with
+    ``go_backwards=True``, which gives its outputs in the order in which it makes them.
+
+    Weights keep their bits. Of LSTM, RNN and a GRU that resets before the product Keras has one
+    bias, the sum of both, which is rounded to the weights' type unless one of the two is zero, as
+    in all that came from Keras.
+
+    Raises
+    ------
+    UnsupportedError
+        What Keras's layers cannot hold, by its name: peepholes, projections, cells with gates that
+        recur on gates, an output layer, clip, input_forget, an LSTM whose activations g and h
+        differ.
+    DTypeError
+        ``model`` is neither a Model nor a ModelSpec.
+    """
+    spec = getattr(model, "spec", model)
+    if not isinstance(spec, ModelSpec):
+        raise DTypeError(f"expected a Model or a ModelSpec, got {type(model).__name__}")
+    lists: list[list[Array]] = []
+    for index, layer in enumerate(spec.layers):
+        if isinstance(layer, Embedding):
+            lists.append([layer.weight.copy()])
+        elif isinstance(layer, Linear):
+            bias = [] if layer.bias is None else [layer.bias.copy()]
+            lists.append([_transposed(layer.weight), *bias])
+        elif isinstance(layer, Recurrent):
+            _check(index, layer)
+            lists += _recurrent(layer)
+        else:
+            assert isinstance(layer, Merge)
+    return lists
+
+
+def _check(index: int, layer: Recurrent) -> None:
+    for option in (
+        "peephole", "proj_size", "gate_recurrent", "output_layer", "clip", "input_forget",
+    ):  # fmt: skip
+        value = getattr(layer, option)
+        if value:
+            raise UnsupportedError(
+                f"layer {index}: {option}={value}: Keras has no such {layer.cell}"
+            )
+    for direction in range(layer.num_directions):
+        names = layer.activations_of(direction)
+        if layer.cell == "lstm" and names[1] != names[2]:
+            raise UnsupportedError(
+                f"layer {index}: activations {names[1]} and {names[2]} of g and h: Keras has one"
+            )
+
+
+def _recurrent(layer: Recurrent) -> list[list[Array]]:
+    return [
+        [array for suffix in layer.suffixes for array in _cell(layer, f"_l{level}{suffix}")]
+        for level in range(layer.num_layers)
+    ]
+
+
+def _cell(layer: Recurrent, ending: str) -> list[Array]:
+    order = ORDER[layer.cell]  # its own inverse
+    own = [layer.arrays[name + ending] for name in ("weight_ih", "weight_hh")]
+    arrays = [_transposed(reordered(array, order)) for array in own]
+    if not layer.bias:
+        return arrays
+    first, second = (
+        reordered(layer.arrays[name + ending], order) for name in ("bias_ih", "bias_hh")
+    )
+    if layer.cell == "gru" and layer.reset_after:
+        return [*arrays, np.stack([first, second])]
+    if not second.any():  # a sum would turn -0 into 0
+        return [*arrays, first]
+    return [*arrays, second if not first.any() else first + second]
+
+
+def _transposed(array: Array) -> Array:
+    return np.ascontiguousarray(array.T)

@@ -1,0 +1,193 @@
+"""What the tensors of a graph stand for, found node by node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from ...errors import FormatError, RnnError, UnsupportedError
+from . import layers as onnx_layers
+from . import shapes
+from .evaluate import FUNCTIONS, fold
+from .graph import FLOATS, INTEGERS, Graph, Info, Node
+from .last import ARRANGE, arrange
+from .merge import halve, times
+from .recurrent import recurrent
+from .values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value, layers_of
+
+Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
+
+# The function, how many inputs are required, and how many there may be.
+OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
+    {
+        **dict.fromkeys(onnx_layers.ACTIVATIONS, (onnx_layers.activation, 1, 1)),
+        "Add": (onnx_layers.add, 2, 2),
+        "Cast": (shapes.cast, 1, 1),
+        "Concat": (shapes.concat, 1, 1000),
+        "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
+        "Dropout": (shapes.dropout, 1, 3),
+        "Expand": (shapes.expand, 2, 2),
+        "GRU": (recurrent, 3, 6),
+        "Gather": (onnx_layers.gather, 2, 2),
+        "Gemm": (onnx_layers.gemm, 2, 3),
+        "Identity": (shapes.identity, 1, 1),
+        "LSTM": (recurrent, 3, 8),
+        "MatMul": (onnx_layers.matmul, 2, 2),
+        "Mul": (times, 2, 2),
+        "RNN": (recurrent, 3, 6),
+        "Reshape": (shapes.reshape, 2, 2),
+        "Shape": (shapes.shape, 1, 1),
+        "Slice": (shapes.slice_, 1, 5),
+        "Split": (halve, 1, 2),
+        "Squeeze": (shapes.squeeze, 1, 2),
+        "Tile": (shapes.tile, 2, 2),
+        "Transpose": (shapes.transpose, 1, 1),
+        "Unsqueeze": (shapes.unsqueeze, 1, 2),
+    }
+)
+"""What is read of data, states and shapes; of constants alone it is ``FUNCTIONS``."""
+
+# These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
+_ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
+
+
+def interpret(
+    graph: Graph, wanted: Sequence[str], start: str | None = None, roles: Roles | None = None
+) -> dict[str, Value]:
+    """What every tensor stands for that the wanted ones need.
+
+    ``start`` is a tensor to take as given from outside, whatever makes it. Raises ``FormatError``
+    for a graph that is malformed; what is not supported is a ``Failure`` in its place.
+    """
+    values: dict[str, Value] = {name: source(graph, name) for name in graph.inputs}
+    if start is not None:
+        values[start] = source(graph, start)
+    roles = roles or Roles()
+    for node in needed(graph, wanted, start):
+        inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
+        try:
+            results = _evaluate(node, inputs, roles)
+            _take(node, inputs, results)
+        except (UnsupportedError, FormatError) as error:
+            results = [Failure(error)] * len(node.outputs)
+        except RnnError as error:  # of a layer's own checks
+            results = [Failure(FormatError(f"{node}: {error}"))] * len(node.outputs)
+        for name, result in zip(node.outputs, results, strict=False):
+            if name and name != start:
+                values[name] = result
+    for name in wanted:
+        if name not in values and name in graph.constants:
+            values[name] = Constant(graph.constants[name])
+        elif name not in values:
+            raise FormatError(f"no node makes the output {name!r}")
+    return values
+
+
+def source(graph: Graph, name: str) -> Value:
+    """A tensor that is given from outside: the data, a state or lengths, as it will be used."""
+    info = graph.inputs.get(name) or graph.infos.get(name) or Info("FLOAT", None)
+    if info.element not in FLOATS + INTEGERS:
+        return Failure(UnsupportedError(f"input {name!r}: element type {info.element}"))
+    sizes = info.sizes
+    if sizes is None:
+        # Such an input can only be a sequence if it is the X of a recurrent node, of rank 3.
+        if not any(n.op in ("RNN", "GRU", "LSTM") and n.inputs[:1] == (name,) for n in graph.nodes):
+            return Failure(UnsupportedError(f"input {name!r}: the file does not tell its rank"))
+        sizes = (None, None, None)
+    symbols = info.symbols or ("",) * len(sizes)
+    axes = [
+        Axis(f"axis {index}", size, symbol=symbol)
+        for index, (size, symbol) in enumerate(zip(sizes, symbols, strict=True))
+    ]
+    features: tuple[Axis, ...] = ()
+    if info.element in FLOATS and axes:
+        axes[-1].name, axes[-1].role = "features", "features"
+        features = (axes[-1],)
+    return Data(name, info.element, tuple((axis,) for axis in axes), features)
+
+
+def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]:
+    """The nodes that the wanted tensors depend on, in the file's order, which must be causal."""
+    makers: dict[str, int] = {}
+    for index, node in enumerate(graph.nodes):
+        for name in node.outputs:
+            if name and (name in makers or name in graph.inputs or name in graph.constants):
+                raise node.malformed(f"makes the tensor {name!r}, which exists already")
+            makers[name] = index
+    needed: set[int] = set()
+    pending = [name for name in wanted if name != start]
+    while pending:
+        index = makers.get(pending.pop(), -1)
+        if index >= 0 and index not in needed:
+            needed.add(index)
+            pending += [name for name in graph.nodes[index].inputs if name and name != start]
+    return [graph.nodes[index] for index in sorted(needed)]
+
+
+def _lookup(graph: Graph, values: Mapping[str, Value], node: Node, name: str) -> Value:
+    if name in values:
+        return values[name]
+    try:
+        if name in graph.constants:
+            return Constant(graph.constants[name])
+    except (FormatError, UnsupportedError) as error:
+        return Failure(error)
+    return Failure(node.malformed(f"its input {name!r} is made by nothing before it"))
+
+
+def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[Value]:
+    for value in inputs:
+        if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
+            return [value] * len(node.outputs)
+    entry = None if node.domain else OPERATORS.get(node.op)
+    if any(isinstance(value, StateOut) for value in inputs):
+        if entry and node.op in ARRANGE and not any(isinstance(value, Data) for value in inputs):
+            return arrange(node, inputs, roles, _handler(node, inputs, entry))
+        inputs = [
+            _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
+        ]
+    if entry is None and (node.domain or node.op not in FUNCTIONS):
+        first = inputs[0] if inputs else None
+        hint = ""
+        if isinstance(first, Data) and first.layers:
+            ends = (first.source, node.inputs[0])
+            hint = f"; between={ends!r} reads the graph up to there"
+        raise node.unsupported(f"this operator is not supported{hint}")
+    if all(value is None or isinstance(value, Constant) for value in inputs):
+        arrays = [value.array if isinstance(value, Constant) else None for value in inputs]
+        folded = fold(node, arrays)
+        if folded is not None:
+            return [Constant(array) for array in folded]
+    if entry is None:
+        raise node.unsupported("this operator is only supported of constants")
+    handler = _handler(node, inputs, entry)
+    for value in inputs:
+        if isinstance(value, Constant):
+            node.contents.budget.work(str(node), value.array.size)
+    return handler(node, inputs, roles)
+
+
+def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:
+    """Takes from the file's budget what the results' lists of layers need besides the inputs'."""
+    before = {id(layers) for value in inputs for layers in layers_of(value)}
+    made = {id(layers): len(layers) for value in results for layers in layers_of(value)}
+    size = 8 * sum(length for key, length in made.items() if key not in before)
+    node.contents.budget.take(str(node), size)
+
+
+def _handler(
+    node: Node, inputs: Sequence[Value | None], entry: tuple[Handler, int, int]
+) -> Handler:
+    """The function of an operator, which has as many inputs as that asks for."""
+    handler, least, most = entry
+    if not least <= len(inputs) <= most or any(value is None for value in inputs[:least]):
+        raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
+    return handler
+
+
+def _as_data(node: Node, state: StateOut) -> Data | Half:
+    """A final state that a layer goes on with."""
+    if len(state.parts) != 1:
+        raise node.unsupported("uses the final states of a layer; only the h of one layer can be")
+    return state.parts[0]

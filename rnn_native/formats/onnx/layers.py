@@ -1,0 +1,177 @@
+"""Operators that are a layer, or a part of one: MatMul, Gemm, Add, activations, Gather."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from ...spec import Embedding, Recurrent
+from .drafts import LinearDraft, OutputDraft
+from .graph import INTEGERS, Anything, Node, element_of
+from .last import last_step, scalar
+from .merge import merge
+from .shapes import gather_shape
+from .values import Axis, Constant, Data, Half, Roles, Shape, Value, live
+
+Values = Sequence[Value | None]
+
+ACTIVATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Sigmoid": "sigmoid", "Tanh": "tanh", "Relu": "relu",
+        "Softmax": "softmax", "LogSoftmax": "log_softmax",
+    }
+)  # fmt: skip
+
+
+def matmul(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Y = A B, with B [in, out] of the file."""
+    node.options()
+    data, weight = inputs[0], inputs[1]
+    if not (isinstance(data, Data) and isinstance(weight, Constant)):
+        raise node.unsupported("expected A to be the data and B a constant")
+    if weight.array.ndim != 2:
+        raise node.unsupported(f"B: expected shape (in, out), got {weight.array.shape}")
+    return [_linear(node, data, weight.array.T, None)]
+
+
+def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Y = alpha A B + beta C, with B [in, out], or [out, in] if transB, of the file."""
+    options = node.options(
+        alpha=("float", 1.0), beta=("float", 1.0), transA=("int", 0), transB=("int", 0)
+    )
+    if options["transA"]:
+        raise node.unsupported(f"attribute transA={options['transA']} is not supported")
+    data, weight = inputs[0], inputs[1]
+    if not (isinstance(data, Data) and isinstance(weight, Constant)):
+        raise node.unsupported("expected A to be the data and B a constant")
+    if len(data.dims) != 2 or weight.array.ndim != 2:
+        raise node.malformed("expected A and B to be matrices")
+    array = weight.array if options["transB"] else weight.array.T
+    array = _scaled(array, options["alpha"])
+    bias = inputs[2] if len(inputs) > 2 else None
+    if bias is None:
+        return [_linear(node, data, array, None)]
+    return [_linear(node, data, array, _scaled(_bias(node, bias, array.shape[0]), options["beta"]))]
+
+
+def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """The bias of the product just before; or two products of an RNN's output layer."""
+    node.options()
+    left, right = inputs[0], inputs[1]
+    if isinstance(left, Half) and isinstance(right, Half):
+        return [merge(node, left, right, "sum")]
+    if isinstance(left, Data) and isinstance(right, Data):
+        return [_output_layer(node, *sorted((left, right), key=lambda data: -len(data.layers)))]
+    data, bias = (left, right) if isinstance(left, Data) else (right, left)
+    if not (isinstance(data, Data) and isinstance(bias, Constant)):
+        raise node.unsupported("expected the data and a constant")
+    draft = data.layers[-1] if data.layers else None
+    if not isinstance(draft, LinearDraft) or draft.bias is not None or _activated(draft):
+        raise node.unsupported("only the bias right after a MatMul can be added")
+    data.check_features(node, -1)
+    if bias.array.ndim > len(data.dims):
+        raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
+    vector = _bias(node, bias, draft.weight.shape[0])
+    return [_replace_last(data, replace(draft, bias=vector))]
+
+
+def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Sigmoid, Tanh, Relu, Softmax or LogSoftmax after a Linear."""
+    data = inputs[0]
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    if node.op in ("Softmax", "LogSoftmax"):
+        # Before operator set 13 everything from the axis on is one: the last axis it has to be.
+        axis = node.options(axis=("int", -1 if node.opset >= 13 else 1))["axis"]
+        if node.opset < 13 and axis not in (-1, len(data.dims) - 1):
+            raise node.unsupported(f"attribute axis={axis} is not the last one")
+        data.check_features(node, axis)
+    else:
+        node.options()
+    draft = data.layers[-1] if data.layers else None
+    if not isinstance(draft, LinearDraft) or _activated(draft):
+        raise node.unsupported("an activation is only supported right after a Linear")
+    return [_replace_last(data, replace(draft, activation=ACTIVATIONS[node.op]))]
+
+
+def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """An Embedding: rows of a table [num_embeddings, embedding_dim] of the file."""
+    axis = node.options(axis=("int", 0))["axis"]
+    table, indices = inputs[0], inputs[1]
+    if isinstance(table, Shape):
+        return gather_shape(node, table, indices, axis)
+    if isinstance(table, Data):
+        return [last_step(node, table, scalar(indices), axis, roles)]
+    if not (isinstance(table, Constant) and isinstance(indices, Data)):
+        raise node.unsupported("expected a constant table and the data")
+    if indices.element not in INTEGERS or indices.layers:
+        raise node.unsupported("an Embedding can only be the first layer, of integers")
+    if axis not in (0, -table.array.ndim) or table.array.ndim != 2:
+        raise node.unsupported(f"attribute axis={axis} of a table of shape {table.array.shape}")
+    node.contents.budget.take(str(node), table.array.size * max(4, table.array.itemsize))
+    features = (Axis("features", table.array.shape[1], "features"),)
+    after = indices.then(Embedding(table.array), (*indices.dims, features), features)
+    return [replace(after, element=element_of(table.array))]
+
+
+def _output_layer(node: Node, top: Data, bottom: Data) -> Data:
+    """W_ho h + W_xo x, where h is what RNNs make of x."""
+    count = max(0, len(bottom.layers) - 1)
+    *stack, on_h = top.layers[count:] or [None]
+    on_x = bottom.layers[-1] if bottom.layers else None
+    rnns = [layer for layer in stack if isinstance(layer, Recurrent) and layer.cell == "rnn"]
+    options = [{**layer.options, "input_size": 0, "bias": True} for layer in rnns]
+    if not (
+        top.source == bottom.source
+        and all(a is b for a, b in zip(top.layers, bottom.layers[:-1], strict=False))
+        and 0 < len(rnns) == len(stack)
+        and all(option == options[0] for option in options)
+        and _is_product(on_h)
+        and _is_product(on_x)
+        and [live(dim) for dim in top.dims[:-1]] == [live(dim) for dim in bottom.dims[:-1]]
+    ):
+        raise node.unsupported(
+            "adds data to data; only an RNN's outputs and inputs can be, each times a matrix"
+        )
+    assert isinstance(on_h, LinearDraft)
+    assert isinstance(on_x, LinearDraft)
+    draft = OutputDraft(on_h.weight, stack=tuple(rnns), weight_xo=on_x.weight)
+    return replace(top, layers=(*top.layers[:count], draft))
+
+
+def _is_product(draft: object) -> bool:
+    """A matrix and nothing else."""
+    return type(draft) is LinearDraft and draft.bias is None and not _activated(draft)
+
+
+def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+    node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
+    data.expect_features(node, weight.shape[1])
+    features = (Axis("features", weight.shape[0], "features"),)
+    return data.then(LinearDraft(weight, bias), (*data.dims[:-1], features), features)
+
+
+def _bias(node: Node, value: Value, size: int) -> Anything:
+    """A constant as a vector [size], if all it broadcasts to is the features."""
+    if not isinstance(value, Constant):
+        raise node.unsupported("expected the bias to be a constant")
+    shape = value.array.shape
+    if value.array.size not in (1, size) or (shape and value.array.size != shape[-1]):
+        raise node.unsupported(f"a bias of shape {shape} for {size} features")
+    return np.broadcast_to(value.array.reshape(-1), (size,))
+
+
+def _scaled(array: Anything, factor: float) -> Anything:
+    return array if factor == 1.0 else (array * array.dtype.type(factor))
+
+
+def _activated(draft: LinearDraft) -> bool:
+    return draft.activation != "identity"
+
+
+def _replace_last(data: Data, draft: LinearDraft) -> Data:
+    return replace(data, layers=(*data.layers[:-1], draft))

@@ -1,0 +1,148 @@
+"""The operators RNN, GRU and LSTM.
+
+Their equations and layouts (https://onnx.ai/onnx/operators/): W [D, G*H, in], R [D, G*H, H],
+B [D, 2*G*H] (that of W, then that of R), P [D, 3*H] (peepholes i, o, f); gates i, o, f, c of the
+LSTM and z, r, h of the GRU. X is [T, B, in], Y [T, D, B, H], states are [D, B, H]; with layout=1
+they are [B, T, in], [B, T, D, H] and [B, D, H].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from ...cells import SUFFIXES
+from ...spec import GATES, Recurrent
+from ..gates import reordered
+from . import activations as onnx_activations
+from .drafts import Last
+from .graph import Anything, Node
+from .states import check_lengths, check_state
+from .values import Axis, Constant, Data, Roles, StateOut, Value
+
+Values = Sequence[Value | None]
+
+# For each gate in PyTorch's order, which block of ONNX's it is.
+ORDER: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        "rnn": (0,),
+        "gru": (1, 0, 2),  # z, r, h -> r, z, n
+        "lstm": (0, 2, 3, 1),  # i, o, f, c -> i, f, g, o
+    }
+)
+_ROLES: Final = ("time", "batch")
+
+
+def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """One Recurrent of one layer; its outputs are Y and the final states."""
+    x, w, r, b, lengths, h, c, p = [*inputs, *[None] * 8][:8]
+    if not isinstance(x, Data):
+        raise node.unsupported("expected X to be the data")
+    arrays: list[Anything | None] = []
+    for name, value in zip("WRBP", (w, r, b, p), strict=True):
+        if value is not None and not isinstance(value, Constant):
+            raise node.unsupported(f"{name}: expected a constant")
+        arrays.append(None if value is None else value.array)
+    node.contents.budget.take(
+        str(node), sum(max(4, a.itemsize) * a.size for a in arrays if a is not None)
+    )
+    layer, layout = layer_of(node, arrays)
+    if len(x.dims) != 3:
+        raise node.malformed(f"X: expected rank 3, got {len(x.dims)}")
+    x.expect_features(node, layer.input_size)
+    time, batch = (roles.bind(node, x, abs(layout - i), role) for i, role in enumerate(_ROLES))
+    check_lengths(node, lengths, time, roles)
+    for name, state in (("initial_h", h), ("initial_c", c)):
+        sizes = (layer.num_directions, layer.hidden_size)
+        check_state(node, name, state, sizes, layout, roles, x.source)
+    features = (Axis("features", layer.hidden_size, "features"),)
+    two = (Axis("directions", 2, "features"),) if layer.num_directions == 2 else ()
+    dims = ((batch,), (time,), two) if layout else ((time,), two, (batch,))
+    y = x.then(layer, (*dims, features), two + features)
+    ends = (two, (batch,), features) if not layout else ((batch,), two, features)
+    last = x.then(Last(layer), ends, two + features)
+    return [y, StateOut((layer,), (last,)), StateOut((layer,))]
+
+
+def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, int]:
+    """The layer that a node is with W, R, B and P, and its layout: 0, or 1 for batch first."""
+    cell = node.op.lower()
+    options = _options(node, cell)
+    directions = SUFFIXES[options["direction"]]
+    weights, input_size, hidden_size = _weights(node, cell, directions, arrays)
+    if options["hidden_size"] not in (None, hidden_size):
+        raise node.malformed(
+            f"attribute hidden_size={options['hidden_size']}, but R has {hidden_size}"
+        )
+    layer = Recurrent(
+        cell,
+        input_size,
+        hidden_size,
+        weights,
+        direction=options["direction"],
+        bias=arrays[2] is not None,
+        peephole=arrays[3] is not None,
+        **options["of_cell"],
+    )
+    return layer, options["layout"]
+
+
+def _options(node: Node, cell: str) -> dict[str, Any]:
+    """hidden_size, direction and, for the cell's own options, of_cell; all else is refused."""
+    known: dict[str, tuple[str, Any]] = {
+        "direction": ("string", "forward"),
+        "hidden_size": ("int", None),
+        "layout": ("int", 0),
+    }
+    if cell == "gru":
+        known["linear_before_reset"] = ("int", 0)
+    given = node.options(**known, **onnx_activations.known(cell))
+    if given["direction"] not in SUFFIXES:
+        raise node.malformed(f"attribute direction={given['direction']!r}")
+    if given["layout"] not in (0, 1):
+        raise node.malformed(f"attribute layout={given['layout']}: expected 0 or 1")
+    count = len(SUFFIXES[given["direction"]])
+    of_cell = onnx_activations.options(node, cell, count, given)
+    if cell == "gru":
+        of_cell["reset_after"] = given["linear_before_reset"] != 0  # as the operator's text has it
+    return {
+        "hidden_size": given["hidden_size"],
+        "direction": given["direction"],
+        "layout": given["layout"],
+        "of_cell": of_cell,
+    }
+
+
+def _weights(
+    node: Node, cell: str, directions: Sequence[str], arrays: Sequence[Anything | None]
+) -> tuple[dict[str, Anything], int, int]:
+    """The arrays in PyTorch's names and order of gates; input_size and hidden_size."""
+    w, r, b, p = arrays
+    if w is None or r is None or w.ndim != 3 or r.ndim != 3:
+        raise node.malformed("W, R: expected constants of rank 3")
+    count, gates, order = len(directions), GATES[cell], ORDER[cell]
+    size, hidden = w.shape[2], r.shape[2]
+    shapes = (
+        ("W", w, (count, gates * hidden, size)),
+        ("R", r, (count, gates * hidden, hidden)),
+        ("B", b, (count, 2 * gates * hidden)),
+        ("P", p, (count, 3 * hidden)),
+    )
+    for name, array, shape in shapes:
+        if array is not None and array.shape != shape:
+            raise node.malformed(f"{name}: expected shape {shape}, got {array.shape}")
+    named: dict[str, Anything] = {}
+    for d, suffix in enumerate(directions):
+        end = f"_l0{suffix}"
+        named[f"weight_ih{end}"] = reordered(w[d], order)
+        named[f"weight_hh{end}"] = reordered(r[d], order)
+        if b is not None:
+            named[f"bias_ih{end}"] = reordered(b[d, : gates * hidden], order)
+            named[f"bias_hh{end}"] = reordered(b[d, gates * hidden :], order)
+        if p is not None:
+            for gate, block in zip("iof", np.split(p[d], 3), strict=True):
+                named[f"weight_c{gate}{end}"] = block
+    return named, size, hidden

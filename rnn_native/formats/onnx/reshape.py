@@ -1,0 +1,156 @@
+"""Reshape, in words: which axes end up in which dimension.
+
+A Reshape says only numbers, and many arrangements of axes may have these numbers. Taken is the
+one that keeps the axes in order, unsplit, and merges the fewest; where the file's own numbers
+hold for any size of the time and batch it is the one they mean.
+
+Exporters write the length of their example into graphs whose length is free, so an arrangement
+that fixes one unknown size is taken where no other exists, and only where nothing is left open:
+[5, -1, 8] of [time, batch, 8] may as well mix five rows of a batch, unless the file says that the
+-1 is the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from .graph import Node
+from .values import Axis, Dim, Extent, live, show, size_of
+
+_MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
+
+_STEPS = 1000  # of the file's budget, to compare one group with one wanted dimension
+
+Groups = tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The groups of the least cost, and how many ways have it."""
+
+    cost: int
+    ways: int
+    groups: Groups
+
+
+def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zero: bool) -> Groups:
+    """The dimensions of a tensor after Reshape.
+
+    ``target`` is the shape asked for; -1 is whatever remains and, unless ``allow_zero``, 0 the
+    dimension as it was. Raises ``UnsupportedError`` where no arrangement of whole axes has that
+    shape, or where two are as good as each other.
+    """
+    shown = [extent.known if extent.known is not None else "?" for extent in target]
+    if shown.count(-1) > 1 or any(isinstance(size, int) and size < -1 for size in shown):
+        raise node.malformed(f"shape {shown}: expected sizes and at most one -1")
+    if max(len(shown), sum(map(len, dims))) > _MAX_RANK:
+        raise node.unsupported(f"shape {shown}: a rank over {_MAX_RANK}")
+    wanted: list[Extent | Dim | None] = []
+    for position, extent in enumerate(target):
+        if extent == Extent(-1):
+            wanted.append(None)
+        elif extent == Extent(0) and not allow_zero:
+            if position >= len(dims):
+                raise node.malformed(f"shape {shown}: 0 at {position}, but rank {len(dims)}")
+            wanted.append(dims[position])
+        else:
+            wanted.append(extent)
+    axes = [axis for dim in dims for axis in dim]
+    node.contents.budget.work(str(node), _STEPS * len(wanted) * (len(axes) + 1) ** 2)
+    best = _arrange(axes, wanted)
+    if best is None or best.ways > 1:
+        what = "in more than one way" if best else "only by splitting or mixing its axes"
+        raise node.unsupported(f"reshapes {show(dims)} to {shown} {what}")
+    groups = best.groups
+    fixed = [_fixes(group, dim) is not None for group, dim in zip(groups, wanted, strict=True)]
+    if sum(fixed) > 1 or (any(fixed) and not _confirmed(node, groups, wanted)):
+        raise node.unsupported(
+            f"reshapes {show(dims)} to {shown}, which may mix its axes "
+            "at another size than the one that was written into it"
+        )
+    for group, dim in zip(groups, wanted, strict=True):
+        _learn(group, dim)
+    return groups
+
+
+def _confirmed(node: Node, groups: Groups, wanted: Sequence[Extent | Dim | None]) -> bool:
+    """Whether the file's description of the result agrees on what the -1 is, if there is one."""
+    position = next((i for i, dim in enumerate(wanted) if dim is None), None)
+    if position is None:
+        return True  # the number of elements leaves no choice
+    info = node.result
+    if info is None or info.sizes is None or len(info.sizes) != len(groups):
+        return False
+    group = live(groups[position])
+    if len(group) == 1 and group[0].size is None:
+        return bool(group[0].symbol) and info.symbols[position] == group[0].symbol
+    return info.sizes[position] is not None and info.sizes[position] == size_of(group)
+
+
+def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> _Best | None:
+    """How to cut ``axes`` into consecutive groups that the wanted dimensions accept, at the least
+    cost; None where there is no way.
+
+    The cost of a group does not depend on the others, so the best of all is one group and the best
+    of what is behind it.
+    """
+    # Of the axes from each on, for the dimensions from the one that the loop is at.
+    best: list[_Best | None] = [None] * len(axes) + [_Best(0, 1, ())]
+    for dim in reversed(wanted):
+        found: list[_Best | None] = []
+        for start in range(len(axes) + 1):
+            least: _Best | None = None
+            for stop in range(start, len(axes) + 1):
+                rest, group = best[stop], tuple(axes[start:stop])
+                if rest is None or not _accepts(dim, group):
+                    continue
+                cost = _cost(group, dim) + rest.cost
+                if least is None or cost < least.cost:
+                    least = _Best(cost, rest.ways, (group, *rest.groups))
+                elif cost == least.cost:
+                    least = replace(least, ways=least.ways + rest.ways)
+            found.append(least)
+        best = found
+    return best[0]
+
+
+def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
+    if wanted is None:
+        return True
+    if not isinstance(wanted, Extent):
+        return live(group) == live(wanted)
+    if wanted.factor == 1 and wanted.axes and live(group) == live(wanted.axes):
+        return True
+    number = wanted.known
+    if number is None:
+        return False
+    unknown = sum(axis.size is None for axis in group)
+    known = prod(axis.size for axis in group if axis.size is not None)
+    if unknown == 0:
+        return known == number
+    return unknown == 1 and known != 0 and number % known == 0
+
+
+def _cost(group: Dim, wanted: Extent | Dim | None) -> int:
+    """Merging costs 1, features with time or batch 10 more, fixing an unknown size 100."""
+    features = sum(axis.role == "features" for axis in group)
+    return (
+        max(0, len(group) - 1)
+        + 10 * (0 < features < len(group))
+        + 100 * (_fixes(group, wanted) is not None)
+    )
+
+
+def _learn(group: Dim, wanted: Extent | Dim | None) -> None:
+    axis = _fixes(group, wanted)
+    if axis is not None and isinstance(wanted, Extent) and wanted.known is not None:
+        axis.size = wanted.known // prod(a.size for a in group if a.size is not None)
+
+
+def _fixes(group: Dim, wanted: Extent | Dim | None) -> Axis | None:
+    """The axis of unknown size that an accepted number would fix."""
+    if not isinstance(wanted, Extent) or wanted.known is None:
+        return None
+    return next((axis for axis in group if axis.size is None), None)

@@ -1,0 +1,326 @@
+"""Operators that move axes about or calculate shapes, and leave every number as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+
+from .constants import axes_of, axis_of, integers, slices_of, split_sizes
+from .graph import FLOATS, INTEGERS, Node
+from .last import last_step
+from .reshape import regroup
+from .tensors import element_name
+from .values import (
+    Constant,
+    Data,
+    Dim,
+    Extent,
+    Failure,
+    Filled,
+    Roles,
+    Shape,
+    StateIn,
+    Value,
+    Zeros,
+    live,
+    show,
+    size_of,
+)
+
+Values = Sequence[Value | None]
+_MAX_RANK: Final = 64
+_TO_THE_END: Final = 2**31 - 1  # what exporters write for the end of an axis, or more
+
+
+def identity(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    node.options()
+    return [_first(node, inputs)]
+
+
+def dropout(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    node.options(ratio=("float", 0.5), seed=("int", 0))
+    training = inputs[2] if len(inputs) > 2 else None
+    if training is not None and not (isinstance(training, Constant) and not training.array.any()):
+        raise node.unsupported("training_mode is not the constant false")
+    mask = Failure(node.unsupported("its mask is not supported"))
+    return [_first(node, inputs), mask]
+
+
+def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    options = node.options(to=("int", 0), saturate=("int", 1), round_mode=("string", "up"))
+    to = element_name(options["to"])
+    value = _first(node, inputs)
+    if isinstance(value, Data):
+        if to == value.element:
+            return [value]
+        if to in INTEGERS and value.element in INTEGERS:
+            return [replace(value, element=to)]
+        raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
+    if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
+        return [value]
+    raise node.unsupported(f"attribute to={to} is not supported here")
+
+
+def transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    value = _first(node, inputs)
+    order = node.options(perm=("ints", None))["perm"]
+    if isinstance(value, Zeros) and value.shape is None:
+        return [value]
+    dims = _dims(node, value)
+    order = list(range(len(dims)))[::-1] if order is None else order
+    if sorted(order) != list(range(len(dims))):
+        raise node.malformed(f"attribute perm={order} of a tensor of rank {len(dims)}")
+    if isinstance(value, Data):
+        return [replace(value, dims=tuple(value.dims[axis] for axis in order))]
+    if isinstance(value, Zeros) and value.shape is not None:
+        return [Zeros(tuple(value.shape[axis] for axis in order))]
+    raise _refused(node, value)
+
+
+def squeeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    value = _first(node, inputs)
+    if isinstance(value, Shape) and not value.scalar and len(value.extents) == 1:
+        axes_of(node, inputs, 1)
+        return [Shape(value.extents, scalar=True)]
+    if isinstance(value, Zeros):
+        return [Zeros(None)]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    axes = axes_of(node, inputs, len(value.dims))
+    if axes is None:
+        if any(axis.size is None for dim in value.dims for axis in dim):
+            raise node.unsupported(f"which axes of {show(value.dims)} go depends on their sizes")
+        axes = [i for i, dim in enumerate(value.dims) if not live(dim)]
+    for axis in axes:
+        if live(value.dims[axis]):
+            raise node.unsupported(f"axis {axis} of {show(value.dims)} is not known to be 1")
+    return [replace(value, dims=tuple(d for i, d in enumerate(value.dims) if i not in axes))]
+
+
+def unsqueeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    value = _first(node, inputs)
+    if isinstance(value, Shape) and value.scalar:
+        axes_of(node, inputs, 1)
+        return [Shape(value.extents)]
+    if isinstance(value, Zeros):
+        return [Zeros(None)]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    count = len(axes_of(node, inputs, 64) or [])
+    axes = axes_of(node, inputs, len(value.dims) + count) or []
+    if len(set(axes)) != len(axes):
+        raise node.malformed(f"axes {axes} are not distinct")
+    _check_rank(node, len(value.dims) + count)
+    dims = list(value.dims)
+    for axis in sorted(axes):
+        dims.insert(axis, ())
+    return [replace(value, dims=tuple(dims))]
+
+
+def reshape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    allow_zero = bool(node.options(allowzero=("int", 0))["allowzero"])
+    value = _first(node, inputs)
+    if isinstance(value, Zeros):
+        return [Zeros(None)]
+    target = inputs[1]
+    if isinstance(value, Shape) and len(value.extents) == 1:
+        sizes = integers(node, target, "shape")
+        if sizes in ([], [1], [-1]):
+            return [Shape(value.extents, scalar=not sizes)]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    extents = _extents(node, target, "shape")
+    return [replace(value, dims=regroup(node, value.dims, extents, allow_zero))]
+
+
+def shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    options = node.options(start=("int", 0), end=("int", None))
+    value = _first(node, inputs)
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    extents = tuple(Extent(1, dim) for dim in value.dims)
+    return [Shape(extents[options["start"] : options["end"]])]
+
+
+def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    value = _first(node, inputs)
+    if isinstance(value, Zeros) and value.shape is None:
+        return [value]
+    dims = _dims(node, value)
+    slices = slices_of(node, inputs, len(dims))
+    if isinstance(value, Shape):
+        ((_, start, stop, step),) = slices or [(0, 0, _TO_THE_END, 1)]
+        return [Shape(value.extents[start:stop:step])]
+    if isinstance(value, Zeros) and value.shape is not None:
+        sizes = list(value.shape)
+        for axis, start, stop, step in slices:
+            extent = sizes[axis]
+            known = None if extent is None else extent.known
+            cut = None if known is None else len(range(known)[start:stop:step])
+            sizes[axis] = None if cut is None else Extent(cut)
+        return [Zeros(tuple(sizes))]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    slices = [cut for cut in slices if not _is_whole(value.dims[cut[0]], cut)]
+    if not slices:
+        return [value]
+    axis, start, stop, step = slices[0]
+    if len(slices) == 1 and not value.layers and axis in (0, 1) and step == 1 and start >= 0:
+        part = [size_of(dim) for dim in value.dims]
+        rows = part[axis]
+        if rows is not None or 0 <= stop < _TO_THE_END:
+            stop = stop if rows is None else range(rows)[start:stop].stop
+            part[axis] = max(0, stop - start)
+            return [StateIn(value.source, axis, start, tuple(part))]
+    ends = {(-1, True): -1, (0, False): 0}  # one step: to the end, or the first
+    to_the_end = stop >= _TO_THE_END
+    one = len(slices) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
+    index = ends.get((start, to_the_end)) if one else None
+    return [last_step(node, value, index, axis, roles, keep=True)]
+
+
+def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Of a state, into the states of several layers."""
+    value = _first(node, inputs)
+    if isinstance(value, Zeros):
+        return [Zeros(None)] * len(node.outputs)
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    sizes = [size_of(dim) for dim in value.dims]
+    axis, parts = split_sizes(node, inputs, len(sizes), sizes)
+    if value.layers or axis not in (0, 1):
+        raise node.unsupported(f"takes parts of {show(value.dims)}; only whole sequences are read")
+    starts = accumulate(parts, initial=0)
+    return [
+        StateIn(value.source, axis, start, (*sizes[:axis], part, *sizes[axis + 1 :]))
+        for start, part in zip(starts, parts, strict=False)
+    ]
+
+
+def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    axis = node.options(axis=("int", 0))["axis"]
+    if all(isinstance(value, Zeros) for value in inputs):
+        return [Zeros(None)]
+    if all(isinstance(value, (Shape, Constant)) for value in inputs):
+        axis_of(node, axis, 1)
+        extents = [e for value in inputs for e in _extents(node, value, "its inputs")]
+        _check_rank(node, len(extents))
+        return [Shape(tuple(extents))]
+    raise node.unsupported("joins data; a chain of layers has nothing to join")
+
+
+def gather_shape(node: Node, value: Shape, index: Value | None, axis: int) -> list[Value]:
+    """Gather of a shape: some of its numbers."""
+    if value.scalar:
+        raise node.malformed("gathers from a scalar")
+    axis_of(node, axis, 1)
+    positions = integers(node, index, "indices")
+    scalar = isinstance(index, Constant) and index.array.ndim == 0
+    count = len(value.extents)
+    picked = tuple(value.extents[axis_of(node, position, count)] for position in positions)
+    return [Shape(picked, scalar)]
+
+
+def multiply(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    node.options()
+    left, right = inputs[0], inputs[1]
+    if not (isinstance(left, (Shape, Constant)) and isinstance(right, (Shape, Constant))):
+        raise node.unsupported("only shapes can be multiplied")
+    pairs = zip(_extents(node, left, "A"), _extents(node, right, "B"), strict=False)
+    if len(_extents(node, left, "A")) != len(_extents(node, right, "B")):
+        raise node.unsupported("multiplies shapes of different lengths")
+    scalar = isinstance(left, Shape) and left.scalar and isinstance(right, Shape) and right.scalar
+    products = [Extent(a.factor * b.factor, a.axes + b.axes) for a, b in pairs]
+    if any(abs(p.factor) >= 2**63 or len(p.axes) > _MAX_RANK for p in products):
+        raise node.malformed("makes a size beyond any integer")
+    return [Shape(tuple(products), scalar)]
+
+
+def constant_of_shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    fill = np.asarray(node.options(value=("tensor", np.zeros(1, np.float32)))["value"])
+    if fill.size != 1:
+        raise node.malformed(f"attribute value: expected one number, got {fill.size}")
+    if fill.any() or fill.dtype.kind != "f":
+        raise node.unsupported(f"attribute value={fill.item()!r}: only float zeros are supported")
+    return [Zeros(_shape_or_none(node, inputs[0]))]
+
+
+def expand(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    node.options()
+    value = _first(node, inputs)
+    if isinstance(value, Shape) and len(value.extents) == 1:
+        return [Filled(value.extents[0])]
+    if isinstance(value, Constant):
+        if value.array.dtype.kind != "f" or value.array.any():
+            raise node.unsupported("only zeros can be expanded to a shape that is not constant")
+        own: tuple[Extent | None, ...] | None = tuple(map(Extent, value.array.shape))
+    elif isinstance(value, Zeros):
+        own = value.shape
+    else:
+        raise _refused(node, value)
+    target = _shape_or_none(node, inputs[1])
+    if own is None or target is None or len(own) > len(target):
+        return [Zeros(None)]
+    own = (Extent(1),) * (len(target) - len(own)) + own
+    return [Zeros(tuple(b if a == Extent(1) else a for a, b in zip(own, target, strict=True)))]
+
+
+def tile(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    node.options()
+    value = _first(node, inputs)
+    if isinstance(value, Shape) and len(value.extents) == 1:
+        return [Filled(value.extents[0])]
+    if isinstance(value, Zeros) or (isinstance(value, Constant) and not value.array.any()):
+        return [Zeros(None)]
+    raise node.unsupported("only zeros can be repeated")
+
+
+def _check_rank(node: Node, rank: int) -> None:
+    if rank > _MAX_RANK:
+        raise node.malformed(f"a rank of {rank}")
+
+
+def _shape_or_none(node: Node, value: Value | None) -> tuple[Extent, ...] | None:
+    return _extents(node, value, "shape") if isinstance(value, (Shape, Constant)) else None
+
+
+def _extents(node: Node, value: Value | None, what: str) -> tuple[Extent, ...]:
+    if isinstance(value, Shape):
+        return value.extents
+    return tuple(map(Extent, integers(node, value, what)))
+
+
+def _is_whole(dim: Dim, cut: tuple[int, int, int, int]) -> bool:
+    _, start, stop, step = cut
+    size = size_of(dim)
+    return start == 0 and step == 1 and (stop >= _TO_THE_END or (size is not None and stop >= size))
+
+
+def _dims(node: Node, value: Value) -> Sequence[object]:
+    if isinstance(value, Data):
+        return value.dims
+    if isinstance(value, Zeros) and value.shape is not None:
+        return value.shape
+    if isinstance(value, Shape) and not value.scalar:
+        return (value.extents,)
+    raise _refused(node, value)
+
+
+def _first(node: Node, inputs: Values) -> Value:
+    value = inputs[0]
+    if isinstance(value, Failure):
+        raise value.error
+    assert value is not None  # the table of operators says that the first input is required
+    return value
+
+
+def _refused(node: Node, value: Value) -> Exception:
+    kind = {
+        Constant: "a constant", Zeros: "zeros", Shape: "a shape", StateIn: "a part of a state",
+        Data: "the data",
+    }.get(type(value), "this")  # fmt: skip
+    return node.unsupported(f"not supported for {kind}")

@@ -1,0 +1,110 @@
+"""What a recurrent node is given besides its data: lengths and initial states."""
+
+from __future__ import annotations
+
+from .graph import INTEGERS, Node
+from .values import (
+    Axis,
+    Constant,
+    Data,
+    Extent,
+    Filled,
+    Roles,
+    StateIn,
+    Value,
+    Zeros,
+    live,
+    size_of,
+)
+
+
+def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> None:
+    """sequence_lens: an input of the graph, the same for all recurrent nodes, or none.
+
+    Lengths that the file fixes to the whole of the time are as good as none.
+    """
+    name = None
+    if value is not None and not _whole(value, time):
+        if not isinstance(value, Data) or value.layers or value.element not in INTEGERS:
+            raise node.unsupported(
+                "sequence_lens: expected an input of the graph, none, or the whole of the time"
+            )
+        if len(value.dims) != 1:
+            raise node.malformed(f"sequence_lens: expected rank 1, got {len(value.dims)}")
+        name = value.source
+    if roles.recurrent_nodes and name != roles.lengths:
+        raise node.unsupported(
+            f"sequence_lens={name!r}, but {roles.lengths!r} in the recurrent nodes before; "
+            "all have the same, or none"
+        )
+    roles.lengths = name
+    roles.recurrent_nodes += 1
+
+
+def check_state(
+    node: Node,
+    name: str,
+    value: Value | None,
+    sizes: tuple[int, int],
+    layout: int,
+    roles: Roles,
+    source: str,
+) -> None:
+    """An initial state: zeros, or rows of an input of the graph that nothing else uses.
+
+    ``sizes`` are those of its axes of directions and features; the batch stands between them, or
+    before them where ``layout`` is 1. ``source`` is the input that the data come from.
+    """
+    if value is None:
+        return
+    shape: tuple[int | None, ...] | None
+    rows: tuple[str, int] | None = None
+    if isinstance(value, Constant):
+        if value.array.dtype.kind != "f" or value.array.any():
+            raise node.unsupported(f"{name}: a constant initial state that is not zero")
+        shape = value.array.shape
+    elif isinstance(value, Zeros):
+        shape = None if value.shape is None else tuple(map(_known, value.shape))
+    elif isinstance(value, StateIn):
+        if value.axis != layout:
+            raise node.unsupported(f"{name}: a part of {value.source!r} along axis {value.axis}")
+        shape, rows = value.shape, (value.source, value.start)
+    elif isinstance(value, Data) and not value.layers:
+        shape, rows = tuple(map(size_of, value.dims)), (value.source, 0)
+    else:
+        raise node.unsupported(f"{name}: expected zeros or an input of the graph")
+    if shape is not None and (
+        len(shape) != 3 or shape[layout] not in (None, sizes[0]) or shape[2] not in (None, sizes[1])
+    ):
+        wanted = f"(batch, {sizes[0]}, " if layout else f"({sizes[0]}, batch, "
+        raise node.malformed(f"{name}: expected shape {wanted}{sizes[1]}), got {shape}")
+    if rows is not None:
+        _claim(node, name, *rows, sizes[0], roles, source)
+
+
+def _whole(value: Value, time: Axis) -> bool:
+    """Whether these lengths are all of the time, of every row."""
+    if isinstance(value, Constant):
+        array = value.array
+        return array.ndim == 1 and time.size is not None and bool((array == time.size).all())
+    if isinstance(value, Filled):
+        extent = value.extent
+        same = extent.factor == 1 and live(extent.axes) == live((time,))
+        return same or (time.size is not None and extent.known == time.size)
+    return False
+
+
+def _known(extent: Extent | None) -> int | None:
+    return None if extent is None else extent.known
+
+
+def _claim(
+    node: Node, name: str, state: str, start: int, count: int, roles: Roles, source: str
+) -> None:
+    """Notes that these rows of an input are a state, of nothing else."""
+    if state == source:
+        raise node.unsupported(f"{name}: the input {source!r} is the data as well")
+    for row in range(start, start + count):
+        owner = roles.states.setdefault((state, row), f"{node} {name}")
+        if owner != f"{node} {name}":
+            raise node.unsupported(f"{name}: row {row} of {state!r} is {owner} too")

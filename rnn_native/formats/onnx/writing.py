@@ -1,0 +1,293 @@
+"""A ModelSpec as an ONNX graph of the standard operators.
+
+For each layer of the spec:
+
+- Embedding: Gather;
+- Recurrent: an RNN, GRU or LSTM node for each layer of the stack, then Squeeze, or Transpose and
+  Reshape, from [time, directions, batch, features] to [time, batch, directions * features];
+- its last state alone: Y_h in the place of Y;
+- its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
+- Linear: MatMul, Add and the activation;
+- Merge: Split, then Add or Mul.
+
+The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
+for any time and batch. ``h_0`` and ``c_0`` are inputs that may be left out, for zeros; ``h_n`` and
+``c_n`` are outputs: each [layers * directions, batch, features], as the state of a call; in a model
+of several layers their names begin with the layer's index: ``1.h_0``.
+
+The strings of ``formats.metadata`` go along as the file's properties: the graph alone does not
+tell which of its nodes are one stack.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UnsupportedError
+from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from ..files import replacing
+from ..gates import reordered
+from ..metadata import to_metadata
+from . import activations as onnx_activations
+from .graph import import_onnx
+from .layers import ACTIVATIONS
+from .recurrent import ORDER
+
+OPSET: Final = 17
+IR_VERSION: Final = 8  # of the file format: the first that belongs to operator set 17
+LARGEST: Final = 2**31 - 1
+"""Bytes of a file: a protobuf message cannot be larger."""
+
+_OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
+
+
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
+    """Write a file that any runtime of ONNX can open; atomically. Needs the ``onnx`` package.
+
+    ``strings`` are kept among the file's properties, beside those that describe the layers. Raises
+    ``UnsupportedError`` without that package, and for what the operators cannot express, by name.
+    """
+    content = to_model(spec, strings).SerializeToString()
+    with replacing(path) as file:
+        file.write(content)
+
+
+def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
+    """The ``onnx.ModelProto`` that ``write`` writes."""
+    onnx = import_onnx()
+    arrays = [array for layer in spec.layers for array in layer.arrays.values()]
+    if len({array.dtype for array in arrays}) > 1:
+        raise UnsupportedError("weights of float32 and of float64: the operators take one type")
+    size = sum(array.nbytes for array in arrays)
+    if size > LARGEST - 2**20:  # which leaves more than enough for the graph
+        raise UnsupportedError(
+            f"{size} bytes of weights: an ONNX file ends at {LARGEST}; .safetensors has no such end"
+        )
+    if spec.mask_value is not None:
+        raise UnsupportedError(
+            f"ModelSpec mask_value={spec.mask_value}: a graph does not find lengths in x"
+        )
+    writer = _Writer(onnx, arrays[0].dtype)
+    y = writer.start(spec)
+    for index, layer in enumerate(spec.layers):
+        writer.prefix = f"{index}." if len(spec.layers) > 1 else ""
+        if isinstance(layer, Embedding):
+            y = writer.node("Gather", writer.constant("weight", layer.weight), y)
+        elif isinstance(layer, Linear):
+            y = writer.linear(layer, y)
+        elif isinstance(layer, Merge):
+            y = writer.merge(layer, y)
+        else:
+            y = writer.recurrent(layer, y)
+    return writer.finish(y, spec, strings or {})
+
+
+class _Writer:
+    """The parts of a graph; a method that adds nodes returns the name of what they make."""
+
+    def __init__(self, onnx: Any, dtype: np.dtype[Any]) -> None:
+        self._helper, self._onnx = onnx.helper, onnx
+        self._dtype = dtype
+        self._element = onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        self._nodes: list[Any] = []
+        self._constants: list[Any] = []
+        self._inputs: list[Any] = []
+        self._states: list[Any] = []
+        self._count = 0
+        self._batch = ""
+        self.prefix = ""
+
+    def start(self, spec: ModelSpec) -> str:
+        shape: list[Any] = ["time", "batch"]
+        element = self._onnx.TensorProto.INT64
+        if not spec.takes_indices:
+            shape, element = [*shape, spec.input_size], self._element
+        self._describe(self._inputs, "x", shape, element)
+        if spec.recurrents:
+            one = self.constant("one", np.ones(1, np.int64))
+            self._batch = self.node(
+                "Concat", one, self.node("Shape", "x", start=1, end=2), one, axis=0
+            )
+        return "x"
+
+    def finish(self, y: str, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
+        maker = next(node for node in self._nodes if y in node.output)
+        maker.output[list(maker.output).index(y)] = "y"
+        outputs: list[Any] = []
+        time = ["time"] if spec.return_sequences else []
+        self._describe(outputs, "y", [*time, "batch", spec.output_size], self._element)
+        graph = self._helper.make_graph(
+            self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants
+        )
+        model = self._helper.make_model(
+            graph,
+            opset_imports=[self._helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="rnn_native",
+        )
+        self._helper.set_model_props(model, {**to_metadata(spec), **strings})
+        return model
+
+    def merge(self, layer: Merge, x: str) -> str:
+        halves = [self._fresh("half"), self._fresh("half")]
+        self._nodes.append(self._helper.make_node("Split", [x], halves, halves[0], axis=-1))
+        if layer.mode == "mul":
+            return self.node("Mul", *halves)
+        y = self.node("Add", *halves)
+        if layer.mode == "sum":
+            return y
+        return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
+
+    def linear(self, layer: Linear, x: str) -> str:
+        y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
+        return self._activated(y, layer.bias, layer.activation)
+
+    def _activated(self, y: str, bias: NDArray[Any] | None, activation: str) -> str:
+        if bias is not None:
+            y = self.node("Add", y, self.constant("bias", bias))
+        if activation == "identity":
+            return y
+        axis = {"axis": -1} if "softmax" in activation else {}
+        return self.node(_OPERATORS[activation], y, **axis)
+
+    def recurrent(self, layer: Recurrent, x: str) -> str:
+        for name in ("gate_recurrent", "proj_size"):
+            if getattr(layer, name):
+                raise UnsupportedError(
+                    f"Recurrent {name}={getattr(layer, name)}: ONNX's {layer.cell.upper()} has no "
+                    "such option"
+                )
+        bottom = x
+        initial = [self._initial(layer, name) for name in layer.state_names]
+        finals: list[list[str]] = []
+        for level in range(layer.num_layers):
+            states = [rows[level] for rows in initial]
+            x, *final = self._cell(layer, level, x, states)
+            finals.append(final)
+        for name, rows in zip(layer.state_names, zip(*finals, strict=True), strict=True):
+            self._final(layer, f"{self.prefix}{name}_n", rows)
+        return self._output_layer(layer, x, bottom) if layer.output_layer else x
+
+    def _output_layer(self, layer: Recurrent, h: str, x: str) -> str:
+        of_h = self.node("MatMul", h, self.constant("weight_ho", layer.arrays["weight_ho"].T))
+        of_x = self.node("MatMul", x, self.constant("weight_xo", layer.arrays["weight_xo"].T))
+        y = self.node("Add", of_h, of_x)
+        return self._activated(y, layer.arrays.get("bias_o"), layer.output_nonlinearity)
+
+    def _cell(self, layer: Recurrent, level: int, x: str, states: Sequence[str]) -> list[str]:
+        """One node: its outputs on the features, and its final states."""
+        weights = [
+            self.constant(f"{name}_l{level}", array) if array is not None else ""
+            for name, array in zip("WRBP", onnx_weights(layer, level), strict=True)
+        ]
+        inputs = [x, *weights[:3], "", *states]
+        attributes = onnx_activations.attributes(layer)
+        if layer.cell == "gru":
+            attributes["linear_before_reset"] = int(layer.reset_after)
+        elif layer.peephole:
+            inputs.append(weights[3])
+        outputs = [self._fresh("Y"), *(self._fresh(f"Y_{name}") for name in layer.state_names)]
+        self._nodes.append(
+            self._helper.make_node(
+                layer.cell.upper(),
+                inputs,
+                outputs,
+                f"{self.prefix}{layer.cell}_l{level}",
+                hidden_size=layer.hidden_size,
+                direction=layer.direction,
+                **attributes,
+            )
+        )
+        y, *finals = outputs
+        last = not layer.return_sequences and level == layer.num_layers - 1
+        return [
+            self._on_features(layer, finals[0], 0) if last else self._on_features(layer, y, 1),
+            *finals,
+        ]
+
+    def _on_features(self, layer: Recurrent, y: str, axis: int) -> str:
+        """[..., batch, features] of [..., directions, batch, features], where ``axis`` is that of
+        the directions: of Y or, without time, of Y_h."""
+        if layer.num_directions == 1:
+            return self.node("Squeeze", y, self.constant("axis", np.array([axis])))
+        y = self.node("Transpose", y, perm=[*range(axis), axis + 1, axis, axis + 2])
+        shape = [0] * (axis + 1) + [layer.num_directions * layer.hidden_size]
+        return self.node("Reshape", y, self.constant("shape", np.array(shape)))
+
+    def _initial(self, layer: Recurrent, name: str) -> list[str]:
+        """The initial state of each layer of the stack, rows of one optional input."""
+        rows = layer.num_layers * layer.num_directions
+        given = f"{self.prefix}{name}_0"
+        zero = np.zeros((rows, 1, layer.hidden_size), self._dtype)
+        self._constants.append(self._onnx.numpy_helper.from_array(zero, given))
+        shape = [rows, "state_batch", layer.hidden_size]  # that of x, or 1 for all of its rows
+        self._describe(self._inputs, given, shape, self._element)
+        state = self.node("Expand", given, self._batch)
+        if layer.num_layers == 1:
+            return [state]
+        parts = [self._fresh(given) for _ in range(layer.num_layers)]
+        self._nodes.append(
+            self._helper.make_node("Split", [state], parts, f"{given}_split", axis=0)
+        )
+        return parts
+
+    def _final(self, layer: Recurrent, name: str, parts: Sequence[str]) -> None:
+        self._nodes.append(self._helper.make_node("Concat", parts, [name], name, axis=0))
+        rows = layer.num_layers * layer.num_directions
+        self._describe(self._states, name, [rows, "batch", layer.hidden_size], self._element)
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
+        output = self._fresh(op.lower())
+        self._nodes.append(self._helper.make_node(op, inputs, [output], output, **attributes))
+        return output
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        name = self._fresh(name)
+        self._constants.append(
+            self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
+        )
+        return name
+
+    def _fresh(self, name: str) -> str:
+        self._count += 1
+        return f"{self.prefix}{name}.{self._count}"
+
+    def _describe(self, where: list[Any], name: str, shape: list[Any], element: int) -> None:
+        where.append(self._helper.make_tensor_value_info(name, element, shape))
+
+
+def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:
+    """W, R, B and P of one layer of a stack; the inverse of what ``onnx_recurrent`` reads."""
+    order = np.argsort(ORDER[layer.cell]).tolist()  # the inverse
+
+    def stacked(*names: str) -> NDArray[Any]:
+        return np.stack(
+            [
+                np.concatenate(
+                    [reordered(layer.arrays[f"{n}_l{level}{end}"], order) for n in names]
+                )
+                for end in layer.suffixes
+            ]
+        )
+
+    peepholes = None
+    if layer.peephole:
+        peepholes = np.stack(
+            [
+                np.concatenate([layer.arrays[f"weight_c{gate}_l{level}{end}"] for gate in "iof"])
+                for end in layer.suffixes
+            ]
+        )
+    return [
+        stacked("weight_ih"),
+        stacked("weight_hh"),
+        stacked("bias_ih", "bias_hh") if layer.bias else None,
+        peepholes,
+    ]

@@ -1,0 +1,152 @@
+"""PyTorch's .pt and .pth, without PyTorch: the weights that ``torch.save`` wrote.
+
+Both of its formats are read, the zip archive (``torch_zip``) and the one before
+(``torch_legacy``). ``torch_pickle`` interprets their pickles: it knows tensors and plain
+containers and refuses all else by name, without ever calling anything. Checkpoints, dicts and
+lists in each other, are flattened by dots: the names are those of a ``state_dict``, from which
+``formats.plain`` takes one recurrent module.
+
+Files are not trusted: what one makes us hold or calculate is bounded by its size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final
+
+from ...errors import FormatError, UnsupportedError
+from ...spec import ModelSpec
+from ..metadata import from_tensors
+from . import legacy as torch_legacy
+from .archive import Archive
+from .names import by_layers
+from .storages import Storages, Tensors
+from .unpickle import Machine
+from .values import Pairs, Tensor
+from .writing import DESCRIPTION, write
+
+__all__ = ["read", "unpack", "write"]
+
+_MAX_DEPTH: Final = 64
+_MAX_NAME: Final = 1000
+_MAX_DESCRIPTION: Final = 2**20
+# Of visits to what is in containers: what one counts that makes a name, besides its characters; how
+# many there may be, and how many more for each byte of the pickle up to how many.
+_NAMED, _VISITS, _VISITS_BY_BYTE, _MAX_VISITS = 32, 100_000, 8, 4_000_000
+
+
+def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
+    """Read a file that ``torch.save`` wrote of a ``state_dict``, or of a checkpoint with one.
+
+    ``options`` are those of ``plain.from_state_dict``; a file that ``write`` made describes its
+    layers and takes none.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    metadata, tensors = unpack(data)
+    return from_tensors(metadata, by_layers(metadata, tensors) if metadata else tensors, **options)
+
+
+def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
+    """What ``write`` tells of the layers (or nothing), and all tensors by their dotted names.
+
+    Raises ``FormatError`` for what is malformed, and for whatever is neither tensor nor container;
+    ``UnsupportedError`` for other files of PyTorch's.
+    """
+    if data.startswith(b"PK"):
+        return _unpack_zip(data)
+    if data[257:262] == b"ustar":
+        raise UnsupportedError(
+            "the tar format of PyTorch before 0.2: load and save it with a newer PyTorch"
+        )
+    if not data.startswith(b"\x80"):
+        raise FormatError(
+            f"not a file of torch.save: expected a zip archive or a pickle, got {data[:8]!r}"
+        )
+    value, views = torch_legacy.load(data)
+    return {}, Tensors(_flatten(value, len(data)), views.__getitem__, "<", len(data))
+
+
+def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
+    archive = Archive(data)
+    pickles = [name for name in archive.names if name.endswith("/data.pkl")]
+    roots = [name.removesuffix("/data.pkl") for name in pickles if name.count("/") == 1]
+    if len(roots) != 1:
+        raise FormatError("a zip archive, but not of torch.save: expected one record data.pkl")
+    (root,) = roots
+    if f"{root}/constants.pkl" in archive:
+        raise UnsupportedError(
+            "a TorchScript program (torch.jit.save): save its weights, "
+            "torch.save(module.state_dict(), ...)"
+        )
+    storages = Storages()
+    begin, end = archive.place(f"{root}/data.pkl")
+    value = Machine(data, begin, end, storages.persistent).load()
+    for key, storage in storages.roots.items():
+        size = archive.size(f"{root}/data/{key}")
+        if size != storage.nbytes:
+            raise FormatError(f"storage {key!r:.100}: expected {storage.nbytes} bytes, got {size}")
+    order = b"little"
+    if f"{root}/byteorder" in archive:
+        order = bytes(archive.read(f"{root}/byteorder")[:10])
+    if order not in (b"little", b"big"):
+        raise FormatError(f"byteorder: expected little or big, got {order!r}")
+    metadata = {}
+    if f"{root}/{DESCRIPTION}" in archive:
+        metadata = _description(archive.read(f"{root}/{DESCRIPTION}"))
+    fetch = cache(lambda key: archive.read(f"{root}/data/{key}"))
+    named = _flatten(value, end - begin)
+    return metadata, Tensors(named, fetch, "<" if order == b"little" else ">", len(data))
+
+
+def _description(text: memoryview) -> dict[str, str]:
+    if len(text) > _MAX_DESCRIPTION:
+        raise FormatError(f"{DESCRIPTION}: {len(text)} bytes, more than {_MAX_DESCRIPTION}")
+    try:
+        value = json.loads(bytes(text).decode())
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{DESCRIPTION}: not JSON: {error}") from error
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise FormatError(f"{DESCRIPTION}: expected an object of strings")
+    return value
+
+
+def _flatten(value: Any, size: int) -> dict[str, Tensor]:
+    """All tensors in nested containers, named by keys and indices with dots between.
+
+    ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
+    several others, or in themselves, repeat.
+    """
+    left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
+    named: dict[str, Tensor] = {}
+
+    def visit(name: str, value: Any, depth: int) -> None:
+        nonlocal left
+        if type(value) is Tensor:
+            if name in named:
+                raise FormatError(f"the name {name!r} is there twice")
+            named[name] = value
+            return
+        if depth > _MAX_DEPTH:
+            raise FormatError(f"containers more than {_MAX_DEPTH} deep in each other")
+        for key, item in _items(value):
+            left -= 1
+            if type(item) in (Tensor, Pairs, list, tuple) and type(key) in (str, int):
+                whole = f"{name}.{key}" if depth else f"{key}"
+                left -= _NAMED + len(whole)
+                if len(whole) > _MAX_NAME:
+                    raise FormatError(f"a name of {len(whole)} characters")
+                visit(whole, item, depth + 1)
+            if left < 0:
+                raise FormatError("containers repeat in each other without end")
+
+    if type(value) in (Pairs, list, tuple):
+        visit("", value, 0)
+    return named
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    return value.items() if type(value) is Pairs else enumerate(value)

@@ -1,0 +1,203 @@
+"""Whole files of every format, to be mutated: of our own writers, and of the tests' builders."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import keras_files as kf
+import numpy as np
+import onnx
+import torch_files as tf
+from onnx import TensorProto, helper, numpy_helper
+
+import rnn_native as rn
+from rnn_native import formats
+from rnn_native.spec import Embedding, Linear, Merge, ModelSpec
+
+_CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
+BESIDE: Final = {"weights.bin": bytes(range(256)) * 4}  # external data of ONNX
+_OF_STATE_DICTS: Final[list[dict[str, Any]]] = [
+    {}, {}, {}, {"prefix": "model.lstm."}, {"prefix": "model"}, {"cell": "gru"},
+    {"nonlinearity": "relu"}, {"reset_after": False},
+]  # fmt: skip
+OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
+    "safetensors": _OF_STATE_DICTS,
+    "npz": _OF_STATE_DICTS,
+    "torch": _OF_STATE_DICTS,
+    "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
+    "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
+              {"node": "b", "recurrent_activation": "hard_sigmoid"}],
+}  # fmt: skip
+"""What a file of a format may be read with."""
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """Whole files by format."""
+    found = _written()
+    found["torch"] += _torch()
+    found["keras"] = _keras()
+    found["onnx"] += _onnx()
+    return found
+
+
+def corpus(name: str) -> list[bytes]:
+    """The files of the corpus, mutants all of them."""
+    return [path.read_bytes() for path in sorted((_CORPUS / name).glob("*"))]
+
+
+def _models() -> list[ModelSpec]:
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> Any:
+        return rng.normal(0, 0.5, shape).astype("f4")
+
+    both = rn.LSTM(3, 4, num_layers=2, bidirectional=True).spec
+    return [
+        ModelSpec((both, Merge("ave", 4), Linear(normal(2, 4), normal(2), "softmax"))),
+        ModelSpec((Embedding(normal(5, 3)), rn.GRU(3, 4).spec, Linear(normal(2, 4)))),
+        ModelSpec((rn.RNN(2, 3, nonlinearity="relu", dtype="float64").spec,)),
+        ModelSpec((rn.LSTM(3, 4, proj_size=2).spec,)),
+    ]
+
+
+def _written() -> dict[str, list[bytes]]:
+    """What we write, where the format takes the model."""
+    found: dict[str, list[bytes]] = {"safetensors": [], "npz": [], "onnx": [], "torch": []}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        for spec in _models():
+            for name, files in found.items():
+                carries = formats.FORMATS[name].carries
+                try:
+                    rn.Model(spec).save(path, name, **({"golden": True} if carries else {}))
+                except (rn.UnsupportedError, rn.OptionError):
+                    continue
+                files.append(path.read_bytes())
+        np.savez_compressed(path.with_suffix(".npz"), **_state_dict("model.lstm."))
+        found["npz"].append(path.with_suffix(".npz").read_bytes())
+    return found
+
+
+def _state_dict(prefix: str) -> dict[str, Any]:
+    return {prefix + name: array for name, array in rn.LSTM(3, 4).spec.arrays.items()}
+
+
+def _torch() -> list[bytes]:
+    named = tf.state_dict(_state_dict("model.lstm."))
+    half = tf.state_dict({n: a.astype("f2") for n, a in _state_dict("").items()})
+    nested = {"epoch": 3, "lr": 0.5, "names": ["a", None, True], "model": half, "opt": (1, {})}
+    storage = tf.Storage.of("0", np.zeros(16 * 7, "f4"))
+    views = {
+        "weight_ih_l0": tf.tensor(storage, (16, 3), (7, 1), 4),
+        "weight_hh_l0": tf.tensor(storage, (16, 4), (7, 1)),
+    }
+    return [make(value) for make in tf.CONTAINERS.values() for value in (named, nested, views)]
+
+
+def everything() -> tuple[Any, dict[str, Any]]:
+    """A configuration of Keras with all that is read of one, and its weights."""
+    inner = kf.sequential(kf.layer("Dense", "c", units=2, activation="relu"), name="inner")
+    cells = [kf.layer("GRUCell", "x", units=4, recurrent_activation="sigmoid", reset_after=True)]
+    stack = {"class_name": "StackedRNNCells", "config": {"name": "s", "cells": cells}}
+    wide = kf.layer("Bidirectional", "a", "m", layer=kf.recurrent("LSTM", "x", 4), merge_mode=None)
+    layers = [
+        kf.start("in"),
+        kf.layer("Masking", "m", "in", mask_value=0.5),
+        wide,
+        kf.layer("Add", "j", [("a", 0, 0), ("a", 0, 1)]),
+        kf.layer("RNN", "b", "j", cell=stack, return_sequences=True, go_backwards=True),
+        inner | {"name": "inner", "inbound_nodes": [[["b", 0, 0, {}]]]},
+    ]
+    weights = {
+        "a": {f"{s}_x/{n}": a for s in ("forward", "backward") for n, a in kf.lstm(3, 4).items()},
+        "b": {f"x/{n}": a for n, a in kf.lstm(4, 4, gates=3, bias=(2, 12)).items()},
+        "inner": {f"c/{n}": a for n, a in kf.dense(4, 2).items()},
+    }
+    return kf.functional(layers, ["in"], ["inner"]), weights
+
+
+def chain() -> tuple[Any, dict[str, Any]]:
+    """A Sequential of Keras 3 and its weights by their groups."""
+    config = kf.sequential(
+        kf.recurrent("LSTM", "a", 4),
+        kf.recurrent("SimpleRNN", "b", 3),
+        kf.layer("TimeDistributed", "t", layer=kf.layer("Dense", "c", units=2, activation="tanh")),
+    )
+    weights = {
+        "layers/lstm/cell": list(kf.lstm(3, 4).values()),
+        "layers/simple_rnn/cell": list(kf.lstm(4, 3, gates=1).values()),
+        "layers/time_distributed/layer": list(kf.dense(3, 2).values()),
+    }
+    return config, weights
+
+
+def _keras() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "m")
+        config, weights = everything()
+        paths = [
+            kf.write_h5(path.with_suffix(".h5"), config, weights),
+            kf.write_h5(path.with_suffix(".hdf5"), None, {"a": kf.lstm(3, 4)}, "2.3.0"),
+            kf.write_keras(path.with_suffix(".keras"), *chain()),
+        ]
+        return [*(one.read_bytes() for one in paths), kf.numbered(chain()[1])]
+
+
+def _onnx() -> list[bytes]:
+    """Graphs with what exporters put around a recurrent node."""
+    rng = np.random.default_rng(0)
+    constants = {
+        "W": rng.normal(0, 0.5, (2, 12, 3)).astype("f4"),
+        "R": rng.normal(0, 0.5, (2, 12, 4)).astype("f4"),
+        "B": rng.normal(0, 0.5, (2, 24)).astype("f4"),
+        "shape": np.array([0, 0, -1]), "zero": np.array([0]), "one": np.array([1]),
+        "M": rng.normal(0, 0.5, (8, 2)).astype("f4"), "last": np.array(-1), "half": np.array([4]),
+    }  # fmt: skip
+    node = helper.make_node
+    gru = node("GRU", ["t", "W", "R", "B", "", "h"], ["Y", "Y_h"], "the gru", hidden_size=4,
+               direction="bidirectional", linear_before_reset=1)  # fmt: skip
+    before = [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "one"], ["n"], axis=0),
+        node("Concat", ["two", "n", "half"], ["z"], axis=0),
+        node("ConstantOfShape", ["z"], ["h"]),
+        node("Constant", [], ["two"], value=numpy_helper.from_array(np.array([2]))),
+        node("Transpose", ["x"], ["t"], perm=[0, 1, 2]),
+        gru,
+    ]
+    merged = [
+        node("Transpose", ["Y"], ["r"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["r", "shape"], ["j"]),
+        node("MatMul", ["j", "M"], ["m"]),
+        node("Softmax", ["m"], ["y"], axis=-1),
+    ]
+    last = [
+        node("Slice", ["Y_h", "zero", "one", "zero"], ["f"]),
+        node("Squeeze", ["f", "zero"], ["y"]),
+    ]
+    split = [node("Split", ["Y_h"], ["f", "g"], axis=0), node("Concat", ["f", "g"], ["y"], axis=2)]
+    files = []
+    for after in (merged, last, split):
+        graph = helper.make_graph(
+            [*before, *after],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["time", "batch", 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(array, name) for name, array in constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        files.append(model.SerializeToString())
+        outside = next(t for t in model.graph.initializer if t.name == "W")
+        outside.ClearField("raw_data")
+        outside.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("offset", "64"), ("length", "288")):
+            entry = outside.external_data.add()
+            entry.key, entry.value = key, value
+        files.append(model.SerializeToString())
+    inner = helper.make_graph(graph.node, "body", [], graph.output, graph.initializer)
+    branch = node("If", ["yes"], ["y"], then_branch=inner, else_branch=inner)
+    outer = helper.make_graph([branch], "g", graph.input, graph.output)
+    files.append(onnx.helper.make_model(outer).SerializeToString())
+    return files

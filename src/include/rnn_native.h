@@ -2,19 +2,26 @@
  *
  * A model is made once from the bytes of a .safetensors file, is immutable, and may be shared by
  * any number of threads. A stream holds what one user of a model needs, the recurrent state and
- * its scratch, and belongs to one thread at a time: locking is the caller's.
+ * its scratch, and belongs to one thread at a time: locking is the caller's. Other functions may
+ * be called from any threads at once, on any objects, unless their text says otherwise.
  *
  * No function prints, aborts or keeps a pointer that its text does not mention. Every function
  * that can fail returns a status and writes nothing through its out pointers unless that status
  * is RNNAT_OK. Structs that callers fill begin with `struct_size`: set it to their sizeof and
  * zero the rest; a zero field means its default.
  *
- * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no system
- * call, ends in a time that depends on sizes alone, and needs at most 16 KiB of stack
+ * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no
+ * system call, ends in a time that depends on sizes alone, and needs at most 16 KiB of stack
  * (docs/embedded.md).
  *
- * Arrays are dense row-major unless strides are given; strides and sizes count elements. In the
- * shapes below T is time, B batch, and a feature axis always has stride 1.
+ * Memory is counted in bytes and may have any alignment, everything else in elements. Arrays are
+ * dense row-major unless strides are given. In the shapes below T is time, B batch, and a feature
+ * axis always has stride 1. Features have no unit but the one that the model was trained with.
+ *
+ * A library may be built without some parts (docs/embedded.md). Without RNNAT_HEAP these
+ * functions are not in it, so that a program that calls them does not link: rnnat_model_load,
+ * _from_memory, _free, rnnat_stream_create, _free; without RNNAT_FILE_IO, rnnat_model_load;
+ * without RNNAT_READER, all that make a model of a file.
  */
 #ifndef RNN_NATIVE_H
 #define RNN_NATIVE_H
@@ -58,12 +65,13 @@ typedef enum rnnat_status {
     RNNAT_ERROR_INPUT = 13 /* indices given to a model of features, or the other way round */
 } rnnat_status;
 
-/* A library built without double (RNNAT_FLOAT64=OFF) answers RNNAT_ERROR_UNSUPPORTED to RNNAT_F64 and
- * from every function that ends in _f64; one built without some cell, to a file that has it. */
+/* A library built without double (RNNAT_FLOAT64=OFF) answers RNNAT_ERROR_UNSUPPORTED to RNNAT_F64
+ * and from every function that ends in _f64; one built without some cell, to a file that has it.
+ * */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
-/* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the two
- * was measured faster: docs/dispatch.md. With PACKED a row's result has the same bits in any
+/* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the
+ * two was measured faster: docs/dispatch.md. With PACKED a row's result has the same bits in any
  * batch, any thread count and any cutting into steps. BLAS without one present is UNSUPPORTED. */
 typedef enum rnnat_matmul {
     RNNAT_MATMUL_AUTO = 0,
@@ -139,43 +147,73 @@ typedef struct rnnat_run_f64 {
     int32_t num_threads;
 } rnnat_run_f64;
 
-/* ---- models ---- */
-
-/* Reads a .safetensors file whose metadata describes its layers. `opt` may be NULL.
+/* ---- models ----
+ *
+ * The four functions that make or size a model take the bytes of a .safetensors file whose
+ * metadata describes its layers (docs/file-format.md), and `opt`, which may be NULL. They fail in
+ * the same ways:
+ *
+ *   ARGUMENT     a NULL that may not be; struct_size, dtype or matmul has no known value;
+ *                RNN_NATIVE_ISA names no instruction set
+ *   FORMAT       the file is malformed, or its metadata does not describe layers
+ *   UNSUPPORTED  a cell, activation, type of array or size that this version or build has not: a
+ *                header above 1 MiB, more than 2048 arrays or strings, more than 8 dimensions;
+ *                a BLAS without one; an instruction set that this CPU or build lacks
+ *   NOT_FOUND, SHAPE, OVERFLOW   of an array that a layer needs
  *
  * The file is not trusted: its header, JSON as the format's own library writes it, is checked as a
  * whole, every offset against the file's size, before any array is read. Arrays are little-endian
- * at any alignment, F32, F64, F16 or BF16; machines of either byte order read them. A header longer
- * than 1 MiB, more than 2048 arrays or strings, or more than 8 dimensions are UNSUPPORTED. */
+ * at any alignment, F32, F64, F16 or BF16; machines of either byte order read them. */
+
+/* Reads the file at `path`, a NUL-terminated path of fopen. Takes memory of the heap for the file
+ * while it reads and for the model. Besides: IO where the file cannot be read, NO_MEMORY. */
 RNNAT_API rnnat_status rnnat_model_load(const char *path, const rnnat_model_options *opt,
                                         rnnat_model **out);
-/* The same from memory; the bytes are not needed afterwards. */
+/* The same from `size` bytes in memory, which are not needed afterwards. Besides: NO_MEMORY. */
 RNNAT_API rnnat_status rnnat_model_from_memory(const void *bytes, size_t size,
                                                const rnnat_model_options *opt, rnnat_model **out);
-/* Bytes that rnnat_model_init needs for this file and these options. */
+/* *need = exactly the bytes of memory that rnnat_model_init needs for this file and these options,
+ * which depends on the instruction set in use. */
 RNNAT_API rnnat_status rnnat_model_size(const void *bytes, size_t size,
                                         const rnnat_model_options *opt, size_t *need);
-/* Builds the model inside the caller's memory (any alignment), without the heap. The memory must
- * outlive the model; rnnat_model_free is not needed but harmless. */
+/* Makes the model inside the caller's memory, without the heap. The memory must stay where it is
+ * and outlive the model; `bytes` are not needed afterwards. rnnat_model_free is not needed, but
+ * harmless. Besides: TOO_SMALL where mem_size is less than the need. */
 RNNAT_API rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
                                         const rnnat_model_options *opt, rnnat_model **out);
-/* NULL is fine. No stream of the model may be used afterwards. */
+/* Ends a model; NULL is fine. No thread may be using it, nor use a stream of it afterwards. */
 RNNAT_API void rnnat_model_free(rnnat_model *model);
 
+/* *info = what the model is. ARGUMENT: a NULL, or info->struct_size is not its sizeof. */
 RNNAT_API rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info);
-/* State array `index`: [rows, B, features], rows = layers x directions of its layer. */
+/* The shape of state array `index`, 0 to num_states - 1, in the order of the layers, h before c:
+ * [rows, B, features], rows = layers x directions of its layer, the bottom layer first, forward
+ * before reverse. ARGUMENT: a NULL, or there is no such array. */
 RNNAT_API rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t *rows,
                                          int32_t *features);
 
-/* Scratch bytes that this run needs. Depends on T only where one layer hands a whole sequence to
- * the next: where a reverse or bidirectional layer has a neighbour. Where num_threads is 0, the
- * default must not change between this call and the run. */
+/* *need = the bytes of scratch that this run needs; x and y are not read, but whether they are
+ * NULL is looked at. Depends on T only where one layer hands a whole sequence to the next: where
+ * a reverse or bidirectional layer has a neighbour. Where num_threads is 0, the default must not
+ * change between this call and the run. Fails as rnnat_model_run does over sizes and strides. */
 RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnnat_run *run,
                                             size_t *need);
-/* Runs. `scratch` (any alignment) belongs to this call alone while it lasts. y and state_out must
- * not overlap any input. All arguments are checked before anything is written. */
+/* Runs the model over B whole sequences of up to T steps: fields of rnnat_run. `scratch` belongs
+ * to this call alone while it lasts, and nothing is kept in it. y and state_out must not overlap
+ * any input. Takes num_threads of OpenMP's threads at the most; one of them is the caller's, and
+ * with 1 there is no other, no heap, no lock and no I/O. All arguments are checked before
+ * anything is written:
+ *
+ *   ARGUMENT   a NULL where there is something to read or write, a negative size, struct_size;
+ *              RNN_NATIVE_NUM_THREADS is no number of threads, and num_threads is 0
+ *   DTYPE      the model is of the other precision
+ *   INPUT      features for a model of indices, or the other way round
+ *   LENGTH, INDEX   of lengths, and of the indices of steps that count
+ *   OVERFLOW   strides or sizes that do not fit an address
+ *   TOO_SMALL  scratch */
 RNNAT_API rnnat_status rnnat_model_run(const rnnat_model *model, const rnnat_run *run,
                                        void *scratch, size_t scratch_size);
+/* The same two in double. Without RNNAT_FLOAT64: UNSUPPORTED. */
 RNNAT_API rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_f64 *run,
                                                 size_t *need);
 RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *run,
@@ -183,47 +221,65 @@ RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat
 
 /* ---- streams: the same model a few steps at a time, with memory known beforehand ---- */
 
-/* Bytes a stream needs for B rows; runs of more than max_steps are cut into runs of max_steps. */
+/* *need = exactly the bytes of memory that a stream of B rows needs; runs of more than max_steps
+ * are cut into runs of max_steps, from 1 on. ARGUMENT: a NULL or such a size. UNSUPPORTED: a
+ * layer of the model runs backwards. OVERFLOW. */
 RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                          size_t *need);
-/* Makes a stream with a zero state in the caller's memory (any alignment), without the heap.
- * The memory and the model must outlive it. */
+/* Makes a stream with a state of zeros in the caller's memory, without the heap. The memory must
+ * stay where it is; it and the model must outlive the stream, and rnnat_stream_free is not
+ * needed, but harmless. Besides: TOO_SMALL where mem_size is less than the need. */
 RNNAT_API rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *model,
                                          int32_t batch, int32_t max_steps, rnnat_stream **out);
+/* The same in memory of the heap. Besides: NO_MEMORY. */
 RNNAT_API rnnat_status rnnat_stream_create(const rnnat_model *model, int32_t batch,
                                            int32_t max_steps, rnnat_stream **out);
-RNNAT_API void rnnat_stream_free(rnnat_stream *stream); /* NULL is fine */
+/* Ends a stream, which no thread may be using; NULL is fine. */
+RNNAT_API void rnnat_stream_free(rnnat_stream *stream);
 
-/* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; the state
- * moves on. Of a model without return_sequences each step gives what a run over all the steps so
- * far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says otherwise:
- * no heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other threads). */
+/* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; steps >= 0.
+ * The state moves on. Of a model without return_sequences each step gives what a run over all the
+ * steps so far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says
+ * otherwise: no heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other
+ * threads), in a time that depends on sizes alone. One thread at a time may call functions of one
+ * stream.
+ *
+ * ARGUMENT: a NULL, or a negative number of steps. DTYPE, INPUT: a function of the other
+ * precision, or of the other kind of input. Nothing was done then. */
 RNNAT_API rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps,
                                         float *y);
+/* indices [steps, B] in the place of x. Besides: INDEX, where one is not in 0..input_size - 1. */
 RNNAT_API rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices,
                                                 int32_t steps, float *y);
+/* The same two in double. Without RNNAT_FLOAT64: UNSUPPORTED. */
 RNNAT_API rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *x, int32_t steps,
                                             double *y);
 RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                                     int32_t steps, double *y);
-/* Has runs from now on share their steps among up to that many threads, OpenMP's, of which one step
- * has to keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any
- * number where a BLAS multiplies. The bits are the same. Pays where steps follow each other at once: a thread that waited for long has to be
- * woken. Without OpenMP, without effect. */
+/* Has runs from now on share their steps among up to that many threads, OpenMP's, of which one
+ * step has to keep each busy; 1, with which a stream begins, is the calling thread alone, and so
+ * is any number where a BLAS multiplies. The bits are the same. Pays where steps follow each
+ * other at once: a thread that waited for long has to be woken. Without OpenMP, without effect.
+ * ARGUMENT: NULL, or a number below 1. */
 RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads);
-RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream); /* the state becomes zero */
+/* The state becomes zero, as of a new stream. ARGUMENT: NULL. */
+RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream);
 /* Copies state array `index` out of or into the stream; `values` is dense, of the model's dtype
- * and of the shape that rnnat_model_state tells. */
+ * and of the shape that rnnat_model_state tells. ARGUMENT: a NULL, or there is no such array. */
 RNNAT_API rnnat_status rnnat_stream_get_state(const rnnat_stream *stream, int32_t index,
                                               void *values);
 RNNAT_API rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index,
                                               const void *values);
 
-/* ---- the library ---- */
+/* ---- the library: texts that stay valid for good and are not to be freed ---- */
 
-RNNAT_API const char *rnnat_status_name(rnnat_status status); /* "RNNAT_ERROR_SHAPE"; never NULL */
+/* "RNNAT_ERROR_SHAPE"; of a value that is none, "RNNAT_ERROR_UNKNOWN". Never NULL. */
+RNNAT_API const char *rnnat_status_name(rnnat_status status);
+/* The version of the library, RNNAT_VERSION of the header that it was compiled with. */
 RNNAT_API const char *rnnat_version(void);
-/* The instruction set in use: "baseline", "avx2", "avx512" or "neon". */
+/* The instruction set that new models use: "baseline", "avx2", "avx512" or "neon"; the best that
+ * was compiled and that this CPU runs, or what RNN_NATIVE_ISA names. "none" where that cannot be
+ * used. */
 RNNAT_API const char *rnnat_isa(void);
 
 #ifdef __cplusplus

@@ -1,5 +1,7 @@
-# cmake -DNM=<nm> -DLIBRARY=<shared library> -DSYMBOLS=<file> [-DWRITE=ON] -P compare.cmake
-# The library exports the names of the file and no other; with WRITE the file is made instead.
+# cmake -DNM=<nm> -DLIBRARY=<shared library> -DSYMBOLS=<file> [-DHEADER=<file>] [-DWRITE=ON]
+#       -P compare.cmake
+# The library exports the names of the file and no other, which are those that the header declares; with
+# WRITE the file is made instead.
 execute_process(COMMAND "${NM}" -D --defined-only "${LIBRARY}" OUTPUT_VARIABLE _listing
                 COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL " [A-Z] [^\n@]+" _exported "${_listing}")
@@ -28,4 +30,12 @@ if(_new OR _gone)
     "not being RNNAT_API. Once that is decided:\n"
     "  cmake -DNM=${NM} -DLIBRARY=${LIBRARY} -DSYMBOLS=${SYMBOLS} -DWRITE=ON "
     "-P tests/abi/compare.cmake")
+endif()
+
+file(READ "${HEADER}" _text)
+string(REGEX MATCHALL "RNNAT_API [^(;]*rnnat_[a-z0-9_]+\\(" _declared "${_text}")
+list(TRANSFORM _declared REPLACE ".*(rnnat_[a-z0-9_]+)\\($" "\\1")
+list(SORT _declared)
+if(NOT _declared STREQUAL _exported)
+  message(FATAL_ERROR "expected ${HEADER} to declare ${_exported}, got ${_declared}")
 endif()

@@ -120,7 +120,8 @@ endef
 
 # Not test_activations, for Valgrind's long double is a double, nor test_stack, whose paint it takes for
 # an error. CMake calls by two names what each test begins with: of before 3.29, and of today.
-VALGRIND := valgrind;-q;--error-exitcode=9;--leak-check=full;--errors-for-leak-kinds=definite
+VALGRIND_LEAKS := --leak-check=full;--show-leak-kinds=definite;--errors-for-leak-kinds=definite
+VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
 	-DRNNAT_OPENMP=OFF -DRNNAT_AVX512=OFF -DCMAKE_C_FLAGS=-DRNNAT_TEST_BRIEF
 

@@ -100,8 +100,8 @@
 
 /* These kernels in plain C11, without vectors: where the compiler or the target has none. */
 #ifndef RNNAT_SCALAR
-#if RNNAT_GNU && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || \
-                          defined(__ALTIVEC__) || defined(__mips_msa) || defined(__loongarch_sx))
+#if RNNAT_GNU && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) ||         \
+                  defined(__ALTIVEC__) || defined(__mips_msa) || defined(__loongarch_sx))
 #define RNNAT_SCALAR 0
 #else
 #define RNNAT_SCALAR 1

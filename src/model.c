@@ -59,8 +59,7 @@ static rnnat_status build_embedding(rnnat_builder *build, const rnnat_layer_text
     void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
     build->num_parameters += count;
     op->table = table;
-    if (table && rnnat_is_float(build->kernels))
-        rnnat_tensor_read_f32(&tensor, 0, count, table);
+    if (table && rnnat_is_float(build->kernels)) rnnat_tensor_read_f32(&tensor, 0, count, table);
 #if RNNAT_FLOAT64
     else if (table)
         rnnat_tensor_read_f64(&tensor, 0, count, table);
@@ -251,8 +250,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                     .return_sequences = 1,
                                     .streamable = 1}};
     model->ops = build->ops = rnnat_arena_take(&build->arena, ops, sizeof *build->ops);
-    model->states = build->states =
-        rnnat_arena_take(&build->arena, states, sizeof *build->states);
+    model->states = build->states = rnnat_arena_take(&build->arena, states, sizeof *build->states);
     for (int32_t i = 0; i < layers; ++i) {
         rnnat_layer_text layer;
         status = read_layer(build->file, i, &layer);

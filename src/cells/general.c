@@ -39,8 +39,11 @@ static void step_general_rnn(const rnnat_cell *cell, const rnnat_kernels *kernel
     kernels->general_rnn(s);                                              /* 1 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_rnn), .step = step_general_rnn};
+const rnnat_cell_ops rnnat_cell_general_rnn = {.gates = 1,
+                                               .products = 1,
+                                               .num_states = 1,
+                                               .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
+                                               .step = step_general_rnn};
 #endif
 
 #if RNNAT_WITH_GRU
@@ -61,12 +64,16 @@ static void step_general_gru_before(const rnnat_cell *cell, const rnnat_kernels 
     kernels->general_gru_new(s);                                          /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_gru = {
-    .gates = 3, .products = 3, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_gru), .step = step_general_gru};
+const rnnat_cell_ops rnnat_cell_general_gru = {.gates = 3,
+                                               .products = 3,
+                                               .num_states = 1,
+                                               .build = RNNAT_CELL_BUILD(rnnat_build_gru),
+                                               .step = step_general_gru};
 const rnnat_cell_ops rnnat_cell_general_gru_before = {.gates = 3,
                                                       .products = 3,
                                                       .num_states = 1,
-                                                      .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+                                                      .build =
+                                                          RNNAT_CELL_BUILD(rnnat_build_gru_before),
                                                       .step = step_general_gru_before};
 #endif
 

@@ -31,6 +31,9 @@ static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const
     kernels->rnn(s);                                                          /* 1, 2 */
 }
 
-const rnnat_cell_ops rnnat_cell_rnn = {
-    .gates = 1, .products = 1, .num_states = 1, .build = RNNAT_CELL_BUILD(rnnat_build_rnn), .step = step_rnn};
+const rnnat_cell_ops rnnat_cell_rnn = {.gates = 1,
+                                       .products = 1,
+                                       .num_states = 1,
+                                       .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
+                                       .step = step_rnn};
 #endif

@@ -26,8 +26,7 @@ static int32_t column_of(const rnnat_kernels *kernels, const rnnat_gates *gates,
 static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tensor, size_t first,
                           size_t count, void *out)
 {
-    if (rnnat_is_float(kernels))
-        rnnat_tensor_read_f32(tensor, first, count, out);
+    if (rnnat_is_float(kernels)) rnnat_tensor_read_f32(tensor, first, count, out);
 #if RNNAT_FLOAT64
     else
         rnnat_tensor_read_f64(tensor, first, count, out);

@@ -69,7 +69,9 @@ enum {
     rows_of_2 = many ? 8 : 6,
     rows_of_3 = many ? 8 : 4,
     rows_of_4 = many ? 6 : 3,
-    many_at_once = lanes_f32 == 1 ? 1 : many ? 4 : 3, /* rows of a small build's product */
+    many_at_once = lanes_f32 == 1 ? 1
+    : many                        ? 4
+                                  : 3, /* rows of a small build's product */
     gate_vectors = 8, /* of one product of a gate-recurrent cell */
     train_vectors = 2, /* of a block of training's products, and its rows: */
     train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,

@@ -10,7 +10,7 @@
 
 /* Puts `count` gates of one row and panel, from gate `first` on, into their dense arrays. */
 SHOWER void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t panel,
-                       const VEC *gates, int32_t count)
+                     const VEC *gates, int32_t count)
 {
     const ptrdiff_t unit = (ptrdiff_t)panel * LANES;
     const ptrdiff_t left = s->hidden - unit;

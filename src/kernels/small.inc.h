@@ -72,8 +72,8 @@ static void FN(gemm)(const rnnat_gemm_args *g)
     enum { vectors = 2 * RNNAT_GEMM_PANEL };
     VEC sums[many_at_once * RNNAT_GEMM_PANEL > vectors ? many_at_once * RNNAT_GEMM_PANEL : vectors];
     const int32_t all = (g->n + LANES - 1) / LANES; /* vectors */
-    const int32_t end = g->last_panel * RNNAT_GEMM_PANEL < all ? g->last_panel * RNNAT_GEMM_PANEL
-                                                                : all;
+    const int32_t end =
+        g->last_panel * RNNAT_GEMM_PANEL < all ? g->last_panel * RNNAT_GEMM_PANEL : all;
     for (int32_t first = g->first_panel * RNNAT_GEMM_PANEL, count; first < end; first += count) {
         const bool single = many_at_once == 1 || g->m < many_at_once;
         const int32_t left = end - first;
@@ -158,10 +158,10 @@ NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const unit = sums + p * gates;
                 for (int32_t g = 0; g < of->apart; ++g)
-                    unit[g] = FN(add)(unit[g],
-                                      FN(load)(gx + ((ptrdiff_t)(first + p) * of->gx_gates +
-                                                     of->gx_first + g) *
-                                                        LANES));
+                    unit[g] = FN(add)(
+                        unit[g],
+                        FN(load)(gx + ((ptrdiff_t)(first + p) * of->gx_gates + of->gx_first + g) *
+                                          LANES));
                 of->post(s, row, first + p, unit);
             }
         }

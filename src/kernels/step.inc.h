@@ -114,8 +114,7 @@ INLINE void FN(lstm_postgemm)(const rnnat_step *s, FN(place) at, const int n, co
             i = FN(fma)(FN(load)(w_ci + UNIT(k)), c[k], i);
             f = FN(fma)(FN(load)(w_cf + UNIT(k)), c[k], f);
         }
-        if (TRACED(s))
-            FN(show_ifg)(s, ROW(k), at.panel + k * (1 - at.down), i, f, sums[k * 4 + 2]);
+        if (TRACED(s)) FN(show_ifg)(s, ROW(k), at.panel + k * (1 - at.down), i, f, sums[k * 4 + 2]);
         x[k] = FN(minus_clamped)(i);
         x[n + k] = FN(minus_clamped)(f);
         x[2 * n + k] = FN(size_times)(sums[k * 4 + 2], -2);

@@ -87,13 +87,12 @@ static inline void store_first_f64(double *p, int32_t n, vec_f64 v)
 }
 static inline vec_f64 set1_f64(double x) { return (vec_f64){x, x}; }
 
-
 #define RNNAT_BOTH(NAME, A, B)                                                                     \
     static inline vec_f64 NAME##_f64(vec_f64 x, vec_f64 y) { return (vec_f64){A, B}; }
 
 RNNAT_BOTH(add, x.a + y.a, x.b + y.b)
 RNNAT_BOTH(sub, x.a - y.a, x.b - y.b)
-RNNAT_BOTH(mul, x.a * y.a, x.b * y.b)
+RNNAT_BOTH(mul, x.a *y.a, x.b *y.b)
 RNNAT_BOTH(div, x.a / y.a, x.b / y.b)
 RNNAT_BOTH(min, x.a < y.a ? x.a : y.a, x.b < y.b ? x.b : y.b)
 RNNAT_BOTH(max, x.a > y.a ? x.a : y.a, x.b > y.b ? x.b : y.b)

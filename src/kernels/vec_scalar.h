@@ -14,7 +14,8 @@
 #include <string.h>
 
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
-#error "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one; on i386: -mfpmath=sse"
+#error                                                                                             \
+    "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one; on i386: -mfpmath=sse"
 #endif
 #if defined(__clang__) || !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF

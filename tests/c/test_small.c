@@ -64,13 +64,13 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
     uint64_t random = (uint64_t)(variant * 100 + hidden * 10 + batch);
     test_model_start(&model, random);
     test_model_add(&model, layer_of(variant, direction, 7, hidden));
-    test_model_add(&model, (rnnat_layer_text){
-                               .kind = RNNAT_LAYER_LINEAR,
-                               .input_size = test_layer_output(&model.layers[0]),
-                               .output_size = hidden + 3,
-                               .bias = batch % 2,
-                               .activation = (rnnat_activation)test_choose(
-                                   &random, RNNAT_IDENTITY, alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
+    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
+                                              .input_size = test_layer_output(&model.layers[0]),
+                                              .output_size = hidden + 3,
+                                              .bias = batch % 2,
+                                              .activation = (rnnat_activation)test_choose(
+                                                  &random, RNNAT_IDENTITY,
+                                                  alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
     rnnat_model *const made = make(&model, &kernels[dtype]);
     rnnat_model *const twin = make(&model, &other[dtype]);
     const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);

@@ -64,7 +64,8 @@ def main() -> None:
         print(f"\n{isa}: cell, units, ns of a single step and of one among 100, full -> small")
         for case, times in full.items():
             cells = [
-                f"{a:9.0f} -> {b:9.0f} ({b / a:.2f})" for a, b in zip(times, small[case], strict=True)
+                f"{a:9.0f} -> {b:9.0f} ({b / a:.2f})"
+                for a, b in zip(times, small[case], strict=True)
             ]
             print(f"{case[0]:5} {case[1]:>4} {'  '.join(cells)}")
 

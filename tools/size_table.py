@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ALONE = ("-DRNNAT_OPENMP=OFF", "-DRNNAT_BLAS=OFF", "-DRNNAT_TESTS=OFF", "-DRNNAT_TRAIN=OFF")
+ALONE = ("-DRNNAT_OPENMP=OFF", "-DRNNAT_TESTS=OFF")
 FLOAT32 = ("-DRNNAT_FLOAT64=OFF",)
 SMALL = (*FLOAT32, "-DRNNAT_SMALL=ON")
 STANDARD = ("-DRNNAT_WITH_GATE=OFF", "-DRNNAT_WITH_GENERAL=OFF")
@@ -114,7 +114,7 @@ def build(target: Target, options: tuple[str, ...], folder: Path, jobs: int) -> 
     """The library for a target, with some options."""
     configure = ["cmake", "-S", str(ROOT), "-B", str(folder), *ALONE, *target.cmake(), *options]
     run(configure)
-    run(["cmake", "--build", str(folder), "-j", str(jobs)])
+    run(["cmake", "--build", str(folder), "--target", "rnn_native_core", "-j", str(jobs)])
     return folder / "librnn_native.a"
 
 
@@ -190,7 +190,9 @@ def main() -> None:
     print("Bytes of code:\n")
     table(["target", *BUILDS], code)
     print("\nBytes of RAM:\n")
-    grus = [f"{what} of {gru}" for gru in ("g2p_en's GRU", "16 units") for what in ("model", "stream")]
+    grus = [
+        f"{what} of {gru}" for gru in ("g2p_en's GRU", "16 units") for what in ("model", "stream")
+    ]
     table(["target", *grus], ram)
 
 

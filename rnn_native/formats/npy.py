@@ -73,8 +73,13 @@ def read_header(file: IO[bytes], where: str) -> Header:
 
 
 def array_of(header: Header, data: bytes) -> NDArray[Any]:
-    """The array of these bytes; ``FormatError`` unless there are as many as the header says."""
+    """The array of these bytes; ``FormatError`` unless there are as many as the header says, and
+    those of a text are characters: NumPy makes a ``str`` of any number, and Python fails on it."""
     header.check_size(len(data))
+    if header.dtype.kind == "U" and data:
+        codes = np.frombuffer(data, f"{header.dtype.byteorder}u4")
+        if codes.max() > sys.maxunicode:
+            raise FormatError(f"{header.where}: {codes.max()} in its text is no character")
     flat = np.frombuffer(data, header.dtype) if data else np.zeros(0, header.dtype)
     return flat.reshape(header.shape, order=header.order)
 

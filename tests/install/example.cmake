@@ -4,18 +4,13 @@ set(_build "${WORK}/${WAY}.${LIBRARY}")
 file(REMOVE_RECURSE "${_build}")
 file(MAKE_DIRECTORY "${_build}")
 if(WAY STREQUAL "cmake")
-  set(_toolchain "-DCMAKE_C_COMPILER=${COMPILER}")
-  if(TOOLCHAIN)
-    set(_toolchain "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}")
-  endif()
   set(_shared OFF)
   if(LIBRARY STREQUAL "shared")
     set(_shared ON)
   endif()
   execute_process(COMMAND "${CMAKE_COMMAND}" -S "${EXAMPLE}" -B "${_build}" -G "${GENERATOR}"
-    "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" ${_toolchain} "-Drnn_native_ROOT=${PREFIX}"
-    "-DCMAKE_BUILD_TYPE=${CONFIG}" -DSHARED=${_shared}
-    "-DCMAKE_FIND_ROOT_PATH_MODE_PACKAGE=BOTH"
+    "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_C_COMPILER=${COMPILER}"
+    "-Drnn_native_ROOT=${PREFIX}" "-DCMAKE_BUILD_TYPE=${CONFIG}" -DSHARED=${_shared}
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND "${CMAKE_COMMAND}" --build "${_build}"
                   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
@@ -36,7 +31,7 @@ else()
   set(ENV{LD_LIBRARY_PATH}) # the library is in the program
 endif()
 foreach(_program stream stream_no_heap)
-  execute_process(COMMAND ${EMULATOR} "${_build}/${_program}" "${WORK}/model.safetensors"
+  execute_process(COMMAND "${_build}/${_program}" "${WORK}/model.safetensors"
     INPUT_FILE "${WORK}/steps.txt" OUTPUT_VARIABLE _lines ERROR_VARIABLE _errors
     RESULT_VARIABLE _result)
   if(NOT _result EQUAL 0 OR NOT _lines STREQUAL _expected)

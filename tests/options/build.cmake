@@ -1,13 +1,9 @@
-# cmake -DSOURCE= -DBUILD= -DGENERATOR= -DMAKE_PROGRAM= -DCOMPILER= -DTOOLCHAIN= -DNM= -DOPTIONS=
-#       -DFORBIDS= -DNEEDS= -P build.cmake
+# cmake -DSOURCE= -DBUILD= -DGENERATOR= -DMAKE_PROGRAM= -DCOMPILER= -DNM= -DOPTIONS= -DFORBIDS=
+#       -DNEEDS= -P build.cmake
 # Builds the library with these options. Of what it leaves to other libraries, no name matches FORBIDS
 # and, where NEEDS says anything, each one matches that.
-set(_toolchain "-DCMAKE_C_COMPILER=${COMPILER}")
-if(TOOLCHAIN)
-  set(_toolchain "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}")
-endif()
 execute_process(COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BUILD}" -G "${GENERATOR}"
-  "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" ${_toolchain} -DCMAKE_BUILD_TYPE=MinSizeRel
+  "-DCMAKE_MAKE_PROGRAM=${MAKE_PROGRAM}" "-DCMAKE_C_COMPILER=${COMPILER}" -DCMAKE_BUILD_TYPE=MinSizeRel
   -DRNNAT_TESTS=OFF -DRNNAT_WERROR=ON -DRNNAT_AVX2=OFF -DRNNAT_AVX512=OFF -DRNNAT_NEON=OFF
   -DRNNAT_SMALL=ON -DRNNAT_FLOAT64=OFF ${OPTIONS}
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)

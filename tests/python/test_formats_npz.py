@@ -270,6 +270,20 @@ def test_other_members_and_names_given_twice_are_refused(tmp_path: Path) -> None
         npz.read(twice)
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_a_text_is_of_characters(order: str, tmp_path: Path) -> None:
+    """NumPy lets any number of 32 bits be one."""
+    path = tmp_path / "m.npz"
+    for last in (0x10FFFF, 0x110000, 2**32 - 1):
+        text = np.array([ord("a"), last], f"{order}u4").view(f"{order}U2").reshape(())
+        np.savez(path, **{"rnn_native.version": text})
+        if last <= 0x10FFFF:
+            assert npz.strings(path) == {"rnn_native.version": f"a{chr(last)}"}
+            continue
+        with pytest.raises(FormatError, match=f"{last} in its text is no character"):
+            npz.strings(path)
+
+
 @pytest.mark.parametrize("value", [np.array(["1"]), np.array(1), np.array(1.0)])
 def test_a_description_is_text(value: NDArray[Any], spec: ModelSpec, tmp_path: Path) -> None:
     text = {name: np.array(value) for name, value in to_metadata(spec).items()}

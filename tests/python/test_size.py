@@ -1,4 +1,4 @@
-"""The C library stays as small as docs/embedded.md says, where the compiler for AArch64 is installed."""
+"""The C library stays as small as docs/embedded.md says, where AArch64's compiler is installed."""
 
 from __future__ import annotations
 

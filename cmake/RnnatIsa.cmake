@@ -24,6 +24,9 @@ int main(void) {
          + _mm256_movemask_ps(b);
 }")
 set(_rnnat_probe_NEON "
+#if defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' /* GCC would compile it */
+#error a microcontroller
+#endif
 #include <arm_neon.h>
 int main(void) {
   float32x4_t a = vdupq_n_f32(1.0f);

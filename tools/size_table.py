@@ -140,7 +140,7 @@ def footprint(target: Target, folder: Path) -> list[int] | None:
     if not shutil.which(compiler) or (emulator and not shutil.which(emulator)):
         return None
     if target.prefix == "em":
-        flags += " -sALLOW_MEMORY_GROWTH=1"
+        flags += " -sALLOW_MEMORY_GROWTH=1 -sSINGLE_FILE=1"
     program = folder / ("footprint.js" if target.prefix == "em" else "footprint")
     sources = [str(path) for path in (ROOT / "src").glob("*.c")]
     sources += [str(ROOT / "src/gemm/matrix.c"), str(ROOT / "src/kernels/kernels_baseline.c")]

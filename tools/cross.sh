@@ -75,7 +75,8 @@ install() {
 build() {
     folder=$out/$1
     if [ "$1" = native ]; then
-        "${CMAKE_DIR}cmake" -S . -B "$folder" -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON -DRNNAT_TRAIN=OFF
+        folder=build/c # of make test-c
+        "${CMAKE_DIR}cmake" -S . -B "$folder" -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON -DRNNAT_OPENMP=AUTO
         "${CMAKE_DIR}cmake" --build "$folder" -j "$JOBS" --target run_model
     else
         "${CMAKE_DIR}cmake" -S . -B "$folder" --toolchain "cmake/toolchains/$toolchain.cmake" \
@@ -111,7 +112,7 @@ for target in ${*:-$ALL}; do
         "$MODELS_PYTHON" -P tests/cross/cortex_m.py
     else
         build "$target"
-        arguments="$arguments --target $target=$out/$target/tests/cross/run_model.target"
+        arguments="$arguments --target $target=$folder/tests/cross/run_model.target"
     fi
     ran="$ran
     $target: $(($(date +%s) - start)) s"

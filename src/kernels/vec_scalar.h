@@ -14,8 +14,8 @@
 #include <string.h>
 
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
-#error                                                                                             \
-    "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one; on i386: -mfpmath=sse"
+/* i386: -mfpmath=sse; IBM Z: -fexcess-precision=fast */
+#error "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one"
 #endif
 #if defined(__clang__) || !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF

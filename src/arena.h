@@ -27,7 +27,7 @@ static inline rnnat_arena rnnat_arena_at(void *mem)
 static inline void *rnnat_arena_take(rnnat_arena *arena, size_t count, size_t size)
 {
     const size_t most = SIZE_MAX / 4 - arena->used;
-    if (arena->overflow || (size && count > (most - RNNAT_ALIGN) / size)) {
+    if (arena->overflow || most < RNNAT_ALIGN || (size && count > (most - RNNAT_ALIGN) / size)) {
         arena->overflow = true;
         return NULL;
     }

@@ -36,6 +36,14 @@ static inline void *rnnat_arena_take(rnnat_arena *arena, size_t count, size_t si
     return taken;
 }
 
+/* As many as `rows` times `columns`, a product that need not fit either. */
+static inline void *rnnat_arena_take_table(rnnat_arena *arena, size_t rows, size_t columns,
+                                           size_t size)
+{
+    if (size && columns && rows > SIZE_MAX / columns) arena->overflow = true;
+    return rnnat_arena_take(arena, rows * columns, size);
+}
+
 static inline size_t rnnat_arena_need(const rnnat_arena *arena)
 {
     return arena->used + RNNAT_ALIGN - 1;

@@ -74,10 +74,11 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
         for (int32_t d = 0; d < op->num_directions; ++d) {
             rnnat_cell_state cell = {.now = 0};
             for (int32_t s = 0; s < op->ops->num_states; ++s) {
-                const size_t size = n * (size_t)rnnat_pad(kernels, rnnat_op_features(op, s));
-                cell.array[s][0] = rnnat_arena_take(arena, size, elem);
-                cell.array[s][1] = rnnat_op_in_place(op, s) ? cell.array[s][0]
-                                                            : rnnat_arena_take(arena, size, elem);
+                const size_t pad = (size_t)rnnat_pad(kernels, rnnat_op_features(op, s));
+                cell.array[s][0] = rnnat_arena_take_table(arena, n, pad, elem);
+                cell.array[s][1] = rnnat_op_in_place(op, s)
+                                       ? cell.array[s][0]
+                                       : rnnat_arena_take_table(arena, n, pad, elem);
             }
             if (lane->cells) lane->cells[op->first_cell + d] = cell;
         }
@@ -86,7 +87,7 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
         lane->work[i] = take_workspace(arena, model, steps, n);
     take_between(arena, model, steps, n, lane->between);
     for (int i = 0; i < 2 && needs_whole(model); ++i)
-        lane->whole[i] = rnnat_arena_take(arena, (size_t)time * n, width * elem);
+        lane->whole[i] = rnnat_arena_take_table(arena, (size_t)time, n, width * elem);
     if (wavefront) {
         lane->stages = rnnat_arena_take(arena, (size_t)team, sizeof *lane->stages);
         for (int32_t i = 0; i < team; ++i) {
@@ -102,7 +103,7 @@ void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, int32_t rows
             rnnat_arena_take(arena, n, (size_t)model->ops[model->over_time - 1].output * elem);
     lane->skip = rnnat_arena_take(arena, steps * n, (size_t)model->max_skip * elem);
     lane->whole_skip =
-        rnnat_arena_take(arena, (size_t)time * n, (size_t)model->max_whole_skip * elem);
+        rnnat_arena_take_table(arena, (size_t)time, n, (size_t)model->max_whole_skip * elem);
 }
 
 void rnnat_lane_reset(rnnat_lane *lane)

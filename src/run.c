@@ -36,12 +36,19 @@ static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job 
     return w;
 }
 
-/* Any stride is an address computation that must not overflow. */
-static bool fits(const rnnat_view *view, int32_t time, int32_t batch, int32_t width)
+/* So many numbers, of 8 bytes at most, have addresses. */
+static bool fits(double numbers) { return numbers * 8 < (double)PTRDIFF_MAX; }
+
+/* Strides that are all 0 become those of a dense array. False where some address would overflow. */
+static bool place(rnnat_view *view, int32_t time, int32_t batch, int32_t width)
 {
-    const double reach =
-        (double)time * fabs((double)view->time) + (double)batch * fabs((double)view->row) + width;
-    return reach * 8 < (double)PTRDIFF_MAX;
+    if (!view->time && !view->row) {
+        if (!fits((double)batch * width)) return false;
+        view->time = (ptrdiff_t)batch * width;
+        view->row = width;
+    }
+    return fits((double)time * fabs((double)view->time) + (double)batch * fabs((double)view->row) +
+                width);
 }
 
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job)
@@ -65,17 +72,11 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
                        .state_in = args->state_in,
                        .state_out = args->state_out,
                        .trace = args->trace};
-    if (!job->in.time && !job->in.row) {
-        job->in.time = (ptrdiff_t)args->batch * width;
-        job->in.row = width;
-    }
     if (!info->return_sequences) job->out.time = 0;
-    if (!job->out.time && !job->out.row) {
-        job->out.time = info->return_sequences ? (ptrdiff_t)args->batch * info->output_size : 0;
-        job->out.row = info->output_size;
-    }
-    if (!fits(&job->in, args->time, args->batch, width) ||
-        !fits(&job->out, args->time, args->batch, info->output_size))
+    /* One row after the other where there is no time to step over. */
+    if (!job->out.row && !info->return_sequences) job->out.row = info->output_size;
+    if (!place(&job->in, args->time, args->batch, width) ||
+        !place(&job->out, args->time, args->batch, info->output_size))
         return RNNAT_ERROR_OVERFLOW;
 
     rnnat_status status = RNNAT_OK;

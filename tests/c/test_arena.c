@@ -37,5 +37,14 @@ int main(void)
     CHECK(!arena.overflow);
     rnnat_arena_take(&arena, limit * 3, 1);
     CHECK(arena.overflow);
+    /* A table of more elements than can be counted, unless they have no size. */
+    const size_t side = (size_t)1 << sizeof(size_t) * 4;
+    rnnat_arena table = {.base = NULL};
+    rnnat_arena_take_table(&table, side, side, 0);
+    CHECK(!table.overflow && table.used == 0);
+    rnnat_arena_take_table(&table, 3, 64, 4);
+    CHECK(!table.overflow && table.used == (size_t)3 * 64 * 4);
+    rnnat_arena_take_table(&table, side, side, 4);
+    CHECK(table.overflow);
     return check_result();
 }

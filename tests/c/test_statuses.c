@@ -193,6 +193,16 @@ static void test_runs(void)
                       .y = y,
                       .num_threads = 1};
     CHECK(gives(rnnat_model_run_size(whole, &run, &need), RNNAT_ERROR_OVERFLOW));
+    const rnnat_status huge = sizeof(size_t) == 4 ? RNNAT_ERROR_OVERFLOW : RNNAT_OK;
+    run.time = 1;
+    CHECK(gives(rnnat_model_run_size(made, &run, &need), huge));
+    run.time = 0;
+    CHECK(gives(rnnat_model_run_size(made, &run, &need), huge));
+    /* Every step reads the same row and every row is written over, but one layer hands 2^32 rows on. */
+    run.time = run.batch = 1 << 16;
+    run.x_stride_batch = run.y_stride_batch = 1;
+    CHECK(gives(rnnat_model_run_size(whole, &run, &need), huge));
+    CHECK(huge != RNNAT_OK || need / 2 / sizeof *x > (uint64_t)1 << 32);
     rnnat_run_f64 of_double = {.struct_size = sizeof of_double};
     CHECK(gives(rnnat_model_run_size_f64(made, &of_double, &need), RNNAT_ERROR_DTYPE));
     rnnat_model_free(made);

@@ -88,6 +88,15 @@
 #define RNNAT_WITH_GENERAL 1
 #endif
 
+/* Without any cell there are no forms of them. */
+#define RNNAT_WITH_CELLS (RNNAT_WITH_RNN || RNNAT_WITH_GRU || RNNAT_WITH_LSTM)
+#if !RNNAT_WITH_CELLS
+#undef RNNAT_WITH_GATE
+#define RNNAT_WITH_GATE 0
+#undef RNNAT_WITH_GENERAL
+#define RNNAT_WITH_GENERAL 0
+#endif
+
 /* Few shapes of blocks, which all cells share: less code, slower, the same bits. */
 #ifndef RNNAT_SMALL
 #define RNNAT_SMALL 0

@@ -109,6 +109,7 @@ static void FN(gemm)(const rnnat_gemm_args *g)
 
 /* ---- steps ---- */
 
+#if RNNAT_WITH_CELLS
 enum { FN(panels_at_once) = 8 };
 
 /* What a step's sums are made of, as in preactivate, and what is made of them. */
@@ -231,4 +232,5 @@ static void FN(gate_lstm)(const rnnat_step *s)
         }
     }
 }
+#endif
 #endif

@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #endif
 
+#if !RNNAT_BASELINE && !defined(RNNAT_HAVE_NEON) && !defined(RNNAT_HAVE_AVX2) &&                   \
+    !defined(RNNAT_HAVE_AVX512)
+#error "RNNAT_BASELINE=0: expected another instruction set, got none"
+#endif
+
 static bool always(void) { return true; }
 
 /* One row for each instruction set, best last. */

@@ -8,10 +8,11 @@
  * No function prints, aborts or keeps a pointer that its text does not mention. Every function
  * that can fail returns a status and writes nothing through its out pointers unless that status
  * is RNNAT_OK. Structs that callers fill begin with `struct_size`: set it to their sizeof and
- * zero the rest; a zero field means its default.
+ * zero the rest; a zero field means its default. Before 1.0 that size has to be the library's own;
+ * from 1.0 on a struct that grows keeps its earlier sizes, which the library goes on accepting.
  *
  * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no
- * system call, ends in a time that depends on sizes alone, and needs at most 16 KiB of stack
+ * system call, ends in a time that sizes alone bound, and needs at most 16 KiB of stack
  * (docs/embedded.md).
  *
  * Memory is counted in bytes and may have any alignment, everything else in elements. Arrays are
@@ -241,7 +242,7 @@ RNNAT_API void rnnat_stream_free(rnnat_stream *stream);
  * The state moves on. Of a model without return_sequences each step gives what a run over all the
  * steps so far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says
  * otherwise: no heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other
- * threads), in a time that depends on sizes alone. One thread at a time may call functions of one
+ * threads), in a time that sizes alone bound. One thread at a time may call functions of one
  * stream.
  *
  * ARGUMENT: a NULL, or a negative number of steps. DTYPE, INPUT: a function of the other

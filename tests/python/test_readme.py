@@ -95,10 +95,27 @@ def test_the_c_example_gives_what_python_gives(tmp_path: Path) -> None:
     np.testing.assert_allclose(got, y[:, 0], rtol=0, atol=5e-7 + 2 * 2 * 16 * 2.0**-24)
 
 
+def anchors(page: Path) -> set[str]:
+    """GitHub's names of a page's headings: small letters, hyphens for spaces; equal ones count."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found: dict[str, int] = {}
+    names = set()
+    for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        name = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+        count = found[name] = found.get(name, -1) + 1
+        names.add(f"{name}-{count}" if count else name)
+    return names
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-    missing = [target for target in targets if not (page.parent / target).exists()]
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^):]*))?\)", page.read_text())
+    missing = []
+    for target, anchor in links:
+        path = page.parent / target if target else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            missing.append(f"{target}#{anchor}")
     assert not missing
 
 

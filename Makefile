@@ -107,10 +107,10 @@ test-exhaustive: ## sigmoid and tanh at all 2^32 floats, on every instruction se
 	build/c/tests/c/test_activations --exhaustive
 
 test-python: build/venv-test/.package ## the Python package
-	build/venv-test/bin/python -P -m pytest tests/python
+	build/venv-test/bin/python -P -m pytest -n $(JOBS) tests/python
 
 test-models: build/venv-models/.package ## real trained models against their own frameworks
-	build/venv-models/bin/python -P -m pytest tests/models
+	build/venv-models/bin/python -P -m pytest -n $(JOBS) tests/models
 
 # ---- the C core ----
 
@@ -137,7 +137,7 @@ endef
 VALGRIND_LEAKS := --leak-check=full;--show-leak-kinds=definite;--errors-for-leak-kinds=definite
 VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
-	-DRNNAT_OPENMP=OFF -DRNNAT_AVX512=OFF -DCMAKE_C_FLAGS=-DRNNAT_TEST_BRIEF
+	-DRNNAT_OPENMP=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
 
 C_FILES = $(shell find src tests examples tools bench -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format

@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # ---- what to run ----
 
 .PHONY: help demo demo-c test lint format bench bench-train fuzz clean sdist
-.PHONY: test-exhaustive test-c test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
+.PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
 help: ## this text
@@ -78,6 +78,9 @@ test-c: ## the C core alone: warnings are errors, then its tests
 test-c-sanitize: ## the same under the address and undefined-behaviour sanitizers
 	$(call c_tests,build/c-sanitize,"-DRNNAT_SANITIZE=address;undefined")
 
+test-c-small: ## the same of a small build in plain C11
+	$(call c_tests,build/c-small,-DRNNAT_SMALL=ON -DRNNAT_SCALAR=ON -DRNNAT_AVX2=OFF -DRNNAT_AVX512=OFF)
+
 test-c-thread: ## the same under the thread sanitizer, without OpenMP
 	$(call c_tests,build/c-thread,-DRNNAT_SANITIZE=thread -DRNNAT_OPENMP=OFF)
 
@@ -114,7 +117,7 @@ test-models: build/venv-models/.package ## real trained models against their own
 # CMake of this machine where it is new enough, otherwise PyPI's.
 ifneq ($(shell cmake --version 2>/dev/null | awk 'NR == 1 { split($$3, v, "."); print (v[1] > 3 || v[2] >= 21) }'),1)
 CMAKE_DIR := build/venv-tools/bin/
-demo-c test-c test-c-sanitize test-c-thread test-c-valgrind test-exhaustive fuzz-c: build/venv-tools/.made
+demo-c test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind test-exhaustive fuzz-c: build/venv-tools/.made
 endif
 
 # $(call c_build,directory,options)
@@ -136,7 +139,7 @@ VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
 	-DRNNAT_OPENMP=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
 
-C_FILES = $(shell find src tests examples -name '*.[ch]')
+C_FILES = $(shell find src tests examples tools bench -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 # ---- Python environments ----

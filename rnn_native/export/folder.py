@@ -20,6 +20,17 @@ LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
 CONFIG: Final = "rnn_native_config.h"
 
 _MODEL: Final = re.compile(r" \*   (\w+), (\w+):((?: \w+=[01])+)")
+_HIDDEN: Final = """\
+/* One shared library does not see another's: each has its own library within. Another
+ * RNNAT_API, "default", shows the functions of rnn_native.h. */
+#ifndef RNNAT_API
+#if defined(__GNUC__) && !defined(_WIN32) && (!defined(RNNAT_GNU) || RNNAT_GNU)
+#define RNNAT_API __attribute__((visibility("hidden")))
+#else
+#define RNNAT_API
+#endif
+#endif
+"""
 _TITLE: Final = f"{MARK} {_core.version()}; do not edit."
 
 
@@ -117,12 +128,11 @@ def _config(models: Mapping[str, Library]) -> str:
         each |= {key: max(on, each.get(key, 0)) for key, on in library.options.items()}
     lines += [" */", "#ifndef RNN_NATIVE_CONFIG_H", "#define RNN_NATIVE_CONFIG_H", ""]
     lines += [f"#define {key} {on}" for key, on in sorted(each.items())]
-    return "\n".join([*lines, "", "#endif", ""])
+    return "\n".join([*lines, "", _HIDDEN, "#endif", ""])
 
 
 def _library(name: str) -> str:
     file = resources.files("rnn_native") / "embedded" / name
     if not file.is_file():
         raise UnsupportedError(f"this installation lacks rnn_native/embedded/{name}")
-    include = "" if name == "rnn_native.h" else f'#include "{CONFIG}"\n\n'
-    return f"{_TITLE} */\n{include}{file.read_text(encoding='utf-8')}"
+    return f'{_TITLE} */\n#include "{CONFIG}"\n\n{file.read_text(encoding="utf-8")}'

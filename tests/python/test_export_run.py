@@ -95,6 +95,40 @@ def test_the_library_beside_a_model_is_what_it_needs(
     assert sum(arrays) >= 4 * sum(matrices)
 
 
+def test_two_shared_libraries_in_one_program(tmp_path: Path) -> None:
+    """Each has a library within, of other options and sizes: neither takes the other's."""
+    specs = {"ga": make_spec(RNG, "gru", 3, 6), "lb": make_spec(RNG, "lstm", 3, 6)}
+    for name, spec in specs.items():
+        rn.export_c(spec, tmp_path / name, name)
+        objects = compile_all(tmp_path / name, "-fPIC")
+        shared = link(objects, tmp_path / f"lib{name}.so", "-shared", "-Wl,-z,defs")
+        if shutil.which("nm"):
+            listed = ["nm", "-D", "--defined-only", str(shared)]
+            done = subprocess.run(listed, capture_output=True, text=True, check=True)
+            functions = ("model", "reset", "step", "steps", "stream")
+            shown = {line.split()[2] for line in done.stdout.splitlines()}
+            assert shown - {"_init", "_fini"} == {f"{name}_{function}" for function in functions}
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "ga/ga.h"\n#include "lb/lb.h"\n'
+        "int main(void)\n{\n"
+        "    float x[3] = {1, -2, 3}, y[2][6];\n"
+        "    if (ga_step(x, y[0]) || lb_step(x, y[1])) return 1;\n"
+        '    for (int i = 0; i < 12; ++i) printf("%a\\n", (double)y[i / 6][i % 6]);\n'
+        "    return 0;\n}\n"
+    )
+    objects = compile_all(tmp_path)
+    program = link(
+        objects, tmp_path / "program", "-Wl,--no-as-needed", f"-Wl,-rpath,{tmp_path}",
+        "-L.", "-lga", "-llb",
+    )  # fmt: skip
+    done = subprocess.run([str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    x = np.array([[[1, -2, 3]]], np.float32)
+    expected = [rn.Model(spec)(x)[0].ravel() for spec in specs.values()]
+    found = [float.fromhex(line) for line in done.stdout.split()]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5)
+
+
 def test_wrong_kernels_do_not_compile(tmp_path: Path) -> None:
     rn.export_c(make_spec(RNG, "rnn"), tmp_path, "net", isa="avx512")
     assert CC is not None

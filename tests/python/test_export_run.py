@@ -137,6 +137,16 @@ def test_wrong_kernels_do_not_compile(tmp_path: Path) -> None:
     assert "net.c is packed for avx512: expected -mavx512f" in done.stderr
 
 
+@pytest.mark.parametrize("source", ["net.c", "rnn_native.c"])
+def test_fast_math_does_not_compile(tmp_path: Path, source: str) -> None:
+    rn.export_c(make_spec(RNG, "rnn"), tmp_path, "net")
+    assert CC is not None
+    command = [CC, "-ffast-math", "-fsyntax-only", source]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "got -ffast-math" in done.stderr
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_headers_are_for_cxx_too(tmp_path: Path) -> None:
     rn.export_c(make_spec(RNG, "gru", direction="reverse"), tmp_path, "net")

@@ -127,7 +127,10 @@ def _config(models: Mapping[str, Library]) -> str:
         lines.append(f" *   {name}, {library.isa}: {pairs}")
         each |= {key: max(on, each.get(key, 0)) for key, on in library.options.items()}
     lines += [" */", "#ifndef RNN_NATIVE_CONFIG_H", "#define RNN_NATIVE_CONFIG_H", ""]
-    lines += [f"#define {key} {on}" for key, on in sorted(each.items())]
+    for key, on in sorted(each.items()):
+        define = f"#define {key} {on}"
+        # Both forms have the same structs and the same bits: a choice of who compiles.
+        lines += [f"#ifndef {key}", define, "#endif"] if key == "RNNAT_SMALL" else [define]
     return "\n".join([*lines, "", _HIDDEN, "#endif", ""])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exported import CC, compile_all, link
+from exported import CC, Shared, compile_all, link
 from strategies import GENERAL_VARIANTS, make_spec
 
 import rnn_native as rn
@@ -93,6 +93,24 @@ def test_the_library_beside_a_model_is_what_it_needs(
     assert f"NET_WEIGHT_BYTES {sum(arrays)}u" in (tmp_path / "net.h").read_text()
     matrices = [a.size for layer in spec.layers for a in layer.arrays.values() if a.ndim == 2]
     assert sum(arrays) >= 4 * sum(matrices)
+
+
+@pytest.mark.parametrize("isa", ["scalar", "avx2"])
+def test_the_fast_form_gives_the_same_bits(tmp_path: Path, isa: str) -> None:
+    if isa != "scalar" and isa not in CONFIG["isas_available"]:
+        pytest.skip(f"this machine lacks {isa}")
+    x = RNG.standard_normal((4, 2, 3), np.float32)
+    found, sizes = [], []
+    flags = ["-mavx2", "-mfma"] if isa == "avx2" else []
+    spec = make_spec(RNG, "gru", 3, 6, out_features=2)
+    for small in (0, 1):
+        folder = tmp_path / str(small)
+        rn.export_c(spec, folder, "net", isa=isa, batch=2, max_steps=4)
+        library = Shared(folder, f"-DRNNAT_SMALL={small}", *flags)
+        found.append(library.steps("net", x, np.empty((4, 2, 2), np.float32)).tobytes())
+        sizes.append((folder / "rnn_native.o").stat().st_size)
+    assert found[0] == found[1]
+    assert sizes[0] > sizes[1]
 
 
 def test_two_shared_libraries_in_one_program(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The folder of exported C: one library, with just the options that its models need, and each
-model's own two files. All of it is written, or nothing."""
+model's own two files. All of it is written, or nothing, unless a file that is written already
+cannot take its place at the end."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -54,10 +55,14 @@ class Exported:
 
 def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
     """Writes or adds the model; returns the paths of all files. ``OptionError`` where that would
-    overwrite a file that is not ours, without ``force``, or mix what does not fit."""
+    overwrite a file that is not ours, or drop models of another version, without ``force``, or mix
+    what does not fit."""
     models = {exported.name: exported.library}
     config = folder / CONFIG
-    if _is_ours(config):
+    dropped: list[Path] = []
+    if _is_ours(config) and not _is_current(config):
+        dropped = _of_another_version(folder, exported.name, force)
+    elif _is_ours(config):
         others = _models(config)
         others.pop(exported.name, None)
         _check_others(config, others, exported)
@@ -81,9 +86,12 @@ def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
                 if not path.is_file() or path.read_bytes() != data:
                     stack.enter_context(replacing(path)).write(data)
     except BaseException:
-        for path in made:
-            path.rmdir()
+        with suppress(OSError):  # a file that has taken its place
+            for path in made:
+                path.rmdir()
         raise
+    for path in dropped:
+        path.unlink(missing_ok=True)
     return [*paths.values()]
 
 
@@ -94,13 +102,27 @@ def _is_ours(path: Path) -> bool:
         return file.read(len(MARK)) == MARK.encode()
 
 
-def _models(config: Path) -> dict[str, Library]:
-    """The models that a library in a folder is for."""
-    text = config.read_text(encoding="utf-8", errors="replace")
-    if not text.startswith(_TITLE):
+def _is_current(config: Path) -> bool:
+    return config.read_text(encoding="utf-8", errors="replace").startswith(_TITLE)
+
+
+def _of_another_version(folder: Path, name: str, force: bool) -> list[Path]:
+    """The files of the other models, which the library of this version cannot serve."""
+    found = (path for path in folder.glob("*.c") if path.name not in LIBRARY and _is_ours(path))
+    others = sorted(path.stem for path in found if path.stem.lower() != name.lower())
+    if others and not force:
         raise OptionError(
-            f"{config} is of another version than {_core.version()}; choose another folder"
+            f"{folder / CONFIG} is of another version than {_core.version()}, and so are the "
+            f"models {', '.join(others)}: force removes them, to be exported again; or choose "
+            "another folder"
         )
+    files = (folder / f"{other}.{end}" for other in others for end in ("c", "h"))
+    return [path for path in files if _is_ours(path)]
+
+
+def _models(config: Path) -> dict[str, Library]:
+    """The models that a library of this version in a folder is for."""
+    text = config.read_text(encoding="utf-8", errors="replace")
     models = {}
     for name, isa, options in _MODEL.findall(text.partition("*/")[0]):
         pairs = (option.split("=") for option in options.split())

@@ -6,6 +6,7 @@ What the C gives when it runs: test_export_run.py.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -154,10 +155,46 @@ def test_what_does_not_fit_the_first_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rn.OptionError, match="differs in case alone"):
         rn.export_c(SPEC, tmp_path, "ONE")
     assert contents(tmp_path) == before
-    config = tmp_path / "rnn_native_config.h"
-    config.write_text(config.read_text().replace(rn.__version__, "0.0.1", 1))
-    with pytest.raises(rn.OptionError, match=r"rnn_native_config\.h is of another version"):
-        rn.export_c(SPEC, tmp_path, "two")
+
+
+def test_a_folder_of_another_version(tmp_path: Path) -> None:
+    """The same model is written over it; others go if that is asked for."""
+    rn.export_c(SPEC, tmp_path, "one")
+    fresh = contents(tmp_path)
+
+    def age() -> dict[str, bytes]:
+        for path in tmp_path.iterdir():
+            path.write_text(path.read_text().replace(rn.__version__, "0.0.1"))
+        return contents(tmp_path)
+
+    assert age() != fresh
+    rn.export_c(SPEC, tmp_path, "one")
+    assert contents(tmp_path) == fresh
+    rn.export_c(OTHER, tmp_path, "two")
+    (tmp_path / "mine.c").write_text("mine")
+    old = age()
+    with pytest.raises(rn.OptionError, match=r"another version .* models two: force removes them"):
+        rn.export_c(SPEC, tmp_path, "one")
+    assert contents(tmp_path) == old
+    rn.export_c(SPEC, tmp_path, "one", force=True)
+    assert contents(tmp_path) == fresh | {"mine.c": b"mine"}
+
+
+def test_a_file_that_cannot_take_its_place_is_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the folder that cannot be removed then."""
+    real = os.replace
+
+    def failing(source: str, target: str) -> None:
+        if os.path.basename(target) == "rnn_native_config.h":
+            raise PermissionError(13, "Permission denied", target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        rn.export_c(SPEC, tmp_path / "new", "net")
+    assert not [*tmp_path.glob("new/*.tmp")]
 
 
 # ---- options ----

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import os
 import re
+import subprocess
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from exported import CC
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import make_spec
@@ -216,6 +219,8 @@ def test_a_file_that_cannot_take_its_place_is_the_error(
         ({"name": "x" * 41}, "name: expected a letter"),
         ({"name": "x\n"}, "name: expected a letter"),
         ({"name": "String"}, r"String\.h is a header of C"),
+        ({"name": "features"}, r"features\.h is a header of C"),
+        ({"name": "immintrin"}, r"immintrin\.h is a header of C or of a compiler"),
         ({"name": "rnn_native"}, "expected none that begins with rnn"),
     ],
 )
@@ -278,4 +283,23 @@ def test_a_name_is_made_of_the_files() -> None:
     assert names.of_file("voice-model.v2") == "voice_model_v2"
     assert names.of_file("2nd") == "model_2nd"
     assert names.of_file("é") == "model"
+    assert names.of_file("rnnoise") == "model_rnnoise"
+    assert names.of_file("float") == "model_float"
     assert len(names.of_file("x" * 100)) == 40
+    assert len(names.of_file("rnn" * 100)) == 40
+
+
+@pytest.mark.skipif(CC is None, reason="needs a C compiler: cc, gcc or clang")
+def test_no_name_is_that_of_a_header_that_the_library_includes(tmp_path: Path) -> None:
+    """Of those that are found directly in a folder of the compiler's."""
+    rn.export_c(SPEC, tmp_path, "net")
+    assert CC is not None
+    done = subprocess.run(
+        [CC, "-M", "net.c", "rnn_native.c", str(files("rnn_native") / "embedded/rnn_native.c")],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {Path(word).stem for word in done.stdout.split() if re.search(r"include/\w+\.h$", word)}
+    assert {"math", "stdlib"} <= found
+    for name in found:
+        with pytest.raises(rn.OptionError):
+            names.check(name)

@@ -20,8 +20,8 @@ _HEADERS: Final = frozenset(
         "alloca", "availability", "cdefs", "corecrt", "crtdefs", "cpuid", "elf", "endian", "envz",
         "fcntl", "features", "getopt", "ieeefp", "libintl", "link", "malloc", "memory", "newlib",
         "omp", "picolibc", "poll", "process", "pthread", "pthread_time", "pthread_unistd", "reent",
-        "sal", "sched", "semaphore", "spawn", "stdc", "strings", "syslimits", "unistd", "vadefs", "values",
-        "vcruntime", "windows", "xlocale", "yvals",
+        "sal", "sched", "semaphore", "spawn", "stdc", "strings", "syslimits", "unistd", "vadefs",
+        "values", "vcruntime", "windows", "xlocale", "yvals",
     }
 )  # fmt: skip
 _INTRINSICS: Final = re.compile(r"arm_\w+|mm_malloc|\w*(intrin|mmintrin)|wasm_simd128")

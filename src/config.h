@@ -3,6 +3,10 @@
 #ifndef RNNAT_CONFIG_H
 #define RNNAT_CONFIG_H
 
+#ifdef __FAST_MATH__
+#error "expected a compiler that keeps to IEEE arithmetic, got -ffast-math or -Ofast: wrong results"
+#endif
+
 /* What GCC and Clang have beside C11: attributes, pragmas, vectors, assembly. */
 #ifndef RNNAT_GNU
 #ifdef __GNUC__

@@ -37,6 +37,10 @@ ABSENT = ("RNNAT_TRAIN", "RNNAT_BLAS", "RNNAT_BLAS_LINKED")
 # What generated C needs: the structs of a model and of a stream.
 INTERNAL = ("model.h", "stream.h")
 
+# Included once, before anything is hidden: headers that any implementation has. The others, which
+# options and targets decide about, stay where they are, and what they declare is not hidden.
+EVERYWHERE = ("float", "limits", "math", "stdbool", "stddef", "stdint", "string")
+
 PREAMBLE = """\
 #if defined(__linux__) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
@@ -46,13 +50,25 @@ PREAMBLE = """\
  * every kernel of an instruction set. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__) && !defined(__STRICT_ANSI__)
+#elif defined(__GNUC__) && !defined(__STRICT_ANSI__) && (!defined(RNNAT_GNU) || RNNAT_GNU)
 #pragma GCC optimize("fp-contract=off")
 #endif
 
 /* What is static inline stands in headers otherwise; not every option needs all of it. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wunused-function"
+#endif
+
+/* Other files do not see what rnn_native.h does not declare: two shared libraries in one process
+ * may each have this file, compiled in different ways. */
+#if defined(__GNUC__) && !defined(_WIN32) && (!defined(RNNAT_GNU) || RNNAT_GNU)
+#define RNNAT_HIDE _Pragma("GCC visibility push(hidden)")
+#define RNNAT_SHOW _Pragma("GCC visibility push(default)")
+#define RNNAT_BACK _Pragma("GCC visibility pop")
+#else
+#define RNNAT_HIDE
+#define RNNAT_SHOW
+#define RNNAT_BACK
 #endif
 """
 
@@ -209,6 +225,13 @@ def choice() -> str:
     return "\n".join([*lines, "#endif", ""])
 
 
+def showing(text: str) -> str:
+    """The text with its #include <...> among what is not hidden, those EVERYWHERE taken out."""
+    text = re.sub(rf"^#\s*include <(?:{'|'.join(EVERYWHERE)})\.h>.*\n", "", text, flags=re.M)
+    text = re.sub(r"^#\s*include <.*\n", r"RNNAT_SHOW\n\g<0>RNNAT_BACK\n", text, flags=re.M)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
 def title(version: str, what: str) -> str:
     licence = (ROOT / "LICENSE").read_text().strip()
     quoted = "\n".join(f" * {line}".rstrip() for line in licence.splitlines())
@@ -252,12 +275,15 @@ def main(arguments: list[str]) -> None:
         if path.parent.name != "kernels":
             core.add(path)
     text = title(version, "recurrent networks on a CPU, the library in one file.")
-    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + absent + choice() + core.text()
+    text += PREAMBLE + f'\n#include "{PUBLIC}"\n' + absent + choice()
+    text += "\n" + "".join(f"#include <{name}.h>\n" for name in EVERYWHERE)
+    text += "\nRNNAT_HIDE\n"
+    body = core.text()
     baseline = kernels({"BASELINE": SRC / "kernels/kernels_baseline.c"}, "baseline", seen)
-    text += f"\n#if RNNAT_BASELINE\n{baseline}#endif\n"
-    text += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"
-    text += kernels(isas, "best", seen) + "#endif\n"
-    (out / "rnn_native.c").write_text(text)
+    body += f"\n#if RNNAT_BASELINE\n{baseline}#endif\n"
+    body += "\n#if " + " || ".join(f"defined(RNNAT_HAVE_{isa})" for isa in isas) + "\n"
+    body += kernels(isas, "best", seen) + "#endif\n"
+    (out / "rnn_native.c").write_text(text + showing(body) + "\nRNNAT_BACK\n")
     (out / PUBLIC).write_text(public)
 
 

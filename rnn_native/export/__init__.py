@@ -59,7 +59,8 @@ def export_c(
         ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
         ModelSpec float32.
     force
-        Whether files may be overwritten that were not written by this function.
+        Whether files may be overwritten that were not written by this function, and other models
+        in the folder removed that another version wrote.
 
     Returns
     -------

@@ -1,11 +1,12 @@
 """The folder of exported C: one library, with just the options that its models need, and each
-model's own two files. All of it is written, or nothing."""
+model's own two files. All of it is written, or nothing, unless a file that is written already
+cannot take its place at the end."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,17 @@ LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
 CONFIG: Final = "rnn_native_config.h"
 
 _MODEL: Final = re.compile(r" \*   (\w+), (\w+):((?: \w+=[01])+)")
+_HIDDEN: Final = """\
+/* One shared library does not see another's: each has its own library within. Another
+ * RNNAT_API, "default", shows the functions of rnn_native.h. */
+#ifndef RNNAT_API
+#if defined(__GNUC__) && !defined(_WIN32) && (!defined(RNNAT_GNU) || RNNAT_GNU)
+#define RNNAT_API __attribute__((visibility("hidden")))
+#else
+#define RNNAT_API
+#endif
+#endif
+"""
 _TITLE: Final = f"{MARK} {_core.version()}; do not edit."
 
 
@@ -43,10 +55,14 @@ class Exported:
 
 def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
     """Writes or adds the model; returns the paths of all files. ``OptionError`` where that would
-    overwrite a file that is not ours, without ``force``, or mix what does not fit."""
+    overwrite a file that is not ours, or drop models of another version, without ``force``, or mix
+    what does not fit."""
     models = {exported.name: exported.library}
     config = folder / CONFIG
-    if _is_ours(config):
+    dropped: list[Path] = []
+    if _is_ours(config) and not _is_current(config):
+        dropped = _of_another_version(folder, exported.name, force)
+    elif _is_ours(config):
         others = _models(config)
         others.pop(exported.name, None)
         _check_others(config, others, exported)
@@ -70,9 +86,12 @@ def write(folder: Path, exported: Exported, force: bool) -> list[Path]:
                 if not path.is_file() or path.read_bytes() != data:
                     stack.enter_context(replacing(path)).write(data)
     except BaseException:
-        for path in made:
-            path.rmdir()
+        with suppress(OSError):  # a file that has taken its place
+            for path in made:
+                path.rmdir()
         raise
+    for path in dropped:
+        path.unlink(missing_ok=True)
     return [*paths.values()]
 
 
@@ -83,13 +102,27 @@ def _is_ours(path: Path) -> bool:
         return file.read(len(MARK)) == MARK.encode()
 
 
-def _models(config: Path) -> dict[str, Library]:
-    """The models that a library in a folder is for."""
-    text = config.read_text(encoding="utf-8", errors="replace")
-    if not text.startswith(_TITLE):
+def _is_current(config: Path) -> bool:
+    return config.read_text(encoding="utf-8", errors="replace").startswith(_TITLE)
+
+
+def _of_another_version(folder: Path, name: str, force: bool) -> list[Path]:
+    """The files of the other models, which the library of this version cannot serve."""
+    found = (path for path in folder.glob("*.c") if path.name not in LIBRARY and _is_ours(path))
+    others = sorted(path.stem for path in found if path.stem.lower() != name.lower())
+    if others and not force:
         raise OptionError(
-            f"{config} is of another version than {_core.version()}; choose another folder"
+            f"{folder / CONFIG} is of another version than {_core.version()}, and so are the "
+            f"models {', '.join(others)}: force removes them, to be exported again; or choose "
+            "another folder"
         )
+    files = (folder / f"{other}.{end}" for other in others for end in ("c", "h"))
+    return [path for path in files if _is_ours(path)]
+
+
+def _models(config: Path) -> dict[str, Library]:
+    """The models that a library of this version in a folder is for."""
+    text = config.read_text(encoding="utf-8", errors="replace")
     models = {}
     for name, isa, options in _MODEL.findall(text.partition("*/")[0]):
         pairs = (option.split("=") for option in options.split())
@@ -116,13 +149,15 @@ def _config(models: Mapping[str, Library]) -> str:
         lines.append(f" *   {name}, {library.isa}: {pairs}")
         each |= {key: max(on, each.get(key, 0)) for key, on in library.options.items()}
     lines += [" */", "#ifndef RNN_NATIVE_CONFIG_H", "#define RNN_NATIVE_CONFIG_H", ""]
-    lines += [f"#define {key} {on}" for key, on in sorted(each.items())]
-    return "\n".join([*lines, "", "#endif", ""])
+    for key, on in sorted(each.items()):
+        define = f"#define {key} {on}"
+        # Both forms have the same structs and the same bits: a choice of who compiles.
+        lines += [f"#ifndef {key}", define, "#endif"] if key == "RNNAT_SMALL" else [define]
+    return "\n".join([*lines, "", _HIDDEN, "#endif", ""])
 
 
 def _library(name: str) -> str:
     file = resources.files("rnn_native") / "embedded" / name
     if not file.is_file():
         raise UnsupportedError(f"this installation lacks rnn_native/embedded/{name}")
-    include = "" if name == "rnn_native.h" else f'#include "{CONFIG}"\n\n'
-    return f"{_TITLE} */\n{include}{file.read_text(encoding='utf-8')}"
+    return f'{_TITLE} */\n#include "{CONFIG}"\n\n{file.read_text(encoding="utf-8")}'

@@ -30,16 +30,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether a shared library shows these functions to others; what defines it before says otherwise. */
+#ifndef RNNAT_API
 #if defined(_WIN32) && defined(RNNAT_SHARED)
 #ifdef RNNAT_BUILD
 #define RNNAT_API __declspec(dllexport)
 #else
 #define RNNAT_API __declspec(dllimport)
 #endif
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && !defined(_WIN32) && (!defined(RNNAT_GNU) || RNNAT_GNU)
 #define RNNAT_API __attribute__((visibility("default")))
 #else
 #define RNNAT_API
+#endif
 #endif
 
 #define RNNAT_VERSION "0.1.0"

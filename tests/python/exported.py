@@ -20,6 +20,10 @@ BITS = ("-ffp-contract=off", "-O1")
 """No product and sum becomes one operation, as in the core of the package."""
 
 
+SHOWN = '-DRNNAT_API=__attribute__((visibility("default")))'
+"""The library's functions are not hidden in a shared library."""
+
+
 def compile_all(folder: Path, *flags: str) -> list[Path]:
     """Every C file of the folder as an object, warnings being errors."""
     sources = sorted(folder.glob("*.c"))
@@ -39,10 +43,10 @@ def _compile(folder: Path, *arguments: str) -> None:
 
 
 class Shared:
-    """The models of one folder as a shared library."""
+    """The models of one folder as a shared library that shows the library's functions, too."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        objects = compile_all(folder, "-fPIC", *flags)
+        objects = compile_all(folder, "-fPIC", SHOWN, *flags)
         path = link(objects, folder / "exported.so", "-shared", "-Wl,-z,defs")
         self.library = ctypes.CDLL(str(path))
 

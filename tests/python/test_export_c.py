@@ -6,13 +6,17 @@ What the C gives when it runs: test_export_run.py.
 from __future__ import annotations
 
 import math
+import os
 import re
+import subprocess
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from exported import CC
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import make_spec
@@ -154,10 +158,46 @@ def test_what_does_not_fit_the_first_is_refused(tmp_path: Path) -> None:
     with pytest.raises(rn.OptionError, match="differs in case alone"):
         rn.export_c(SPEC, tmp_path, "ONE")
     assert contents(tmp_path) == before
-    config = tmp_path / "rnn_native_config.h"
-    config.write_text(config.read_text().replace(rn.__version__, "0.0.1", 1))
-    with pytest.raises(rn.OptionError, match=r"rnn_native_config\.h is of another version"):
-        rn.export_c(SPEC, tmp_path, "two")
+
+
+def test_a_folder_of_another_version(tmp_path: Path) -> None:
+    """The same model is written over it; others go if that is asked for."""
+    rn.export_c(SPEC, tmp_path, "one")
+    fresh = contents(tmp_path)
+
+    def age() -> dict[str, bytes]:
+        for path in tmp_path.iterdir():
+            path.write_text(path.read_text().replace(rn.__version__, "0.0.1"))
+        return contents(tmp_path)
+
+    assert age() != fresh
+    rn.export_c(SPEC, tmp_path, "one")
+    assert contents(tmp_path) == fresh
+    rn.export_c(OTHER, tmp_path, "two")
+    (tmp_path / "mine.c").write_text("mine")
+    old = age()
+    with pytest.raises(rn.OptionError, match=r"another version .* models two: force removes them"):
+        rn.export_c(SPEC, tmp_path, "one")
+    assert contents(tmp_path) == old
+    rn.export_c(SPEC, tmp_path, "one", force=True)
+    assert contents(tmp_path) == fresh | {"mine.c": b"mine"}
+
+
+def test_a_file_that_cannot_take_its_place_is_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the folder that cannot be removed then."""
+    real = os.replace
+
+    def failing(source: str, target: str) -> None:
+        if os.path.basename(target) == "rnn_native_config.h":
+            raise PermissionError(13, "Permission denied", target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        rn.export_c(SPEC, tmp_path / "new", "net")
+    assert not [*tmp_path.glob("new/*.tmp")]
 
 
 # ---- options ----
@@ -179,6 +219,8 @@ def test_what_does_not_fit_the_first_is_refused(tmp_path: Path) -> None:
         ({"name": "x" * 41}, "name: expected a letter"),
         ({"name": "x\n"}, "name: expected a letter"),
         ({"name": "String"}, r"String\.h is a header of C"),
+        ({"name": "features"}, r"features\.h is a header of C"),
+        ({"name": "immintrin"}, r"immintrin\.h is a header of C or of a compiler"),
         ({"name": "rnn_native"}, "expected none that begins with rnn"),
     ],
 )
@@ -241,4 +283,23 @@ def test_a_name_is_made_of_the_files() -> None:
     assert names.of_file("voice-model.v2") == "voice_model_v2"
     assert names.of_file("2nd") == "model_2nd"
     assert names.of_file("é") == "model"
+    assert names.of_file("rnnoise") == "model_rnnoise"
+    assert names.of_file("float") == "model_float"
     assert len(names.of_file("x" * 100)) == 40
+    assert len(names.of_file("rnn" * 100)) == 40
+
+
+@pytest.mark.skipif(CC is None, reason="needs a C compiler: cc, gcc or clang")
+def test_no_name_is_that_of_a_header_that_the_library_includes(tmp_path: Path) -> None:
+    """Of those that are found directly in a folder of the compiler's."""
+    rn.export_c(SPEC, tmp_path, "net")
+    assert CC is not None
+    done = subprocess.run(
+        [CC, "-M", "net.c", "rnn_native.c", str(files("rnn_native") / "embedded/rnn_native.c")],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {Path(word).stem for word in done.stdout.split() if re.search(r"include/\w+\.h$", word)}
+    assert {"math", "stdlib"} <= found
+    for name in found:
+        with pytest.raises(rn.OptionError):
+            names.check(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exported import CC, compile_all, link
+from exported import CC, Shared, compile_all, link
 from strategies import GENERAL_VARIANTS, make_spec
 
 import rnn_native as rn
@@ -95,12 +95,74 @@ def test_the_library_beside_a_model_is_what_it_needs(
     assert sum(arrays) >= 4 * sum(matrices)
 
 
+@pytest.mark.parametrize("isa", ["scalar", "avx2"])
+def test_the_fast_form_gives_the_same_bits(tmp_path: Path, isa: str) -> None:
+    if isa != "scalar" and isa not in CONFIG["isas_available"]:
+        pytest.skip(f"this machine lacks {isa}")
+    x = RNG.standard_normal((4, 2, 3), np.float32)
+    found, sizes = [], []
+    flags = ["-mavx2", "-mfma"] if isa == "avx2" else []
+    spec = make_spec(RNG, "gru", 3, 6, out_features=2)
+    for small in (0, 1):
+        folder = tmp_path / str(small)
+        rn.export_c(spec, folder, "net", isa=isa, batch=2, max_steps=4)
+        library = Shared(folder, f"-DRNNAT_SMALL={small}", *flags)
+        found.append(library.steps("net", x, np.empty((4, 2, 2), np.float32)).tobytes())
+        sizes.append((folder / "rnn_native.o").stat().st_size)
+    assert found[0] == found[1]
+    assert sizes[0] > sizes[1]
+
+
+def test_two_shared_libraries_in_one_program(tmp_path: Path) -> None:
+    """Each has a library within, of other options and sizes: neither takes the other's."""
+    specs = {"ga": make_spec(RNG, "gru", 3, 6), "lb": make_spec(RNG, "lstm", 3, 6)}
+    for name, spec in specs.items():
+        rn.export_c(spec, tmp_path / name, name)
+        objects = compile_all(tmp_path / name, "-fPIC")
+        shared = link(objects, tmp_path / f"lib{name}.so", "-shared", "-Wl,-z,defs")
+        if shutil.which("nm"):
+            listed = ["nm", "-D", "--defined-only", str(shared)]
+            done = subprocess.run(listed, capture_output=True, text=True, check=True)
+            functions = ("model", "reset", "step", "steps", "stream")
+            shown = {line.split()[2] for line in done.stdout.splitlines()}
+            assert shown - {"_init", "_fini"} == {f"{name}_{function}" for function in functions}
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "ga/ga.h"\n#include "lb/lb.h"\n'
+        "int main(void)\n{\n"
+        "    float x[3] = {1, -2, 3}, y[2][6];\n"
+        "    if (ga_step(x, y[0]) || lb_step(x, y[1])) return 1;\n"
+        '    for (int i = 0; i < 12; ++i) printf("%a\\n", (double)y[i / 6][i % 6]);\n'
+        "    return 0;\n}\n"
+    )
+    objects = compile_all(tmp_path)
+    program = link(
+        objects, tmp_path / "program", "-Wl,--no-as-needed", f"-Wl,-rpath,{tmp_path}",
+        "-L.", "-lga", "-llb",
+    )  # fmt: skip
+    done = subprocess.run([str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    x = np.array([[[1, -2, 3]]], np.float32)
+    expected = [rn.Model(spec)(x)[0].ravel() for spec in specs.values()]
+    found = [float.fromhex(line) for line in done.stdout.split()]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5)
+
+
 def test_wrong_kernels_do_not_compile(tmp_path: Path) -> None:
     rn.export_c(make_spec(RNG, "rnn"), tmp_path, "net", isa="avx512")
     assert CC is not None
     done = subprocess.run([CC, "-c", "net.c"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode != 0
     assert "net.c is packed for avx512: expected -mavx512f" in done.stderr
+
+
+@pytest.mark.parametrize("source", ["net.c", "rnn_native.c"])
+def test_fast_math_does_not_compile(tmp_path: Path, source: str) -> None:
+    rn.export_c(make_spec(RNG, "rnn"), tmp_path, "net")
+    assert CC is not None
+    command = [CC, "-ffast-math", "-fsyntax-only", source]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "got -ffast-math" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")

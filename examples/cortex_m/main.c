@@ -5,6 +5,12 @@
 #include "model.h"
 #include "startup.h"
 
+#ifndef MODEL_STREAM_BYTES
+#error "expected a model that streams, got one with a layer that runs backwards"
+#endif
+_Static_assert(_Generic(model_step, rnnat_status (*)(const float *, float *): 1, default: 0),
+               "expected a model of features in float32, got one of indices or in float64");
+
 enum { steps = 20 };
 
 int main(void)

@@ -63,7 +63,8 @@ class Constants:
         self.bytes = 0
         """Of the arrays."""
         self.has_names = False
-        """Whether macros of <math.h> are among the numbers."""
+        """Whether macros of <math.h> are among the numbers. Arrays alone may hold infinity or NaN:
+        no layer has them as alpha, beta or clip, but a clip of 0 where there is no bound."""
         self.lines = [*self._all()]
 
     def _all(self) -> Iterator[str]:

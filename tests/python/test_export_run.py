@@ -165,6 +165,28 @@ def test_fast_math_does_not_compile(tmp_path: Path, source: str) -> None:
     assert "got -ffast-math" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "dtype", "message"),
+    [
+        ({}, "float32", ""),
+        ({"direction": "reverse"}, "float32", "expected a model that streams"),
+        ({}, "float64", "expected a model of features in float32"),
+    ],
+)
+def test_the_cortex_m_program_says_which_models_it_takes(
+    tmp_path: Path, options: dict[str, Any], dtype: str, message: str
+) -> None:
+    folder = Path(__file__).parents[2] / "examples/cortex_m"
+    if not folder.is_dir():
+        pytest.skip("needs the examples")
+    rn.export_c(make_spec(RNG, "gru", 3, 6, **options), tmp_path, "model", dtype=dtype)
+    assert CC is not None
+    command = [CC, "-std=c11", "-fsyntax-only", f"-I{tmp_path}", "main.c"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode == 0) == (not message), done.stderr
+    assert message in done.stderr
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_headers_are_for_cxx_too(tmp_path: Path) -> None:
     rn.export_c(make_spec(RNG, "gru", direction="reverse"), tmp_path, "net")

@@ -3,6 +3,7 @@
 find_program(RNNAT_EM_CONFIG em-config REQUIRED)
 execute_process(COMMAND "${RNNAT_EM_CONFIG}" EMSCRIPTEN_ROOT OUTPUT_VARIABLE _emscripten
                 OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+find_program(CMAKE_NM emnm REQUIRED) # the system's does not know these objects
 set(CMAKE_C_FLAGS_INIT -msimd128)
 # Synchronous: older Emscripten would have newer node fetch the program from a URL. -O0 is for the
 # linker alone: what is linked was optimised when it was compiled.

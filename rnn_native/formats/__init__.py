@@ -1,11 +1,10 @@
 """File formats: each reads into a ModelSpec, and some write out of one.
 
-To add a format: write a module here with ``read(path, **options) -> ModelSpec``; where it can
-write, ``write(spec, path)``, with ``strings`` where the file has a place for some; and where a
+To add a format: write a module or a folder here with ``read(path, **options) -> ModelSpec``; where
+it can write, ``write(spec, path)``, with ``strings`` where the file has a place for some; where a
 file says something of itself, ``strings(path)``; where it names others that hold a part of it,
-``beside(path)``. Enter it in ``FORMATS``; add its tests. Its module
-is imported when a file of that format is first read or written, and may then import what the
-format needs.
+``beside(path)``. Enter it in ``FORMATS``; add its tests. It is imported when a file of that format
+is first read or written, and may then import what the format needs.
 """
 
 from __future__ import annotations

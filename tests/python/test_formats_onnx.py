@@ -18,7 +18,7 @@ from strategies import VARIANTS, make_linear, make_recurrent, make_spec, seeds, 
 from rnn_native import Model, VerifyError, formats, load, onnx_backend
 from rnn_native.errors import OptionError, UnsupportedError
 from rnn_native.formats import safetensors
-from rnn_native.formats.onnx import writing as onnx_write
+from rnn_native.formats.onnx import writing
 from rnn_native.formats.onnx.writing import to_model
 from rnn_native.spec import Activation, Embedding, Linear, ModelSpec, Recurrent
 
@@ -177,7 +177,7 @@ def test_weights_of_two_types_are_refused() -> None:
 
 
 def test_a_model_larger_than_a_file_can_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_write, "LARGEST", 2**20 + 100)
+    monkeypatch.setattr(writing, "LARGEST", 2**20 + 100)
     to_model(ModelSpec((Linear(np.zeros((5, 5), np.float32)),)))
     with pytest.raises(
         UnsupportedError, match="104 bytes of weights: an ONNX file ends at 1048676"

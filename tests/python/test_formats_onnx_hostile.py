@@ -152,7 +152,7 @@ def test_a_small_file_cannot_ask_for_much_memory(bomb: str, tmp_path: Path) -> N
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # What a file may ask for (onnx_tensors.Budget), and as much again while it is made.
+    # What a file may ask for (onnx.tensors.Budget), and as much again while it is made.
     assert peak < 2 * (2**24 + 16 * path.stat().st_size) + 2**22
 
 

@@ -17,7 +17,7 @@ from strategies import make_spec
 
 from rnn_native import formats, onnx_backend
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
-from rnn_native.formats.onnx import reshape as onnx_reshape
+from rnn_native.formats.onnx import reshape
 from rnn_native.formats.onnx.graph import MAX_TENSORS, load
 from rnn_native.formats.onnx.parts import labels, places
 from rnn_native.formats.onnx.values import Data
@@ -119,14 +119,14 @@ def test_reshape_compares_few_arrangements(
 ) -> None:
     """Each run of axes once with each dimension, not in all 6435 arrangements of eight in eight."""
     compared = 0
-    accepts = onnx_reshape._accepts
+    accepts = reshape._accepts
 
     def counting(*arguments: Any) -> bool:
         nonlocal compared
         compared += 1
         return accepts(*arguments)
 
-    monkeypatch.setattr(onnx_reshape, "_accepts", counting)
+    monkeypatch.setattr(reshape, "_accepts", counting)
     nodes = [helper.make_node("Reshape", ["x", "ones"], ["y"])]
     path = save(tmp_path, nodes, {"ones": np.ones(rank, np.int64)}, [1] * rank)
     with pytest.raises(RnnError):  # no layer

@@ -20,8 +20,7 @@ from torch_files import CONTAINERS, Raw, Storage, legacy_file, tensor, whole, zi
 from rnn_native import formats
 from rnn_native.errors import FormatError, OptionError, UnsupportedError
 from rnn_native.formats.metadata import from_tensors
-from rnn_native.formats.torch import unpack
-from rnn_native.formats.torch import unpickle as torch_pickle
+from rnn_native.formats.torch import unpack, unpickle
 
 Container = Callable[..., bytes]
 ONES = np.ones(6, np.float32)
@@ -99,7 +98,7 @@ def test_memory_is_a_small_multiple_of_the_pickle(what: str) -> None:
 def test_work_is_bounded(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
     data = container({"x": whole("0", ONES)})
     assert unpack(data)
-    monkeypatch.setattr(torch_pickle, "MAX_OPCODES", 40)
+    monkeypatch.setattr(unpickle, "MAX_OPCODES", 40)
     with pytest.raises(FormatError, match="pickle: more than 40 opcodes"):
         unpack(data)
 

@@ -14,7 +14,6 @@ import pytest
 from torch_files import archive, whole, zip_file
 
 from rnn_native.errors import FormatError, UnsupportedError
-from rnn_native.formats.torch import archive as torch_zip
 from rnn_native.formats.torch import unpack
 from rnn_native.formats.torch.archive import Archive
 
@@ -160,7 +159,7 @@ def test_records_that_share_bytes_are_refused() -> None:
 
 
 def test_the_number_of_records_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_zip, "MAX_RECORDS", 2)
+    monkeypatch.setattr("rnn_native.formats.torch.archive.MAX_RECORDS", 2)
     with pytest.raises(FormatError, match="zip: 3 records in a directory of"):
         Archive(archive(CONTENTS))
 

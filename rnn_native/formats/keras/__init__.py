@@ -2,7 +2,7 @@
 
 A Sequential or a straight functional model becomes a chain of our layers; from other models one
 layer or a straight run of them can be taken. A file of weights alone tells what its layers are by
-the names and shapes of their arrays (``keras_plain``), or is read with the model's JSON.
+the names and shapes of their arrays (``plain``), or is read with the model's JSON.
 
 y and state are what Keras's layers give, but for masked steps, whose outputs are 0 here (Keras
 repeats the last one), and for the order of the steps after ``go_backwards``. ``stateful`` is up to
@@ -50,7 +50,7 @@ def read(
     config
         For a file of weights alone: the file with the model's JSON, ``model.to_json()``.
     cell, activation, recurrent_activation, reset_after
-        For a file of weights alone, without ``config``: see ``keras_plain``.
+        For a file of weights alone, without ``config``: see ``keras.plain``.
 
     Raises
     ------

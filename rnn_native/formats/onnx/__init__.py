@@ -32,7 +32,7 @@ from .values import Axis, Data, Failure, StateOut, Value, live, show
 def write(
     spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
 ) -> None:
-    """Write a file of the standard operators; see ``onnx_write``."""
+    """Write a file of the standard operators; see ``writing``."""
     from .writing import write
 
     write(spec, path, strings)

@@ -1,4 +1,4 @@
-"""An ONNX file as plain Python: with ``onnx_tensors``, what knows the ``onnx`` package.
+"""An ONNX file as plain Python: with ``tensors``, what knows the ``onnx`` package.
 
 Everything is read lazily and checked where it is read, so that what a model does not need cannot
 stop it, and what it needs is refused by name.

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import layers as onnx_layers
-from . import shapes
+from . import layers, shapes
 from .evaluate import FUNCTIONS, fold
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
@@ -21,19 +20,19 @@ Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 # The function, how many inputs are required, and how many there may be.
 OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
-        **dict.fromkeys(onnx_layers.ACTIVATIONS, (onnx_layers.activation, 1, 1)),
-        "Add": (onnx_layers.add, 2, 2),
+        **dict.fromkeys(layers.ACTIVATIONS, (layers.activation, 1, 1)),
+        "Add": (layers.add, 2, 2),
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
         "Expand": (shapes.expand, 2, 2),
         "GRU": (recurrent, 3, 6),
-        "Gather": (onnx_layers.gather, 2, 2),
-        "Gemm": (onnx_layers.gemm, 2, 3),
+        "Gather": (layers.gather, 2, 2),
+        "Gemm": (layers.gemm, 2, 3),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
-        "MatMul": (onnx_layers.matmul, 2, 2),
+        "MatMul": (layers.matmul, 2, 2),
         "Mul": (times, 2, 2),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
@@ -170,8 +169,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
 
 def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:
     """Takes from the file's budget what the results' lists of layers need besides the inputs'."""
-    before = {id(layers) for value in inputs for layers in layers_of(value)}
-    made = {id(layers): len(layers) for value in results for layers in layers_of(value)}
+    before = {id(held) for value in inputs for held in layers_of(value)}
+    made = {id(held): len(held) for value in results for held in layers_of(value)}
     size = 8 * sum(length for key, length in made.items() if key not in before)
     node.contents.budget.take(str(node), size)
 

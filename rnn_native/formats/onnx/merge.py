@@ -15,7 +15,7 @@ Values = Sequence[Value | None]
 
 
 def halve(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Split of data in the middle of the features; of states as ``onnx_shapes.split``."""
+    """Split of data in the middle of the features; of states as ``shapes.split``."""
     data = inputs[0]
     if not isinstance(data, Data) or not data.layers:
         return split(node, inputs, roles)

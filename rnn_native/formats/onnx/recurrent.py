@@ -17,7 +17,7 @@ import numpy as np
 from ...cells import SUFFIXES
 from ...spec import GATES, Recurrent
 from ..gates import reordered
-from . import activations as onnx_activations
+from . import activations
 from .drafts import Last
 from .graph import Anything, Node
 from .states import check_lengths, check_state
@@ -99,13 +99,13 @@ def _options(node: Node, cell: str) -> dict[str, Any]:
     }
     if cell == "gru":
         known["linear_before_reset"] = ("int", 0)
-    given = node.options(**known, **onnx_activations.known(cell))
+    given = node.options(**known, **activations.known(cell))
     if given["direction"] not in SUFFIXES:
         raise node.malformed(f"attribute direction={given['direction']!r}")
     if given["layout"] not in (0, 1):
         raise node.malformed(f"attribute layout={given['layout']}: expected 0 or 1")
     count = len(SUFFIXES[given["direction"]])
-    of_cell = onnx_activations.options(node, cell, count, given)
+    of_cell = activations.options(node, cell, count, given)
     if cell == "gru":
         of_cell["reset_after"] = given["linear_before_reset"] != 0  # as the operator's text has it
     return {

@@ -33,7 +33,7 @@ from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
 from ..files import replacing
 from ..gates import reordered
 from ..metadata import to_metadata
-from . import activations as onnx_activations
+from . import activations
 from .graph import import_onnx
 from .layers import ACTIVATIONS
 from .recurrent import ORDER
@@ -188,7 +188,7 @@ class _Writer:
             for name, array in zip("WRBP", onnx_weights(layer, level), strict=True)
         ]
         inputs = [x, *weights[:3], "", *states]
-        attributes = onnx_activations.attributes(layer)
+        attributes = activations.attributes(layer)
         if layer.cell == "gru":
             attributes["linear_before_reset"] = int(layer.reset_after)
         elif layer.peephole:
@@ -264,7 +264,7 @@ class _Writer:
 
 
 def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:
-    """W, R, B and P of one layer of a stack; the inverse of what ``onnx_recurrent`` reads."""
+    """W, R, B and P of one layer of a stack; the inverse of what ``recurrent`` reads."""
     order = np.argsort(ORDER[layer.cell]).tolist()  # the inverse
 
     def stacked(*names: str) -> NDArray[Any]:

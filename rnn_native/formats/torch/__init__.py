@@ -1,7 +1,7 @@
 """PyTorch's .pt and .pth, without PyTorch: the weights that ``torch.save`` wrote.
 
-Both of its formats are read, the zip archive (``torch_zip``) and the one before
-(``torch_legacy``). ``torch_pickle`` interprets their pickles: it knows tensors and plain
+Both of its formats are read, the zip archive (``archive``) and the one before
+(``legacy``). ``unpickle`` interprets their pickles: it knows tensors and plain
 containers and refuses all else by name, without ever calling anything. Checkpoints, dicts and
 lists in each other, are flattened by dots: the names are those of a ``state_dict``, from which
 ``formats.plain`` takes one recurrent module.
@@ -20,7 +20,7 @@ from typing import Any, Final
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
 from ..metadata import from_tensors
-from . import legacy as torch_legacy
+from . import legacy
 from .archive import Archive
 from .names import by_layers
 from .storages import Storages, Tensors
@@ -66,7 +66,7 @@ def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
         raise FormatError(
             f"not a file of torch.save: expected a zip archive or a pickle, got {data[:8]!r}"
         )
-    value, views = torch_legacy.load(data)
+    value, views = legacy.load(data)
     return {}, Tensors(_flatten(value, len(data)), views.__getitem__, "<", len(data))
 
 

@@ -1,7 +1,7 @@
 """An interpreter for the pickles of ``torch.save``, which builds plain data and calls nothing.
 
 It knows the opcodes that ``torch.save`` writes (protocols 2 to 5), and of what a pickle names only
-the table of ``torch_values``: everything else is refused by its name. It hashes, compares and
+the table of ``values``: everything else is refused by its name. It hashes, compares and
 prints nothing of the file's, so that no structure in it can cost more than its opcodes do.
 https://docs.python.org/3/library/pickletools.html lists the opcodes.
 """

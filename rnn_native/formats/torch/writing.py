@@ -1,8 +1,7 @@
 """Writing a .pt file without PyTorch: the ``state_dict`` of an equivalent ``torch.nn.Sequential``.
 
 It is the archive that ``torch.save`` writes, so that ``torch.load`` reads it, and holds one more
-record that describes the layers, for ``rn.load``. What the pickle says is what ``torch_pickle``
-reads.
+record that describes the layers, for ``rn.load``. What the pickle says is what ``unpickle`` reads.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Final
 from .. import _core
 from ..errors import OptionError, UnsupportedError
 from ..formats.files import replacing
-from .source import MARK
+from .source import MARK, TITLE
 
 LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
 CONFIG: Final = "rnn_native_config.h"
@@ -32,7 +32,6 @@ _HIDDEN: Final = """\
 #endif
 #endif
 """
-_TITLE: Final = f"{MARK} {_core.version()}; do not edit."
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_current(config: Path) -> bool:
-    return config.read_text(encoding="utf-8", errors="replace").startswith(_TITLE)
+    return config.read_text(encoding="utf-8", errors="replace").startswith(TITLE)
 
 
 def _of_another_version(folder: Path, name: str, force: bool) -> list[Path]:
@@ -142,7 +141,7 @@ def _check_others(config: Path, others: Mapping[str, Library], exported: Exporte
 
 
 def _config(models: Mapping[str, Library]) -> str:
-    lines = [_TITLE, " * The options of the library, of which its models need:", " *"]
+    lines = [TITLE, " * The options of the library, of which its models need:", " *"]
     each: dict[str, int] = {}
     for name, library in sorted(models.items()):
         pairs = " ".join(f"{key}={on}" for key, on in library.options.items())
@@ -160,4 +159,4 @@ def _library(name: str) -> str:
     file = resources.files("rnn_native") / "embedded" / name
     if not file.is_file():
         raise UnsupportedError(f"this installation lacks rnn_native/embedded/{name}")
-    return f'{_TITLE} */\n#include "{CONFIG}"\n\n{file.read_text(encoding="utf-8")}'
+    return f'{TITLE} */\n#include "{CONFIG}"\n\n{file.read_text(encoding="utf-8")}'

@@ -13,16 +13,9 @@ from .. import _core
 ALIGN: Final = 64
 SLACK: Final = ALIGN - 1  # up to the first aligned byte of the caller's memory
 
-# What each struct has of members that are four bytes wide where pointers are: all of them.
+# Members of each struct, rnnat_NAME in C, all of which have four bytes where pointers have.
 _MEMBERS: Final = {"stream": 25, "once": 70, "cell_state": 9, "lane": 21}
 _BARRIERS: Final = 3  # rnnat_crew_barriers here; exported C has no threads and none
-
-_STRUCTS: Final = {
-    "stream": "rnnat_stream",
-    "once": "rnnat_once",
-    "cell_state": "rnnat_cell_state",
-    "lane": "rnnat_lane",
-}
 
 
 class Footprint:
@@ -48,9 +41,9 @@ class Footprint:
     def exact(self) -> str:
         """The same as a constant expression of the C that sees the structs."""
         terms = [
-            f"({count} * sizeof({_STRUCTS[name]}) + {ALIGN - 1}) / {ALIGN} * {ALIGN}"
+            f"({count} * sizeof(rnnat_{name}) + {ALIGN - 1}) / {ALIGN} * {ALIGN}"
             for name, count in self._blocks
-            if name in _STRUCTS
+            if name in _MEMBERS
         ]
         return " + ".join([f"{self._arrays + SLACK}u", *terms])
 

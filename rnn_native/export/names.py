@@ -24,7 +24,7 @@ _HEADERS: Final = frozenset(
         "values", "vcruntime", "windows", "xlocale", "yvals",
     }
 )  # fmt: skip
-_INTRINSICS: Final = re.compile(r"arm_\w+|mm_malloc|\w*(intrin|mmintrin)|wasm_simd128")
+_INTRINSICS: Final = re.compile(r"arm_\w+|mm_malloc|\w*intrin|wasm_simd128")
 
 
 def check(name: str) -> str:

@@ -13,7 +13,8 @@ from .targets import Target
 
 MARK: Final = "/* Written by rnn-native export-c"
 """How the first line of every file of ours begins."""
-
+TITLE: Final = f"{MARK} {_core.version()}; do not edit."
+"""That line, of this version's."""
 
 _STREAM: Final = """\
 /* The model's own stream, in static memory. The first call makes it, its state zeros, and must
@@ -35,10 +36,6 @@ class Plan:
     batch: int
     max_steps: int
 
-    @property
-    def version(self) -> str:
-        return _core.version()
-
 
 def make(plan: Plan, facts: dict[str, Any]) -> tuple[str, str]:
     """The text of NAME.h and of NAME.c. ``facts``: what ``plan.packed.describe()`` tells."""
@@ -52,7 +49,7 @@ def make(plan: Plan, facts: dict[str, Any]) -> tuple[str, str]:
 
 
 def _title(plan: Plan) -> Iterator[str]:
-    yield f"{MARK} {plan.version}; do not edit."
+    yield TITLE
     yield " *"
     for index, layer in enumerate(plan.layers):
         yield f" *   {index} {layer}"

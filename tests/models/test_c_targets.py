@@ -32,11 +32,13 @@ import pytest
 from numpy.typing import NDArray
 
 import rnn_native as rn
-from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import ModelSpec
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 import bounds
+import g2p_layers
 
 pytestmark = pytest.mark.models
 
@@ -88,27 +90,18 @@ def make_nsnet2(package_file: Any, voice: Any) -> tuple[ModelSpec, NDArray[Any]]
     return spec, np.concatenate([features, features[::-1] - 1], axis=1)
 
 
-def g2p(package_file: Any, part: str) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
-    with np.load(package_file("g2p_en", "g2p_en/checkpoint20.npz")) as file:
-        arrays = dict(file)
-    names = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
-    weights = {f"{ours}_l0": arrays[f"{part}_{theirs}"] for theirs, ours in names.items()}
-    return [Embedding(arrays[f"{part}_emb"]), Recurrent("gru", 256, 256, weights)], arrays
-
-
 def make_encoder(package_file: Any, voice: Any) -> tuple[ModelSpec, NDArray[Any]]:
     """Letters of three words as a batch, by their places in the alphabet."""
-    layers, _ = g2p(package_file, "enc")
+    spec = g2p_layers.encoder(g2p_layers.load(package_file))
     words = [word for word in WORDS if len(word) == 9][:3]
     x = np.array([[ord(letter) - ord("a") + 3 for letter in word] for word in words])
-    return ModelSpec(tuple(layers)), x.T.clip(0, len(layers[0].weight) - 1)
+    return spec, x.T.clip(0, spec.input_size - 1)
 
 
 def make_decoder(package_file: Any, voice: Any) -> tuple[ModelSpec, NDArray[Any]]:
     """All phonemes in turn."""
-    layers, arrays = g2p(package_file, "dec")
-    layers.append(Linear(arrays["fc_w"], arrays["fc_b"]))
-    return ModelSpec(tuple(layers)), np.arange(len(layers[0].weight))[:, None]
+    spec = g2p_layers.decoder(g2p_layers.load(package_file))
+    return spec, np.arange(spec.input_size)[:, None]
 
 
 MAKERS = {"nsnet2": make_nsnet2, "g2p_en encoder": make_encoder, "g2p_en decoder": make_decoder}

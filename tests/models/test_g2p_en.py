@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,11 @@ import pytest
 from numpy.typing import NDArray
 
 import rnn_native as rn
-from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import ModelSpec
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import g2p_layers
 
 pytestmark = pytest.mark.models
 
@@ -27,24 +32,17 @@ WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split(
 
 @pytest.fixture(scope="module")
 def arrays(package_file: Any) -> dict[str, NDArray[np.float32]]:
-    with np.load(package_file("g2p_en", "g2p_en/checkpoint20.npz")) as file:
-        return dict(file)
-
-
-def gru(arrays: Any, part: str) -> tuple[Embedding, Recurrent]:
-    names = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
-    weights = {f"{ours}_l0": arrays[f"{part}_{theirs}"] for theirs, ours in names.items()}
-    return Embedding(arrays[f"{part}_emb"]), Recurrent("gru", 256, 256, weights)
+    return g2p_layers.load(package_file)
 
 
 @pytest.fixture(scope="module")
 def encoder(arrays: Any) -> ModelSpec:
-    return ModelSpec(gru(arrays, "enc"))
+    return g2p_layers.encoder(arrays)
 
 
 @pytest.fixture(scope="module")
 def decoder(arrays: Any) -> ModelSpec:
-    return ModelSpec((*gru(arrays, "dec"), Linear(arrays["fc_w"], arrays["fc_b"])))
+    return g2p_layers.decoder(arrays)
 
 
 class Oracle:

@@ -20,6 +20,7 @@ class Packed:
     """The layers of a spec without their matrices, and the way back."""
 
     def __init__(self, spec: ModelSpec, dtype: np.dtype[Any]) -> None:
+        check_constants(spec, dtype)
         self._layers: list[Rebuild] = []
         self.cells: list[str] = []
         self.mask_value = spec.mask_value
@@ -29,7 +30,6 @@ class Packed:
                 name: array.astype(dtype) for name, array in layer.arrays.items() if array.ndim == 1
             }
             if isinstance(layer, Recurrent):
-                _check_constants(layer, dtype)
                 self._layers.append(_recurrent(layer, vectors, op))
                 self.cells.append(layer.cell)
                 op += layer.num_layers + (layer.output_layer > 0)
@@ -43,15 +43,17 @@ class Packed:
         return ModelSpec(tuple(rebuild(core) for rebuild in self._layers), self.mask_value)
 
 
-def _check_constants(layer: Recurrent, dtype: np.dtype[Any]) -> None:
+def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
+    """``UnsupportedError`` where a constant of an activation is past all numbers of the type."""
     most = float(np.finfo(dtype).max)
-    for activation in layer.activations or ():
-        for number in activation.constants:
-            if abs(number) > most:
-                raise UnsupportedError(
-                    f"{layer.cell}: {activation.name} with the constant {number!r}: {dtype} ends "
-                    f"at {most:.4g}"
-                )
+    for layer in spec.recurrents:
+        for activation in layer.activations or ():
+            for number in activation.constants:
+                if abs(number) > most:
+                    raise UnsupportedError(
+                        f"{layer.cell}: {activation.name} with the constant {number!r}: {dtype} "
+                        f"ends at {most:.4g}"
+                    )
 
 
 def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:

@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..formats import metadata
 from ..formats.safetensors import dumps
 from ..model import Model, as_dtype
+from ..packed import check_constants
 from ..spec import ModelSpec
 from . import folder as folders
 from . import names, source, targets
@@ -73,6 +74,8 @@ def export_c(
         An option has a value that does not exist; a file in the folder is not ours.
     ShapeError
         The memory that it would need is beyond all bounds.
+    UnsupportedError
+        A constant of an activation is past every float32.
     """
     if not isinstance(model, (Model, ModelSpec)):
         raise OptionError(f"model: expected a Model or a ModelSpec, got {type(model).__name__}")
@@ -83,6 +86,7 @@ def export_c(
     if dtype is None:
         dtype = model.dtype if isinstance(model, Model) else "float32"
     spec = model.spec if isinstance(model, Model) else model
+    check_constants(spec, as_dtype(dtype))
     single = as_dtype(dtype) == np.float32
     packed = _core.PackedModel(dumps(spec), int(not single), target.lanes[int(not single)])
     plan = source.Plan(

@@ -23,6 +23,7 @@ from strategies import make_spec
 
 import rnn_native as rn
 from rnn_native import cli
+from rnn_native.activations import Activation
 from rnn_native.export import folder as folders
 from rnn_native.export import names, numbers
 
@@ -233,6 +234,14 @@ def test_wrong_options_are_named(tmp_path: Path, options: Any, message: str) -> 
 def test_only_models_are_exported(tmp_path: Path) -> None:
     with pytest.raises(rn.OptionError, match="expected a Model or a ModelSpec, got str"):
         rn.export_c("model.onnx", tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_constant_past_float32_is_named(tmp_path: Path) -> None:
+    large = make_spec(RNG, "rnn", 3, 5, activations=(Activation("affine", 1e39, 0.0),))
+    with pytest.raises(rn.UnsupportedError, match=r"affine with the constant 1e\+39: float32 ends"):
+        rn.export_c(large, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    rn.export_c(large, tmp_path / "out", dtype="float64")
 
 
 def test_memory_beyond_all_bounds_is_refused(tmp_path: Path) -> None:

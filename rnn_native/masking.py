@@ -29,6 +29,11 @@ def as_mask_value(value: object, num_embeddings: int | None) -> float | None:
     return mask
 
 
+def shown(mask_value: float) -> str:
+    """The value in a message, every digit of it: an index, too, can have many."""
+    return repr(mask_value).removesuffix(".0")
+
+
 def lengths_of(
     x: ArrayLike,
     mask_value: float,
@@ -113,4 +118,4 @@ def _early(row: int, step: int, later: int, what: str) -> ShapeError:
 
 
 def _what(mask_value: float, takes_indices: bool) -> str:
-    return f"{'its index' if takes_indices else 'every feature'} is {mask_value:g}"
+    return f"{'its index' if takes_indices else 'every feature'} is {shown(mask_value)}"

@@ -17,6 +17,7 @@ from .. import formats
 from ..errors import FormatError, UnsupportedError
 from ..formats import golden as golden_strings
 from ..formats import metadata
+from ..masking import shown
 from ..spec import Layer, ModelSpec
 from .arguments import add_dtype, add_file, read_file, reader_options
 
@@ -155,7 +156,7 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "input", f"indices from 0 to {size - 1}" if facts["takes_indices"] else f"{size} features"
     if (mask := facts["mask_value"]) is not None:
         whose = "whose index is" if facts["takes_indices"] else "with all features"
-        yield "masked", f"steps {whose} {mask:g}: padding behind a row's end"
+        yield "masked", f"steps {whose} {shown(mask)}: padding behind a row's end"
     yield "output", f"{facts['output_size']} features"
     weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
     yield "parameters", weights

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .. import _core
+from ..masking import shown
 from . import footprint
 from .model_data import Constants
 from .targets import Target
@@ -110,7 +111,7 @@ def _header(
     x, y, _ = _types(facts)
     yield from _title(plan)
     if plan.mask_value is not None:
-        yield f" * Steps whose input is {plan.mask_value:g} are padding: leave them out."
+        yield f" * Steps whose input is {shown(plan.mask_value)} are padding: leave them out."
     yield " */"
     yield f"#ifndef {macro}_H\n#define {macro}_H\n"
     yield '#include "rnn_native.h"\n'

@@ -90,7 +90,7 @@ def test_options_read_as_one_would_write_them(
     assert layer["activations"] == [["hard_sigmoid", 0.25, 0.5], ["elu", 0.75]]
 
 
-@pytest.mark.parametrize(("indices", "mask"), [(6, 2), (None, -0.5), (None, None)])
+@pytest.mark.parametrize(("indices", "mask"), [(6, 2), (None, -0.123456789), (None, None)])
 def test_which_steps_are_padding_is_told(
     indices: int | None, mask: float | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from rnn_native import cli
 from rnn_native.activations import Activation
 from rnn_native.export import folder as folders
 from rnn_native.export import names, numbers
+from rnn_native.spec import ModelSpec
 
 RNG = np.random.default_rng(5)
 SPEC = make_spec(RNG, "gru", 3, 5, num_layers=2, out_features=2, activation="softmax")
@@ -242,6 +243,11 @@ def test_a_constant_past_float32_is_named(tmp_path: Path) -> None:
         rn.export_c(large, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     rn.export_c(large, tmp_path / "out", dtype="float64")
+
+
+def test_the_header_tells_the_mask_value_to_the_digit(tmp_path: Path) -> None:
+    rn.export_c(ModelSpec(SPEC.layers, -0.123456789), tmp_path, "net")
+    assert "Steps whose input is -0.123456789 are padding" in (tmp_path / "net.h").read_text()
 
 
 def test_memory_beyond_all_bounds_is_refused(tmp_path: Path) -> None:

@@ -158,6 +158,17 @@ def test_a_stream_refuses_a_masked_step_and_keeps_its_state() -> None:
         stream.step(np.array([1, 3]))
 
 
+def test_a_message_has_every_digit_of_the_mask_value() -> None:
+    spec, x = features(0.0)
+    stream = rn.Model(ModelSpec(spec.layers, -0.123456789)).stream(batch=x.shape[1])
+    with pytest.raises(rn.ShapeError, match=r"every feature is -0\.123456789"):
+        stream.step(np.full(x.shape[1:], -0.123456789))
+    many = strategies.make_spec(np.random.default_rng(85), "rnn", 1, 1, num_embeddings=1_234_568)
+    stream = rn.Model(ModelSpec(many.layers, 1_234_567)).stream()
+    with pytest.raises(rn.ShapeError, match=r"its index is 1234567\)"):
+        stream.step(np.array([1_234_567]))
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_mask_value_past_the_type_of_x_masks_no_number() -> None:
     spec, x = features(0.0)

@@ -2,8 +2,8 @@
 
     python bench/small.py [--rounds N]
 
-Both libraries are built by CMake and run in turns on every instruction set of this machine; of each
-time the least counts. docs/embedded.md has the table.
+Both libraries are built by CMake, without AVX-512, and run in turns on every other instruction set
+of this machine; of each time the least counts. docs/embedded.md has the table.
 """
 
 from __future__ import annotations

@@ -35,15 +35,16 @@ endif()
 
 set(RNNAT_PARTS RNNAT_READER RNNAT_HEAP RNNAT_FILE_IO RNNAT_FLOAT64 RNNAT_WITH_RNN RNNAT_WITH_GRU
                 RNNAT_WITH_LSTM RNNAT_WITH_GATE RNNAT_WITH_GENERAL)
-set(RNNAT_WHOLE TRUE) # whether all of them are there
-foreach(_part IN LISTS RNNAT_PARTS)
-  if(NOT ${_part})
-    set(RNNAT_WHOLE FALSE)
-    foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
-      if(${_user})
-        message(FATAL_ERROR "${_part}=OFF: expected ON, which ${_user} needs")
-      endif()
-    endforeach()
+foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
+  foreach(_part IN LISTS RNNAT_PARTS)
+    if(${_user} AND NOT ${_part})
+      message(FATAL_ERROR "${_part}=OFF: expected ON, which ${_user} needs")
+    endif()
+  endforeach()
+endforeach()
+foreach(_user SKBUILD RNNAT_TESTS) # which choose instruction sets by it
+  if(${_user} AND NOT RNNAT_ENV)
+    message(FATAL_ERROR "RNNAT_ENV=OFF: expected ON, which ${_user} needs")
   endif()
 endforeach()
 

@@ -22,8 +22,7 @@
 /* RNNAT_ERROR_FORMAT: not of the form above, or not finite. */
 rnnat_status rnnat_number_parse(const char *text, size_t size, double *value);
 /* Up to `most` functions. RNNAT_ERROR_FORMAT: not of the form above, or more.
- * RNNAT_ERROR_UNSUPPORTED: a name that is not known here, none
- * among them. */
+ * RNNAT_ERROR_UNSUPPORTED: a name that is not known here, or no name. */
 rnnat_status rnnat_functions_parse(const char *text, size_t size, int32_t most, rnnat_function *out,
                                    int32_t *count);
 

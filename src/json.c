@@ -1,7 +1,5 @@
 #include "json.h"
 
-#include <string.h>
-
 #include "text.h"
 
 #if RNNAT_READER
@@ -191,6 +189,14 @@ static int next_byte(decoder *d)
     return (int)(mark | code);
 }
 
+static bool same_bytes(const unsigned char *a, const unsigned char *b, size_t size)
+{
+    while (size > 0 && a[size - 1] == b[size - 1]) {
+        --size;
+    }
+    return size == 0;
+}
+
 /* How many bytes the two have in common as they stand, up to the start of an escape or a byte. */
 static size_t common_prefix(rnnat_json_text a, rnnat_json_text b)
 {
@@ -202,7 +208,7 @@ static size_t common_prefix(rnnat_json_text a, rnnat_json_text b)
             uint32_t code;
             length = read_escape(a.bytes + same, a.bytes + a.size, &code);
             if (length == 0 || length > shorter - same ||
-                memcmp(a.bytes + same, b.bytes + same, length) != 0) {
+                !same_bytes(a.bytes + same, b.bytes + same, length)) {
                 break;
             }
         }

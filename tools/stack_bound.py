@@ -146,9 +146,8 @@ class Program:
         for name in caller.names - {caller.name}:
             same = self.named.get(name, [])
             named += [f for f in same if f.source == caller.source] or same
-        in_kernel = caller.source.startswith(
-            "kernels/"
-        )  # which jumps by its switches' tables alone
+        # A kernel jumps by its switches' tables alone.
+        in_kernel = caller.source.startswith("kernels/")
         if not caller.calls and (in_kernel or not caller.jumps):
             return named
         for source, targets in POINTERS.items():

@@ -70,8 +70,7 @@ typedef enum rnnat_status {
 } rnnat_status;
 
 /* A library built without double (RNNAT_FLOAT64=OFF) answers RNNAT_ERROR_UNSUPPORTED to RNNAT_F64
- * and from every function that ends in _f64; one built without some cell, to a file that has it.
- * */
+ * and from every function that ends in _f64; one built without some cell, to a file that has it. */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
 /* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the

@@ -140,7 +140,7 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
         if (R <= MOST) FN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                 \
         break
 
-/* All rows of `PANELS` panels, in blocks. */
+/* All rows of `PANELS` panels, in blocks; here and in blocks_gate_recurrent.inc.h. */
 #define STEP_ROWS(name, PANELS, MOST)                                                              \
     for (int32_t row = 0; row < s->rows;) {                                                        \
         const int32_t rows = next_block(s->rows - row, MOST);                                      \
@@ -232,6 +232,4 @@ STEP(lstm, 2, 1, rows_of_4, rows_of_4)
 
 #undef STEP
 #undef STEP_SINGLE
-#undef STEP_ROWS
-#undef STEP_CASE
 #undef STEP_BLOCK

@@ -137,26 +137,8 @@ INLINE void FN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel,
 
 /* ---- all units and rows of a step, in blocks ---- */
 
-#define GATE_CASE(name, R, PANELS)                                                                 \
-    case R:                                                                                        \
-        if (R <= rows_of_4) FN(name##_block)(s, row, panel, R <= rows_of_4 ? R : 1, PANELS);       \
-        break
-
 #define GATE_PANELS(name, PANELS)                                                                  \
-    for (; panel + PANELS <= s->last_panel; panel += PANELS) {                                     \
-        for (int32_t row = 0; row < s->rows;) {                                                    \
-            const int32_t rows = next_block(s->rows - row, rows_of_4);                             \
-            switch (rows) {                                                                        \
-                GATE_CASE(name, 1, PANELS);                                                        \
-                GATE_CASE(name, 2, PANELS);                                                        \
-                GATE_CASE(name, 3, PANELS);                                                        \
-                GATE_CASE(name, 4, PANELS);                                                        \
-                GATE_CASE(name, 5, PANELS);                                                        \
-                GATE_CASE(name, 6, PANELS);                                                        \
-            }                                                                                      \
-            row += rows;                                                                           \
-        }                                                                                          \
-    }
+    for (; panel + PANELS <= s->last_panel; panel += PANELS) STEP_ROWS(name, PANELS, rows_of_4)
 
 /* One row alone takes SINGLE panels at once, more rows WIDE of them, as in blocks.inc.h. */
 #define GATE_STEP(name, SINGLE, WIDE)                                                              \
@@ -180,4 +162,5 @@ GATE_STEP(gate_lstm, 2, 1)
 
 #undef GATE_STEP
 #undef GATE_PANELS
-#undef GATE_CASE
+#undef STEP_ROWS
+#undef STEP_CASE

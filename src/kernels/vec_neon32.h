@@ -1,5 +1,6 @@
 /* Armv7-A NEON with fused multiply-add (VFPv4): 4 floats; 2 doubles, one after the other, since this
- * NEON has none. See body.inc.h for what each name promises.
+ * NEON has none: as many as vec_neon.h has, so that a model packed for "neon" runs on both. See
+ * body.inc.h for what each name promises.
  *
  * Floats are in intrinsics: a compiler takes no NEON for floats by itself, since this NEON treats
  * denormals as zero, always. That is what a run asks of other processors (float_scope.h). It has no

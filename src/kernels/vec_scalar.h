@@ -1,10 +1,7 @@
-/* Plain C11, one number at a time: any compiler and any target. No fused multiply-add: a product and a
- * sum, each rounded, so that cells give the bits of vec_portable.h. See body.inc.h for what each name
- * promises.
- *
- * Numbers are few bits of work where there is an FPU and no SIMD unit, such as Cortex-M4F and M7, and
- * 32 of them fit in its registers.
- */
+/* Plain C11, one number at a time: any compiler and any target. No fused multiply-add: a product and
+ * a sum, each rounded, so that cells give the bits of vec_portable.h. See body.inc.h for what each
+ * name promises. Blocks are for FPUs without vectors, such as Cortex-M4F's and M7's, whose registers
+ * hold 32 floats. */
 #ifndef RNNAT_VEC_SCALAR_H
 #define RNNAT_VEC_SCALAR_H
 

@@ -30,7 +30,7 @@ describe() {
     wasm)
         toolchain=wasm32-emscripten needs="emcc node"
         packages="emscripten nodejs"
-        without="test_threads|test_shared|test_blas" # there is one thread
+        without="test_threads|test_shared|test_blas_threads" # there is one thread
         ;;
     cortex-m)
         needs="arm-none-eabi-gcc qemu-system-arm"

@@ -31,17 +31,10 @@ static rnnat_layer_text recurrent(int32_t variant, int32_t shape)
 {
     static const rnnat_direction directions[] = {RNNAT_FORWARD, RNNAT_BIDIRECTIONAL, RNNAT_FORWARD,
                                                  RNNAT_REVERSE};
-    rnnat_layer_text layer = variants[variant].layer;
-    layer.kind = RNNAT_LAYER_RECURRENT;
-    layer.input_size = 5;
-    layer.output_size = 9;
+    rnnat_layer_text layer = variant_layer(variant, directions[shape], 5, 9);
     layer.num_layers = shape == FORWARD_STACK ? 2 : 1;
-    layer.direction = directions[shape];
     layer.bias = shape != LAST_ALONE;
-    if (layer.proj_size) layer.proj_size = 4;
-    if (layer.output_layer) layer.output_activation = layer.activation;
     layer.last_only = shape >= LAST_ALONE && !layer.output_layer;
-    if (shape != BOTH_MERGED) layer.functions[1] = (rnnat_functions){.clip = 0};
     return layer;
 }
 

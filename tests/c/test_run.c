@@ -20,17 +20,10 @@ enum { SMALL_CASES = is_brief ? 1 : is_sanitized ? 4 : 10, LARGE_CASES = is_brie
 static rnnat_layer_text recurrent(int variant, rnnat_direction direction, int32_t input,
                                   int32_t hidden, int32_t layers, bool bias)
 {
-    rnnat_layer_text layer = variants[variant].layer;
-    if (layer.proj_size) hidden = hidden < 2 ? 2 : hidden;
-    layer.kind = RNNAT_LAYER_RECURRENT;
-    layer.input_size = input;
-    layer.output_size = hidden;
+    if (variants[variant].layer.proj_size && hidden < 2) hidden = 2;
+    rnnat_layer_text layer = variant_layer(variant, direction, input, hidden);
     layer.num_layers = layers;
-    layer.direction = direction;
     layer.bias = bias;
-    layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
-    if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
-    if (direction != RNNAT_BIDIRECTIONAL) layer.functions[1] = (rnnat_functions){.clip = 0};
     return layer;
 }
 

@@ -10,18 +10,21 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
-enum { THREADS = 4, TIME = 12, BATCH = 2 };
+enum { THREADS = 4, TIME = 12, BATCH = 2, ROUNDS = is_brief ? 2 : 40 };
 
 typedef struct user {
     const rnnat_model *model;
     const test_inputs *in;
     const test_outcome *expected;
     int32_t piece; /* steps at once */
+    atomic_int *waiting; /* for all to begin at once */
     bool right;
 } user;
 
-/* Its own sequence from begin to end, twice. */
+/* Its own sequence from begin to end, again and again. */
 static void *use(void *arg)
 {
     user *const u = arg;
@@ -32,7 +35,9 @@ static void *use(void *arg)
     const size_t bytes = (size_t)BATCH * (size_t)info.output_size * sizeof(float);
     float *const y = malloc(TIME * bytes);
     if (!y) abort();
-    for (int round = 0; u->right && round < 2; ++round) {
+    atomic_fetch_sub(u->waiting, 1);
+    while (atomic_load(u->waiting) > 0) sched_yield();
+    for (int round = 0; u->right && round < ROUNDS; ++round) {
         for (int32_t t = 0; u->right && t < TIME; t += u->piece) {
             const ptrdiff_t at = (ptrdiff_t)t * BATCH * u->in->width;
             float *const to = y + (size_t)t * bytes / sizeof *y;
@@ -58,11 +63,12 @@ static void test_users(const test_model *model, const char *name)
     test_outcome expected[THREADS];
     user users[THREADS];
     pthread_t threads[THREADS];
+    atomic_int waiting = THREADS;
     uint64_t random = 3;
     for (int32_t i = 0; i < THREADS; ++i) {
         in[i] = test_inputs_make(model, &random, TIME, BATCH, false, false);
         expected[i] = test_run(made, &in[i], LAYOUT_DENSE, LAYOUT_DENSE, 1);
-        users[i] = (user){made, &in[i], &expected[i], 1 + i, false};
+        users[i] = (user){made, &in[i], &expected[i], 1 + i, &waiting, false};
     }
     for (int i = 0; i < THREADS; ++i) CHECK(pthread_create(&threads[i], NULL, use, &users[i]) == 0);
     for (int i = 0; i < THREADS; ++i) {

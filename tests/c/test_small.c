@@ -36,22 +36,6 @@ static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels)
     return made;
 }
 
-static rnnat_layer_text layer_of(int variant, rnnat_direction direction, int32_t input,
-                                 int32_t hidden)
-{
-    rnnat_layer_text layer = variants[variant].layer;
-    layer.kind = RNNAT_LAYER_RECURRENT;
-    layer.input_size = input;
-    layer.output_size = hidden;
-    layer.num_layers = 2;
-    layer.direction = direction;
-    layer.bias = true;
-    layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
-    if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
-    if (direction != RNNAT_BIDIRECTIONAL) layer.functions[1] = (rnnat_functions){.clip = 0};
-    return layer;
-}
-
 /* `steps` of `batch` rows; a linear layer behind, with any activation but, for kernels of another
  * number of lanes, softmax. */
 static void test_case(int variant, rnnat_direction direction, int32_t hidden, int32_t batch,
@@ -63,7 +47,9 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
     test_model model;
     uint64_t random = (uint64_t)(variant * 100 + hidden * 10 + batch);
     test_model_start(&model, random);
-    test_model_add(&model, layer_of(variant, direction, 7, hidden));
+    rnnat_layer_text layer = variant_layer(variant, direction, 7, hidden);
+    layer.num_layers = 2;
+    test_model_add(&model, layer);
     test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
                                               .input_size = test_layer_output(&model.layers[0]),
                                               .output_size = hidden + 3,

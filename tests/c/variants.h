@@ -55,4 +55,21 @@ static const struct {
 };
 enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
 
+/* The variant's layer, one deep, with biases, and of h about two thirds where it is projected. */
+static inline rnnat_layer_text variant_layer(int32_t variant, rnnat_direction direction,
+                                             int32_t input, int32_t hidden)
+{
+    rnnat_layer_text layer = variants[variant].layer;
+    layer.kind = RNNAT_LAYER_RECURRENT;
+    layer.input_size = input;
+    layer.output_size = hidden;
+    layer.num_layers = 1;
+    layer.direction = direction;
+    layer.bias = true;
+    layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
+    if (layer.proj_size) layer.proj_size = hidden - 1 - hidden / 3;
+    if (direction != RNNAT_BIDIRECTIONAL) layer.functions[1] = (rnnat_functions){.clip = 0};
+    return layer;
+}
+
 #endif

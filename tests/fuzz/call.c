@@ -19,6 +19,19 @@ size_t fuzz_state_count(const fuzz_model *model, int32_t index, int32_t batch)
     return (size_t)rows * (size_t)features * (size_t)batch;
 }
 
+void *fuzz_state_row(const fuzz_model *model, int32_t index, const fuzz_block *all, int32_t b,
+                     int32_t batch)
+{
+    int32_t rows, features;
+    REQUIRE(rnnat_model_state(model->made, index, &rows, &features) == RNNAT_OK);
+    const size_t bytes = (size_t)features * model->elem;
+    unsigned char *const row = malloc((size_t)rows * bytes);
+    REQUIRE(row);
+    for (int32_t r = 0; r < rows; ++r)
+        memcpy(row + (size_t)r * bytes, all->body + (size_t)(r * batch + b) * bytes, bytes);
+    return row;
+}
+
 static rnnat_run_f64 widen(const rnnat_run *run)
 {
     rnnat_run_f64 wide;

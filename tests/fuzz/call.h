@@ -20,6 +20,10 @@ fuzz_model fuzz_describe(rnnat_model *made);
 /* Numbers of a state array with so many rows of the batch. */
 size_t fuzz_state_count(const fuzz_model *model, int32_t index, int32_t batch);
 
+/* Row b of a state array [rows, batch, features], [rows, features], of the heap. */
+void *fuzz_state_row(const fuzz_model *model, int32_t index, const fuzz_block *all, int32_t b,
+                     int32_t batch);
+
 /* rnnat_model_run_size, rnnat_model_run. `run` may be NULL; its arrays are of `dtype`. */
 rnnat_status fuzz_run_size(const rnnat_model *model, int32_t dtype, const rnnat_run *run,
                            size_t *need);

@@ -1,6 +1,6 @@
 /* libFuzzer entry: any bytes as a model. One that opens does so in memory of exactly the size that
  * was told before, describes itself, and runs: a whole sequence and the same row by row, as streams
- * too, give the same. */
+ * too, give the same y and states. */
 #include "call.h"
 
 enum { MOST_STATES = 64, TIME = 5, BATCH = 2 };
@@ -65,10 +65,19 @@ static void run(const fuzz_model *model)
             .time = lengths[b], .x = row_x.body, .y = row_y.body, .state_out = own};
         for (int32_t piece = 0; piece <= 2 * info->streamable; piece += 2) {
             fuzz_run_row(model, &row, piece);
-            for (size_t t = 0; t < row_y.size / y_step; ++t)
-                REQUIRE(fuzz_same(row_y.body + t * y_step,
-                                  y.body + (t * BATCH + (size_t)b) * y_step,
-                                  (size_t)info->output_size, model->elem));
+            for (size_t t = 0; t < (size_t)y_time; ++t) {
+                const unsigned char *const at = y.body + (t * BATCH + (size_t)b) * y_step;
+                if (t < row_y.size / y_step)
+                    REQUIRE(fuzz_same(row_y.body + t * y_step, at, (size_t)info->output_size,
+                                      model->elem));
+                for (size_t i = 0; t >= row_y.size / y_step && i < y_step; ++i)
+                    REQUIRE(at[i] == 0); /* past its end */
+            }
+            for (int32_t s = 0; s < info->num_states; ++s) {
+                void *const among = fuzz_state_row(model, s, &states[s], b, BATCH);
+                REQUIRE(fuzz_same(own[s], among, fuzz_state_count(model, s, 1), model->elem));
+                free(among);
+            }
         }
         for (int32_t s = 0; s < info->num_states; ++s) free(own[s]);
         free(row_x.heap);

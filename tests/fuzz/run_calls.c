@@ -211,20 +211,6 @@ static void end_call(const fuzz_model *model, call *c)
 
 /* ---- what has come of it ---- */
 
-/* Copies row b of a state array [rows, batch, features] out. */
-static void *row_of_state(const fuzz_model *model, int32_t s, const fuzz_block *all, int32_t b,
-                          int32_t batch)
-{
-    int32_t rows, features;
-    REQUIRE(rnnat_model_state(model->made, s, &rows, &features) == RNNAT_OK);
-    const size_t bytes = (size_t)features * model->elem;
-    unsigned char *const row = malloc((size_t)rows * bytes);
-    REQUIRE(row);
-    for (int32_t r = 0; r < rows; ++r)
-        memcpy(row + (size_t)r * bytes, all->body + (size_t)(r * batch + b) * bytes, bytes);
-    return row;
-}
-
 static void check_row(const fuzz_model *model, call *c, int32_t b, int32_t piece)
 {
     const rnnat_run *const run = &c->run;
@@ -244,9 +230,9 @@ static void check_row(const fuzz_model *model, call *c, int32_t b, int32_t piece
         memcpy(x.body + (size_t)t * x_bytes, place(&c->x, &c->x_block, t, b, model->x_elem),
                x_bytes);
     for (int32_t s = 0; s < num_states; ++s) {
-        in[s] = row_of_state(model, s, &c->in[s], b, run->batch);
-        got[s] = row_of_state(model, s, &c->out[s], b, run->batch);
-        out[s] = row_of_state(model, s, &c->out[s], b, run->batch);
+        in[s] = fuzz_state_row(model, s, &c->in[s], b, run->batch);
+        got[s] = fuzz_state_row(model, s, &c->out[s], b, run->batch);
+        out[s] = fuzz_state_row(model, s, &c->out[s], b, run->batch);
     }
     fuzz_run_row(model, &row, row.time ? piece : 0);
     for (int32_t t = 0; t < c->y.time; ++t) {

@@ -38,4 +38,15 @@ foreach(_program stream stream_no_heap)
     message(FATAL_ERROR "${_build}/${_program}: expected\n${_expected}\ngot ${_result}\n"
                         "${_lines}\n${_errors}")
   endif()
+  if(NM) # the program itself has the library, or looks for it
+    execute_process(COMMAND "${NM}" "${_build}/${_program}" OUTPUT_VARIABLE _names
+                    COMMAND_ERROR_IS_FATAL ANY)
+    set(_linked static)
+    if(_names MATCHES " U _?rnnat_")
+      set(_linked shared)
+    endif()
+    if(NOT _linked STREQUAL LIBRARY)
+      message(FATAL_ERROR "${_build}/${_program}: expected the ${LIBRARY} library, got the ${_linked} one")
+    endif()
+  endif()
 endforeach()

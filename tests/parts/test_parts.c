@@ -81,15 +81,7 @@ int main(void)
 {
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;
-        rnnat_layer_text layer = variants[variant].layer;
-        layer.kind = RNNAT_LAYER_RECURRENT;
-        layer.input_size = 6;
-        layer.output_size = 11;
-        layer.num_layers = 1;
-        layer.bias = true;
-        layer.output_activation = layer.output_layer ? layer.activation : RNNAT_IDENTITY;
-        if (layer.proj_size) layer.proj_size = 5;
-        layer.functions[1] = (rnnat_functions){.clip = 0}; /* of a second direction */
+        const rnnat_layer_text layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);
         test_model model;
         test_model_start(&model, (uint64_t)variant);
         if (variant % 2)

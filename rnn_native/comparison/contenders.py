@@ -37,8 +37,9 @@ class Contender:
     def model(
         self, input_dim: int, hidden_units: int, output_dim: int, output: str
     ) -> SequenceModel:
+        unknown = -1 if output == "softmax" else None  # what the tasks write where none is asked
         return _MODELS[self.kind](
-            input_dim, hidden_units, output_dim, cell=self.cell, output=output
+            input_dim, hidden_units, output_dim, cell=self.cell, output=output, unknown=unknown
         )
 
     def parameters(self, input_dim: int, hidden_units: int, output_dim: int) -> int:

@@ -67,15 +67,12 @@ def draw(seed: int, *purpose: int) -> np.random.Generator:
 
 
 def learnt_and_watched(
-    check: Callable[..., Sequences],
-    x: ArrayLike,
-    y: ArrayLike,
-    lengths: ArrayLike | None,
+    training: Sequences,
+    check: Callable[[ArrayLike, ArrayLike, ArrayLike | None], Sequences],
     validation: float | tuple[Any, ...] | None,
     seed: int,
 ) -> tuple[Sequences, Sequences | None]:
-    """The data of ``fit``, each part checked: to learn from, and to watch."""
-    training = check(x, y, lengths)
+    """The data of ``fit``: to learn from, and to watch, which ``check`` reads."""
     if validation is None:
         return training, None
     if isinstance(validation, (int, float, np.integer, np.floating)):

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import ceil
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
-from ..errors import FormatError, NotFittedError, OptionError, ShapeError
+from ..errors import FormatError, OptionError
 from ..formats.metadata import to_metadata
-from ..model import Model
-from ..spec import ModelSpec
-from ..states import State
 from ..train import Network, initialize
 from ..train.checks import above_zero, finite, positive, whole
 from ..train.optimizers import OPTIMIZERS, Optimizer
@@ -24,13 +21,10 @@ from ..train.schedules import Schedule
 from . import checkpoint as checkpoints
 from . import saving
 from .architecture import with_activation
-from .estimator import Estimator
 from .fitting import (
-    EVALUATION_ROWS,
     INITIAL,
     Plan,
     draw,
-    evaluate,
     fit,
     learnt_and_watched,
     make_schedule,
@@ -38,10 +32,11 @@ from .fitting import (
 )
 from .parameters import Parameters
 from .progress import bars
-from .sequences import Sequences, as_inputs, as_sequences
+from .sequences import Sequences, as_targets
+from .trained import Trained, read_sequences
 
 
-class SequenceModel(Estimator):
+class SequenceModel(Trained):
     """What the three models have in common.
 
     Parameters
@@ -60,6 +55,9 @@ class SequenceModel(Estimator):
         The share of a layer's outputs that training hides from the next one; 0 to less than 1.
     dtype
         ``"float32"`` or ``"float64"``.
+    unknown
+        The class of targets that nobody knows, which count neither in training nor in a score;
+        None: there is none.
 
     After ``fit``: ``spec_``, the layers and weights; ``model_``, the :class:`rnn_native.Model` that
     predicts, batch first; ``history_``, a dict of lists with a value for each epoch: ``loss``
@@ -67,11 +65,9 @@ class SequenceModel(Estimator):
     ``learning_rate``, ``seconds``, and with validation ``val_loss`` and ``val_score``;
     ``best_epoch_``, the index of the lowest ``val_loss`` (``loss`` without validation);
     ``per_step_``, whether it learnt a target for each step or for each sequence;
-    ``n_features_in_``; for softmax ``classes_``.
+    ``n_features_in_``; for softmax ``classes_``, which are 0 to output_dim - 1 where all labels are
+    such integers, and otherwise all labels of the training data, sorted.
     """
-
-    _kind: ClassVar[str]
-    _fitted: Parameters | None = None
 
     def __init__(
         self,
@@ -83,6 +79,7 @@ class SequenceModel(Estimator):
         output: str = "softmax",
         dropout: float = 0.0,
         dtype: DTypeLike = "float32",
+        unknown: Any = None,
     ) -> None:
         self.input_dim = input_dim
         self.hidden_units = hidden_units
@@ -92,6 +89,7 @@ class SequenceModel(Estimator):
         self.output = output
         self.dropout = dropout
         self.dtype = dtype
+        self.unknown = unknown
 
     # Learning
 
@@ -123,9 +121,9 @@ class SequenceModel(Estimator):
         X
             [batch, time, input_dim]; rows padded on the right where they are shorter.
         y
-            softmax: classes as integers, [batch], one for each sequence (its last valid step
-            answers for it), or [batch, time], one for each step; -1 where it is unknown. Otherwise
-            [batch, output_dim] or [batch, time, output_dim].
+            softmax: classes, which are integers, booleans, strings or whole floats, [batch], one
+            for each sequence (its last valid step answers for it), or [batch, time], one for each
+            step. Otherwise [batch, output_dim] or [batch, time, output_dim].
         lengths
             Steps of each row that count, [batch]; None: all. At least 1 where a sequence has one
             target.
@@ -167,8 +165,7 @@ class SequenceModel(Estimator):
         DivergenceError
             A loss or a gradient is no longer finite.
         """
-        parameters = self._parameters()
-        head, dtype = parameters.head, parameters.numpy_dtype
+        given = self._parameters()
         epochs, batch_size = whole("epochs", epochs, 1), whole("batch_size", batch_size, 1)
         seed, learning_rate = whole("seed", seed, 0), positive("learning_rate", learning_rate)
         max_norm = None if max_norm is None else above_zero("max_norm", max_norm)
@@ -181,10 +178,16 @@ class SequenceModel(Estimator):
             checkpoints.check_folder(checkpoint)
         make_bar = bars(progress)
 
-        check = partial(as_sequences, features=parameters.input_dim, output=head, dtype=dtype)
-        training, watched = learnt_and_watched(check, X, y, lengths, validation, seed)
+        read = partial(read_sequences, given)
+        data = read(X, y, lengths)
+        head = given.head.learnt_from(data.y, data.counts, given.unknown)
+        parameters = replace(given, output_dim=head.size)
+        training, watched = learnt_and_watched(
+            as_targets(data, head), lambda *data: as_targets(read(*data), head),
+            validation, seed,
+        )  # fmt: skip
         updates = ceil(len(training) / batch_size)
-        net = self.initial_network(seed, recurrent_init, forget_bias, num_threads)
+        net = self._network(parameters, seed, recurrent_init, forget_bias, num_threads)
         make = OPTIMIZERS.get(optimizer) if isinstance(optimizer, str) else optimizer
         if make is None:
             raise OptionError(f"optimizer: expected adam, sgd or a callable, got {optimizer!r}")
@@ -193,6 +196,7 @@ class SequenceModel(Estimator):
         run = {
             "model": type(self).__name__,
             **{name: str(value) for name, value in parameters.as_dict().items()},
+            "classes": head.classes,
             "data": _digest(training),
             "validation": None if watched is None else _digest(watched),
             "batch_size": batch_size,
@@ -212,7 +216,8 @@ class SequenceModel(Estimator):
             patience, checkpoint, json.loads(json.dumps(run)),
         )  # fmt: skip
         learnt = fit(net, head, built, training, watched, plan, make_bar)
-        self._set(with_activation(net.spec, head.activation), training.per_step, parameters)
+        spec = with_activation(net.spec, head.activation)
+        self._set(spec, training.per_step, given, head)
         self.history_ = learnt.history
         self.best_epoch_ = learnt.best_epoch
         return self
@@ -226,138 +231,50 @@ class SequenceModel(Estimator):
     ) -> Network:
         """The network with which a ``fit`` with these arguments begins; without the output's
         activation, which the loss has."""
-        seed, parameters = whole("seed", seed, 0), self._parameters()
+        parameters = self._parameters()
+        return self._network(parameters, seed, recurrent_init, forget_bias, num_threads)
+
+    def _network(
+        self, parameters: Parameters, seed: int, recurrent_init: str, forget_bias: float | None,
+        num_threads: int | None,
+    ) -> Network:  # fmt: skip
+        seed = whole("seed", seed, 0)
         net = Network(parameters.layers(self._kind), parameters.dtype, num_threads)
         initialize(net, int(draw(seed, INITIAL).integers(2**63)), recurrent_init, forget_bias)
         return net
-
-    # Predicting
-
-    def predict(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
-        """softmax: the likeliest class; sigmoid: 0 or 1 for each feature; identity: the numbers.
-
-        [batch, ...] where the model learnt a target for each sequence, [batch, time, ...] where it
-        learnt one for each step; past a row's length these are 0.
-        """
-        given = self._run(X, lengths)
-        predicted = self._learnt().head.predict(given)
-        if self.per_step_ and lengths is not None:
-            predicted[np.arange(given.shape[1]) >= np.asarray(lengths)[:, None]] = 0
-        return predicted
-
-    def predict_proba(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
-        """The probability of each class or feature, [batch, output_dim] or with time as in
-        ``predict``. ``OptionError`` for a model of numbers, which has none."""
-        if self._learnt().output == "identity":
-            raise OptionError("predict_proba: output='identity' has no probabilities")
-        return self._run(X, lengths)
-
-    def score(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
-        """The share of classes or features that are right; R^2 for ``output="identity"``."""
-        learnt = self._learnt()
-        head = learnt.head
-        data = as_sequences(X, y, lengths, learnt.input_dim, head, learnt.numpy_dtype)
-        if data.per_step != self.per_step_:
-            raise ShapeError("y: expected as many axes as that of training")
-        predicted = head.predict(self._run(data.x, data.lengths))
-        if not data.per_step:
-            return head.score(predicted, data.y)
-        counts = np.arange(data.x.shape[1]) < data.lengths[:, None]
-        return head.score(predicted[counts], data.y[counts])
-
-    def loss(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
-        """The loss that ``fit`` makes small, of any data: the mean over what counts."""
-        learnt = self._learnt()
-        head = learnt.head
-        data = as_sequences(X, y, lengths, learnt.input_dim, head, learnt.numpy_dtype)
-        model = Model(with_activation(self.spec_, "identity"), dtype=learnt.dtype)
-        return evaluate(lambda batch: model(batch.x, lengths=batch.lengths)[0], head, data)[0]
-
-    def __call__(
-        self, inputs: ArrayLike, hidden: State | None = None
-    ) -> tuple[NDArray[Any], State]:
-        """The article's call: outputs with their activation, and the hidden state after them.
-
-        ``inputs`` [batch, input_dim], one step, or [batch, time, input_dim]; ``hidden`` what
-        ``initialize_hidden_state`` or a call gave, None for zeros.
-        """
-        self._learnt()
-        model = self.model_
-        if np.ndim(inputs) != 2:
-            return model(inputs, hidden)
-        y, state = model(np.asarray(inputs)[:, None], hidden)
-        return y[:, 0], state
-
-    def initialize_hidden_state(self, batch: int = 1) -> State:
-        """The zero state for so many rows: h [num_layers, batch, hidden_units], for the standard
-        LSTM (h, c), for the article's GRU (h, z) and LSTM (h, c, i, f)."""
-        batch = whole("batch", batch, 1)
-        parameters = self._fitted or self._parameters()
-        shape = parameters.num_layers, batch
-        sizes = parameters.layers(self._kind).recurrents[0].state_sizes
-        zeros = [np.zeros((*shape, size), parameters.numpy_dtype) for size in sizes]
-        return zeros[0] if len(zeros) == 1 else tuple(zeros)
-
-    def _run(self, X: ArrayLike, lengths: ArrayLike | None) -> NDArray[Any]:
-        """Activated outputs: of the last valid step, or of all."""
-        learnt = self._learnt()
-        least = 0 if self.per_step_ else 1
-        x, steps = as_inputs(X, lengths, learnt.input_dim, learnt.numpy_dtype, least)
-        parts = []
-        for first in range(0, max(len(x), 1), EVALUATION_ROWS):
-            rows = slice(first, first + EVALUATION_ROWS)
-            y, _ = self.model_(x[rows], lengths=steps[rows])
-            parts.append(y if self.per_step_ else y[np.arange(len(y)), steps[rows] - 1])
-        return np.concatenate(parts)
 
     # Files
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a .safetensors file, which ``rn.load`` and the C library read too."""
-        parameters = self._learnt().as_dict()
-        saving.write(path, self.spec_, type(self).__name__, parameters, self.per_step_)
+        self._learnt()
+        saving.write(
+            path, self.spec_, type(self).__name__, self._given.as_dict(), self.per_step_,
+            self._head.classes,
+        )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote; without ``history_``. ``FormatError`` where it is another
         class's or no such file."""
-        spec, parameters, per_step = saving.read(path, cls.__name__)
+        spec, parameters, per_step, classes = saving.read(path, cls.__name__)
         try:
             model = cls(**parameters)
-            checked = model._parameters()
-            expected = with_activation(checked.layers(cls._kind), checked.head.activation)
+            given = model._parameters()
+            head = given.head
+            if classes is not None:
+                head = head.with_classes(classes, given.unknown)
+            layers = replace(given, output_dim=head.size).layers(cls._kind)
+            expected = with_activation(layers, head.activation)
         except (TypeError, ValueError) as error:
             raise FormatError(f"{os.fspath(path)}: wrong parameters: {error}") from error
         if to_metadata(spec) != to_metadata(expected):
             raise FormatError(f"{os.fspath(path)}: its layers are not those of its parameters")
-        model._set(spec, per_step, checked)
+        model._set(spec, per_step, given, head)
         return model
-
-    # What was learnt
 
     def _classifies(self) -> bool:
         return self.output == "softmax"
-
-    def _parameters(self) -> Parameters:
-        """What the next ``fit`` is to use."""
-        return Parameters.of(self.get_params())
-
-    def _set(self, spec: ModelSpec, per_step: bool, parameters: Parameters) -> None:
-        self._fitted = parameters
-        self.spec_ = spec
-        self.model_ = Model(spec, batch_first=True, dtype=parameters.dtype)
-        self.per_step_ = per_step
-        self.n_features_in_ = parameters.input_dim
-        if parameters.output == "softmax":
-            self.classes_ = np.arange(parameters.output_dim)
-        else:
-            vars(self).pop("classes_", None)  # of an earlier fit
-
-    def _learnt(self) -> Parameters:
-        """Those with which it was fitted, whatever ``set_params`` has changed since."""
-        if self._fitted is None:
-            raise NotFittedError(f"{type(self).__name__}: not trained yet; call fit or load first")
-        return self._fitted
 
 
 class RNNModel(SequenceModel):

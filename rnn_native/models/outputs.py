@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DTypeError, OptionError, ShapeError
 from ..train.losses import Loss, binary_cross_entropy, cross_entropy, mean_squared_error
+from .labels import NOTHING, UNSEEN, Label, Labels, as_classes, listed
 
 
 class Output:
@@ -31,17 +32,50 @@ class Output:
             raise ShapeError(f"y: expected shape (batch{end}) or (batch, time{end}), got {y.shape}")
         return y.ndim == 2 + self.target_rank
 
-    def targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        """y as the loss takes it, its values checked."""
+    def learnt_from(
+        self, y: NDArray[Any], counts: NDArray[np.bool_], unknown: Label | None
+    ) -> Output:
+        """The output whose classes are those of the training data."""
+        return self
+
+    def with_classes(self, classes: Sequence[Label], unknown: Label | None) -> Output:
+        """The output of a file that has ``classes``; ``OptionError`` where it can have none."""
+        raise OptionError(f"classes: expected none of output={self.activation!r}")
+
+    @property
+    def classes(self) -> list[Label] | None:
+        """As a file has them; None where the output has none."""
+        return None
+
+    def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
+        """y as the loss takes it, its values checked where they count: ``counts`` over the axes
+        of sequences and steps."""
         raise NotImplementedError
 
+    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any]) -> None:
+        """``ShapeError`` where one of the targets, made of ``y``, is of no class there is, so
+        that it has no loss."""
+
     def predict(self, activated: NDArray[Any]) -> NDArray[Any]:
-        """The prediction of what the network gives, activation included."""
+        """The prediction of what the network gives, activation included, as ``score`` takes it."""
         raise NotImplementedError
+
+    def named(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        """The prediction as callers have it."""
+        return predicted
+
+    @property
+    def filler(self) -> Any:
+        """What stands where there is nothing to predict, past a row's length."""
+        return 0
 
     def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
         """How good predictions are, at places [n, ...] that count: more is better."""
         raise NotImplementedError
+
+    def doubt(self, y: NDArray[Any]) -> str | None:
+        """Why a score over such targets says little, if it does."""
+        return None
 
     def _vectors(self, y: NDArray[Any]) -> NDArray[Any]:
         if y.dtype.kind not in "fiub":
@@ -52,28 +86,67 @@ class Output:
 
 
 class Softmax(Output):
-    """One of ``size`` classes. y: integers 0 to size - 1, or -1 where the class is unknown, which
-    then counts neither for the loss nor for the score. Score: the share that is right."""
+    """One of ``size`` classes. y: labels, see :mod:`rnn_native.models.labels`; an unknown one
+    counts neither for the loss nor for the score. Score: the share that is right."""
 
     activation = "softmax"
     loss = staticmethod(cross_entropy)
     target_rank = 0
 
-    def targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        if y.dtype.kind not in "iu":
-            raise DTypeError(f"y: expected classes as integers, got {y.dtype}")
-        wrong = np.argwhere((y.astype(np.int64) < -1) | (y.astype(np.int64) >= self.size))
+    def __init__(self, size: int, labels: Labels | None = None) -> None:
+        super().__init__(size)
+        self.labels = Labels(np.arange(size)) if labels is None else labels
+
+    def learnt_from(
+        self, y: NDArray[Any], counts: NDArray[np.bool_], unknown: Label | None
+    ) -> Output:
+        labels = Labels.of(y, counts, self.size, unknown)
+        return Softmax(len(labels.classes), labels)
+
+    def with_classes(self, classes: Sequence[Label], unknown: Label | None) -> Output:
+        labels = Labels(as_classes(classes), unknown)
+        return Softmax(len(labels.classes), labels)
+
+    @property
+    def classes(self) -> list[Label]:
+        found: list[Label] = self.labels.classes.tolist()
+        return found
+
+    def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
+        return self.labels.columns(y, counts)
+
+    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any]) -> None:
+        wrong = np.argwhere(targets == UNSEEN)
         if len(wrong):
             place = tuple(int(index) for index in wrong[0])
-            raise ShapeError(f"y{list(place)}: expected -1..{self.size - 1}, got {y[place]}")
-        return y.astype(np.int64)
+            label = y[place].item() if isinstance(y[place], np.generic) else y[place]
+            raise ShapeError(
+                f"y{list(place)}: expected one of the classes {listed(self.labels.classes)}; "
+                f"got {label!r}"
+            )
 
     def predict(self, activated: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(activated.argmax(axis=-1))
 
+    def named(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        return self.labels.named(predicted)
+
+    @property
+    def filler(self) -> Any:
+        return self.labels.filler
+
     def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
-        known = y >= 0
+        known = y != NOTHING
         return float(np.mean(predicted[known] == y[known])) if known.any() else float("nan")
+
+    def doubt(self, y: NDArray[Any]) -> str | None:
+        known = y[y != NOTHING]
+        if self.size == 1 or len(known) < 2 or (known != known[0]).any():
+            return None
+        which = "none of the classes"
+        if known[0] != UNSEEN:
+            which = f"of class {self.labels.classes[known[0]].item()!r}"
+        return f"every target that counts is {which}: a score over one class tells little"
 
 
 class Sigmoid(Output):
@@ -83,9 +156,9 @@ class Sigmoid(Output):
     loss = staticmethod(binary_cross_entropy)
     target_rank = 1
 
-    def targets(self, y: NDArray[Any]) -> NDArray[Any]:
+    def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
         vectors = self._vectors(y)
-        if ((vectors < 0) | (vectors > 1)).any():
+        if ((vectors < 0) | (vectors > 1))[counts].any():
             raise ShapeError("y: expected 0 to 1 everywhere")
         return vectors
 
@@ -104,7 +177,7 @@ class Identity(Output):
     loss = staticmethod(mean_squared_error)
     target_rank = 1
 
-    def targets(self, y: NDArray[Any]) -> NDArray[Any]:
+    def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
         return self._vectors(y)
 
     def predict(self, activated: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from ..model import as_dtype
 from ..spec import ModelSpec
 from ..train.checks import fraction, whole
 from .architecture import build
+from .labels import Label, as_unknown
 from .outputs import Output, make_output
 
 
@@ -29,6 +30,7 @@ class Parameters:
     output: str
     dropout: float
     dtype: str
+    unknown: Label | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -43,7 +45,10 @@ class Parameters:
             output=given["output"],
             dropout=fraction("dropout", given["dropout"]),
             dtype=as_dtype(given["dtype"]).name,
+            unknown=as_unknown(given["unknown"]),
         )
+        if checked.unknown is not None and checked.output != "softmax":
+            raise OptionError("unknown: expected None, as there are classes in a softmax alone")
         if checked.dropout and checked.num_layers == 1:
             raise OptionError("dropout: expected 0 with one layer: it acts between layers")
         return checked

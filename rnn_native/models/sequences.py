@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,16 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def steps(self) -> NDArray[np.bool_]:
+        """Which steps are not padding, [batch, time]."""
+        return np.arange(self.x.shape[1]) < self.lengths[:, None]
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """Which targets are not padding, over the leading axes of y."""
+        return self.steps if self.per_step else np.ones(len(self), np.bool_)
 
     def rows(self, chosen: NDArray[np.int64]) -> Sequences:
         return Sequences(self.x[chosen], self.lengths[chosen], self.y[chosen], self.per_step)
@@ -126,24 +136,32 @@ def as_sequences(
     output: Output,
     dtype: np.dtype[Any],
 ) -> Sequences:
-    """X and y checked against each other and against what the model gives.
+    """X and y checked against each other and against what the model gives; y as it came.
 
-    Also that both are finite where they count: a NaN would come back as a loss that says nothing
-    of where it is from. What is padding may be anything.
+    Also that x is finite where it counts: a NaN would come back as a loss that says nothing of
+    where it is from. What is padding may be anything.
     """
     targets = np.asarray(y)
     per_step = output.is_per_step(targets)
     inputs, steps = as_inputs(x, lengths, features, dtype, 0 if per_step else 1)
     if len(inputs) == 0:
         raise ShapeError("X: expected at least one sequence, got none")
-    sequences = Sequences(inputs, steps, output.targets(targets), per_step)
+    sequences = Sequences(inputs, steps, targets, per_step)
     leading = inputs.shape[: 2 if per_step else 1]
-    if sequences.y.shape[: len(leading)] != leading:
+    if targets.shape[: len(leading)] != leading:
         raise ShapeError(f"y: expected it to begin with shape {leading}, got {targets.shape}")
-    counts = np.arange(inputs.shape[1]) < steps[:, None]
-    _expect_finite("X", inputs, counts)
-    _expect_finite("y", sequences.y, counts if per_step else np.ones(len(inputs), np.bool_))
+    _expect_finite("X", inputs, sequences.steps)
     return sequences
+
+
+def as_targets(sequences: Sequences, output: Output, seen: bool = True) -> Sequences:
+    """The same with y as the loss takes it, finite where it counts; ``seen``: with no class that
+    training did not have, of which a loss says nothing."""
+    y = output.targets(sequences.y, sequences.counts)
+    _expect_finite("y", y, sequences.counts)
+    if seen:
+        output.expect_seen(y, sequences.y)
+    return replace(sequences, y=y)
 
 
 def _expect_finite(name: str, array: NDArray[Any], counts: NDArray[np.bool_]) -> None:

@@ -23,8 +23,15 @@ gamma(n) = n u / (1 - n u) (Higham, *Accuracy and Stability of Numerical Algorit
    simple RNN and the like for the others: the error grows at most as (L^T - 1)/(L - 1). A
    relu RNN has slope 1, so with ||R||_2 > 1 the bound grows with T, as its outputs do.
    Layers compose the same way, by W in the place of R.
-5. *Underflow.* Results below the least normal number may become zero (flush-to-zero): every
-   operation gets that much absolute error besides.
+5. *Underflow.* With t the least normal number (2^-126 for float32), a result below t may become
+   zero (flush-to-zero): every operation gets t of absolute error besides. An operand below t may
+   count as zero (denormals are zero), which a product makes large: 2^-130 times 2^100 loses 2^-30.
+   So w x gets |w| min(|x^|, t) where |x^| may be below t, and |w||x^| where |w| is; a product of
+   two values likewise, and a sum min(|x^|, t). Weights and biases are numbers below t if they are
+   that in the file; computed values are 0 instead where results are flushed. Arithmetic with
+   denormals (gradual underflow) is within this too: it loses no operand, adds without an error
+   there, and its products err by less than u t.
+6. *Overflow* is not covered: nothing that is computed may be too large for the type.
 
 The values are computed here a second time, independently of ``rnn_native.reference``; a test
 holds the two to each other, so that neither can be wrong alone.

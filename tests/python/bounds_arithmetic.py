@@ -38,7 +38,10 @@ class Approx:
 
 
 def _norm(a: F64) -> F64:
-    return np.sqrt(np.sum(a * a, axis=-1, keepdims=True))
+    """Of multiples of a power of two, so that no square is too small or too large for float64."""
+    _, exponent = np.frexp(_top(a))
+    scaled = np.ldexp(a, -exponent)
+    return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=-1, keepdims=True)), exponent)
 
 
 def _top(a: F64) -> F64:
@@ -96,7 +99,7 @@ class Diagonal:
 
 
 class Arithmetic:
-    """Steps 1 to 3 and 5 of the module's docstring, for one precision."""
+    """Steps 1 to 3 and 5 of bounds.py's docstring, for one precision."""
 
     def __init__(self, u: float = U32, tiny: float = TINY32, ulps: float = ULPS) -> None:
         self.u, self.tiny, self.ulps = u, tiny, ulps
@@ -105,12 +108,19 @@ class Arithmetic:
         assert n * self.u < 0.1
         return n * self.u / (1 - n * self.u)
 
+    def unread(self, a: Approx) -> F64:
+        """How much of a is lost where it counts as zero if it is below the least normal number."""
+        return self._lost(np.maximum(np.abs(a.value) - a.each, 0.0), a.mag)
+
+    def _lost(self, least: F64, most: F64) -> F64:
+        return np.where(least < self.tiny, np.minimum(most, self.tiny), 0.0)
+
     def dot(
         self, terms: Sequence[tuple[Matrix | Diagonal, Approx]], biases: Sequence[F64]
     ) -> Approx:
         value: Any = 0.0
         size: Any = 0.0  # sum of the terms' magnitudes
-        weights: Any = 0.0  # sum of the weights' magnitudes: what flushed inputs are multiplied by
+        lost: Any = 0.0  # sum of the terms of which a factor counts as zero
         each: Any = 0.0
         norm: Any = 0.0
         n = len(biases)
@@ -119,33 +129,36 @@ class Arithmetic:
                 n += 1
                 value = value + m.d * x.value
                 size = size + np.abs(m.d) * x.mag
-                weights = weights + np.abs(m.d)
+                w = np.abs(m.d)
+                lost = lost + w * self.unread(x) + self._lost(w, w) * x.mag
                 each = each + np.abs(m.d) * x.each
                 norm = norm + np.minimum(_top(m.d) * x.norm, _norm(m.d * x.each))
             else:
                 n += m.w.shape[1]
                 value = value + x.value @ m.w.T
                 size = size + x.mag @ m.abs.T
-                weights = weights + m.abs.sum(axis=1)
+                lost = lost + self.unread(x) @ m.abs.T + x.mag @ self._lost(m.abs, m.abs).T
                 each = each + np.minimum(x.each @ m.abs.T, m.rows * x.norm)
                 norm = norm + m.spectral * x.norm
         for b in biases:
             value = value + b
             size = size + np.abs(b)
-        local = self.gamma(n) * size + (2 * n + weights) * self.tiny
+        local = self.gamma(n) * size + 2 * n * self.tiny + lost
         return approx(value, each + local, norm + _norm(local))
 
     def mul(self, a: Approx, b: Approx) -> Approx:
         value = a.value * b.value
         each = np.abs(a.value) * b.each + np.abs(b.value) * a.each + a.each * b.each
         norm = _top(a.mag) * b.norm + _top(b.value) * a.norm
-        local = self.u * (np.abs(value) + each) + self.tiny
+        lost = a.mag * self.unread(b) + b.mag * self.unread(a)
+        local = self.u * (np.abs(value) + each) + self.tiny + lost
         return approx(value, each + local, norm + _norm(local))
 
     def add(self, a: Approx, b: Approx) -> Approx:
         value = a.value + b.value
         each = a.each + b.each
-        local = self.u * (np.abs(value) + each) + self.tiny
+        lost = self.unread(a) + self.unread(b)
+        local = self.u * (np.abs(value) + each) + self.tiny + lost
         return approx(value, each + local, a.norm + b.norm + _norm(local))
 
     def mix(self, z: Approx, n: Approx, h: Approx) -> Approx:
@@ -161,12 +174,15 @@ class Arithmetic:
             + _top(z.each) * (n.norm + h.norm)
         )
         rounding = self.gamma(3 + 2 * self.ulps) * (n.mag * (1 + z.mag) + h.mag * z.mag)
-        local = rounding + 3 * self.tiny
+        lost = (
+            (1 + z.mag) * self.unread(n) + z.mag * self.unread(h) + (n.mag + h.mag) * self.unread(z)
+        )
+        local = rounding + (3 + z.mag) * self.tiny + lost
         return approx(value, each + local, norm + _norm(local))
 
     def _activation(self, a: Approx, value: F64, slope: F64) -> Approx:
         each = slope * a.each
-        local = 2 * self.u * self.ulps * (np.abs(value) + each) + self.tiny
+        local = 2 * self.u * self.ulps * (np.abs(value) + each) + self.tiny + slope * self.unread(a)
         return approx(value, each + local, _top(slope) * a.norm + _norm(local))
 
     def tanh(self, a: Approx) -> Approx:
@@ -187,13 +203,15 @@ class Arithmetic:
     def less(self, a: Approx) -> Approx:
         """1 - a."""
         value = 1 - a.value
-        local = self.u * (np.abs(value) + a.each)
+        local = self.u * (np.abs(value) + a.each) + self.tiny + self.unread(a)
         return approx(value, a.each + local, a.norm + _norm(local))
 
     def affine(self, alpha: float, a: Approx, beta: float = 0.0) -> Approx:
         """alpha a + beta, constants rounded to the computation's type."""
         value = alpha * a.value + beta
         local = self.gamma(4) * (abs(alpha) * a.mag + abs(beta)) + (3 + abs(alpha)) * self.tiny
+        if abs(alpha) < self.tiny:  # counts as zero itself
+            local = local + abs(alpha) * a.mag
         return approx(value, abs(alpha) * a.each + local, abs(alpha) * a.norm + _norm(local))
 
     def clamp(self, a: Approx, low: float, high: float) -> Approx:
@@ -224,7 +242,7 @@ class Arithmetic:
     def thresholded_relu(self, a: Approx, alpha: float) -> Approx:
         """Near the threshold nobody can say on which side of it a is: all of a may be lost."""
         value = np.where(a.value < alpha, 0.0, a.value)
-        near = np.abs(a.value - alpha) <= a.each + self.u * abs(alpha) + self.tiny
+        near = np.abs(a.value - alpha) <= a.each + self.u * abs(alpha) + 2 * self.tiny
         each = np.where(near, a.mag, np.where(a.value < alpha, 0.0, a.each)) + self.tiny
         return approx(value, each, _norm(each))
 
@@ -259,14 +277,16 @@ class Arithmetic:
         total = np.sum(e, axis=-1, keepdims=True)
         spread = _top(a.value - peak) + 2 * _top(a.each)
         n = a.value.shape[-1]
-        rel = 2 * _top(a.each) + 2 * self.u * spread + self.gamma(n + 4 * self.ulps + 4)
+        flushed = (n + 2) * self.tiny
+        rel = flushed + 2 * _top(a.each) + 2 * self.u * spread + self.gamma(n + 4 * self.ulps + 4)
         if log:
             value = a.value - peak - np.log(total)
             rounding = 2 * self.u * (1 + self.ulps) * (spread + 1 + np.log(total))
             each = np.broadcast_to(rel + rounding, value.shape)
             return approx(value, each, _norm(each))
         value = e / total
-        each = value * np.expm1(2 * rel) + self.tiny
+        off = np.where(2 * rel < 700, value * np.expm1(np.minimum(2 * rel, 700.0)), 1.0)
+        each = np.minimum(off, 1 + self.gamma(n + 1)) + 2 * self.tiny  # both are from 0 to 1
         return approx(value, each, _norm(each))
 
     def activation(self, kind: str, a: Approx) -> Approx:

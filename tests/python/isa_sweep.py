@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import exponents
 import gradients
 import numpy as np
 import strategies
@@ -97,6 +98,14 @@ def functions(rng: np.random.Generator, dtype: str) -> None:
             check(spec, x, dtype=dtype)
 
 
+def magnitudes(rng: np.random.Generator, dtype: str) -> None:
+    """Numbers of every exponent in all that is given: see exponents.py."""
+    for cell, options in VARIANTS:
+        for k in range(24):
+            after = ACTIVATIONS[k % len(ACTIVATIONS)]
+            exponents.check(rng, dtype, cell, (3, 19)[k % 2], after, **options)
+
+
 def rows_alone(rng: np.random.Generator, dtype: str) -> None:
     """The bits of a row do not depend on the batch, nor on being streamed."""
     for cell, options in VARIANTS:
@@ -127,11 +136,23 @@ def training(rng: np.random.Generator, dtype: str) -> None:
             gradients.check_along(spec, 3, batch, rng, dtype, lengths=rng.integers(0, 4, batch))
 
 
+SWEEPS = (cells, linears, chains, extremes, magnitudes, functions, rows_alone, training)
+
+
 def main() -> None:
     isa = rn.show_config(mode="dicts")["isa"]
     assert isa == os.environ.get("RNN_NATIVE_ISA", isa), isa
     for dtype in DTYPES:
-        for sweep in (cells, linears, chains, extremes, functions, rows_alone, training):
+        for sweep in (
+            cells,
+            linears,
+            chains,
+            extremes,
+            magnitudes,
+            functions,
+            rows_alone,
+            training,
+        ):
             sweep(np.random.default_rng(91), dtype)  # its own, whatever the others draw
     print(f"{isa}: every kernel agrees with the reference")
 

@@ -11,6 +11,13 @@ cdef inline bint is_plain(object x, int typenum, int ndim):
     )
 
 
+cdef inline bint overlap(const void *a, size_t a_size, const void *b, size_t b_size):
+    """Whether two pieces of memory have a byte in common; sizes in bytes."""
+    cdef const char *first = <const char *>a
+    cdef const char *second = <const char *>b
+    return first < second + b_size and second < first + a_size
+
+
 cdef cnp.ndarray as_array(str where, object x):
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(

@@ -10,6 +10,7 @@ cdef class Stream:
     cdef Py_ssize_t _batch
     cdef bint _busy
     cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
+    cdef size_t _x_size, _y_size  # bytes of a step
     cdef object _mask_value  # None, or what a step must not be all of
     cdef object __weakref__
 
@@ -29,6 +30,11 @@ cdef class Stream:
         check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
         check(rnnat_stream_set_num_threads(self._stream, threads), "stream")
         self._y = np.zeros((batch, model._info.output_size), model.dtype)
+        self._y_size = self._y.nbytes
+        self._x_size = batch * (
+            sizeof(int32_t) if model._info.takes_indices
+            else model._info.input_size * model.dtype.itemsize
+        )
 
     def __dealloc__(self):
         rnnat_stream_free(self._stream)
@@ -48,8 +54,9 @@ cdef class Stream:
     def step(self, x):
         """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size].
 
-        The result is the stream's own buffer: valid until the next step, which overwrites it. Of a
-        model that gives its last state alone it is what a call with all steps so far would give.
+        The result is the stream's own buffer: valid until the next step, which overwrites it, and
+        may be that step's x: ``y = stream.step(y)``. Of a model that gives its last state alone it
+        is what a call with all steps so far would give.
 
         ``ShapeError`` for a step that is masked (the model's ``mask_value``): masked steps are
         padding behind a row's end, and a stream has none.
@@ -72,8 +79,10 @@ cdef class Stream:
             array = self._convert(x)
         if self._mask_value is not None:
             refuse_masked(x, self._mask_value, bool(model._info.takes_indices))
-        cdef const void *data = cnp.PyArray_DATA(array)
         cdef void *y = cnp.PyArray_DATA(self._y)
+        if overlap(cnp.PyArray_DATA(array), self._x_size, y, self._y_size):
+            array = cnp.PyArray_NewCopy(array, cnp.NPY_CORDER)  # y is written while x is read
+        cdef const void *data = cnp.PyArray_DATA(array)
         self._enter()
         with nogil:
             if model._info.takes_indices:

@@ -78,24 +78,33 @@ cdef cnp.ndarray as_lengths(object lengths, Py_ssize_t batch, Py_ssize_t time):
     if dtype.type_num != cnp.NPY_INT64 or not cnp.PyArray_ISCARRAY_RO(array):
         wide = array.astype(np.int64)
     cdef cnp.ndarray narrow = cnp.PyArray_EMPTY(1, &size, cnp.NPY_INT32, 0)
-    cdef const cnp.int64_t *given = <const cnp.int64_t *>cnp.PyArray_DATA(wide)
+    # Each is read once: another thread may be writing, and what is checked is what is taken.
+    cdef const volatile cnp.int64_t *given = <const volatile cnp.int64_t *>cnp.PyArray_DATA(wide)
     cdef int32_t *taken = <int32_t *>cnp.PyArray_DATA(narrow)
+    cdef cnp.int64_t length
     cdef Py_ssize_t row
     for row in range(batch):
-        if not 0 <= given[row] <= time:
-            raise ShapeError(f"lengths[{row}]: expected 0 to {time}, got {array[row]}")
-        taken[row] = <int32_t>given[row]
+        length = given[row]
+        if not 0 <= length <= time:
+            value = length if dtype.kind == c"i" else array[row]
+            raise ShapeError(f"lengths[{row}]: expected 0 to {time}, got {value}")
+        taken[row] = <int32_t>length
     return narrow
 
 
 cdef _raise_index(x, lengths, int32_t input_size, bint batch_first):
     """Says which index of x, of those that count, does not exist."""
-    given = np.asarray(x)
+    given = np.array(x)
     wrong = (given < 0) | (given >= input_size)
     if lengths is not None:
         steps = np.arange(given.shape[1 if batch_first else 0])
         counts = steps[:, None] < np.asarray(lengths)
         wrong &= counts.T if batch_first else counts
+    if not wrong.any():
+        raise ShapeError(
+            f"x: expected indices from 0 to {input_size - 1}; one was not, and has changed since: "
+            "another thread writes into x"
+        )
     where = tuple(int(i) for i in np.argwhere(wrong)[0])
     raise ShapeError(
         f"x{list(where)}: expected an index from 0 to {input_size - 1}, got {given[where]}"

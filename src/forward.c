@@ -40,8 +40,9 @@ static void run_embedding(const rnnat_lane *lane, const rnnat_part *part, const 
             int32_t index;
             memcpy(&index, in.base + (step * in.time + row * in.row) * (ptrdiff_t)sizeof index,
                    sizeof index);
-            memcpy(at(lane, out, step, row), (const char *)op->table + (size_t)index * bytes,
-                   bytes);
+            /* It was checked, but may have changed: no index reads what is not the table's. */
+            const size_t known = (uint32_t)index < (uint32_t)op->input ? (size_t)index : 0;
+            memcpy(at(lane, out, step, row), (const char *)op->table + known * bytes, bytes);
         }
     }
 }

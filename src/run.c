@@ -14,10 +14,11 @@ static int32_t lane_rows(const rnnat_job *job)
     return job->batch / job->lanes + (job->batch % job->lanes != 0);
 }
 
-/* Everything a run needs, carved in one go: barriers and lanes. */
+/* Everything a run needs, carved in one go: lengths, barriers and lanes. */
 typedef struct work {
     const rnnat_model *model;
     const rnnat_job *job;
+    int32_t *lengths; /* [batch] of its own: those of the caller, read once */
     rnnat_barrier *barriers; /* rnnat_crew_barriers a lane */
     rnnat_lane *lanes;
 } work;
@@ -26,6 +27,7 @@ static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job 
 {
     const size_t lanes = (size_t)job->lanes;
     work w = {.model = model, .job = job};
+    w.lengths = rnnat_arena_take(arena, (size_t)job->batch, sizeof *w.lengths);
     w.barriers = rnnat_crew_take_barriers(arena, lanes);
     w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
     for (size_t i = 0; i < lanes; ++i) {
@@ -94,7 +96,8 @@ rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, i
                                  int32_t batch, const int32_t *lengths)
 {
     for (int32_t row = 0; row < batch; ++row) {
-        const int32_t end = lengths ? lengths[row] : time;
+        int32_t end = lengths ? lengths[row] : time;
+        if (end > time) end = time; /* it was less when it was checked */
         for (int32_t step = 0; step < end; ++step) {
             int32_t index;
             memcpy(&index,
@@ -117,6 +120,17 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
     }
     if (!model->info.takes_indices) return RNNAT_OK;
     return rnnat_check_indices(model, job->in, job->time, job->batch, job->lengths);
+}
+
+/* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
+ * results, but threads that meet after each step go on seeing the same. */
+static void take_lengths(const work *w)
+{
+    const rnnat_job *const job = w->job;
+    for (int32_t row = 0; job->lengths && row < job->batch; ++row) {
+        const int32_t length = job->lengths[row];
+        w->lengths[row] = length < 0 ? 0 : length > job->time ? job->time : length;
+    }
 }
 
 /* One lane from its states in to its states out, by all threads of its crew. */
@@ -148,7 +162,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
     if (leads && !info->return_sequences) /* what a row without steps gives */
         rnnat_lane_get_last(lane, y.base, y.row);
     rnnat_meet(&crew->all);
-    const int32_t *const lengths = job->lengths ? job->lengths + first : NULL;
+    const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
     if (RNNAT_OPENMP && job->time && job->wavefront && crew->all.count > 1)
         rnnat_wavefront_run(lane, &crew->all, in, y, job->time, lengths);
     else if (job->time)
@@ -190,6 +204,7 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     if (job->batch == 0) return RNNAT_OK;
     rnnat_arena arena = rnnat_arena_at(scratch);
     work w = carve(&arena, model, job);
+    take_lengths(&w);
     rnnat_parallel(job->lanes * job->team, run_thread, &w);
     return RNNAT_OK;
 }

@@ -11,6 +11,9 @@
  * zero the rest; a zero field means its default. Before 1.0 that size has to be the library's own;
  * from 1.0 on a struct that grows keeps its earlier sizes, which the library goes on accepting.
  *
+ * What a function reads may not change before it returns. Where another thread changes indices or
+ * lengths all the same, the results mean nothing, but the call ends and touches no other memory.
+ *
  * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no
  * system call, ends in a time that sizes alone bound, and needs at most 16 KiB of stack
  * (docs/embedded.md).

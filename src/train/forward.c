@@ -226,6 +226,21 @@ static rnnat_status check(const rnnat_net *net, const rnnat_train_forward *args)
     return RNNAT_OK;
 }
 
+/* Copies the indices; false where one of a step that counts is wrong, which has changed since it was
+ * checked. */
+static bool take_indices(const rnnat_net *net, const rnnat_train_forward *args, rnnat_tape *tape)
+{
+    const ptrdiff_t count = net->takes_indices ? (ptrdiff_t)args->time * args->batch : 0;
+    for (ptrdiff_t i = 0; i < count; ++i) {
+        const int32_t index = args->indices[i];
+        const bool known = index >= 0 && index < net->input;
+        if (!known && is_valid(tape, (int32_t)(i / args->batch), (int32_t)(i % args->batch)))
+            return false;
+        tape->indices[i] = index;
+    }
+    return true;
+}
+
 rnnat_status rnnat_train_run_forward(const rnnat_net *net, const rnnat_train_forward *args,
                                      void *memory, size_t size)
 {
@@ -242,9 +257,7 @@ rnnat_status rnnat_train_run_forward(const rnnat_net *net, const rnnat_train_for
     tape->has_lengths = args->lengths != NULL;
     if (args->lengths)
         memcpy(tape->lengths, args->lengths, (size_t)args->batch * sizeof *tape->lengths);
-    if (net->takes_indices && args->batch && args->time)
-        memcpy(tape->indices, args->indices,
-               (size_t)args->time * (size_t)args->batch * sizeof *tape->indices);
+    if (!take_indices(net, args, tape)) return RNNAT_ERROR_INDEX;
     forward_work work = {net, args, tape};
     rnnat_parallel(rnnat_train_threads(net, args->time, args->batch, args->num_threads), run_thread,
                    &work);

@@ -5,12 +5,15 @@ if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   set(RNNAT_GNU_LIKE TRUE)
 endif()
 
-# rnnat_flags(<target>): optimisation, floating-point rules and warnings.
+# rnnat_flags(<target>): the language, optimisation, floating-point rules and warnings. C11 is no wish
+# of the library's to whoever links it: a project in C++ alone knows no standard of C, and the header is
+# both.
 # A product and a sum are never fused behind our back (-ffp-contract=off): the same row must
 # give the same bits in every kernel that an instruction set compiles. Errno and floating-point
 # traps are nothing the library promises, and they would keep loops from vectorising. A small build
 # has no tables for unwinding its stack, and a linker with --gc-sections drops what is not called.
 function(rnnat_flags target)
+  target_compile_features(${target} PRIVATE c_std_11)
   set_target_properties(${target} PROPERTIES C_EXTENSIONS OFF C_VISIBILITY_PRESET hidden)
   if(NOT RNNAT_GNU_LIKE)
     return()

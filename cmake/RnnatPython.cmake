@@ -14,6 +14,7 @@ add_custom_command(
 
 # The generated C is not ours: none of rnnat_flags' warnings.
 python_add_library(_core MODULE "${_core_c}" WITH_SOABI)
+target_compile_features(_core PRIVATE c_std_11)
 set_target_properties(_core PROPERTIES C_VISIBILITY_PRESET hidden)
 target_include_directories(_core PRIVATE src)
 target_compile_definitions(_core PRIVATE

@@ -8,6 +8,7 @@ To add one: write its module with a docstring, ``EXAMPLES``, ``add_arguments(par
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (``sys.argv`` by default); returns the exit status."""
     given = _parser().parse_args(arguments)
     name = f"rnn-native {given.command}"
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files that are no text are shown, too
+        sys.stdout.reconfigure(errors="surrogateescape")
 
     def note(message: Warning | str, *_: object, **__: object) -> None:
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
@@ -76,10 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = note  # the line of code that warns is no concern of a user
             COMMANDS[given.command].run(given)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has enough; the rest must not fail at the exit again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as shells say of what SIGPIPE ended
     except (RnnError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:
+            # Whoever reads has enough; the rest must not fail at the exit again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + 13  # as shells say of what SIGPIPE ended
         print(f"{name}: {_reason(error)}", file=sys.stderr)
         return FAILED
     except MemoryError as error:

@@ -74,13 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
         spec = _cast(spec, np.dtype(arguments.dtype))
     if entry.carries:
         carried = _source(arguments.file, source_format, strings) | carried
-    with placing(out) as temporary:
-        try:
-            formats.write(spec, temporary, format, carried)
-            if arguments.verify:
-                _verify(temporary, format, carried)
-        except RnnError as error:
-            raise type(error)(str(error).replace(temporary, os.fspath(out))) from error
+    with placing(out) as new:
+        formats.write(spec, new, format, carried)
+        if arguments.verify:
+            try:
+                _verify(new.temporary, format, carried)
+            except RnnError as error:
+                raise type(error)(str(error).replace(new.temporary, new.path)) from error
 
 
 def _golden(

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..formats.files import replacing
 from . import tables
 from .tables import Results
 from .tasks import FAMILIES
@@ -19,7 +20,8 @@ def write_html(results: Results, out: Path) -> None:
     source = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(source).render(**_contents(results))
-    (out / "comparison.html").write_text(page, encoding="utf-8")
+    with replacing(out / "comparison.html") as file:
+        file.write(page.encode())
 
 
 def _contents(results: Results) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
+from ..formats.files import replacing
 from .contenders import CONTENDERS
 from .cost import BATCH, TIMES
 from .tasks import FAMILIES
@@ -153,7 +155,8 @@ def write_markdown(results: Results, out: Path) -> None:
     if results["skipped"]:
         parts += ["## Skipped"]
         parts += [f"- {FAMILIES[name].TITLE}: {why}" for name, why in results["skipped"].items()]
-    (out / "comparison.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    with replacing(out / "comparison.md") as file:
+        file.write(("\n\n".join(parts) + "\n").encode())
 
 
 def present(results: Results) -> list[str]:
@@ -220,7 +223,9 @@ def _gradient_rows(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def _write(path: Path, head: Sequence[str], rows: Iterator[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, head)
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, head)
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())

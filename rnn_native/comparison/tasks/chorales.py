@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
+from ...formats.files import replacing
 from ...models import pad
 from ..task import Data, Learning, Metric, Splits, Task
 
@@ -78,11 +79,8 @@ def _cached(cache: Path, most: int | None) -> list[NDArray[np.bool_]]:
         return np.split(flat, np.cumsum(lengths)[:-1])
     rolls = read(most)
     cache.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp.npz")
-    np.savez_compressed(
-        temporary, rolls=np.concatenate(rolls), lengths=[len(roll) for roll in rolls]
-    )
-    temporary.replace(file)
+    with replacing(file) as new:
+        np.savez_compressed(new, rolls=np.concatenate(rolls), lengths=[len(roll) for roll in rolls])
     return rolls
 
 

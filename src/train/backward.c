@@ -1,6 +1,18 @@
 /* The backward schedule: layer by layer from the last, chunk by chunk against a direction's time.
  * In a chunk each thread first takes its rows of the batch back through the steps; when all have,
- * they divide the columns of the weights' gradients. */
+ * they divide the columns of the weights' gradients.
+ *
+ * They meet twice a chunk. Between those meetings one thread may be at the end of a layer while
+ * another is in the next, which has other sizes, and whose rows therefore lie elsewhere. So memory
+ * is of one of these kinds:
+ *
+ *   a thread's own: dstates, part, its panel. Where it begins depends on the thread, not the layer.
+ *   rows: flow, skip, dgates, dstate, columns. Each thread writes its own before a chunk's first
+ *       meeting. Others read them, if at all, before the second one, and no layer writes where
+ *       another one's rows are still to be read: a meeting lies between.
+ *   columns: sums, peephole, the caller's grads. Each thread has its own from a first meeting to
+ *       the next one, be that another layer's.
+ */
 #include <string.h>
 
 #include "../float_scope.h"
@@ -11,8 +23,9 @@ typedef struct scratch {
     rnnat_gradient_scratch gradient;
     void *flow[2]; /* [time, batch, width]: the gradient between two operations */
     void *skip; /* [time, batch, width]: what an output layer gives its stack's input */
-    void *dstates[rnnat_max_states]; /* of one direction: [batch, state]; [batch, hidden] */
-    void *part;    /* [batch, hidden] */
+    void *dstates[rnnat_max_states]; /* room for the rows of all threads, */
+    void *part;                      /* one after the other, */
+    ptrdiff_t state, hidden;         /* of the widest layer: [batch, state]; [batch, hidden] */
     rnnat_barrier *barrier;
 } scratch;
 
@@ -23,11 +36,13 @@ typedef struct backward_work {
     scratch scratch;
 } backward_work;
 
-/* One thread: its part of the team, and its rows. */
+/* One thread: its part of the team, its rows, and memory of its own. */
 typedef struct worker {
     const backward_work *w;
-    rnnat_part part;
+    rnnat_part team;
     int32_t first, rows;
+    void *dstates[rnnat_max_states]; /* of one direction: [rows, state]; [rows, hidden] */
+    void *part;                      /* [rows, hidden] */
 } worker;
 
 static scratch carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int32_t batch,
@@ -52,6 +67,8 @@ static scratch carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int
     for (int32_t i = 0; i < rnnat_max_states; ++i)
         s.dstates[i] = rnnat_arena_take(arena, rows, (i ? hidden : state) * elem);
     s.part = rnnat_arena_take(arena, rows, hidden * elem);
+    s.state = (ptrdiff_t)state;
+    s.hidden = (ptrdiff_t)hidden;
     return s;
 }
 
@@ -72,7 +89,7 @@ static void move_dstates(const worker *me, int32_t i, int32_t d, bool leave)
     const rnnat_net_op *const op = &w->net->ops[i];
     for (int32_t array = 0; array < op->cell->num_states; ++array) {
         const ptrdiff_t n = array ? op->hidden : op->state;
-        void *const inside = rnnat_at(w->net, w->scratch.dstates[array], me->first * n);
+        void *const inside = me->dstates[array];
         const ptrdiff_t at = ((ptrdiff_t)(op->first_row + d) * w->tape->batch + me->first) * n;
         const int32_t index = op->first_state + array;
         if (leave)
@@ -106,7 +123,6 @@ static void input_gradient(const worker *me, const rnnat_gradient_chunk *c,
 static void step_back(const worker *me, const rnnat_gradient_chunk *c, int32_t step, const void *dy)
 {
     const rnnat_net *const net = c->net;
-    const scratch *const s = &me->w->scratch;
     const rnnat_net_op *const op = &net->ops[c->op];
     const ptrdiff_t gates = (ptrdiff_t)op->cell->gates * op->hidden;
     const ptrdiff_t row = (ptrdiff_t)(step - c->first) * c->tape->batch + me->first;
@@ -115,16 +131,15 @@ static void step_back(const worker *me, const rnnat_gradient_chunk *c, int32_t s
     at.step.dy = rnnat_at(net, dy,
                           ((ptrdiff_t)step * c->tape->batch + me->first) * op->output +
                               c->direction * (ptrdiff_t)op->state);
-    const ptrdiff_t unit = me->first * (ptrdiff_t)op->hidden;
-    at.step.dh = rnnat_at(net, s->dstates[0], me->first * (ptrdiff_t)op->state);
-    if (op->cell->num_states > 1) at.step.dc = rnnat_at(net, s->dstates[1], unit);
+    at.step.dh = me->dstates[0];
+    if (op->cell->num_states > 1) at.step.dc = me->dstates[1];
     if (op->cell->num_states > 2) {
-        at.step.di = rnnat_at(net, s->dstates[2], unit);
-        at.step.df = rnnat_at(net, s->dstates[3], unit);
+        at.step.di = me->dstates[2];
+        at.step.df = me->dstates[3];
     }
     at.step.dgates = rnnat_at(net, c->scratch->dgates, row * gates);
     at.step.dgates_stride = gates;
-    at.part = rnnat_at(net, s->part, unit);
+    at.part = me->part;
     if (op->state != op->hidden) at.dstate = rnnat_at(net, c->scratch->dstate, row * op->state);
     op->cell->backward(&at);
 }
@@ -187,21 +202,22 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
             rnnat_gradient_pack(&c, step, me->first, me->rows);
         }
         if (me->rows) input_gradients(me, &c, gates, dx);
-        rnnat_meet(&me->part);
-        rnnat_gradient_add(&c, &me->part);
-        rnnat_meet(&me->part);
+        rnnat_meet(&me->team); /* all rows are there, */
+        rnnat_gradient_add(&c, &me->team);
+        rnnat_meet(&me->team); /* and have been used */
     }
-    rnnat_gradient_store(&c, &me->part, w->args->grads);
+    rnnat_gradient_store(&c, &me->team, w->args->grads);
     if (recurrent) move_dstates(me, i, d, true);
 }
 
-/* Threads divide the features: each row of the table sums its steps in their order. */
+/* Threads divide the features: each row of the table sums its steps in their order. All rows of dy
+ * are there: what wrote them has met since. */
 static void run_embedding(const worker *me, const void *dy)
 {
     const backward_work *const w = me->w;
     const rnnat_net_op *const op = &w->net->ops[0];
-    const int32_t n = op->output, from = rnnat_first(&me->part, me->part.index, n);
-    const int32_t count = rnnat_first(&me->part, me->part.index + 1, n) - from;
+    const int32_t n = op->output, from = rnnat_first(&me->team, me->team.index, n);
+    const int32_t count = rnnat_first(&me->team, me->team.index + 1, n) - from;
     void *const table = w->args->grads[op->direction[0].index[RNNAT_NET_IH]];
     for (int32_t i = 0; i < op->input; ++i)
         copy(w->net, rnnat_at(w->net, table, (ptrdiff_t)i * n + from), NULL, count);
@@ -225,19 +241,30 @@ static void drop_out(const worker *me, int32_t i, void *dx)
             rnnat_tape_dropout_key(tape, i, step), me->first, tape->dropout);
 }
 
+/* A thread's own arrays begin where its rows of the widest layer do: no other thread's reach there,
+ * whatever layer it is at. */
+static worker make_worker(const backward_work *w, int32_t thread, int32_t granted)
+{
+    const scratch *const s = &w->scratch;
+    worker me = {.w = w, .team = {thread, granted, s->barrier}};
+    me.first = rnnat_first(&me.team, thread, w->tape->batch);
+    me.rows = rnnat_first(&me.team, thread + 1, w->tape->batch) - me.first;
+    for (int32_t i = 0; i < rnnat_max_states; ++i)
+        me.dstates[i] = rnnat_at(w->net, s->dstates[i], me.first * (i ? s->hidden : s->state));
+    me.part = rnnat_at(w->net, s->part, me.first * s->hidden);
+    return me;
+}
+
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {
     const backward_work *const w = arg;
     const rnnat_net *const net = w->net;
-    worker me = {.w = w, .part = {thread, granted, w->scratch.barrier}};
-    me.first = rnnat_first(&me.part, thread, w->tape->batch);
-    me.rows = rnnat_first(&me.part, thread + 1, w->tape->batch) - me.first;
+    worker me = make_worker(w, thread, granted);
     const rnnat_float_mode mode = rnnat_float_enter();
     const void *dy = w->args->dy;
     for (int32_t i = net->num_ops - 1; i >= 0; --i) {
         const rnnat_net_op *const op = &net->ops[i];
         if (op->kind == RNNAT_LAYER_EMBEDDING) {
-            rnnat_meet(&me.part); /* all rows of dy */
             run_embedding(&me, dy);
             break;
         }

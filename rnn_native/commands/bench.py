@@ -1,7 +1,7 @@
 """Measure the speed of a model file, or of random networks.
 
 Each runtime that is installed and can run the model takes part: rnn_native, onnxruntime for an
-.onnx file, PyTorch for a model of one recurrent layer. Each runs in a process of its own, pinned
+.onnx file, PyTorch where torch.nn has the model's layers. Each runs in a process of its own, pinned
 to the same processors, and its output is compared with the float64 reference before it is timed.
 They take turns for some rounds. A round gives the best of 5 samples of 10 ms or more; the table
 shows medians of rounds in microseconds per call and, behind a peer's, how many times faster
@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     threads, cpus = arguments.threads, choose_cpus(arguments.threads)
     modules = {OURS: "native", "torch": "pytorch"}
+    left_out: dict[str, str] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.file is None:
@@ -88,12 +89,15 @@ def run(arguments: argparse.Namespace) -> None:
             subjects = [_read(arguments, folder)]
             if subjects[0].path.suffix.lower() == ".onnx":
                 modules["onnxruntime"] = "onnx_file"
+            else:
+                left_out["onnxruntime"] = "runs whole .onnx files"
         paths = {name: f"{RUNTIMES}.{module}" for name, module in modules.items()}
         team = start_team(stack, paths, threads, cpus)
         where = f"on processor {', '.join(map(str, cpus))}" if cpus else "not pinned"
         print(f"{threads} thread(s) {where}; {arguments.rounds} rounds; µs per call")
         print("; ".join(f"{name} {version}" for name, version in team.versions.items()), end="\n\n")
-        for name, why in _print_table(subjects, team, arguments, folder).items():
+        left_out |= _print_table(subjects, team, arguments, folder)
+        for name, why in left_out.items():
             print(f"not measured: {name}: {why}")
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..worker import Form, Task
 
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64,
-          "tensor(int32)": np.int32}  # fmt: skip
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16,
+          "tensor(int64)": np.int64, "tensor(int32)": np.int32}  # fmt: skip
 
 
 def version() -> str:
@@ -30,41 +30,53 @@ def session(model: str | bytes, threads: int) -> Any:
 
 
 def prepare(task: Task) -> Mapping[str, Form]:
-    """A form for each order of the axes: those that the file does not mean give wrong results."""
+    """A form for each order of the axes and each output that may be y: which of them the file means
+    is known by their numbers, and the others are left out."""
     made = session(task.model, task.threads)
-    features = task.spec.output_size
-    time, batch = task.x.shape[:2]
+    wanted = [output.name for output in made.get_outputs()]
     forms = {}
     for name, swapped in (("time first", False), ("batch first", True)):
         x = np.ascontiguousarray(np.swapaxes(task.x, 0, 1)) if swapped else task.x
-        feeds = _feeds(made, x, batch)
-        wanted = [output.name for output in made.get_outputs()]
-        arrays = partial(_find_y, shape=(time, batch, features), swapped=swapped)
-        forms[name] = Form(partial(made.run, wanted, feeds), arrays)
+        call = partial(made.run, wanted, _feeds(made, x, *task.x.shape[:2]))
+        for place, output in enumerate(wanted):
+            form = Form(call, partial(_y, task=task, place=place, swapped=swapped))
+            forms[f"{name}, {output}" if len(wanted) > 1 else name] = form
     return forms
 
 
-def _feeds(made: Any, x: NDArray[Any], batch: int) -> dict[str, NDArray[Any]]:
-    """x for the first input; every other one, an initial state, is zeros."""
-    first, *rest = made.get_inputs()
-    feeds = {first.name: x.astype(_TYPES[first.type])}
-    for other in rest:
-        shape = [size if isinstance(size, int) else batch for size in other.shape]
-        feeds[other.name] = np.zeros(shape, _TYPES[other.type])
+def _feeds(made: Any, x: NDArray[Any], time: int, batch: int) -> dict[str, NDArray[Any]]:
+    """x for the first input; every other one is an initial state, zeros, or the lengths of rows,
+    which are integers and here all steps."""
+    feeds: dict[str, NDArray[Any]] = {}
+    for given in made.get_inputs():
+        if given.type not in _TYPES:
+            raise NotImplementedError(f"input {given.name}: no numbers for its type {given.type}")
+        kind = np.dtype(_TYPES[given.type])
+        if not feeds:
+            feeds[given.name] = x.astype(kind)
+            continue
+        shape = [size if isinstance(size, int) else batch for size in given.shape]
+        feeds[given.name] = np.full(shape, time if kind.kind == "i" else 0, kind)
     return feeds
 
 
-def _find_y(
-    outputs: Sequence[NDArray[Any]], shape: tuple[int, int, int], swapped: bool
+def _y(
+    outputs: Sequence[NDArray[Any]], task: Task, place: int, swapped: bool
 ) -> list[NDArray[Any]]:
-    """The output that has as many elements as y [time, batch, features], in that order."""
-    time, batch, features = shape
-    for output in outputs:
-        if output.size != time * batch * features:
-            continue
-        if output.ndim == 4:  # ONNX's Y: [time, directions, batch, size]
-            return [np.moveaxis(output, 1, 2).reshape(shape)]
-        if swapped:
-            return [np.swapaxes(output.reshape(batch, time, features), 0, 1)]
-        return [output.reshape(shape)]
-    raise ValueError(f"no output has the {time * batch * features} elements of y")
+    """That output in the form of y: [time, batch, features], or [batch, features] of a model that
+    gives its last state."""
+    output = outputs[place]
+    time, batch = task.x.shape[:2]
+    shape: tuple[int, ...] = (time, batch, task.spec.output_size)
+    if not task.spec.return_sequences:
+        shape = shape[1:]
+    if output.size != np.prod(shape):
+        raise ValueError(f"has {output.size} elements, y {np.prod(shape)}")
+    if not task.spec.return_sequences:  # it may be ONNX's Y_h: [directions, batch, size]
+        across = output.ndim == 3 and output.shape[1] == batch
+        return [(np.swapaxes(output, 0, 1) if across else output).reshape(shape)]
+    if output.ndim == 4:  # ONNX's Y: [time, directions, batch, size]
+        return [np.moveaxis(output, 1, 2).reshape(shape)]
+    if swapped:
+        return [np.swapaxes(output.reshape(batch, time, -1), 0, 1)]
+    return [output.reshape(shape)]

@@ -1,15 +1,17 @@
-"""PyTorch: torch.nn.LSTM, GRU and RNN, or for one step its cells, under inference_mode."""
+"""PyTorch under inference_mode: torch.nn.LSTM, GRU and RNN, or for one step its cells; for a model
+with other layers, modules one after the other. Inputs have no padding, so a mask changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from ...errors import UnsupportedError
-from ...spec import Recurrent
+from ...spec import Embedding, Layer, Merge, ModelSpec, Recurrent
 from ..worker import Form, Task
 
 # For all of this process: entering it is no part of a call.
@@ -22,32 +24,97 @@ def version() -> str:
 
 
 def prepare(task: Task) -> Mapping[str, Form]:
-    layer = task.layer
-    ours = (
-        layer.peephole,
-        not layer.reset_after,
-        layer.gate_recurrent,
-        layer.output_layer,
-        not layer.return_sequences,
-    )
-    known = layer.is_standard and layer.nonlinearity != "sigmoid" and layer.direction != "reverse"
-    if any(ours) or not known:
-        raise UnsupportedError("torch.nn has no such layer")
+    layers = task.spec.layers
+    for recurrent in task.spec.recurrents:
+        _check(recurrent)
     torch.set_num_threads(task.threads)
-
     x = torch.from_numpy(task.x)
     states = [torch.from_numpy(state) for state in task.states or ()]
+    layer = layers[0]
+    if len(layers) > 1 or not isinstance(layer, Recurrent) or not layer.return_sequences:
+        return {"modules": Form(partial(_chain(task.spec), x, states), _arrays)}
+
     if task.is_step and not states:
         rows = layer.num_layers * layer.num_directions
         states = [torch.zeros(rows, x.shape[1], size) for size in layer.state_sizes]
     arguments: list[Any] = [x]
     if states:
-        arguments.append(tuple(states) if layer.cell == "lstm" else states[0])
+        arguments.append(_grouped(layer, states))
     forms = {"nn": Form(partial(_module(layer), *arguments), _arrays)}
     one = layer.num_layers * layer.num_directions == 1 and not layer.proj_size
     if task.is_step and one:
         forms["cell"] = _cell(layer, x, states)
     return forms
+
+
+def _check(layer: Recurrent) -> None:
+    """``UnsupportedError``, which names what torch.nn's layers lack."""
+    lacking = {
+        "peepholes": layer.peephole,
+        "a reset before the product": layer.cell == "gru" and not layer.reset_after,
+        "gates that recur on gates": layer.gate_recurrent,
+        "an output layer": layer.output_layer,
+        "other activations": not layer.is_standard or layer.nonlinearity == "sigmoid",
+        "reverse alone": layer.direction == "reverse",
+    }
+    if found := [what for what, there in lacking.items() if there]:
+        raise UnsupportedError(f"torch.nn has no {layer.cell.upper()} with {', '.join(found)}")
+
+
+def _grouped(layer: Recurrent, states: list[Any]) -> Any:
+    return tuple(states) if layer.cell == "lstm" else states[0]
+
+
+def _chain(spec: ModelSpec) -> Callable[[Any, list[Any]], tuple[Any, list[Any]]]:
+    """The modules one after the other, of x and the initial states, zeros if there are none."""
+    modules = [(layer, _layer(layer)) for layer in spec.layers]
+
+    def call(x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        left, finals = list(states), []
+        for layer, module in modules:
+            if not isinstance(layer, Recurrent):
+                x = module(x)
+                continue
+            count = len(layer.state_sizes)
+            x, state = module(x, _grouped(layer, left[:count])) if left else module(x)
+            left = left[count:]
+            now = list(state) if isinstance(state, tuple) else [state]
+            finals += now
+            if not layer.return_sequences:
+                x = torch.cat(tuple(now[0][-layer.num_directions :]), dim=-1)
+        return x, finals
+
+    return call
+
+
+def _layer(layer: Layer) -> Any:
+    if isinstance(layer, Recurrent):
+        return _module(layer)
+    if isinstance(layer, Embedding):
+        embedding = torch.nn.Embedding(*layer.weight.shape)
+        embedding.load_state_dict(_tensors(layer))
+        return embedding.eval()
+    if isinstance(layer, Merge):
+        return _MERGES[layer.mode]
+    linear = torch.nn.Linear(layer.input_size, layer.output_size, bias=layer.bias is not None)
+    linear.load_state_dict(_tensors(layer))
+    activation = _ACTIVATIONS[layer.activation]
+    return torch.nn.Sequential(linear, *([activation] if activation else [])).eval()
+
+
+_MERGES: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "sum": lambda x: torch.add(*x.chunk(2, dim=-1)),
+    "mul": lambda x: torch.mul(*x.chunk(2, dim=-1)),
+    "ave": lambda x: torch.add(*x.chunk(2, dim=-1)) * 0.5,
+}
+_ACTIVATIONS: Final[Mapping[str, Any]] = {
+    "identity": None,
+    "tanh": torch.nn.Tanh(),
+    "sigmoid": torch.nn.Sigmoid(),
+    "relu": torch.nn.ReLU(),
+    "softmax": torch.nn.Softmax(dim=-1),
+    "log_softmax": torch.nn.LogSoftmax(dim=-1),
+}
 
 
 def _module(layer: Recurrent) -> Any:
@@ -62,13 +129,13 @@ def _module(layer: Recurrent) -> Any:
     return module.eval()
 
 
-def _tensors(layer: Recurrent) -> dict[str, Any]:
+def _tensors(layer: Layer) -> dict[str, Any]:
     return {name: torch.from_numpy(array.copy()) for name, array in layer.arrays.items()}
 
 
 def _arrays(got: Any) -> list[Any]:
     y, state = got
-    states = state if isinstance(state, tuple) else (state,)
+    states = state if isinstance(state, (tuple, list)) else (state,)
     return [y.numpy(), *(array.numpy() for array in states)]
 
 
@@ -78,7 +145,7 @@ def _cell(layer: Recurrent, x: Any, states: list[Any]) -> Form:
     cell = make(layer.input_size, layer.hidden_size, bias=layer.bias, **options)
     cell.load_state_dict({name[: -len("_l0")]: value for name, value in _tensors(layer).items()})
     first = [state[0] for state in states]
-    state = tuple(first) if layer.cell == "lstm" else first[0]
+    state = _grouped(layer, first)
 
     def arrays(got: Any) -> list[Any]:
         new = got if isinstance(got, tuple) else (got,)

@@ -55,10 +55,10 @@ void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, rnnat_v
     own.work[0] = lane->stages[stage].work;
     own.between[0] = lane->stages[stage].between[0];
     own.between[1] = lane->stages[stage].between[1];
-    for (int32_t tick = 0; tick < chunks + last; ++tick) {
-        const int32_t chunk = tick - stage;
+    for (int64_t tick = 0; tick < (int64_t)chunks + last; ++tick) {
+        const int64_t chunk = tick - stage;
         if (chunk >= 0 && chunk < chunks) {
-            const int32_t first = chunk * lane->chunk;
+            const int32_t first = (int32_t)chunk * lane->chunk;
             rnnat_view in = rnnat_later(x, first, x_elem), out = rnnat_later(y, first, elem);
             if (stage > 0)
                 in = rnnat_dense(lane, lane->stages[stage - 1].out[chunk % 2],

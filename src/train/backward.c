@@ -62,8 +62,8 @@ static scratch carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int
     s.barrier = rnnat_arena_take(arena, 1, sizeof *s.barrier);
     rnnat_gradient_carve(arena, net, time, batch, threads, &s.gradient);
     for (int i = 0; i < 2; ++i)
-        s.flow[i] = rnnat_arena_take(arena, (size_t)time * rows, width * elem);
-    s.skip = rnnat_arena_take(arena, (size_t)time * rows, skip * elem);
+        s.flow[i] = rnnat_arena_take_table(arena, (size_t)time, rows, width * elem);
+    s.skip = rnnat_arena_take_table(arena, (size_t)time, rows, skip * elem);
     for (int32_t i = 0; i < rnnat_max_states; ++i)
         s.dstates[i] = rnnat_arena_take(arena, rows, (i ? hidden : state) * elem);
     s.part = rnnat_arena_take(arena, rows, hidden * elem);
@@ -189,7 +189,7 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
     rnnat_gradient_chunk c = {
         .net = w->net, .tape = w->tape, .scratch = &w->scratch.gradient, .op = i, .direction = d};
     if (recurrent) move_dstates(me, i, d, false);
-    for (int32_t done = 0; done < time; done += most) {
+    for (int32_t done = 0; done < time; done += c.steps) {
         c.steps = time - done < most ? time - done : most;
         c.first = reverse ? done : time - done - c.steps;
         c.start = done == 0;

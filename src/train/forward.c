@@ -91,8 +91,8 @@ static void run_direction(const forward_work *w, const own_rows *own, int32_t i,
     const rnnat_tape_direction *const on = &tape->ops[i].direction[d];
     const int32_t time = tape->time, chunk = chunk_steps(own->count);
     move_states(w, own, i, d, false);
-    for (int32_t done = 0; done < time; done += chunk) {
-        const int32_t steps = time - done < chunk ? time - done : chunk;
+    for (int32_t done = 0, steps; done < time; done += steps) {
+        steps = time - done < chunk ? time - done : chunk;
         const int32_t first = direction->reverse ? time - done - steps : done;
         void *const gates = on->gates ? on->gates
                             : direction->reverse
@@ -132,8 +132,8 @@ static void run_linear(const forward_work *w, const own_rows *own, int32_t i)
     const rnnat_net_direction *const d = &op->direction[0];
     const int32_t time = w->tape->time, batch = w->tape->batch, chunk = chunk_steps(own->count);
     void *const out = w->tape->ops[i].out;
-    for (int32_t first = 0; first < time; first += chunk) {
-        const int32_t steps = time - first < chunk ? time - first : chunk;
+    for (int32_t first = 0, steps; first < time; first += steps) {
+        steps = time - first < chunk ? time - first : chunk;
         project(w, own, first, steps, &d->ih, d->bias, rnnat_tape_input(w->tape, i), op->input, out,
                 op->output, false);
         if (op->adds_skip)

@@ -36,13 +36,17 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
     size_t gates = 0, state = 0, hidden = 0, columns = 0, sums = 0;
     for (int32_t i = 0; i < net->num_ops; ++i) {
         const rnnat_net_op *const op = &net->ops[i];
-        size_t op_columns = 0, op_sums = 0;
+        rnnat_arena op_columns = rnnat_arena_at(NULL), op_sums = op_columns;
         for (int32_t p = 0; p < op->num_products; ++p) {
-            op_columns += columns_size(net, &op->products[p], depth);
-            op_sums += sums_size(net, &op->products[p]);
+            const rnnat_product *const product = &op->products[p];
+            const size_t height = (size_t)round_up(height_of(product), net->train->height);
+            rnnat_arena_take_table(&op_columns, height, (size_t)depth, elem);
+            rnnat_arena_take_table(&op_sums, height, (size_t)rnnat_net_pad(net, product->columns),
+                                   elem);
         }
-        columns = most(columns, op_columns);
-        sums = most(sums, op_sums);
+        columns = most(columns, op_columns.used);
+        sums = most(sums, op_sums.used);
+        arena->overflow = arena->overflow || op_columns.overflow || op_sums.overflow;
         if (op->kind == RNNAT_LAYER_LINEAR) gates = most(gates, (size_t)op->output);
         if (op->kind != RNNAT_LAYER_RECURRENT) continue;
         gates = most(gates, (size_t)op->cell->gates * (size_t)op->hidden);
@@ -53,8 +57,8 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
     scratch->panel_bytes = (size_t)net->train->outer_depth * (size_t)net->train->panel * elem;
     scratch->dgates = rnnat_arena_take(arena, (size_t)depth, gates * elem);
     scratch->dstate = rnnat_arena_take(arena, (size_t)depth, state * elem);
-    scratch->columns = rnnat_arena_take(arena, columns, elem);
-    scratch->sums = rnnat_arena_take(arena, sums, elem);
+    scratch->columns = rnnat_arena_take(arena, columns, 1);
+    scratch->sums = rnnat_arena_take(arena, sums, 1);
     scratch->peephole = rnnat_arena_take(arena, 3 * hidden, elem);
     scratch->panels = rnnat_arena_take(arena, (size_t)threads, scratch->panel_bytes);
 }

@@ -3,34 +3,36 @@
 static void carve_direction(rnnat_arena *arena, const rnnat_net *net, const rnnat_net_op *op,
                             size_t time, size_t batch, rnnat_tape_direction *to)
 {
-    const size_t elem = (size_t)net->kernels->elem, rows = time * batch;
+    const size_t elem = (size_t)net->kernels->elem;
     const size_t state = (size_t)op->state * elem, hidden = (size_t)op->hidden * elem;
     const rnnat_train_cell *const cell = op->cell;
     *to = (rnnat_tape_direction){.gates_stride = (ptrdiff_t)cell->gates * op->hidden};
     for (int32_t i = 0; i < cell->num_states; ++i)
-        to->states[i] = rnnat_arena_take(arena, rows + batch, i ? hidden : state);
-    if (!cell->gates_are_h) to->gates = rnnat_arena_take(arena, rows, (size_t)cell->gates * hidden);
+        to->states[i] = rnnat_arena_take_table(arena, time + 1, batch, i ? hidden : state);
+    if (!cell->gates_are_h)
+        to->gates = rnnat_arena_take_table(arena, time, batch, (size_t)cell->gates * hidden);
     if (cell->has_aux || (cell->aux_if_projected && op->state != op->hidden))
-        to->aux = rnnat_arena_take(arena, rows, hidden);
+        to->aux = rnnat_arena_take_table(arena, time, batch, hidden);
 }
 
 rnnat_tape *rnnat_tape_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int32_t batch)
 {
-    const size_t elem = (size_t)net->kernels->elem, rows = (size_t)time * (size_t)batch;
+    const size_t elem = (size_t)net->kernels->elem, steps = (size_t)time, rows = (size_t)batch;
     rnnat_tape *const tape = rnnat_arena_take(arena, 1, sizeof *tape);
     rnnat_tape_op *const ops = rnnat_arena_take(arena, (size_t)net->num_ops, sizeof *ops);
-    int32_t *const lengths = rnnat_arena_take(arena, (size_t)batch, sizeof *lengths);
+    int32_t *const lengths = rnnat_arena_take(arena, rows, sizeof *lengths);
     int32_t *indices = NULL;
     void *x = NULL;
     if (net->takes_indices)
-        indices = rnnat_arena_take(arena, rows, sizeof *indices);
+        indices = rnnat_arena_take_table(arena, steps, rows, sizeof *indices);
     else
-        x = rnnat_arena_take(arena, rows, (size_t)net->input * elem);
+        x = rnnat_arena_take_table(arena, steps, rows, (size_t)net->input * elem);
     for (int32_t i = 0; i < net->num_ops; ++i) {
         const rnnat_net_op *const op = &net->ops[i];
-        rnnat_tape_op to = {.out = rnnat_arena_take(arena, rows, (size_t)op->output * elem)};
+        rnnat_tape_op to = {
+            .out = rnnat_arena_take_table(arena, steps, rows, (size_t)op->output * elem)};
         for (int32_t d = 0; op->kind == RNNAT_LAYER_RECURRENT && d < op->num_directions; ++d)
-            carve_direction(arena, net, op, (size_t)time, (size_t)batch, &to.direction[d]);
+            carve_direction(arena, net, op, steps, rows, &to.direction[d]);
         if (ops) ops[i] = to;
     }
     if (tape) {

@@ -292,6 +292,28 @@ static void test_refusals(void)
     close_problem(&p);
 }
 
+/* A size that is stated has room for what it is for, and else is refused: also where steps times
+ * rows, or their bytes, are more than size_t counts. */
+static void test_sizes(void)
+{
+    problem p;
+    open_problem(&p, &networks[7]);
+    const double features = INPUT + 2 * (4 * 9 + 2 + 9) + 4 + OUT; /* x, gates, states, outputs */
+    const double flow = 2 * 4; /* backward: between two layers, twice */
+    for (int t = 0; t < 31; ++t)
+        for (int b = 0; b < 31; ++b) {
+            const int32_t time = (int32_t)1 << t, batch = (int32_t)1 << b;
+            size_t tape, scratch;
+            const rnnat_status status = rnnat_train_size(p.built, time, batch, 1, &tape, &scratch);
+            const double rows = (double)time * batch * sizeof(double);
+            CHECK(status == RNNAT_ERROR_OVERFLOW ||
+                  (status == RNNAT_OK && (double)tape >= rows * features &&
+                   (double)scratch >= rows * flow));
+            CHECK(status == RNNAT_OK || rows * (features + flow) > 1e-3 * (double)SIZE_MAX);
+        }
+    close_problem(&p);
+}
+
 int main(void)
 {
     srand(1);
@@ -300,5 +322,6 @@ int main(void)
         test_threads(&networks[i]);
     }
     test_refusals();
+    test_sizes();
     return check_result();
 }

@@ -9,12 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from grid import CASES, CELLS, Case, make_input, make_spec
+from grid import CASES, CELLS, TINY, Case, make_input, make_spec
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import rnn_native as rn
 
-TINY = tuple(map(Case.parse, ("H1T1B1", "H8T1B1", "H16T1B1", "H32T1B1")))
 STEPS = [*TINY, *(case for case in CASES if case.is_step)]
 
 

@@ -5,6 +5,12 @@
 
 Writes results.json, report.md and plots into --out. Exit status: 0 where all was measured, 2 where
 an argument or rnn_native itself is wrong; a peer that is missing or fails is named and left out.
+
+    python bench/compare.py --builds A B
+    python bench/compare.py --builds A B --what steps,training --threads 1
+
+measures two installed builds of rnn_native in turn, and no peers: A and B are Pythons, or folders
+of environments. Exit status: 1 where B falls short of A in some case.
 """
 
 from __future__ import annotations
@@ -32,6 +38,9 @@ from rnn_native.benchmark.rounds import ROUNDS, SAMPLES, Measured, take_turns, w
 HERE = Path(__file__).resolve().parent
 OURS = "rnn_native"
 NATIVE = "rnn_native.benchmark.runtimes.native"
+WHAT = ("sequences", "steps", "training")
+LEAST_ROUNDS = 10
+"""Of two builds, from which on an interval says something."""
 T = TypeVar("T")
 
 
@@ -60,24 +69,57 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--threads", type=list_of(int), default=list(THREADS), help="default 1,2")
     add("--cells", type=list_of(one_of(CELLS)), default=list(CELLS), help="default lstm,gru,rnn")
     add("--cases", type=list_of(Case.parse), help="such as H64T100B1,H128T100B1L2bi; default all")
-    add("--peers", type=list_of(one_of(list(PEERS))), default=list(PEERS),
-        help=f"default {','.join(PEERS)}")  # fmt: skip
-    add("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
+    add("--peers", type=list_of(one_of(list(PEERS))), help=f"default {','.join(PEERS)}")
+    add("--rounds", type=int, help=f"default {ROUNDS}; of two builds {LEAST_ROUNDS}, at least")
     add("--samples", type=int, default=SAMPLES, help=f"of a round; default {SAMPLES}")
     add("--cpus", type=list_of(int), help="processors to pin to; default the first of each core")
-    add("--out", type=Path, default=Path("build/bench"), help="folder; default build/bench")
+    add("--out", type=Path, help="folder; default build/bench, of two builds build/bench-builds")
     add("--quick", action="store_true", help="a handful of cases and three rounds: a look only")
+    add("--builds", type=Path, nargs=2, metavar=("A", "B"), help="two builds, in place of peers")
+    add(
+        "--builds-c",
+        type=Path,
+        nargs=2,
+        metavar=("A", "B"),
+        help="folders that CMake built, for steps in C; default the source in the packages",
+    )
+    add("--what", type=list_of(one_of(WHAT)), help=f"of two builds; default {','.join(WHAT)}")
     arguments = parser.parse_args(given)
-    if arguments.quick:
-        arguments.rounds = min(arguments.rounds, 3)
-    arguments.cases = arguments.cases or list(QUICK if arguments.quick else CASES)
     if not arguments.cells:
         parser.error("argument --cells: expected at least one")
     for name in ("rounds", "samples", "threads"):
         values = getattr(arguments, name)
+        if values is None:
+            continue
         if min(values if isinstance(values, list) else [values], default=0) < 1:
             parser.error(f"argument --{name}: expected at least 1")
+    (complete_for_builds if arguments.builds else complete)(parser, arguments)
     return arguments
+
+
+def complete(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """The defaults beside peers."""
+    for name in ("what", "builds_c"):
+        if getattr(arguments, name):
+            parser.error(f"argument --{name.replace('_', '-')}: expected --builds beside it")
+    arguments.rounds = arguments.rounds or ROUNDS
+    if arguments.quick:
+        arguments.rounds = min(arguments.rounds, 3)
+    arguments.cases = arguments.cases or list(QUICK if arguments.quick else CASES)
+    arguments.peers = list(PEERS) if arguments.peers is None else arguments.peers
+    arguments.out = arguments.out or Path("build/bench")
+
+
+def complete_for_builds(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """The defaults of two builds; without --cases, ``builds`` has those of everything."""
+    for name in ("peers", "quick"):
+        if getattr(arguments, name):
+            parser.error(f"argument --{name}: not allowed with --builds")
+    arguments.rounds = arguments.rounds or LEAST_ROUNDS
+    if arguments.rounds < LEAST_ROUNDS:
+        parser.error(f"argument --rounds: expected at least {LEAST_ROUNDS} with --builds")
+    arguments.what = arguments.what or list(WHAT)
+    arguments.out = arguments.out or Path("build/bench-builds")
 
 
 def measure_case(
@@ -151,6 +193,10 @@ def run(arguments: argparse.Namespace) -> None:
 def main() -> int:
     arguments = parse_arguments()
     try:
+        if arguments.builds:
+            import builds
+
+            return builds.run(arguments)
         run(arguments)
     except (rn.RnnError, OSError) as error:
         print(f"compare.py: {error}", file=sys.stderr)

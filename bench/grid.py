@@ -74,6 +74,12 @@ CASES = tuple(
         "H128T100B1L2bi", "H256T50B16L2bi",
     )
 )  # fmt: skip
+TINY = tuple(map(Case.parse, ("H1T1B1", "H8T1B1", "H16T1B1", "H32T1B1")))
+"""Single steps of networks so small that only the call itself counts."""
+TRAINING = tuple(map(Case.parse, ("H64T100B32", "H128T100B32", "H256T100B32", "H256T50B128")))
+TRAINING_PRODUCTS = 3
+"""Products of a training step, of the size of forward's: forward itself, and backward's for the
+inputs and for the weights."""
 QUICK = tuple(map(Case.parse, ("H64T1B1", "H64T100B1", "H64T100B8", "H128T100B1L2bi")))
 
 

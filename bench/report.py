@@ -64,7 +64,8 @@ def one_line(result: Result) -> str:
     return f"{start} {micro(seconds(result)):>8} µs{of}{against}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines of Markdown."""
     yield f"| {' | '.join(head)} |"
     yield f"|{'|'.join(['---'] + ['---:'] * (len(head) - 1))}|"
     for row in rows:
@@ -87,7 +88,7 @@ def _head(results: Mapping[str, Any]) -> Iterator[str]:
             sizes = {int(size): speed for size, speed in limit["bandwidth"].items()}
             read = ", ".join(f"{_bytes(size)} {speed:.0f}" for size, speed in sizes.items())
             peak = f"; peak {limit['gflops']:.0f} GFLOP/s; read GB/s: {read}"
-        yield f"- {_threads(threads)}, processors {pinned}{peak}"
+        yield f"- {threads_text(threads)}, processors {pinned}{peak}"
     yield (
         f"- rounds: {results['rounds']}, in each the best of {results['samples']} samples; "
         "µs are medians of the rounds, ratios medians of the ratios within a round\n"
@@ -98,7 +99,7 @@ def _bytes(size: int) -> str:
     return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"
 
 
-def _threads(number: int | str) -> str:
+def threads_text(number: int | str) -> str:
     return "1 thread" if int(number) == 1 else f"{number} threads"
 
 
@@ -120,17 +121,17 @@ def _summary(groups: Mapping[tuple[int, str], Sequence[Result]]) -> Iterator[str
         mean = exp(sum(map(log, found.values())) / len(found))
         ahead = sum(ratio > 1 for ratio in found.values())
         rows.append((
-            f"{cell}, {_threads(threads)}", f"{mean:.2f}", f"{found[worst]:.2f} ({worst})",
+            f"{cell}, {threads_text(threads)}", f"{mean:.2f}", f"{found[worst]:.2f} ({worst})",
             f"{ahead} of {len(found)}",
         ))  # fmt: skip
     if not rows:
         return
     yield "## Times the best peer's speed\n"
-    yield from _table(("", "geometric mean", "minimum", "faster in"), rows)
+    yield from table(("", "geometric mean", "minimum", "faster in"), rows)
 
 
 def _cases(threads: int, cell: str, cases: Sequence[Result]) -> Iterator[str]:
-    yield f"## {cell}, {_threads(threads)}\n"
+    yield f"## {cell}, {threads_text(threads)}\n"
     rows = []
     for case in cases:
         time, peer, of = seconds(case), best_peer(case), share(case)
@@ -141,14 +142,14 @@ def _cases(threads: int, cell: str, cases: Sequence[Result]) -> Iterator[str]:
             f"{ratios(case)[peer]:.2f}" if peer else "–",
         ))  # fmt: skip
     head = ("case", "ours µs", "GFLOP/s", "of the limit", "best peer", "its µs", "ratio")
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
     names = list(dict.fromkeys(name for case in cases for name in case["runtimes"] if name != OURS))
     if not names:
         return
     yield "Every peer: µs, and the form of calling it that was fastest.\n"
     rows = [[case["case"], *(_cell(case, name) for name in names)] for case in cases]
-    yield from _table(["case", *names], rows)
+    yield from table(["case", *names], rows)
     for case in cases:
         for name in names:
             if why := case["runtimes"].get(name, {}).get("failure"):

@@ -22,7 +22,15 @@ from typing import Any
 import machine
 import numpy as np
 from compare import list_of, one_of
-from grid import CELLS, THREADS, Case, make_input, make_spec
+from grid import (
+    CELLS,
+    THREADS,
+    TRAINING,
+    TRAINING_PRODUCTS,
+    Case,
+    make_input,
+    make_spec,
+)
 
 import rnn_native as rn
 from rnn_native.benchmark.child import Child, ChildError, choose_cpus, start_team
@@ -31,10 +39,6 @@ from rnn_native.benchmark.rounds import ROUNDS, SAMPLES, Measured, take_turns
 HERE = Path(__file__).resolve().parent
 OURS, PEER = "rnn_native", "torch"
 MODULES = {OURS: "runtimes.train_native", PEER: "runtimes.train_torch"}
-CASES = tuple(map(Case.parse, ("H64T100B32", "H128T100B32", "H256T100B32", "H256T50B128")))
-STEPS = 3
-"""Products of a training step, of the size of forward's: forward itself, and backward's for the
-inputs and for the weights."""
 
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,7 +46,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--threads", type=list_of(int), default=list(THREADS), help="default 1,2")
     add("--cells", type=list_of(one_of(CELLS)), default=list(CELLS), help="default lstm,gru,rnn")
-    add("--cases", type=list_of(Case.parse), default=list(CASES), help="such as H64T100B32")
+    add("--cases", type=list_of(Case.parse), default=list(TRAINING), help="such as H64T100B32")
     add("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
     add("--samples", type=int, default=SAMPLES, help=f"of a round; default {SAMPLES}")
     add("--cpus", type=list_of(int), help="processors to pin to; default the first of each core")
@@ -77,7 +81,7 @@ def row(result: dict[str, Any]) -> str:
     """One line of the table."""
     every = {name: Measured(**fields) for name, fields in result["runtimes"].items()}
     ours, peer = every[OURS], every.get(PEER, Measured(failure="is not there"))
-    speed = STEPS * result["flops"] / ours.seconds / 1e9
+    speed = TRAINING_PRODUCTS * result["flops"] / ours.seconds / 1e9
     rest = f"– | {peer.failure}" if peer.failure else (
         f"{peer.seconds * 1e3:.2f} | {peer.ratio_to(ours):.2f}"
     )  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 from ..errors import OptionError, RnnError
@@ -75,6 +75,12 @@ def pinned(cpus: Sequence[int]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def runtime_command(module: str, folder: Path | None = None) -> list[str]:
+    """What starts a runtime's module, imported from ``folder`` if need be (see ``worker``)."""
+    arguments = [module] if folder is None else [module, str(folder)]
+    return [sys.executable, "-P", "-m", "rnn_native.benchmark.worker", *arguments]
+
+
 class Child:
     """A runtime in a process of its own, which stands still except when it is asked something.
 
@@ -82,33 +88,34 @@ class Child:
     ----------
     name
         For messages.
-    module, folder
-        The runtime's module, and a folder to import it from (see ``worker``).
+    command
+        What starts a process that answers as ``serving`` does.
     threads, cpus
         How many threads it may use, and the processors that it is pinned to.
     log
         A file for what it prints; None: nowhere.
+    variables
+        What its environment has besides.
     """
 
     def __init__(
         self,
         name: str,
-        module: str,
+        command: Sequence[str],
         threads: int,
         cpus: Sequence[int],
-        folder: Path | None = None,
         log: Path | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.threads = threads
-        arguments = [module] if folder is None else [module, str(folder)]
         with pinned(cpus), open(log or os.devnull, "wb") as printed:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rnn_native.benchmark.worker", *arguments],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed,
-                env=environment(threads),
+                env=environment(threads) | dict(variables),
                 encoding="utf-8",
             )
 
@@ -175,7 +182,9 @@ def start_team(
     team = Team()
     for name, module in modules.items():
         log = None if logs is None else logs / f"{name}-{threads}.txt"
-        child = stack.enter_context(Child(name, module, threads, cpus, folder, log))
+        child = stack.enter_context(
+            Child(name, runtime_command(module, folder), threads, cpus, log)
+        )
         try:
             team.versions[name] = child.ask("hello")["version"]
         except ChildError as error:

@@ -26,7 +26,8 @@ class Measured:
 
     ``rounds``: seconds per call of each round, the best of its samples. ``failure``: why there are
     none, in one line. ``error``: see ``worker.largest_error``. ``tried``: the forms of calling
-    with their seconds, or why one was left out.
+    with their seconds, or why one was left out. ``digest``: of the bits of what it gave, from those
+    who tell.
     """
 
     rounds: list[float] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Measured:
     error: float = 0.0
     calls: int = 0
     tried: Mapping[str, str | float] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def seconds(self) -> float:

@@ -20,22 +20,18 @@ A reply has ``failure``, one line, in place of all else where something went wro
 from __future__ import annotations
 
 import importlib
-import json
-import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RnnError
 from ..formats import read
 from ..spec import ModelSpec, Recurrent
-from . import timing
+from . import serving, timing
 
 TOLERANCE: Final = 1e-4
 """Largest error that passes for the same network in float32, of the largest expected value.
@@ -97,15 +93,6 @@ class Runtime(Protocol):
         ...
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an error's message, after its type unless it is one of ours."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{error.name} is not installed"
-    lines = str(error).strip().splitlines() or [""]
-    known = isinstance(error, (RnnError, NotImplementedError))
-    return lines[0] if known else f"{type(error).__name__}: {lines[0]}"
-
-
 def largest_error(got: Sequence[Any], expected: Sequence[NDArray[Any]]) -> float:
     """Largest difference of any element, of the largest expected value; what is not given is not
     compared, but y has to be. ``ValueError`` where shapes differ."""
@@ -149,7 +136,7 @@ class Worker:
                 calls = timing.calls_per_sample(form.call)
                 seconds = min(timing.samples(form.call, calls, 3)) if len(forms) > 1 else 0.0
             except Exception as failure:
-                tried[name] = one_line(failure)
+                tried[name] = serving.one_line(failure)
                 continue
             tried[name] = seconds
             found.append((seconds, name, error, calls))
@@ -169,36 +156,10 @@ class Worker:
         return {}
 
 
-def serve(runtime: Callable[[], Runtime], requests: IO[str], replies: IO[str]) -> None:
-    """Answer every line of ``requests``; the runtime is imported for the first one."""
-    worker: Worker | None = None
-    for line in requests:
-        arguments = json.loads(line)
-        try:
-            worker = worker or Worker(runtime())
-            reply = getattr(worker, arguments.pop("op"))(**arguments)
-        except Exception as error:
-            reply = {"failure": one_line(error)}
-        print(json.dumps(reply), file=replies, flush=True)
-
-
-def die_with_parent() -> None:
-    """A child that is stopped between its turns would otherwise outlive a killed parent."""
-    if sys.platform == "linux":
-        import ctypes
-
-        PR_SET_PDEATHSIG = 1  # of sys/prctl.h
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def main() -> None:
-    die_with_parent()
     module, *folders = sys.argv[1:]
     sys.path.extend(folders)
-    # Whatever a runtime prints must not come between the replies.
-    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    serve(lambda: importlib.import_module(module), sys.stdin, replies)
+    serving.main(lambda: Worker(importlib.import_module(module)))
 
 
 if __name__ == "__main__":

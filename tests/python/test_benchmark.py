@@ -14,7 +14,14 @@ import strategies
 
 import rnn_native as rn
 from rnn_native.benchmark import rounds, timing
-from rnn_native.benchmark.child import Child, ChildError, choose_cpus, environment, start_team
+from rnn_native.benchmark.child import (
+    Child,
+    ChildError,
+    choose_cpus,
+    environment,
+    runtime_command,
+    start_team,
+)
 from rnn_native.benchmark.runtimes import native
 from rnn_native.benchmark.worker import Task
 
@@ -63,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def child(folder: Path) -> Iterator[Child]:
-    with Child("doubling", "doubling", 1, choose_cpus(1), folder) as started:
+    with Child("doubling", runtime_command("doubling", folder), 1, choose_cpus(1)) as started:
         yield started
 
 
@@ -137,7 +144,7 @@ def test_the_environment_of_a_child(monkeypatch: pytest.MonkeyPatch, folder: Pat
     assert made["PATH"] == os.environ["PATH"]
     assert os.environ == before
 
-    with Child("doubling", "doubling", 1, choose_cpus(1), folder) as started:
+    with Child("doubling", runtime_command("doubling", folder), 1, choose_cpus(1)) as started:
         allowed, variables = json.loads(started.ask("hello")["version"])
     assert variables["OMP_NUM_THREADS"] == "1"
     assert "OPENBLAS_CORETYPE" not in variables

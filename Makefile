@@ -4,6 +4,7 @@
 #   make JOBS=8          processes at once
 #   make PYTHON=python3.13
 #   make bench BENCH_ARGS=--quick
+#   make bench-builds A=../before/build/venv-test
 #   make fuzz FUZZ_SECONDS=60
 #   make fuzz-c FUZZ_SECONDS=60 FUZZ_TARGETS=safetensors
 
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo demo-c test lint format bench bench-train fuzz clean sdist
+.PHONY: help demo demo-c test lint format bench bench-train bench-builds compare-bits fuzz clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
@@ -58,6 +59,12 @@ bench-train: build/venv-bench/.package ## measure a training step beside PyTorch
 
 bench: build/venv-bench/.package ## measure speed beside other runtimes, into build/bench
 	build/venv-bench/bin/python bench/compare.py $(BENCH_ARGS)
+
+bench-builds: build/venv-test/.package ## measure two installed builds in turn: A=ENVIRONMENT, B likewise or this tree
+	build/venv-test/bin/python bench/compare.py --builds $(A) $(or $(B),build/venv-test) $(BENCH_ARGS)
+
+compare-bits: build/venv-models/.package ## compare the bits of two installed builds: A and B likewise
+	build/venv-models/bin/python tools/compare_bits.py $(A) $(or $(B),build/venv-models) $(BITS_ARGS)
 
 fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
 	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)

@@ -1,4 +1,7 @@
-"""Pictures of what a network calculates. Needs matplotlib: ``pip install 'rnn_native[plot]'``."""
+"""Pictures of what a network calculates, and of how it learnt.
+
+They need matplotlib: ``pip install 'rnn_native[plot]'``.
+"""
 
 from __future__ import annotations
 
@@ -69,14 +72,8 @@ def trace(
     for name in chosen:
         places.setdefault(_place(name), []).append(name)
 
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UnsupportedError(
-            "rn.plot needs matplotlib: pip install 'rnn_native[plot]'"
-        ) from error
     columns = max(map(len, places.values()))
-    figure = Figure(figsize=(1 + 2.4 * columns, 0.6 + 2.2 * len(places)), layout="constrained")
+    figure = _figure(1 + 2.4 * columns, 0.6 + 2.2 * len(places))
     grid = figure.subplots(len(places), columns, squeeze=False)
     for axes_of_place, members in zip(grid, places.values(), strict=True):
         for axes, name in zip(axes_of_place, members, strict=False):
@@ -84,6 +81,67 @@ def trace(
         for axes in axes_of_place[len(members) :]:
             axes.set_axis_off()
     return figure
+
+
+def history(values: Mapping[str, Sequence[float]], names: Sequence[str] | None = None) -> Figure:
+    """Draw how a model learnt: ``model.history_``, or any lists with a value for each epoch.
+
+    A panel for each quantity over epochs; ``val_loss`` is drawn into the panel of ``loss``, and so
+    is every name with ``val_`` before it, where there is the one without.
+
+    Parameters
+    ----------
+    values
+        Lists by name, as ``history_`` of :mod:`rnn_native.models` has them.
+    names
+        Which of them, and in which order; None: all but ``seconds``.
+
+    Returns
+    -------
+    Figure
+        For ``figure.savefig("history.png")``; no window opens.
+
+    Raises
+    ------
+    OptionError
+        A name that there is not, or nothing to draw.
+    UnsupportedError
+        matplotlib is not installed.
+    """
+    chosen = [name for name in values if name != "seconds"] if names is None else list(names)
+    unknown = [name for name in chosen if name not in values]
+    if unknown or not chosen:
+        raise OptionError(
+            f"names: expected some of {', '.join(values) or 'no values'}; "
+            f"got {', '.join(unknown) or 'nothing to draw'}"
+        )
+    panels: dict[str, list[str]] = {}
+    for name in sorted(chosen, key=lambda name: name.startswith("val_")):
+        plain = name.removeprefix("val_")
+        panels.setdefault(plain if plain in chosen else name, []).append(name)
+    figure = _figure(1 + 3.2 * len(panels), 2.8)
+    for axes, (title, members) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for name in members:
+            epochs = range(1, len(values[name]) + 1)
+            axes.plot(epochs, values[name], label=name, marker="." if len(epochs) == 1 else "")
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(members) > 1:
+            axes.legend()
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UnsupportedError(
+            "rn.plot needs matplotlib: pip install 'rnn_native[plot]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _of_row(name: str, array: NDArray[Any], row: int, batch_first: bool) -> NDArray[Any]:

@@ -5,7 +5,7 @@ model.fit(X, y, validation=0.1, epochs=20, seed=0)
 model.predict(X_new)
 """
 
+from .inputs import pad
 from .model import GRUModel, LSTMModel, RNNModel
-from .sequences import pad
 
 __all__ = ["GRUModel", "LSTMModel", "RNNModel", "pad"]

@@ -16,18 +16,18 @@ class Estimator:
     """
 
     @classmethod
-    def _parameter_names(cls) -> list[str]:
-        parameters = inspect.signature(cls.__init__).parameters
-        return [name for name in parameters if name != "self"]
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = inspect.signature(cls).parameters
+        return {name: parameter.default for name, parameter in parameters.items()}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments by name; ``deep`` changes nothing."""
-        return {name: getattr(self, name) for name in self._parameter_names()}
+        return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **parameters: Any) -> Self:
         """Change arguments of the constructor; what was learnt stays, with the
         arguments it was learnt with, until the next ``fit``."""
-        known = self._parameter_names()
+        known = self._defaults()
         unknown = [name for name in parameters if name not in known]
         if unknown:
             raise OptionError(
@@ -41,18 +41,28 @@ class Estimator:
         """What scikit-learn asks an estimator: called by it alone, so it is there."""
         from sklearn.utils import ClassifierTags, InputTags, RegressorTags, Tags, TargetTags
 
-        classifies = self._classifies()
+        classifies, poor = self._classifies(), self._is_learning_short()
         return Tags(
             estimator_type="classifier" if classifies else "regressor",
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags() if classifies else None,
-            regressor_tags=None if classifies else RegressorTags(),
-            input_tags=InputTags(two_d_array=False, three_d_array=True),
+            target_tags=TargetTags(required=True, multi_output=not classifies),
+            classifier_tags=ClassifierTags(poor_score=poor) if classifies else None,
+            regressor_tags=None if classifies else RegressorTags(poor_score=poor),
+            input_tags=InputTags(two_d_array=True, three_d_array=True),
         )
 
     def _classifies(self) -> bool:
         raise NotImplementedError
 
+    def _is_learning_short(self) -> bool:
+        raise NotImplementedError
+
     def __repr__(self) -> str:
-        text = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        """With what differs from the constructor's defaults."""
+        default = self._defaults()
+        changed = {
+            name: value
+            for name, value in self.get_params().items()
+            if repr(value) != repr(default[name])
+        }
+        text = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         return f"{type(self).__name__}({text})"

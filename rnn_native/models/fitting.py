@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DivergenceError, OptionError, ShapeError
 from ..reference_cells import ACTIVATIONS
+from ..spec import ModelSpec
 from ..train import Network, clip_grad_norm, grad_norm
 from ..train.checks import not_negative
 from ..train.optimizers import Optimizer
@@ -43,6 +44,9 @@ class Plan:
     dropout: float
     patience: int | None
     checkpoint: checkpoints.PathLike | None
+    callbacks: tuple[Callback, ...] = ()
+    done: int = 0
+    """Epochs of the same training before this fit: ``partial_fit`` has one for each call."""
     run: dict[str, Any] = field(default_factory=dict)
 
     def rate(self, update: int) -> float:
@@ -51,6 +55,27 @@ class Plan:
         if isinstance(factor, np.ndarray) and factor.ndim == 0:  # of np.where and the like
             factor = factor.item()
         return self.learning_rate * not_negative(f"schedule: update {update}", factor)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a callback is told when an epoch is over."""
+
+    number: int
+    """From 0."""
+    epochs: int
+    """How many there are to be."""
+    history: Mapping[str, Sequence[float]]
+    """A value for each epoch so far, as in the model's ``history_``."""
+    _net: Network
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The layers with the weights as they are, without the output's activation."""
+        return self._net.spec
+
+
+Callback = Callable[[Epoch], Any]
 
 
 @dataclass
@@ -128,7 +153,7 @@ def fit(
         while state.epoch < plan.epochs and not state.is_patience_over():
             began = perf_counter()
             state.record("learning_rate", plan.rate(optimizer.steps))
-            order = draw(plan.seed, SHUFFLE, state.epoch).permutation(len(training))
+            order = draw(plan.seed, SHUFFLE, plan.done + state.epoch).permutation(len(training))
             losses = [
                 _update(net, output, optimizer, batch, plan)
                 for batch in training.batches(plan.batch_size, order)
@@ -145,6 +170,10 @@ def fit(
                 state.record("val_score", score)
             state.finish_epoch()
             progress.advance(state.history)
+            epoch = Epoch(plan.done + state.epoch - 1, plan.epochs, state.history, net)
+            told = [callback(epoch) for callback in plan.callbacks]
+            if any(value is True for value in told):
+                break
     if plan.patience is not None:
         state.take_best()
     return Learnt(state.history, state.best_epoch)
@@ -154,14 +183,17 @@ def evaluate(
     run: Callable[[Batch], NDArray[Any]], output: Output, data: Sequences
 ) -> tuple[float, float]:
     """The loss and the score of data; ``run`` gives the outputs of a batch, not activated yet."""
-    losses, predicted, targets = [], [], []
+    losses, predicted, targets, weighing = [], [], [], []
     for batch in data.batches(EVALUATION_ROWS):
         y = run(batch)
-        loss, _ = output.loss(y, batch.y, mask=batch.counts)
-        losses.append((loss, int(batch.counts.sum())))
+        loss, _ = output.loss(y, batch.y, mask=batch.counts, weights=batch.weights)
+        losses.append((loss, batch.total))
         predicted.append(output.predict(_activate(output, y[batch.counts])))
         targets.append(batch.y[batch.counts])
-    score = output.score(np.concatenate(predicted), np.concatenate(targets))
+        if batch.weights is not None:
+            weighing.append(batch.weights[batch.counts])
+    weights = None if data.weights is None else np.concatenate(weighing)
+    score = output.score(np.concatenate(predicted), np.concatenate(targets), weights)
     return _mean(losses), score
 
 
@@ -172,12 +204,12 @@ def _activate(output: Output, y: NDArray[Any]) -> NDArray[Any]:
 
 def _update(
     net: Network, output: Output, optimizer: Optimizer, batch: Batch, plan: Plan
-) -> tuple[float, int, float]:
+) -> tuple[float, float, float]:
     """One step of the optimizer: the loss before it, of how many places, the gradient's norm."""
     number = optimizer.steps
     seed = int(draw(plan.seed, DROPOUT, number).integers(2**63)) if plan.dropout else None
     y, _, tape = net.forward(batch.x, lengths=batch.lengths, dropout=plan.dropout, seed=seed)
-    loss, dy = output.loss(y, batch.y, mask=batch.counts)
+    loss, dy = output.loss(y, batch.y, mask=batch.counts, weights=batch.weights)
     gradients = net.backward(tape, dy).weights
     if plan.max_norm is None:
         norm = grad_norm(gradients)
@@ -187,7 +219,7 @@ def _update(
     _check(norm, f"update {number}, in its gradient's norm")
     optimizer.learning_rate = plan.rate(number)
     optimizer.step(gradients)
-    return loss, int(batch.counts.sum()), norm
+    return loss, batch.total, norm
 
 
 def _check(value: float, where: str) -> None:

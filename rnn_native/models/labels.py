@@ -14,7 +14,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DTypeError, OptionError, ShapeError
+from ..errors import OptionError, ShapeError
+from .inputs import DataError
 
 Label = bool | int | float | str
 
@@ -35,15 +36,19 @@ class Labels:
 
     @classmethod
     def of(
-        cls, y: NDArray[Any], counts: NDArray[np.bool_], most: int, unknown: Label | None
+        cls, y: NDArray[Any], counts: NDArray[np.bool_], most: int | None, unknown: Label | None
     ) -> Self:
-        """The classes of those labels that count, of which there may be ``most``.
+        """The classes of those labels that count, of which there may be ``most``; None: any number.
 
         Raises ``ShapeError`` where there are more, and ``DTypeError`` or ``ShapeError`` where they
         are no labels.
         """
         _expect_finite(y, counts, unknown)
         known = [label for label in _distinct(y[counts])[0] if not _is(label, unknown)]
+        if most is None:
+            if not known:
+                raise ShapeError(f"y: expected at least one class, got none but {unknown!r}")
+            return cls(as_classes(known), unknown)
         integers = all(isinstance(label, int) and not isinstance(label, bool) for label in known)
         if integers and all(0 <= label < most for label in known):
             return cls(np.arange(most), unknown)
@@ -84,10 +89,10 @@ def as_classes(labels: Sequence[Label]) -> NDArray[Any]:
     """Sorted labels of one kind as an array: the same one whatever array held them."""
     array = _array(labels)
     if array.dtype.kind not in "biufU" or array.ndim != 1 or len(array) == 0:
-        raise DTypeError(f"y: expected labels of one kind, got {listed(labels)}")
+        raise DataError(f"y: expected labels of one kind, got {listed(labels)}")
     classes = np.unique(array)
     if classes.tolist() != list(labels):
-        raise DTypeError(f"y: expected sorted labels of one kind, got {listed(labels)}")
+        raise DataError(f"y: expected sorted labels of one kind, got {listed(labels)}")
     return classes
 
 
@@ -115,7 +120,7 @@ def _distinct(y: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
     if y.dtype.kind == "O":
         y = _plain(y)
     if y.dtype.kind not in "biufU":
-        raise DTypeError(f"y: expected classes as integers, booleans or strings, got {y.dtype}")
+        raise DataError(f"y: expected classes as integers, booleans or strings, got {y.dtype}")
     labels, places = np.unique(y, return_inverse=True)
     if y.dtype.kind == "f":
         broken = labels[np.isfinite(labels) & (labels != np.round(labels))]
@@ -133,7 +138,7 @@ def _plain(y: NDArray[Any]) -> NDArray[Any]:
     kinds = {type(value.item() if isinstance(value, np.generic) else value) for value in values}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise DTypeError(f"y: expected labels of one kind, got objects of {names}")
+        raise DataError(f"y: expected labels of one kind, got objects of {names}")
     return _array(values).reshape(y.shape)
 
 

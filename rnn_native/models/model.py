@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from math import ceil
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import FormatError, OptionError
 from ..formats.metadata import to_metadata
-from ..train import Network, initialize
-from ..train.checks import above_zero, finite, positive, whole
-from ..train.optimizers import OPTIMIZERS, Optimizer
+from ..train import Network
+from ..train.optimizers import Optimizer
 from ..train.schedules import Schedule
-from . import checkpoint as checkpoints
-from . import saving
+from . import learning, saving
 from .architecture import with_activation
-from .fitting import (
-    INITIAL,
-    Plan,
-    draw,
-    fit,
-    learnt_and_watched,
-    make_schedule,
-    sample_schedule,
-)
-from .parameters import Parameters
-from .progress import bars
-from .sequences import Sequences, as_targets
-from .trained import Trained, read_sequences
+from .checkpoint import PathLike
+from .fitting import Callback
+from .inputs import Table
+from .labels import Labels
+from .options import OWN, Options, Own
+from .outputs import Output, Softmax
+from .trained import Trained
+from .weighting import ClassWeight
 
 
+@dataclass(eq=False, repr=False)
 class SequenceModel(Trained):
     """What the three models have in common.
 
     Parameters
     ----------
-    input_dim, hidden_units, output_dim
-        Features of a step, of the hidden state, and of the output.
+    input_dim, output_dim
+        Features of a step, and of the output; None: those of the data that ``fit`` is given, and
+        100 and 10 for a network that is asked for before.
+    hidden_units
+        Features of the hidden state.
     cell
         ``"standard"`` or ``"article"``, see :mod:`rnn_native.models.architecture`.
     num_layers
@@ -58,6 +53,11 @@ class SequenceModel(Trained):
     unknown
         The class of targets that nobody knows, which count neither in training nor in a score;
         None: there is none.
+    learning_rate, epochs, batch_size, optimizer, schedule, max_norm, recurrent_init, forget_bias, \
+seed, validation_split, patience, class_weight, callbacks, progress, num_threads
+        What ``fit`` does, see there; what it is given itself comes first.
+    warm_start
+        Whether ``fit`` goes on from what was learnt before, with a new optimizer.
 
     After ``fit``: ``spec_``, the layers and weights; ``model_``, the :class:`rnn_native.Model` that
     predicts, batch first; ``history_``, a dict of lists with a value for each epoch: ``loss``
@@ -65,31 +65,36 @@ class SequenceModel(Trained):
     ``learning_rate``, ``seconds``, and with validation ``val_loss`` and ``val_score``;
     ``best_epoch_``, the index of the lowest ``val_loss`` (``loss`` without validation);
     ``per_step_``, whether it learnt a target for each step or for each sequence;
-    ``n_features_in_``; for softmax ``classes_``, which are 0 to output_dim - 1 where all labels are
-    such integers, and otherwise all labels of the training data, sorted.
+    ``n_features_in_``; for softmax ``classes_``, which are all labels of the training data, sorted,
+    but 0 to output_dim - 1 where output_dim is given and all labels are such integers.
     """
 
-    def __init__(
-        self,
-        input_dim: int = 100,
-        hidden_units: int = 128,
-        output_dim: int = 10,
-        cell: str = "standard",
-        num_layers: int = 1,
-        output: str = "softmax",
-        dropout: float = 0.0,
-        dtype: DTypeLike = "float32",
-        unknown: Any = None,
-    ) -> None:
-        self.input_dim = input_dim
-        self.hidden_units = hidden_units
-        self.output_dim = output_dim
-        self.cell = cell
-        self.num_layers = num_layers
-        self.output = output
-        self.dropout = dropout
-        self.dtype = dtype
-        self.unknown = unknown
+    input_dim: int | None = None
+    hidden_units: int = 128
+    output_dim: int | None = None
+    cell: str = "standard"
+    num_layers: int = 1
+    output: str = "softmax"
+    dropout: float = 0.0
+    dtype: DTypeLike = "float32"
+    _: KW_ONLY
+    unknown: Any = None
+    learning_rate: float = 1e-3
+    epochs: int = 10
+    batch_size: int = 32
+    optimizer: str | Callable[..., Optimizer] = "adam"
+    schedule: str | Schedule = "constant"
+    max_norm: float | None = 1.0
+    recurrent_init: str = "uniform"
+    forget_bias: float | None = None
+    seed: int = 0
+    validation_split: float | None = None
+    patience: int | None = None
+    class_weight: ClassWeight = None
+    warm_start: bool = False
+    callbacks: Sequence[Callback] | None = None
+    progress: bool | str = False
+    num_threads: int | None = None
 
     # Learning
 
@@ -98,38 +103,49 @@ class SequenceModel(Trained):
         X: ArrayLike,
         y: ArrayLike,
         *,
+        sample_weight: ArrayLike | None = None,
         lengths: ArrayLike | None = None,
         validation: float | tuple[Any, ...] | None = None,
-        epochs: int = 10,
-        batch_size: int = 32,
-        seed: int = 0,
-        optimizer: str | Callable[..., Optimizer] = "adam",
-        learning_rate: float = 1e-3,
-        schedule: str | Schedule = "constant",
-        max_norm: float | None = 1.0,
-        recurrent_init: str = "uniform",
-        forget_bias: float | None = None,
-        patience: int | None = None,
-        checkpoint: checkpoints.PathLike | None = None,
-        progress: bool = False,
-        num_threads: int | None = None,
+        checkpoint: PathLike | None = None,
+        epochs: int | Own = OWN,
+        batch_size: int | Own = OWN,
+        seed: int | Own = OWN,
+        optimizer: str | Callable[..., Optimizer] | Own = OWN,
+        learning_rate: float | Own = OWN,
+        schedule: str | Schedule | Own = OWN,
+        max_norm: float | Own | None = OWN,
+        recurrent_init: str | Own = OWN,
+        forget_bias: float | Own | None = OWN,
+        patience: int | Own | None = OWN,
+        validation_split: float | Own | None = OWN,
+        class_weight: ClassWeight | Own = OWN,
+        callbacks: Sequence[Callback] | Own | None = OWN,
+        progress: bool | str | Own = OWN,
+        num_threads: int | Own | None = OWN,
     ) -> Self:
-        """Learn from sequences, beginning anew.
+        """Learn from sequences, beginning anew unless ``warm_start`` is set.
+
+        Every argument that the constructor has too is the constructor's, unless it is given here.
 
         Parameters
         ----------
         X
-            [batch, time, input_dim]; rows padded on the right where they are shorter.
+            [batch, time, input_dim], rows padded on the right where they are shorter; [batch,
+            time] of one feature; or a list of arrays [time, input_dim] of different lengths.
         y
             softmax: classes, which are integers, booleans, strings or whole floats, [batch], one
             for each sequence (its last valid step answers for it), or [batch, time], one for each
-            step. Otherwise [batch, output_dim] or [batch, time, output_dim].
+            step. Otherwise [batch, output_dim] or [batch, time, output_dim]; [batch] of one
+            feature, and with output_dim=1 [batch, time].
+        sample_weight
+            How much a sequence counts, [batch], or a step of it, [batch, time]; None: all 1.
         lengths
             Steps of each row that count, [batch]; None: all. At least 1 where a sequence has one
             target.
         validation
-            ``(X, y)`` or ``(X, y, lengths)`` to watch, or the share of rows to take from the
-            training data for that (chosen by ``seed``).
+            ``(X, y)`` or ``(X, y, lengths)`` to watch, or as ``validation_split``.
+        validation_split
+            The share of rows to take from the training data to watch, chosen by ``seed``.
         epochs, batch_size
             How often all sequences are seen, and how many make one update.
         seed
@@ -148,13 +164,20 @@ class SequenceModel(Trained):
             As in :func:`rnn_native.train.initialize`.
         patience
             Ends after so many epochs in a row without a lower validation loss, and keeps the
-            weights of the best epoch; needs ``validation``. None: runs to the end, keeps the last.
+            weights of the best epoch; needs validation. None: runs to the end, keeps the last.
+        class_weight
+            How much a target of a class counts in training, by its label; ``"balanced"``: all
+            classes the same in sum. None: all 1.
+        callbacks
+            Functions called with a :class:`rnn_native.models.fitting.Epoch` after each; where one
+            returns True, that was the last.
         checkpoint
             A file written after each epoch. Where it is there already, ``fit`` goes on from it and
             gives the same bits as if it had never stopped; ``OptionError`` where it is of another
             fit. Only ``epochs`` may differ, and be higher, where the schedule is constant.
         progress
-            Shows a bar; needs tqdm (``rnn_native[train]``).
+            True shows a bar where tqdm is installed (``rnn_native[train]``) and a line for each
+            epoch where it is not; ``"lines"`` shows lines.
         num_threads
             As of :class:`rnn_native.train.Network`.
 
@@ -165,116 +188,137 @@ class SequenceModel(Trained):
         DivergenceError
             A loss or a gradient is no longer finite.
         """
-        given = self._parameters()
-        epochs, batch_size = whole("epochs", epochs, 1), whole("batch_size", batch_size, 1)
-        seed, learning_rate = whole("seed", seed, 0), positive("learning_rate", learning_rate)
-        max_norm = None if max_norm is None else above_zero("max_norm", max_norm)
-        forget_bias = None if forget_bias is None else finite("forget_bias", forget_bias)
-        if patience is not None:
-            patience = whole("patience", patience, 1)
-            if validation is None:
-                raise OptionError("patience: expected validation with it, got None")
-        if checkpoint is not None:
-            checkpoints.check_folder(checkpoint)
-        make_bar = bars(progress)
-
-        read = partial(read_sequences, given)
-        data = read(X, y, lengths)
-        head = given.head.learnt_from(data.y, data.counts, given.unknown)
-        parameters = replace(given, output_dim=head.size)
-        training, watched = learnt_and_watched(
-            as_targets(data, head), lambda *data: as_targets(read(*data), head),
-            validation, seed,
+        said = {
+            "epochs": epochs, "batch_size": batch_size, "seed": seed, "optimizer": optimizer,
+            "learning_rate": learning_rate, "schedule": schedule, "max_norm": max_norm,
+            "recurrent_init": recurrent_init, "forget_bias": forget_bias, "patience": patience,
+            "validation_split": validation_split, "class_weight": class_weight,
+            "callbacks": callbacks, "progress": progress, "num_threads": num_threads,
+        }  # fmt: skip
+        said = {name: value for name, value in said.items() if value is not OWN}
+        given, options = self._parameters(), Options.of(self.get_params() | said)
+        start = None
+        if options.warm_start and self._fitted is not None:
+            start = learning.Start(self._weights(), self._head, Table(type(self).__name__))
+        result = learning.learn(
+            type(self).__name__, self._kind, given, options, (X, y, lengths),
+            sample_weight, validation, checkpoint, start=start,
         )  # fmt: skip
-        updates = ceil(len(training) / batch_size)
-        net = self._network(parameters, seed, recurrent_init, forget_bias, num_threads)
-        make = OPTIMIZERS.get(optimizer) if isinstance(optimizer, str) else optimizer
-        if make is None:
-            raise OptionError(f"optimizer: expected adam, sgd or a callable, got {optimizer!r}")
-        built = make(net, learning_rate=learning_rate)
-        factor = make_schedule(schedule, epochs * updates)
-        run = {
-            "model": type(self).__name__,
-            **{name: str(value) for name, value in parameters.as_dict().items()},
-            "classes": head.classes,
-            "data": _digest(training),
-            "validation": None if watched is None else _digest(watched),
-            "batch_size": batch_size,
-            "seed": seed,
-            "optimizer": built.describe(),
-            "learning_rate": learning_rate,
-            "schedule": schedule
-            if schedule == "constant"
-            else sample_schedule(factor, epochs, updates),
-            "max_norm": max_norm,
-            "recurrent_init": recurrent_init,
-            "forget_bias": forget_bias,
-            "patience": patience,
-        }
-        plan = Plan(
-            epochs, batch_size, seed, learning_rate, factor, max_norm, parameters.dropout,
-            patience, checkpoint, json.loads(json.dumps(run)),
-        )  # fmt: skip
-        learnt = fit(net, head, built, training, watched, plan, make_bar)
-        spec = with_activation(net.spec, head.activation)
-        self._set(spec, training.per_step, given, head)
-        self.history_ = learnt.history
-        self.best_epoch_ = learnt.best_epoch
+        self._keep(result, given)
+        self.history_ = result.learnt.history
+        self.best_epoch_ = result.learnt.best_epoch
         return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+    ) -> Self:
+        """One epoch over these sequences, going on from what was learnt before.
+
+        So many calls with the same data give the bits of one ``fit`` of so many epochs; its
+        arguments are the constructor's. ``history_`` grows by a value each time.
+
+        Parameters
+        ----------
+        X, y, sample_weight, lengths
+            As in ``fit``.
+        classes
+            Of a softmax, all that there are to be: needed in the first call where y has not all.
+
+        Raises
+        ------
+        OptionError
+            Options that need to see all epochs: ``validation_split``, ``patience`` and a cosine.
+        """
+        options = Options.of(self.get_params() | {"epochs": 1})
+        for name, none in (("validation_split", None), ("patience", None)):
+            if getattr(options, name) != none:
+                raise OptionError(f"{name}: expected {none} with partial_fit, which sees one epoch")
+        if isinstance(options.schedule, str) and options.schedule != "constant":
+            raise OptionError("schedule: expected constant or a function with partial_fit")
+        start, given, before = None, self._parameters(), {}
+        head = None if classes is None else self._of_classes(classes)
+        if self._fitted is not None:
+            if head is not None and head.classes != self._head.classes:
+                raise OptionError(
+                    f"classes: expected those of the first call, {self._head.classes}, or None; "
+                    f"got {head.classes}"
+                )
+            given, head = self._given, self._head
+            before = vars(self).get("history_", {})  # not of a file
+            done = len(before.get("loss", ()))
+            start = learning.Start(self._weights(), head, self._table, self._moments, done)
+        result = learning.learn(
+            type(self).__name__, self._kind, given, options, (X, y, lengths), sample_weight,
+            head=head, start=start,
+        )  # fmt: skip
+        self._keep(result, given)
+        history = result.learnt.history
+        self.history_ = {name: [*before.get(name, []), *history[name]] for name in history}
+        self.best_epoch_ = int(np.argmin(self.history_["loss"]))
+        return self
+
+    def _of_classes(self, classes: ArrayLike) -> Output:
+        """The output that has these classes."""
+        given = self._parameters()
+        array = np.asarray(classes)
+        if given.output != "softmax":
+            raise OptionError("classes: expected None, as there are classes in a softmax alone")
+        counts = np.ones(array.shape, np.bool_)
+        labels = Labels.of(array, counts, given.output_dim, given.unknown)
+        return Softmax(len(labels.classes), labels)
 
     def initial_network(
         self,
-        seed: int = 0,
-        recurrent_init: str = "uniform",
-        forget_bias: float | None = None,
-        num_threads: int | None = None,
+        seed: int | Own = OWN,
+        recurrent_init: str | Own = OWN,
+        forget_bias: float | Own | None = OWN,
+        num_threads: int | Own | None = OWN,
     ) -> Network:
         """The network with which a ``fit`` with these arguments begins; without the output's
         activation, which the loss has."""
-        parameters = self._parameters()
-        return self._network(parameters, seed, recurrent_init, forget_bias, num_threads)
-
-    def _network(
-        self, parameters: Parameters, seed: int, recurrent_init: str, forget_bias: float | None,
-        num_threads: int | None,
-    ) -> Network:  # fmt: skip
-        seed = whole("seed", seed, 0)
-        net = Network(parameters.layers(self._kind), parameters.dtype, num_threads)
-        initialize(net, int(draw(seed, INITIAL).integers(2**63)), recurrent_init, forget_bias)
-        return net
+        said = {
+            "seed": seed, "recurrent_init": recurrent_init, "forget_bias": forget_bias,
+            "num_threads": num_threads,
+        }  # fmt: skip
+        said = {name: value for name, value in said.items() if value is not OWN}
+        parameters = self._parameters().sized(None, None)
+        return learning.network(self._kind, parameters, Options.of(self.get_params() | said))
 
     # Files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a .safetensors file, which ``rn.load`` and the C library read too."""
+        """Write the model to a .safetensors file, which ``rn.load`` and the C library read too.
+
+        It holds the constructor's arguments, but no functions."""
         self._learnt()
-        saving.write(
-            path, self.spec_, type(self).__name__, self._given.as_dict(), self.per_step_,
-            self._head.classes,
-        )  # fmt: skip
+        saving.write(path, self.spec_, type(self).__name__, self._saved())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what ``save`` wrote; without ``history_``. ``FormatError`` where it is another
         class's or no such file."""
-        spec, parameters, per_step, classes = saving.read(path, cls.__name__)
+        spec, saved = saving.read(path, cls.__name__)
         try:
-            model = cls(**parameters)
+            model = cls(**saved.parameters)
             given = model._parameters()
-            head = given.head
-            if classes is not None:
-                head = head.with_classes(classes, given.unknown)
-            layers = replace(given, output_dim=head.size).layers(cls._kind)
+            head = given.head if given.output_dim else type(given.head)(spec.output_size)
+            if saved.classes is not None:
+                head = head.with_classes(saved.classes, given.unknown)
+            layers = given.sized(spec.input_size, head.size).layers(cls._kind)
             expected = with_activation(layers, head.activation)
         except (TypeError, ValueError) as error:
             raise FormatError(f"{os.fspath(path)}: wrong parameters: {error}") from error
         if to_metadata(spec) != to_metadata(expected):
             raise FormatError(f"{os.fspath(path)}: its layers are not those of its parameters")
-        model._set(spec, per_step, given, head)
+        table = Table(cls.__name__, saved.columns)
+        model._set(spec, saved.per_step, saved.is_flat, table, given, head)
         return model
-
-    def _classifies(self) -> bool:
-        return self.output == "softmax"
 
 
 class RNNModel(SequenceModel):
@@ -294,7 +338,3 @@ class LSTMModel(SequenceModel):
     """The long short-term memory: PyTorch's, or with ``cell="article"`` the article's."""
 
     _kind = "lstm"
-
-
-def _digest(data: Sequences) -> str:
-    return checkpoints.digest(data.x, data.lengths, data.y)

@@ -9,34 +9,36 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DTypeError, OptionError, ShapeError
+from ..errors import OptionError, ShapeError
 from ..train.losses import Loss, binary_cross_entropy, cross_entropy, mean_squared_error
+from .inputs import DataError
 from .labels import NOTHING, UNSEEN, Label, Labels, as_classes, listed
 
 
 class Output:
-    """One kind of output with ``size`` features: ``OUTPUTS`` has all kinds."""
+    """One kind of output with ``size`` features, None where training data is to say how many:
+    ``OUTPUTS`` has all kinds."""
 
     activation: str
     loss: Loss
     target_rank: int
     """Axes of one step's target: 0 for a class, 1 for a vector."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int | None) -> None:
         self.size = size
 
     def is_per_step(self, y: NDArray[Any]) -> bool:
         """Whether y has a target for each step and not for each sequence, by its axes."""
         if y.ndim not in (1 + self.target_rank, 2 + self.target_rank):
-            end = f", {self.size}" if self.target_rank else ""
+            end = f", {self.size or 'features'}" if self.target_rank else ""
             raise ShapeError(f"y: expected shape (batch{end}) or (batch, time{end}), got {y.shape}")
         return y.ndim == 2 + self.target_rank
 
     def learnt_from(
         self, y: NDArray[Any], counts: NDArray[np.bool_], unknown: Label | None
     ) -> Output:
-        """The output whose classes are those of the training data."""
-        return self
+        """The output whose classes or features are those of the training data."""
+        return self if self.size is not None else type(self)(y.shape[-1])
 
     def with_classes(self, classes: Sequence[Label], unknown: Label | None) -> Output:
         """The output of a file that has ``classes``; ``OptionError`` where it can have none."""
@@ -46,6 +48,13 @@ class Output:
     def classes(self) -> list[Label] | None:
         """As a file has them; None where the output has none."""
         return None
+
+    def is_flat(self, y: NDArray[Any]) -> bool:
+        """Whether y lacks an axis for the one feature there is: [batch], or, where output_dim=1
+        says that it is no feature, [batch, time]."""
+        if self.target_rank == 0 or self.size not in (None, 1):
+            return False
+        return y.ndim == 1 or (y.ndim == 2 and y.shape[1] != 1 and self.size == 1)
 
     def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
         """y as the loss takes it, its values checked where they count: ``counts`` over the axes
@@ -69,8 +78,11 @@ class Output:
         """What stands where there is nothing to predict, past a row's length."""
         return 0
 
-    def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
-        """How good predictions are, at places [n, ...] that count: more is better."""
+    def score(
+        self, predicted: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> float:
+        """How good predictions are, at places [n, ...] that count, each so many times: more is
+        better."""
         raise NotImplementedError
 
     def doubt(self, y: NDArray[Any]) -> str | None:
@@ -78,8 +90,13 @@ class Output:
         return None
 
     def _vectors(self, y: NDArray[Any]) -> NDArray[Any]:
+        if y.dtype.kind == "O":
+            try:
+                y = y.astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"y: Unknown label type: expected numbers: {error}") from error
         if y.dtype.kind not in "fiub":
-            raise DTypeError(f"y: expected real numbers, got {y.dtype}")
+            raise DataError(f"y: expected real numbers, got {y.dtype}")
         if y.shape[-1] != self.size:
             raise ShapeError(f"y: expected {self.size} features, got shape {y.shape}")
         return y.astype(np.float64)
@@ -93,9 +110,9 @@ class Softmax(Output):
     loss = staticmethod(cross_entropy)
     target_rank = 0
 
-    def __init__(self, size: int, labels: Labels | None = None) -> None:
+    def __init__(self, size: int | None, labels: Labels | None = None) -> None:
         super().__init__(size)
-        self.labels = Labels(np.arange(size)) if labels is None else labels
+        self.labels = Labels(np.arange(size or 0)) if labels is None else labels
 
     def learnt_from(
         self, y: NDArray[Any], counts: NDArray[np.bool_], unknown: Label | None
@@ -135,9 +152,11 @@ class Softmax(Output):
     def filler(self) -> Any:
         return self.labels.filler
 
-    def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
+    def score(
+        self, predicted: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> float:
         known = y != NOTHING
-        return float(np.mean(predicted[known] == y[known])) if known.any() else float("nan")
+        return _share(predicted[known] == y[known], None if weights is None else weights[known])
 
     def doubt(self, y: NDArray[Any]) -> str | None:
         known = y[y != NOTHING]
@@ -165,8 +184,10 @@ class Sigmoid(Output):
     def predict(self, activated: NDArray[Any]) -> NDArray[Any]:
         return (activated >= 0.5).astype(np.int64)
 
-    def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
-        return float(np.mean(predicted == (y >= 0.5)))
+    def score(
+        self, predicted: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> float:
+        return _share(predicted == (y >= 0.5), weights)
 
 
 class Identity(Output):
@@ -183,10 +204,22 @@ class Identity(Output):
     def predict(self, activated: NDArray[Any]) -> NDArray[Any]:
         return activated
 
-    def score(self, predicted: NDArray[Any], y: NDArray[Any]) -> float:
-        around = float(np.sum((y - y.mean(axis=0)) ** 2))
-        missed = float(np.sum((y - predicted) ** 2))
+    def score(
+        self, predicted: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None = None
+    ) -> float:
+        each = 1.0 if weights is None else weights[:, None]
+        around = float(np.sum(each * (y - np.average(y, 0, weights)) ** 2))
+        missed = float(np.sum(each * (y - predicted) ** 2))
         return 1.0 - missed / around if around else float(missed == 0.0)
+
+
+def _share(right: NDArray[np.bool_], weights: NDArray[Any] | None) -> float:
+    """Of the places [n, ...] that are right; NaN where there is none."""
+    if right.size == 0 or (weights is not None and not weights.any()):
+        return float("nan")
+    if weights is None:
+        return float(np.mean(right))
+    return float(np.mean(np.average(right, axis=0, weights=weights)))
 
 
 OUTPUTS: Final[Mapping[str, type[Output]]] = MappingProxyType(
@@ -194,7 +227,7 @@ OUTPUTS: Final[Mapping[str, type[Output]]] = MappingProxyType(
 )
 
 
-def make_output(name: str, size: int) -> Output:
+def make_output(name: str, size: int | None) -> Output:
     if name not in OUTPUTS:
         raise OptionError(f"output: expected one of {', '.join(OUTPUTS)}; got {name!r}")
     return OUTPUTS[name](size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -16,15 +16,19 @@ from .architecture import build
 from .labels import Label, as_unknown
 from .outputs import Output, make_output
 
+INPUT_DIM: Final = 100
+OUTPUT_DIM: Final = 10
+"""Sizes of a network that is made before there is data to tell them."""
+
 
 @dataclass(frozen=True)
 class Parameters:
     """Of one model as it was when it was fitted: what ``set_params`` changes later has no part in
     what was learnt before. All values are plain Python ones, so that JSON holds them."""
 
-    input_dim: int
+    input_dim: int | None
     hidden_units: int
-    output_dim: int
+    output_dim: int | None
     cell: str
     num_layers: int
     output: str
@@ -35,12 +39,12 @@ class Parameters:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """``OptionError`` where a value does not exist; it names the argument."""
-        sizes = {
-            name: whole(name, given[name], 1)
-            for name in ("input_dim", "hidden_units", "output_dim", "num_layers")
-        }
+        input_dim, output_dim = given["input_dim"], given["output_dim"]
         checked = cls(
-            **sizes,
+            input_dim=None if input_dim is None else whole("input_dim", input_dim, 1),
+            hidden_units=whole("hidden_units", given["hidden_units"], 1),
+            output_dim=None if output_dim is None else whole("output_dim", output_dim, 1),
+            num_layers=whole("num_layers", given["num_layers"], 1),
             cell=given["cell"],
             output=given["output"],
             dropout=fraction("dropout", given["dropout"]),
@@ -53,6 +57,14 @@ class Parameters:
             raise OptionError("dropout: expected 0 with one layer: it acts between layers")
         return checked
 
+    def sized(self, input_dim: int | None, output_dim: int | None) -> Self:
+        """The same with the sizes of the data, or, None, those of a network before there is any."""
+        return replace(
+            self,
+            input_dim=input_dim or self.input_dim or INPUT_DIM,
+            output_dim=output_dim or self.output_dim or OUTPUT_DIM,
+        )
+
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
         return np.dtype(self.dtype)
@@ -63,6 +75,8 @@ class Parameters:
 
     def layers(self, kind: str) -> ModelSpec:
         """To be trained, see :func:`rnn_native.models.architecture.build`."""
+        assert self.input_dim is not None
+        assert self.output_dim is not None
         return build(
             kind, self.cell, self.input_dim, self.hidden_units, self.output_dim, self.num_layers,
             self.dtype,

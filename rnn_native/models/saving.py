@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,35 +24,43 @@ PathLike = str | os.PathLike[str]
 _ENTRY: Final = "estimator"
 
 
-def write(
-    path: PathLike,
-    spec: ModelSpec,
-    name: str,
-    parameters: dict[str, Any],
-    per_step: bool,
-    classes: list[Label] | None,
-) -> None:
-    """``name`` is the class's; ``parameters`` its constructor's; atomically."""
-    entry = {"class": name, "parameters": parameters, "per_step": per_step}
-    if classes is not None:
-        entry["classes"] = classes
+@dataclass(frozen=True)
+class Saved:
+    """How to use the layers: the constructor's arguments, what y was like, and its classes."""
+
+    parameters: dict[str, Any]
+    per_step: bool
+    is_flat: bool
+    columns: int | None
+    classes: list[Label] | None
+
+
+def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
+    """``name`` is the class's; atomically."""
+    entry = {"class": name, "parameters": saved.parameters, "per_step": saved.per_step}
+    if saved.columns is not None:
+        entry["columns"] = saved.columns
+    if saved.is_flat:
+        entry["flat"] = True
+    if saved.classes is not None:
+        entry["classes"] = saved.classes
     with replacing(path) as file:
         file.writelines(pack(to_arrays(spec), to_metadata(spec) | {_ENTRY: json.dumps(entry)}))
 
 
-def read(path: PathLike, name: str) -> tuple[ModelSpec, dict[str, Any], bool, list[Label] | None]:
-    """The layers, parameters, ``per_step`` and classes of a file that the class ``name`` wrote.
-
-    Raises ``FormatError`` for any other file.
-    """
+def read(path: PathLike, name: str) -> tuple[ModelSpec, Saved]:
+    """What the class ``name`` wrote; raises ``FormatError`` for any other file."""
     where = os.fspath(path)
     metadata, tensors = unpack(Path(path).read_bytes())
     try:
         entry = json.loads(metadata[_ENTRY])
-        found, parameters, per_step = entry["class"], dict(entry["parameters"]), entry["per_step"]
-        classes = entry.get("classes")
-    except (KeyError, TypeError, ValueError) as error:
+        found = entry["class"]
+        saved = Saved(
+            dict(entry["parameters"]), bool(entry["per_step"]), bool(entry.get("flat")),
+            entry.get("columns"), entry.get("classes"),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"{where}: not a saved {name}: {error!r}") from error
     if found != name:
         raise FormatError(f"{where}: expected a {name}, found a {found}")
-    return from_metadata(metadata, tensors), parameters, bool(per_step), classes
+    return from_metadata(metadata, tensors), saved

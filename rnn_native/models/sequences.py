@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ShapeError
+from . import strangers
+from .inputs import Table, as_array, as_inputs, expect_finite, expect_steps
 from .outputs import Output
-
-
-def pad(sequences: Sequence[ArrayLike]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Sequences of different lengths, each [time, features] or [time], side by side.
-
-    Returns [batch, longest time, features] or [batch, longest time], filled up with zeros on the
-    right, and the lengths [batch].
-    """
-    arrays = [np.asarray(sequence) for sequence in sequences]
-    if not arrays:
-        raise ShapeError("pad: expected at least one sequence, got none")
-    for index, array in enumerate(arrays):
-        if array.ndim == 0 or array.shape[1:] != arrays[0].shape[1:]:
-            raise ShapeError(
-                f"pad: sequence {index}: expected shape (time, "
-                f"{', '.join(map(str, arrays[0].shape[1:]))}) as the first, got {array.shape}"
-            )
-    lengths = np.array([len(array) for array in arrays], dtype=np.int64)
-    shape = (len(arrays), int(lengths.max()), *arrays[0].shape[1:])
-    padded = np.zeros(shape, dtype=np.result_type(*arrays))
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = array
-    return padded, lengths
 
 
 @dataclass(frozen=True)
@@ -48,6 +28,11 @@ class Sequences:
     lengths: NDArray[np.int64]
     y: NDArray[Any]
     per_step: bool
+    is_flat: bool
+    """Whether y came without the axis of its one feature."""
+    table: Table
+    weights: NDArray[np.float64] | None = None
+    """How much a target counts, over the leading axes of y; None: once."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -63,7 +48,10 @@ class Sequences:
         return self.steps if self.per_step else np.ones(len(self), np.bool_)
 
     def rows(self, chosen: NDArray[np.int64]) -> Sequences:
-        return Sequences(self.x[chosen], self.lengths[chosen], self.y[chosen], self.per_step)
+        weights = None if self.weights is None else self.weights[chosen]
+        return replace(
+            self, x=self.x[chosen], lengths=self.lengths[chosen], y=self.y[chosen], weights=weights
+        )
 
     def batches(self, size: int, order: NDArray[np.int64] | None = None) -> Iterator[Batch]:
         """All rows, ``size`` at once, in this order (None: as they stand)."""
@@ -84,6 +72,14 @@ class Batch:
     lengths: NDArray[np.int64]
     y: NDArray[Any]
     counts: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None
+
+    @property
+    def total(self) -> float:
+        """What counts in all: how many places, or the sum of their weights."""
+        if self.weights is None:
+            return int(self.counts.sum())
+        return float(self.weights[self.counts].sum())
 
 
 def _batch(rows: Sequences) -> Batch:
@@ -98,78 +94,72 @@ def _batch(rows: Sequences) -> Batch:
         counts = steps == rows.lengths - 1  # the last valid step answers for the sequence
     if y.dtype.kind in "iu":
         counts = counts & (y >= 0)  # -1: nobody knows, as scikit-learn has it
-    return Batch(x, rows.lengths, y, counts)
-
-
-def as_inputs(
-    x: ArrayLike, lengths: ArrayLike | None, features: int, dtype: np.dtype[Any], least: int
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """x [batch, time, features] in the model's dtype, and lengths [batch], each at least ``least``.
-
-    Raises ``ShapeError`` or ``DTypeError`` with what was expected.
-    """
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError("X: expected one array; rn.models.pad makes it of ragged rows") from error
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"X: expected real numbers, got {array.dtype}")
-    if array.ndim != 3 or array.shape[2] != features:
-        raise ShapeError(f"X: expected shape (batch, time, {features}), got {array.shape}")
-    batch, time = array.shape[:2]
-    steps = np.full(batch, time) if lengths is None else np.asarray(lengths)
-    if steps.dtype.kind not in "iu":
-        raise DTypeError(f"lengths: expected integers, got {steps.dtype}")
-    if steps.shape != (batch,):
-        raise ShapeError(f"lengths: expected shape ({batch},), got {steps.shape}")
-    for row, length in enumerate(steps.tolist()):
-        if not least <= length <= time:
-            raise ShapeError(f"lengths[{row}]: expected {least}..{time}, got {length}")
-    return array.astype(dtype, copy=False), steps.astype(np.int64)
+    weights = rows.weights
+    if weights is not None:
+        weights = weights[:, :time].T if rows.per_step else np.broadcast_to(weights, counts.shape)
+    return Batch(x, rows.lengths, y, counts, weights)
 
 
 def as_sequences(
     x: ArrayLike,
-    y: ArrayLike,
+    y: ArrayLike | None,
     lengths: ArrayLike | None,
-    features: int,
+    features: int | None,
     output: Output,
     dtype: np.dtype[Any],
+    table: Table,
 ) -> Sequences:
-    """X and y checked against each other and against what the model gives; y as it came.
+    """X and y checked against each other and against what the model gives; y as it came, but with
+    an axis for its one feature where a vector was expected.
 
     Also that x is finite where it counts: a NaN would come back as a loss that says nothing of
     where it is from. What is padding may be anything.
     """
-    targets = np.asarray(y)
-    per_step = output.is_per_step(targets)
-    inputs, steps = as_inputs(x, lengths, features, dtype, 0 if per_step else 1)
+    if y is None:
+        raise ShapeError("y: this model requires y to be passed, but the target y is None")
+    inputs, steps, found = as_inputs(x, lengths, features, dtype, table)
     if len(inputs) == 0:
         raise ShapeError("X: expected at least one sequence, got none")
-    sequences = Sequences(inputs, steps, targets, per_step)
+    targets, own = as_array("y", y)
+    shape = targets.shape
+    is_flat = output.is_flat(targets)
+    if is_flat:
+        targets = targets[..., None]
+    if output.target_rank == 0 and targets.ndim == 2 and shape[1] == 1 != inputs.shape[1]:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected: give y.ravel()",
+            strangers.conversion_warning(),
+            stacklevel=4,
+        )
+        targets = targets[:, 0]
+    per_step = output.is_per_step(targets)
+    if not per_step:
+        expect_steps(steps, inputs.shape[1])
     leading = inputs.shape[: 2 if per_step else 1]
     if targets.shape[: len(leading)] != leading:
-        raise ShapeError(f"y: expected it to begin with shape {leading}, got {targets.shape}")
-    _expect_finite("X", inputs, sequences.steps)
-    return sequences
+        hint = _hint(targets, inputs, output.target_rank)
+        raise ShapeError(f"y: expected it to begin with shape {leading}, got {shape}{hint}")
+    if own is not None and not np.array_equal(own, steps):
+        raise ShapeError("y: expected arrays as long as those of X")
+    return Sequences(inputs, steps, targets, per_step, is_flat, found)
+
+
+def _hint(y: NDArray[Any], x: NDArray[Any], rank: int) -> str:
+    """What may have been meant by a y that does not fit."""
+    if y.shape[:2] == (x.shape[0], x.shape[2]):
+        return "; where X is (batch, features, time), give X.transpose(0, 2, 1)"
+    if rank == 0 and y.ndim == 2 and y.dtype.kind in "biuf" and len(y) == len(x):
+        ones = (y == 1).sum(axis=1)
+        if (ones == 1).all() and ((y == 0).sum(axis=1) == y.shape[1] - 1).all():
+            return ", which is one-hot: give the classes, y.argmax(axis=1)"
+    return ""
 
 
 def as_targets(sequences: Sequences, output: Output, seen: bool = True) -> Sequences:
     """The same with y as the loss takes it, finite where it counts; ``seen``: with no class that
     training did not have, of which a loss says nothing."""
     y = output.targets(sequences.y, sequences.counts)
-    _expect_finite("y", y, sequences.counts)
+    expect_finite("y", y, sequences.counts)
     if seen:
         output.expect_seen(y, sequences.y)
     return replace(sequences, y=y)
-
-
-def _expect_finite(name: str, array: NDArray[Any], counts: NDArray[np.bool_]) -> None:
-    """``counts`` over the leading axes of the array."""
-    wrong = ~np.isfinite(array)
-    wrong &= counts.reshape(counts.shape + (1,) * (array.ndim - counts.ndim))
-    if wrong.any():
-        place = tuple(int(index) for index in np.argwhere(wrong)[0])
-        raise ShapeError(
-            f"{name}{list(place)}: expected a finite {array.dtype} number, got {array[place]}"
-        )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import NotFittedError, OptionError, ShapeError
+from ..errors import ShapeError
 from ..model import Model
 from ..spec import ModelSpec
 from ..states import State
@@ -17,9 +17,21 @@ from ..train.checks import whole
 from .architecture import with_activation
 from .estimator import Estimator
 from .fitting import EVALUATION_ROWS, evaluate
+from .inputs import Table, as_inputs, expect_steps
+from .learning import Arrays, Result, read
+from .optional import unless
+from .options import Options
 from .outputs import Output
 from .parameters import Parameters
-from .sequences import Sequences, as_inputs, as_sequences, as_targets
+from .saving import Saved
+from .sequences import as_targets
+from .strangers import not_fitted
+from .weighting import with_sample_weight
+
+
+def _no_probabilities(model: Trained) -> str | None:
+    output = model.get_params()["output"] if model._fitted is None else model._fitted.output
+    return "output='identity' has no probabilities" if output == "identity" else None
 
 
 class Trained(Estimator):
@@ -28,7 +40,11 @@ class Trained(Estimator):
     _kind: ClassVar[str]
     _fitted: Parameters | None = None
     _given: Parameters
+    _options: dict[str, Any]
     _head: Output
+    _is_flat: bool
+    _table: Table
+    _moments: Arrays | None = None
 
     def predict(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
         """softmax: the likeliest class; sigmoid: 0 or 1 for each feature; identity: the numbers.
@@ -46,34 +62,44 @@ class Trained(Estimator):
             if filler.dtype.kind == "U":  # which a shorter class would cut
                 predicted = predicted.astype(np.result_type(predicted, filler))
             predicted[past] = filler
-        return predicted
+        return predicted[..., 0] if self._is_flat else predicted
 
+    @unless(_no_probabilities)
     def predict_proba(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
         """The probability of each class or feature, [batch, output_dim] or with time as in
         ``predict``. ``OptionError`` for a model of numbers, which has none."""
-        if self._learnt().output == "identity":
-            raise OptionError("predict_proba: output='identity' has no probabilities")
-        return self._run(X, lengths)
+        given = self._run(X, lengths)
+        return given[..., 0] if self._is_flat else given
 
-    def score(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """The share of classes or features that are right; R^2 for ``output="identity"``.
 
-        A class that training did not have is wrong. Warns where all classes of y are one.
+        Each counts as much as ``sample_weight`` says. A class that training did not have is
+        wrong. Warns where all classes of y are one.
         """
         learnt, head = self._learnt(), self._head
-        data = as_targets(read_sequences(learnt, X, y, lengths), head, seen=False)
+        data = as_targets(read(learnt, self._table, X, y, lengths), head, seen=False)
+        data = with_sample_weight(data, sample_weight)
         if data.per_step != self.per_step_:
             raise ShapeError("y: expected as many axes as that of training")
-        predicted, targets = head.predict(self._run(data.x, data.lengths)), data.y[data.counts]
+        counts = data.counts
+        predicted, targets = head.predict(self._run(data.x, data.lengths))[counts], data.y[counts]
+        weights = None if data.weights is None else data.weights[counts]
         doubt = head.doubt(targets)
         if doubt is not None:
             warnings.warn(f"score: {doubt}", stacklevel=2)
-        return head.score(predicted[data.counts], targets)
+        return head.score(predicted, targets, weights)
 
     def loss(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:
         """The loss that ``fit`` makes small, of any data: the mean over what counts."""
         learnt, head = self._learnt(), self._head
-        data = as_targets(read_sequences(learnt, X, y, lengths), head)
+        data = as_targets(read(learnt, self._table, X, y, lengths), head)
         model = Model(with_activation(self.spec_, "identity"), dtype=learnt.dtype)
         return evaluate(lambda batch: model(batch.x, lengths=batch.lengths)[0], head, data)[0]
 
@@ -96,7 +122,7 @@ class Trained(Estimator):
         """The zero state for so many rows: h [num_layers, batch, hidden_units], for the standard
         LSTM (h, c), for the article's GRU (h, z) and LSTM (h, c, i, f)."""
         batch = whole("batch", batch, 1)
-        parameters = self._fitted or self._parameters()
+        parameters = self._fitted or self._parameters().sized(None, None)
         shape = parameters.num_layers, batch
         sizes = parameters.layers(self._kind).recurrents[0].state_sizes
         zeros = [np.zeros((*shape, size), parameters.numpy_dtype) for size in sizes]
@@ -105,8 +131,9 @@ class Trained(Estimator):
     def _run(self, X: ArrayLike, lengths: ArrayLike | None) -> NDArray[Any]:
         """Activated outputs: of the last valid step, or of all."""
         learnt = self._learnt()
-        least = 0 if self.per_step_ else 1
-        x, steps = as_inputs(X, lengths, learnt.input_dim, learnt.numpy_dtype, least)
+        x, steps, _ = as_inputs(X, lengths, learnt.input_dim, learnt.numpy_dtype, self._table)
+        if not self.per_step_:
+            expect_steps(steps, x.shape[1])
         parts = []
         for first in range(0, max(len(x), 1), EVALUATION_ROWS):
             rows = slice(first, first + EVALUATION_ROWS)
@@ -114,29 +141,60 @@ class Trained(Estimator):
             parts.append(y if self.per_step_ else y[np.arange(len(y)), steps[rows] - 1])
         return np.concatenate(parts)
 
+    def _classifies(self) -> bool:
+        return bool(self.get_params()["output"] == "softmax")
+
+    def _is_learning_short(self) -> bool:
+        """Whether there are too few updates for the hundred rows with which scikit-learn asks for
+        a reasonable score: 10 epochs, the default, are a few dozen."""
+        epochs = self.get_params()["epochs"]
+        return not isinstance(epochs, Integral) or epochs < 30
+
+    # What was learnt
+
     def _parameters(self) -> Parameters:
         """What the next ``fit`` is to use."""
         return Parameters.of(self.get_params())
 
-    def _set(self, spec: ModelSpec, per_step: bool, given: Parameters, head: Output) -> None:
-        self._given, self._head = given, head
-        self._fitted = parameters = replace(given, output_dim=head.size)
+    def _keep(self, result: Result, given: Parameters) -> None:
+        """What a fit with these parameters left."""
+        data = result.data
+        self._set(result.spec, data.per_step, data.is_flat, data.table, given, result.head)
+        self._moments = result.optimizer
+
+    def _set(
+        self,
+        spec: ModelSpec,
+        per_step: bool,
+        is_flat: bool,
+        table: Table,
+        given: Parameters,
+        head: Output,
+    ) -> None:
+        self._head, self._is_flat, self._table = head, is_flat, table
+        self._given, self._options = given, Options.in_a_file(self.get_params())
+        self._fitted = parameters = given.sized(spec.input_size, head.size)
+        self._moments = None
         self.spec_ = spec
         self.model_ = Model(spec, batch_first=True, dtype=parameters.dtype)
         self.per_step_ = per_step
-        self.n_features_in_ = parameters.input_dim
+        self.n_features_in_ = table.columns or spec.input_size
         if parameters.output == "softmax":
-            self.classes_ = head.named(np.arange(head.size))
+            self.classes_ = head.named(np.arange(head.size or 0))
         else:
             vars(self).pop("classes_", None)  # of an earlier fit
+
+    def _saved(self) -> Saved:
+        parameters = self._given.as_dict() | self._options
+        columns = self._table.columns
+        return Saved(parameters, self.per_step_, self._is_flat, columns, self._head.classes)
+
+    def _weights(self) -> ModelSpec:
+        """The layers as they are trained."""
+        return with_activation(self.spec_, "identity")
 
     def _learnt(self) -> Parameters:
         """Those with which it was fitted, whatever ``set_params`` has changed since."""
         if self._fitted is None:
-            raise NotFittedError(f"{type(self).__name__}: not trained yet; call fit or load first")
+            raise not_fitted(f"{type(self).__name__}: not trained yet; call fit or load first")
         return self._fitted
-
-
-def read_sequences(parameters: Parameters, x: ArrayLike, y: ArrayLike, lengths: Any) -> Sequences:
-    dtype, head = parameters.numpy_dtype, parameters.head
-    return as_sequences(x, y, lengths, parameters.input_dim, head, dtype)

@@ -8,6 +8,9 @@ What counts: with ``lengths`` [batch], the steps before each row's length (y has
 with ``mask``, booleans in the shape of y without its features, the places that are True; with both,
 what both allow. Anything else has no part in the loss and a gradient of 0, whatever stands there,
 NaN included. Where nothing counts, the loss is 0.
+
+With ``weights``, numbers of at least 0 in the shape of the mask, a place counts so many times: the
+loss is sum w l / sum w over what counts.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ def cross_entropy(
     targets: ArrayLike,
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Result:
     """Of a softmax over the features, against one class for each place.
 
@@ -57,10 +61,10 @@ def cross_entropy(
     shifted = chosen - chosen.max(axis=-1, keepdims=True)
     exponentials = np.exp(shifted)
     total = exponentials.sum(axis=-1, keepdims=True)
-    loss = np.sum(np.log(total[:, 0]) - shifted[rows, label])
+    terms = np.log(total[:, 0]) - shifted[rows, label]
     gradient = exponentials / total
     gradient[rows, label] -= 1.0
-    return _mean(logits, counts, float(loss), gradient, len(label))
+    return _mean(logits, counts, terms, gradient, weights)
 
 
 def binary_cross_entropy(
@@ -68,6 +72,7 @@ def binary_cross_entropy(
     targets: ArrayLike,
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Result:
     """Of a sigmoid for each feature, against a probability (mostly 0 or 1) for each.
 
@@ -85,9 +90,9 @@ def binary_cross_entropy(
         raise ShapeError(f"targets: expected 0 to 1, got {t[wrong][0]}")
     chosen = a[counts]
     e = np.exp(-np.abs(chosen))
-    loss = np.sum(np.maximum(chosen, 0.0) - chosen * t + np.log1p(e))
+    terms = np.maximum(chosen, 0.0) - chosen * t + np.log1p(e)
     gradient = np.where(chosen >= 0, 1.0, e) / (1.0 + e) - t
-    return _mean(logits, counts, float(loss), gradient, chosen.size)
+    return _mean(logits, counts, terms, gradient, weights)
 
 
 def mean_squared_error(
@@ -95,6 +100,7 @@ def mean_squared_error(
     targets: ArrayLike,
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Result:
     """loss = 1/(N F) sum (y - t)^2 over N counting places times F features; dy = 2 (y - t)/(N F).
 
@@ -102,7 +108,7 @@ def mean_squared_error(
     """
     a, counts = _output("y", y, lengths, mask)
     difference = a[counts] - _like("targets", targets, a)[counts]
-    return _mean(y, counts, float(np.sum(difference**2)), 2.0 * difference, difference.size)
+    return _mean(y, counts, difference**2, 2.0 * difference, weights)
 
 
 LOSSES: Final[Mapping[str, Loss]] = MappingProxyType({
@@ -163,12 +169,35 @@ def _expect(where: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[
 
 
 def _mean(
-    y: ArrayLike, counts: NDArray[np.bool_], loss: float, gradient: Array, number: int
+    y: ArrayLike,
+    counts: NDArray[np.bool_],
+    terms: Array,
+    gradient: Array,
+    weights: ArrayLike | None,
 ) -> Result:
-    """The mean of a sum over ``number`` terms, and its gradient where places count."""
+    """The mean of ``terms``, one or one a feature for each place that counts, and its gradient."""
     array = np.asarray(y)
     dy = np.zeros(array.shape, dtype=array.dtype)
+    number: float = terms.size
+    if weights is not None and number:
+        weight = _weights(weights, counts)
+        terms = terms * weight.reshape(-1, *[1] * (terms.ndim - 1))
+        gradient = gradient * weight[:, None]
+        number = float(weight.sum()) * (number / len(weight))
     if number == 0:
         return 0.0, dy
+    loss = float(np.sum(terms))
     dy[counts] = gradient / number
     return loss / number, dy
+
+
+def _weights(weights: ArrayLike, counts: NDArray[np.bool_]) -> Array:
+    """Of the places that count, checked."""
+    array = np.asarray(weights)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"weights: expected numbers, got {array.dtype}")
+    chosen = _expect("weights", array, counts.shape)[counts].astype(np.float64)
+    wrong = ~((chosen >= 0) & np.isfinite(chosen))
+    if wrong.any():
+        raise ShapeError(f"weights: expected finite numbers of at least 0, got {chosen[wrong][0]}")
+    return chosen

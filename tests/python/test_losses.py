@@ -77,6 +77,31 @@ def test_the_loss_is_the_mean_over_what_counts(name: str, counting: str) -> None
 
 @pytest.mark.parametrize("counting", COUNTING)
 @pytest.mark.parametrize("name", CASES)
+def test_a_place_counts_as_often_as_its_weight_says(name: str, counting: str) -> None:
+    """Whole weights are repeated rows, in the loss and, summed, in the gradient."""
+    options = COUNTING[counting]
+    loss, y, targets = case(name)
+    times = np.array([2, 3, 1])
+    rows = np.repeat(np.arange(BATCH), times)
+    repeated = {
+        "lengths": {"lengths": np.array(LENGTHS)[rows]}, "mask": {"mask": MASK[:, rows]}, "all": {},
+        "both": {"lengths": np.array(LENGTHS)[rows], "mask": MASK[:, rows]},
+    }[counting]  # fmt: skip
+    expected, each = loss(y[:, rows], targets[:, rows], **repeated)
+    got, dy = loss(y, targets, weights=np.broadcast_to(times, (TIME, BATCH)), **options)
+    # As above: about 60 terms of a relative rounding of 2^-53.
+    assert got == pytest.approx(expected, rel=1e-13)
+    summed = np.stack([each[:, rows == row].sum(axis=1) for row in range(BATCH)], axis=1)
+    np.testing.assert_allclose(dy, summed, rtol=1e-13, atol=0)
+    nothing, dy = loss(y, targets, weights=np.zeros((TIME, BATCH)), **options)
+    assert nothing == 0
+    assert not dy.any()
+    with pytest.raises(rn.ShapeError, match="weights: expected finite"):
+        loss(y, targets, weights=-np.ones((TIME, BATCH)))
+
+
+@pytest.mark.parametrize("counting", COUNTING)
+@pytest.mark.parametrize("name", CASES)
 def test_the_gradient_is_the_central_difference(name: str, counting: str) -> None:
     """Step 1e-5: the truncation is 1e-10 of a third derivative below 1, the rounding 1e-16 / 1e-5
     of a loss below 10; together below 1e-9."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import rnn_native as rn
 from rnn_native.models import GRUModel, LSTMModel, RNNModel, pad
@@ -187,16 +188,22 @@ def test_the_articles_rnn_sees_its_input_at_the_output() -> None:
 
 def test_parameters_in_scikit_learns_habits() -> None:
     model = LSTMModel(8, hidden_units=16, cell="article")
-    assert model.get_params() == {
-        "input_dim": 8, "hidden_units": 16, "output_dim": 10, "cell": "article", "num_layers": 1,
+    assert model.get_params().items() >= {
+        "input_dim": 8, "hidden_units": 16, "output_dim": None, "cell": "article", "num_layers": 1,
         "output": "softmax", "dropout": 0.0, "dtype": "float32", "unknown": None,
-    }  # fmt: skip
+        "learning_rate": 1e-3, "epochs": 10, "batch_size": 32, "optimizer": "adam", "seed": 0,
+    }.items()  # fmt: skip
+    assert repr(model) == "LSTMModel(input_dim=8, hidden_units=16, cell='article')"
     assert model.set_params(hidden_units=4, output="identity") is model
     assert (model.hidden_units, model.output) == (4, "identity")
     assert type(model)(**model.get_params()).get_params() == model.get_params()
     with pytest.raises(rn.OptionError, match="unknown parameter units"):
         model.set_params(units=3)
-    assert (RNNModel().input_dim, RNNModel().hidden_units, RNNModel().output_dim) == (100, 128, 10)
+    untold = RNNModel()
+    assert (untold.input_dim, untold.hidden_units, untold.output_dim) == (None, 128, None)
+    spec = untold.initial_network().spec  # where there is no data yet
+    assert (spec.input_size, spec.output_size) == (100, 10)
+    assert untold.initialize_hidden_state(3).shape == (1, 3, 128)
 
 
 def test_scikit_learn_takes_it() -> None:
@@ -332,7 +339,18 @@ REFUSED: dict[str, tuple[Fit, type[Exception], str]] = {
     "rank": (lambda: GRUModel(3).fit(X[0], Y), rn.ShapeError, "X: expected shape"),
     "features": (lambda: GRUModel(4).fit(X, Y), rn.ShapeError, r"\(batch, time, 4\)"),
     "complex": (lambda: GRUModel(3).fit(X + 1j, Y), rn.DTypeError, "X: expected real"),
-    "ragged": (lambda: GRUModel(3).fit([X[0], X[1, :2]], Y), rn.ShapeError, "pad"),
+    "ragged": (lambda: GRUModel(3).fit([X[0], X[1, :2, :2]], Y), rn.ShapeError, "pad"),
+    "lengths of lists": (lambda: GRUModel(3).fit([X[0], X[1, :2]], Y, lengths=[4, 2]),
+                         rn.ShapeError, "lengths: expected None"),
+    "order": (lambda: GRUModel(3).fit(X.swapaxes(1, 2), Y), rn.ShapeError,
+              r"got \(2, 3, 4\), which looks like .* give X.transpose\(0, 2, 1\)"),
+    "order of y": (lambda: GRUModel().fit(X.swapaxes(1, 2), np.zeros((2, 4), int)), rn.ShapeError,
+                   r"y: .*\(2, 3\), got \(2, 4\); .* give X.transpose\(0, 2, 1\)"),
+    "one-hot": (lambda: GRUModel(3).fit(X, np.eye(2)), rn.ShapeError, r"y.argmax\(axis=1\)"),
+    "one axis": (lambda: GRUModel().fit(X[0, :, 0], Y), rn.ShapeError, "Reshape your data"),
+    "no y": (lambda: GRUModel().fit(X, None), rn.ShapeError, "y: .*None"),
+    "sparse": (lambda: GRUModel().fit(sparse.csr_array(X[0]), Y), rn.DTypeError, "X.toarray"),
+    "nan": (lambda: GRUModel().fit(X * np.nan, Y), rn.ShapeError, r"X\[0, 0, 0\]: .*NaN, which"),
     "empty": (lambda: GRUModel(3).fit(X[:0], Y[:0]), rn.ShapeError, "at least one sequence"),
     "rows": (lambda: GRUModel(3).fit(X, Y[:1]), rn.ShapeError, "y: expected it to begin"),
     "classes": (lambda: GRUModel(3, 4, 1).fit(X, Y), rn.ShapeError, "output_dim=1 .*got 2: 0, 1;"),
@@ -357,6 +375,21 @@ REFUSED: dict[str, tuple[Fit, type[Exception], str]] = {
     "dropout": (lambda: GRUModel(3, num_layers=2, dropout=1).fit(X, Y), rn.OptionError, "dropout"),
     "one layer": (lambda: GRUModel(3, dropout=0.5).fit(X, Y), rn.OptionError, "between layers"),
     "units": (lambda: GRUModel(3, 0).fit(X, Y), rn.OptionError, "hidden_units"),
+    "weight": (lambda: GRUModel(3).fit(X, Y, sample_weight=[1, -1]), rn.ShapeError,
+               r"sample_weight\[1\]: "),
+    "weights": (lambda: GRUModel(3).fit(X, Y, sample_weight=[1]), rn.ShapeError, r"shape \(2,\)"),
+    "no weight": (lambda: GRUModel(3).fit(X, Y, sample_weight=[0, 0]), rn.ShapeError, "zero"),
+    "class weight": (lambda: GRUModel(3, class_weight={7: 1}).fit(X, Y), rn.OptionError, "0, 1"),
+    "class weights": (lambda: GRUModel(3, class_weight=2).fit(X, Y), rn.OptionError, "balanced"),
+    "weights of numbers": (
+        lambda: GRUModel(3, output="identity", class_weight="balanced").fit(X, Y), rn.OptionError,
+        "class_weight: expected None"),
+    "callbacks": (lambda: GRUModel(3, callbacks=3).fit(X, Y), rn.OptionError, "callbacks"),
+    "progress": (lambda: GRUModel(3, progress="loud").fit(X, Y), rn.OptionError, "'lines'"),
+    "split": (lambda: GRUModel(3, validation_split=1).fit(X, Y), rn.OptionError,
+              "validation_split"),
+    "cosine": (lambda: GRUModel(3, schedule="cosine").partial_fit(X, Y), rn.OptionError,
+               "partial_fit"),
     "epochs": (lambda: GRUModel(3).fit(X, Y, epochs=0), rn.OptionError, "epochs"),
     "batch_size": (lambda: GRUModel(3).fit(X, Y, batch_size=2.0), rn.OptionError, "batch_size"),
     "optimizer": (lambda: GRUModel(3).fit(X, Y, optimizer="best"), rn.OptionError, "adam, sgd"),

@@ -101,3 +101,24 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(rn.UnsupportedError, match=r"pip install 'rnn_native\[plot\]'"):
         rn.plot.trace(model().trace(X))
+
+
+def test_a_history_is_drawn_as_it_is() -> None:
+    values = {
+        "loss": [3.0, 2.0], "grad_norm": [1.0, 4.0], "seconds": [9.0, 9.0], "val_loss": [5.0, 1.0],
+        "val_score": [0.5, 0.25],
+    }  # fmt: skip
+    drawn = {axes.get_title(): axes for axes in rn.plot.history(values).axes}
+    assert {title: [line.get_label() for line in axes.get_lines()]
+            for title, axes in drawn.items()} == {
+        "loss": ["loss", "val_loss"], "grad_norm": ["grad_norm"], "val_score": ["val_score"]
+    }  # fmt: skip
+    for axes in drawn.values():
+        assert axes.get_xlabel() == "epoch"
+        for line in axes.get_lines() if len(axes.get_lines()) > 1 else ():
+            assert list(line.get_xdata()) == [1, 2]
+            assert list(line.get_ydata()) == values[line.get_label()]
+    assert len(rn.plot.history(values, names=["seconds"]).axes) == 1
+    for wrong in (["nothing"], []):
+        with pytest.raises(rn.OptionError, match="names: expected some of loss"):
+            rn.plot.history(values, names=wrong)

@@ -32,7 +32,7 @@ demo: build/venv-demo/.package ## take the noise out of speech with a trained ne
 	build/venv-demo/bin/python examples/denoise/denoise.py --out build/demo
 
 demo-c: build/venv-demo/.package ## the same in C alone, in real time, compared with Python's
-	$(CMAKE_DIR)cmake -S . -B build/demo-c/library -DRNNAT_TESTS=OFF -DRNNAT_OPENMP=OFF \
+	$(CMAKE_DIR)cmake -S . -B build/demo-c/library -DRNNAT_TESTS=OFF -DRNNAT_THREADS=OFF \
 		-DCMAKE_INSTALL_PREFIX=$(CURDIR)/build/demo-c/installed
 	$(CMAKE_DIR)cmake --build build/demo-c/library -j $(JOBS) --target install
 	$(CMAKE_DIR)cmake -S examples/denoise_c -B build/demo-c/program \
@@ -88,15 +88,15 @@ test-c-sanitize: ## the same under the address and undefined-behaviour sanitizer
 test-c-small: ## the same of a small build in plain C11
 	$(call c_tests,build/c-small,-DRNNAT_SMALL=ON -DRNNAT_SCALAR=ON -DRNNAT_AVX2=OFF -DRNNAT_AVX512=OFF)
 
-test-c-thread: ## the same under the thread sanitizer, without OpenMP
+test-c-thread: ## the same under the thread sanitizer, which knows no OpenMP: with the team alone
 	$(call c_tests,build/c-thread,-DRNNAT_SANITIZE=thread -DRNNAT_OPENMP=OFF)
 
-test-c-valgrind: ## the same under Valgrind, which knows no AVX-512, without OpenMP
+test-c-valgrind: ## the same under Valgrind, which knows no AVX-512, without threads
 	$(call c_tests,build/c-valgrind,$(VALGRIND_OPTIONS),-E "test_activations|test_stack")
 
 fuzz-c: ## libFuzzer on models and on runs, FUZZ_SECONDS each; Clang is needed
 	$(CMAKE_DIR)cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DRNNAT_FUZZ=ON -DRNNAT_WERROR=ON \
-		-DRNNAT_TESTS=ON -DRNNAT_TRAIN=OFF -DRNNAT_OPENMP=OFF
+		-DRNNAT_TESTS=ON -DRNNAT_TRAIN=OFF -DRNNAT_THREADS=OFF
 	$(CMAKE_DIR)cmake --build build/fuzz -j $(JOBS) $(FUZZ_TARGETS:%=--target libfuzzer_%)
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p build/fuzz/corpus/$$target && cd build/fuzz/corpus && \
@@ -144,7 +144,7 @@ endef
 VALGRIND_LEAKS := --leak-check=full;--show-leak-kinds=definite;--errors-for-leak-kinds=definite
 VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
-	-DRNNAT_OPENMP=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
+	-DRNNAT_THREADS=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
 
 C_FILES = $(shell find src tests examples tools bench -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format

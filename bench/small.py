@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/bench-small"
 OPTIONS = {"full": "-DRNNAT_SMALL=OFF", "small": "-DRNNAT_SMALL=ON"}
-ALONE = ("-DRNNAT_FLOAT64=OFF", "-DRNNAT_OPENMP=OFF", "-DRNNAT_TESTS=OFF", "-DRNNAT_AVX512=OFF")
+ALONE = ("-DRNNAT_FLOAT64=OFF", "-DRNNAT_THREADS=OFF", "-DRNNAT_TESTS=OFF", "-DRNNAT_AVX512=OFF")
 
 Times = dict[tuple[str, str], tuple[float, float]]
 

@@ -1,6 +1,7 @@
-# What rnn_native_core links: libm always, OpenMP and a BLAS where asked for.
+# What rnn_native_core links: libm always, threads and a BLAS where asked for.
 # RNNAT_LIBRARIES lists them for the other targets made of the same objects.
 set(RNNAT_LIBRARIES)
+set(RNNAT_WITH_THREADS FALSE)
 set(RNNAT_WITH_OPENMP FALSE)
 
 find_library(RNNAT_LIBM m)
@@ -9,22 +10,37 @@ if(RNNAT_LIBM)
   list(APPEND RNNAT_LIBRARIES m)
 endif()
 
-if(NOT RNNAT_OPENMP MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "RNNAT_OPENMP: expected AUTO, ON or OFF, got ${RNNAT_OPENMP}")
+foreach(_option RNNAT_THREADS RNNAT_OPENMP)
+  if(NOT ${_option} MATCHES "^(AUTO|ON|OFF)$")
+    message(FATAL_ERROR "${_option}: expected AUTO, ON or OFF, got ${${_option}}")
+  endif()
+endforeach()
+if(RNNAT_OPENMP STREQUAL "ON" AND RNNAT_THREADS STREQUAL "OFF")
+  message(FATAL_ERROR "RNNAT_OPENMP=ON: expected RNNAT_THREADS=ON, got OFF")
 endif()
-if(NOT RNNAT_OPENMP STREQUAL "OFF")
+# Those of POSIX, which src/config.h finds by itself, in whatever library they are.
+if(NOT RNNAT_THREADS STREQUAL "OFF")
+  if(UNIX AND NOT EMSCRIPTEN)
+    find_package(Threads REQUIRED)
+    list(APPEND RNNAT_LIBRARIES Threads::Threads)
+    set(RNNAT_WITH_THREADS TRUE)
+  endif()
   if(RNNAT_OPENMP STREQUAL "ON")
     find_package(OpenMP REQUIRED COMPONENTS C)
-  else()
+  elseif(RNNAT_OPENMP STREQUAL "AUTO")
     find_package(OpenMP COMPONENTS C)
   endif()
-  if(OpenMP_C_FOUND)
+  if(OpenMP_C_FOUND AND NOT RNNAT_OPENMP STREQUAL "OFF")
     list(APPEND RNNAT_LIBRARIES OpenMP::OpenMP_C)
+    set(RNNAT_WITH_THREADS TRUE)
     set(RNNAT_WITH_OPENMP TRUE)
   endif()
+  if(RNNAT_THREADS STREQUAL "ON" AND NOT RNNAT_WITH_THREADS)
+    message(FATAL_ERROR "RNNAT_THREADS=ON: expected POSIX threads or OpenMP, got neither")
+  endif()
 endif()
-
-target_compile_definitions(rnn_native_core PRIVATE "RNNAT_OPENMP=$<BOOL:${RNNAT_WITH_OPENMP}>")
+target_compile_definitions(rnn_native_core PRIVATE
+  "RNNAT_THREADS=$<BOOL:${RNNAT_WITH_THREADS}>" "RNNAT_OPENMP=$<BOOL:${RNNAT_WITH_OPENMP}>")
 
 if(RNNAT_BLAS)
   find_package(BLAS REQUIRED)

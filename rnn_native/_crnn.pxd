@@ -52,6 +52,7 @@ cdef extern from "rnn_native.h" nogil:
     const char *rnnat_status_name(rnnat_status)
     const char *rnnat_version()
     const char *rnnat_isa()
+    const char *rnnat_threading()
 
 
 cdef extern from "types.h" nogil:
@@ -256,6 +257,7 @@ cdef extern from "threads.h" nogil:
     int32_t rnnat_threads_default(rnnat_status *)
     void rnnat_threads_set_default(int32_t)
     bint rnnat_threads_compiled()
+    bint rnnat_openmp_compiled()
 
 
 cdef extern from "gemm/blas.h" nogil:

@@ -53,9 +53,23 @@ def set_num_threads(num_threads):
     rnnat_threads_set_default(as_num_threads(num_threads))
 
 
+def threading():
+    """Where the threads of a call come from: ``"team"``, ``"openmp"`` or, in a core without
+    threads, ``"none"``. ``OptionError`` where RNN_NATIVE_THREADING names none that it has."""
+    name = rnnat_threading().decode()
+    if name == "none" and rnnat_threads_compiled():
+        import os
+
+        raise OptionError(
+            f"RNN_NATIVE_THREADING: expected {'team or openmp' if openmp() else 'team'}, "
+            f"got {os.environ.get('RNN_NATIVE_THREADING')!r}"
+        )
+    return name
+
+
 def openmp():
     """Whether the core was compiled with OpenMP."""
-    return bool(rnnat_threads_compiled())
+    return bool(rnnat_openmp_compiled())
 
 
 def use_blas(library):

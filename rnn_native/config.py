@@ -14,7 +14,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 
     ``version``; ``isa``, the instruction set in use; ``isas_compiled`` and ``isas_available``
     (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
-    takes, or None; ``openmp``; ``num_threads``.
+    takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or
+    ``none``); ``openmp``, whether the core was compiled with it; ``num_threads``.
     """
     if mode not in ("stdout", "dicts"):
         raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")
@@ -25,6 +26,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "isas_compiled": [name for name, compiled, _ in isas if compiled],
         "isas_available": [name for name, _, available in isas if available],
         "blas": find_blas(),
+        "threading": _core.threading(),
         "openmp": _core.openmp(),
         "num_threads": _core.get_num_threads(),
     }

@@ -11,6 +11,7 @@
 #include "model.h"
 #include "run.h"
 #include "stream.h"
+#include "threads.h"
 
 /* ---- models ---- */
 
@@ -291,6 +292,7 @@ rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *i
 rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads)
 {
     if (!stream || num_threads < 1) return RNNAT_ERROR_ARGUMENT;
+    if (num_threads > 1 && rnnat_threads_check() != RNNAT_OK) return RNNAT_ERROR_ARGUMENT;
     rnnat_stream_divide(stream, rnnat_threads_sensible(num_threads));
     return RNNAT_OK;
 }

@@ -8,8 +8,8 @@
 #ifndef __STDC_NO_ATOMICS__
 #include <stdatomic.h>
 #define RNNAT_ATOMIC(type) _Atomic(type)
-#elif RNNAT_OPENMP || RNNAT_BLAS
-#error "RNNAT_OPENMP=1 or RNNAT_BLAS=1: expected a compiler with atomics, got __STDC_NO_ATOMICS__"
+#elif RNNAT_THREADS || RNNAT_BLAS
+#error "RNNAT_THREADS=1 or RNNAT_BLAS=1: expected a compiler with atomics, got __STDC_NO_ATOMICS__"
 #else
 #define RNNAT_ATOMIC(type) type
 #define atomic_load(object) (*(object))

@@ -37,7 +37,7 @@
 #error "RNNAT_FILE_IO=1 reads a file into memory of the heap: expected RNNAT_HEAP=1, got 0"
 #endif
 
-/* getenv: RNN_NATIVE_ISA and RNN_NATIVE_NUM_THREADS. */
+/* getenv: RNN_NATIVE_ISA, RNN_NATIVE_NUM_THREADS and the like. */
 #ifndef RNNAT_ENV
 #if defined(__unix__) || defined(__APPLE__) || defined(_WIN32)
 #define RNNAT_ENV 1
@@ -46,13 +46,38 @@
 #endif
 #endif
 
-/* Threads. */
+/* POSIX threads: WebAssembly has them where its compiler is told so. */
+#if defined(__STDC_NO_ATOMICS__) || (defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__))
+#define RNNAT_PTHREADS 0
+#elif defined(__unix__) || defined(__APPLE__)
+#define RNNAT_PTHREADS 1
+#else
+#define RNNAT_PTHREADS 0
+#endif
+
+/* Threads, a team of our own where there are POSIX threads; */
+#ifndef RNNAT_THREADS
+#if RNNAT_PTHREADS || defined(_OPENMP)
+#define RNNAT_THREADS 1
+#else
+#define RNNAT_THREADS 0
+#endif
+#endif
+#define RNNAT_TEAM (RNNAT_THREADS && RNNAT_PTHREADS)
+
+/* and OpenMP's beside them, for who asks for these by RNN_NATIVE_THREADING. */
 #ifndef RNNAT_OPENMP
 #ifdef _OPENMP
-#define RNNAT_OPENMP 1
+#define RNNAT_OPENMP RNNAT_THREADS
 #else
 #define RNNAT_OPENMP 0
 #endif
+#endif
+#if RNNAT_OPENMP && !RNNAT_THREADS
+#error "RNNAT_OPENMP=1: expected RNNAT_THREADS=1, got 0"
+#endif
+#if RNNAT_THREADS && !RNNAT_TEAM && !RNNAT_OPENMP
+#error "RNNAT_THREADS=1: expected POSIX threads and atomics, or RNNAT_OPENMP=1, got neither"
 #endif
 
 /* A BLAS, one that the program hands over while it runs, as Python's package does; */

@@ -5,10 +5,11 @@ rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews)
 {
     const size_t count = crews * rnnat_crew_barriers;
     rnnat_barrier *const barriers = rnnat_arena_take(arena, count, sizeof *barriers);
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
     for (size_t i = 0; barriers && i < count; ++i) {
         atomic_init(&barriers[i].arrived, 0);
         atomic_init(&barriers[i].generation, 0);
+        atomic_init(&barriers[i].haste, 0);
     }
 #endif
     return barriers;

@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include "atomics.h"
 #include "cpu_features.h"
 #include "text.h"
 #if RNNAT_ENV
@@ -76,8 +77,6 @@ static const rnnat_kernels *best(void)
 #if RNNAT_ENV || RNNAT_BASELINE + defined(RNNAT_HAVE_NEON) + defined(RNNAT_HAVE_AVX2) +            \
                          defined(RNNAT_HAVE_AVX512) >                                              \
                      1
-#include "atomics.h"
-
 static RNNAT_ATOMIC(const rnnat_kernels *) current;
 
 rnnat_status rnnat_isa_use(const char *name)

@@ -2,7 +2,7 @@
 #include "run.h"
 #include "wavefront.h"
 
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
 /* Measured: multiplications below which another thread costs more than it brings, for a whole run
  * and, where threads share a step and meet after it, for one step of many, or of a stream. */
 static const double worth_a_thread = 100e3, worth_a_meeting = 5e3, worth_a_share = 45e3;

@@ -31,7 +31,7 @@ typedef struct rnnat_crew {
 } rnnat_crew;
 
 /* Barriers that a crew needs: of all, of side 0, of side 1; none without threads. */
-enum { rnnat_crew_barriers = RNNAT_OPENMP ? 3 : 0 };
+enum { rnnat_crew_barriers = RNNAT_THREADS ? 3 : 0 };
 rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews);
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 

@@ -83,6 +83,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 
     rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
+    if (status == RNNAT_OK && threads > 1) status = rnnat_threads_check();
     if (status != RNNAT_OK) return status;
     rnnat_run_divide(model, RNNAT_INSPECT && args->trace ? 1 : rnnat_threads_sensible(threads),
                      job);
@@ -163,7 +164,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
         rnnat_lane_get_last(lane, y.base, y.row);
     rnnat_meet(&crew->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
-    if (RNNAT_OPENMP && job->time && job->wavefront && crew->all.count > 1)
+    if (RNNAT_THREADS && job->time && job->wavefront && crew->all.count > 1)
         rnnat_wavefront_run(lane, &crew->all, in, y, job->time, lengths);
     else if (job->time)
         rnnat_forward(lane, crew, end, in, y, job->time, lengths);
@@ -173,7 +174,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
 }
 
-/* One thread of those that OpenMP granted. Where they are fewer than planned, each runs whole
+/* One thread of those that were granted. Where they are fewer than planned, each runs whole
  * lanes alone. */
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {

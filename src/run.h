@@ -41,7 +41,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size);
 
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
 /* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
 void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job);
 /* How many of `threads` one step of so many rows keeps busy. */

@@ -1,30 +1,58 @@
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+
 #include "threads.h"
+
+#include "atomics.h"
+#include "text.h"
 
 #if RNNAT_ENV
 #include <stdlib.h>
 #endif
-
-#if RNNAT_OPENMP && !defined(_OPENMP)
-#error "RNNAT_OPENMP=1: expected a compiler flag that enables OpenMP, such as -fopenmp"
-#endif
-
-#if RNNAT_OPENMP
-#include <omp.h>
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
+#if RNNAT_THREADS && defined(__linux__)
 #include <sched.h>
-#define RNNAT_FORKS 1
-static void offer(void) { sched_yield(); }
+#endif
+#if RNNAT_TEAM
+#include <unistd.h>
+#endif
+
+bool rnnat_threads_compiled(void) { return RNNAT_THREADS; }
+bool rnnat_openmp_compiled(void) { return RNNAT_OPENMP; }
+
+/* ---- how many ---- */
+
+#if RNNAT_THREADS
+/* Those that the calling thread may run on. */
+static int32_t processors(void)
+{
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+#if RNNAT_TEAM && defined(_SC_NPROCESSORS_ONLN)
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count > 0) return count < RNNAT_MAX_THREADS ? (int32_t)count : RNNAT_MAX_THREADS;
+#endif
+    return 1;
+}
+
+int32_t rnnat_threads_sensible(int32_t threads)
+{
+    enum { always = 64 };
+    if (threads <= always) return threads; /* asking takes longer than a small step does */
+    const int32_t count = processors(), most = count > always ? count : always;
+    return threads < most ? threads : most;
+}
 #else
-static void offer(void) {}
+int32_t rnnat_threads_sensible(int32_t threads)
+{
+    (void)threads;
+    return 1;
+}
 #endif
-#endif
 
-bool rnnat_threads_compiled(void) { return RNNAT_OPENMP; }
-
-#if RNNAT_OPENMP || RNNAT_ENV
-#include "atomics.h"
-
+#if RNNAT_THREADS || RNNAT_ENV
 static RNNAT_ATOMIC(int32_t) chosen;
 
 void rnnat_threads_set_default(int32_t num_threads) { atomic_store(&chosen, num_threads); }
@@ -43,6 +71,22 @@ static int32_t wanted_threads(void)
 #endif
 }
 
+/* OpenMP's variable is a list, of which the first number counts; what is no number says nothing. */
+static int32_t openmp_threads(void)
+{
+#if RNNAT_THREADS && RNNAT_ENV
+    const char *const wanted = getenv("OMP_NUM_THREADS");
+    if (!wanted) return 0;
+    char *end;
+    const long value = strtol(wanted, &end, 10);
+    const size_t spaces = rnnat_text_span(end, " \t");
+    if (value < 1 || (end[spaces] && end[spaces] != ',')) return 0;
+    return value < RNNAT_MAX_THREADS ? (int32_t)value : RNNAT_MAX_THREADS;
+#else
+    return 0;
+#endif
+}
+
 int32_t rnnat_threads_default(rnnat_status *status)
 {
     int32_t threads = atomic_load(&chosen);
@@ -53,14 +97,11 @@ int32_t rnnat_threads_default(rnnat_status *status)
         *status = RNNAT_ERROR_ARGUMENT;
         return 0;
     }
-    if (!threads) {
-#if RNNAT_OPENMP
-        threads = omp_get_max_threads();
-        if (threads > RNNAT_MAX_THREADS) threads = RNNAT_MAX_THREADS;
-#else
-        threads = 1;
+    if (!threads) threads = openmp_threads();
+#if RNNAT_THREADS
+    if (!threads) threads = processors();
 #endif
-    }
+    if (!threads) threads = 1;
     atomic_store(&chosen, threads);
     return threads;
 }
@@ -72,107 +113,72 @@ int32_t rnnat_threads_default(rnnat_status *status)
 }
 #endif
 
-#if RNNAT_OPENMP
-int32_t rnnat_threads_sensible(int32_t threads)
+/* ---- whose ---- */
+
+#if RNNAT_THREADS
+typedef enum threading {
+    threading_unknown,
+    threading_none,
+    threading_team,
+    threading_openmp
+} threading;
+
+static threading wanted_threading(void)
 {
-    enum { always = 64 };
-    if (threads <= always) return threads; /* asking takes longer than a small step does */
-    const int32_t processors = omp_get_num_procs();
-    const int32_t most = processors > always ? processors : always;
-    return threads < most ? threads : most;
-}
-
-typedef struct team {
-    int32_t threads;
-    void (*work)(void *arg, int32_t thread, int32_t granted);
-    void *arg;
-} team;
-
-static void run_team(const team *t)
-{
-#pragma omp parallel num_threads(t->threads)
-    t->work(t->arg, omp_get_thread_num(), omp_get_num_threads());
-}
-
-#ifdef RNNAT_FORKS
-/* OpenMP keeps a pool for each thread that ever began a parallel region. After fork the child's
- * only thread holds a pool whose threads are gone, and would wait for them for ever. A thread made
- * in the child has no pool yet: there, every region begins in a new one. */
-static atomic_bool forked;
-static pthread_once_t watching = PTHREAD_ONCE_INIT;
-
-static void note_fork(void) { atomic_store(&forked, true); }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, note_fork); }
-
-static void *run_in_thread(void *arg)
-{
-    run_team(arg);
-    return NULL;
-}
-
-static void run(team *t)
-{
-    pthread_t thread;
-    pthread_once(&watching, watch_forks);
-    if (!atomic_load(&forked))
-        run_team(t);
-    else if (pthread_create(&thread, NULL, run_in_thread, t) == 0)
-        pthread_join(thread, NULL);
-    else
-        t->work(t->arg, 0, 1);
-}
-#else
-static void run(team *t) { run_team(t); }
+#if RNNAT_ENV
+    const char *const wanted = getenv("RNN_NATIVE_THREADING");
+    if (wanted && *wanted) {
+        if (RNNAT_TEAM && rnnat_text_is("team", 4, wanted)) return threading_team;
+        if (RNNAT_OPENMP && rnnat_text_is("openmp", 6, wanted)) return threading_openmp;
+        return threading_none;
+    }
 #endif
+    return RNNAT_TEAM ? threading_team : threading_openmp;
+}
 
-void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int32_t granted),
-                    void *arg)
+static threading current_threading(void)
 {
-    if (threads == 1) {
-        work(arg, 0, 1);
-    } else {
-        team t = {threads, work, arg};
-        run(&t);
+    static RNNAT_ATOMIC(int32_t) current;
+    int32_t found = atomic_load(&current);
+    if (found == threading_unknown) {
+        found = (int32_t)wanted_threading();
+        atomic_store(&current, found);
+    }
+    return (threading)found;
+}
+
+const char *rnnat_threading(void)
+{
+    switch (current_threading()) {
+    case threading_team: return "team";
+    case threading_openmp: return "openmp";
+    default: return "none";
     }
 }
 
-static inline void relax(void)
+rnnat_status rnnat_threads_check(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
-    __asm__ volatile("yield");
-#endif
+    return current_threading() == threading_none ? RNNAT_ERROR_ARGUMENT : RNNAT_OK;
 }
+#else
+const char *rnnat_threading(void) { return "none"; }
+rnnat_status rnnat_threads_check(void) { return RNNAT_OK; }
+#endif
 
-void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count)
+void rnnat_parallel(int32_t threads, rnnat_work work, void *arg)
 {
-    enum { patience = 4096 }; /* looks before this processor is offered to somebody else */
-    const unsigned generation = atomic_load_explicit(&barrier->generation, memory_order_acquire);
-    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == count - 1) {
-        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
+#if RNNAT_TEAM
+    if (threads > 1 && current_threading() == threading_team) {
+        rnnat_team_parallel(threads, work, arg);
         return;
     }
-    for (int looks = 0;
-         atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation; ++looks) {
-        if (looks < patience)
-            relax();
-        else
-            offer();
+#endif
+#if RNNAT_OPENMP
+    if (threads > 1 && current_threading() == threading_openmp) {
+        rnnat_openmp_parallel(threads, work, arg);
+        return;
     }
-}
-#else
-int32_t rnnat_threads_sensible(int32_t threads)
-{
-    (void)threads;
-    return 1;
-}
-
-void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int32_t granted),
-                    void *arg)
-{
+#endif
     (void)threads;
     work(arg, 0, 1);
 }
-#endif

@@ -1,4 +1,4 @@
-/* The one door to OpenMP. */
+/* The one door to threads: what runs at once, how many, and where they meet. */
 #ifndef RNNAT_THREADS_H
 #define RNNAT_THREADS_H
 
@@ -7,24 +7,28 @@
 
 #include "config.h"
 #include "rnn_native.h"
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
 #include <stdatomic.h>
 #endif
 
 /* More than this is taken for a mistake. */
 enum { RNNAT_MAX_THREADS = 4096 };
 
+/* What the threads of a call do: number `thread` of `granted`. */
+typedef void (*rnnat_work)(void *arg, int32_t thread, int32_t granted);
+
 /* Calls work(arg, 0, granted) .. work(arg, granted - 1, granted), each on a thread of its own, all
- * at once; 1 <= granted <= threads. Returns when all have ended. In a child of fork it still does,
- * whatever threads the parent had. */
-void rnnat_parallel(int32_t threads, void (*work)(void *arg, int32_t thread, int32_t granted),
-                    void *arg);
+ * at once; 1 <= granted <= threads, and thread 0 is the caller's. Returns when all have ended. Where
+ * the system grants no further thread, granted is less. In a child of fork it still does, whatever
+ * threads the parent had. */
+void rnnat_parallel(int32_t threads, rnnat_work work, void *arg);
 
 /* A barrier for the few threads that share the steps of a layer. Zero is its initial value. */
 typedef struct rnnat_barrier {
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
     _Alignas(64) atomic_int arrived;
     atomic_uint generation; /* wraps: a stream keeps its barriers for life */
+    atomic_int haste;       /* how often in a row threads have spun here in vain, up to a bound */
 #else
     char none; /* there is one thread, which waits for nobody */
 #endif
@@ -41,7 +45,7 @@ void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count);
 /* Returns when every thread of the part's team has come here. */
 static inline void rnnat_meet(const rnnat_part *part)
 {
-    if (RNNAT_OPENMP && part->count > 1) rnnat_barrier_wait(part->barrier, part->count);
+    if (RNNAT_THREADS && part->count > 1) rnnat_barrier_wait(part->barrier, part->count);
 }
 
 /* The first of `n` things that thread `index` of the team does; its last is before the next
@@ -51,14 +55,23 @@ static inline int32_t rnnat_first(const rnnat_part *part, int32_t index, int32_t
     return (int32_t)((int64_t)n * index / part->count);
 }
 
-/* Threads where a caller states none: what was set, else RNN_NATIVE_NUM_THREADS, else OpenMP's
- * own default (OMP_NUM_THREADS, or the processors this process may use). An unusable value of the
+/* Threads where a caller states none: what was set, else RNN_NATIVE_NUM_THREADS, else
+ * OMP_NUM_THREADS, else the processors that this process may use. An unusable value of the first
  * variable is RNNAT_ERROR_ARGUMENT, and 0 threads. */
 int32_t rnnat_threads_default(rnnat_status *status);
 void rnnat_threads_set_default(int32_t num_threads);
-/* That many, but not more than there are processors, or 64: OpenMP ends the process where the
- * system refuses it a thread. */
+/* That many, but not more than there are processors, or 64: what a mistake of a caller's may cost,
+ * and, in all calls at once, the threads that this process has for them. */
 int32_t rnnat_threads_sensible(int32_t threads);
-bool rnnat_threads_compiled(void); /* with OpenMP */
+/* ARGUMENT where RNN_NATIVE_THREADING names no threads that were compiled; calls have one then. */
+rnnat_status rnnat_threads_check(void);
+bool rnnat_threads_compiled(void);
+bool rnnat_openmp_compiled(void);
+
+/* rnnat_parallel of two threads or more, by a team of our own or by OpenMP. */
+void rnnat_team_parallel(int32_t threads, rnnat_work work, void *arg);
+void rnnat_openmp_parallel(int32_t threads, rnnat_work work, void *arg);
+/* Whether the caller is within as many parallel regions of OpenMP's as may be within each other. */
+bool rnnat_openmp_is_inside(void);
 
 #endif

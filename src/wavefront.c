@@ -4,7 +4,7 @@
  */
 #include "wavefront.h"
 
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
 
 /* The stage of operation `index`: as much work before its middle as that stage's share. */
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)

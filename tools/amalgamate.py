@@ -42,8 +42,8 @@ INTERNAL = ("model.h", "stream.h")
 EVERYWHERE = ("float", "limits", "math", "stdbool", "stddef", "stdint", "string")
 
 PREAMBLE = """\
-#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
-#define _DEFAULT_SOURCE /* madvise */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* madvise, sched_getaffinity, threads */
 #endif
 
 /* No product and sum becomes one operation unless it is written so: a row has the same bits in

@@ -80,7 +80,7 @@ build() {
         "${CMAKE_DIR}cmake" --build "$folder" -j "$JOBS" --target run_model
     else
         "${CMAKE_DIR}cmake" -S . -B "$folder" --toolchain "cmake/toolchains/$toolchain.cmake" \
-            -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON -DRNNAT_TRAIN=OFF -DRNNAT_OPENMP=OFF
+            -DRNNAT_WERROR=ON -DRNNAT_TESTS=ON -DRNNAT_TRAIN=OFF -DRNNAT_THREADS=OFF
         "${CMAKE_DIR}cmake" --build "$folder" -j "$JOBS"
         "${CMAKE_DIR}ctest" --test-dir "$folder" --no-tests=error --output-on-failure -j "$JOBS" \
             ${without:+-E "^($without)"}

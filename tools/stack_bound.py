@@ -48,7 +48,7 @@ POINTERS = {
     "gemm/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
     "cells/.*": [KERNELS],
     "safetensors": [("safetensors", r"by_(name|span)")],
-    "threads": [("run", "run_thread"), ("stream", "run_share")],
+    r"threads(_team|_openmp)?": [("run", "run_thread"), ("stream", "run_share")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "gemm/blas": [],  # a BLAS, and what loads it

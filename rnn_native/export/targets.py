@@ -54,7 +54,7 @@ def find(isa: str) -> Target:
     return TARGETS[isa]
 
 
-_ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "OPENMP")
+_ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "THREADS", "OPENMP")
 _CELLS: Final = ("RNN", "GRU", "LSTM", "GATE", "GENERAL")
 
 

@@ -206,12 +206,13 @@ RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnna
                                             size_t *need);
 /* Runs the model over B whole sequences of up to T steps: fields of rnnat_run. `scratch` belongs
  * to this call alone while it lasts, and nothing is kept in it. y and state_out must not overlap
- * any input. Takes num_threads of OpenMP's threads at the most; one of them is the caller's, and
- * with 1 there is no other, no heap, no lock and no I/O. All arguments are checked before
- * anything is written:
+ * any input. Takes num_threads threads at the most, and fewer where the system grants no more; one
+ * of them is the caller's, and with 1 there is no other, no heap, no lock and no I/O. All arguments
+ * are checked before anything is written:
  *
  *   ARGUMENT   a NULL where there is something to read or write, a negative size, struct_size;
- *              RNN_NATIVE_NUM_THREADS is no number of threads, and num_threads is 0
+ *              RNN_NATIVE_NUM_THREADS is no number of threads, and num_threads is 0;
+ *              RNN_NATIVE_THREADING names no threads that were compiled, and num_threads is not 1
  *   DTYPE      the model is of the other precision
  *   INPUT      features for a model of indices, or the other way round
  *   LENGTH, INDEX   of lengths, and of the indices of steps that count
@@ -246,8 +247,8 @@ RNNAT_API void rnnat_stream_free(rnnat_stream *stream);
 /* x [steps, B, input_size] -> y [steps, B, output_size], both dense, not overlapping; steps >= 0.
  * The state moves on. Of a model without return_sequences each step gives what a run over all the
  * steps so far would. Runs in the calling thread alone, unless rnnat_stream_set_num_threads says
- * otherwise: no heap, no locks, no I/O (a BLAS may do any of these, and OpenMP beside the other
- * threads), in a time that sizes alone bound. One thread at a time may call functions of one
+ * otherwise: no heap, no locks, no I/O (a BLAS may do any of these, and more threads wait for each
+ * other), in a time that sizes alone bound. One thread at a time may call functions of one
  * stream.
  *
  * ARGUMENT: a NULL, or a negative number of steps. DTYPE, INPUT: a function of the other
@@ -262,11 +263,11 @@ RNNAT_API rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *
                                             double *y);
 RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                                     int32_t steps, double *y);
-/* Has runs from now on share their steps among up to that many threads, OpenMP's, of which one
- * step has to keep each busy; 1, with which a stream begins, is the calling thread alone, and so
- * is any number where a BLAS multiplies. The bits are the same. Pays where steps follow each
- * other at once: a thread that waited for long has to be woken. Without OpenMP, without effect.
- * ARGUMENT: NULL, or a number below 1. */
+/* Has runs from now on share their steps among up to that many threads, of which one step has to
+ * keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any number
+ * where a BLAS multiplies. The bits are the same. Pays where steps follow each other at once: a
+ * thread that waited for long has to be woken. Without RNNAT_THREADS, without effect.
+ * ARGUMENT: NULL, a number below 1, or one above where RNN_NATIVE_THREADING cannot be used. */
 RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads);
 /* The state becomes zero, as of a new stream. ARGUMENT: NULL. */
 RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream);
@@ -287,6 +288,10 @@ RNNAT_API const char *rnnat_version(void);
  * was compiled and that this CPU runs, or what RNN_NATIVE_ISA names. "none" where that cannot be
  * used. */
 RNNAT_API const char *rnnat_isa(void);
+/* What runs of several threads take them from: "team", threads of the library's own, or "openmp",
+ * where RNN_NATIVE_THREADING names that; docs/threading.md. "none" where there are no threads, or
+ * the variable cannot be used. */
+RNNAT_API const char *rnnat_threading(void);
 
 #ifdef __cplusplus
 }

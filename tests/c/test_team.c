@@ -91,7 +91,7 @@ static void check_teams(const rnnat_model *made, const test_inputs *in, const fl
         CHECK(rnnat_stream_create(made, BATCH, 3, &stream) == RNNAT_OK);
         CHECK(rnnat_stream_set_num_threads(stream, threads) == RNNAT_OK);
         CHECK(stream->team == threads || !rnnat_threads_compiled());
-        for (int32_t piece = 1; piece < 8; piece += 3) { /* the first makes OpenMP's threads */
+        for (int32_t piece = 1; piece < 8; piece += 3) { /* the first makes the threads */
             const long calls = heap_calls();
             CHECK(rnnat_stream_reset(stream) == RNNAT_OK);
             memset(y, 0, sizeof y);
@@ -164,7 +164,7 @@ static void test_refusals(void)
     test_model_end(&model);
 }
 
-#if RNNAT_OPENMP
+#if RNNAT_THREADS
 /* A barrier that has been met as often as an unsigned can count goes on. */
 static void meet_twice(void *arg, int32_t thread, int32_t granted)
 {

@@ -104,5 +104,7 @@ def test_callers_bring_no_more_threads_than_they_ask_for(callers: int, threads: 
     code = COUNT.format(callers=callers, threads=threads)
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    openmp = rn.show_config(mode="dicts")["openmp"]  # type: ignore[index]
-    assert int(done.stdout) == callers * (threads if openmp else 1)
+    threading = rn.show_config(mode="dicts")["threading"]  # type: ignore[index]
+    most = callers * (threads if threading != "none" else 1)
+    # those of a call that had ended before another began have served both
+    assert callers <= int(done.stdout) <= most

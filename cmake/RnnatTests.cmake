@@ -2,7 +2,7 @@
 # check of the names that the library defines.
 find_package(Threads REQUIRED)
 
-# The thread sanitizer takes thirty times as long, and knows no OpenMP, so that nothing runs at once.
+# The thread sanitizer takes thirty times as long.
 set(_brief OFF)
 if(CMAKE_CROSSCOMPILING OR "thread" IN_LIST RNNAT_SANITIZE)
   set(_brief ON)

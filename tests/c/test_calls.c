@@ -20,7 +20,7 @@ static void test_heap(void)
             const long before = heap_calls();
             every_call_do(calls);
             CHECK_CASE(every_call_right(calls) && heap_calls() == before, name);
-            for (int32_t threads = 2; threads <= 3; ++threads)
+            for (int32_t threads = 2; threads <= 8; ++threads)
                 CHECK_CASE(every_call_run(calls, threads) == RNNAT_OK && heap_calls() == before,
                            name);
             every_call_end(calls);

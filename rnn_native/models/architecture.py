@@ -33,7 +33,7 @@ _ARTICLE: Final[Mapping[str, Mapping[str, Any]]] = {
 
 def build(
     kind: str, cell: str, input_dim: int, hidden_units: int, output_dim: int, num_layers: int,
-    dtype: DTypeLike,
+    dtype: DTypeLike, bidirectional: bool = False,
 ) -> ModelSpec:  # fmt: skip
     """A model whose weights are all 0 and whose outputs have no activation yet: to be trained."""
     if cell not in CELLS:
@@ -43,6 +43,7 @@ def build(
         "input_size": input_dim,
         "hidden_size": hidden_units,
         "num_layers": num_layers,
+        "direction": "bidirectional" if bidirectional else "forward",
     }
     if cell == "article":
         options |= _ARTICLE[kind]
@@ -52,7 +53,7 @@ def build(
     recurrent = Recurrent(weights=weights, **options)
     if "output_layer" in options:
         return ModelSpec((recurrent,))
-    weight = np.zeros((output_dim, hidden_units), dtype)
+    weight = np.zeros((output_dim, recurrent.output_size), dtype)
     return ModelSpec((recurrent, Linear(weight, np.zeros(output_dim, dtype))))
 
 

@@ -45,6 +45,8 @@ class Checkpoint:
     weights: Arrays
     optimizer: Arrays
     best: Arrays
+    is_stopped: bool = False
+    """Whether a callback ended the fit."""
 
     def save(self, path: PathLike) -> None:
         arrays = {
@@ -57,6 +59,7 @@ class Checkpoint:
             "history": self.history,
             "updates": self.updates,
             "best_epoch": self.best_epoch,
+            "stopped": self.is_stopped,
         }
         with replacing(path) as file:  # floats keep their bits in JSON: the shortest that reads so
             file.writelines(pack(arrays, {_KEY: json.dumps(facts)}))
@@ -89,7 +92,10 @@ def load(path: PathLike, run: Mapping[str, Any]) -> Checkpoint | None:
             facts["history"],
             facts["updates"],
             facts["best_epoch"],
-            *(arrays[group] for group in _GROUPS),
+            arrays["weights"],
+            arrays["optimizer"],
+            arrays["best"],
+            bool(facts.get("stopped")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{where}: not a checkpoint of fit: {error!r}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from typing import Any, Final
@@ -22,6 +23,7 @@ from . import checkpoint as checkpoints
 from .checkpoint import Checkpoint
 from .outputs import Output
 from .progress import Bar
+from .reading import Reading
 from .sequences import Batch, Sequences
 
 INITIAL, SHUFFLE, DROPOUT, SPLIT = range(4)
@@ -136,6 +138,7 @@ def sample_schedule(schedule: Schedule, epochs: int, updates: int) -> list[float
 
 def fit(
     net: Network,
+    reading: Reading,
     output: Output,
     optimizer: Optimizer,
     training: Sequences,
@@ -150,30 +153,24 @@ def fit(
     """
     state = _State(net, optimizer, plan)
     with bar(plan.epochs, state.epoch) as progress:
-        while state.epoch < plan.epochs and not state.is_patience_over():
+        while state.epoch < plan.epochs and not state.is_over():
             began = perf_counter()
             state.record("learning_rate", plan.rate(optimizer.steps))
             order = draw(plan.seed, SHUFFLE, plan.done + state.epoch).permutation(len(training))
             losses = [
-                _update(net, output, optimizer, batch, plan)
+                _update(net, reading, output, optimizer, batch, plan)
                 for batch in training.batches(plan.batch_size, order)
             ]
             state.record("loss", _mean(losses))
             state.record("grad_norm", float(np.mean([norm for _, _, norm in losses])))
             state.record("seconds", perf_counter() - began)
             if validation is not None:
-                loss, score = evaluate(
-                    lambda batch: net.forward(batch.x, lengths=batch.lengths)[0], output, validation
-                )
+                loss, score = evaluate(partial(_answers, net, reading), output, validation)
                 _check(loss, f"the validation of epoch {state.epoch}")
                 state.record("val_loss", loss)
                 state.record("val_score", score)
             state.finish_epoch()
             progress.advance(state.history)
-            epoch = Epoch(plan.done + state.epoch - 1, plan.epochs, state.history, net)
-            told = [callback(epoch) for callback in plan.callbacks]
-            if any(value is True for value in told):
-                break
     if plan.patience is not None:
         state.take_best()
     return Learnt(state.history, state.best_epoch)
@@ -182,18 +179,20 @@ def fit(
 def evaluate(
     run: Callable[[Batch], NDArray[Any]], output: Output, data: Sequences
 ) -> tuple[float, float]:
-    """The loss and the score of data; ``run`` gives the outputs of a batch, not activated yet."""
+    """The loss and the score of data; ``run`` gives the outputs of a batch, not activated yet, at
+    every step, or those that answer for whole sequences, [rows, features]."""
     losses, predicted, targets, weighing = [], [], [], []
     for batch in data.batches(EVALUATION_ROWS):
         y = run(batch)
-        loss, _ = output.loss(y, batch.y, mask=batch.counts, weights=batch.weights)
+        wanted, counts, weights = batch.targets(y.ndim == 2)
+        loss, _ = output.loss(y, wanted, mask=counts, weights=weights)
         losses.append((loss, batch.total))
-        predicted.append(output.predict(_activate(output, y[batch.counts])))
-        targets.append(batch.y[batch.counts])
-        if batch.weights is not None:
-            weighing.append(batch.weights[batch.counts])
-    weights = None if data.weights is None else np.concatenate(weighing)
-    score = output.score(np.concatenate(predicted), np.concatenate(targets), weights)
+        predicted.append(output.predict(_activate(output, y[counts])))
+        targets.append(wanted[counts])
+        if weights is not None:
+            weighing.append(weights[counts])
+    weighed = None if data.weights is None else np.concatenate(weighing)
+    score = output.score(np.concatenate(predicted), np.concatenate(targets), weighed)
     return _mean(losses), score
 
 
@@ -202,15 +201,26 @@ def _activate(output: Output, y: NDArray[Any]) -> NDArray[Any]:
     return ACTIVATIONS[output.activation](y.astype(np.float64))
 
 
+def _answers(net: Network, reading: Reading, batch: Batch) -> NDArray[Any]:
+    """Not activated, of a network in training."""
+    y, state, _ = net.forward(batch.x, lengths=batch.lengths)
+    return reading.learning(net, y, state, batch.lengths).answers
+
+
 def _update(
-    net: Network, output: Output, optimizer: Optimizer, batch: Batch, plan: Plan
+    net: Network, reading: Reading, output: Output, optimizer: Optimizer, batch: Batch, plan: Plan
 ) -> tuple[float, float, float]:
     """One step of the optimizer: the loss before it, of how many places, the gradient's norm."""
     number = optimizer.steps
     seed = int(draw(plan.seed, DROPOUT, number).integers(2**63)) if plan.dropout else None
-    y, _, tape = net.forward(batch.x, lengths=batch.lengths, dropout=plan.dropout, seed=seed)
-    loss, dy = output.loss(y, batch.y, mask=batch.counts, weights=batch.weights)
-    gradients = net.backward(tape, dy).weights
+    y, state, tape = net.forward(batch.x, lengths=batch.lengths, dropout=plan.dropout, seed=seed)
+    answers, back = reading.learning(net, y, state, batch.lengths)
+    wanted, counts, weights = batch.targets(reading.is_pooled)
+    loss, d = output.loss(answers, wanted, mask=counts, weights=weights)
+    dy, dstate, besides = back(d)
+    gradients = net.backward(tape, dy, dstate).weights
+    for name, more in besides.items():
+        gradients[name] += more.astype(net.dtype)
     if plan.max_norm is None:
         norm = grad_norm(gradients)
     else:
@@ -242,11 +252,12 @@ class _State:
     def __init__(self, net: Network, optimizer: Optimizer, plan: Plan) -> None:
         self._net, self._optimizer, self._plan = net, optimizer, plan
         self.history: dict[str, list[float]] = {}
-        self.best_epoch = 0
+        self.best_epoch, self._is_stopped = 0, False
         self._best: checkpoints.Arrays = {}
         saved = None if plan.checkpoint is None else checkpoints.load(plan.checkpoint, plan.run)
         if saved is not None:
             self.history, self.best_epoch, self._best = saved.history, saved.best_epoch, saved.best
+            self._is_stopped = saved.is_stopped
             optimizer.load_state_dict({**saved.optimizer, "steps": saved.updates})
             self._put_back(saved.weights)
             if self.epoch > plan.epochs:
@@ -269,17 +280,24 @@ class _State:
             self.best_epoch = len(losses) - 1
             if self._plan.patience is not None:
                 self._best = {name: array.copy() for name, array in self._net.weights.items()}
+        if self._plan.callbacks:
+            history = {name: tuple(values) for name, values in self.history.items()}
+            epoch = Epoch(self._plan.done + self.epoch - 1, self._plan.epochs, history, self._net)
+            told = [callback(epoch) for callback in self._plan.callbacks]
+            self._is_stopped = any(value is True for value in told)
         if self._plan.checkpoint is not None:
             state = self._optimizer.state_dict()
             del state["steps"]
             Checkpoint(
                 self._plan.run, self.history, self._optimizer.steps, self.best_epoch,
-                dict(self._net.weights), state, self._best,
+                dict(self._net.weights), state, self._best, self._is_stopped,
             ).save(self._plan.checkpoint)  # fmt: skip
 
-    def is_patience_over(self) -> bool:
+    def is_over(self) -> bool:
+        """Before all epochs are done: by patience, or as a callback said."""
         patience = self._plan.patience
-        return patience is not None and self.epoch - 1 - self.best_epoch >= patience
+        waited = patience is not None and self.epoch - 1 - self.best_epoch >= patience
+        return waited or self._is_stopped
 
     def take_best(self) -> None:
         if self._best:

@@ -13,7 +13,6 @@ from ..errors import OptionError
 from ..spec import ModelSpec
 from ..train import Network, initialize
 from . import checkpoint as checkpoints
-from .architecture import with_activation
 from .fitting import (
     INITIAL,
     Learnt,
@@ -103,6 +102,7 @@ def learn(
     if head is None:
         head = parameters.head.learnt_from(given.y, given.counts, parameters.unknown)
     parameters = parameters.sized(given.x.shape[2], head.size)
+    reading = parameters.reading(kind, given.per_step)
     training, watched = learnt_and_watched(
         with_sample_weight(as_targets(given, head), sample_weight),
         lambda *held: as_targets(read(parameters, given.table, *held), head),
@@ -146,8 +146,8 @@ def learn(
         json.loads(json.dumps(run)),
     )  # fmt: skip
     weighted = with_class_weight(training, options.class_weight, head)
-    learnt = fit(net, head, optimizer, weighted, watched, plan, make_bar)
-    spec = with_activation(net.spec, head.activation)
+    learnt = fit(net, reading, head, optimizer, weighted, watched, plan, make_bar)
+    spec = reading.for_use(net.spec, head.activation)
     return Result(spec, head, given, learnt, optimizer.state_dict())
 
 

@@ -16,7 +16,6 @@ from ..train import Network
 from ..train.optimizers import Optimizer
 from ..train.schedules import Schedule
 from . import learning, saving
-from .architecture import with_activation
 from .checkpoint import PathLike
 from .fitting import Callback
 from .inputs import Table
@@ -53,6 +52,12 @@ class SequenceModel(Trained):
     unknown
         The class of targets that nobody knows, which count neither in training nor in a score;
         None: there is none.
+    bidirectional
+        Whether a second stack reads each sequence from its end.
+    pooling
+        Where a sequence's own target is answered: ``"last"``, at its last valid step, of two
+        directions each at its own; ``"mean"`` or ``"max"``, of all steps' outputs before their
+        activation: :mod:`rnn_native.models.reading`.
     learning_rate, epochs, batch_size, optimizer, schedule, max_norm, recurrent_init, forget_bias, \
 seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         What ``fit`` does, see there; what it is given itself comes first.
@@ -79,6 +84,8 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
     dtype: DTypeLike = "float32"
     _: KW_ONLY
     unknown: Any = None
+    bidirectional: bool = False
+    pooling: str = "last"
     learning_rate: float = 1e-3
     epochs: int = 10
     batch_size: int = 32
@@ -311,7 +318,8 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
             if saved.classes is not None:
                 head = head.with_classes(saved.classes, given.unknown)
             layers = given.sized(spec.input_size, head.size).layers(cls._kind)
-            expected = with_activation(layers, head.activation)
+            reading = given.reading(cls._kind, saved.per_step)
+            expected = reading.for_use(layers, head.activation)
         except (TypeError, ValueError) as error:
             raise FormatError(f"{os.fspath(path)}: wrong parameters: {error}") from error
         if to_metadata(spec) != to_metadata(expected):

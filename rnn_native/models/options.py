@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..train import Network
-from ..train.checks import above_zero, finite, fraction, positive, whole
+from ..train.checks import above_zero, finite, flag, fraction, positive, whole
 from ..train.optimizers import OPTIMIZERS, Optimizer
 from ..train.schedules import Schedule
 from .fitting import Callback
@@ -70,7 +70,7 @@ class Options:
             validation_split=None if split is None else fraction("validation_split", split),
             patience=None if patience is None else whole("patience", patience, 1),
             class_weight=given["class_weight"],
-            warm_start=_flag("warm_start", given["warm_start"]),
+            warm_start=flag("warm_start", given["warm_start"]),
             callbacks=_callables(given["callbacks"]),
             progress=given["progress"],
             num_threads=given["num_threads"],
@@ -92,12 +92,6 @@ class Options:
             for name in (field.name for field in fields(cls))
         }
         return {name: value for name, value in plain.items() if _is_plain(value)}
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise OptionError(f"{name}: expected True or False, got {value!r}")
-    return bool(value)
 
 
 def _callables(value: Any) -> tuple[Callback, ...]:

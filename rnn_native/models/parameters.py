@@ -11,10 +11,11 @@ import numpy as np
 from ..errors import OptionError
 from ..model import as_dtype
 from ..spec import ModelSpec
-from ..train.checks import fraction, whole
+from ..train.checks import flag, fraction, whole
 from .architecture import build
 from .labels import Label, as_unknown
 from .outputs import Output, make_output
+from .reading import Reading, make_reading
 
 INPUT_DIM: Final = 100
 OUTPUT_DIM: Final = 10
@@ -34,7 +35,9 @@ class Parameters:
     output: str
     dropout: float
     dtype: str
-    unknown: Label | None = None
+    unknown: Label | None
+    bidirectional: bool
+    pooling: str
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -50,6 +53,8 @@ class Parameters:
             dropout=fraction("dropout", given["dropout"]),
             dtype=as_dtype(given["dtype"]).name,
             unknown=as_unknown(given["unknown"]),
+            bidirectional=flag("bidirectional", given["bidirectional"]),
+            pooling=given["pooling"],
         )
         if checked.unknown is not None and checked.output != "softmax":
             raise OptionError("unknown: expected None, as there are classes in a softmax alone")
@@ -79,8 +84,13 @@ class Parameters:
         assert self.output_dim is not None
         return build(
             kind, self.cell, self.input_dim, self.hidden_units, self.output_dim, self.num_layers,
-            self.dtype,
+            self.dtype, self.bidirectional,
         )  # fmt: skip
+
+    def reading(self, kind: str, per_step: bool) -> Reading:
+        """How the outputs answer targets of sequences, or of steps."""
+        has_linear = kind != "rnn" or self.cell != "article"
+        return make_reading(self.pooling, self.bidirectional, per_step, has_linear)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,6 +80,21 @@ class Batch:
         if self.weights is None:
             return int(self.counts.sum())
         return float(self.weights[self.counts].sum())
+
+    def targets(self, of_sequences: bool) -> Targets:
+        """At every step; or those of the sequences themselves, as they are at the last one."""
+        if not of_sequences:
+            return Targets(self.y, self.counts, self.weights)
+        weights = None if self.weights is None else self.weights[0]
+        return Targets(self.y[0], np.asarray(self.counts.any(axis=0)), weights)
+
+
+class Targets(NamedTuple):
+    """What outputs are compared with; y [..., rows, ...] where ``counts`` [..., rows] is True."""
+
+    y: NDArray[Any]
+    counts: NDArray[np.bool_]
+    weights: NDArray[np.float64] | None
 
 
 def _batch(rows: Sequences) -> Batch:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from ..model import Model
 from ..spec import ModelSpec
 from ..states import State
@@ -23,8 +23,9 @@ from .optional import unless
 from .options import Options
 from .outputs import Output
 from .parameters import Parameters
+from .reading import Reading
 from .saving import Saved
-from .sequences import as_targets
+from .sequences import Batch, as_targets
 from .strangers import not_fitted
 from .weighting import with_sample_weight
 
@@ -45,6 +46,7 @@ class Trained(Estimator):
     _is_flat: bool
     _table: Table
     _moments: Arrays | None = None
+    _of_steps: Model
 
     def predict(self, X: ArrayLike, lengths: ArrayLike | None = None) -> NDArray[Any]:
         """softmax: the likeliest class; sigmoid: 0 or 1 for each feature; identity: the numbers.
@@ -100,8 +102,14 @@ class Trained(Estimator):
         """The loss that ``fit`` makes small, of any data: the mean over what counts."""
         learnt, head = self._learnt(), self._head
         data = as_targets(read(learnt, self._table, X, y, lengths), head)
-        model = Model(with_activation(self.spec_, "identity"), dtype=learnt.dtype)
-        return evaluate(lambda batch: model(batch.x, lengths=batch.lengths)[0], head, data)[0]
+        reading = self._reading()
+        layers = reading.for_use(reading.for_training(self.spec_), "identity")
+        model = Model(layers, dtype=learnt.dtype)
+
+        def run(batch: Batch) -> NDArray[Any]:
+            return reading.logits(model(batch.x, lengths=batch.lengths)[0], batch.lengths)
+
+        return evaluate(run, head, data)[0]
 
     def __call__(
         self, inputs: ArrayLike, hidden: State | None = None
@@ -109,10 +117,12 @@ class Trained(Estimator):
         """The article's call: outputs with their activation, and the hidden state after them.
 
         ``inputs`` [batch, input_dim], one step, or [batch, time, input_dim]; ``hidden`` what
-        ``initialize_hidden_state`` or a call gave, None for zeros.
+        ``initialize_hidden_state`` or a call gave, None for zeros. ``OptionError`` for a model of
+        two directions, whose second one knows no step before the last.
         """
-        self._learnt()
-        model = self.model_
+        if self._learnt().bidirectional:
+            raise OptionError("bidirectional: expected False for a call of steps; use predict")
+        model = self._of_steps
         if np.ndim(inputs) != 2:
             return model(inputs, hidden)
         y, state = model(np.asarray(inputs)[:, None], hidden)
@@ -120,25 +130,26 @@ class Trained(Estimator):
 
     def initialize_hidden_state(self, batch: int = 1) -> State:
         """The zero state for so many rows: h [num_layers, batch, hidden_units], for the standard
-        LSTM (h, c), for the article's GRU (h, z) and LSTM (h, c, i, f)."""
+        LSTM (h, c), for the article's GRU (h, z) and LSTM (h, c, i, f); with two directions twice
+        as many layers."""
         batch = whole("batch", batch, 1)
         parameters = self._fitted or self._parameters().sized(None, None)
-        shape = parameters.num_layers, batch
-        sizes = parameters.layers(self._kind).recurrents[0].state_sizes
+        layer = parameters.layers(self._kind).recurrents[0]
+        shape, sizes = (layer.num_layers * layer.num_directions, batch), layer.state_sizes
         zeros = [np.zeros((*shape, size), parameters.numpy_dtype) for size in sizes]
         return zeros[0] if len(zeros) == 1 else tuple(zeros)
 
     def _run(self, X: ArrayLike, lengths: ArrayLike | None) -> NDArray[Any]:
-        """Activated outputs: of the last valid step, or of all."""
+        """Activated answers: of sequences, or of all steps."""
         learnt = self._learnt()
         x, steps, _ = as_inputs(X, lengths, learnt.input_dim, learnt.numpy_dtype, self._table)
         if not self.per_step_:
             expect_steps(steps, x.shape[1])
-        parts = []
+        reading, activation, parts = self._reading(), self._head.activation, []
         for first in range(0, max(len(x), 1), EVALUATION_ROWS):
             rows = slice(first, first + EVALUATION_ROWS)
             y, _ = self.model_(x[rows], lengths=steps[rows])
-            parts.append(y if self.per_step_ else y[np.arange(len(y)), steps[rows] - 1])
+            parts.append(reading.answers(y, steps[rows], activation))
         return np.concatenate(parts)
 
     def _classifies(self) -> bool:
@@ -175,9 +186,12 @@ class Trained(Estimator):
         self._given, self._options = given, Options.in_a_file(self.get_params())
         self._fitted = parameters = given.sized(spec.input_size, head.size)
         self._moments = None
-        self.spec_ = spec
+        self.spec_, self.per_step_ = spec, per_step
         self.model_ = Model(spec, batch_first=True, dtype=parameters.dtype)
-        self.per_step_ = per_step
+        self._of_steps = self.model_
+        if parameters.pooling != "last":
+            activated = with_activation(spec, head.activation)
+            self._of_steps = Model(activated, batch_first=True, dtype=parameters.dtype)
         self.n_features_in_ = table.columns or spec.input_size
         if parameters.output == "softmax":
             self.classes_ = head.named(np.arange(head.size or 0))
@@ -189,9 +203,12 @@ class Trained(Estimator):
         columns = self._table.columns
         return Saved(parameters, self.per_step_, self._is_flat, columns, self._head.classes)
 
+    def _reading(self) -> Reading:
+        return self._learnt().reading(self._kind, self.per_step_)
+
     def _weights(self) -> ModelSpec:
         """The layers as they are trained."""
-        return with_activation(self.spec_, "identity")
+        return self._reading().for_training(self.spec_)
 
     def _learnt(self) -> Parameters:
         """Those with which it was fitted, whatever ``set_params`` has changed since."""

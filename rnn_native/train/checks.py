@@ -9,6 +9,8 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import TypeGuard
 
+import numpy as np
+
 from ..errors import OptionError
 
 
@@ -17,6 +19,13 @@ def whole(name: str, value: object, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise OptionError(f"{name}: expected an integer of at least {least}, got {value!r}")
     return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False, NumPy's too."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise OptionError(f"{name}: expected True or False, got {value!r}")
+    return bool(value)
 
 
 def finite(name: str, value: object) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
+from rnn_native import models
 from rnn_native.models import GRUModel, LSTMModel, RNNModel
 from rnn_native.models.fitting import Epoch
 from rnn_native.train import SGD
@@ -227,3 +228,20 @@ def test_a_line_for_each_epoch_without_tqdm(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert lines[1].startswith(f"epoch 2/2  loss {model.history_['loss'][1]:.4g}  val_loss ")
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_the_names_say_what_is_learnt(kind: str, tmp_path: Path) -> None:
+    of_classes, of_numbers, both = (
+        getattr(models, kind + name) for name in ("Classifier", "Regressor", "Model")
+    )
+    for make, output in ((of_classes, "softmax"), (of_numbers, "identity")):
+        named = make(hidden_units=5, epochs=2).fit(X, Y)
+        plain = both(hidden_units=5, epochs=2, output=output).fit(X, Y)
+        assert named.output == output
+        assert named.get_params() == plain.get_params()
+        assert repr(named) == f"{make.__name__}(hidden_units=5, epochs=2)"
+        assert np.array_equal(named.predict(X), plain.predict(X))
+        assert isinstance(named, both)
+        named.save(tmp_path / "m.safetensors")
+        assert np.array_equal(make.load(tmp_path / "m.safetensors").predict(X), plain.predict(X))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn_native.models import GRUModel, LSTMModel, RNNModel
+from rnn_native.models import GRUClassifier, GRUModel, LSTMModel, LSTMRegressor, RNNModel
 
 checks = pytest.importorskip("sklearn.utils.estimator_checks")
 if not hasattr(checks, "estimator_checks_generator"):
@@ -26,7 +26,8 @@ SMALL: dict[str, Any] = {"hidden_units": 12, "learning_rate": 0.03, "epochs": 30
 ESTIMATORS = [
     GRUModel(**SMALL),
     GRUModel(),
-    LSTMModel(output="identity", **SMALL),
+    LSTMRegressor(bidirectional=True, **SMALL),
+    GRUClassifier(bidirectional=True, pooling="mean", **SMALL),
     LSTMModel(output="identity", dtype="float64", **SMALL),
     RNNModel(cell="article", dtype="float64", **SMALL),
 ]

@@ -9,12 +9,12 @@ the reset gate after the product for a GRU, sigmoid for an output layer. The mod
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError
 from ..spec import GATES, Array, ModelSpec, Recurrent
+from ..warn import warn
 from .names import SHOWN, similar, some
 
 _NAME = re.compile(
@@ -101,11 +101,9 @@ def from_state_dict(
     except RnnError as error:
         raise FormatError(f"module {chosen!r}: {error}") from error
     if rest and prefix is None:
-        warnings.warn(
+        warn(
             f"only the recurrent module {chosen!r} is read; left out: {some(rest)}. "
-            f"prefix={chosen!r} says that this is meant",
-            UserWarning,
-            stacklevel=2,
+            f"prefix={chosen!r} says that this is meant"
         )
     return spec
 

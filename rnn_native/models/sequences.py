@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ShapeError
+from ..warn import warn
 from . import strangers
 from .inputs import Table, as_array, as_inputs, expect_finite, expect_steps
 from .outputs import Output
@@ -141,10 +141,9 @@ def as_sequences(
     if is_flat:
         targets = targets[..., None]
     if output.target_rank == 0 and targets.ndim == 2 and shape[1] == 1 != inputs.shape[1]:
-        warnings.warn(
+        warn(
             "A column-vector y was passed when a 1d array was expected: give y.ravel()",
             strangers.conversion_warning(),
-            stacklevel=4,
         )
         targets = targets[:, 0]
     per_step = output.is_per_step(targets)

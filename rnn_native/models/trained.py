@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ from ..model import Model
 from ..spec import ModelSpec
 from ..states import State
 from ..train.checks import whole
+from ..warn import warn
 from .architecture import with_activation
 from .estimator import Estimator
 from .fitting import EVALUATION_ROWS, evaluate
@@ -95,7 +95,7 @@ class Trained(Estimator):
         weights = None if data.weights is None else data.weights[counts]
         doubt = head.doubt(targets)
         if doubt is not None:
-            warnings.warn(f"score: {doubt}", stacklevel=2)
+            warn(f"score: {doubt}")
         return head.score(predicted, targets, weights)
 
     def loss(self, X: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None) -> float:

@@ -11,12 +11,12 @@ its outputs (``swapped``): the next layer with a matrix has the rows for them ex
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
+from ...warn import warn
 from .cells import Cell, convert
 from .config import Layer as KerasLayer
 from .store import Array
@@ -111,11 +111,9 @@ class Flow:
             identity = np.eye(2 * self.swapped, dtype=self._dtype())
             self.linear(identity, None, "identity")
         if self.flipped:
-            warnings.warn(
+            warn(
                 "the outputs are in the order of the input's steps; the Keras model, whose "
-                "go_backwards turns them round, gives y[::-1]",
-                UserWarning,
-                stacklevel=2,
+                "go_backwards turns them round, gives y[::-1]"
             )
         return ModelSpec(tuple(self.layers), self.mask_value)
 

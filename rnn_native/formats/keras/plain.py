@@ -18,13 +18,13 @@ what was assumed of the activations, unless options say it:
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ...errors import FormatError, OptionError, UnsupportedError
 from ...spec import GATES, ModelSpec
+from ...warn import warn
 from ..names import some
 from .config import Layer, Step
 from .file import KerasFile
@@ -190,11 +190,9 @@ class _Guess:
             for name, notes in self.assumed.items()
         ]
         if texts:
-            warnings.warn(
+            warn(
                 f"the file has weights alone; assumed of {'; '.join(texts[:12])}. config= takes "
-                "the model's JSON",
-                UserWarning,
-                stacklevel=4,
+                "the model's JSON"
             )
 
 

@@ -17,8 +17,10 @@ cdef class Stream:
     def __cinit__(self, CoreModel model, batch, num_threads, mask_value):
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
-        if not 0 <= batch < 2**31:
-            raise OptionError(f"batch: expected 0 to {2**31 - 1}, got {batch}")
+        if not 1 <= batch < 2**31:
+            raise OptionError(
+                f"batch: expected 1 to {2**31 - 1} rows, got {batch}; a call takes a batch of 0"
+            )
         if not model._info.streamable:
             raise UnsupportedError(
                 "stream: a model with a reverse or bidirectional layer needs whole sequences"

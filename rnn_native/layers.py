@@ -38,6 +38,12 @@ def expect(where: str, array: Array, shape: tuple[int, ...]) -> Array:
     return array
 
 
+def brief(thing: object, *parts: object, **options: object) -> str:
+    """The repr of what holds arrays: in angle brackets, since no constructor takes it."""
+    texts = [*map(repr, parts), *(f"{name}={value!r}" for name, value in options.items())]
+    return f"<{type(thing).__name__}: {', '.join(texts)}>"
+
+
 @dataclass(frozen=True, eq=False)
 class Embedding:
     """Looks up rows of ``weight`` [num_embeddings, embedding_dim]; its input is integers."""
@@ -52,6 +58,9 @@ class Embedding:
                 f"both at least 1, got {weight.shape}"
             )
         object.__setattr__(self, "weight", weight)
+
+    def __repr__(self) -> str:
+        return brief(self, num_embeddings=self.num_embeddings, embedding_dim=self.output_size)
 
     @property
     def num_embeddings(self) -> int:
@@ -88,6 +97,10 @@ class Linear:
             bias = as_weight("Linear bias", self.bias)
             object.__setattr__(self, "bias", expect("Linear bias", bias, (weight.shape[0],)))
         one_of("Linear activation", self.activation, ACTIVATIONS)
+
+    def __repr__(self) -> str:
+        sizes = {"in_features": self.input_size, "out_features": self.output_size}
+        return brief(self, **sizes, bias=self.bias is not None, activation=self.activation)
 
     @property
     def input_size(self) -> int:

@@ -191,7 +191,8 @@ class Model:
         return named
 
     def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:
-        """A stream that runs this model step by step, with a zero state for ``batch`` rows.
+        """A stream that runs this model step by step, with a zero state for ``batch`` rows, from 1
+        on.
 
         ``num_threads`` is how many threads may share a step that is large enough to keep them
         busy (None: what :func:`get_num_threads` tells); it pays where steps follow each other
@@ -230,7 +231,8 @@ class Model:
 
         ``Embedding``, ``RNN``, ``GRU``, ``LSTM`` and ``Linear`` take a place each, and so does the
         activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, ``2.bias``, ...
-        Raises ``UnsupportedError`` for a model with an option that PyTorch's modules lack.
+        A ``Merge`` takes one too, and has no weights. Raises ``UnsupportedError`` for a model with
+        an option with which PyTorch's modules of these names would give other numbers.
         """
         from .formats.torch.names import sequential_arrays
 

@@ -150,10 +150,25 @@ class _Module:
         return np.expand_dims(np.asarray(h), 1)
 
     def __repr__(self) -> str:
-        options = {**self._layer_options, "batch_first": self._model.batch_first}
-        options["output_size"] = options.pop("output_layer")
-        text = ", ".join(f"{name}={value!r}" for name, value in options.items() if name != "cell")
-        return f"{type(self).__name__}({text})"
+        """The call of the constructor that makes such a module, with weights to begin with."""
+        given, model = self._layer_options, self._model
+        sizes = given["input_size"], given["hidden_size"]
+        default = recurrent_options(self._cell, *sizes)
+        options = {name: given[name] for name in given if given[name] != default[name]}
+        if options.pop("direction", None):
+            options["bidirectional"] = True
+        if size := options.pop("output_layer", None):
+            options["output_size"] = size
+        if model.batch_first:
+            options["batch_first"] = True
+        if model.dtype != np.float32:
+            options["dtype"] = model.dtype.name
+        if (matmul := self._model_options["matmul"]) != "auto":
+            options["matmul"] = matmul
+        if model.num_threads is not None:
+            options["num_threads"] = int(model.num_threads)
+        texts = [*map(str, sizes), *(f"{name}={value!r}" for name, value in options.items())]
+        return f"{type(self).__name__}({', '.join(texts)})"
 
 
 def _map(state: Any, change: Any) -> Any:

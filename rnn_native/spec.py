@@ -59,7 +59,7 @@ from .layers import Array as Array
 from .layers import Embedding as Embedding
 from .layers import Linear as Linear
 from .layers import Merge as Merge
-from .layers import as_weight, expect
+from .layers import as_weight, brief, expect
 from .masking import as_mask_value
 
 
@@ -154,6 +154,11 @@ class Recurrent:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (dict(self.arrays), self.options)  # a mapping proxy cannot be pickled
+
+    def __repr__(self) -> str:
+        default = {f.name: f.default for f in fields(self)}
+        options = {k: v for k, v in self.options.items() if v != default[k]}
+        return brief(self, **options)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -311,6 +316,10 @@ class ModelSpec:
         first = layers[0]
         known = first.num_embeddings if isinstance(first, Embedding) else None
         object.__setattr__(self, "mask_value", as_mask_value(self.mask_value, known))
+
+    def __repr__(self) -> str:
+        masked = {} if self.mask_value is None else {"mask_value": self.mask_value}
+        return brief(self, *self.layers, **masked)
 
     @property
     def takes_indices(self) -> bool:

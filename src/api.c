@@ -193,7 +193,7 @@ rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *
 
 static rnnat_status check_stream(const rnnat_model *model, int32_t batch, int32_t max_steps)
 {
-    if (!model || batch < 0 || max_steps < 1) return RNNAT_ERROR_ARGUMENT;
+    if (!model || batch < 1 || max_steps < 1) return RNNAT_ERROR_ARGUMENT;
     return model->info.streamable ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
 }
 
@@ -256,7 +256,7 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     const rnnat_model_info *const info = &lane->model->info;
     if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
     if (indices != (info->takes_indices != 0)) return RNNAT_ERROR_INPUT;
-    if (steps == 0 || lane->rows == 0) return RNNAT_OK;
+    if (steps == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
     if (indices) {
         const rnnat_view in = {(char *)x, lane->rows, 1};

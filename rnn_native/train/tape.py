@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .._core import CoreTape
+from ..layers import brief
 from ..states import State
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Gradients:
     x: NDArray[Any] | None
     state: State
     weights: dict[str, NDArray[Any]]
+
+    def __repr__(self) -> str:
+        return brief(self, x=None if self.x is None else self.x.shape, weights=len(self.weights))
 
 
 class Tape:

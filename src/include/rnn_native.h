@@ -228,9 +228,9 @@ RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat
 
 /* ---- streams: the same model a few steps at a time, with memory known beforehand ---- */
 
-/* *need = exactly the bytes of memory that a stream of B rows needs; runs of more than max_steps
- * are cut into runs of max_steps, from 1 on. ARGUMENT: a NULL or such a size. UNSUPPORTED: a
- * layer of the model runs backwards. OVERFLOW. */
+/* *need = exactly the bytes of memory that a stream of B rows, from 1 on, needs; runs of more
+ * than max_steps, from 1 on, are cut into runs of max_steps. ARGUMENT: a NULL, or a smaller size.
+ * UNSUPPORTED: a layer of the model runs backwards. OVERFLOW. */
 RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                          size_t *need);
 /* Makes a stream with a state of zeros in the caller's memory, without the heap. The memory must

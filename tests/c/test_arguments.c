@@ -251,6 +251,7 @@ static void test_stream_calls(void)
     CHECK(gives(rnnat_stream_size(NULL, 1, 1, &need), argument));
     CHECK(gives(rnnat_stream_size(of_features, 1, 1, NULL), argument));
     CHECK(gives(rnnat_stream_size(of_features, -1, 1, &need), argument));
+    CHECK(gives(rnnat_stream_size(of_features, 0, 1, &need), argument));
     CHECK(gives(rnnat_stream_size(of_features, 1, 0, &need), argument));
     CHECK(gives(rnnat_stream_size(of_features, 1, -1, &need), argument));
     CHECK(gives(rnnat_stream_size(whole, 1, 1, &need), RNNAT_ERROR_UNSUPPORTED));

@@ -315,21 +315,23 @@ static void test_not_streamable(void)
     }
 }
 
-/* No rows: every call works and writes nothing. */
+/* A stream has at least one row, whose state it keeps; without any, nothing is made or written. */
 static void test_no_rows(void)
 {
     test_model model;
     start_chain(&model, false);
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
-    rnnat_stream *stream = NULL;
-    float nothing = 5;
-    CHECK(rnnat_stream_create(made, 0, 3, &stream) == RNNAT_OK);
-    CHECK(rnnat_stream_run(stream, &nothing, 3, &nothing) == RNNAT_OK);
-    CHECK(rnnat_stream_run(stream, NULL, 3, NULL) == RNNAT_OK);
-    CHECK(rnnat_stream_get_state(stream, 0, &nothing) == RNNAT_OK);
-    CHECK(rnnat_stream_set_state(stream, 0, &nothing) == RNNAT_OK);
-    CHECK(rnnat_stream_reset(stream) == RNNAT_OK && nothing == 5);
-    rnnat_stream_free(stream);
+    guarded memory = guard_make(1 << 16, 0);
+    for (int32_t rows = 0; rows >= -1; --rows) {
+        rnnat_stream *stream = NULL;
+        size_t need = 77;
+        CHECK(rnnat_stream_size(made, rows, 3, &need) == RNNAT_ERROR_ARGUMENT && need == 77);
+        CHECK(rnnat_stream_create(made, rows, 3, &stream) == RNNAT_ERROR_ARGUMENT);
+        CHECK(rnnat_stream_init(memory.body, memory.size, made, rows, 3, &stream) ==
+              RNNAT_ERROR_ARGUMENT);
+        CHECK(stream == NULL && guard_unwritten(&memory));
+    }
+    guard_end(&memory);
     rnnat_model_free(made);
     test_model_end(&model);
 }

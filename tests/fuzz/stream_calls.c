@@ -50,7 +50,7 @@ static void run(fuzz_input *in, const pair *p)
     fuzz_block x = fuzz_take((size_t)steps * x_step, 0), y = fuzz_take((size_t)steps * y_step, 0);
     choose_x(in, model, &x);
     const int32_t dtype = model->info.dtype;
-    const bool empty = steps == 0 || batch == 0;
+    const bool empty = steps == 0;
     if (fuzz_rarely(in)) {
         bool right = false; /* what does not stop an empty run */
         rnnat_status status = RNNAT_OK;
@@ -123,7 +123,7 @@ void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model)
     size_t need = 77, small = 0;
     rnnat_stream *stream = NULL;
     rnnat_status status = rnnat_stream_size(model->made, batch, max_steps, &need);
-    REQUIRE((status == RNNAT_OK) == (model->info.streamable && batch >= 0 && max_steps >= 1) ||
+    REQUIRE((status == RNNAT_OK) == (model->info.streamable && batch >= 1 && max_steps >= 1) ||
             status == RNNAT_ERROR_OVERFLOW);
     if (status != RNNAT_OK) {
         unsigned char byte = FUZZ_FILL;

@@ -281,7 +281,7 @@ def test_element_type_of_a_step(probe: Probe, x: AnyArray) -> None:
     np.testing.assert_allclose(stream.step(probe.x[1]), expected[0], atol=1e-6)  # it goes on
 
 
-@pytest.mark.parametrize("batch", [-1, 1.5, "2", None, True])
+@pytest.mark.parametrize("batch", [0, -1, 1.5, "2", None, True])
 def test_batch_of_a_stream(probe: Probe, batch: Any) -> None:
     with refusal((rn.OptionError, rn.ShapeError, rn.DTypeError)):
         probe.model.stream(batch=batch)

@@ -19,7 +19,7 @@ from rnn_native.formats.metadata import from_tensors, to_arrays
 from rnn_native.formats.torch import unpack
 from rnn_native.formats.torch.archive import Archive
 from rnn_native.formats.torch.names import by_layers, sequential_arrays
-from rnn_native.spec import Layer, Merge, ModelSpec, Recurrent
+from rnn_native.spec import Layer, ModelSpec, Recurrent
 
 RNG = np.random.default_rng(0)
 LAYERS = (
@@ -38,19 +38,16 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def foreign(layer: Layer) -> bool:
-    """Whether PyTorch has no module for it, by what its documentation offers."""
-    return isinstance(layer, Merge) or (
-        isinstance(layer, Recurrent)
-        and (
-            layer.direction == "reverse"
-            or layer.gate_recurrent
-            or layer.peephole
-            or bool(layer.output_layer)
-            or not layer.reset_after
-            or layer.nonlinearity == "sigmoid"
-            or not layer.is_standard
-            or not layer.return_sequences
-        )
+    """Whether a module of PyTorch's would make something else of its arrays, or names none like
+    them, by what its documentation offers."""
+    return isinstance(layer, Recurrent) and (
+        layer.direction == "reverse"
+        or layer.gate_recurrent
+        or layer.peephole
+        or bool(layer.output_layer)
+        or not layer.reset_after
+        or layer.nonlinearity == "sigmoid"
+        or not layer.is_standard
     )
 
 
@@ -75,6 +72,20 @@ def test_an_activation_has_a_place_of_its_own() -> None:
         assert name.split(".", 1)[1] == own_name
         assert array.tobytes() == own_array.tobytes()
         assert array.flags.writeable
+
+
+@given(spec=specs())
+def test_the_names_are_those_of_the_modules(spec: ModelSpec) -> None:
+    """A last state alone and a Merge change none of them; a Merge takes a place all the same."""
+    assume(not any(foreign(layer) for layer in spec.layers))
+    found = rn.Model(spec).state_dict()
+    place, expected = 0, {}
+    for layer in spec.layers:
+        expected |= {f"{place}.{name}": array for name, array in layer.arrays.items()}
+        place += 1 + (getattr(layer, "activation", "identity") != "identity")
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        assert found[name].tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 ``Embedding``, ``RNN``, ``GRU``, ``LSTM`` and ``Linear`` take a place each, and so does the
 activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, (3 is a ReLU), ...
+A Merge, for which PyTorch has functions, takes one as well, without arrays. That a last state
+alone goes on from a module changes none of its arrays either.
 """
 
 from __future__ import annotations
@@ -11,18 +13,18 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from ...errors import FormatError, UnsupportedError
-from ...spec import Array, Embedding, Linear, ModelSpec, Recurrent
+from ...spec import Array, Embedding, Linear, Merge, ModelSpec, Recurrent
 from ..metadata import PREFIX, parse
 
 _VALUES: Final = {"direction": ("forward", "bidirectional"), "nonlinearity": ("tanh", "relu")}
-_ANY: Final = ("num_layers", "bias", "proj_size")
+_ANY: Final = ("num_layers", "bias", "proj_size", "return_sequences")
 
 
 def sequential_arrays(spec: ModelSpec) -> dict[str, Array]:
     """The arrays by name, in ``state_dict`` order; not copied.
 
-    Raises ``UnsupportedError`` for a model or a layer with an option that PyTorch's modules do not
-    have, which it names.
+    Raises ``UnsupportedError`` for a model or a layer with an option with which PyTorch's modules
+    would make other numbers of the same arrays, or have no names for them; it names the option.
     """
     if spec.mask_value is not None:
         raise UnsupportedError(
@@ -34,7 +36,7 @@ def sequential_arrays(spec: ModelSpec) -> dict[str, Array]:
         where = f"layer {index}"
         if isinstance(layer, Recurrent):
             _check(where, layer)
-        elif not isinstance(layer, (Embedding, Linear)):
+        elif not isinstance(layer, (Embedding, Linear, Merge)):
             raise UnsupportedError(f"{where}: PyTorch has no module for {type(layer).__name__}")
         named.update({f"{place}.{name}": array for name, array in layer.arrays.items()})
     return named

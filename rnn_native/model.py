@@ -97,6 +97,7 @@ class Model:
         self._input_size, self._output_size = spec.input_size, spec.output_size
         self._num_parameters = spec.num_parameters
         self._mask_value, self._takes_indices = spec.mask_value, spec.takes_indices
+        self._axes = spec.axes(bool(batch_first))
         self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
@@ -208,7 +209,8 @@ class Model:
     ) -> None:
         """Write the model to a file: ``.safetensors``, ``.npz``, ``.onnx`` where the operators
         have such a model, or ``.pt`` where PyTorch has (see :meth:`state_dict`); weights keep their
-        bits.
+        bits, and ``load`` gives a Model of the same ``batch_first`` and ``dtype``. ``matmul`` and
+        ``num_threads`` are not in the file.
 
         ``golden`` has the file carry an input with what the model makes of it, which
         ``rn.load(path, verify=True)`` replays: x, or a mapping of ``"x"`` and, where wanted,
@@ -216,14 +218,14 @@ class Model:
         Kept small: with its results at most 256 KiB of text. Raises ``OptionError`` for one that
         is larger, or whose result is not finite or mostly rounding errors.
         """
-        from .formats import write
+        from .formats import calling, write
 
-        strings = {}
+        strings = calling.to_strings(calling.Calling(self.batch_first, self.dtype.name))
         if golden is not None:
             from . import verify
             from .formats.golden import to_strings
 
-            strings = to_strings(verify.make(self, golden))
+            strings |= to_strings(verify.make(self, golden))
         write(self.spec, path, format, strings)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
@@ -294,8 +296,10 @@ class Model:
         return type(self), (self.spec, *options)
 
     def __repr__(self) -> str:
+        x, y = (f"[{', '.join(map(str, axes))}]" for axes in self._axes)
+        known = f" below {self.input_size}" if self._takes_indices else ""
         return (
-            f"Model({', '.join(self._packed.cells)}; {self.input_size} -> {self.output_size}, "
+            f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
             f"{self.num_parameters} parameters, {self.dtype.name}, {self.matmul})"
         )
 
@@ -303,8 +307,8 @@ class Model:
 def load(
     path: str | os.PathLike[str],
     format: str | None = None,
-    batch_first: bool = False,
-    dtype: DTypeLike = "float32",
+    batch_first: bool | None = None,
+    dtype: DTypeLike | None = None,
     matmul: str = "auto",
     num_threads: int | None = None,
     verify: bool = False,
@@ -316,18 +320,26 @@ def load(
     the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the
     rest is :class:`Model`'s.
 
+    ``batch_first`` and ``dtype`` are None for what the file says, as ``Model.save`` writes it; a
+    file that says nothing, another framework's too whatever the type of its weights, is time first
+    and computed in float32.
+
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,
     ``OptionError`` where the file carries none.
     """
-    from .formats import read
+    from .formats import calling, naming, read_all
 
-    as_dtype(dtype)
+    if dtype is not None:
+        as_dtype(dtype)
     _core.as_num_threads(num_threads)
     if not isinstance(verify, (bool, np.bool_)):
         raise OptionError(f"verify: expected True or False, got {verify!r}")
-    spec = read(path, format, **options)
-    model = Model(spec, batch_first, dtype, matmul, num_threads)
+    spec, strings = read_all(path, format, **options)
+    with naming(path):
+        said = calling.from_strings(strings)
+    batch_first = said.batch_first if batch_first is None else batch_first
+    model = Model(spec, batch_first, said.dtype if dtype is None else dtype, matmul, num_threads)
     if verify:
         from .verify import replay_file
 

@@ -341,6 +341,13 @@ class ModelSpec:
         """True where y has an axis of time; False where a Recurrent gives its last state alone."""
         return all(layer.return_sequences for layer in self.recurrents)
 
+    def axes(self, batch_first: bool = False) -> tuple[list[str | int], list[str | int]]:
+        """Those of x and y by name, and how many features, the last ones, there are: ``["time",
+        "batch", 3]``, of indices ``["time", "batch"]``."""
+        both: list[str | int] = ["batch", "time"] if batch_first else ["time", "batch"]
+        x = both if self.takes_indices else [*both, self.input_size]
+        return x, [*(both if self.return_sequences else ["batch"]), self.output_size]
+
     @property
     def recurrents(self) -> tuple[Recurrent, ...]:
         return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import OptionError
-from ..formats import FORMATS, beside, read
+from ..formats import FORMATS, beside, calling, naming, read_all
 from ..spec import ModelSpec
 
 
@@ -88,9 +88,11 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def read_file(arguments: argparse.Namespace) -> ModelSpec:
-    """The model in FILE; errors as of ``formats.read``."""
-    return read(arguments.file, arguments.format, **reader_options(arguments))
+def read_file(arguments: argparse.Namespace) -> tuple[ModelSpec, calling.Calling]:
+    """The model in FILE and how it is called; errors as of ``formats.read``."""
+    spec, strings = read_all(arguments.file, arguments.format, **reader_options(arguments))
+    with naming(arguments.file):
+        return spec, calling.from_strings(strings)
 
 
 def refuse_to_overwrite(
@@ -120,10 +122,5 @@ def _the_same(one: Path, other: Path) -> bool:
         return one.absolute() == other.absolute()
 
 
-def add_dtype(parser: argparse.ArgumentParser, meaning: str, default: str | None) -> None:
-    parser.add_argument(
-        "--dtype",
-        choices=("float32", "float64"),
-        default=default,
-        help=meaning if default is None else f"{meaning} (default {default})",
-    )
+def add_dtype(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument("--dtype", choices=("float32", "float64"), help=meaning)

@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _read(arguments: argparse.Namespace, folder: Path) -> _Subject:
     """FILE itself; or, where options say what to read of it, that as a file of its own."""
-    path, spec = arguments.file, read_file(arguments)
+    path, (spec, _) = arguments.file, read_file(arguments)
     if arguments.format is None and not reader_options(arguments):
         return _Subject(path.name, path, spec)
     part = folder / "part.safetensors"

@@ -1,9 +1,9 @@
 """Write a model file in another format.
 
-The suffix of OUT says which, unless --to does. Weights keep their bits unless --dtype says
-otherwise. A golden input and output that IN carries goes along, after a replay; --golden makes a
-new one. Where the model came from is noted in OUT. OUT takes its place when it is complete: an
-error leaves what was there.
+The suffix of OUT says which, unless --to does. Weights keep their bits, and OUT computes in what IN
+does, unless --dtype says otherwise; OUT is called as IN is, time or batch first. A golden input and
+output that IN carries goes along, after a replay; --golden makes a new one. Where the model came
+from is noted in OUT. OUT takes its place when it is complete: an error leaves what was there.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 
 from .. import formats
 from ..errors import FormatError, OptionError, RnnError
+from ..formats import calling, metadata
 from ..formats import golden as golden_strings
-from ..formats import metadata
 from ..formats.files import placing
 from ..spec import ModelSpec
 from .arguments import add_dtype, add_file, read_file, reader_options, refuse_to_overwrite
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=writable, help="the format of OUT, in the place of what its suffix says"
     )
-    add_dtype(parser, "round or widen the weights to this type", None)
+    add_dtype(parser, "round or widen the weights to this type, and have OUT computed in it")
     parser.add_argument(
         "--golden",
         action="store_true",
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_to_overwrite("OUT", out, arguments, {"IN": arguments.file})
     source_format, _ = formats.find(arguments.file, arguments.format)
     format, entry = formats.find(out, arguments.to)
-    spec = read_file(arguments)
+    spec, said = read_file(arguments)
     strings = formats.strings(arguments.file, arguments.format)
     carried: dict[str, str] = {}
     if arguments.golden or arguments.verify or entry.carries:
@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dtype is not None:
         spec = _cast(spec, np.dtype(arguments.dtype))
     if entry.carries:
-        carried = _source(arguments.file, source_format, strings) | carried
+        called = calling.Calling(said.batch_first, arguments.dtype or said.dtype)
+        source = _source(arguments.file, source_format, strings)
+        carried = calling.to_strings(called) | source | carried
     with placing(out) as new:
         formats.write(spec, new, format, carried)
         if arguments.verify:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-steps", type=count, default=1, metavar="N",
         help="steps at once (default 1); where a layer runs backwards, the longest sequence",
     )  # fmt: skip
-    add_dtype(parser, "what is computed in", "float32")
+    add_dtype(parser, "what is computed in (default: what MODEL says, else float32)")
     add("--force", action="store_true", help="overwrite files that are not of this command")
 
 
@@ -44,14 +44,15 @@ def run(arguments: argparse.Namespace) -> None:
     from ..export import export_c, names
 
     name = arguments.name
+    spec, said = read_file(arguments)
     paths = export_c(
-        read_file(arguments),
+        spec,
         arguments.outdir,
         names.of_file(arguments.file.stem) if name is None else name,
         isa=arguments.isa,
         batch=arguments.batch,
         max_steps=arguments.max_steps,
-        dtype=arguments.dtype,
+        dtype=arguments.dtype or said.dtype,
         force=arguments.force,
     )
     for path in paths:

@@ -34,7 +34,7 @@ _LONGEST: Final = 200  # characters of a string of the file that are printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
-    add_dtype(parser, "what the model would be packed and computed in", "float32")
+    add_dtype(parser, "what the model would be packed in (default: what FILE says, else float32)")
     parser.add_argument("--json", action="store_true", help="the same as one JSON object")
     parser.add_argument(
         "--verify",
@@ -56,9 +56,10 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything there is to tell, in the form of --json (docs/command-line.md)."""
     from ..sequence_files import states
 
-    spec = read_file(arguments)
+    spec, said = read_file(arguments)
+    x, y = spec.axes(said.batch_first)
     strings = formats.strings(arguments.file, arguments.format)
-    packed, streams = _pack(arguments, spec)
+    packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
     format, _ = formats.find(arguments.file, arguments.format)
     source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}
     kinds = Counter[str]()
@@ -75,6 +76,7 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
         "takes_indices": spec.takes_indices,
         "mask_value": spec.mask_value,
         "output_size": spec.output_size,
+        "call": {"x": x, "y": y, "batch_first": said.batch_first, "dtype": said.dtype},
         "layers": [_layer(layer) for layer in spec.layers],
         "num_parameters": spec.num_parameters,
         "weights": dict(kinds),
@@ -98,11 +100,12 @@ def _layer(layer: Layer) -> dict[str, Any]:
     return {"kind": kind, **options, "parameters": parameters}
 
 
-def _pack(arguments: argparse.Namespace, spec: ModelSpec) -> tuple[dict[str, Any], bool | None]:
+def _pack(
+    arguments: argparse.Namespace, spec: ModelSpec, dtype: str
+) -> tuple[dict[str, Any], bool | None]:
     from .. import _core
     from ..model import Model, load
 
-    dtype = arguments.dtype
     try:
         if arguments.verify:
             options = reader_options(arguments)
@@ -158,6 +161,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         whose = "whose index is" if facts["takes_indices"] else "with all features"
         yield "masked", f"steps {whose} {shown(mask)}: padding behind a row's end"
     yield "output", f"{facts['output_size']} features"
+    x, y = (f"[{', '.join(map(str, facts['call'][name]))}]" for name in "xy")
+    yield "call", f"{x} -> {y} in {facts['call']['dtype']}"
     weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
     yield "parameters", weights
     packed = facts["packed"]

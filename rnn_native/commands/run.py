@@ -1,10 +1,11 @@
 """Run a model over the sequences in a file.
 
-INPUT holds [time, batch, features], or [time, features] of one row, in a .npy, .npz or .csv file
-(a line a step); for a model that begins with an Embedding integers, [time, batch] or [time], or
-one on each line. OUTPUT gets y in the same arrangement, or of a model that gives its last state
-alone [batch, features], in a .csv a line a row. Without -o, and with -, numbers go to
-standard output as lines of a .csv; - as INPUT is standard input.
+INPUT holds [time, batch, features], or as FILE or --batch-first says [batch, time, features], or
+[time, features] of one row, in a .npy, .npz or .csv file (a line a step); for a model that begins
+with an Embedding integers, without the axis of features, in a .csv one on each line. OUTPUT gets y
+in the same arrangement, or of a model that gives its last state alone [batch, features], in a .csv
+a line a row. Without -o, and with -, numbers go to standard output as lines of a .csv; - as INPUT
+is standard input.
 
 It is run some steps at a time, so that a .npy or .csv larger than memory passes through; the
 result has the same bits as a single call. A model with a layer that runs backwards needs the whole
@@ -51,14 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--key", metavar="NAME", help="which array of an .npz INPUT that has several")
     add("--header", action="store_true", help="the first line of a .csv INPUT is one of names")
-    add("--batch-first", action="store_true", help="INPUT and OUTPUT are [batch, time, features]")
+    add(
+        "--batch-first", action=argparse.BooleanOptionalAction,
+        help="INPUT and OUTPUT are [batch, time, features]; without either, what FILE says",
+    )  # fmt: skip
     add(
         "--lengths", metavar="FILE|N,N...",
         help="how many steps of each row count: numbers, or a .npy or text file of them",
     )  # fmt: skip
     add("--state", type=Path, metavar="FILE", help="an .npz file of the state to begin with")
     add("--state-out", type=Path, metavar="FILE", help="an .npz file for the state at the end")
-    add_dtype(parser, "what is computed in", "float32")
+    add_dtype(parser, "what is computed in (default: what FILE says, else float32)")
     add("--threads", type=count, metavar="N", help="how many threads may be used")
     add("--chunk", type=count, metavar="N", help="steps to run at once (default by size)")
 
@@ -68,16 +72,18 @@ def run(arguments: argparse.Namespace) -> None:
     from ..sequence_files import inputs, outputs, progress, running, states
 
     _check_paths(arguments)
-    spec = read_file(arguments)
-    model = Model(spec, dtype=arguments.dtype, num_threads=arguments.threads)
+    spec, said = read_file(arguments)
+    model = Model(spec, dtype=arguments.dtype or said.dtype, num_threads=arguments.threads)
+    batch_first: bool | None = arguments.batch_first
+    turned = said.batch_first if batch_first is None else batch_first
     state = lengths = None
     if arguments.state is not None:
         arrays = inputs.open_states(arguments.state)
         state = states.from_arrays(spec, str(arguments.state), arrays)
     if arguments.lengths is not None:
         lengths = inputs.read_lengths(arguments.lengths)
-    with _open_input(arguments, model, spec) as source:
-        if arguments.batch_first and source.flat:
+    with _open_input(arguments, model, spec, turned) as source:
+        if batch_first and source.flat:
             raise OptionError(f"--batch-first: {source.name} has no axis of rows")
         steps = running.steps_of_a_piece(model, spec, source.batch, arguments.chunk)
         needed = running.whole_bytes(model, spec, source)
@@ -87,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"needed: {needed / 2**30:.1f} GiB for x and y",
                 file=sys.stderr,
             )
-        form = running.form_of(model, spec, source, arguments.batch_first)
+        form = running.form_of(model, spec, source, turned and not source.flat)
         long = steps is not None and (source.time is None or source.time > steps)
         with (
             outputs.open_output(arguments.output, form) as output,
@@ -124,7 +130,9 @@ def _check_paths(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _open_input(arguments: argparse.Namespace, model: Model, spec: ModelSpec) -> Iterator[Input]:
+def _open_input(
+    arguments: argparse.Namespace, model: Model, spec: ModelSpec, batch_first: bool
+) -> Iterator[Input]:
     from ..sequence_files import inputs, lines
 
     path: Path = arguments.input
@@ -143,4 +151,4 @@ def _open_input(arguments: argparse.Namespace, model: Model, spec: ModelSpec) ->
             array = inputs.open_npy(path)
         else:
             array = inputs.open_npz(path, arguments.key)
-        yield inputs.ArrayInput(str(path), array, spec.takes_indices, arguments.batch_first)
+        yield inputs.ArrayInput(str(path), array, spec.takes_indices, batch_first)

@@ -2,9 +2,10 @@
 
 To add a format: write a module or a folder here with ``read(path, **options) -> ModelSpec``; where
 it can write, ``write(spec, path)``, with ``strings`` where the file has a place for some; where a
-file says something of itself, ``strings(path)``; where it names others that hold a part of it,
-``beside(path)``. Enter it in ``FORMATS``; add its tests. It is imported when a file of that format
-is first read or written, and may then import what the format needs.
+file says something of itself, ``strings(path)``, and ``read_all(path, **options)``, which gives the
+spec and the strings of ours; where it names others that hold a part of it, ``beside(path)``. Enter
+it in ``FORMATS``; add its tests. It is imported when a file of that format is first read or
+written, and may then import what the format needs.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
         "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True),
-        "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS),
+        "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "keras": Format(
             "keras",
             (".keras", ".h5", ".hdf5"),
@@ -97,6 +98,14 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     OSError
         As Python raises it: ``FileNotFoundError`` and so on.
     """
+    return read_all(path, format, **options)[0]
+
+
+def read_all(
+    path: PathLike, format: str | None = None, **options: Any
+) -> tuple[ModelSpec, Mapping[str, str]]:
+    """What :func:`read` gives, and the strings that the file carries beside the layers, under keys
+    of ``metadata.CARRIED`` among others; maybe none."""
     name, entry = find(path, format)
     given = {key: value for key, value in options.items() if value is not None}
     unknown = [key for key in options if key not in entry.options]
@@ -107,8 +116,10 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         )
     module = importlib.import_module(f".{entry.module}", __name__)
     with naming(path):
-        spec: ModelSpec = module.read(path, **given)
-    return spec
+        if not hasattr(module, "read_all"):
+            return module.read(path, **given), {}
+        spec, carried = module.read_all(path, **given)
+    return spec, carried
 
 
 def strings(path: PathLike, format: str | None = None) -> dict[str, str]:

@@ -12,7 +12,8 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
 and rnn_native.mask_value, a decimal number, where the model has one.
 
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
-strings of ours, ``CARRIED``, say nothing of the layers: a golden input and output, and the source.
+strings of ours, ``CARRIED``, say nothing of the layers: how the model is called, a golden input and
+output, and the source.
 docs/file-format.md says the same to those who write a reader.
 """
 
@@ -24,7 +25,7 @@ from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
-from . import golden, plain
+from . import calling, golden, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
@@ -33,7 +34,7 @@ VERSION: Final = "1"
 SOURCE: Final = tuple(f"{PREFIX}source.{name}" for name in ("file", "format", "producer"))
 """Where the model came from, as far as whoever wrote the file knew."""
 
-CARRIED: Final = golden.KEYS | frozenset(SOURCE)
+CARRIED: Final = calling.KEYS | golden.KEYS | frozenset(SOURCE)
 """Strings that a file carries beside those of its layers."""
 
 _KEYS: Final = {

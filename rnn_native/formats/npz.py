@@ -30,9 +30,14 @@ _FREE: Final = 2**24  # bytes that an archive of any size may hold: zeros, ones 
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
     """Read a file: ours, or one that holds a PyTorch ``state_dict`` (see ``formats.plain``)."""
+    return read_all(path, **options)[0]
+
+
+def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
+    """The model, and the strings of ours in the file."""
     arrays = _arrays(path)
     metadata = _take_strings(arrays)
-    return from_tensors(metadata, arrays, **options)
+    return from_tensors(metadata, arrays, **options), metadata
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

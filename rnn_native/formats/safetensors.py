@@ -54,8 +54,14 @@ _MAX_INTEGER: Final = 2**63 - 1
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
     """Read a file: ours, or one that holds a PyTorch ``state_dict`` (see ``formats.plain``)."""
+    return read_all(path, **options)[0]
+
+
+def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
+    """The model, and what is under ``__metadata__``."""
     with open(path, "rb") as file:
-        return loads(file.read(), **options)
+        metadata, tensors = unpack(file.read())
+    return from_tensors(metadata, tensors, **options), metadata
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

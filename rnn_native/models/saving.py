@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import FormatError
+from ..formats import calling
 from ..formats.files import replacing
 from ..formats.metadata import from_metadata, to_arrays, to_metadata
 from ..formats.safetensors import pack, unpack
@@ -36,7 +37,10 @@ class Saved:
 
 
 def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
-    """``name`` is the class's; atomically."""
+    """``name`` is the class's; atomically.
+
+    ``rn.load`` makes the Model of it that the class has, which is batch first.
+    """
     entry = {"class": name, "parameters": saved.parameters, "per_step": saved.per_step}
     if saved.columns is not None:
         entry["columns"] = saved.columns
@@ -44,8 +48,10 @@ def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
         entry["flat"] = True
     if saved.classes is not None:
         entry["classes"] = saved.classes
+    called = calling.to_strings(calling.Calling(True, saved.parameters["dtype"]))
+    strings = to_metadata(spec) | called | {_ENTRY: json.dumps(entry)}
     with replacing(path) as file:
-        file.writelines(pack(to_arrays(spec), to_metadata(spec) | {_ENTRY: json.dumps(entry)}))
+        file.writelines(pack(to_arrays(spec), strings))
 
 
 def read(path: PathLike, name: str) -> tuple[ModelSpec, Saved]:

@@ -186,14 +186,17 @@ static void test_info(void)
     }
 }
 
-/* A file that tells what padding looks like is read, and every step counts. */
-static void test_mask_value(void)
+/* A file that tells what padding looks like, or how it is called, is read: every step counts, and
+ * axes and type are the caller's. */
+static void test_strings_of_others(void)
 {
     test_model model;
     test_model_start(&model, 3);
     test_model_add(&model, recurrent(RNNAT_CELL_GRU, RNNAT_FORWARD, 3, 4, false));
     rnnat_model *const without = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     model.pairs[model.num_pairs++] = (test_pair){"rnn_native.mask_value", "0.0"};
+    model.pairs[model.num_pairs++] = (test_pair){"rnn_native.batch_first", "true"};
+    model.pairs[model.num_pairs++] = (test_pair){"rnn_native.dtype", "float64"};
     rnnat_model *const with = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     uint64_t random = 4;
     test_inputs in = test_inputs_make(&model, &random, 3, 2, false, false);
@@ -222,7 +225,7 @@ int main(void)
     test_stride_of_time();
     test_refusals();
     test_info();
-    test_mask_value();
+    test_strings_of_others();
     CHECK(fake_blas_is_content());
     return check_result();
 }

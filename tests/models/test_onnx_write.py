@@ -15,10 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from onnx_graphs import ATOL, run
 from strategies import Case, cases, grouped
 
 from rnn_native import formats, reference
+from rnn_native.formats.calling import BATCH_FIRST
 
 pytestmark = pytest.mark.oracle
 
@@ -29,9 +31,11 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=150, deadline=None)
-@given(cases(min_time=1, with_lengths=False))
-def test_onnxruntime_gives_what_the_reference_gives(path: Path, case: Case) -> None:
-    """Any model that the operators can express, with a state and without.
+@given(cases(min_time=1, with_lengths=False), st.booleans())
+def test_onnxruntime_gives_what_the_reference_gives(
+    path: Path, case: Case, batch_first: bool
+) -> None:
+    """Any model that the operators can express, with a state and without, time or batch first.
 
     Left out is what onnxruntime does not do as ONNX has it (test_onnx_attributes.py): T = 0, a
     batch of 0, an LSTM's clip, and a ThresholdedRelu at its threshold, which a clip leads to.
@@ -43,8 +47,8 @@ def test_onnxruntime_gives_what_the_reference_gives(path: Path, case: Case) -> N
         assume(
             layer.clip is None or (layer.cell != "lstm" and layer.clip not in map(abs, thresholds))
         )
-    formats.write(case.spec, path)
-    feeds: dict[str, Any] = {"x": case.x}
+    formats.write(case.spec, path, strings={BATCH_FIRST: "true"} if batch_first else None)
+    feeds: dict[str, Any] = {"x": np.swapaxes(case.x, 0, 1) if batch_first else case.x}
     if case.state is not None:
         prefixes = [
             f"{index}." if len(case.spec.layers) > 1 else ""
@@ -62,6 +66,8 @@ def test_onnxruntime_gives_what_the_reference_gives(path: Path, case: Case) -> N
     states = (
         [array for arrays in grouped(case.spec, state) for array in arrays] if recurrents else []
     )
+    if batch_first and case.spec.return_sequences:
+        want = np.swapaxes(want, 0, 1)
     for got, expected in zip(run(path, feeds), [want, *states], strict=True):
         # ATOL is for one layer; here are up to two stacks of three between two Linears, which pass
         # on what they get.

@@ -102,7 +102,7 @@ def test_it_has_no_parameters_and_comes_back_in_the_spec() -> None:
     assert model.num_parameters == 12
     assert model.output_size == 2
     assert model.spec.layers[1] == Merge("mul", 2)
-    assert repr(model).startswith("Model(linear, merge; 3 -> 2")
+    assert repr(model).startswith("Model(linear, merge; [time, batch, 3] -> [time, batch, 2]")
 
 
 def test_what_is_none_is_refused_by_name() -> None:

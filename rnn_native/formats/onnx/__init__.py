@@ -69,11 +69,27 @@ def read(
         ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or not on one
         chain.
     """
+    return read_all(path, node=node, between=between)[0]
+
+
+def read_all(
+    path: str | os.PathLike[str],
+    *,
+    node: str | None = None,
+    between: Sequence[str | None] | None = None,
+) -> tuple[ModelSpec, Mapping[str, str]]:
+    """The model, and the file's ``metadata_props``."""
     start, end = _ends(node, between)
     file = load(path)
+    return _read(file, node, between is not None, start, end), file.properties
+
+
+def _read(
+    file: File, node: str | None, part: bool, start: str | None, end: str | None
+) -> ModelSpec:
     if node is not None:
         return read_node(file, node)
-    if between is not None:
+    if part:
         return _read_chain(file, start, end)
     try:
         return _read_chain(file, None, None)

@@ -11,9 +11,11 @@ For each layer of the spec:
 - Merge: Split, then Add or Mul.
 
 The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
-for any time and batch. ``h_0`` and ``c_0`` are inputs that may be left out, for zeros; ``h_n`` and
-``c_n`` are outputs: each [layers * directions, batch, features], as the state of a call; in a model
-of several layers their names begin with the layer's index: ``1.h_0``.
+for any time and batch. Where the strings say ``batch_first``, both have these two axes the other
+way round: a Transpose stands behind x, and one before y. ``h_0`` and ``c_0`` are inputs that may be
+left out, for zeros; ``h_n`` and ``c_n`` are outputs: each [layers * directions, batch, features],
+as the state of a call; in a model of several layers their names begin with the layer's index:
+``1.h_0``.
 
 The strings of ``formats.metadata`` go along as the file's properties: the graph alone does not
 tell which of its nodes are one stack.
@@ -30,6 +32,7 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from .. import calling
 from ..files import replacing
 from ..gates import reordered
 from ..metadata import to_metadata
@@ -74,7 +77,7 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
         raise UnsupportedError(
             f"ModelSpec mask_value={spec.mask_value}: a graph does not find lengths in x"
         )
-    writer = _Writer(onnx, arrays[0].dtype)
+    writer = _Writer(onnx, arrays[0].dtype, calling.from_strings(strings or {}).batch_first)
     y = writer.start(spec)
     for index, layer in enumerate(spec.layers):
         writer.prefix = f"{index}." if len(spec.layers) > 1 else ""
@@ -92,8 +95,9 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
 class _Writer:
     """The parts of a graph; a method that adds nodes returns the name of what they make."""
 
-    def __init__(self, onnx: Any, dtype: np.dtype[Any]) -> None:
+    def __init__(self, onnx: Any, dtype: np.dtype[Any], batch_first: bool) -> None:
         self._helper, self._onnx = onnx.helper, onnx
+        self._batch_first = batch_first
         self._dtype = dtype
         self._element = onnx.helper.np_dtype_to_tensor_dtype(dtype)
         self._nodes: list[Any] = []
@@ -105,24 +109,36 @@ class _Writer:
         self.prefix = ""
 
     def start(self, spec: ModelSpec) -> str:
-        shape: list[Any] = ["time", "batch"]
-        element = self._onnx.TensorProto.INT64
-        if not spec.takes_indices:
-            shape, element = [*shape, spec.input_size], self._element
-        self._describe(self._inputs, "x", shape, element)
+        indices = spec.takes_indices
+        element = self._onnx.TensorProto.INT64 if indices else self._element
+        features = [] if indices else [spec.input_size]
+        self._describe(self._inputs, "x", [*self._axes(), *features], element)
         if spec.recurrents:
             one = self.constant("one", np.ones(1, np.int64))
+            axis = 0 if self._batch_first else 1
             self._batch = self.node(
-                "Concat", one, self.node("Shape", "x", start=1, end=2), one, axis=0
+                "Concat", one, self.node("Shape", "x", start=axis, end=axis + 1), one, axis=0
             )
-        return "x"
+        return self._turned("x", 2 if indices else 3)
+
+    def _axes(self) -> list[str]:
+        """The first two of x and y."""
+        return ["batch", "time"] if self._batch_first else ["time", "batch"]
+
+    def _turned(self, name: str, rank: int) -> str:
+        """x as the operators take it, or y as it is to be given."""
+        if not self._batch_first:
+            return name
+        return self.node("Transpose", name, perm=[1, 0, 2][:rank])
 
     def finish(self, y: str, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
+        if spec.return_sequences:
+            y = self._turned(y, 3)
         maker = next(node for node in self._nodes if y in node.output)
         maker.output[list(maker.output).index(y)] = "y"
         outputs: list[Any] = []
-        time = ["time"] if spec.return_sequences else []
-        self._describe(outputs, "y", [*time, "batch", spec.output_size], self._element)
+        axes = self._axes() if spec.return_sequences else ["batch"]
+        self._describe(outputs, "y", [*axes, spec.output_size], self._element)
         graph = self._helper.make_graph(
             self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants
         )

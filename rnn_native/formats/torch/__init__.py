@@ -26,13 +26,12 @@ from .names import by_layers
 from .storages import Storages, Tensors
 from .unpickle import Machine
 from .values import Pairs, Tensor
-from .writing import DESCRIPTION, write
+from .writing import DESCRIPTION, MAX_DESCRIPTION, write
 
-__all__ = ["read", "unpack", "write"]
+__all__ = ["read", "read_all", "strings", "unpack", "write"]
 
 _MAX_DEPTH: Final = 64
 _MAX_NAME: Final = 1000
-_MAX_DESCRIPTION: Final = 2**20
 # Of visits to what is in containers: what one counts that makes a name, besides its characters; how
 # many there may be, and how many more for each byte of the pickle up to how many.
 _NAMED, _VISITS, _VISITS_BY_BYTE, _MAX_VISITS = 32, 100_000, 8, 4_000_000
@@ -44,10 +43,24 @@ def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
     ``options`` are those of ``plain.from_state_dict``; a file that ``write`` made describes its
     layers and takes none.
     """
+    return read_all(path, **options)[0]
+
+
+def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
+    """The model, and the strings that ``write`` put beside it."""
+    metadata, tensors = _open(path)
+    named = by_layers(metadata, tensors) if metadata else tensors
+    return from_tensors(metadata, named, **options), metadata
+
+
+def strings(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What ``write`` put into the file beside the weights; nothing in one of another's."""
+    return _open(path)[0]
+
+
+def _open(path: str | os.PathLike[str]) -> tuple[dict[str, str], Tensors]:
     with open(path, "rb") as file:
-        data = file.read()
-    metadata, tensors = unpack(data)
-    return from_tensors(metadata, by_layers(metadata, tensors) if metadata else tensors, **options)
+        return unpack(file.read())
 
 
 def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
@@ -103,8 +116,8 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
 
 
 def _description(text: memoryview) -> dict[str, str]:
-    if len(text) > _MAX_DESCRIPTION:
-        raise FormatError(f"{DESCRIPTION}: {len(text)} bytes, more than {_MAX_DESCRIPTION}")
+    if len(text) > MAX_DESCRIPTION:
+        raise FormatError(f"{DESCRIPTION}: {len(text)} bytes, more than {MAX_DESCRIPTION}")
     try:
         value = json.loads(bytes(text).decode())
     except (ValueError, RecursionError) as error:

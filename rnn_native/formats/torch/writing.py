@@ -1,7 +1,8 @@
 """Writing a .pt file without PyTorch: the ``state_dict`` of an equivalent ``torch.nn.Sequential``.
 
 It is the archive that ``torch.save`` writes, so that ``torch.load`` reads it, and holds one more
-record that describes the layers, for ``rn.load``. What the pickle says is what ``unpickle`` reads.
+record, strings that describe the layers, for ``rn.load``. What the pickle says is what ``unpickle``
+reads.
 """
 
 from __future__ import annotations
@@ -11,29 +12,39 @@ import math
 import os
 import struct
 import zipfile
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import FormatError
 from ...spec import ModelSpec
 from ..files import replacing
 from ..metadata import to_metadata
 from .names import sequential_arrays
 
 DESCRIPTION: Final = "rnn_native.json"
+MAX_DESCRIPTION: Final = 2**20
+"""Bytes of that record."""
+
 _ROOT: Final = "model"
 _ALIGNMENT: Final = 64  # of PyTorch's records
 _STORAGES: Final = {4: b"FloatStorage", 8: b"DoubleStorage"}
 
 
-def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
+def write(
+    spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
+) -> None:
     """Write a file that ``torch.load(path, weights_only=True)`` reads; atomically.
 
-    Raises ``UnsupportedError`` for a model that PyTorch has no modules for.
+    ``strings`` are kept beside those that describe the layers. Raises ``UnsupportedError`` for a
+    model that PyTorch has no modules for, ``FormatError`` for more strings than are read.
     """
     arrays = sequential_arrays(spec)
-    text = json.dumps(to_metadata(spec)).encode()
+    text = json.dumps({**to_metadata(spec), **(strings or {})}).encode()
+    if len(text) > MAX_DESCRIPTION:
+        raise FormatError(f"{DESCRIPTION} would be {len(text)} bytes, at most {MAX_DESCRIPTION}")
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         _put(archive, file, "data.pkl", _pickle(arrays))
         _put(archive, file, "byteorder", b"little")

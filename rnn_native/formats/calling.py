@@ -1,0 +1,51 @@
+"""How a model is called, as strings of its file: what ``rn.load`` makes a Model with.
+
+Both in any format that we write (docs/file-format.md), each where it is not the default::
+
+    rnn_native.batch_first   true         x and y are [batch, time, features]; otherwise false
+    rnn_native.dtype         float64      what is computed in; otherwise float32
+
+``matmul`` and ``num_threads`` belong to the machine that runs a model, and are in no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import FormatError
+
+BATCH_FIRST: Final = "rnn_native.batch_first"
+DTYPE: Final = "rnn_native.dtype"
+KEYS: Final = frozenset({BATCH_FIRST, DTYPE})
+
+_FLAGS: Final = {"false": False, "true": True}
+_DTYPES: Final = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Calling:
+    """``Model``'s ``batch_first`` and ``dtype``, with its defaults."""
+
+    batch_first: bool = False
+    dtype: str = "float32"
+
+
+def to_strings(calling: Calling) -> dict[str, str]:
+    """The strings: none for what is the default."""
+    strings = {}
+    if calling.batch_first:
+        strings[BATCH_FIRST] = "true"
+    if calling.dtype != Calling.dtype:
+        strings[DTYPE] = calling.dtype
+    return strings
+
+
+def from_strings(strings: Mapping[str, str]) -> Calling:
+    """What a file says; the defaults where it says nothing. ``FormatError`` for another value."""
+    flag, dtype = strings.get(BATCH_FIRST, "false"), strings.get(DTYPE, Calling.dtype)
+    for key, text, known in ((BATCH_FIRST, flag, _FLAGS), (DTYPE, dtype, _DTYPES)):
+        if text not in known:
+            raise FormatError(f"metadata: {key}: expected {' or '.join(known)}, got {text[:40]!r}")
+    return Calling(_FLAGS[flag], dtype)

@@ -5,6 +5,11 @@ if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   set(RNNAT_GNU_LIKE TRUE)
 endif()
 
+# Whoever compiles what is copied into a project may have any of these on: they hold for the library, for
+# the pair of tools/amalgamate.py and for exported C (tests/python/exported.py).
+set(RNNAT_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wconversion -Wundef -Wvla
+    -Wstrict-prototypes -Wmissing-prototypes -Wredundant-decls -Wpointer-arith)
+
 # rnnat_flags(<target>): the language, optimisation, floating-point rules and warnings. C11 is no wish
 # of the library's to whoever links it: a project in C++ alone knows no standard of C, and the header is
 # both.
@@ -31,8 +36,7 @@ function(rnnat_flags target)
   endif()
   target_compile_options(${target} PRIVATE
     "$<$<NOT:$<CONFIG:Debug>>:${optimise}>" ${floats}
-    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
-    "$<$<BOOL:${RNNAT_WERROR}>:-Werror>")
+    ${RNNAT_WARNINGS} "$<$<BOOL:${RNNAT_WERROR}>:-Werror>")
 endfunction()
 
 # rnnat_sanitize(<target>): RNNAT_SANITIZE for the target and for whatever links it. The first

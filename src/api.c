@@ -259,7 +259,7 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     if (steps == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
     if (indices) {
-        const rnnat_view in = {(char *)x, lane->rows, 1};
+        const rnnat_view in = {RNNAT_WRITABLE(x), lane->rows, 1};
         const rnnat_status status = rnnat_check_indices(lane->model, in, steps, lane->rows, NULL);
         if (status != RNNAT_OK) return status;
     }

@@ -10,7 +10,7 @@ static const struct {
     const char *name;
     rnnat_gate_activation kind;
     int constants; /* how many of alpha, beta it takes */
-} functions[] = {
+} known_functions[] = {
     {"identity", RNNAT_GATE_IDENTITY, 0},
     {"relu", RNNAT_GATE_RELU, 0},
     {"tanh", RNNAT_GATE_TANH, 0},
@@ -97,15 +97,15 @@ static size_t up_to(const char *text, const char *end, char symbol)
 
 static rnnat_status read_function(const char *text, const char *end, rnnat_function *out)
 {
-    enum { count = sizeof functions / sizeof *functions };
+    enum { count = sizeof known_functions / sizeof *known_functions };
     const size_t size = up_to(text, end, ':');
     size_t i = 0;
-    while (i < count && !rnnat_text_is(text, size, functions[i].name)) ++i;
+    while (i < count && !rnnat_text_is(text, size, known_functions[i].name)) ++i;
     if (i == count) return RNNAT_ERROR_UNSUPPORTED;
-    *out = (rnnat_function){.kind = functions[i].kind};
+    *out = (rnnat_function){.kind = known_functions[i].kind};
     double *const constants[] = {&out->alpha, &out->beta};
     text += size;
-    for (int k = 0; k < functions[i].constants; ++k) {
+    for (int k = 0; k < known_functions[i].constants; ++k) {
         if (!take(&text, end, ':')) return RNNAT_ERROR_FORMAT;
         const size_t number = up_to(text, end, ':');
         const rnnat_status status = rnnat_number_parse(text, number, constants[k]);

@@ -157,7 +157,7 @@ static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int3
 void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, int32_t batch,
                           int32_t first_row)
 {
-    copy_state(lane, index, (char *)values, batch, first_row, true);
+    copy_state(lane, index, RNNAT_WRITABLE(values), batch, first_row, true);
 }
 
 void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,

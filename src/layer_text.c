@@ -55,7 +55,7 @@ enum {
     RECURRENT = GIVES_H | RNN_OUTPUT
 };
 
-typedef enum field {
+typedef enum line_field {
     CELL,
     INPUT_SIZE,
     OUTPUT_SIZE,
@@ -75,7 +75,7 @@ typedef enum field {
     LAST_ONLY,
     MERGE_MODE,
     NUM_FIELDS
-} field;
+} line_field;
 
 /* What a line says. */
 typedef struct parsed {
@@ -87,16 +87,16 @@ typedef struct parsed {
 
 enum { OPTIONAL = -1 };
 
-typedef struct key {
+typedef struct line_key {
     const char *name;
     int owners;
-    field field;
+    line_field field;
     const word *words; /* the values it may have; NULL: an integer of at least `least`, or else */
     int32_t least; /* OPTIONAL: the key may be missing */
     rnnat_status unknown; /* the status of another word */
-} key;
+} line_key;
 
-static const key keys[] = {
+static const line_key keys[] = {
     {"num_embeddings", EMBEDDING, INPUT_SIZE, NULL, 1, RNNAT_OK},
     {"embedding_dim", EMBEDDING, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
     {"cell", RECURRENT, CELL, cells, 0, RNNAT_ERROR_UNSUPPORTED},
@@ -193,7 +193,7 @@ static rnnat_status read_size(slice text, int32_t least, int32_t *value)
     return size >= least ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
-static rnnat_status read_value(const key *k, slice text, parsed *line)
+static rnnat_status read_value(const line_key *k, slice text, parsed *line)
 {
     int32_t *const value = &line->values[k->field];
     if (k->words != NULL) {

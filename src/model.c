@@ -81,7 +81,7 @@ static rnnat_status build_linear(rnnat_builder *build, const rnnat_layer_text *l
 /* Whether the constants are finite in the type that is computed in. */
 static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *functions)
 {
-    const double most = rnnat_is_float(kernels) ? FLT_MAX : DBL_MAX;
+    const double most = rnnat_is_float(kernels) ? (double)FLT_MAX : DBL_MAX;
     for (int i = 0; i < RNNAT_FUNCTIONS; ++i)
         if (fabs(functions->of[i].alpha) > most || fabs(functions->of[i].beta) > most) return false;
     return true;

@@ -15,18 +15,18 @@ static int32_t lane_rows(const rnnat_job *job)
 }
 
 /* Everything a run needs, carved in one go: lengths, barriers and lanes. */
-typedef struct work {
+typedef struct lanes_work {
     const rnnat_model *model;
     const rnnat_job *job;
     int32_t *lengths; /* [batch] of its own: those of the caller, read once */
     rnnat_barrier *barriers; /* rnnat_crew_barriers a lane */
     rnnat_lane *lanes;
-} work;
+} lanes_work;
 
-static work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
+static lanes_work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
 {
     const size_t lanes = (size_t)job->lanes;
-    work w = {.model = model, .job = job};
+    lanes_work w = {.model = model, .job = job};
     w.lengths = rnnat_arena_take(arena, (size_t)job->batch, sizeof *w.lengths);
     w.barriers = rnnat_crew_take_barriers(arena, lanes);
     w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
@@ -68,7 +68,7 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     *job = (rnnat_job){.time = args->time,
                        .batch = args->batch,
                        .x = x,
-                       .in = {(char *)x, args->x_stride_time, args->x_stride_batch},
+                       .in = {RNNAT_WRITABLE(x), args->x_stride_time, args->x_stride_batch},
                        .out = {args->y, args->y_stride_time, args->y_stride_batch},
                        .lengths = args->lengths,
                        .state_in = args->state_in,
@@ -125,7 +125,7 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
 
 /* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
  * results, but threads that meet after each step go on seeing the same. */
-static void take_lengths(const work *w)
+static void take_lengths(const lanes_work *w)
 {
     const rnnat_job *const job = w->job;
     for (int32_t row = 0; job->lengths && row < job->batch; ++row) {
@@ -135,7 +135,7 @@ static void take_lengths(const work *w)
 }
 
 /* One lane from its states in to its states out, by all threads of its crew. */
-static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
+static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew)
 {
     const rnnat_job *const job = w->job;
     const rnnat_model *const model = w->model;
@@ -178,7 +178,7 @@ static void run_lane(const work *w, int32_t index, const rnnat_crew *crew)
  * lanes alone. */
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {
-    const work *const w = arg;
+    const lanes_work *const w = arg;
     const int32_t lanes = w->job->lanes, team = w->job->team;
     const rnnat_float_mode mode = rnnat_float_enter();
     const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
@@ -204,7 +204,7 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
     rnnat_arena arena = rnnat_arena_at(scratch);
-    work w = carve(&arena, model, job);
+    lanes_work w = carve(&arena, model, job);
     take_lengths(&w);
     rnnat_parallel(job->lanes * job->team, run_thread, &w);
     return RNNAT_OK;

@@ -58,7 +58,7 @@ void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y
     }
     const ptrdiff_t in_width = info->takes_indices ? 1 : info->input_size;
     share all = {.stream = stream,
-                 .in = {(char *)x, lane->rows * in_width, in_width},
+                 .in = {RNNAT_WRITABLE(x), lane->rows * in_width, in_width},
                  .out = {y, (ptrdiff_t)lane->rows * info->output_size, info->output_size},
                  .steps = steps};
     const bool blas = RNNAT_BLAS && info->matmul == RNNAT_MATMUL_BLAS;

@@ -3,8 +3,12 @@
 #define RNNAT_TYPES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config.h"
+
+/* What is const for those that only read it: whoever writes through this was given it to write. */
+#define RNNAT_WRITABLE(memory) ((void *)(uintptr_t)(memory))
 
 typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,

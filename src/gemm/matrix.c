@@ -66,7 +66,7 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
         unsigned char bytes[1];
     } values;
     const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
-    unsigned char *const data = (unsigned char *)matrix->data;
+    unsigned char *const data = RNNAT_WRITABLE(matrix->data);
     memset(data, 0, k * (size_t)matrix->n * elem);
     for (int32_t gate = 0; gate < gates.gates; ++gate) {
         for (int32_t unit = 0; unit < gates.units; ++unit) {
@@ -139,7 +139,7 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
     for (int32_t row = 0; row < m; row += group) {
         const int32_t rows = m - row < group ? m - row : group;
         const char *from = (const char *)a.base + row / a.inner * a.outer_stride * elem;
-        char *to = (char *)c.base + row / c.inner * c.outer_stride * elem;
+        char *to = (char *)RNNAT_WRITABLE(c.base) + row / c.inner * c.outer_stride * elem;
         for (int32_t r = 0; r < rows; ++r) {
             if (bias)
                 memcpy(to + r * ldc * elem, bias, (size_t)n * (size_t)elem);

@@ -88,8 +88,8 @@ static inline int32_t next_block(int32_t rows, int32_t most)
 
 INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 {
-    if (r < rows->inner) return (REAL *)rows->base + r * rows->inner_stride;
-    return (REAL *)rows->base + (r / rows->inner) * rows->outer_stride +
+    if (r < rows->inner) return (REAL *)RNNAT_WRITABLE(rows->base) + r * rows->inner_stride;
+    return (REAL *)RNNAT_WRITABLE(rows->base) + (r / rows->inner) * rows->outer_stride +
            (r % rows->inner) * rows->inner_stride;
 }
 

@@ -37,7 +37,7 @@ INLINE VEC FN(made)(const rnnat_step *s, int32_t row, int32_t panel, int32_t gat
 }
 
 /* Where a panel's units begin in an array [rows, pad] of the step. */
-INLINE REAL *FN(units)(const rnnat_step *s, const void *array, int32_t row, int32_t panel)
+INLINE REAL *FN(units)(const rnnat_step *s, void *array, int32_t row, int32_t panel)
 {
     return (REAL *)array + row * s->pad_stride + (ptrdiff_t)panel * LANES;
 }

@@ -16,7 +16,8 @@ typedef struct FN(place) {
 #define ROW(i) (at.row + i * at.down)
 #define UNIT(i) ((ptrdiff_t)(at.panel + i * (1 - at.down)) * LANES)
 /* Element of a step's array that has the rows apart by its `name`_stride. */
-#define AT(i, name, per_unit) ((REAL *)s->name + ROW(i) * s->name##_stride + UNIT(i) * per_unit)
+#define AT(i, name, per_unit)                                                                      \
+    ((REAL *)RNNAT_WRITABLE(s->name) + ROW(i) * s->name##_stride + UNIT(i) * per_unit)
 #define AT_PAD(i, name) ((REAL *)s->name + ROW(i) * s->pad_stride + UNIT(i))
 
 INLINE void FN(put_h)(const rnnat_step *s, FN(place) at, const int i, VEC h)

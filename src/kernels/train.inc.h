@@ -3,7 +3,7 @@
  */
 
 /* Row r of an array of `stride`. */
-#define ROW(pointer, stride) ((REAL *)(pointer) + r * (stride))
+#define ROW(pointer, stride) ((REAL *)RNNAT_WRITABLE(pointer) + r * (stride))
 
 /* The body for every vector of the units u of a row; `left` is a constant but for the last one. */
 #define FOR_UNITS(body)                                                                            \

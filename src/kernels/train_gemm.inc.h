@@ -11,7 +11,7 @@ typedef struct FN(row_walk) {
 
 INLINE FN(row_walk) FN(walk)(const rnnat_rows *rows)
 {
-    return (FN(row_walk)){.at = (REAL *)rows->base,
+    return (FN(row_walk)){.at = (REAL *)RNNAT_WRITABLE(rows->base),
                           .stride = rows->inner_stride,
                           .jump = rows->outer_stride - rows->inner * rows->inner_stride,
                           .left = rows->inner,

@@ -314,7 +314,7 @@ static void run_nothing(const rnnat_net *net, const rnnat_train_backward *args,
 rnnat_status rnnat_train_run_backward(const rnnat_net *net, const rnnat_train_backward *args,
                                       const void *memory, void *scratch_memory, size_t scratch_size)
 {
-    rnnat_arena at = rnnat_arena_at((void *)memory);
+    rnnat_arena at = rnnat_arena_at(RNNAT_WRITABLE(memory));
     const rnnat_tape *const tape = (const rnnat_tape *)(void *)at.base;
     size_t tape_need, need;
     const rnnat_status status =

@@ -43,7 +43,7 @@ const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer);
 /* Element `at` of an array of the net's dtype. */
 static inline void *rnnat_at(const rnnat_net *net, const void *base, ptrdiff_t at)
 {
-    return (char *)base + at * net->kernels->elem;
+    return (char *)RNNAT_WRITABLE(base) + at * net->kernels->elem;
 }
 
 /* Rows of one stride. */

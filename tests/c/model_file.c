@@ -234,7 +234,7 @@ test_tensor *test_model_tensor(const test_model *model, int32_t layer, const cha
     char full[64];
     name_tensor(full, sizeof full, layer, name, depth, reverse);
     for (int32_t i = 0; i < model->num_tensors; ++i)
-        if (strcmp(model->tensors[i].name, full) == 0) return (test_tensor *)&model->tensors[i];
+        if (strcmp(model->tensors[i].name, full) == 0) return RNNAT_WRITABLE(&model->tensors[i]);
     return NULL;
 }
 

@@ -15,7 +15,12 @@ from numpy.typing import NDArray
 from rnn_native.spec import ModelSpec
 
 CC = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
-STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wstrict-prototypes")
+STRICT = (
+    "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wcast-qual", "-Wconversion",
+    "-Wundef", "-Wvla", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wredundant-decls",
+    "-Wwrite-strings", "-Wpointer-arith", "-Wdouble-promotion",
+)  # fmt: skip
+"""What a project that compiles the files with its own may ask for: cmake/RnnatFlags.cmake."""
 BITS = ("-ffp-contract=off", "-O1")
 """No product and sum becomes one operation, as in the core of the package."""
 

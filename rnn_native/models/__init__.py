@@ -8,6 +8,7 @@ They learn classes unless ``output`` says otherwise. As GRUClassifier and GRUReg
 their names say what they learn.
 """
 
+from .generation import next_step
 from .inputs import pad
 from .model import GRUModel, LSTMModel, RNNModel
 from .named import (
@@ -29,5 +30,6 @@ __all__ = [
     "RNNClassifier",
     "RNNModel",
     "RNNRegressor",
+    "next_step",
     "pad",
 ]

@@ -96,6 +96,15 @@ def as_classes(labels: Sequence[Label]) -> NDArray[Any]:
     return classes
 
 
+def as_class_list(value: Any) -> list[Label] | None:
+    """The option ``classes``; ``OptionError`` where it is no list of labels."""
+    if value is None:
+        return None
+    if isinstance(value, str) or np.ndim(np.array(value, dtype=object)) != 1 or len(value) == 0:
+        raise OptionError(f"classes: expected None or a list of labels, got {value!r}")
+    return [label.item() if isinstance(label, np.generic) else label for label in value]
+
+
 def as_unknown(value: Any) -> Label | None:
     """The option ``unknown``; ``OptionError`` where it is no label."""
     plain = value.item() if isinstance(value, np.generic) else value

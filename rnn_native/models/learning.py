@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..spec import ModelSpec
 from ..train import Network, initialize
 from . import checkpoint as checkpoints
@@ -42,6 +42,7 @@ class Start:
     spec: ModelSpec
     head: Output
     table: Table
+    per_step: bool
     optimizer: Arrays | None = None
     epochs: int = 0
 
@@ -99,8 +100,12 @@ def learn(
     make_bar = bars(options.progress)
 
     given = read(parameters, Table(name) if start is None else start.table, *data)
+    if start is not None and given.per_step != start.per_step:
+        raise ShapeError("y: expected as many axes as that of the training before")
     if head is None:
-        head = parameters.head.learnt_from(given.y, given.counts, parameters.unknown)
+        head = parameters.head
+        if parameters.classes is None:
+            head = head.learnt_from(given.y, given.counts, parameters.unknown)
     parameters = parameters.sized(given.x.shape[2], head.size)
     reading = parameters.reading(kind, given.per_step)
     training, watched = learnt_and_watched(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,10 +18,9 @@ from ..train.schedules import Schedule
 from . import learning, saving
 from .checkpoint import PathLike
 from .fitting import Callback
+from .generation import generate
 from .inputs import Table
-from .labels import Labels
 from .options import OWN, Options, Own
-from .outputs import Output, Softmax
 from .trained import Trained
 from .weighting import ClassWeight
 
@@ -49,6 +48,8 @@ class SequenceModel(Trained):
         The share of a layer's outputs that training hides from the next one; 0 to less than 1.
     dtype
         ``"float32"`` or ``"float64"``.
+    classes
+        All classes there are to be, where the training data may lack some; None: those of y.
     unknown
         The class of targets that nobody knows, which count neither in training nor in a score;
         None: there is none.
@@ -83,6 +84,7 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
     dropout: float = 0.0
     dtype: DTypeLike = "float32"
     _: KW_ONLY
+    classes: Sequence[Any] | None = None
     unknown: Any = None
     bidirectional: bool = False
     pooling: str = "last"
@@ -206,7 +208,8 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         given, options = self._parameters(), Options.of(self.get_params() | said)
         start = None
         if options.warm_start and self._fitted is not None:
-            start = learning.Start(self._weights(), self._head, Table(type(self).__name__))
+            table = Table(type(self).__name__)
+            start = learning.Start(self._weights(), self._head, table, self.per_step_)
         result = learning.learn(
             type(self).__name__, self._kind, given, options, (X, y, lengths),
             sample_weight, validation, checkpoint, start=start,
@@ -249,7 +252,7 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         if isinstance(options.schedule, str) and options.schedule != "constant":
             raise OptionError("schedule: expected constant or a function with partial_fit")
         start, given, before = None, self._parameters(), {}
-        head = None if classes is None else self._of_classes(classes)
+        head = None if classes is None else replace(given, classes=np.unique(classes).tolist()).head
         if self._fitted is not None:
             if head is not None and head.classes != self._head.classes:
                 raise OptionError(
@@ -259,7 +262,9 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
             given, head = self._given, self._head
             before = vars(self).get("history_", {})  # not of a file
             done = len(before.get("loss", ()))
-            start = learning.Start(self._weights(), head, self._table, self._moments, done)
+            start = learning.Start(
+                self._weights(), head, self._table, self.per_step_, self._moments, done
+            )
         result = learning.learn(
             type(self).__name__, self._kind, given, options, (X, y, lengths), sample_weight,
             head=head, start=start,
@@ -269,16 +274,6 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         self.history_ = {name: [*before.get(name, []), *history[name]] for name in history}
         self.best_epoch_ = int(np.argmin(self.history_["loss"]))
         return self
-
-    def _of_classes(self, classes: ArrayLike) -> Output:
-        """The output that has these classes."""
-        given = self._parameters()
-        array = np.asarray(classes)
-        if given.output != "softmax":
-            raise OptionError("classes: expected None, as there are classes in a softmax alone")
-        counts = np.ones(array.shape, np.bool_)
-        labels = Labels.of(array, counts, given.output_dim, given.unknown)
-        return Softmax(len(labels.classes), labels)
 
     def initial_network(
         self,
@@ -296,6 +291,51 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         said = {name: value for name, value in said.items() if value is not OWN}
         parameters = self._parameters().sized(None, None)
         return learning.network(self._kind, parameters, Options.of(self.get_params() | said))
+
+    def generate(
+        self, prompt: Any, steps: int, *, temperature: float | None = None, seed: int = 0
+    ) -> Any:
+        """Go on from a prompt, each step's output being the next step's input.
+
+        Of a model whose target at each step was the next one: :func:`rnn_native.models.next_step`
+        makes those.
+
+        Parameters
+        ----------
+        prompt
+            Labels: a string of characters, [time] or [batch, time]. Numbers and yes-or-no
+            features: [time, features] or [batch, time, features]; of one feature [time] or
+            [batch, time].
+        steps
+            How many to make.
+        temperature
+            Of classes and features, which are drawn with probabilities p^(1/temperature), scaled
+            to sum to 1: 1, which None is, as the model has them; 0: the likeliest. Numbers are not
+            drawn.
+        seed
+            Of what is drawn. A row is the same in any batch in which it has the same place.
+
+        Returns
+        -------
+        What follows the prompt, without it, in its form: a string, [steps], [batch, steps], ...
+
+        Raises
+        ------
+        OptionError
+            The model's outputs are no inputs of it, or it does not read step by step.
+        ShapeError
+            The prompt has another shape, or labels that training did not have.
+        """
+        learnt = self._learnt()
+        if not self.per_step_ or learnt.bidirectional:
+            raise OptionError("generate: expected a model of one direction with targets of steps")
+        if learnt.input_dim != learnt.output_dim:
+            raise OptionError(
+                f"generate: expected as many features in as out, got {learnt.input_dim} and "
+                f"{learnt.output_dim}; of labels, the classes that next_step gives are to be the "
+                "constructor's classes="
+            )
+        return generate(self.model_, self._head, prompt, steps, temperature, seed)
 
     # Files
 

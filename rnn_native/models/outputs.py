@@ -61,7 +61,7 @@ class Output:
         of sequences and steps."""
         raise NotImplementedError
 
-    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any]) -> None:
+    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any], name: str = "y") -> None:
         """``ShapeError`` where one of the targets, made of ``y``, is of no class there is, so
         that it has no loss."""
 
@@ -132,13 +132,13 @@ class Softmax(Output):
     def targets(self, y: NDArray[Any], counts: NDArray[np.bool_]) -> NDArray[Any]:
         return self.labels.columns(y, counts)
 
-    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any]) -> None:
+    def expect_seen(self, targets: NDArray[Any], y: NDArray[Any], name: str = "y") -> None:
         wrong = np.argwhere(targets == UNSEEN)
         if len(wrong):
             place = tuple(int(index) for index in wrong[0])
             label = y[place].item() if isinstance(y[place], np.generic) else y[place]
             raise ShapeError(
-                f"y{list(place)}: expected one of the classes {listed(self.labels.classes)}; "
+                f"{name}{list(place)}: expected one of the classes {listed(self.labels.classes)}; "
                 f"got {label!r}"
             )
 

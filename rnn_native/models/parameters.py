@@ -13,7 +13,7 @@ from ..model import as_dtype
 from ..spec import ModelSpec
 from ..train.checks import flag, fraction, whole
 from .architecture import build
-from .labels import Label, as_unknown
+from .labels import Label, as_class_list, as_unknown
 from .outputs import Output, make_output
 from .reading import Reading, make_reading
 
@@ -38,6 +38,7 @@ class Parameters:
     unknown: Label | None
     bidirectional: bool
     pooling: str
+    classes: list[Label] | None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -55,6 +56,7 @@ class Parameters:
             unknown=as_unknown(given["unknown"]),
             bidirectional=flag("bidirectional", given["bidirectional"]),
             pooling=given["pooling"],
+            classes=as_class_list(given["classes"]),
         )
         if checked.unknown is not None and checked.output != "softmax":
             raise OptionError("unknown: expected None, as there are classes in a softmax alone")
@@ -76,7 +78,13 @@ class Parameters:
 
     @property
     def head(self) -> Output:
-        return make_output(self.output, self.output_dim)
+        output = make_output(self.output, self.output_dim)
+        if self.classes is None:
+            return output
+        if output.target_rank:
+            raise OptionError("classes: expected None, as there are classes in a softmax alone")
+        classes = np.array(self.classes, dtype=object)
+        return output.learnt_from(classes, np.ones(len(classes), np.bool_), self.unknown)
 
     def layers(self, kind: str) -> ModelSpec:
         """To be trained, see :func:`rnn_native.models.architecture.build`."""

@@ -201,6 +201,9 @@ def test_a_warm_start_goes_on_where_the_fit_before_ended() -> None:
             GRUModel(hidden_units=5, warm_start=True).fit(X, Y).set_params(**changed).fit(X, Y)
     with pytest.raises(rn.OptionError, match="warm_start: expected the classes"):
         model.fit(X, Y + 1)
+    for learn in (model.fit, model.partial_fit):
+        with pytest.raises(rn.ShapeError, match="y: expected as many axes as that of the training"):
+            learn(X, np.tile(Y[:, None], (1, TIME)))
 
 
 def test_callbacks_are_told_of_every_epoch_and_may_end_it() -> None:

@@ -43,7 +43,8 @@ def test_numpys_numbers_are_numbers(tmp_path: Path) -> None:
 
 CHANGED: dict[str, Any] = {
     "input_dim": 7, "hidden_units": 6, "output_dim": 5, "cell": "article", "num_layers": 2,
-    "output": "identity", "dropout": 0.5, "dtype": "float64",
+    "output": "identity", "dropout": 0.5, "dtype": "float64", "unknown": 0, "classes": [1, 2],
+    "bidirectional": True, "pooling": "max", "learning_rate": 1.0, "epochs": 7, "seed": 5,
 }  # fmt: skip
 
 

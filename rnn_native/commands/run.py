@@ -141,14 +141,16 @@ def _open_input(
     def of_lines(name: str, file: Any) -> Input:
         return lines.LinesInput(name, file, features, model.dtype, arguments.header)
 
+    def of_array(array: Any) -> Input:
+        return inputs.ArrayInput(str(path), array, spec.takes_indices, batch_first)
+
     if str(path) == "-":
         yield of_lines("standard input", sys.stdin.buffer)
     elif path.suffix.lower() == ".csv":
         with open(path, "rb") as file:
             yield of_lines(str(path), file)
+    elif path.suffix.lower() == ".npy":
+        with inputs.open_npy(path) as stored:
+            yield of_array(stored)
     else:
-        if path.suffix.lower() == ".npy":
-            array = inputs.open_npy(path)
-        else:
-            array = inputs.open_npz(path, arguments.key)
-        yield inputs.ArrayInput(str(path), array, spec.takes_indices, batch_first)
+        yield of_array(inputs.open_npz(path, arguments.key))

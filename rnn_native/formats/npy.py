@@ -5,6 +5,7 @@ Arrays of numbers and text are read, and no pickles. The format is that of ``num
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from .reading import Watch, read_into
 
 _HEADERS: Final = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -84,12 +86,39 @@ def array_of(header: Header, data: bytes) -> NDArray[Any]:
     return flat.reshape(header.shape, order=header.order)
 
 
-def map_file(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """The array in a file, mapped: nothing is read before it is used."""
-    with open(path, "rb") as file:
-        header = read_header(file, "npy")
-        begin = file.tell()
-        header.check_size(os.fstat(file.fileno()).st_size - begin)
-        if header.size == 0:  # nothing to map
-            return array_of(header, b"")
-        return np.memmap(file, header.dtype, "r", begin, header.shape, header.order)
+class Stored:
+    """The array in a file that is open, of which parts are read when they are asked for."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._watch = Watch(file)
+        self._header = read_header(file, "npy")
+        self._begin = file.tell()
+        self._header.check_size(os.fstat(file.fileno()).st_size - self._begin)
+        self.shape = self._header.shape
+        self.ndim = len(self.shape)
+
+    def read(self, axis: int, start: int, stop: int) -> NDArray[Any]:
+        """The array from index ``start`` of an axis to ``stop``. ``FormatError`` where the file
+        has been changed."""
+        backwards = self._header.order == "F"  # in the file the last axis is the outermost
+        shape = list(reversed(self.shape) if backwards else self.shape)
+        place = self.ndim - 1 - axis if backwards else axis
+        whole, shape[place] = shape[place], stop - start
+        part = np.empty(shape, self._header.dtype)
+        if part.size:
+            inner = math.prod(shape[place + 1 :]) * part.itemsize
+            runs = part.reshape(1 if whole == stop - start else math.prod(shape[:place]), -1)
+            for index, run in enumerate(runs):
+                read_into(self._file, self._begin + (index * whole + start) * inner, run)
+        self._watch.check(self._file)
+        return part.transpose() if backwards else part
+
+    def read_all(self) -> NDArray[Any]:
+        """As a whole; of an array that is one number, too."""
+        if self.ndim:
+            return self.read(0, 0, self.shape[0])
+        number = np.empty((), self._header.dtype)
+        read_into(self._file, self._begin, number)
+        self._watch.check(self._file)
+        return number

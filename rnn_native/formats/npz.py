@@ -22,6 +22,7 @@ from ..spec import ModelSpec
 from . import npy
 from .files import replacing
 from .metadata import PREFIX, from_tensors, to_arrays, to_metadata
+from .reading import reading
 
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EXPANSION: Final = 8  # weights, which are noise to deflate, hardly shrink by half
@@ -122,7 +123,7 @@ class Archive:
 @contextmanager
 def open_archive(path: str | os.PathLike[str]) -> Iterator[Archive]:
     """The archive in a file; ``FormatError`` for what is malformed, here and when it is read."""
-    with open(path, "rb") as file:
+    with reading(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield Archive(archive)

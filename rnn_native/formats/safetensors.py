@@ -15,9 +15,9 @@ import math
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,10 @@ from ..spec import Array, ModelSpec
 from .bfloat16 import widened
 from .files import replacing
 from .metadata import from_tensors, to_arrays, to_metadata
+from .reading import read_exactly, reading
 
 Bytes = bytes | bytearray | memoryview
+Fetch = Callable[[int, int], Bytes]
 
 MAX_HEADER: Final = 100_000_000
 """Longest header in bytes, that of the format's own library."""
@@ -59,14 +61,28 @@ def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
 
 def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     """The model, and what is under ``__metadata__``."""
-    with open(path, "rb") as file:
-        metadata, tensors = unpack(file.read())
-    return from_tensors(metadata, tensors, **options), metadata
+    with reading(path) as file:
+        metadata, tensors = _open(file)
+        return from_tensors(metadata, tensors, **options), metadata
+
+
+def _open(file: BinaryIO) -> tuple[dict[str, str], Tensors]:
+    """As of ``unpack``, of a file from which tensors are read when they are asked for."""
+    if not file.seekable():
+        return unpack(file.read())
+    size = file.seek(0, os.SEEK_END)
+    length = _header_length(read_exactly(file, 0, min(8, size)), size)
+    begin = 8 + length
+
+    def fetch(first: int, last: int) -> bytes:
+        return read_exactly(file, begin + first, last - first)
+
+    return _checked(read_exactly(file, 8, length), size - begin, fetch)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     """What is under ``__metadata__``; no more than the header is read."""
-    with open(path, "rb") as file:
+    with reading(path) as file:
         length = _header_length(file.read(8), os.fstat(file.fileno()).st_size)
         return _split(file.read(length))[0]
 
@@ -97,7 +113,12 @@ def loads(data: Bytes, **options: Any) -> ModelSpec:
 
 def dumps(spec: ModelSpec) -> bytes:
     """The bytes of a file, equal for equal models."""
-    return b"".join(pack(to_arrays(spec), to_metadata(spec)))
+    return b"".join(parts(spec))
+
+
+def parts(spec: ModelSpec) -> list[bytes | memoryview]:
+    """The bytes of a file in pieces: all up to the data, and each array where it lies."""
+    return pack(to_arrays(spec), to_metadata(spec))
 
 
 def pack(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
@@ -136,11 +157,20 @@ def unpack(data: Bytes) -> tuple[dict[str, str], Tensors]:
     """
     view = memoryview(data).cast("B")
     length = _header_length(view[:8], len(view))
-    metadata, header = _split(bytes(view[8 : 8 + length]))
     contents = view[8 + length :]
+
+    def fetch(begin: int, end: int) -> memoryview:
+        return contents[begin:end]
+
+    return _checked(bytes(view[8 : 8 + length]), len(contents), fetch)
+
+
+def _checked(text: bytes, size: int, fetch: Fetch) -> tuple[dict[str, str], Tensors]:
+    """As of ``unpack``, of a header and ``size`` bytes of data, which ``fetch`` gives."""
+    metadata, header = _split(text)
     entries = {name: _entry(name, info) for name, info in header.items()}
-    _check_places(entries, len(contents))
-    return metadata, Tensors(contents, entries)
+    _check_places(entries, size)
+    return metadata, Tensors(entries, fetch)
 
 
 @dataclass(frozen=True)
@@ -154,15 +184,16 @@ class Entry:
 
 
 class Tensors(Mapping[str, Array]):
-    """The tensors of a container by name: float32 or float64 views of its bytes where possible.
+    """The tensors of a container by name, each fetched when it is asked for: float32 or float64
+    views of its bytes where possible.
 
     F16 and BF16 are widened to float32; a tensor of any other dtype raises ``FormatError`` when
     it is asked for, so that one that is not needed does no harm.
     """
 
-    def __init__(self, data: memoryview, entries: Mapping[str, Entry]) -> None:
-        self._data = data
+    def __init__(self, entries: Mapping[str, Entry], fetch: Fetch) -> None:
         self._entries = entries
+        self._fetch = fetch
 
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
@@ -174,7 +205,7 @@ class Tensors(Mapping[str, Array]):
         count = math.prod(entry.shape)
         if count == 0:
             return np.zeros(entry.shape, np.float32)
-        raw: NDArray[Any] = np.frombuffer(self._data, dtype, count, entry.begin)
+        raw: NDArray[Any] = np.frombuffer(self._fetch(entry.begin, entry.end), dtype)
         if entry.dtype == "BF16":
             raw = widened(raw)
         elif entry.dtype == "F16":

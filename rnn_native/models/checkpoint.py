@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, OptionError
+from ..formats import naming
 from ..formats.files import replacing
+from ..formats.reading import read_bytes
 from ..formats.safetensors import pack, unpack
 
 PathLike = str | os.PathLike[str]
@@ -80,7 +82,8 @@ def load(path: PathLike, run: Mapping[str, Any]) -> Checkpoint | None:
     where = os.fspath(path)
     if not Path(path).exists():
         return None
-    metadata, tensors = unpack(Path(path).read_bytes())
+    with naming(path):
+        metadata, tensors = unpack(read_bytes(path))
     try:
         facts = json.loads(metadata[_KEY])
         arrays: dict[str, Arrays] = {group: {} for group in _GROUPS}

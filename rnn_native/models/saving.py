@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from ..errors import FormatError
-from ..formats import calling
+from ..formats import calling, naming
 from ..formats.files import replacing
 from ..formats.metadata import from_metadata, to_arrays, to_metadata
+from ..formats.reading import read_bytes
 from ..formats.safetensors import pack, unpack
 from ..spec import ModelSpec
 from .labels import Label
@@ -57,7 +57,8 @@ def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
 def read(path: PathLike, name: str) -> tuple[ModelSpec, Saved]:
     """What the class ``name`` wrote; raises ``FormatError`` for any other file."""
     where = os.fspath(path)
-    metadata, tensors = unpack(Path(path).read_bytes())
+    with naming(path):
+        metadata, tensors = unpack(read_bytes(path))
     try:
         entry = json.loads(metadata[_ENTRY])
         found = entry["class"]

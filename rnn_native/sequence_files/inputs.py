@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError, OptionError, ShapeError
 from ..formats import naming, npy
 from ..formats.npz import open_archive
+from ..formats.reading import read_bytes
 
 SUFFIXES: Final = (".npy", ".npz", ".csv")
 
@@ -34,10 +36,14 @@ class Input(Protocol):
 
 
 class ArrayInput:
-    """An array, in memory or mapped from a file."""
+    """An array, in memory or in a file that is read as it is needed."""
 
     def __init__(
-        self, name: str, array: NDArray[Any], takes_indices: bool, batch_first: bool
+        self,
+        name: str,
+        array: NDArray[Any] | npy.Stored,
+        takes_indices: bool,
+        batch_first: bool,
     ) -> None:
         axes = 2 if takes_indices else 3
         if array.ndim not in (axes - 1, axes):
@@ -49,25 +55,32 @@ class ArrayInput:
             )
         self.name = name
         self.flat = array.ndim < axes
-        if self.flat:
-            array = array[:, None]
-        elif batch_first:
-            array = np.swapaxes(array, 0, 1)
         self._array = array
-        self.time: int | None = array.shape[0]
-        self.batch = array.shape[1]
+        self._axis = 1 if batch_first and not self.flat else 0
+        self._time = array.shape[self._axis]
+        self.time: int | None = self._time
+        self.batch = 1 if self.flat else array.shape[1 - self._axis]
 
     def pieces(self, steps: int | None) -> Iterator[NDArray[Any]]:
-        time = len(self._array)
-        size = max(time, 1) if steps is None else steps
-        for start in range(0, max(time, 1), size):
-            yield self._array[start : start + size]
+        size = max(self._time, 1) if steps is None else steps
+        for start in range(0, max(self._time, 1), size):
+            piece = self._piece(start, min(start + size, self._time))
+            yield piece[:, None] if self.flat else np.moveaxis(piece, self._axis, 0)
+
+    def _piece(self, start: int, stop: int) -> NDArray[Any]:
+        if isinstance(self._array, npy.Stored):
+            with naming(self.name):
+                return self._array.read(self._axis, start, stop)
+        return self._array[:, start:stop] if self._axis else self._array[start:stop]
 
 
-def open_npy(path: Path) -> NDArray[Any]:
-    """The array in a file, mapped: nothing is read before it is used."""
-    with naming(path):
-        return npy.map_file(path)
+@contextmanager
+def open_npy(path: Path) -> Iterator[npy.Stored]:
+    """The array in a file, of which nothing is read before it is used."""
+    with open(path, "rb", buffering=0) as file:
+        with naming(path):
+            array = npy.Stored(file)
+        yield array
 
 
 def open_npz(path: Path, key: str | None) -> NDArray[Any]:
@@ -95,11 +108,17 @@ def read_lengths(text: str) -> NDArray[Any]:
         raise OptionError("--lengths: expected numbers such as 9,4, or a file of them; got ''")
     path = Path(text)
     if path.suffix.lower() == ".npy":
-        return np.array(open_npy(path))
+        with open_npy(path) as array, naming(path):
+            return array.read_all()
     stated = all(part.strip().isdecimal() for part in text.split(","))
-    words = text if stated else path.read_text(encoding="utf-8", errors="replace")
+    words = text if stated else _text(path)
     parts = words.replace(",", " ").split()
     wrong = next((part for part in parts if not part.isdecimal() or len(part) > 18), None)
     if wrong is not None:
         raise FormatError(f"{text}: expected lengths such as 9,4; found {wrong[:40]!r}")
     return np.array([int(part) for part in parts], np.int64)
+
+
+def _text(path: Path) -> str:
+    with naming(path):
+        return read_bytes(path).decode("utf-8", "replace")

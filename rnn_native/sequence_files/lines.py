@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from ..formats import naming
+from ..formats.reading import Watch
 
 _WIDEST: Final = 64  # bytes of one number with what stands around it
 
@@ -45,12 +47,25 @@ class LinesInput:
     ) -> None:
         self.name = name
         self._file = file
+        self._watch = Watch(file)
         self._features = features
         self._dtype = np.dtype(np.int64) if features is None else dtype
         self._header = header
         self._longest = 1024 + _WIDEST * (features or 1)
 
     def pieces(self, steps: int | None) -> Iterator[NDArray[Any]]:
+        """``FormatError`` also where the file is changed meanwhile, be it by more lines."""
+        try:
+            yield from self._pieces(steps)
+        except FormatError:
+            self._check()
+            raise
+
+    def _check(self) -> None:
+        with naming(self.name):
+            self._watch.check(self._file)
+
+    def _pieces(self, steps: int | None) -> Iterator[NDArray[Any]]:
         lines: list[str] = []
         first = 2 if self._header else 1
         given = False
@@ -82,6 +97,7 @@ class LinesInput:
             if empty:
                 raise FormatError(f"{self.name}: line {empty}: empty, with more behind it")
             yield text
+        self._check()
 
     def _parse(self, lines: Sequence[str], first: int) -> NDArray[Any]:
         """[steps, 1, features] or [steps, 1]."""

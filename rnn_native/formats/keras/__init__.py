@@ -14,10 +14,10 @@ initializers, regularizers, ``unit_forget_bias``; nor is how Keras calculates: `
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ...errors import DTypeError, FormatError, OptionError, ShapeError
 from ...spec import ModelSpec
+from ..reading import read_bytes
 from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
 from .file import KerasFile, open_file
@@ -112,7 +112,7 @@ def _model(file: KerasFile, config: PathLike | None) -> Layer:
     described = file.config
     if described is None:
         assert config is not None
-        described = parse_json(Path(config).read_bytes(), f"config {os.fspath(config)!r}")
+        described = parse_json(read_bytes(config), f"config {os.fspath(config)!r}")
     kind, options = of_class(described, "the model")
     model = Layer(kind, (), (), options, file.major(described.get("keras_version")))
     if kind not in MODELS:

@@ -14,10 +14,10 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from ...errors import FormatError, UnsupportedError
+from ..reading import read_bytes
 from .config import MAX_CONFIG, parse_json
 from .hdf5 import File
 from .store import NUMBERED, NamedStore, NumberedStore
@@ -47,7 +47,7 @@ class KerasFile:
 
 
 def open_file(path: str | os.PathLike[str]) -> KerasFile:
-    data = Path(path).read_bytes()
+    data = read_bytes(path)
     return _archive(data) if data[:2] == b"PK" else _hdf5(data)
 
 

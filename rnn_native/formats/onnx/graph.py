@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...errors import FormatError, UnsupportedError
+from ..reading import read_bytes
 from .tensors import Anything as Anything
 from .tensors import Constants, Contents, element_name, text
 from .tensors import element_of as element_of
@@ -190,8 +191,7 @@ def parse(path: str | os.PathLike[str]) -> tuple[Any, int]:
     """The ``onnx.ModelProto`` in a file, and how many bytes that has; nothing is checked yet."""
     onnx = import_onnx()
     malformed: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
-    with open(path, "rb") as file:
-        content = file.read()
+    content = read_bytes(path)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import FormatError, UnsupportedError
 from ..bfloat16 import widened
+from ..reading import Watch, read_exactly
 
 Anything = NDArray[Any]
 
@@ -87,6 +89,7 @@ class Contents:
         self.budget = Budget(size)
         self._folder = folder
         self._regions: dict[str, list[tuple[int, int]]] = {}  # (begin, end) by file, sorted
+        self._watches: dict[str, Watch] = {}  # by file
         self._outside: dict[tuple[str, int, int, str], Anything] = {}  # by region and element type
 
     def array(self, where: str, tensor: Any) -> Anything:
@@ -163,20 +166,18 @@ class Contents:
         end = begin + size
         try:
             with open(path, "rb") as file:
+                watch = self._watches.setdefault(path, Watch(file))  # since its first tensor
                 available = os.fstat(file.fileno()).st_size
                 if end > available:
-                    raise FormatError(
-                        f"{where}: kept outside the file: ends at byte {end} of {location!r}, "
-                        f"which has {available}"
-                    )
-                file.seek(begin)
-                data = file.read(size)
+                    raise FormatError(f"ends at byte {end} of {location!r}, which has {available}")
+                data = read_exactly(file, begin, size)
+                watch.check(file)
         except OSError as error:
             raise FormatError(f"{where}: kept outside the file: {location!r}: {error}") from error
-        if len(data) != size:
+        except FormatError as error:
             raise FormatError(
-                f"{where}: kept outside the file: {location!r} shrank while it was read"
-            )
+                f"{where}: kept outside the file, in {location!r}: {error}"
+            ) from error
         regions = self._regions[path]
         index = bisect_left(regions, (begin, end))
         if size and regions[index : index + 1] != [(begin, end)]:
@@ -214,19 +215,21 @@ class Contents:
 
 
 class Constants(Mapping[str, Anything]):
-    """The initializers by name, converted when they are asked for."""
+    """The initializers by name, converted when they are asked for, and kept while they are used."""
 
     def __init__(self, initializers: Any, contents: Contents) -> None:
         self._initializers = initializers
         self._tensors = {text(tensor.name): i for i, tensor in enumerate(initializers)}
         self._contents = contents
-        self._arrays: dict[str, Anything] = {}
+        self._arrays: WeakValueDictionary[str, Anything] = WeakValueDictionary()
 
     def __getitem__(self, name: str) -> Anything:
-        if name not in self._arrays:
+        array = self._arrays.get(name)
+        if array is None:
             tensor = self._initializers[self._tensors[name]]
-            self._arrays[name] = self._contents.array(f"initializer {name!r}", tensor)
-        return self._arrays[name]
+            array = self._contents.array(f"initializer {name!r}", tensor)
+            self._arrays[name] = array
+        return array
 
     def __contains__(self, name: object) -> bool:
         return name in self._tensors

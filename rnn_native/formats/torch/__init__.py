@@ -20,6 +20,7 @@ from typing import Any, Final
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
 from ..metadata import from_tensors
+from ..reading import read_bytes
 from . import legacy
 from .archive import Archive
 from .names import by_layers
@@ -59,8 +60,7 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[dict[str, str], Tensors]:
-    with open(path, "rb") as file:
-        return unpack(file.read())
+    return unpack(read_bytes(path))
 
 
 def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:

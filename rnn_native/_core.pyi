@@ -15,7 +15,7 @@ class CoreModel:
     dtype: np.dtype[Any]
     def __init__(
         self,
-        data: bytes | bytearray | memoryview,
+        data: bytes | bytearray | memoryview | list[bytes | memoryview],
         dtype: int,
         matmul: int,
         counts: tuple[int, ...],
@@ -91,7 +91,12 @@ class CoreNet:
 
 @final
 class PackedModel:
-    def __init__(self, data: bytes | bytearray | memoryview, dtype: int, lanes: int) -> None: ...
+    def __init__(
+        self,
+        data: bytes | bytearray | memoryview | list[bytes | memoryview],
+        dtype: int,
+        lanes: int,
+    ) -> None: ...
     def stream_bytes(self, batch: int, max_steps: int) -> int: ...
     def run_bytes(self, batch: int, time: int) -> int: ...
     def describe(self) -> dict[str, Any]: ...

@@ -78,6 +78,42 @@ include "_arguments.pxi"
 
 # ---- models ----
 
+cdef class SafetensorsView:
+    """A safetensors file: its bytes, or a list of its header, up to the data, and of the bytes of
+    each array, which lie where they are and are not copied."""
+
+    cdef rnnat_safetensors file
+    cdef rnnat_span *_parts
+    cdef list _views
+
+    def __cinit__(self, data):
+        cdef const unsigned char[::1] view
+        cdef int32_t i
+        self._views = data if type(data) is list else [data]
+        if len(self._views) > 2**20:
+            raise UnsupportedError(f"model: {len(self._views)} arrays are too many")
+        self._parts = <rnnat_span *>PyMem_RawMalloc(len(self._views) * sizeof(rnnat_span))
+        if self._parts == NULL:
+            raise MemoryError("model: the list of its arrays")
+        for i in range(<int32_t>len(self._views)):
+            view = self._views[i]
+            self._parts[i].size = view.shape[0]
+            self._parts[i].data = &view[0]
+        if type(data) is list:
+            check(
+                rnnat_safetensors_open_parts(
+                    self._parts.data, self._parts.size, self._parts + 1,
+                    <int32_t>len(self._views) - 1, &self.file,
+                ),
+                "model",
+            )
+        else:
+            check(rnnat_safetensors_open(self._parts.data, self._parts.size, &self.file), "model")
+
+    def __dealloc__(self):
+        PyMem_RawFree(self._parts)
+
+
 cdef class CoreModel:
     """A packed, immutable model. Any number of threads may run it at once."""
 
@@ -92,17 +128,17 @@ cdef class CoreModel:
     cdef readonly object dtype
 
     def __cinit__(self, data, int32_t dtype, int32_t matmul, tuple counts):
-        """``counts``: what ``states.state_counts`` tells of its layers."""
+        """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
+        layers."""
         cdef rnnat_model_options options
-        cdef const unsigned char[::1] view = data
         cdef rnnat_status status
-        cdef size_t size = view.shape[0]
+        cdef SafetensorsView file = SafetensorsView(data)
         cdef int32_t i
         options.struct_size = sizeof(options)
         options.dtype = dtype
         options.matmul = matmul
         with nogil:
-            status = rnnat_model_from_memory(&view[0], size, &options, &self._model)
+            status = rnnat_model_from_file(&file.file, &options, &self._model)
         check(status, "model")
         self._info.struct_size = sizeof(self._info)
         check(rnnat_model_describe(self._model, &self._info), "model")

@@ -79,7 +79,13 @@ cdef extern from "safetensors.h" nogil:
     ctypedef struct rnnat_safetensors:
         pass
 
+    ctypedef struct rnnat_span:
+        const void *data
+        size_t size
+
     rnnat_status rnnat_safetensors_open(const void *, size_t, rnnat_safetensors *)
+    rnnat_status rnnat_safetensors_open_parts(const void *, size_t, const rnnat_span *, int32_t,
+                                              rnnat_safetensors *)
 
 
 cdef extern from "arena.h" nogil:
@@ -143,6 +149,8 @@ cdef extern from "model.h" nogil:
         RNNAT_WEIGHT_CH
         RNNAT_WEIGHT_XO
 
+    rnnat_status rnnat_model_from_file(const rnnat_safetensors *, const rnnat_model_options *,
+                                       rnnat_model **)
     rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, rnnat_weight, void *)
 
     ctypedef struct rnnat_op:

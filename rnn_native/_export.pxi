@@ -7,19 +7,18 @@ cdef class PackedModel:
     cdef rnnat_packed_model _model
     cdef rnnat_kernels _kernels
     cdef rnnat_builder _builder
-    cdef rnnat_safetensors _file
+    cdef SafetensorsView _file
     cdef void *_memory
     cdef int _typenum
 
     def __cinit__(self, data, int32_t dtype, int32_t lanes):
-        """``data``: a safetensors file; ``lanes``: elements of a vector."""
-        cdef const unsigned char[::1] view = data
+        """``data``: see ``SafetensorsView``; ``lanes``: elements of a vector."""
         cdef size_t need
         self._typenum = cnp.NPY_FLOAT64 if dtype else cnp.NPY_FLOAT32
         self._kernels.lanes = lanes  # all that packing asks of kernels
         self._kernels.elem = 8 if dtype else 4
         self._kernels.rows_of_3 = self._kernels.rows_of_4 = 1
-        check(rnnat_safetensors_open(&view[0], view.shape[0], &self._file), "model")
+        self._file = SafetensorsView(data)
         self._build(NULL)
         if self._builder.arena.overflow:
             raise ShapeError("model: too large for memory")
@@ -33,7 +32,7 @@ cdef class PackedModel:
         memset(&self._builder, 0, sizeof(self._builder))
         self._builder.arena = rnnat_arena_at(memory)
         self._builder.kernels = &self._kernels
-        self._builder.file = &self._file
+        self._builder.file = &self._file.file
         self._builder.prefix = self._builder.suffix = b""
         check(rnnat_model_build(&self._builder, PACKED, &self._model), "model")
         return 0

@@ -18,7 +18,8 @@ MERGE_MODES: Final = ("sum", "mul", "ave")
 
 
 def as_weight(where: str, value: ArrayLike) -> Array:
-    """A read-only, C-contiguous, native-endian float32 or float64 array of ``value``.
+    """A C-contiguous, native-endian float32 or float64 array of ``value``, which nobody can write
+    to: a copy, unless ``value`` is such an array itself.
 
     float16 widens to float32; every other element type is refused with a ``DTypeError``
     that names the array.
@@ -27,9 +28,19 @@ def as_weight(where: str, value: ArrayLike) -> Array:
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise DTypeError(f"{where}: expected float32 or float64 weights, got {array.dtype}")
     dtype = np.float64 if array.dtype.itemsize == 8 else np.float32
-    contiguous: Array = np.array(array, dtype=dtype, order="C")
-    contiguous.flags.writeable = False
-    return contiguous
+    made: Array = np.ascontiguousarray(array, dtype)
+    if not (made.flags.aligned and _is_unchangeable(made)):
+        made = np.frombuffer(made.tobytes(), dtype)
+    return made.reshape(array.shape)
+
+
+def _is_unchangeable(array: NDArray[Any]) -> bool:
+    """Whether the memory is that of a ``bytes`` object, as files are read into, which nobody can
+    write to; and most of it, so that it does not keep alive much that is not needed."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return type(owner) is bytes and 2 * array.nbytes >= len(owner)
 
 
 def expect(where: str, array: Array, shape: tuple[int, ...]) -> Array:

@@ -104,10 +104,10 @@ class Model:
         self._matmul = matmul
         self._num_threads = num_threads
         self._default_threads = _core.as_num_threads(num_threads)
-        from .formats.safetensors import dumps  # formats are imported when one is first needed
+        from .formats.safetensors import parts  # formats are imported when one is first needed
 
         code = _DTYPES.index(as_dtype(dtype).name)
-        self._core = _core.CoreModel(dumps(spec), code, _matmul_code(matmul), state_counts(spec))
+        self._core = _core.CoreModel(parts(spec), code, _matmul_code(matmul), state_counts(spec))
 
     def __call__(
         self,

@@ -30,22 +30,30 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
     return RNNAT_OK;
 }
 
+/* The bytes of a file, or one that is open already. */
+typedef struct source {
+    const void *bytes;
+    size_t size;
+    const rnnat_safetensors *file;
+} source;
+
 /* Builds into `mem`, or only counts where it is NULL. */
-static rnnat_status build_model(void *mem, const void *bytes, size_t size,
-                                const rnnat_model_options *opt, size_t *need, rnnat_model **out)
+static rnnat_status build_model(void *mem, const source *from, const rnnat_model_options *opt,
+                                size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
     rnnat_safetensors file;
     rnnat_status status = read_options(opt, &options);
     if (status != RNNAT_OK) return status;
     const rnnat_kernels *const kernels = rnnat_isa_current(&status);
-    if (status == RNNAT_OK) status = rnnat_safetensors_open(bytes, size, &file);
+    if (status == RNNAT_OK && !from->file)
+        status = rnnat_safetensors_open(from->bytes, from->size, &file);
     if (status != RNNAT_OK) return status;
     const int32_t matmul =
         options.matmul == RNNAT_MATMUL_AUTO ? RNNAT_MATMUL_PACKED : options.matmul;
     rnnat_builder builder = {.arena = rnnat_arena_at(mem),
                              .kernels = &kernels[options.dtype],
-                             .file = &file,
+                             .file = from->file ? from->file : &file,
                              .blas = matmul == RNNAT_MATMUL_BLAS,
                              .prefix = "",
                              .suffix = ""};
@@ -61,32 +69,33 @@ static rnnat_status build_model(void *mem, const void *bytes, size_t size,
 rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_options *opt,
                               size_t *need)
 {
-    return bytes && need ? build_model(NULL, bytes, size, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
+    const source from = {.bytes = bytes, .size = size};
+    return bytes && need ? build_model(NULL, &from, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
 }
 
 rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
                               const rnnat_model_options *opt, rnnat_model **out)
 {
+    const source from = {.bytes = bytes, .size = size};
     size_t need;
     if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    const rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
+    const rnnat_status status = build_model(NULL, &from, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
-    return build_model(mem, bytes, size, opt, NULL, out);
+    return build_model(mem, &from, opt, NULL, out);
 }
 
 #if RNNAT_HEAP
-rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
-                                     rnnat_model **out)
+static rnnat_status create_model(const source *from, const rnnat_model_options *opt,
+                                 rnnat_model **out)
 {
     size_t need;
     rnnat_model *model = NULL;
-    if (!bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    rnnat_status status = build_model(NULL, bytes, size, opt, &need, NULL);
+    rnnat_status status = build_model(NULL, from, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     void *const mem = rnnat_heap_take(need);
     if (!mem) return RNNAT_ERROR_NO_MEMORY;
-    status = build_model(mem, bytes, size, opt, NULL, &model);
+    status = build_model(mem, from, opt, NULL, &model);
     if (status != RNNAT_OK) {
         free(mem);
         return status;
@@ -95,6 +104,22 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
     *out = model;
     return RNNAT_OK;
 }
+
+rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
+                                     rnnat_model **out)
+{
+    const source from = {.bytes = bytes, .size = size};
+    return bytes && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+}
+
+#if RNNAT_INSPECT
+rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                   rnnat_model **out)
+{
+    const source from = {.file = file};
+    return file && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+}
+#endif
 #endif
 #endif
 

@@ -54,6 +54,10 @@ struct rnnat_model {
 /* Lays the model out in build->arena; while that only counts, *model is scratch of the caller's. */
 rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model);
 
+/* As rnnat_model_from_memory, of a file that is open; it may end when the model is made. */
+rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                   rnnat_model **out);
+
 /* The weights that only exist packed. */
 typedef enum rnnat_weight {
     RNNAT_WEIGHT, /* of an embedding or a linear layer */

@@ -191,15 +191,12 @@ static rnnat_status check_header(rnnat_safetensors *st)
     return status;
 }
 
-rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_safetensors *out)
+/* Reads N and checks that the header is there; `*out` has nothing of the data yet. */
+static rnnat_status open_header(const unsigned char *file, size_t size, rnnat_safetensors *out)
 {
-    if (bytes == NULL || out == NULL) {
-        return RNNAT_ERROR_ARGUMENT;
-    }
     if (size < 8) {
         return RNNAT_ERROR_FORMAT;
     }
-    const unsigned char *const file = bytes;
     uint64_t length = 0;
     for (int i = 7; i >= 0; --i) {
         length = length << 8 | file[i];
@@ -210,18 +207,99 @@ rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_safete
     if (length > RNNAT_SAFETENSORS_MAX_HEADER) {
         return RNNAT_ERROR_UNSUPPORTED;
     }
-    rnnat_safetensors st = {
-        .header = file + 8,
-        .header_size = (size_t)length,
-        .data = file + 8 + (size_t)length,
-        .data_size = size - 8 - (size_t)length,
-    };
-    const rnnat_status status = check_header(&st);
+    *out = (rnnat_safetensors){.header = file + 8, .header_size = (size_t)length};
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_safetensors *out)
+{
+    if (bytes == NULL || out == NULL) {
+        return RNNAT_ERROR_ARGUMENT;
+    }
+    rnnat_safetensors st;
+    rnnat_status status = open_header(bytes, size, &st);
+    if (status != RNNAT_OK) {
+        return status;
+    }
+    st.data = st.header + st.header_size;
+    st.data_size = size - 8 - st.header_size;
+    status = check_header(&st);
     if (status == RNNAT_OK) {
         *out = st;
     }
     return status;
 }
+
+#if RNNAT_INSPECT
+/* The tensors are as many as the parts, each of its part's size, in the order of the data. */
+static rnnat_status check_parts(const rnnat_safetensors *st, int32_t num_parts)
+{
+    rnnat_header_walk w = rnnat_header_tensors(st);
+    uint64_t position = 0;
+    for (int32_t i = 0;; ++i) {
+        rnnat_tensor tensor;
+        rnnat_header_entry e;
+        bool done;
+        const rnnat_status status = rnnat_header_next_tensor(&w, &tensor, &e, &done);
+        if (status != RNNAT_OK) {
+            return status;
+        }
+        if (done || i == num_parts) {
+            return done && i == num_parts ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+        }
+        if (e.begin != position || tensor.bytes != st->parts[i].size) {
+            return RNNAT_ERROR_FORMAT;
+        }
+        position = e.end;
+    }
+}
+
+rnnat_status rnnat_safetensors_open_parts(const void *header, size_t size, const rnnat_span *parts,
+                                          int32_t num_parts, rnnat_safetensors *out)
+{
+    if (header == NULL || parts == NULL || num_parts < 0 || out == NULL) {
+        return RNNAT_ERROR_ARGUMENT;
+    }
+    rnnat_safetensors st;
+    rnnat_status status = open_header(header, size, &st);
+    if (status == RNNAT_OK && st.header_size != size - 8) {
+        status = RNNAT_ERROR_FORMAT;
+    }
+    if (status != RNNAT_OK) {
+        return status;
+    }
+    for (int32_t i = 0; i < num_parts; ++i) {
+        if (parts[i].size > SIZE_MAX - st.data_size) {
+            return RNNAT_ERROR_OVERFLOW;
+        }
+        st.data_size += parts[i].size;
+    }
+    st.parts = parts;
+    status = check_header(&st);
+    if (status == RNNAT_OK) {
+        status = check_parts(&st, num_parts);
+    }
+    if (status == RNNAT_OK) {
+        *out = st;
+    }
+    return status;
+}
+
+/* Points a tensor to its part, where arrays lie apart. */
+static rnnat_status find_part(const rnnat_safetensors *st, int32_t index, rnnat_tensor *tensor)
+{
+    if (st->parts == NULL) {
+        return RNNAT_OK;
+    }
+    if (index >= st->num_tensors || tensor->bytes != st->parts[index].size) {
+        return RNNAT_ERROR_FORMAT;
+    }
+    tensor->data = st->parts[index].data;
+    return RNNAT_OK;
+}
+#else
+#define find_part(st, index, tensor) RNNAT_OK
+#endif
 
 rnnat_status rnnat_safetensors_tensor(const rnnat_safetensors *st, const char *name,
                                       rnnat_tensor *out)
@@ -230,17 +308,20 @@ rnnat_status rnnat_safetensors_tensor(const rnnat_safetensors *st, const char *n
         return RNNAT_ERROR_ARGUMENT;
     }
     rnnat_header_walk w = rnnat_header_tensors(st);
-    for (;;) {
+    for (int32_t i = 0;; ++i) {
         rnnat_tensor tensor;
         rnnat_header_entry e;
         bool done;
-        const rnnat_status status = rnnat_header_next_tensor(&w, &tensor, &e, &done);
+        rnnat_status status = rnnat_header_next_tensor(&w, &tensor, &e, &done);
         if (status != RNNAT_OK || done) {
             return done ? RNNAT_ERROR_NOT_FOUND : status;
         }
         if (rnnat_json_equals(e.name, name)) {
-            *out = tensor;
-            return RNNAT_OK;
+            status = find_part(st, i, &tensor);
+            if (status == RNNAT_OK) {
+                *out = tensor;
+            }
+            return status;
         }
     }
 }
@@ -263,6 +344,10 @@ rnnat_status rnnat_safetensors_at(const rnnat_safetensors *st, int32_t index, ch
     }
     if (name != NULL && !rnnat_json_copy(e.name, name, name_size)) {
         return RNNAT_ERROR_FORMAT;
+    }
+    const rnnat_status status = find_part(st, index, &tensor);
+    if (status != RNNAT_OK) {
+        return status;
     }
     *out = tensor;
     return RNNAT_OK;

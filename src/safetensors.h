@@ -37,12 +37,21 @@ typedef struct rnnat_tensor {
     size_t bytes;                         /* exactly what type and dims need */
 } rnnat_tensor;
 
+/* Where one array is, of a file whose arrays lie apart. */
+typedef struct rnnat_span {
+    const void *data;
+    size_t size;
+} rnnat_span;
+
 typedef struct rnnat_safetensors {
     const unsigned char *header;
     size_t header_size;
     const unsigned char *data;
     size_t data_size;
     int32_t num_tensors;
+#if RNNAT_INSPECT
+    const rnnat_span *parts; /* num_tensors, in the header's order; NULL where `data` has them */
+#endif
 } rnnat_safetensors;
 
 /* Checks the whole file but the values of its arrays, and views it; the bytes must outlive *out
@@ -55,6 +64,12 @@ typedef struct rnnat_safetensors {
  *   are not 0 counts elements without overflow, too), and the arrays tile the data exactly.
  * RNNAT_ERROR_UNSUPPORTED: a limit above, or a dtype that safetensors does not have. */
 rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_safetensors *out);
+
+/* The same of a file of which only the header lies together, N and what follows, and every array
+ * elsewhere: `parts`, which must outlive *out too, in the header's order, which has to be that of
+ * the data. So nobody has to copy arrays to hand them over. */
+rnnat_status rnnat_safetensors_open_parts(const void *header, size_t size, const rnnat_span *parts,
+                                          int32_t num_parts, rnnat_safetensors *out);
 
 /* The tensor of that name, or RNNAT_ERROR_NOT_FOUND. */
 rnnat_status rnnat_safetensors_tensor(const rnnat_safetensors *st, const char *name,

@@ -122,7 +122,7 @@ static rnnat_status read_tensor(rnnat_json *json, const unsigned char *data, siz
         return RNNAT_ERROR_FORMAT;
     }
     t.type = dtype->type;
-    t.data = data + (size_t)offsets[0];
+    t.data = data == NULL ? NULL : data + (size_t)offsets[0]; /* NULL: arrays that lie apart */
     t.bytes = (size_t)need;
     place->begin = offsets[0];
     place->end = offsets[1];

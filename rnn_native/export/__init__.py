@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from .. import _core
 from ..errors import OptionError
 from ..formats import metadata
-from ..formats.safetensors import dumps
+from ..formats.safetensors import parts
 from ..model import Model, as_dtype
 from ..packed import check_constants
 from ..spec import ModelSpec
@@ -88,7 +88,7 @@ def export_c(
     spec = model.spec if isinstance(model, Model) else model
     check_constants(spec, as_dtype(dtype))
     single = as_dtype(dtype) == np.float32
-    packed = _core.PackedModel(dumps(spec), int(not single), target.lanes[int(not single)])
+    packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])
     plan = source.Plan(
         name=name,
         packed=packed,

@@ -21,7 +21,7 @@ import numpy as np
 from ...activations import Activation
 from ...errors import FormatError
 from ...spec import GATES
-from ..gates import reordered
+from ..gates import reordered_weight
 from .activations import cell_activation
 from .config import Layer
 from .store import Array
@@ -120,10 +120,10 @@ def convert(cell: Cell, arrays: Sequence[Array], ending: str = "") -> dict[str, 
         if bias.shape != expected:
             raise FormatError(f"{cell.where}: bias: expected {expected}, got {bias.shape}")
         first, second = bias if two else (bias, np.zeros_like(bias))
-        weights[f"bias_ih_l0{ending}"] = reordered(first, order)
-        weights[f"bias_hh_l0{ending}"] = reordered(second, order)
-    weights[f"weight_ih_l0{ending}"] = reordered(kernel.T, order)
-    weights[f"weight_hh_l0{ending}"] = reordered(recurrent.T, order)
+        weights[f"bias_ih_l0{ending}"] = reordered_weight(first, order)
+        weights[f"bias_hh_l0{ending}"] = reordered_weight(second, order)
+    weights[f"weight_ih_l0{ending}"] = reordered_weight(kernel.T, order)
+    weights[f"weight_hh_l0{ending}"] = reordered_weight(recurrent.T, order)
     return weights
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...cells import SUFFIXES
 from ...spec import GATES, Recurrent
-from ..gates import reordered
+from ..gates import reordered_weight
 from . import activations
 from .drafts import Last
 from .graph import Anything, Node
@@ -137,11 +137,11 @@ def _weights(
     named: dict[str, Anything] = {}
     for d, suffix in enumerate(directions):
         end = f"_l0{suffix}"
-        named[f"weight_ih{end}"] = reordered(w[d], order)
-        named[f"weight_hh{end}"] = reordered(r[d], order)
+        named[f"weight_ih{end}"] = reordered_weight(w[d], order)
+        named[f"weight_hh{end}"] = reordered_weight(r[d], order)
         if b is not None:
-            named[f"bias_ih{end}"] = reordered(b[d, : gates * hidden], order)
-            named[f"bias_hh{end}"] = reordered(b[d, gates * hidden :], order)
+            named[f"bias_ih{end}"] = reordered_weight(b[d, : gates * hidden], order)
+            named[f"bias_hh{end}"] = reordered_weight(b[d, gates * hidden :], order)
         if p is not None:
             for gate, block in zip("iof", np.split(p[d], 3), strict=True):
                 named[f"weight_c{gate}{end}"] = block

@@ -194,12 +194,11 @@ def test_nothing_else_in_the_package_opens_files_to_write() -> None:
     named here: the folders of exports and comparisons, and a benchmark's own files."""
     root = Path(rn.__file__).parent
     known = {
-        "formats/files.py": {"os.replace", "os.open", "os.unlink", "os.fdopen"},
+        "formats/files.py": {"os.replace", "os.open", "os.unlink"},
         "formats/temporaries.py": {"os.open", "os.unlink"},
         "export/folder.py": {"unlink"},
         "comparison/runs.py": {"unlink"},
         "benchmark/child.py": {"open w"},
-        "benchmark/worker.py": {"os.fdopen"},
         "benchmark/rounds.py": {"savez"},
         "cli.py": {"os.open"},
     }
@@ -221,7 +220,7 @@ def writes(call: ast.Call) -> str | None:
         if own or (last == "save" and not function.startswith("np.")):
             return None
         return f"os.{last}" if function.startswith("os.") else last
-    if function in ("os.open", "os.fdopen", "os.replace"):
+    if function in ("os.open", "os.replace"):
         return function
     if last in ("savez", "savez_compressed"):
         into = ast.unparse(call.args[0])

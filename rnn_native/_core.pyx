@@ -9,6 +9,8 @@ from libc.string cimport memcpy, memset
 
 from ._crnn cimport *
 
+import os
+
 import numpy as np
 
 from .errors import (
@@ -24,6 +26,19 @@ from .masking import refuse_masked
 from .states import flatten
 
 cnp.import_array()
+
+# Which process this is, counted from the one that imported the library: what another thread had under
+# way when a process forked nobody finishes in its child.
+cdef uint64_t generation = 1
+
+
+def _count_fork():
+    global generation
+    generation += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
 
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have

@@ -8,7 +8,8 @@ cdef class Stream:
     cdef rnnat_stream *_stream
     cdef CoreModel _model
     cdef Py_ssize_t _batch
-    cdef bint _busy
+    cdef int32_t _threads
+    cdef uint64_t _busy  # 0, or the generation of the process in which a call is under way
     cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
     cdef size_t _x_size, _y_size  # bytes of a step
     cdef object _mask_value  # None, or what a step must not be all of
@@ -28,9 +29,8 @@ cdef class Stream:
         self._model = model
         self._batch = batch
         self._mask_value = mask_value
-        cdef int32_t threads = as_num_threads(num_threads) or get_num_threads()
-        check(rnnat_stream_create(model._model, <int32_t>self._batch, 1, &self._stream), "stream")
-        check(rnnat_stream_set_num_threads(self._stream, threads), "stream")
+        self._threads = as_num_threads(num_threads) or get_num_threads()
+        self._make()
         self._y = np.zeros((batch, model._info.output_size), model.dtype)
         self._y_size = self._y.nbytes
         self._x_size = batch * (
@@ -41,10 +41,27 @@ cdef class Stream:
     def __dealloc__(self):
         rnnat_stream_free(self._stream)
 
-    cdef int _enter(self) except -1:
-        if self._busy:
+    cdef int _make(self) except -1:
+        cdef rnnat_stream *stream
+        check(rnnat_stream_create(self._model._model, <int32_t>self._batch, 1, &stream), "stream")
+        rnnat_stream_free(self._stream)
+        self._stream = stream
+        check(rnnat_stream_set_num_threads(stream, self._threads), "stream")
+        return 0
+
+    cdef int _enter(self, bint anew=False) except -1:
+        """``anew``: for what sets the whole state. In a child of fork it is all that may follow a step
+        that another thread had under way: the stream is made again, with what its threads share."""
+        if self._busy == generation:
             raise BusyError("stream: in use by another thread; give each thread a stream of its own")
-        self._busy = True
+        if self._busy and not anew and self._model._info.num_states:
+            raise BusyError(
+                "stream: another thread was in a step when this process was forked, so the state is "
+                "none: call reset() or assign a state first"
+            )
+        if self._busy:
+            self._make()
+        self._busy = generation
         return 0
 
     cdef cnp.ndarray _convert(self, object x):
@@ -98,7 +115,7 @@ cdef class Stream:
                 status = rnnat_stream_run_f64(self._stream, <const double *>data, 1, <double *>y)
             else:
                 status = rnnat_stream_run(self._stream, <const float *>data, 1, <float *>y)
-        self._busy = False
+        self._busy = 0
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index(x, None, model._info.input_size, False)
@@ -112,9 +129,9 @@ cdef class Stream:
 
     def reset(self):
         """The state becomes zero."""
-        self._enter()
+        self._enter(True)
         check(rnnat_stream_reset(self._stream), "reset")
-        self._busy = False
+        self._busy = 0
 
     @property
     def batch(self):
@@ -134,7 +151,7 @@ cdef class Stream:
         for i in range(self._model._info.num_states):
             array = arrays[i]
             rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
-        self._busy = False
+        self._busy = 0
         return self._model._grouped(arrays)
 
     @state.setter
@@ -145,9 +162,9 @@ cdef class Stream:
             self._model._state(i, given[i], self._batch)
             for i in range(self._model._info.num_states)
         ]
-        self._enter()
+        self._enter(True)
         for i in range(len(arrays)):
             rnnat_stream_set_state(
                 self._stream, <int32_t>i, cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
             )
-        self._busy = False
+        self._busy = 0

@@ -71,6 +71,7 @@ cdef class CoreNet:
     cdef int _typenum
     cdef bint _takes_indices
     cdef int32_t _input_size, _output_size
+    cdef uint64_t _packing  # 0, or the generation of the process in which update is under way
     cdef readonly tuple weights, state_shapes
     cdef readonly object dtype
 
@@ -121,8 +122,15 @@ cdef class CoreNet:
 
     def update(self):
         """Packs the weights again."""
+        self._packing = generation
         with nogil:
             rnnat_net_update(self._net)
+        self._packing = 0
+
+    cdef _packed(self):
+        """Finishes what another thread of a parent had not when it forked."""
+        if self._packing and self._packing != generation:
+            self.update()
 
     cdef cnp.ndarray _given(self, str where, object value, tuple shape):
         array = as_floats(where, value, self._typenum, True)
@@ -156,6 +164,7 @@ cdef class CoreNet:
         cdef size_t need, scratch
         cdef rnnat_status status
         cdef int i
+        self._packed()
         memset(&args, 0, sizeof(args))
         if self._takes_indices:
             array = as_indices("x", x)
@@ -216,6 +225,7 @@ cdef class CoreNet:
         cdef int i
         cdef void *scratch
         cdef void **grads
+        self._packed()
         memset(&args, 0, sizeof(args))
         args.num_threads = num_threads or get_num_threads()
         array = self._given("dy", dy, (tape.time, tape.batch, self._output_size))

@@ -51,6 +51,16 @@ _lock = threading.Lock()
 _resolved: list[Library | None] = []
 
 
+def _renew_lock() -> None:
+    """In a child of fork nobody holds it, or ever gives it back."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def find() -> Library | None:
     """The BLAS of this process, or None; looked for at the first call, the same ever after.
 

@@ -32,7 +32,7 @@ class UnsupportedError(RnnError, NotImplementedError):
 
 
 class BusyError(RnnError, RuntimeError):
-    """A Stream was used while another thread was using it."""
+    """A Stream was used while another thread was using it, or after a fork that came between."""
 
 
 class NotFittedError(RnnError, ValueError, AttributeError):

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
 #include <sched.h>
 #endif
 
@@ -20,7 +21,8 @@ typedef struct entry {
     rnnat_blas_library library; /* its name points at `name` */
     char name[NAME_SIZE];
     int32_t users; /* threads inside, of a library with a global count; guarded by the lock */
-    int32_t saved; /* the count to restore when the last of them leaves, where above 1; likewise */
+    int32_t saved; /* the count to restore when the last of them leaves; likewise */
+    bool limited;  /* while it is to be restored */
 } entry;
 
 /* ---- the library a C build links ---------------------------------------------------------- */
@@ -274,11 +276,38 @@ static void set_count(const rnnat_blas_library *lib, int count)
 
 static int get_count(const rnnat_blas_library *lib) { return ((int (*)(void))lib->get_threads)(); }
 
+#if defined(__unix__) || defined(__APPLE__)
+/* A child of fork has no other threads: nobody holds the lock or is inside. What was held back stays
+ * so until the child's own first user leaves. */
+static void forget_users(void)
+{
+    unlock();
+    entry *const e = atomic_load_explicit(&current, memory_order_relaxed);
+    for (int32_t i = 0; i < MAX_LIBRARIES; i++) {
+        installed[i].users = 0;
+    }
+    if (e != NULL) {
+        e->users = 0;
+    }
+}
+
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, forget_users); }
+
+static void ready_for_fork(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, watch_forks);
+}
+#else
+static void ready_for_fork(void) {}
+#endif
+
 void rnnat_blas_enter(void)
 {
     if (inside.depth++ > 0) {
         return;
     }
+    ready_for_fork();
     entry *e = atomic_load_explicit(&current, memory_order_acquire);
     inside.held = e != NULL && e->library.set_threads != NULL ? e : NULL;
     if (inside.held == NULL) {
@@ -287,12 +316,14 @@ void rnnat_blas_enter(void)
     const rnnat_blas_library *lib = &e->library;
     if (lib->threads_are_local == 0) {
         lock();
-        if (e->users++ == 0) {
+        if (e->users == 0 && !e->limited) {
             e->saved = get_count(lib);
-            if (e->saved > 1) {
-                set_count(lib, 1);
-            }
+            e->limited = e->saved > 1;
         }
+        if (e->users == 0 && e->limited) {
+            set_count(lib, 1);
+        }
+        e->users++;
         unlock();
     } else if (lib->get_threads != NULL) {
         inside.previous = get_count(lib);
@@ -312,8 +343,9 @@ void rnnat_blas_leave(void)
     inside.held = NULL;
     if (lib->threads_are_local == 0) {
         lock();
-        if (--e->users == 0 && e->saved > 1) {
+        if (--e->users == 0 && e->limited) {
             set_count(lib, e->saved);
+            e->limited = false;
         }
         unlock();
     } else if (lib->get_threads != NULL) {

@@ -6,6 +6,8 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #define HAVE_POSIX 1
 #endif
 
@@ -202,8 +204,50 @@ static void run_threads(void *(*work)(void *), bool exchange)
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
+static pthread_barrier_t between;
+
+static void *stay_inside(void *argument)
+{
+    (void)argument;
+    rnnat_blas_enter();
+    (void)pthread_barrier_wait(&between);
+    (void)pthread_barrier_wait(&between);
+    rnnat_blas_leave();
+    return NULL;
+}
+
+/* A child of fork has nobody inside, whoever was: it gives the library back what it had. */
+static void test_fork(void)
+{
+    pthread_t other;
+    CHECK(rnnat_blas_use(&with_global_count));
+    global_count = 6;
+    CHECK(pthread_barrier_init(&between, NULL, 2) == 0);
+    CHECK(pthread_create(&other, NULL, stay_inside, NULL) == 0);
+    (void)pthread_barrier_wait(&between);
+    const pid_t child = fork();
+    if (child == 0) {
+        bool right = true;
+        for (int i = 0; i < 2; i++) {
+            rnnat_blas_enter();
+            right = right && global_count == 1;
+            rnnat_blas_leave();
+            right = right && global_count == 6;
+        }
+        _exit(right ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    CHECK(global_count == 1); /* of the parent */
+    (void)pthread_barrier_wait(&between);
+    CHECK(pthread_join(other, NULL) == 0);
+    CHECK(global_count == 6);
+    CHECK(pthread_barrier_destroy(&between) == 0);
+}
+
 static void test_threads(void)
 {
+    test_fork();
     test_a_visitor(&with_global_count);
     test_a_visitor(&with_local_exchange);
 

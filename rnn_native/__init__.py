@@ -21,6 +21,7 @@ from .errors import (
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
 from .spec import Activation, Embedding, Linear, Merge, ModelSpec, Recurrent
+from .torch_accelerate import accelerate, restore
 from .torch_modules import from_torch
 
 __version__ = version()
@@ -52,6 +53,7 @@ __all__ = [
     "Stream",
     "UnsupportedError",
     "VerifyError",
+    "accelerate",
     "export_c",
     "from_torch",
     "get_num_threads",
@@ -60,6 +62,7 @@ __all__ = [
     "models",
     "plot",
     "reference",
+    "restore",
     "set_num_threads",
     "show_config",
     "train",

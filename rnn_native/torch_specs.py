@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from .errors import OptionError, UnsupportedError
-from .spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from .spec import GATES, Embedding, Layer, Linear, ModelSpec, Recurrent
 from .tensors import as_array, torch_if_loaded
 
 
@@ -26,7 +26,8 @@ _EXPECTED: Final = (
     "torch.nn.RNN, GRU, LSTM, RNNCell, GRUCell, LSTMCell, or a Sequential of RNN, GRU, LSTM, "
     "Embedding, Linear, activations and Dropout"
 )
-_CELLS: Final = {"RNNCell": "rnn", "GRUCell": "gru", "LSTMCell": "lstm"}
+_CELLS: Final = ("RNNCell", "GRUCell", "LSTMCell")
+_CELL_GATES: Final = {count: cell for cell, count in GATES.items()}
 _MODES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "RNN_TANH": ("rnn", {"nonlinearity": "tanh"}),
     "RNN_RELU": ("rnn", {"nonlinearity": "relu"}),
@@ -53,10 +54,10 @@ def spec_of(module: Any) -> Found:
     where = "module"
     if kind in _CELLS:
         _without_hooks(where, module)
-        return Found(ModelSpec((_cell(kind, module),)), False, True)
+        return Found(ModelSpec((cell_layer(module),)), False, True)
     if kind in _RECURRENT:
         _without_hooks(where, module)
-        return Found(ModelSpec((_recurrent(module),)), bool(module.batch_first))
+        return Found(ModelSpec((recurrent_layer(module),)), bool(module.batch_first))
     if kind == "Sequential":
         return _chain(torch, module)
     holds = [name for name, part in module.named_modules() if _kind(torch, part) in _RECURRENT]
@@ -82,7 +83,8 @@ def _arrays(module: Any) -> dict[str, NDArray[Any]]:
     return {name: as_array(name, value) for name, value in module.state_dict().items()}
 
 
-def _recurrent(module: Any) -> Recurrent:
+def recurrent_layer(module: Any) -> Recurrent:
+    """The layer of an RNN, a GRU or an LSTM."""
     cell, options = _MODES[module.mode]
     return Recurrent(
         cell,
@@ -97,11 +99,13 @@ def _recurrent(module: Any) -> Recurrent:
     )
 
 
-def _cell(kind: str, module: Any) -> Recurrent:
+def cell_layer(module: Any) -> Recurrent:
+    """The layer of an RNNCell, a GRUCell or an LSTMCell."""
+    cell = _CELL_GATES[len(module.weight_ih) // module.hidden_size]
     weights = {f"{name}_l0": array for name, array in _arrays(module).items()}
-    options: Mapping[str, Any] = {"nonlinearity": module.nonlinearity} if kind == "RNNCell" else {}
+    options: Mapping[str, Any] = {"nonlinearity": module.nonlinearity} if cell == "rnn" else {}
     sizes = module.input_size, module.hidden_size
-    return Recurrent(_CELLS[kind], *sizes, weights, bias=bool(module.bias), **options)
+    return Recurrent(cell, *sizes, weights, bias=bool(module.bias), **options)
 
 
 def _chain(torch: Any, module: Any) -> Found:
@@ -117,7 +121,7 @@ def _chain(torch: Any, module: Any) -> Found:
         if kind in _ACTIVATIONS:
             _activate(where, part, _ACTIVATIONS[kind], layers)
         elif kind in _RECURRENT:
-            layers.append(_recurrent(part))
+            layers.append(recurrent_layer(part))
             firsts[name] = bool(part.batch_first)
         elif kind == "Linear":
             arrays = _arrays(part)

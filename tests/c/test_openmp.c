@@ -1,0 +1,42 @@
+/* A call from within somebody's parallel region of OpenMP's has one thread, unless regions may be
+ * within each other, whoever its threads would be; outside of any it has those it asks for. */
+#include "check.h"
+#include "threads.h"
+
+#if RNNAT_OPENMP
+#include <omp.h>
+
+static void count(void *arg, int32_t thread, int32_t granted)
+{
+    if (thread == 0) *(int32_t *)arg = granted;
+}
+
+static int32_t granted_of(int32_t threads)
+{
+    int32_t granted = 0;
+    rnnat_parallel(threads, count, &granted);
+    return granted;
+}
+
+/* What the two threads of a region are granted, together. */
+static int32_t granted_within(int32_t threads)
+{
+    int32_t all = 0;
+#pragma omp parallel num_threads(2) reduction(+ : all)
+    all = granted_of(threads);
+    return all;
+}
+
+int main(void)
+{
+    omp_set_dynamic(0);
+    omp_set_max_active_levels(1);
+    CHECK(granted_of(3) == 3);
+    CHECK(granted_within(3) == 2);
+    omp_set_max_active_levels(2);
+    CHECK(granted_within(3) == 6);
+    return check_result();
+}
+#else
+int main(void) { return 77; }
+#endif

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _core
 from ._core import Stream
+from .as_spec import HasLayer, as_spec
 from .errors import OptionError, UnsupportedError
 from .masking import lengths_of
 from .packed import Packed
-from .spec import ModelSpec
+from .read_options import ReadOptions
+from .spec import Layer, ModelSpec
 from .states import State, state_counts
 from .tracing import Layout
 
@@ -58,7 +61,8 @@ class Model:
     Parameters
     ----------
     spec
-        The layers and their weights.
+        The layers and their weights: a :class:`ModelSpec`, one layer, or a list of layers. An
+        ``rn.RNN``, ``rn.GRU`` or ``rn.LSTM`` stands for its layer: nothing else of it is taken.
     batch_first
         Whether x and y are [batch, time, features] instead of [time, batch, features]. States
         are [layers * directions, batch, features] either way.
@@ -84,14 +88,13 @@ class Model:
 
     def __init__(
         self,
-        spec: ModelSpec,
+        spec: ModelSpec | Layer | HasLayer | Sequence[Layer | HasLayer],
         batch_first: bool = False,
         dtype: DTypeLike = "float32",
         matmul: str = "auto",
         num_threads: int | None = None,
     ) -> None:
-        if not isinstance(spec, ModelSpec):
-            raise OptionError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
+        spec = as_spec(spec)
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
         self._input_size, self._output_size = spec.input_size, spec.output_size
@@ -312,7 +315,7 @@ def load(
     matmul: str = "auto",
     num_threads: int | None = None,
     verify: bool = False,
-    **options: Any,
+    **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
 

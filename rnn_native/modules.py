@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,52 +14,28 @@ from .model import Model, as_dtype
 from .spec import ModelSpec, Recurrent
 from .tensors import as_array
 
-_OPTIONS: Final = frozenset({
-    "nonlinearity", "reset_after", "proj_size", "peephole", "gate_recurrent", "output_layer",
-    "output_nonlinearity",
-})  # fmt: skip
-
 
 class _Module:
     """What the three have in common: one Recurrent, its weights, and the Model packed from it."""
 
     _cell: str
 
-    def __init__(
+    def _make(
         self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        *,
-        bias: bool = True,
-        batch_first: bool = False,
-        bidirectional: bool = False,
-        dtype: DTypeLike = "float32",
-        matmul: str = "auto",
-        num_threads: int | None = None,
-        **options: Any,
+        sizes: tuple[int, int, int],
+        bidirectional: bool,
+        layer: Mapping[str, Any],
+        *model: Any,
     ) -> None:
-        unknown = sorted(set(options) - _OPTIONS)
-        if unknown:
-            raise OptionError(f"{type(self).__name__}: unexpected option {', '.join(unknown)}")
+        """``sizes``: input, hidden, layers. ``layer``: the other options of a Recurrent. ``model``:
+        batch_first, dtype, matmul and num_threads of a Model."""
         if not isinstance(bidirectional, (bool, np.bool_)):
             raise OptionError(f"bidirectional: expected True or False, got {bidirectional!r}")
-        self._layer_options = recurrent_options(
-            self._cell,
-            input_size,
-            hidden_size,
-            num_layers,
-            "bidirectional" if bidirectional else "forward",
-            bias,
-            **options,
-        )
-        self._dtype = as_dtype(dtype)
-        self._model_options: dict[str, Any] = {
-            "batch_first": batch_first,
-            "dtype": dtype,
-            "matmul": matmul,
-            "num_threads": num_threads,
-        }
+        direction = "bidirectional" if bidirectional else "forward"
+        self._layer_options = recurrent_options(self._cell, *sizes, direction, **layer)
+        names = "batch_first", "dtype", "matmul", "num_threads"
+        self._model_options: dict[str, Any] = dict(zip(names, model, strict=True))
+        self._dtype = as_dtype(self._model_options["dtype"])
         self._model = self._pack(self._initial_weights())
 
     def _initial_weights(self) -> dict[str, NDArray[Any]]:
@@ -110,7 +86,9 @@ class _Module:
         num_threads: int | None = None,
     ) -> tuple[NDArray[Any], Any]:
         """PyTorch's call: x [time, batch, input_size] (``batch_first``: [batch, time, ...]), or
-        unbatched [time, input_size] with states [layers * directions, size].
+        unbatched [time, input_size] with states [layers * directions, size]. With
+        ``return_sequences=False`` y is the top layer's last state alone, [batch, features], as in
+        :class:`Recurrent`; unbatched [features].
 
         Returns y and h_n, or (h_n, c_n) for LSTM; a gate-recurrent GRU has (h_n, z_n), a
         gate-recurrent LSTM (h_n, c_n, i_n, f_n). ``lengths`` as in :class:`Model`; an unbatched
@@ -120,6 +98,8 @@ class _Module:
             return self._model(x, state, lengths, num_threads)
         batch_axis, state = self._unbatched(state, lengths)
         y, final = self._model(np.expand_dims(x, batch_axis), state, None, num_threads)
+        if not self._layer_options["return_sequences"]:
+            batch_axis = 0  # y is [batch, features]
         return np.squeeze(y, batch_axis), _map(final, lambda h: np.squeeze(h, 1))
 
     def trace(
@@ -196,19 +176,25 @@ class RNN(_Module):
         num_layers: int = 1,
         nonlinearity: str = "tanh",
         *,
+        bias: bool = True,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        return_sequences: bool = True,
         output_size: int | None = None,
         output_nonlinearity: str = "sigmoid",
-        **options: Any,
+        dtype: DTypeLike = "float32",
+        matmul: str = "auto",
+        num_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            nonlinearity=nonlinearity,
-            output_layer=0 if output_size is None else size("RNN output_size", output_size, 1),
-            output_nonlinearity=output_nonlinearity,
-            **options,
-        )
+        layer = {
+            "bias": bias,
+            "return_sequences": return_sequences,
+            "nonlinearity": nonlinearity,
+            "output_layer": 0 if output_size is None else size("RNN output_size", output_size, 1),
+            "output_nonlinearity": output_nonlinearity,
+        }
+        sizes = input_size, hidden_size, num_layers
+        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)
 
 
 class GRU(_Module):
@@ -230,18 +216,24 @@ class GRU(_Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
+        bias: bool = True,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        return_sequences: bool = True,
         reset_after: bool = True,
         gate_recurrent: bool = False,
-        **options: Any,
+        dtype: DTypeLike = "float32",
+        matmul: str = "auto",
+        num_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            reset_after=reset_after,
-            gate_recurrent=gate_recurrent,
-            **options,
-        )
+        layer = {
+            "bias": bias,
+            "return_sequences": return_sequences,
+            "reset_after": reset_after,
+            "gate_recurrent": gate_recurrent,
+        }
+        sizes = input_size, hidden_size, num_layers
+        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)
 
 
 class LSTM(_Module):
@@ -263,17 +255,23 @@ class LSTM(_Module):
         hidden_size: int,
         num_layers: int = 1,
         *,
+        bias: bool = True,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        return_sequences: bool = True,
         proj_size: int = 0,
         peephole: bool = False,
         gate_recurrent: bool = False,
-        **options: Any,
+        dtype: DTypeLike = "float32",
+        matmul: str = "auto",
+        num_threads: int | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            proj_size=proj_size,
-            peephole=peephole,
-            gate_recurrent=gate_recurrent,
-            **options,
-        )
+        layer = {
+            "bias": bias,
+            "return_sequences": return_sequences,
+            "proj_size": proj_size,
+            "peephole": peephole,
+            "gate_recurrent": gate_recurrent,
+        }
+        sizes = input_size, hidden_size, num_layers
+        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)

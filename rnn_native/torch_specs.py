@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .errors import OptionError, UnsupportedError
 from .spec import GATES, Embedding, Layer, Linear, ModelSpec, Recurrent
 from .tensors import as_array, torch_if_loaded
+from .torch_ways import ACTIVATIONS, NOTHING, RECURRENT, kind_of, ways_in
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,6 @@ _MODES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "GRU": ("gru", {}),
     "LSTM": ("lstm", {}),
 }
-_RECURRENT: Final = ("RNN", "GRU", "LSTM")
-_ACTIVATIONS: Final = {
-    "Sigmoid": "sigmoid", "Tanh": "tanh", "ReLU": "relu",
-    "Softmax": "softmax", "LogSoftmax": "log_softmax",
-}  # fmt: skip
-_NOTHING: Final = ("Identity", "Dropout", "AlphaDropout")  # what they do in eval()
 
 
 def spec_of(module: Any) -> Found:
@@ -50,28 +45,20 @@ def spec_of(module: Any) -> Found:
     torch = torch_if_loaded()
     if torch is None or not isinstance(module, torch.nn.Module):
         raise OptionError(f"module: expected {_EXPECTED}; got {type(module).__name__}")
-    kind = _kind(torch, module)
+    kind = kind_of(module)
     where = "module"
     if kind in _CELLS:
         _without_hooks(where, module)
         return Found(ModelSpec((cell_layer(module),)), False, True)
-    if kind in _RECURRENT:
+    if kind in RECURRENT:
         _without_hooks(where, module)
         return Found(ModelSpec((recurrent_layer(module),)), bool(module.batch_first))
     if kind == "Sequential":
-        return _chain(torch, module)
-    holds = [name for name, part in module.named_modules() if _kind(torch, part) in _RECURRENT]
+        return _chain(module)
     raise UnsupportedError(
         f"module: expected {_EXPECTED}; got {type(module).__module__}.{type(module).__qualname__}"
-        + (f", which holds {', '.join(holds)}: give one of these" if holds else "")
+        + ways_in(module)
     )
-
-
-def _kind(torch: Any, module: Any) -> str | None:
-    """The name of the class in ``torch.nn``; None for others, and for what is derived from one:
-    it may calculate anything."""
-    name = type(module).__name__
-    return name if getattr(torch.nn, name, None) is type(module) else None
 
 
 def _without_hooks(where: str, module: Any) -> None:
@@ -108,19 +95,19 @@ def cell_layer(module: Any) -> Recurrent:
     return Recurrent(cell, *sizes, weights, bias=bool(module.bias), **options)
 
 
-def _chain(torch: Any, module: Any) -> Found:
+def _chain(module: Any) -> Found:
     layers: list[Layer] = []
     firsts: dict[str, bool] = {}
-    for name, part in _parts(torch, "", module):
+    for name, part in _parts("", module):
         where = f"module[{name}]"
-        kind = _kind(torch, part)
+        kind = kind_of(part)
         if kind is not None:  # others are refused, also a place of a Sequential that holds None
             _without_hooks(where, part)
-        if kind in _NOTHING:
+        if kind in NOTHING:
             continue
-        if kind in _ACTIVATIONS:
-            _activate(where, part, _ACTIVATIONS[kind], layers)
-        elif kind in _RECURRENT:
+        if kind in ACTIVATIONS:
+            _activate(where, part, ACTIVATIONS[kind], layers)
+        elif kind in RECURRENT:
             layers.append(recurrent_layer(part))
             firsts[name] = bool(part.batch_first)
         elif kind == "Linear":
@@ -141,14 +128,14 @@ def _chain(torch: Any, module: Any) -> Found:
     return Found(ModelSpec(tuple(layers)), any(firsts.values()))
 
 
-def _parts(torch: Any, name: str, module: Any) -> Iterator[tuple[str, Any]]:
+def _parts(name: str, module: Any) -> Iterator[tuple[str, Any]]:
     """What a Sequential runs, one after another, with the names of the ways there."""
-    if _kind(torch, module) != "Sequential":
+    if kind_of(module) != "Sequential":
         yield name, module
         return
     _without_hooks(f"module[{name}]" if name else "module", module)
     for key, part in module._modules.items():  # named_children() names a repeated one only once
-        yield from _parts(torch, f"{name}.{key}" if name else key, part)
+        yield from _parts(f"{name}.{key}" if name else key, part)
 
 
 def _activate(where: str, module: Any, activation: str, layers: list[Layer]) -> None:

@@ -257,7 +257,7 @@ class Net(nn.Module):
     [
         (lambda: nn.Linear(2, 3), r"got torch\.nn\.modules\.linear\.Linear"),
         (lambda: Derived(2, 3), r"got .*Derived"),
-        (Net, r"got .*Net, which holds encoder\.gru, lstm: give one of these"),
+        (Net, r"got .*Net, which holds encoder\.gru, lstm \(rn\.from_torch takes one of these\)"),
         (lambda: nn.Sequential(nn.LSTM(3, 4), nn.LayerNorm(4)), r"module\[1\]: .*LayerNorm"),
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.Conv1d(4, 4, 1)), r"module\[1\]: .*Conv1d"),
         (lambda: nn.Sequential(nn.GRUCell(3, 4)), r"module\[0\]: .*GRUCell"),

@@ -166,5 +166,32 @@ def test_what_cannot_be_is_refused_by_name() -> None:
         strategies.make_recurrent(rng, "gru", 3, 4, return_sequences=0)
     with pytest.raises(rn.UnsupportedError, match=r"layer 0 .*: return_sequences=False cannot be"):
         rn.train.Network(ModelSpec((last,)))
-    with pytest.raises(rn.OptionError, match="unexpected option return_sequences"):
-        rn.GRU(3, 4, return_sequences=False)
+    with pytest.raises(rn.UnsupportedError, match="return_sequences: only True with an output_la"):
+        rn.RNN(3, 4, output_size=2, return_sequences=False)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("kind", [rn.RNN, rn.GRU, rn.LSTM])
+def test_a_module_gives_its_last_state(kind: Any, bidirectional: bool, batch_first: bool) -> None:
+    """y is h_n of the top layer, directions side by side: the module's other result."""
+    sizes = {"num_layers": 2, "bidirectional": bidirectional, "batch_first": batch_first}
+    module = kind(3, 4, **sizes, return_sequences=False)
+    whole = kind(3, 4, **sizes)
+    whole.load_state_dict(module.state_dict())
+    again = eval(repr(module), vars(rn))
+    again.load_state_dict(module.state_dict())
+    assert repr(again) == repr(module)
+    x = np.random.default_rng(0).standard_normal((6, 5, 3), dtype=np.float32)
+    lengths = [x.shape[1 if batch_first else 0], 2, 0, 1, 3, 4][: len(x) if batch_first else 5]
+    for options in ({}, {"lengths": lengths}):
+        y, state = module(x, **options)
+        _, want = whole(x, **options)
+        h = (state[0] if kind is rn.LSTM else state)[-2 if bidirectional else -1 :]
+        assert y.tobytes() == np.concatenate(list(h), axis=-1).tobytes()
+        assert_same_state(state, want)
+        assert_same_bits(again(x, **options)[0], y)
+    alone, state = module(x[0] if batch_first else x[:, 0])
+    assert alone.shape == (8 if bidirectional else 4,)
+    assert_same_bits(alone, module(x)[0][0])
+    assert_same_bits(rn.Model(module, batch_first)(x)[0], module(x)[0])

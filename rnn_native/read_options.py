@@ -1,0 +1,25 @@
+"""The options of formats that ``load`` passes on, with their types, for editors and type checkers.
+
+Which format has which is said in ``formats.FORMATS``, and what they mean in ``formats.read``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class ReadOptions(TypedDict, total=False):
+    """Each may be left out; None is the same."""
+
+    activation: str | None
+    between: Sequence[str | None] | None
+    cell: str | None
+    config: str | os.PathLike[str] | None
+    node: str | None
+    nonlinearity: str | None
+    output_nonlinearity: str | None
+    prefix: str | None
+    recurrent_activation: str | None
+    reset_after: bool | None

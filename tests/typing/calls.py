@@ -1,0 +1,38 @@
+"""Calls as users write them, for mypy alone (``make lint``): it knows every option and its type.
+
+A comment that ignores an error has to be needed: where mypy no longer sees the error, it complains.
+"""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import numpy as np
+
+import rnn_native as rn
+
+gru = rn.GRU(8, 16, 2, bidirectional=True, reset_after=False, return_sequences=False)
+lstm = rn.LSTM(16, 16, proj_size=4, peephole=True, batch_first=True, num_threads=2)
+rnn = rn.RNN(16, 16, 1, "relu", output_size=3, output_nonlinearity="softmax", dtype=np.float64)
+
+rn.GRU(8, 16, hiden_size=3)  # type: ignore[call-arg]
+rn.GRU(8, 16, peephole=True)  # type: ignore[call-arg]
+rn.LSTM(8, 16, nonlinearity="tanh")  # type: ignore[call-arg]
+rn.RNN(8, "16")  # type: ignore[arg-type]
+rn.LSTM(8, 16, bidirectional="yes")  # type: ignore[arg-type]
+
+head = rn.Linear(np.zeros((3, 16)), None, "softmax")
+model = rn.Model([gru, lstm.spec, rn.Merge("sum", 2), head], batch_first=True)
+rn.Model(gru)
+rn.Model(gru.spec)
+rn.Model(rn.ModelSpec((gru.spec,)))
+rn.Model("model.onnx")  # type: ignore[arg-type]
+rn.Model([gru, "head"])  # type: ignore[list-item]
+
+assert_type(rn.load("model.onnx", node="lstm"), rn.Model)
+rn.load("model.keras", between=("embedding", "dense"), reset_after=True, config="model.json")
+rn.load("model.pt", prefix="encoder.", cell="gru", nonlinearity=None, verify=True)
+rn.load("model.pt", prefx="encoder.")  # type: ignore[call-arg]
+rn.load("model.pt", prefix=3)  # type: ignore[arg-type]
+
+y, state = model(np.zeros((5, 1, 8)), lengths=[5], num_threads=1)

@@ -130,6 +130,8 @@ def _shaped(array: NDArray[Any], features: int | None) -> NDArray[Any]:
     if array.ndim == 2 and features in (None, 1):
         array = array[:, :, None]
     wanted = "features" if features is None else features
+    if shape == (0,):
+        raise ShapeError("X: expected at least one sequence, got none")
     if array.ndim == 1:
         raise ShapeError(
             f"X: expected shape (batch, time, {wanted}), got {shape}. Reshape your data: one "

@@ -128,6 +128,8 @@ def _distinct(y: NDArray[Any]) -> tuple[list[Any], NDArray[np.intp]]:
     """The labels of an array as Python's own values, and which of them stands at each place."""
     if y.dtype.kind == "O":
         y = _plain(y)
+    elif y.dtype.kind == "T":  # NumPy's strings of any length
+        y = np.array(y.ravel().tolist(), dtype=np.str_).reshape(y.shape)
     if y.dtype.kind not in "biufU":
         raise DataError(f"y: expected classes as integers, booleans or strings, got {y.dtype}")
     labels, places = np.unique(y, return_inverse=True)
@@ -147,7 +149,10 @@ def _plain(y: NDArray[Any]) -> NDArray[Any]:
     kinds = {type(value.item() if isinstance(value, np.generic) else value) for value in values}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise DataError(f"y: expected labels of one kind, got objects of {names}")
+        hint = ""
+        if any(value is None or value != value for value in values):
+            hint = "; put in the place of None and NaN a label that unknown= names"
+        raise DataError(f"y: expected labels of one kind, got objects of {names}{hint}")
     return _array(values).reshape(y.shape)
 
 

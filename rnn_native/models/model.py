@@ -360,11 +360,11 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
             layers = given.sized(spec.input_size, head.size).layers(cls._kind)
             reading = given.reading(cls._kind, saved.per_step)
             expected = reading.for_use(layers, head.activation)
+            table = Table(cls.__name__, saved.checked_columns(spec, head))
         except (TypeError, ValueError) as error:
             raise FormatError(f"{os.fspath(path)}: wrong parameters: {error}") from error
         if to_metadata(spec) != to_metadata(expected):
             raise FormatError(f"{os.fspath(path)}: its layers are not those of its parameters")
-        table = Table(cls.__name__, saved.columns)
         model._set(spec, saved.per_step, saved.is_flat, table, given, head)
         return model
 

@@ -31,7 +31,10 @@ class Output:
         """Whether y has a target for each step and not for each sequence, by its axes."""
         if y.ndim not in (1 + self.target_rank, 2 + self.target_rank):
             end = f", {self.size or 'features'}" if self.target_rank else ""
-            raise ShapeError(f"y: expected shape (batch{end}) or (batch, time{end}), got {y.shape}")
+            hint = "; classes, not one-hot: y.argmax(axis=-1)" if self._is_one_hot(y) else ""
+            raise ShapeError(
+                f"y: expected shape (batch{end}) or (batch, time{end}), got {y.shape}{hint}"
+            )
         return y.ndim == 2 + self.target_rank
 
     def learnt_from(
@@ -48,6 +51,10 @@ class Output:
     def classes(self) -> list[Label] | None:
         """As a file has them; None where the output has none."""
         return None
+
+    def _is_one_hot(self, y: NDArray[Any]) -> bool:
+        """Of classes of steps, [batch, time, classes]."""
+        return self.target_rank == 0 and y.ndim == 3 and y.dtype.kind in "biuf"
 
     def is_flat(self, y: NDArray[Any]) -> bool:
         """Whether y lacks an axis for the one feature there is: [batch], or, where output_dim=1

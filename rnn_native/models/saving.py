@@ -11,14 +11,16 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import FormatError
+from ..errors import FormatError, OptionError
 from ..formats import calling, naming
 from ..formats.files import replacing
 from ..formats.metadata import from_metadata, to_arrays, to_metadata
 from ..formats.reading import read_bytes
 from ..formats.safetensors import pack, unpack
 from ..spec import ModelSpec
+from ..train.checks import whole
 from .labels import Label
+from .outputs import Output
 
 PathLike = str | os.PathLike[str]
 
@@ -34,6 +36,16 @@ class Saved:
     is_flat: bool
     columns: int | None
     classes: list[Label] | None
+
+    def checked_columns(self, spec: ModelSpec, head: Output) -> int | None:
+        """``columns``; ``OptionError`` where that or ``is_flat`` is not of such a model."""
+        if self.is_flat and (head.target_rank == 0 or head.size != 1):
+            raise OptionError("flat: expected false where there is not one feature")
+        if self.columns is None:
+            return None
+        if spec.input_size != 1:
+            raise OptionError("columns: expected none where X has several features")
+        return whole("columns", self.columns, 1)
 
 
 def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:

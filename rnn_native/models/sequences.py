@@ -147,26 +147,40 @@ def as_sequences(
         )
         targets = targets[:, 0]
     per_step = output.is_per_step(targets)
+    if per_step and _is_one_hot(targets, output) and targets.shape == inputs.shape[:2]:
+        warn(
+            "y has one 1 in each row, and is taken for a class 0 or 1 of each step; where it is "
+            "one-hot, give y.argmax(axis=1)"
+        )
     if not per_step:
         expect_steps(steps, inputs.shape[1])
     leading = inputs.shape[: 2 if per_step else 1]
     if targets.shape[: len(leading)] != leading:
-        hint = _hint(targets, inputs, output.target_rank)
+        hint = _hint(targets, inputs, output)
         raise ShapeError(f"y: expected it to begin with shape {leading}, got {shape}{hint}")
     if own is not None and not np.array_equal(own, steps):
         raise ShapeError("y: expected arrays as long as those of X")
     return Sequences(inputs, steps, targets, per_step, is_flat, found)
 
 
-def _hint(y: NDArray[Any], x: NDArray[Any], rank: int) -> str:
+def _hint(y: NDArray[Any], x: NDArray[Any], output: Output) -> str:
     """What may have been meant by a y that does not fit."""
+    if len(y) == len(x) and _is_one_hot(y, output):
+        return ", which is one-hot: give the classes, y.argmax(axis=1)"
     if y.shape[:2] == (x.shape[0], x.shape[2]):
         return "; where X is (batch, features, time), give X.transpose(0, 2, 1)"
-    if rank == 0 and y.ndim == 2 and y.dtype.kind in "biuf" and len(y) == len(x):
-        ones = (y == 1).sum(axis=1)
-        if (ones == 1).all() and ((y == 0).sum(axis=1) == y.shape[1] - 1).all():
-            return ", which is one-hot: give the classes, y.argmax(axis=1)"
     return ""
+
+
+def _is_one_hot(y: NDArray[Any], output: Output) -> bool:
+    """Whether labels [batch, n], n at least 2, are a 1 in each row and 0 otherwise."""
+    if output.target_rank or y.ndim != 2 or y.shape[1] < 2 or len(y) < 2:
+        return False
+    if y.dtype.kind not in "biuf":
+        return False
+    ones, zeros = (y == 1).sum(axis=1), (y == 0).sum(axis=1)
+    several = np.count_nonzero((y == 1).any(axis=0)) > 1
+    return bool(several and ((ones == 1) & (zeros == y.shape[1] - 1)).all())
 
 
 def as_targets(sequences: Sequences, output: Output, seen: bool = True) -> Sequences:

@@ -171,3 +171,38 @@ def test_a_file_with_other_classes_than_columns_is_refused(tmp_path: Path) -> No
             continue
         with pytest.raises(rn.FormatError):
             GRUModel.load(path)
+
+
+def test_what_looks_one_hot_is_asked_about() -> None:
+    """Of as many steps as classes it cannot be told from classes of steps: it warns."""
+    with pytest.warns(UserWarning, match=r"one-hot, give y.argmax\(axis=1\)"):
+        GRUModel().fit(X, np.eye(TIME, dtype=int)[np.arange(ROWS) % TIME], epochs=1)
+    with warnings.catch_warnings(action="error"):
+        GRUModel().fit(X, labelled([0, 1], (ROWS, TIME)), epochs=1)
+
+
+def test_numpys_own_strings_are_labels() -> None:
+    y = labelled(["a", "bcd"])
+    model = GRUModel(FEATURES, 4).fit(X, y.astype(np.dtypes.StringDType()), epochs=1)
+    assert model.classes_.tolist() == ["a", "bcd"]
+    assert np.array_equal(model.predict(X), GRUModel(FEATURES, 4).fit(X, y, epochs=1).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"columns\\": 4', b'"columns\\": x'), (b'"columns\\": 4', b'"columns\\": 0'),
+     (b'"per_step', b'"flat\\":1,\\"per_step')],
+)  # fmt: skip
+def test_a_file_with_a_form_that_is_not_its_own_is_refused(
+    old: bytes, new: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.safetensors"
+    GRUModel(hidden_units=4).fit(X[:, :, 0], labelled([0, 1]), epochs=1).save(path)
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    assert data[8 : 8 + size].count(old) == 1
+    header = data[8 : 8 + size].replace(old, new)
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+    with pytest.raises(rn.FormatError):
+        GRUModel.load(path)

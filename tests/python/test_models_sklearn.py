@@ -72,6 +72,19 @@ def test_a_grid_search_over_a_pipeline() -> None:
         assert search.best_score_ == scores.max() > scores.min()
 
 
+def test_a_search_takes_lists_of_sequences_as_they_are() -> None:
+    selection = pytest.importorskip("sklearn.model_selection")
+    ragged = [x[:length] for x, length in zip(X, RNG.integers(1, 6, len(X)), strict=True)]
+    search = selection.GridSearchCV(GRUModel(epochs=2), {"hidden_units": [3, 5]}, cv=2)
+    assert search.fit(ragged, Y).predict(ragged).shape == Y.shape
+    fold = selection.StratifiedKFold(2).split(ragged, Y)
+    scores = []
+    for learnt, watched in fold:
+        model = GRUModel(epochs=2, hidden_units=3).fit([ragged[i] for i in learnt], Y[learnt])
+        scores.append(model.score([ragged[i] for i in watched], Y[watched]))
+    assert search.cv_results_["mean_test_score"][0] == np.mean(scores)
+
+
 @pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", "neg_log_loss", "f1_macro"])
 def test_its_scorers_take_what_it_predicts(scoring: str) -> None:
     selection = pytest.importorskip("sklearn.model_selection")

@@ -1,22 +1,27 @@
-"""Compare RNN, GRU and LSTM cells, and write a report.
+"""Compare RNN, GRU and LSTM cells, and write a page that answers.
 
 The three standard cells and the three of the article get the same number of weights and learn the
-same tasks from the same seeds: the adding problem and copy memory at growing lags, sequential
-digits (needs scikit-learn), Bach chorales (music21) and Japanese vowels (aeon); what is not
-installed is skipped and named.
+same tasks from the same seeds, each at the learning rate that a short search finds best: the adding
+problem and copy memory at growing lags, sequential digits (needs scikit-learn), Bach chorales and
+Irish tunes (music21), Japanese vowels (aeon) and sunspots (statsmodels); what is not installed is
+skipped and named. Or they learn data of your own.
 
-Into --out go tables (comparison.csv, costs.csv, gradients.csv, comparison.md), comparison.html with
-plots (needs matplotlib and jinja2), and results.json with everything. pip install
-'rnn_native[compare]' brings all that is needed. A comparison that was stopped goes on where it was
-when called again.
+Into --out go comparison.html, the page (needs matplotlib and jinja2), comparison.md, the same as
+text, tables (comparison.csv, costs.csv, gradients.csv), and results.json with everything.
+pip install 'rnn_native[compare]' brings all that is needed. A comparison that was stopped goes on
+where it was when called again.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from ..comparison.task import Family
 
 T = TypeVar("T")
 
@@ -24,10 +29,12 @@ EXAMPLES: Final = """\
 examples:
   rnn-native compare --quick --out quick
   rnn-native compare --tasks adding,copying --cells gru,lstm --seeds 0,1,2
+  rnn-native compare --quick --data sequences.npz --out mine
+  rnn-native compare --quick --csv log.csv --sequence trip --target driver
 """
 
 _OUT: Final = Path("comparison")
-_FAMILIES: Final = ("adding", "copying", "digits", "chorales", "vowels")
+_FAMILIES: Final = ("adding", "copying", "digits", "chorales", "vowels", "sunspots", "tunes")
 _CELLS: Final = ("rnn", "gru", "lstm", "rnn-article", "gru-article", "lstm-article")
 
 
@@ -56,6 +63,34 @@ def _number(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _own(arguments: argparse.Namespace) -> dict[str, Family]:
+    """Families of the user's own data, by their names."""
+    from ..comparison import own_data
+
+    given = [own_data.family(path) for path in arguments.data]
+    if arguments.csv is not None:
+        given.append(
+            own_data.family(
+                arguments.csv,
+                columns=arguments.columns,
+                target=arguments.target,
+                sequence=arguments.sequence,
+            )
+        )
+    given += [own_data.archive(name) for name in arguments.ucr]
+    return {family.name: family for family in given}
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     scale = parser.add_mutually_exclusive_group()
@@ -65,10 +100,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--tasks",
         type=_list_of(_one_of(_FAMILIES)),
-        default=list(_FAMILIES),
         metavar="NAME[,NAME...]",
-        help=f"some of {', '.join(_FAMILIES)}; default all",
+        help=f"some of {', '.join(_FAMILIES)}; default all, or none beside data of your own",
     )
+    own = parser.add_argument_group("data of your own, in the place of these tasks or beside them")
+    own.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=".npz with X [sequences, time, features], and y and lengths where there are; or a "
+        "folder with NAME_TRAIN.ts and NAME_TEST.ts; without y the next step is asked",
+    )
+    own.add_argument("--csv", type=Path, metavar="FILE", help="a row for each step, below names")
+    own.add_argument("--columns", type=_words, default=(), metavar="NAME[,NAME...]",
+        help="features of the .csv; default all others")  # fmt: skip
+    own.add_argument("--sequence", metavar="NAME", help="column that tells sequences apart")
+    own.add_argument("--target", metavar="NAME", help="column with what is asked of a sequence")
+    own.add_argument("--ucr", type=_words, default=(), metavar="NAME[,NAME...]",
+        help="data sets of the UCR and UEA archives, as aeon has them")  # fmt: skip
     add(
         "--cells",
         type=_list_of(_one_of(_CELLS)),
@@ -76,29 +127,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME...]",
         help=f"some of {', '.join(_CELLS)}; default all",
     )
-    add("--seeds", type=_list_of(_number(0)), default=[0], metavar="N[,N...]", help="default 0")
-    add("--threads", type=_number(1), default=1, metavar="N", help="default 1")  # fmt: skip
+    add(
+        "--seeds",
+        type=_list_of(_number(0)),
+        metavar="N[,N...]",
+        help="default 0,1,2; with --tiny 0",
+    )
+    add(
+        "--jobs",
+        type=_number(1),
+        metavar="N",
+        help="runs at once, each in a process; default as many as there are processors",
+    )
+    add("--threads", type=_number(1), default=1, metavar="N", help="of each run; default 1")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from ..comparison.contenders import CONTENDERS
+    from ..comparison.csv_files import write_csv
+    from ..comparison.page import LACKING, write_html, write_markdown
     from ..comparison.study import Choice, compare
-    from ..comparison.tables import write_csv, write_markdown
+    from ..comparison.tasks import FAMILIES
 
+    if LACKING:
+        print(
+            f"comparison.html: will not be written, since {' and '.join(LACKING)} "
+            f"{'is' if len(LACKING) == 1 else 'are'} not installed; "
+            "pip install 'rnn_native[compare]' brings what is needed",
+            flush=True,
+        )
     scale = "quick" if arguments.quick else "tiny" if arguments.tiny else "full"
     contenders = [contender for contender in CONTENDERS if contender.name in arguments.cells]
-    choice = Choice(scale, arguments.tasks, arguments.seeds, contenders, arguments.threads)
+    families = _own(arguments)
+    names = arguments.tasks if arguments.tasks or families else _FAMILIES
+    families = {name: FAMILIES[name] for name in names or ()} | families
+    seeds = arguments.seeds or ([0] if scale == "tiny" else [0, 1, 2])
+    processes = arguments.jobs or (1 if scale == "tiny" else _processors())
+    choice = Choice(scale, families, seeds, contenders, arguments.threads, processes)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     results = compare(choice, out, lambda line: print(line, flush=True))
     write_csv(results, out)
     write_markdown(results, out)
-    try:
-        from ..comparison.report import write_html
-
+    if not LACKING:
         write_html(results, out)
-    except ImportError as error:
-        print(f"comparison.html: skipped: {error.name} is not installed")
     for name in ("comparison.html", "comparison.md", "comparison.csv", "results.json"):
         if (out / name).exists():
             print(out / name)

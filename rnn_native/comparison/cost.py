@@ -1,8 +1,8 @@
-"""What a cell costs: weights, arithmetic, memory, and time on this machine."""
+"""What a cell costs: weights, arithmetic, memory, and time on this machine, in two views."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ from ..spec import ModelSpec
 from ..train import Adam, clip_grad_norm
 from .contenders import Contender
 
-INPUT, OUTPUT, BUDGET, TIME, BATCH = 32, 10, 50_000, 100, 32
-"""Sizes at which all cells are measured: features in and out, weights at most, steps, rows."""
+INPUT, OUTPUT, BUDGET, UNITS, TIME, BATCH = 32, 10, 50_000, 64, 100, 32
+"""Sizes at which all cells are measured: features in and out; weights at most where all have as
+many, hidden units where all have as many; steps, rows."""
 
 ROUNDS: Final = {"full": 7, "quick": 3, "tiny": 1}
 SECONDS: Final = {"full": 0.05, "quick": 0.01, "tiny": 0.001}
@@ -27,6 +28,12 @@ TIMES: Final = {
     "batch": f"{BATCH} sequences of {TIME} steps (µs)",
     "update": f"learning from {BATCH} sequences of {TIME} steps (µs)",
 }
+VIEWS: Final = {
+    "weights": f"with at most {BUDGET:,} weights each",
+    "units": f"with {UNITS} hidden units each",
+}
+
+Call = Callable[[], Any]
 
 
 def flops_per_step(spec: ModelSpec) -> int:
@@ -45,37 +52,57 @@ def state_bytes(spec: ModelSpec) -> int:
     return sum(4 * layer.num_layers * sum(layer.state_sizes) for layer in spec.recurrents)
 
 
-def measure(contenders: list[Contender], scale: str, num_threads: int) -> dict[str, dict[str, Any]]:
-    """Sizes and times of each cell, by its name; they take turns, so that all have the same
-    machine: medians over rounds of each round's best of 3 samples."""
-    table: dict[str, dict[str, Any]] = {}
-    calls: dict[tuple[str, str], Callable[[], Any]] = {}
-    for contender in contenders:
-        units = contender.hidden_units(BUDGET, INPUT, OUTPUT)
-        model = contender.model(INPUT, units, OUTPUT, "softmax")
-        net = model.initial_network(0, num_threads=num_threads)
-        spec = with_activation(net.spec, "softmax")
-        table[contender.name] = {
-            "hidden_units": units,
-            "parameters": spec.num_parameters,
-            "flops_per_step": flops_per_step(spec),
-            "weight_bytes": 4 * spec.num_parameters,
-            "state_bytes": state_bytes(spec),
-            "tape_bytes": net.forward(np.zeros((TIME, BATCH, INPUT), np.float32))[2].nbytes,
-        }
-        for what, call in _calls(spec, net, num_threads).items():
-            calls[contender.name, what] = call
-    taken: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
+def take_turns(calls: Mapping[Any, Call], scale: str) -> dict[Any, float]:
+    """Seconds of each call; they take turns, so that all have the same machine: medians over
+    rounds of each round's best of 3 samples."""
+    taken: dict[Any, list[float]] = {key: [] for key in calls}
     numbers = {key: calls_per_sample(call, SECONDS[scale]) for key, call in calls.items()}
     for _ in range(ROUNDS[scale]):
         for key, call in calls.items():
             taken[key].append(min(samples(call, numbers[key], 3, SECONDS[scale])))
-    for (name, what), seconds in taken.items():
-        table[name][f"{what}_seconds"] = median(seconds)
+    return {key: median(seconds) for key, seconds in taken.items()}
+
+
+def measure(
+    contenders: Iterable[Contender], scale: str, num_threads: int
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Sizes and times of each cell, by the view and the cell's name."""
+    contenders = list(contenders)
+    table: dict[str, dict[str, dict[str, Any]]] = {view: {} for view in VIEWS}
+    calls: dict[tuple[str, str, str], Call] = {}
+    for view in VIEWS:
+        for contender in contenders:
+            units = UNITS
+            if view == "weights":
+                units = contender.hidden_units(BUDGET, INPUT, OUTPUT)
+            table[view][contender.name], measured = _one(contender, units, num_threads)
+            for what, call in measured.items():
+                calls[view, contender.name, what] = call
+    for (view, name, what), seconds in take_turns(calls, scale).items():
+        table[view][name][f"{what}_seconds"] = seconds
     return table
 
 
-def _calls(spec: ModelSpec, net: Any, num_threads: int) -> dict[str, Callable[[], Any]]:
+def _one(
+    contender: Contender, units: int, num_threads: int
+) -> tuple[dict[str, Any], dict[str, Call]]:
+    """What is counted of one cell, and what is to be timed."""
+    net = contender.model(INPUT, units, OUTPUT, "softmax").initial_network(
+        0, num_threads=num_threads
+    )
+    spec = with_activation(net.spec, "softmax")
+    counted = {
+        "hidden_units": units,
+        "parameters": spec.num_parameters,
+        "flops_per_step": flops_per_step(spec),
+        "weight_bytes": 4 * spec.num_parameters,
+        "state_bytes": state_bytes(spec),
+        "tape_bytes": net.forward(np.zeros((TIME, BATCH, INPUT), np.float32))[2].nbytes,
+    }
+    return counted, _calls(spec, net, num_threads)
+
+
+def _calls(spec: ModelSpec, net: Any, num_threads: int) -> dict[str, Call]:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((TIME, BATCH, INPUT), dtype=np.float32)
     labels = rng.integers(OUTPUT, size=(TIME, BATCH))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,17 +18,42 @@ from ..models.architecture import with_activation
 from ..models.model import SequenceModel
 from ..models.outputs import make_output
 from ..train import Network
-from .contenders import Contender
+from .gates import activity
 from .gradients import last_steps, norms_by_lag
+from .plan import Job
 from .task import Data, Splits, Task
 
 Record = dict[str, Any]
 
 
+def settings_of(job: Job, num_threads: int | None, scale: str) -> dict[str, Any]:
+    """What a record holds for, and for nothing else: times are those of so many threads, and bits
+    those of one instruction set."""
+    return {
+        "role": job.role,
+        "task": job.task.name,
+        "cell": job.contender.name,
+        "seed": job.seed,
+        "hidden_units": job.units,
+        "learning": job.learning,
+        "scale": scale,
+        "threads": _core.get_num_threads() if num_threads is None else num_threads,
+        "isa": _core.isa(),
+        "version": __version__,
+    }
+
+
+def finished(job: Job, folder: Path, num_threads: int | None, scale: str) -> Record | None:
+    """The record of a run that was made before with these settings."""
+    path = folder / f"{job.name}.json"
+    if not path.exists():
+        return None
+    record: Record = json.loads(path.read_text())
+    return record if record["settings"] == settings_of(job, num_threads, scale) else None
+
+
 def run(
-    task: Task,
-    contender: Contender,
-    seed: int,
+    job: Job,
     folder: Path,
     load: Callable[[Task], Splits],
     num_threads: int | None,
@@ -38,74 +62,62 @@ def run(
     """Train, test and look at gradients; or read the record of a run that was finished before.
 
     A run that was killed goes on from its last epoch. ``load`` gives the task's data at this
-    ``scale``. What is recorded holds for its settings alone: times are those of so many threads,
-    and bits those of one instruction set.
+    ``scale``.
     """
-    units = contender.hidden_units(task.budget, task.input_dim, task.output_dim)
-    settings = {
-        "task": task.name,
-        "cell": contender.name,
-        "seed": seed,
-        "hidden_units": units,
-        "learning": asdict(task.learning),
-        "scale": scale,
-        "threads": _core.get_num_threads() if num_threads is None else num_threads,
-        "isa": _core.isa(),
-        "version": __version__,
-    }
-    name = f"{task.name}.{contender.name}.{seed}"
-    path = folder / f"{name}.json"
-    if path.exists():
-        record: Record = json.loads(path.read_text())
-        if record["settings"] == settings:
-            return record
+    known = finished(job, folder, num_threads, scale)
+    if known is not None:
+        return known
+    settings = settings_of(job, num_threads, scale)
     folder.mkdir(parents=True, exist_ok=True)
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
-    checkpoint = folder / f"{name}.{mark}.checkpoint"  # one of other settings is not gone on from
+    checkpoint = folder / f"{job.name}.{mark}.checkpoint"  # one of other settings is left alone
+    task, contender = job.task, job.contender
     splits = load(task)
-    model = contender.model(task.input_dim, units, task.output_dim, task.output)
+    model = contender.model(task.input_dim, job.units, task.output_dim, task.output)
     record = {
         "settings": settings,
         "family": task.family,
         "variant": task.variant,
         "lag": task.lag,
-        "parameters": contender.parameters(task.input_dim, units, task.output_dim),
-        **_train(task, contender, seed, model, splits, checkpoint, num_threads),
+        "parameters": contender.parameters(task.input_dim, job.units, task.output_dim),
+        **_train(job, model, splits, checkpoint, num_threads),
     }
-    with replacing(path) as file:
+    with replacing(folder / f"{job.name}.json") as file:
         file.write(json.dumps(record).encode())
     checkpoint.unlink(missing_ok=True)
     return record
 
 
 def _train(
-    task: Task, contender: Contender, seed: int, model: SequenceModel, splits: Splits,
-    checkpoint: Path, num_threads: int | None,
-) -> Record:  # fmt: skip
-    learning = asdict(task.learning)
-    if contender.kind != "lstm":
-        learning["forget_bias"] = None
+    job: Job, model: SequenceModel, splits: Splits, checkpoint: Path, num_threads: int | None
+) -> Record:
     train, validation, test = splits
-    before = _gradients(
-        task, model.initial_network(seed, forget_bias=learning["forget_bias"]), test
-    )
+    learning: dict[str, Any] = job.learning
+    gradients: dict[str, Any] = {}
+    if job.role == "run":
+        network = model.initial_network(job.seed, forget_bias=learning["forget_bias"])
+        gradients["before"] = _gradients(job.task, network, test)
     try:
         model.fit(
-            train.x, train.y, lengths=train.lengths, validation=validation, seed=seed,
+            train.x, train.y, lengths=train.lengths, validation=validation, seed=job.seed,
             checkpoint=checkpoint, num_threads=num_threads, **learning,
         )  # fmt: skip
     except DivergenceError as error:
-        return {"failure": str(error), "gradients": {"before": before}}
+        return {"failure": str(error), "gradients": gradients}
     history = model.history_
-    spec = with_activation(model.spec_, "identity")
-    return {
+    record = {
         "history": history,
         "best_epoch": model.best_epoch_,
         "seconds_per_epoch": median(history["seconds"]),
-        "result": judge(task, model, test),
-        "test_loss": model.loss(*test),
-        "gradients": {"before": before, "after": _gradients(task, Network(spec), test)},
+        "gradients": gradients,
     }
+    if job.role == "search":  # which never sees the test data
+        return record
+    if job.role == "run":
+        spec = with_activation(model.spec_, "identity")
+        gradients["after"] = _gradients(job.task, Network(spec), test)
+        record["gates"] = activity(model, job.contender.kind, test, job.task.steps)
+    return {**record, "result": judge(job.task, model, test), "test_loss": model.loss(*test)}
 
 
 def judge(task: Task, model: SequenceModel, data: Data) -> float:

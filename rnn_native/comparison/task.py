@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -44,7 +44,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Learning:
-    """How a task is learnt: the arguments of ``fit``, the same for all cells."""
+    """How a task is learnt: the arguments of ``fit``, the same for all cells but for the rate,
+    which a search chooses for each (``search``); ``learning_rate`` is what stands where none is
+    made."""
 
     epochs: int
     batch_size: int
@@ -62,6 +64,8 @@ class Task:
 
     ``load(cache)`` gives the data, the same each time; what took long to read it may keep in the
     folder ``cache``. ``steps`` is the number of steps over which gradients are looked at.
+    ``units`` are hidden sizes at which the standard cells learn it too, beside that of the budget.
+    ``references`` tells from the data what simple predictors reach, by name.
     """
 
     family: str
@@ -75,6 +79,8 @@ class Task:
     load: Callable[[Path], Splits]
     steps: int
     lag: int | None = None
+    units: tuple[int, ...] = ()
+    references: Callable[[Splits], Mapping[str, float]] | None = None
 
     @property
     def name(self) -> str:
@@ -83,3 +89,16 @@ class Task:
     @property
     def title(self) -> str:
         return f"{self.family}, {self.variant}"
+
+
+class Family(Protocol):
+    """Tasks of one kind: what a module in ``tasks`` has. ``NEEDS`` are packages beyond NumPy."""
+
+    @property
+    def TITLE(self) -> str: ...  # noqa: N802
+    @property
+    def ABOUT(self) -> str: ...  # noqa: N802
+    @property
+    def NEEDS(self) -> Sequence[str]: ...  # noqa: N802
+    def tasks(self, scale: str) -> list[Task]:
+        """The tasks of the family at one of ``tasks.SCALES``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +78,8 @@ def export_c(
     UnsupportedError
         A constant of an activation is past every float32.
     """
-    if not isinstance(model, (Model, ModelSpec)):
-        raise OptionError(f"model: expected a Model or a ModelSpec, got {type(model).__name__}")
     names.check(name)
-    target = targets.find(isa)
-    for option, value in (("batch", batch), ("max_steps", max_steps)):
-        _check_count(option, value)
-    if dtype is None:
-        dtype = model.dtype if isinstance(model, Model) else "float32"
-    spec = model.spec if isinstance(model, Model) else model
-    check_constants(spec, as_dtype(dtype))
-    single = as_dtype(dtype) == np.float32
-    packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])
+    spec, packed, target = _packed(model, isa, batch, max_steps, dtype)
     plan = source.Plan(
         name=name,
         packed=packed,
@@ -103,6 +94,50 @@ def export_c(
     header, text = source.make(plan, facts)
     library = folders.Library(isa, targets.options(isa, facts))
     return folders.write(Path(folder), folders.Exported(name, header, text, library), bool(force))
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """Bytes: ``constants``, the packed weights, which stay in flash; ``ram``, all that a stream (of
+    a model that does not stream, a run) needs beside the stack."""
+
+    constants: int
+    ram: int
+
+
+def device_memory(
+    model: Model | ModelSpec,
+    *,
+    isa: str = "scalar",
+    batch: int = 1,
+    max_steps: int = 1,
+    dtype: DTypeLike | None = None,
+    pointer: int = 4,
+) -> DeviceMemory:
+    """What exported C takes where a pointer has 4 or 8 bytes: the numbers that its header has as
+    ``WEIGHT_BYTES`` and ``STREAM_BYTES``. Arguments and errors are those of :func:`export_c`."""
+    if pointer not in (4, 8):
+        raise OptionError(f"pointer: expected 4 or 8 bytes, got {pointer!r}")
+    _, packed, target = _packed(model, isa, batch, max_steps, dtype)
+    return DeviceMemory(*source.memory(packed, target, batch, max_steps, pointer))
+
+
+def _packed(
+    model: Model | ModelSpec, isa: str, batch: int, max_steps: int, dtype: DTypeLike | None
+) -> tuple[ModelSpec, _core.PackedModel, targets.Target]:
+    """The model packed for ``isa``, all arguments checked."""
+    if not isinstance(model, (Model, ModelSpec)):
+        raise OptionError(f"model: expected a Model or a ModelSpec, got {type(model).__name__}")
+    target = targets.find(isa)
+    for option, value in (("batch", batch), ("max_steps", max_steps)):
+        _check_count(option, value)
+    if dtype is None:
+        dtype = model.dtype if isinstance(model, Model) else "float32"
+    spec = model.spec if isinstance(model, Model) else model
+    check_constants(spec, as_dtype(dtype))
+    single = as_dtype(dtype) == np.float32
+    packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])
+    return spec, packed, target
 
 
 def _check_count(option: str, value: Any) -> None:

@@ -38,10 +38,26 @@ class Plan:
     max_steps: int
 
 
+def _footprint(
+    packed: _core.PackedModel, facts: dict[str, Any], batch: int, steps: int
+) -> footprint.Footprint:
+    """Of a stream, or of a run where the model has none."""
+    of = footprint.of_stream if facts["info"]["streamable"] else footprint.of_run
+    return of(packed, facts, batch, steps)
+
+
+def memory(
+    packed: _core.PackedModel, target: Target, batch: int, steps: int, pointer: int
+) -> tuple[int, int]:
+    """Bytes of constants, and of RAM where a pointer has 4 or 8 bytes."""
+    facts = packed.describe()
+    constants = Constants("model", facts, "NULL", max(target.lanes) > 1)
+    return constants.bytes, _footprint(packed, facts, batch, steps).need(pointer)
+
+
 def make(plan: Plan, facts: dict[str, Any]) -> tuple[str, str]:
     """The text of NAME.h and of NAME.c. ``facts``: what ``plan.packed.describe()`` tells."""
-    of = footprint.of_stream if facts["info"]["streamable"] else footprint.of_run
-    memory = of(plan.packed, facts, plan.batch, plan.max_steps)
+    memory = _footprint(plan.packed, facts, plan.batch, plan.max_steps)
     table = f"&{plan.target.table}[{facts['info']['dtype']}]"
     constants = Constants(plan.name, facts, table, max(plan.target.lanes) > 1)
     header = "\n".join(_header(plan, facts, constants, memory)) + "\n"

@@ -14,9 +14,11 @@ import pytest
 import rnn_native as rn
 from rnn_native import cli
 from rnn_native.commands import compare as command
-from rnn_native.comparison import cost, study, tables
+from rnn_native.comparison import cost, plan, search, study
 from rnn_native.comparison.contenders import CONTENDERS, Contender
+from rnn_native.comparison.csv_files import write_csv
 from rnn_native.comparison.gradients import last_steps, norms_by_lag
+from rnn_native.comparison.plan import Job
 from rnn_native.comparison.runs import run
 from rnn_native.comparison.task import Data, Task
 from rnn_native.comparison.tasks import FAMILIES, SCALES, adding, copying
@@ -193,6 +195,7 @@ def test_a_row_for_each_run(made: Path) -> None:
         assert int(row["epochs"]) == 2
         assert float(row["seconds_per_epoch"]) > 0
         assert 0.85 * 17_000 < int(row["parameters"]) <= 17_000
+        assert float(row["learning_rate"]) in plan.RATES["tiny"]
 
 
 def test_the_results_are_those_of_the_models(made: Path) -> None:
@@ -207,75 +210,130 @@ def test_the_results_are_those_of_the_models(made: Path) -> None:
     model.fit(
         splits.train.x, splits.train.y, validation=tuple(splits.validation), seed=3,
         epochs=learning.epochs, batch_size=learning.batch_size, schedule=learning.schedule,
-        learning_rate=learning.learning_rate, max_norm=learning.max_norm,
+        learning_rate=record["settings"]["learning"]["learning_rate"], max_norm=learning.max_norm,
     )  # fmt: skip
     assert record["history"]["loss"] == model.history_["loss"]
     error = float(np.mean((model.predict(splits.test.x) - splits.test.y) ** 2))
     assert record["result"] == pytest.approx(error, rel=1e-6)
 
 
+def test_the_rate_is_that_of_the_best_short_run(made: Path) -> None:
+    """Of every cell on every task, by the records of the search alone."""
+    results = json.loads((made / "results.json").read_text())
+    for task in results["tasks"]:
+        for cell, found in task["rates"].items():
+            short = [
+                json.loads(path.read_text())
+                for path in (made / "runs").glob(f"{task['name']}.{cell}.*.search.*.json")
+            ]
+            losses = {
+                record["settings"]["learning"]["learning_rate"]: min(record["history"]["val_loss"])
+                for record in short
+            }
+            assert set(losses) == set(plan.RATES["tiny"])
+            assert found["rate"] == min(losses, key=lambda rate: losses[rate])
+            assert dict(map(tuple, found["tried"])) == losses
+            assert all("result" not in record for record in short)  # never judged by test data
+            used = {
+                record["settings"]["learning"]["learning_rate"]
+                for record in task["records"] if record["settings"]["cell"] == cell
+            }  # fmt: skip
+            assert used == {found["rate"]}
+
+
+def test_a_rate_that_diverges_is_not_chosen() -> None:
+    def record(rate: float, **more: Any) -> Any:
+        return {"settings": {"learning": {"learning_rate": rate}}, **more}
+
+    found = search.choose(
+        [record(0.1, failure="nan"), record(0.01, history={"val_loss": [3.0, 2.0, 2.5]})]
+    )
+    assert found == {"rate": 0.01, "tried": [[0.01, 2.0], [0.1, None]]}
+
+
 def test_costs_and_gradients_are_written(made: Path) -> None:
     with (made / "costs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["cell"] for row in rows] == NAMES
+    assert [(row["view"], row["cell"]) for row in rows] == [
+        (v, n) for v in cost.VIEWS for n in NAMES
+    ]
     for row in rows:
         assert all(float(row[f"{what}_seconds"]) > 0 for what in cost.TIMES)
+        if row["view"] == "units":
+            assert int(row["hidden_units"]) == cost.UNITS
+        else:
+            assert 0.9 * cost.BUDGET < int(row["parameters"]) <= cost.BUDGET
     with (made / "gradients.csv").open(newline="") as file:
         keys = {(row["cell"], row["when"]) for row in csv.DictReader(file)}
     assert keys == {(name, when) for name in NAMES for when in ("before", "after")}
 
 
-def test_the_tables_name_every_cell_and_task(made: Path) -> None:
-    text = (made / "comparison.md").read_text()
-    for contender in CONTENDERS:
-        assert text.count(f"| {contender.title} |") == 1 + 2 * 2
-    assert "## Adding problem" in text
-    assert "0.16667" in text  # what one reaches who learns nothing
+def test_gates_are_those_of_the_trace(made: Path) -> None:
+    results = json.loads((made / "results.json").read_text())
+    gates = {"rnn": set(), "gru": {"z", "r"}, "lstm": {"i", "f", "o"}}
+    for task in results["tasks"]:
+        for record in task["records"]:
+            given = record["gates"]
+            assert set(given) == gates[record["settings"]["cell"].partition("-")[0]]
+            for lines in given.values():
+                low, middle, high = (np.array(lines[key]) for key in ("low", "mean", "high"))
+                assert len(middle) == len(record["gradients"]["after"]["lag"])
+                assert ((low >= 0) & (low <= high) & (high <= 1)).all()
+                assert ((middle > 0) & (middle < 1)).all()
 
 
-def test_the_page_needs_nothing_else(made: Path) -> None:
-    for package in ("jinja2", "matplotlib"):
-        pytest.importorskip(package)
-    page = (made / "comparison.html").read_text()
-    assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
-    assert "url(" not in page
-    assert "<script" not in page
-    ids = set(re.findall(r'id="([^"]+)"', page))
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= ids
-    # A legend, four of costs; for each family one over the lag if there are several, and three.
-    assert page.count("<img ") == 1 + 4 + 2 * 3
-    assert page.count("<table>") == 1 + 2 * 2
+def test_processes_give_the_same_results(made: Path, tmp_path: Path) -> None:
+    options = ["--tiny", "--tasks", "adding", "--cells", "gru,lstm", "--seeds", "0,3"]
+    assert cli.main(["compare", *options, "--jobs", "2", "--out", str(tmp_path)]) == 0
+    one, two = (
+        {
+            (record["settings"]["cell"], record["settings"]["seed"]): (
+                record["result"], record["history"]["loss"]
+            )
+            for record in json.loads((folder / "results.json").read_text())["tasks"][0]["records"]
+            if record["settings"]["cell"] in ("gru", "lstm")
+        }
+        for folder in (made, tmp_path)
+    )  # fmt: skip
+    assert one == two
+
+
+def _job(task: Task, contender: Contender, seed: int) -> Job:
+    return Job("run", task, contender, plan.budget_units(task, contender), seed, 3e-3)
 
 
 def test_a_finished_run_is_not_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (made / "comparison.csv").read_bytes()
-    (task,) = adding.tasks("tiny")
 
-    def refuse(_: Task) -> Any:
-        raise AssertionError("it was made again")
+    def refuse(job: Job, *_: Any) -> Any:
+        raise AssertionError(f"{job.name} was made again")
 
-    for contender in CONTENDERS:
-        record = run(task, contender, 0, made / "runs", refuse, 1, "tiny")
-        assert record["settings"]["cell"] == contender.name
-    with pytest.raises(AssertionError, match="made again"):
-        run(task, CONTENDERS[0], 1, made / "runs", refuse, 1, "tiny")
-    choice = study.Choice("tiny", ["adding", "copying"], [0, 3])
-    tables.write_csv(study.compare(choice, made, lambda _: None), made)
+    monkeypatch.setattr("rnn_native.comparison.runs._train", refuse)
+    families = {name: FAMILIES[name] for name in ("adding", "copying")}
+    said: list[str] = []
+    write_csv(study.compare(study.Choice("tiny", families, [0, 3]), made, said.append), made)
     assert (made / "comparison.csv").read_bytes() == before
+    with pytest.raises(AssertionError, match="made again"):
+        study.compare(study.Choice("tiny", families, [0, 4]), made, said.append)
 
 
-def test_a_run_of_other_settings_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_other_settings_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (task,) = adding.tasks("tiny")
+    job = _job(task, CONTENDERS[0], 0)
+    run(job, tmp_path, lambda task: task.load(tmp_path), 1, "tiny")
 
     def refuse(_: Task) -> Any:
         raise AssertionError("it was made again")
 
+    run(job, tmp_path, refuse, 1, "tiny")
     for threads, scale, isa in ((2, "tiny", None), (1, "quick", None), (1, "tiny", "another")):
         with monkeypatch.context() as patch:
             if isa is not None:
                 patch.setattr("rnn_native._core.isa", lambda isa=isa: isa)
             with pytest.raises(AssertionError, match="made again"):
-                run(task, CONTENDERS[0], 0, made / "runs", refuse, threads, scale)
+                run(job, tmp_path, refuse, threads, scale)
 
 
 def test_what_is_not_installed_is_skipped_by_name(
@@ -286,10 +344,23 @@ def test_what_is_not_installed_is_skipped_by_name(
     assert cli.main(["compare", *options]) == 0
     assert "vowels: skipped: not_there is not installed" in capsys.readouterr().out
     assert (
-        "- Japanese vowels: not_there is not installed" in (tmp_path / "comparison.md").read_text()
+        "Japanese vowels (not_there is not installed)" in (tmp_path / "comparison.md").read_text()
     )
     with (tmp_path / "comparison.csv").open(newline="") as file:
         assert [row["family"] for row in csv.DictReader(file)] == ["adding"]
+
+
+def test_what_the_page_needs_is_said_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rnn_native.comparison.page.LACKING", ["jinja2"])
+    options = ["--tiny", "--tasks", "adding", "--cells", "rnn", "--out", str(tmp_path)]
+    assert cli.main(["compare", *options]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "comparison.html: will not be written, since jinja2 is not installed" in first
+    assert "pip install 'rnn_native[compare]'" in first
+    assert not (tmp_path / "comparison.html").exists()
+    assert (tmp_path / "comparison.md").exists()
 
 
 def test_a_run_that_diverges_is_a_row(tmp_path: Path) -> None:
@@ -298,7 +369,7 @@ def test_a_run_that_diverges_is_a_row(tmp_path: Path) -> None:
     huge = np.full(splits.train.y.shape, 1e300)  # whose squares float64 does not hold
     broken = splits._replace(train=splits.train._replace(y=huge))
     with np.errstate(over="ignore"):
-        record = run(task, CONTENDERS[1], 0, tmp_path, lambda _: broken, 1, "tiny")
+        record = run(_job(task, CONTENDERS[1], 0), tmp_path, lambda _: broken, 1, "tiny")
     assert "update 0" in record["failure"]
 
 
@@ -310,6 +381,7 @@ def test_a_run_that_diverges_is_a_row(tmp_path: Path) -> None:
         ["--seeds", "-1"],
         ["--seeds", "a"],
         ["--threads", "0"],
+        ["--jobs", "0"],
         ["--quick", "--tiny"],
         ["--unknown"],
     ],

@@ -43,16 +43,16 @@ def _load(_: Path, lag: int, sizes: tuple[int, int, int]) -> Splits:
 
 
 def tasks(scale: str) -> list[Task]:
-    lags, sizes, epochs = {
-        "full": ((10, 25, 50, 100), (5_000, 1_000, 2_000), 30),
-        "quick": ((10, 25), (3_000, 500, 500), 15),
-        "tiny": ((6,), (32, 16, 16), 2),
+    lags, sizes, epochs, rows, budget = {
+        "full": ((10, 25, 50, 100), (5_000, 1_000, 2_000), 30, 50, 17_000),
+        "quick": ((10, 40), (2_000, 400, 500), 25, 20, 3_000),
+        "tiny": ((6,), (32, 16, 16), 2, 50, 17_000),
     }[scale]
     return [
         Task(
-            "adding", f"lag {lag}", 2, 1, "identity", 17_000,
+            "adding", f"lag {lag}", 2, 1, "identity", budget,
             Metric("mean squared error", "loss", baseline=BASELINE, digits=5),
-            Learning(epochs, 50, 5e-3, "cosine", forget_bias=1.0),
+            Learning(epochs, rows, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, lag=lag, sizes=sizes), lag, lag,
         )
         for lag in lags

@@ -17,6 +17,7 @@ ABOUT: Final = (
 )
 NEEDS: Final = ("sklearn",)
 SEED: Final = 8
+UNITS: Final = {"full": (16, 32, 64, 128, 256), "quick": (16, 64), "tiny": (4,)}
 
 
 def _load(_: Path, steps: int, most: int | None) -> Splits:
@@ -42,6 +43,7 @@ def tasks(scale: str) -> list[Task]:
             20_000, Metric("share of digits right", "score", baseline=0.1, digits=3),
             Learning(epochs, 32, 5e-3, "cosine", forget_bias=1.0),
             partial(_load, steps=steps, most=most), steps,
+            units=UNITS[scale] if steps == 8 else (),
         )
         for steps in forms
     ]  # fmt: skip

@@ -19,6 +19,7 @@ ABOUT: Final = (
 )
 NEEDS: Final = ("aeon",)
 SEED: Final = 9
+UNITS: Final = {"full": (16, 32, 64, 128, 256), "quick": (16, 64), "tiny": ()}
 
 
 def _load(_: Path, most: int | None) -> Splits:
@@ -52,6 +53,6 @@ def tasks(scale: str) -> list[Task]:
             "vowels", "9 speakers", 12, 9, "softmax", 20_000,
             Metric("share of speakers right", "score", baseline=1 / 9, digits=3),
             Learning(epochs, 16, 3e-3, "cosine", forget_bias=1.0),
-            partial(_load, most=most), 7,
+            partial(_load, most=most), 7, units=UNITS[scale],
         )
     ]  # fmt: skip

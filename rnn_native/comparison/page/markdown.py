@@ -1,0 +1,46 @@
+"""``comparison.md``: the sections' texts and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...formats.files import replacing
+from .blocks import Section, Table, Text
+from .sections import sections, subtitle
+
+
+def write_markdown(results: Mapping[str, Any], out: Path) -> None:
+    parts = ["# Comparison of recurrent cells", subtitle(results)]
+    for section in sections(results):
+        parts += _section(section)
+    with replacing(out / "comparison.md") as file:
+        file.write(("\n\n".join(parts) + "\n").encode())
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {section.title}"
+    for block in section.blocks:
+        if isinstance(block, Text):
+            yield f"**{block.lead}** {block.text}" if block.lead else block.text
+        elif isinstance(block, Table):
+            yield table(block)
+            if block.note:
+                yield block.note
+
+
+def table(given: Table) -> str:
+    """A table as Markdown has them, what is set off in bold."""
+
+    def line(cells: Sequence[str]) -> str:
+        return (
+            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        )
+
+    body = [
+        [f"**{cell}**" if (r, c) in given.strong else cell for c, cell in enumerate(row)]
+        for r, row in enumerate(given.rows)
+    ]
+    rule = "|".join(["", "---", *["---:"] * (len(given.head) - 1), ""])
+    return "\n".join([line(given.head), rule, *map(line, body)])

@@ -1,0 +1,61 @@
+"""Jobs in several processes; a job gives the same bits in any of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .plan import Job
+from .runs import Record, run
+from .task import Splits, Task
+
+
+@dataclass
+class Workshop:
+    """Where jobs are done: ``out`` has their records, and data that took long to read."""
+
+    out: Path
+    scale: str
+    num_threads: int
+    _data: dict[str, Splits] = field(default_factory=dict)
+
+    def load(self, task: Task) -> Splits:
+        """A task's data; those of the last one are kept, since its jobs follow each other."""
+        if task.name not in self._data:
+            self._data.clear()
+            self._data[task.name] = task.load(self.out / "cache")
+        return self._data[task.name]
+
+    def do(self, job: Job) -> Record:
+        return run(job, self.out / "runs", self.load, self.num_threads, self.scale)
+
+
+_mine: list[Workshop] = []  # of a process of the pool: the one that its jobs share
+
+
+def _begin(out: Path, scale: str, num_threads: int) -> None:
+    _mine.append(Workshop(out, scale, num_threads))
+
+
+def _do(job: Job) -> Record:
+    return _mine[-1].do(job)
+
+
+def do_all(shop: Workshop, jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Record]]:
+    """Each job with its record, as they are finished; in this process where one is asked for."""
+    if processes == 1 or len(jobs) < 2:
+        for job in jobs:
+            yield job, shop.do(job)
+        return
+    begin = (shop.out, shop.scale, shop.num_threads)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), context, _begin, begin)
+    try:
+        waiting = {pool.submit(_do, job): job for job in jobs}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+    finally:  # on Ctrl-C too: jobs that are under way go on from their checkpoints next time
+        pool.shutdown(cancel_futures=True)

@@ -3,6 +3,7 @@
 
 cimport cython
 cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.stdint cimport int32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
@@ -10,6 +11,7 @@ from libc.string cimport memcpy, memset
 from ._crnn cimport *
 
 import os
+from threading import main_thread
 
 import numpy as np
 
@@ -90,6 +92,7 @@ cdef int check(rnnat_status status, str what) except -1:
 
 
 include "_arguments.pxi"
+include "_signals.pxi"
 
 # ---- models ----
 
@@ -353,7 +356,14 @@ cdef class CoreModel:
         if trace is not None:
             cells = trace_cells(trace(time, batch))
             run.trace = <const rnnat_cell_trace *><char *>cells
+        cdef _Signals asked = signals(
+            <double>time * batch * (self._info.num_parameters + RNNAT_STOP_ROW)
+        )
+        if asked is not None:
+            run.stop = asked.begin()
         status = self._run(&run)
+        if asked is not None:
+            asked.end()
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index(x, lengths, self._info.input_size, batch_first)

@@ -226,6 +226,17 @@ cdef extern from "lane.h" nogil:
         void *o
 
 
+cdef extern from "stop.h" nogil:
+    ctypedef bint c_bool "bool"
+    double RNNAT_STOP_WORK
+    int RNNAT_STOP_ROW
+
+    ctypedef struct rnnat_stop:
+        c_bool (*wanted)(void *, c_bool) noexcept nogil
+        void *arg
+        double every
+
+
 cdef extern from "run.h" nogil:
     ctypedef struct rnnat_job:
         size_t need
@@ -245,6 +256,7 @@ cdef extern from "run.h" nogil:
         const void *const *state_in
         void *const *state_out
         const rnnat_cell_trace *trace
+        rnnat_stop *stop
         int32_t num_threads
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
@@ -305,6 +317,7 @@ cdef extern from "train/train.h" nogil:
         void *y
         double dropout
         uint64_t seed
+        rnnat_stop *stop
 
     ctypedef struct rnnat_train_backward:
         int32_t num_threads
@@ -313,6 +326,7 @@ cdef extern from "train/train.h" nogil:
         void *dx
         void **dstate_in
         void **grads
+        rnnat_stop *stop
 
     rnnat_status rnnat_net_size(const rnnat_net_layers *, size_t *)
     rnnat_status rnnat_net_init(void *, size_t, const rnnat_net_layers *, const void **,

@@ -72,6 +72,7 @@ cdef class CoreNet:
     cdef bint _takes_indices
     cdef int32_t _input_size, _output_size
     cdef uint64_t _packing  # 0, or the generation of the process in which update is under way
+    cdef double _num_weights
     cdef readonly tuple weights, state_shapes
     cdef readonly object dtype
 
@@ -90,6 +91,7 @@ cdef class CoreNet:
         self._typenum = cnp.NPY_FLOAT64 if dtype else cnp.NPY_FLOAT32
         self.dtype = np.dtype(np.float64 if dtype else np.float32)
         self.weights = weights
+        self._num_weights = sum(weight.size for weight in weights)
         self.state_shapes = state_shapes
         self._takes_indices = takes_indices
         self._input_size = input_size
@@ -131,6 +133,10 @@ cdef class CoreNet:
         """Finishes what another thread of a parent had not when it forked."""
         if self._packing and self._packing != generation:
             self.update()
+
+    cdef double _work(self, Py_ssize_t time, Py_ssize_t batch):
+        """Multiplications of a call, about."""
+        return <double>time * batch * (self._num_weights + RNNAT_STOP_ROW)
 
     cdef cnp.ndarray _given(self, str where, object value, tuple shape):
         array = as_floats(where, value, self._typenum, True)
@@ -206,8 +212,13 @@ cdef class CoreNet:
         tape._memory = self._blocks.take(need, &tape._size)
         tape.time = time
         tape.batch = batch
+        cdef _Signals asked = signals(self._work(time, batch))
+        if asked is not None:
+            args.stop = asked.begin()
         with nogil:
             status = rnnat_train_run_forward(self._net, &args, tape._memory, tape._size)
+        if asked is not None:
+            asked.end()
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index(x, lengths, self._input_size, False)
@@ -257,9 +268,14 @@ cdef class CoreNet:
         for i in range(len(gradients)):
             grads[i] = cnp.PyArray_DATA(<cnp.ndarray>gradients[i])
         args.grads = grads
+        cdef _Signals asked = signals(self._work(tape.time, tape.batch))
+        if asked is not None:
+            args.stop = asked.begin()
         with nogil:
             status = rnnat_train_run_backward(self._net, &args, tape._memory, scratch, size)
         self._blocks.give(scratch, size)
         PyMem_RawFree(grads)
+        if asked is not None:
+            asked.end()
         check(status, "backward")
         return dx, results, gradients

@@ -152,6 +152,11 @@
 #define RNNAT_INSPECT 0
 #endif
 
+/* Runs may be left before their end (stop.h): likewise. */
+#ifndef RNNAT_STOP
+#define RNNAT_STOP 0
+#endif
+
 /* Training: no part of the installed interface, nor of the amalgamated pair. */
 #ifndef RNNAT_TRAIN
 #define RNNAT_TRAIN 0

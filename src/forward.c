@@ -7,11 +7,6 @@ typedef struct span {
     int32_t first, steps;
 } span;
 
-static char *at(const rnnat_lane *lane, rnnat_view view, int32_t step, int32_t row)
-{
-    return view.base + (step * view.time + row * view.row) * lane->model->kernels->elem;
-}
-
 static rnnat_rows rows_of(const rnnat_lane *lane, rnnat_view view, int32_t feature)
 {
     return (rnnat_rows){view.base + (ptrdiff_t)feature * lane->model->kernels->elem, lane->rows,
@@ -23,9 +18,12 @@ static void clear_padding(const rnnat_lane *lane, const rnnat_part *part, rnnat_
                           int32_t width, span when, const int32_t *lengths)
 {
     const size_t bytes = (size_t)width * (size_t)lane->model->kernels->elem;
+    const rnnat_exit *const leave = RNNAT_STOP ? lane->exits : NULL;
     for (int32_t row = 0; lengths && part->index == 0 && row < lane->rows; ++row) {
+        if (leave && rnnat_stops(leave->stop, leave->asks, (double)RNNAT_STOP_ROW * when.steps))
+            return;
         int32_t step = lengths[row] > when.first ? lengths[row] - when.first : 0;
-        for (; step < when.steps; ++step) memset(at(lane, out, step, row), 0, bytes);
+        for (; step < when.steps; ++step) memset(rnnat_view_at(lane, out, step, row), 0, bytes);
     }
 }
 
@@ -42,8 +40,48 @@ static void run_embedding(const rnnat_lane *lane, const rnnat_part *part, const 
                    sizeof index);
             /* It was checked, but may have changed: no index reads what is not the table's. */
             const size_t known = (uint32_t)index < (uint32_t)op->input ? (size_t)index : 0;
-            memcpy(at(lane, out, step, row), (const char *)op->table + known * bytes, bytes);
+            memcpy(rnnat_view_at(lane, out, step, row), (const char *)op->table + known * bytes,
+                   bytes);
         }
+    }
+}
+
+/* Where threads may leave between steps, of the part that works with `work`. */
+static rnnat_exit *exit_of(const rnnat_lane *lane, const rnnat_workspace *work)
+{
+    return RNNAT_STOP && lane->exits ? lane->exits + (work - lane->work) : NULL;
+}
+
+/* A name for the meeting after a step: another one than that of the meeting before. */
+static uint32_t exit_place(const rnnat_lane *lane, const rnnat_op *op, int32_t direction,
+                           int32_t step)
+{
+    const rnnat_model *const model = lane->model;
+    const uint32_t ops = (uint32_t)model->num_ops, index = (uint32_t)(op - model->ops);
+    return ((((uint32_t)step * ops + index) * 2 + (uint32_t)direction) & INT32_MAX) + 1;
+}
+
+/* A product of a chunk: rnnat_gemm or, where the run may be stopped, in pieces, after each of which
+ * a thread does no more of it. */
+static void multiply_chunk(const rnnat_lane *lane, rnnat_exit *leave, const rnnat_part *part,
+                           const rnnat_matrix *matrix, int32_t m, int32_t n, rnnat_rows a,
+                           rnnat_rows c, const void *bias)
+{
+    const rnnat_kernels *const kernels = lane->model->kernels;
+    if (!RNNAT_STOP || !leave || rnnat_matrix_is_blas(matrix)) {
+        rnnat_gemm(matrix, kernels, part, m, n, a, c, bias);
+        return;
+    }
+    rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, part, m, n, a, c, bias);
+    const int32_t last = args.last_panel;
+    const double pair = 2.0 * m * matrix->k * RNNAT_GEMM_PANEL * kernels->lanes;
+    const int32_t some = 2 * (1 + (int32_t)(leave->stop->every / (pair + 1)));
+    bool left = false;
+    for (; args.first_panel < last && !left; args.first_panel = args.last_panel) {
+        args.last_panel = last - args.first_panel < some ? last : args.first_panel + some;
+        kernels->gemm(&args);
+        left = rnnat_stops(leave->stop, leave->asks && part->index == 0,
+                           pair / 2 * (args.last_panel - args.first_panel));
     }
 }
 
@@ -52,9 +90,9 @@ static void run_skip(const rnnat_lane *lane, const rnnat_part *part, const rnnat
                      rnnat_view in, char *skip, span when)
 {
     if (op->skip_size)
-        rnnat_gemm(&op->skip, lane->model->kernels, part, when.steps * lane->rows, op->skip_size,
-                   rows_of(lane, in, 0), rows_of(lane, rnnat_dense(lane, skip, op->skip_size), 0),
-                   op->skip_bias);
+        multiply_chunk(lane, lane->exits, part, &op->skip, when.steps * lane->rows, op->skip_size,
+                       rows_of(lane, in, 0),
+                       rows_of(lane, rnnat_dense(lane, skip, op->skip_size), 0), op->skip_bias);
 }
 
 /* `skip`: what an output layer adds, steps from the first one on. */
@@ -63,16 +101,16 @@ static void run_linear(const rnnat_lane *lane, const rnnat_part *part, const rnn
 {
     const rnnat_kernels *const kernels = lane->model->kernels;
     const int32_t m = when.steps * lane->rows;
-    rnnat_gemm(&op->weight, kernels, part, m, op->output, rows_of(lane, in, 0),
-               rows_of(lane, out, 0), op->bias);
+    multiply_chunk(lane, lane->exits, part, &op->weight, m, op->output, rows_of(lane, in, 0),
+                   rows_of(lane, out, 0), op->bias);
     if (op->activation == RNNAT_IDENTITY && !op->adds_skip) return;
     rnnat_meet(part);
     const int32_t first = rnnat_first(part, part->index, when.steps);
     const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
-    out.base = at(lane, out, first, 0);
+    out.base = rnnat_view_at(lane, out, first, 0);
     if (op->adds_skip) {
         const rnnat_view all = rnnat_dense(lane, skip, op->output);
-        const rnnat_view more = {at(lane, all, first, 0), all.time, all.row};
+        const rnnat_view more = {rnnat_view_at(lane, all, first, 0), all.time, all.row};
         kernels->add(rows_of(lane, out, 0), rows_of(lane, more, 0), steps * lane->rows, op->output);
     }
     kernels->activate(op->activation, rows_of(lane, out, 0), steps * lane->rows, op->output);
@@ -84,8 +122,8 @@ static void run_merge(const rnnat_lane *lane, const rnnat_part *part, const rnna
 {
     const int32_t first = rnnat_first(part, part->index, when.steps);
     const int32_t steps = rnnat_first(part, part->index + 1, when.steps) - first;
-    in.base = at(lane, in, first, 0);
-    out.base = at(lane, out, first, 0);
+    in.base = rnnat_view_at(lane, in, first, 0);
+    out.base = rnnat_view_at(lane, out, first, 0);
     lane->model->kernels->merge(op->merge, rows_of(lane, out, 0), rows_of(lane, in, 0),
                                 steps * lane->rows, op->output);
 }
@@ -142,85 +180,15 @@ static void step_active(const rnnat_op *op, const rnnat_cell *cell, const rnnat_
     }
 }
 
-/* Whether every other step should go through the recurrent weights backwards: it finds in the cache
- * what the step before it read last. Measured: where rows are few or weights small; elsewhere
- * arithmetic hides the loads, and going forwards costs one or two percent less. */
-static bool takes_turns(const rnnat_lane *lane, const rnnat_op *op, int32_t panels)
+/* A thread's multiplications in a step of one direction, as a run that may be stopped counts. */
+static double step_work(const rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op)
 {
-    enum { few_rows = 3, little = 2 << 20 };
-    const rnnat_kernels *const kernels = lane->model->kernels;
-    const double weights = (double)op->ops->products * panels * kernels->lanes * op->state;
-    return lane->rows <= few_rows || weights * lane->rows <= little;
+    const double row = (double)op->ops->products * op->hidden * op->state + RNNAT_STOP_ROW;
+    return row * lane->rows / part->count;
 }
 
-rnnat_step rnnat_step_prepare(const rnnat_lane *lane, const rnnat_part *part,
-                              const rnnat_workspace *work, const rnnat_op *op, int32_t direction)
-{
-    const rnnat_kernels *const kernels = lane->model->kernels;
-    const rnnat_cell *const cell = &op->cell[direction];
-    const int32_t pad = rnnat_pad(kernels, op->hidden), state_pad = rnnat_pad(kernels, op->state);
-    const int32_t panels = pad / kernels->lanes;
-    const int32_t first = rnnat_first(part, part->index, panels);
-    const int32_t last = rnnat_first(part, part->index + 1, panels);
-    const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
-    return (rnnat_step){.rows = lane->rows,
-                        .first_panel = first,
-                        .last_panel = last,
-                        .turns = takes_turns(lane, op, last - first),
-                        .k = op->state,
-                        .hidden = op->hidden,
-                        .activation = op->activation,
-                        .gx = work->gx,
-                        .gh = work->gh,
-                        .functions = &cell->functions,
-                        .c = op->ops->in_place ? state->array[1][0] : NULL,
-                        .bias_hn = cell->bias_hn,
-                        .peephole = cell->peephole,
-                        .z = work->part[0],
-                        .rh = work->part[1],
-                        .unprojected = work->part[0],
-                        .gx_stride = cell->w_ih.n,
-                        .gh_stride = (ptrdiff_t)op->ops->products * pad,
-                        .h_prev_stride = state_pad,
-                        .h_next_stride = state_pad,
-                        .pad_stride = pad};
-}
-
-/* Step `when` of an array [time, rows, features] of a trace. */
-static char *trace_at(const rnnat_lane *lane, void *array, int32_t when, int32_t features)
-{
-    return (char *)array + (ptrdiff_t)when * lane->rows * features * lane->model->kernels->elem;
-}
-
-/* Has a step show its gates. */
-static void point_trace(const rnnat_lane *lane, const rnnat_op *op, int32_t direction, int32_t when,
-                        rnnat_step *step)
-{
-    const rnnat_cell_trace *const trace = &lane->trace[op->first_cell + direction];
-    for (int i = 0; i < RNNAT_CELL_GATES && trace->gates[i]; ++i)
-        step->trace[i] = trace_at(lane, trace->gates[i], when, op->hidden);
-}
-
-/* Shows h, and the c of an LSTM, of the rows that have not ended. */
-static void trace_states(const rnnat_lane *lane, const rnnat_op *op, int32_t direction,
-                         int32_t when, int32_t now, const int32_t *lengths)
-{
-    const rnnat_cell_trace *const trace = &lane->trace[op->first_cell + direction];
-    const rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
-    for (int32_t s = 0; s < (trace->c ? 2 : 1); ++s) {
-        const int32_t features = rnnat_op_features(op, s);
-        const rnnat_view to = rnnat_dense(lane, s ? trace->c : trace->h, features);
-        const rnnat_view from =
-            rnnat_dense(lane, state->array[s][now], rnnat_pad(lane->model->kernels, features));
-        for (int32_t row = 0; row < lane->rows; ++row)
-            if (!lengths || when < lengths[row])
-                memcpy(at(lane, to, when, row), at(lane, from, 0, row),
-                       (size_t)features * (size_t)lane->model->kernels->elem);
-    }
-}
-
-/* One direction of one recurrent layer over a chunk of time. */
-static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_workspace *work,
+/* One direction of one recurrent layer over a chunk of time; false where it was left. */
+static bool run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_workspace *work,
                      const rnnat_op *op, int32_t direction, rnnat_view in, rnnat_view out,
                      span when, const int32_t *lengths)
 {
@@ -228,20 +196,26 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
     const rnnat_cell *const cell = &op->cell[direction];
     rnnat_cell_state *const state = &lane->cells[op->first_cell + direction];
     const rnnat_view gx = rnnat_dense(lane, work->gx, cell->w_ih.n);
+    rnnat_exit *const leave = exit_of(lane, work);
     int32_t now = state->now;
 
-    rnnat_gemm(&cell->w_ih, kernels, part, when.steps * lane->rows, cell->w_ih.n,
-               rows_of(lane, in, 0), rows_of(lane, gx, 0), cell->bias);
+    multiply_chunk(lane, leave, part, &cell->w_ih, when.steps * lane->rows, cell->w_ih.n,
+                   rows_of(lane, in, 0), rows_of(lane, gx, 0), cell->bias);
     rnnat_meet(part);
 
     rnnat_step step = rnnat_step_prepare(lane, part, work, op, direction);
     step.out_stride = out.row;
     char *const features = out.base + (ptrdiff_t)direction * op->state * kernels->elem;
+    /* Where it may be left: after so many steps, and after the last one. */
+    const double each = leave ? step_work(lane, part, op) : 0;
+    const int32_t some = leave ? (int32_t)(leave->stop->every / (each + 1)) : 0;
+    int32_t begun = 0, pause = !leave ? -1 : some < when.steps ? some : when.steps - 1;
     for (int32_t i = 0; i < when.steps; ++i) {
         const int32_t t = op->reverse[direction] ? when.steps - 1 - i : i;
-        step.gx = at(lane, gx, t, 0);
+        step.gx = rnnat_view_at(lane, gx, t, 0);
         rnnat_step_point(&step, op, state, now);
-        if (RNNAT_INSPECT && lane->trace) point_trace(lane, op, direction, when.first + t, &step);
+        if (RNNAT_INSPECT && lane->trace)
+            rnnat_trace_gates(lane, op, direction, when.first + t, &step);
         step.out = features + t * out.time * kernels->elem;
         if (lengths)
             step_active(op, cell, kernels, part, &step, when.first + t, lengths);
@@ -249,25 +223,23 @@ static void run_cell(rnnat_lane *lane, const rnnat_part *part, const rnnat_works
             op->ops->step(cell, kernels, part, &step);
         now = 1 - now;
         if (RNNAT_INSPECT && lane->trace)
-            trace_states(lane, op, direction, when.first + t, now, lengths);
+            rnnat_trace_states(lane, op, direction, when.first + t, now, lengths);
         if (part->index == 0 && i == when.steps - 1) state->now = now;
-        rnnat_meet(part);
+        if (i != pause) {
+            rnnat_meet(part);
+            continue;
+        }
+        if (rnnat_meet_or_leave(leave, part, exit_place(lane, op, direction, when.first + i),
+                                each * (i + 1 - begun)))
+            return false;
+        begun = i + 1;
+        pause = i + 1 + some < when.steps ? i + 1 + some : when.steps - 1;
     }
+    return true;
 }
 
-/* Shows what an output layer gives. */
-static void trace_output(const rnnat_lane *lane, rnnat_view out, void *array, int32_t width,
-                         span when)
-{
-    const rnnat_view to = rnnat_dense(lane, trace_at(lane, array, when.first, width), width);
-    for (int32_t step = 0; step < when.steps; ++step)
-        for (int32_t row = 0; row < lane->rows; ++row)
-            memcpy(at(lane, to, step, row), at(lane, out, step, row),
-                   (size_t)width * (size_t)lane->model->kernels->elem);
-}
-
-/* `skip`: of the chunk, what an output layer's stack leaves for it. */
-static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op, rnnat_view in,
+/* `skip`: of the chunk, what an output layer's stack leaves for it. False where it was left. */
+static bool run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op, rnnat_view in,
                    rnnat_view out, char *skip, span when, const int32_t *lengths)
 {
     switch (op->kind) {
@@ -276,16 +248,21 @@ static void run_op(rnnat_lane *lane, const rnnat_part *part, const rnnat_op *op,
     case RNNAT_LAYER_MERGE: run_merge(lane, part, op, in, out, when); break;
     case RNNAT_LAYER_RECURRENT:
         run_skip(lane, part, op, in, skip, when);
-        run_cell(lane, part, &lane->work[0], op, 0, in, out, when, lengths);
+        if (!run_cell(lane, part, &lane->work[0], op, 0, in, out, when, lengths)) return false;
         break;
     }
-    rnnat_meet(part);
+    if (op->kind == RNNAT_LAYER_RECURRENT)
+        rnnat_meet(part);
+    else if (rnnat_meet_or_leave(lane->exits, part, exit_place(lane, op, 0, when.first),
+                                 (double)RNNAT_STOP_ROW * when.steps * lane->rows / part->count))
+        return false;
     if (lengths && !op->last_only) {
         clear_padding(lane, part, out, op->output, when, lengths);
         rnnat_meet(part);
     }
     if (RNNAT_INSPECT && lane->trace && op->adds_skip)
-        trace_output(lane, out, lane->trace[op->first_cell].o, op->output, when);
+        rnnat_trace_output(lane, op, out, when.first, when.steps);
+    return true;
 }
 
 static span chunk_of(const rnnat_lane *lane, int32_t first, int32_t time)
@@ -300,10 +277,10 @@ static char *skip_of(const rnnat_lane *lane, int32_t i, int32_t begin, int32_t f
 {
     const rnnat_op *const op = &lane->model->ops[i];
     if (!op->adds_skip || i > begin) return lane->skip;
-    return at(lane, rnnat_dense(lane, lane->whole_skip, op->output), first, 0);
+    return rnnat_view_at(lane, rnnat_dense(lane, lane->whole_skip, op->output), first, 0);
 }
 
-void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+bool rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
                          int32_t first, int32_t time, rnnat_view in, rnnat_view out,
                          const int32_t *lengths)
 {
@@ -312,9 +289,11 @@ void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin
         const rnnat_op *const op = &lane->model->ops[i];
         const rnnat_view to =
             i == end - 1 ? out : rnnat_dense(lane, lane->between[i % 2], op->output);
-        run_op(lane, part, op, in, to, skip_of(lane, i, begin, first), when, lengths);
+        if (!run_op(lane, part, op, in, to, skip_of(lane, i, begin, first), when, lengths))
+            return false;
         in = to;
     }
+    return true;
 }
 
 /* Operations begin .. end - 1, all causal: every chunk of time passes through all of them. */
@@ -324,9 +303,11 @@ static void run_chain(rnnat_lane *lane, const rnnat_part *part, int32_t begin, i
     const ptrdiff_t elem = lane->model->kernels->elem;
     const bool indices = lane->model->ops[begin].kind == RNNAT_LAYER_EMBEDDING;
     const ptrdiff_t in_elem = indices ? (ptrdiff_t)sizeof(int32_t) : elem;
-    for (int32_t first = 0; first < time; first += chunk_of(lane, first, time).steps)
-        rnnat_forward_chunk(lane, part, begin, end, first, time, rnnat_later(in, first, in_elem),
-                            rnnat_later(out, first, elem), lengths);
+    bool goes_on = true;
+    for (int32_t first = 0; first < time && goes_on; first += chunk_of(lane, first, time).steps)
+        goes_on = rnnat_forward_chunk(lane, part, begin, end, first, time,
+                                      rnnat_later(in, first, in_elem),
+                                      rnnat_later(out, first, elem), lengths);
 }
 
 /* One direction over all of time, from the end where it begins. */
@@ -336,10 +317,11 @@ static void run_direction(rnnat_lane *lane, const rnnat_part *part, const rnnat_
 {
     const ptrdiff_t elem = lane->model->kernels->elem;
     const int32_t chunks = time / lane->chunk + (time % lane->chunk != 0);
-    for (int32_t i = 0; i < chunks; ++i) {
+    bool goes_on = true;
+    for (int32_t i = 0; i < chunks && goes_on; ++i) {
         const int32_t first = (op->reverse[direction] ? chunks - 1 - i : i) * lane->chunk;
-        run_cell(lane, part, work, op, direction, rnnat_later(in, first, elem),
-                 rnnat_later(out, first, elem), chunk_of(lane, first, time), lengths);
+        goes_on = run_cell(lane, part, work, op, direction, rnnat_later(in, first, elem),
+                           rnnat_later(out, first, elem), chunk_of(lane, first, time), lengths);
     }
 }
 
@@ -350,7 +332,7 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, const rnnat_op *
     const rnnat_view skip = rnnat_dense(lane, lane->whole_skip, op->skip_size);
     for (int32_t first = 0; first < time; first += chunk_of(lane, first, time).steps)
         run_skip(lane, &crew->all, op, rnnat_later(in, first, lane->model->kernels->elem),
-                 at(lane, skip, first, 0), chunk_of(lane, first, time));
+                 rnnat_view_at(lane, skip, first, 0), chunk_of(lane, first, time));
     if (crew->all.count > 1 && op->num_directions == 2) {
         run_direction(lane, &crew->half, &lane->work[crew->side], op, crew->side, in, out, time,
                       lengths);

@@ -3,12 +3,20 @@
 #define RNNAT_FORWARD_H
 
 #include "lane.h"
+#include "stop.h"
 
 /* Features of every step and row; strides in elements. Indices where the model takes them. */
 typedef struct rnnat_view {
     char *base;
     ptrdiff_t time, row;
 } rnnat_view;
+
+/* Where a step of a row of features is. */
+static inline char *rnnat_view_at(const rnnat_lane *lane, rnnat_view view, int32_t step,
+                                  int32_t row)
+{
+    return view.base + (step * view.time + row * view.row) * lane->model->kernels->elem;
+}
 
 /* A buffer of the lane's own as a view: dense [steps, rows, width]. */
 static inline rnnat_view rnnat_dense(const rnnat_lane *lane, char *base, int32_t width)
@@ -34,6 +42,9 @@ typedef struct rnnat_crew {
 enum { rnnat_crew_barriers = RNNAT_THREADS ? 3 : 0 };
 rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews);
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
+
+/* A lane's exits: of the crew and its side 0, of side 1, then of the stages of a wavefront. */
+enum { rnnat_exit_of_side_1 = 1, rnnat_exit_of_stages = 2 };
 
 /* One step at a time, of features, forward only and with packed weights, everything prepared that
  * does not change from one call to the next: an array of one element an operation. */
@@ -61,9 +72,18 @@ static inline void rnnat_step_point(rnnat_step *step, const rnnat_op *op,
     }
 }
 
+/* Of a lane that has a trace: a step is to show its gates; h, and the c of an LSTM, of the rows that
+ * have not ended; what an output layer gave for a chunk. */
+void rnnat_trace_gates(const rnnat_lane *lane, const rnnat_op *op, int32_t direction, int32_t when,
+                       rnnat_step *step);
+void rnnat_trace_states(const rnnat_lane *lane, const rnnat_op *op, int32_t direction, int32_t when,
+                        int32_t now, const int32_t *lengths);
+void rnnat_trace_output(const rnnat_lane *lane, const rnnat_op *op, rnnat_view out, int32_t first,
+                        int32_t steps);
+
 /* Operations begin .. end - 1, all causal, over the chunk from step `first` on of `time` steps; in
- * and out begin there. */
-void rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+ * and out begin there. False: the run was stopped, and all of the part have left. */
+bool rnnat_forward_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
                          int32_t first, int32_t time, rnnat_view in, rnnat_view out,
                          const int32_t *lengths);
 

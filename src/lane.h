@@ -50,6 +50,9 @@ typedef struct rnnat_lane {
     char *whole_skip; /* [time, rows, max_whole_skip] where its stack needs all of time */
     rnnat_stage *stages; /* where its team runs the model as a wavefront, one a thread; or NULL */
     const rnnat_cell_trace *trace; /* of each cell, or NULL */
+    struct rnnat_exit
+        *exits; /* of the crew (also of its side 0), of side 1, of each stage; or NULL:
+                               * nothing stops the run */
 } rnnat_lane;
 
 /* Steps to project at once, of at most `time`. */

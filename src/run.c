@@ -23,6 +23,11 @@ typedef struct lanes_work {
     rnnat_lane *lanes;
 } lanes_work;
 
+static size_t exits_of(const rnnat_job *job)
+{
+    return rnnat_exit_of_stages + (job->wavefront ? (size_t)job->team : 0);
+}
+
 static lanes_work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
 {
     const size_t lanes = (size_t)job->lanes;
@@ -33,6 +38,8 @@ static lanes_work carve(rnnat_arena *arena, const rnnat_model *model, const rnna
     for (size_t i = 0; i < lanes; ++i) {
         rnnat_lane lane;
         rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, job->wavefront, &lane);
+        if (RNNAT_STOP && job->stop)
+            lane.exits = rnnat_arena_take(arena, exits_of(job), sizeof *lane.exits);
         if (w.lanes) w.lanes[i] = lane;
     }
     return w;
@@ -73,7 +80,8 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
                        .lengths = args->lengths,
                        .state_in = args->state_in,
                        .state_out = args->state_out,
-                       .trace = args->trace};
+                       .trace = args->trace,
+                       .stop = args->stop};
     if (!info->return_sequences) job->out.time = 0;
     /* One row after the other where there is no time to step over. */
     if (!job->out.row && !info->return_sequences) job->out.row = info->output_size;
@@ -134,8 +142,16 @@ static void take_lengths(const lanes_work *w)
     }
 }
 
+/* Where the threads of a lane may leave; `asks`: the first of them began the run. */
+static void open_exits(const rnnat_lane *lane, const rnnat_job *job, bool asks)
+{
+    for (size_t i = 0; lane->exits && i < exits_of(job); ++i)
+        lane->exits[i] =
+            (rnnat_exit){.stop = job->stop, .asks = asks && (i == 0 || i == rnnat_exit_of_stages)};
+}
+
 /* One lane from its states in to its states out, by all threads of its crew. */
-static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew)
+static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew, bool asks)
 {
     const rnnat_job *const job = w->job;
     const rnnat_model *const model = w->model;
@@ -154,6 +170,7 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew)
         lane->rows = share + (index < more);
         rnnat_lane_reset(lane);
         lane->trace = job->trace;
+        open_exits(lane, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }
@@ -172,6 +189,7 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew)
         rnnat_forward_chunk(lane, &crew->all, end, model->num_ops, 0, 1, y, out, NULL);
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
+    if (leads) rnnat_stop_end(job->stop);
 }
 
 /* One thread of those that were granted. Where they are fewer than planned, each runs whole
@@ -181,17 +199,19 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     const lanes_work *const w = arg;
     const int32_t lanes = w->job->lanes, team = w->job->team;
     const rnnat_float_mode mode = rnnat_float_enter();
+    if (w->job->stop && thread == 0) w->job->stop->outside = mode;
     const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
     if (granted >= lanes * team) {
         const int32_t index = thread / team;
         const rnnat_crew crew =
             rnnat_crew_of(thread % team, team, w->barriers + index * rnnat_crew_barriers);
-        if (index < lanes) run_lane(w, index, &crew);
+        if (index < lanes) run_lane(w, index, &crew, thread == 0);
     } else {
         const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
-        for (int32_t i = thread; i < lanes; i += granted) run_lane(w, i, &alone);
+        for (int32_t i = thread; i < lanes; i += granted) run_lane(w, i, &alone, thread == 0);
     }
+    if (thread == 0) rnnat_stop_wait(w->job->stop, lanes);
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
 }
@@ -206,6 +226,7 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     rnnat_arena arena = rnnat_arena_at(scratch);
     lanes_work w = carve(&arena, model, job);
     take_lengths(&w);
+    rnnat_stop_begin(job->stop);
     rnnat_parallel(job->lanes * job->team, run_thread, &w);
     return RNNAT_OK;
 }

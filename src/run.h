@@ -13,6 +13,7 @@ typedef struct rnnat_job {
     const void *const *state_in;
     void *const *state_out;
     const rnnat_cell_trace *trace;
+    rnnat_stop *stop;
     int32_t lanes; /* that share the rows */
     int32_t team;  /* threads of each lane */
     bool wavefront; /* which are stages of one, and do not divide layers */
@@ -32,6 +33,7 @@ typedef struct rnnat_run_args {
     const void *const *state_in;
     void *const *state_out;
     const rnnat_cell_trace *trace; /* of each cell, or NULL; a run that has one takes one thread */
+    rnnat_stop *stop; /* with RNNAT_STOP: how it may be stopped, or NULL */
     int32_t num_threads;
 } rnnat_run_args;
 

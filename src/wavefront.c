@@ -55,9 +55,11 @@ void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, rnnat_v
     own.work[0] = lane->stages[stage].work;
     own.between[0] = lane->stages[stage].between[0];
     own.between[1] = lane->stages[stage].between[1];
+    if (RNNAT_STOP && lane->exits) own.exits = lane->exits + rnnat_exit_of_stages + stage;
+    bool goes_on = true;
     for (int64_t tick = 0; tick < (int64_t)chunks + last; ++tick) {
         const int64_t chunk = tick - stage;
-        if (chunk >= 0 && chunk < chunks) {
+        if (goes_on && chunk >= 0 && chunk < chunks) {
             const int32_t first = (int32_t)chunk * lane->chunk;
             rnnat_view in = rnnat_later(x, first, x_elem), out = rnnat_later(y, first, elem);
             if (stage > 0)
@@ -66,9 +68,9 @@ void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, rnnat_v
             if (stage < last)
                 out = rnnat_dense(lane, lane->stages[stage].out[chunk % 2],
                                   model->ops[end - 1].output);
-            rnnat_forward_chunk(&own, &alone, begin, end, first, time, in, out, lengths);
+            goes_on = rnnat_forward_chunk(&own, &alone, begin, end, first, time, in, out, lengths);
         }
-        rnnat_meet(part);
+        if (rnnat_meet_or_leave(lane->exits, part, (uint32_t)tick + 1, RNNAT_STOP_ROW)) return;
     }
 }
 #endif

@@ -32,7 +32,7 @@ CONDITIONS = {
 TABLE = "table.inc.h"
 
 # What is 0 here whatever the command line says.
-ABSENT = ("RNNAT_TRAIN", "RNNAT_BLAS", "RNNAT_BLAS_LINKED")
+ABSENT = ("RNNAT_TRAIN", "RNNAT_STOP", "RNNAT_BLAS", "RNNAT_BLAS_LINKED")
 
 # What generated C needs: the structs of a model and of a stream.
 INTERNAL = ("model.h", "stream.h")

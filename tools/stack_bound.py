@@ -52,6 +52,7 @@ POINTERS = {
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "gemm/blas": [],  # a BLAS, and what loads it
+    "stop": [],  # who began the run, and may stop it
 }
 
 CALL = re.compile(r"\t(?:notrack )?(call|jmp|blr|br|blx|bx)q?\s+(\*?\S+)")

@@ -14,7 +14,7 @@ ALIGN: Final = 64
 SLACK: Final = ALIGN - 1  # up to the first aligned byte of the caller's memory
 
 # Members of each struct, rnnat_NAME in C, all of which have four bytes where pointers have.
-_MEMBERS: Final = {"stream": 25, "once": 70, "cell_state": 9, "lane": 21}
+_MEMBERS: Final = {"stream": 26, "once": 70, "cell_state": 9, "lane": 22}
 _BARRIERS: Final = 3  # rnnat_crew_barriers here; exported C has no threads and none
 
 

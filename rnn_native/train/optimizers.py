@@ -52,7 +52,9 @@ class Optimizer:
         }
 
     def step(self, gradients: Arrays) -> None:
-        """Change every weight by its gradient; ``gradients`` under the names of the weights."""
+        """Change every weight by its gradient; ``gradients`` under the names of the weights.
+
+        Where something is raised in between, ``KeyboardInterrupt`` too, nothing is changed."""
         weights = self._net.weights
         if gradients.keys() != weights.keys():
             names = sorted(gradients.keys() ^ weights.keys())
@@ -65,11 +67,21 @@ class Optimizer:
                     f"gradients[{name!r}]: expected shape {weights[name].shape}, "
                     f"got {gradient.shape}"
                 )
-        self.steps += 1
-        for name, weight in weights.items():
-            moments = [self._state[moment][name] for moment in self._moments]
-            self._change(weight, gradients[name], *moments)
-        self._net.update()
+        steps = self.steps
+        before: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        try:
+            self.steps += 1
+            for name, weight in weights.items():
+                moments = [self._state[moment][name] for moment in self._moments]
+                before += [(array, array.copy()) for array in (weight, *moments)]
+                self._change(weight, gradients[name], *moments)
+            self._net.update()
+        except BaseException:
+            for array, copy in before:
+                array[...] = copy
+            self.steps = steps
+            self._net.update()
+            raise
 
     def _change(self, w: NDArray[Any], g: NDArray[Any], *moments: NDArray[Any]) -> None:
         raise NotImplementedError

@@ -34,6 +34,7 @@ typedef struct backward_work {
     const rnnat_train_backward *args;
     const rnnat_tape *tape;
     scratch scratch;
+    rnnat_exit *leave; /* where all threads may, or NULL */
 } backward_work;
 
 /* One thread: its part of the team, its rows, and memory of its own. */
@@ -117,7 +118,7 @@ static void input_gradient(const worker *me, const rnnat_gradient_chunk *c,
         .c = {rnnat_at(net, dx, row * width), me->rows, width, batch * width},
         .b = matrix->data,
         .add = add};
-    net->train->gemm(&args);
+    rnnat_train_pieces(net, args, me->w->args->stop, me->team.index == 0);
 }
 
 static void step_back(const worker *me, const rnnat_gradient_chunk *c, int32_t step, const void *dy)
@@ -177,6 +178,20 @@ static void input_gradients(const worker *me, const rnnat_gradient_chunk *c, ptr
     if (op->adds_skip) input_gradient(me, c, &d->back_hh, gates, s->skip, false);
 }
 
+/* Whether to leave out what is next, after so many multiplications of a row, and go on to meet. */
+static bool stops(const worker *me, double work)
+{
+    return rnnat_stops(me->w->args->stop, me->team.index == 0, (work + RNNAT_STOP_ROW) * me->rows);
+}
+
+/* A name for the meeting after a chunk: another one than that of the meeting before. */
+static uint32_t exit_place(const rnnat_gradient_chunk *c, int32_t chunk)
+{
+    const uint32_t ops = (uint32_t)c->net->num_ops;
+    return ((((uint32_t)chunk * ops + (uint32_t)c->op) * 2 + (uint32_t)c->direction) & INT32_MAX) +
+           1;
+}
+
 /* One direction of one layer, or a linear layer: all its chunks. */
 static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void *dx)
 {
@@ -188,12 +203,13 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
     const ptrdiff_t gates = recurrent ? (ptrdiff_t)op->cell->gates * op->hidden : op->output;
     rnnat_gradient_chunk c = {
         .net = w->net, .tape = w->tape, .scratch = &w->scratch.gradient, .op = i, .direction = d};
+    const double work = (double)gates * (op->input + op->state);
     if (recurrent) move_dstates(me, i, d, false);
     for (int32_t done = 0; done < time; done += c.steps) {
         c.steps = time - done < most ? time - done : most;
         c.first = reverse ? done : time - done - c.steps;
         c.start = done == 0;
-        for (int32_t s = 0; s < c.steps && me->rows; ++s) {
+        for (int32_t s = 0; s < c.steps && me->rows && !stops(me, work); ++s) {
             const int32_t step = reverse ? c.first + s : c.first + c.steps - 1 - s;
             if (recurrent)
                 step_back(me, &c, step, dy);
@@ -201,10 +217,11 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
                 linear_back(me, &c, step, dy);
             rnnat_gradient_pack(&c, step, me->first, me->rows);
         }
-        if (me->rows) input_gradients(me, &c, gates, dx);
+        if (me->rows && !stops(me, 0)) input_gradients(me, &c, gates, dx);
         rnnat_meet(&me->team); /* all rows are there, */
-        rnnat_gradient_add(&c, &me->team);
-        rnnat_meet(&me->team); /* and have been used */
+        rnnat_gradient_add(&c, &me->team, w->args->stop);
+        if (rnnat_meet_or_leave(w->leave, &me->team, exit_place(&c, done / most), 0))
+            return; /* and have been used */
     }
     rnnat_gradient_store(&c, &me->team, w->args->grads);
     if (recurrent) move_dstates(me, i, d, true);
@@ -221,7 +238,7 @@ static void run_embedding(const worker *me, const void *dy)
     void *const table = w->args->grads[op->direction[0].index[RNNAT_NET_IH]];
     for (int32_t i = 0; i < op->input; ++i)
         copy(w->net, rnnat_at(w->net, table, (ptrdiff_t)i * n + from), NULL, count);
-    for (int32_t step = 0; step < w->tape->time; ++step)
+    for (int32_t step = 0; step < w->tape->time && !stops(me, count); ++step)
         for (int32_t b = 0; b < w->tape->batch; ++b) {
             const ptrdiff_t row = (ptrdiff_t)step * w->tape->batch + b;
             if (w->tape->has_lengths && step >= w->tape->lengths[b]) continue;
@@ -235,7 +252,7 @@ static void drop_out(const worker *me, int32_t i, void *dx)
 {
     const rnnat_tape *const tape = me->w->tape;
     const int32_t n = me->w->net->ops[i].output;
-    for (int32_t step = 0; step < tape->time; ++step)
+    for (int32_t step = 0; step < tape->time && !stops(me, n); ++step)
         me->w->net->train->dropout(
             rnnat_at(me->w->net, dx, ((ptrdiff_t)step * tape->batch + me->first) * n), me->rows, n,
             rnnat_tape_dropout_key(tape, i, step), me->first, tape->dropout);
@@ -261,6 +278,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     const rnnat_net *const net = w->net;
     worker me = make_worker(w, thread, granted);
     const rnnat_float_mode mode = rnnat_float_enter();
+    if (w->args->stop && thread == 0) w->args->stop->outside = mode;
     const void *dy = w->args->dy;
     for (int32_t i = net->num_ops - 1; i >= 0; --i) {
         const rnnat_net_op *const op = &net->ops[i];
@@ -273,6 +291,8 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
         if (i && net->ops[i - 1].dropout && w->tape->dropout > 0) drop_out(&me, i - 1, dx);
         dy = dx;
     }
+    rnnat_stop_end(w->args->stop);
+    if (thread == 0) rnnat_stop_wait(w->args->stop, granted);
     rnnat_float_leave(mode);
 }
 
@@ -330,6 +350,9 @@ rnnat_status rnnat_train_run_backward(const rnnat_net *net, const rnnat_train_ba
     backward_work work = {.net = net, .args = args, .tape = tape};
     work.scratch = carve(&arena, net, tape->time, tape->batch, threads);
     *work.scratch.barrier = (rnnat_barrier){0};
+    rnnat_exit leave = {.stop = args->stop, .asks = true};
+    if (args->stop) work.leave = &leave;
+    rnnat_stop_begin(args->stop);
     rnnat_parallel(threads, run_thread, &work);
     return RNNAT_OK;
 }

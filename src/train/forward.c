@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "../threads.h"
+#include "../stop.h"
 #include "schedule.h"
 
 typedef struct forward_work {
@@ -14,7 +14,14 @@ typedef struct forward_work {
 /* The rows of one thread. */
 typedef struct own_rows {
     int32_t first, count;
+    bool asks; /* it is the one that began the call */
 } own_rows;
+
+/* Whether to leave, after so many multiplications of a row. */
+static bool stops(const forward_work *w, const own_rows *own, double work)
+{
+    return rnnat_stops(w->args->stop, own->asks, (work + RNNAT_STOP_ROW) * own->count);
+}
 
 /* c (+)= bias + a matrix for own rows of some steps; `a` and `c` are [time, batch, stride]. */
 static void project(const forward_work *w, const own_rows *own, int32_t first_step, int32_t steps,
@@ -32,7 +39,7 @@ static void project(const forward_work *w, const own_rows *own, int32_t first_st
         .b = matrix->data,
         .bias = bias,
         .add = add};
-    w->net->train->gemm(&args);
+    rnnat_train_pieces(w->net, args, w->args->stop, own->asks);
 }
 
 /* Steps to project at once: rows enough that the weights are not read too often. */
@@ -101,6 +108,7 @@ static void run_direction(const forward_work *w, const own_rows *own, int32_t i,
         project(w, own, first, steps, &direction->ih, direction->bias, rnnat_tape_input(tape, i),
                 op->input, gates, on->gates_stride, false);
         for (int32_t s = 0; s < steps; ++s) {
+            if (stops(w, own, (double)op->cell->gates * op->hidden * op->state)) return;
             rnnat_train_at at;
             const int32_t step = direction->reverse ? first + steps - 1 - s : first + s;
             rnnat_tape_step(net, tape, i, d, step, own->first, own->count, &at);
@@ -114,7 +122,7 @@ static void drop_out(const forward_work *w, const own_rows *own, int32_t i)
 {
     const rnnat_tape *const tape = w->tape;
     const int32_t n = w->net->ops[i].output;
-    for (int32_t step = 0; step < tape->time; ++step)
+    for (int32_t step = 0; step < tape->time && !stops(w, own, n); ++step)
         w->net->train->dropout(
             rnnat_at(w->net, tape->ops[i].out, ((ptrdiff_t)step * tape->batch + own->first) * n),
             own->count, n, rnnat_tape_dropout_key(tape, i, step), own->first, tape->dropout);
@@ -140,6 +148,7 @@ static void run_linear(const forward_work *w, const own_rows *own, int32_t i)
             project(w, own, first, steps, &d->hh, NULL, rnnat_tape_input(w->tape, op->bottom),
                     net->ops[op->bottom].input, out, op->output, true);
         for (int32_t step = first; step < first + steps; ++step) {
+            if (stops(w, own, op->output)) return;
             void *const rows =
                 rnnat_at(net, out, ((ptrdiff_t)step * batch + own->first) * op->output);
             net->kernels->activate(op->activation, rnnat_plain_rows(rows, op->output, own->count),
@@ -179,29 +188,38 @@ static void copy_steps(const forward_work *w, const own_rows *own, void *to, con
     }
 }
 
-static void run_thread(void *arg, int32_t thread, int32_t granted)
+static void run_rows(const forward_work *w, const own_rows *own)
 {
-    const forward_work *const w = arg;
     const rnnat_net *const net = w->net;
-    const rnnat_part part = {thread, granted, NULL};
-    const int32_t first = rnnat_first(&part, thread, w->tape->batch);
-    const own_rows own = {first, rnnat_first(&part, thread + 1, w->tape->batch) - first};
-    if (own.count == 0) return;
-    const rnnat_float_mode mode = rnnat_float_enter();
-    if (!net->takes_indices) copy_steps(w, &own, w->tape->x, w->args->x, net->input);
-    for (int32_t i = 0; i < net->num_ops; ++i) {
+    if (!net->takes_indices) copy_steps(w, own, w->tape->x, w->args->x, net->input);
+    for (int32_t i = 0; i < net->num_ops && !stops(w, own, 0); ++i) {
         const rnnat_net_op *const op = &net->ops[i];
         switch (op->kind) {
-        case RNNAT_LAYER_EMBEDDING: run_embedding(w, &own, i); break;
-        case RNNAT_LAYER_LINEAR: run_linear(w, &own, i); break;
+        case RNNAT_LAYER_EMBEDDING: run_embedding(w, own, i); break;
+        case RNNAT_LAYER_LINEAR: run_linear(w, own, i); break;
         case RNNAT_LAYER_MERGE: break; /* no net has one */
         case RNNAT_LAYER_RECURRENT:
-            for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, &own, i, d);
-            if (op->dropout && w->tape->dropout > 0) drop_out(w, &own, i);
+            for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, own, i, d);
+            if (op->dropout && w->tape->dropout > 0) drop_out(w, own, i);
             break;
         }
     }
-    copy_steps(w, &own, w->args->y, w->tape->ops[net->num_ops - 1].out, net->output);
+    if (!stops(w, own, 0))
+        copy_steps(w, own, w->args->y, w->tape->ops[net->num_ops - 1].out, net->output);
+}
+
+static void run_thread(void *arg, int32_t thread, int32_t granted)
+{
+    const forward_work *const w = arg;
+    const rnnat_part part = {thread, granted, NULL};
+    const int32_t first = rnnat_first(&part, thread, w->tape->batch);
+    const own_rows own = {first, rnnat_first(&part, thread + 1, w->tape->batch) - first,
+                          thread == 0};
+    const rnnat_float_mode mode = rnnat_float_enter();
+    if (w->args->stop && thread == 0) w->args->stop->outside = mode;
+    if (own.count) run_rows(w, &own);
+    rnnat_stop_end(w->args->stop);
+    if (thread == 0) rnnat_stop_wait(w->args->stop, granted);
     rnnat_float_leave(mode);
 }
 
@@ -259,6 +277,7 @@ rnnat_status rnnat_train_run_forward(const rnnat_net *net, const rnnat_train_for
         memcpy(tape->lengths, args->lengths, (size_t)args->batch * sizeof *tape->lengths);
     if (!take_indices(net, args, tape)) return RNNAT_ERROR_INDEX;
     forward_work work = {net, args, tape};
+    rnnat_stop_begin(args->stop);
     rnnat_parallel(rnnat_train_threads(net, args->time, args->batch, args->num_threads), run_thread,
                    &work);
     return RNNAT_OK;

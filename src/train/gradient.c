@@ -117,7 +117,20 @@ void rnnat_gradient_pack(const rnnat_gradient_chunk *chunk, int32_t step, int32_
     }
 }
 
-void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *part)
+/* The product or, where the call may be stopped, pieces of its columns. */
+static void add_outer(const rnnat_net *net, rnnat_train_outer args, rnnat_stop *stop, bool asks)
+{
+    const int32_t last = args.last_panel;
+    const double work = (double)args.k * args.m * net->train->panel;
+    const int32_t some = stop ? 1 + (int32_t)(stop->every / (work + 1)) : last;
+    for (; args.first_panel < last; args.first_panel = args.last_panel) {
+        args.last_panel = last - args.first_panel < some ? last : args.first_panel + some;
+        net->train->outer(&args);
+        if (rnnat_stops(stop, asks, work * (args.last_panel - args.first_panel))) return;
+    }
+}
+
+void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *part, rnnat_stop *stop)
 {
     const rnnat_net *const net = chunk->net;
     const rnnat_net_op *const op = &net->ops[chunk->op];
@@ -143,7 +156,7 @@ void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *par
             .c = rnnat_at(net, scratch->sums, sums),
             .c_stride = rnnat_net_pad(net, product->columns),
             .add = !chunk->start};
-        net->train->outer(&args);
+        add_outer(net, args, stop, part->index == 0);
         columns += (ptrdiff_t)columns_size(net, product, scratch->depth);
         sums += (ptrdiff_t)sums_size(net, product);
     }

@@ -12,6 +12,7 @@
 #include "rnn_native.h"
 
 typedef struct rnnat_net rnnat_net;
+struct rnnat_stop; /* ../stop.h: how a call may be left before its end, or NULL */
 
 typedef struct rnnat_net_layers {
     int32_t count;
@@ -40,6 +41,7 @@ typedef struct rnnat_train_forward {
     void *y;                 /* [time, batch, output] */
     double dropout;          /* between the layers of a stack: 0 <= dropout < 1 */
     uint64_t seed;
+    struct rnnat_stop *stop;
 } rnnat_train_forward;
 
 typedef struct rnnat_train_backward {
@@ -49,6 +51,7 @@ typedef struct rnnat_train_backward {
     void *dx;                    /* [time, batch, input]; not looked at for a model of indices */
     void *const *dstate_in;      /* of the states that forward took */
     void *const *grads;          /* of each array in the order of `weights` */
+    struct rnnat_stop *stop;
 } rnnat_train_backward;
 
 /* What is needed for so many steps and rows: a tape, and scratch of backward with that many

@@ -19,14 +19,9 @@ cdef inline bint overlap(const void *a, size_t a_size, const void *b, size_t b_s
 
 
 cdef cnp.ndarray as_array(str where, object x):
-    if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError(
-            f"{where}: expected a plain array, got a masked one; masks mean nothing here"
-        )
-    try:
-        return x if isinstance(x, np.ndarray) else np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(f"{where}: expected an array, got {type(x).__name__}: {error}") from None
+    if type(x) is cnp.ndarray and cnp.PyArray_TYPE(x) != cnp.NPY_VOID and cnp.PyArray_TYPE(x) < 256:
+        return x
+    return plain_array(where, x, False)
 
 
 cdef cnp.ndarray as_floats(str where, object x, int typenum, bint contiguous):

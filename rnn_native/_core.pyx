@@ -15,6 +15,7 @@ from threading import main_thread
 
 import numpy as np
 
+from .arrays import as_array as plain_array
 from .errors import (
     BusyError,
     DTypeError,

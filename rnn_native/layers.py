@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import as_array
 from .cells import ACTIVATIONS, one_of, size
 from .errors import DTypeError, ShapeError
 
@@ -21,10 +22,10 @@ def as_weight(where: str, value: ArrayLike) -> Array:
     """A C-contiguous, native-endian float32 or float64 array of ``value``, which nobody can write
     to: a copy, unless ``value`` is such an array itself.
 
-    float16 widens to float32; every other element type is refused with a ``DTypeError``
+    float16 and bfloat16 widen to float32; every other element type is refused with a ``DTypeError``
     that names the array.
     """
-    array = np.asarray(value)
+    array = as_array(where, value)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise DTypeError(f"{where}: expected float32 or float64 weights, got {array.dtype}")
     dtype = np.float64 if array.dtype.itemsize == 8 else np.float32

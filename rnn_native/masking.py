@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activations import finite
+from .arrays import as_array
 from .errors import OptionError, ShapeError
 
 
@@ -90,7 +91,7 @@ def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArra
     """Which steps are masked: of the shape of x, without the features."""
     none: NDArray[np.bool_] = np.zeros(0, np.bool_)
     try:
-        array = np.asarray(x)
+        array = as_array("x", x)
     except ValueError:  # ragged: refused elsewhere, as is every other kind of number
         return none
     if array.dtype.kind not in "fiu" or array.ndim == 0:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .arrays import as_array
 from .cells import recurrent_options, recurrent_shapes, size
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
 from .spec import ModelSpec, Recurrent
-from .tensors import as_array
 
 
 class _Module:
@@ -94,7 +94,9 @@ class _Module:
         gate-recurrent LSTM (h_n, c_n, i_n, f_n). ``lengths`` as in :class:`Model`; an unbatched
         call takes none.
         """
-        if np.ndim(x) != 2:
+        if type(x) is not np.ndarray:
+            x = as_array("x", x, any_device=False)
+        if x.ndim != 2:
             return self._model(x, state, lengths, num_threads)
         batch_axis, state = self._unbatched(state, lengths)
         y, final = self._model(np.expand_dims(x, batch_axis), state, None, num_threads)
@@ -107,7 +109,9 @@ class _Module:
     ) -> dict[str, NDArray[Any]]:
         """Every gate, candidate and state of a call with these arguments, by name: see
         :meth:`Model.trace`. Arrays of an unbatched call are [time, features]."""
-        if np.ndim(x) != 2:
+        if type(x) is not np.ndarray:
+            x = as_array("x", x, any_device=False)
+        if x.ndim != 2:
             return self._model.trace(x, state, lengths)
         batch_axis, state = self._unbatched(state, lengths)
         traced = self._model.trace(np.expand_dims(x, batch_axis), state)
@@ -122,12 +126,13 @@ class _Module:
         return (0 if self._model.batch_first else 1), state
 
     def _batched(self, h: ArrayLike) -> NDArray[Any]:
-        if np.ndim(h) != 2:
+        h = as_array("state", h, any_device=False)
+        if h.ndim != 2:
             rows = self.spec.num_layers * self.spec.num_directions
             raise ShapeError(
-                f"state: expected [{rows}, size] for an unbatched x, got shape {np.shape(h)}"
+                f"state: expected [{rows}, size] for an unbatched x, got shape {h.shape}"
             )
-        return np.expand_dims(np.asarray(h), 1)
+        return np.expand_dims(h, 1)
 
     def __repr__(self) -> str:
         """The call of the constructor that makes such a module, with weights to begin with."""

@@ -28,6 +28,7 @@ except ImportError as error:
         "rnn_native.onnx_backend needs the onnx package: pip install rnn_native[onnx]"
     ) from error
 
+from .arrays import as_array
 from .errors import DTypeError, FormatError, OptionError, RnnError, ShapeError, UnsupportedError
 from .formats.onnx.evaluate import FUNCTIONS, evaluate, fold
 from .formats.onnx.graph import OPSETS, File, Info, Node
@@ -366,7 +367,7 @@ def _dtype(where: str, element: str) -> np.dtype[Any]:
 
 
 def _checked(name: str, value: ArrayLike, info: Info) -> Array:
-    array = np.asarray(value)
+    array = as_array(f"input {name!r}", value)
     dtype = _dtype(f"input {name!r}", info.element)
     if array.dtype != dtype:
         raise DTypeError(f"input {name!r}: expected {dtype}, got {array.dtype}")

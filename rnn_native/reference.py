@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import as_array
 from .errors import DTypeError, ShapeError
 from .reference_cells import ACTIVATIONS, CellState, Weights, functions_of, step_of
 from .reference_cells import sigmoid as sigmoid
@@ -229,10 +230,7 @@ def _weights(layer: Recurrent, ending: str) -> Weights:
 
 def _array(where: str, value: Any, kinds: str, shape: tuple[int | str, ...]) -> NDArray[Any]:
     """value as an array of these NumPy kinds and this shape, where a word stands for any size."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"{where}: expected an array, got ragged rows") from error
+    array = as_array(where, value)
     if array.size == 0 and isinstance(value, (list, tuple)):
         array = array.astype("f8" if kinds == "f" else "i8")  # an empty list has no type
     if array.dtype.kind not in kinds:
@@ -266,7 +264,7 @@ def _unmasked(spec: ModelSpec, x: ArrayLike) -> list[int]:
 
     Compared in the type of x: as a float32, 0.1 equals a ``mask_value`` of 0.1.
     """
-    masked = np.asarray(x) == spec.mask_value
+    masked = as_array("x", x) == spec.mask_value
     if not spec.takes_indices:
         masked = np.all(masked, axis=-1)
     lengths = []

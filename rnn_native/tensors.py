@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DTypeError, UnsupportedError
@@ -22,16 +21,14 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
-def as_array(where: str, value: Any, any_device: bool = True) -> NDArray[Any]:
-    """``value`` as an array: a tensor's own memory where possible, without its gradient.
+def array_of(where: str, tensor: Any, any_device: bool = True) -> NDArray[Any]:
+    """A tensor as an array: its own memory where possible, without its gradient.
 
     bfloat16, which NumPy does not have, becomes float32. A tensor on another device is copied to
     the CPU, or refused with an ``UnsupportedError``; so is one without strides, or without data.
     """
-    if not is_tensor(value):
-        return np.asarray(value)
     torch = torch_if_loaded()
-    tensor = value.detach()
+    tensor = tensor.detach()
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
         raise UnsupportedError(
             f"{where}: expected a dense tensor, got {tensor.dtype}, {tensor.layout}, "

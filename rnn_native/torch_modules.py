@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .arrays import as_array
 from .errors import ShapeError
 from .model import Model
-from .tensors import as_array, is_tensor, torch_if_loaded
+from .tensors import is_tensor, torch_if_loaded
 
 Arrays = Any
 """An array, or a tuple of arrays, maybe of tuples: a state."""

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from .arrays import as_array
 from .errors import OptionError, UnsupportedError
 from .spec import GATES, Embedding, Layer, Linear, ModelSpec, Recurrent
-from .tensors import as_array, torch_if_loaded
+from .tensors import torch_if_loaded
 from .torch_ways import ACTIVATIONS, NOTHING, RECURRENT, kind_of, ways_in
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, formats, reference
+from .arrays import as_array
 from .errors import FormatError, OptionError, RnnError, ShapeError, VerifyError
 from .formats.golden import MAX_CHARACTERS, Golden, from_strings, largest_error
 from .spec import ModelSpec
@@ -64,7 +65,7 @@ def make(model: Model, call: Any) -> Golden:
     arguments = _arguments(model, spec, call)
     y, after = model(**arguments)
     counts, dtype = state_counts(spec), model.dtype
-    x = np.asarray(arguments["x"], np.int32 if spec.takes_indices else dtype)
+    x = as_array("x", arguments["x"]).astype(np.int32 if spec.takes_indices else dtype)
     if model.batch_first:
         x, y = np.swapaxes(x, 0, 1), _time_first(y)
     final = _join(counts, flatten(counts, after), dtype)
@@ -73,7 +74,7 @@ def make(model: Model, call: Any) -> Golden:
         start = _join(counts, flatten(counts, given), dtype)
         given = unflatten(counts, _split(spec, x.shape[1], start))
     lengths = arguments.get("lengths")
-    lengths = None if lengths is None else np.asarray(lengths, np.int32)
+    lengths = None if lengths is None else as_array("lengths", lengths).astype(np.int32)
     if not (y.size and np.isfinite(y).all() and np.isfinite(final).all()):
         raise OptionError(
             f"golden: expected an input with some steps and a finite result; x is {x.shape}"
@@ -222,7 +223,7 @@ def _join(
     rest = iter(arrays)
     pieces: list[NDArray[Any]] = []
     for count in counts:
-        group = [np.asarray(next(rest)) for _ in range(count)]
+        group = [as_array("state", next(rest)) for _ in range(count)]
         pieces += [array[row].ravel() for row in range(len(group[0])) for array in group]
     return np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError, ShapeError
 from ..model import Model
 from ..train.checks import not_negative, whole
-from .inputs import pad
+from .inputs import pad, plain
 from .labels import Label
 from .outputs import Output, Softmax
 
@@ -52,7 +52,8 @@ def next_step(sequences: Any, *, labels: bool = False, window: int | None = None
     ShapeError
         A sequence has less than two steps.
     """
-    rows = [np.asarray(row) for row in (_of_labels(sequences) if labels else _rows(sequences))]
+    listed = _of_labels(sequences) if labels else _rows(sequences)
+    rows = [plain("sequences", row) for row in listed]
     length = None if window is None else whole("window", window, 1)
     pieces = []
     for index, row in enumerate(rows):
@@ -74,7 +75,7 @@ def next_step(sequences: Any, *, labels: bool = False, window: int | None = None
 def _rows(sequences: Any) -> Sequence[Any]:
     if isinstance(sequences, (list, tuple)) and len(sequences) and np.ndim(sequences[0]) > 0:
         return sequences
-    array = np.asarray(sequences)
+    array = plain("sequences", sequences)
     return [array] if array.ndim == 1 else list(array)
 
 
@@ -101,7 +102,7 @@ def generate(
     steps, seed = whole("steps", steps, 0), whole("seed", seed, 0)
     warmth = _temperature(head, temperature)
     is_text = isinstance(prompt, str)
-    given = np.asarray(list(prompt) if is_text else prompt)
+    given = plain("prompt", list(prompt) if is_text else prompt)
     x, is_single = _prompt(head, given)
     batch, features = len(x), x.shape[2]
     # Each row draws numbers of its own, so that it is the same in any company.

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import as_array as plain_array
 from ..errors import DTypeError, ShapeError
 
 
 class DataError(DTypeError, ValueError):
     """A DTypeError that is found, too, by who expects scikit-learn's ValueError for wrong data."""
+
+
+def plain(name: str, given: Any) -> NDArray[Any]:
+    """As :func:`rnn_native.arrays.as_array`, whose refusals are a ``DataError``."""
+    try:
+        return plain_array(name, given)
+    except DTypeError as error:
+        raise DataError(str(error)) from None
 
 
 def pad(sequences: Sequence[ArrayLike]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -22,7 +31,7 @@ def pad(sequences: Sequence[ArrayLike]) -> tuple[NDArray[Any], NDArray[np.int64]
     Returns [batch, longest time, features] or [batch, longest time], filled up with zeros on the
     right, and the lengths [batch].
     """
-    arrays = [np.asarray(sequence) for sequence in sequences]
+    arrays = [plain(f"pad: sequence {i}", sequence) for i, sequence in enumerate(sequences)]
     if not arrays:
         raise ShapeError("pad: expected at least one sequence, got none")
     for index, array in enumerate(arrays):
@@ -43,17 +52,19 @@ def as_array(name: str, given: Any) -> tuple[NDArray[Any], NDArray[np.int64] | N
     """One array of what may be a list of arrays of different lengths; then their lengths, too."""
     if hasattr(given, "tocsr"):
         raise DataError(f"{name}: sparse matrices are not supported; give {name}.toarray()")
-    rows = given if isinstance(given, (list, tuple)) else np.asarray(given)
+    rows = given if isinstance(given, (list, tuple)) else plain(name, given)
     listed = not isinstance(rows, np.ndarray) or (rows.dtype.kind == "O" and rows.ndim == 1)
     if listed and len(rows):
         try:
-            arrays = [np.asarray(row) for row in rows]
+            arrays = [plain(name, row) for row in rows]
+        except DataError:
+            raise
         except ValueError as error:
             raise ShapeError(f"{name}: expected arrays of numbers: {error}") from error
         nested = isinstance(rows, np.ndarray) and arrays[0].ndim > 0
         if nested or len({array.shape[:1] for array in arrays}) > 1:
             return pad(arrays)
-    return np.asarray(rows), None
+    return plain(name, rows), None
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def as_inputs(
     array = _shaped(_real(array), features)
     batch, time = array.shape[:2]
     given = own if own is not None else lengths
-    steps = np.full(batch, time) if given is None else np.asarray(given)
+    steps = np.full(batch, time) if given is None else plain("lengths", given)
     if steps.dtype.kind not in "iu":
         raise DataError(f"lengths: expected integers, got {steps.dtype}")
     if steps.shape != (batch,):

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import as_array
 from ..errors import DTypeError, ShapeError
 
 Array = NDArray[np.float64]
@@ -47,7 +48,7 @@ def cross_entropy(
     """
     a, counts = _output("logits", logits, lengths, mask)
     classes = a.shape[-1]
-    labels = np.asarray(targets)
+    labels = as_array("targets", targets)
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"targets: expected integers, got {labels.dtype}")
     _expect("targets", labels, a.shape[:-1])
@@ -122,7 +123,7 @@ def _output(
     where: str, y: ArrayLike, lengths: ArrayLike | None, mask: ArrayLike | None
 ) -> tuple[Array, NDArray[np.bool_]]:
     """y in float64, and which of its places count."""
-    array = np.asarray(y)
+    array = as_array(where, y)
     if array.dtype.kind != "f":
         raise DTypeError(f"{where}: expected real floats, got {array.dtype}")
     if array.ndim not in (2, 3) or array.shape[-1] == 0:
@@ -135,7 +136,7 @@ def _output(
             raise ShapeError(f"lengths: expected None where {where} has no time, got a value")
         counts &= steps_within(lengths, *array.shape[:2])
     if mask is not None:
-        given = np.asarray(mask)
+        given = as_array("mask", mask)
         if given.dtype.kind != "b":
             raise DTypeError(f"mask: expected booleans, got {given.dtype}")
         counts &= _expect("mask", given, counts.shape)
@@ -144,7 +145,7 @@ def _output(
 
 def steps_within(lengths: ArrayLike, time: int, batch: int) -> NDArray[np.bool_]:
     """Whether step t of row b comes before the row's length, [time, batch]."""
-    array = np.asarray(lengths)
+    array = as_array("lengths", lengths)
     if array.dtype.kind not in "iu":
         raise DTypeError(f"lengths: expected integers, got {array.dtype}")
     _expect("lengths", array, (batch,))
@@ -156,7 +157,7 @@ def steps_within(lengths: ArrayLike, time: int, batch: int) -> NDArray[np.bool_]
 
 
 def _like(where: str, value: ArrayLike, y: Array) -> Array:
-    array = np.asarray(value)
+    array = as_array(where, value)
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"{where}: expected numbers, got {array.dtype}")
     return _expect(where, array, y.shape).astype(np.float64)
@@ -176,7 +177,7 @@ def _mean(
     weights: ArrayLike | None,
 ) -> Result:
     """The mean of ``terms``, one or one a feature for each place that counts, and its gradient."""
-    array = np.asarray(y)
+    array = as_array("y", y)
     dy = np.zeros(array.shape, dtype=array.dtype)
     number: float = terms.size
     if weights is not None and number:
@@ -193,7 +194,7 @@ def _mean(
 
 def _weights(weights: ArrayLike, counts: NDArray[np.bool_]) -> Array:
     """Of the places that count, checked."""
-    array = np.asarray(weights)
+    array = as_array("weights", weights)
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"weights: expected numbers, got {array.dtype}")
     chosen = _expect("weights", array, counts.shape)[counts].astype(np.float64)

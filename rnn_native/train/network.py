@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._core import CoreNet, as_num_threads
+from ..arrays import as_array
 from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
@@ -159,8 +160,9 @@ class Network:
         rate, seed = _dropout(dropout, seed)
         if rate > 0 and not self._is_stacked:
             raise OptionError("dropout: expected 0 with one layer: it acts between layers")
-        if batch_first and np.ndim(x) > 1:
-            x = np.swapaxes(np.asarray(x), 0, 1)
+        if batch_first:
+            given = as_array("x", x)
+            x = np.swapaxes(given, 0, 1) if given.ndim > 1 else given
         arrays = None if state is None else flatten(self._state_counts, state)
         y, states, core = self._core.forward(x, arrays, lengths, rate, seed, self._num_threads)
         if batch_first:
@@ -195,8 +197,9 @@ class Network:
             raise OptionError("tape: expected one of this network, got another network's")
         if tape._generation != self._generation:
             raise OptionError("tape: the weights were updated after it was made; run forward again")
-        if tape._batch_first and np.ndim(dy) > 1:
-            dy = np.swapaxes(np.asarray(dy), 0, 1)
+        if tape._batch_first:
+            given = as_array("dy", dy)
+            dy = np.swapaxes(given, 0, 1) if given.ndim > 1 else given
         arrays = None if dstate is None else flatten(self._state_counts, dstate)
         dx, states, grads = self._core.backward(tape._core, dy, arrays, self._num_threads)
         if tape._batch_first and dx is not None:

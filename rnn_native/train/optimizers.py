@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import as_array
 from ..errors import OptionError, ShapeError
 from ..spec import ModelSpec
 from .checks import fraction, not_negative, positive
@@ -103,7 +104,7 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Put back what ``state_dict`` gave; ``ShapeError`` where it is another network's."""
         expected = self.state_dict()
-        given = {name: np.asarray(array) for name, array in state.items()}
+        given = {name: as_array(name, array) for name, array in state.items()}
         wrong = sorted(expected.keys() ^ given.keys()) or [
             name for name, array in expected.items() if given[name].shape != array.shape
         ]

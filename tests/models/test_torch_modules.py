@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rnn_native as rn
+from rnn_native.arrays import as_array
 from rnn_native.errors import DTypeError, OptionError, ShapeError, UnsupportedError
-from rnn_native.tensors import as_array
 
 pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
 sys.path.insert(0, str(Path(__file__).parent))

@@ -1,8 +1,47 @@
-"""Lets the suites import their neighbours, whatever way pytest imports them."""
+"""Lets the suites import their neighbours, whatever way pytest imports them, and runs their tests
+once for each runtime that is installed."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 sys.path.append(str(Path(__file__).parent))
+
+from runtimes import PEERS
+
+from rnn_native.benchmark.pytest_plugin import OURS, RUNTIMES, installed
+
+MODULES = RUNTIMES | {
+    "onnxruntime": ("onnx", PEERS["onnxruntime"]),
+    "openvino": ("openvino", PEERS["openvino"]),
+    "jax": ("jax", PEERS["jax"]),
+}
+"""Those that calculate sequences and can take turns in one process."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Rows in the order of their names: of each runtime GRU, LSTM and RNN."""
+    if getattr(config.option, "benchmark_sort", None) == "min":  # what nobody has asked for
+        config.option.benchmark_sort = "name"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "runtime" in metafunc.fixturenames:
+        metafunc.parametrize("runtime", installed(MODULES))
+
+
+@pytest.fixture
+def module(runtime: str, request: pytest.FixtureRequest) -> str:
+    """The module of this runtime."""
+    threads: Any = request.node.callspec.params.get("threads", 1)
+    if runtime == "jax" and threads != (os.cpu_count() or 1):
+        pytest.skip("jax: has a thread for each processor; make bench pins its process")
+    if runtime != OURS:
+        pytest.importorskip(MODULES[runtime][0])
+    return MODULES[runtime][1]

@@ -2,7 +2,8 @@
 
     python -P -m rnn_native.benchmark.worker MODULE [FOLDER]
 
-MODULE is a module with ``version()`` and ``prepare(task)`` (:class:`Runtime`); FOLDER is added to
+MODULE is a module with ``version()`` and ``prepare(task)`` (:class:`Runtime`), and ``mode()``, what
+its calls are made within, if there is such a thing; FOLDER is added to
 the end of the path for it.
 
 =========  =====================================  ===============================================
@@ -22,7 +23,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
@@ -53,6 +55,8 @@ class Task:
     states: Sequence[NDArray[Any]] | None
     """Initial states in the order of ``states.flatten``, None for zeros."""
     threads: int
+    lengths: NDArray[Any] | None = None
+    """Steps of each row, [batch]; None: all."""
 
     @cached_property
     def spec(self) -> ModelSpec:
@@ -108,6 +112,45 @@ def largest_error(got: Sequence[Any], expected: Sequence[NDArray[Any]]) -> float
     return float(np.max(errors))  # not max(): NaN has to stay
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The fastest form of calling whose numbers are right; ``tried`` are all of them."""
+
+    form: str
+    calls: int
+    error: float
+    tried: Mapping[str, str | float]
+
+
+def choose(forms: Mapping[str, Form], expected: Sequence[NDArray[Any]]) -> Chosen:
+    """``ValueError`` with the reasons where none gives what is expected."""
+    found: list[tuple[float, str, float, int]] = []
+    tried: dict[str, str | float] = {}
+    for name, form in forms.items():
+        try:
+            error = largest_error(form.arrays(form.call()), expected)
+            if not error <= TOLERANCE:
+                raise ValueError(f"the output is off by {error:.1e}, more than {TOLERANCE:.0e}")
+            calls = timing.calls_per_sample(form.call)
+            seconds = min(timing.samples(form.call, calls, 3)) if len(forms) > 1 else 0.0
+        except Exception as failure:
+            tried[name] = serving.one_line(failure)
+            continue
+        tried[name] = seconds
+        found.append((seconds, name, error, calls))
+    if not found:
+        raise ValueError("; ".join(f"{name}: {why}" for name, why in tried.items()))
+    _, best, error, calls = min(found)
+    return Chosen(best, calls, error, tried)
+
+
+def enter(module: Any) -> AbstractContextManager[Any]:
+    """What a runtime's calls are to be made within: its ``mode()``, where it has one."""
+    mode = getattr(module, "mode", nullcontext)
+    entered: AbstractContextManager[Any] = mode()
+    return entered
+
+
 class Worker:
     """The requests by name, over one runtime."""
 
@@ -126,25 +169,9 @@ class Worker:
             expected = [arrays[name] for name in arrays if name.startswith("expected")]
             x = arrays["x"]
         forms = self._runtime.prepare(Task(model, x, states or None, threads))
-        found: list[tuple[float, str, float, int]] = []
-        tried: dict[str, str | float] = {}
-        for name, form in forms.items():
-            try:
-                error = largest_error(form.arrays(form.call()), expected)
-                if not error <= TOLERANCE:
-                    raise ValueError(f"the output is off by {error:.1e}, more than {TOLERANCE:.0e}")
-                calls = timing.calls_per_sample(form.call)
-                seconds = min(timing.samples(form.call, calls, 3)) if len(forms) > 1 else 0.0
-            except Exception as failure:
-                tried[name] = serving.one_line(failure)
-                continue
-            tried[name] = seconds
-            found.append((seconds, name, error, calls))
-        if not found:
-            raise ValueError("; ".join(f"{name}: {why}" for name, why in tried.items()))
-        _, best, error, self._calls = min(found)
-        self._form = forms[best]
-        return {"form": best, "calls": self._calls, "error": error, "tried": tried}
+        chosen = choose(forms, expected)
+        self._form, self._calls = forms[chosen.form], chosen.calls
+        return asdict(chosen)
 
     def samples(self, count: int) -> dict[str, Any]:
         if self._form is None:
@@ -159,7 +186,14 @@ class Worker:
 def main() -> None:
     module, *folders = sys.argv[1:]
     sys.path.extend(folders)
-    serving.main(lambda: Worker(importlib.import_module(module)))
+    with ExitStack() as stack:  # for all of this process: entering it is no part of a call
+
+        def make() -> Worker:
+            runtime: Any = importlib.import_module(module)
+            stack.enter_context(enter(runtime))
+            return Worker(runtime)
+
+        serving.main(make)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,12 @@ def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
     if "rn.plot" in block:
         pytest.importorskip("matplotlib")
     (tmp_path / "block.py").write_text(block)
+    if "benchmark_model" in block:
+        pytest.importorskip("pytest_benchmark")
+        plugin = "rnn_native.benchmark.pytest_plugin"
+        quick = "--benchmark-max-time=0.001", "--benchmark-min-rounds=1"
+        run(tmp_path, sys.executable, "-P", "-m", "pytest", "-p", plugin, *quick, "block.py")
+        return
     run(tmp_path, sys.executable, "-P", "-W", "error", "block.py")
 
 

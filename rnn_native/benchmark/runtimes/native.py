@@ -28,9 +28,13 @@ def prepare(task: Task) -> Mapping[str, Form]:
 
     model = Model(task.spec, num_threads=task.threads)
     state = None if task.states is None else unflatten(counts, task.states)
-    call = partial(model, task.x, state, num_threads=task.threads)
+    call = partial(model, task.x, state, task.lengths, num_threads=task.threads)
     forms = {"model": Form(call, lambda got: [got[0], *flatten(counts, got[1])])}
-    if not task.is_step or any(layer.direction != "forward" for layer in task.spec.recurrents):
+    if (
+        not task.is_step
+        or task.lengths is not None
+        or any(layer.direction != "forward" for layer in task.spec.recurrents)
+    ):
         return forms
 
     for threads in sorted({1, task.threads}):

@@ -37,17 +37,19 @@ def prepare(task: Task) -> Mapping[str, Form]:
     forms = {}
     for name, swapped in (("time first", False), ("batch first", True)):
         x = np.ascontiguousarray(np.swapaxes(task.x, 0, 1)) if swapped else task.x
-        call = partial(made.run, wanted, _feeds(made, x, *task.x.shape[:2]))
+        call = partial(made.run, wanted, _feeds(made, x, task))
         for place, output in enumerate(wanted):
             form = Form(call, partial(_y, task=task, place=place, swapped=swapped))
             forms[f"{name}, {output}" if len(wanted) > 1 else name] = form
     return forms
 
 
-def _feeds(made: Any, x: NDArray[Any], time: int, batch: int) -> dict[str, NDArray[Any]]:
+def _feeds(made: Any, x: NDArray[Any], task: Task) -> dict[str, NDArray[Any]]:
     """x for the first input; every other one is an initial state, zeros, or the lengths of rows,
-    which are integers and here all steps."""
+    which are integers."""
+    time, batch = task.x.shape[:2]
     feeds: dict[str, NDArray[Any]] = {}
+    takes_lengths = False
     for given in made.get_inputs():
         if given.type not in _TYPES:
             raise NotImplementedError(f"input {given.name}: no numbers for its type {given.type}")
@@ -57,6 +59,11 @@ def _feeds(made: Any, x: NDArray[Any], time: int, batch: int) -> dict[str, NDArr
             continue
         shape = [size if isinstance(size, int) else batch for size in given.shape]
         feeds[given.name] = np.full(shape, time if kind.kind == "i" else 0, kind)
+        if kind.kind == "i" and task.lengths is not None:
+            feeds[given.name][...] = task.lengths
+            takes_lengths = True
+    if task.lengths is not None and not takes_lengths:
+        raise NotImplementedError("the graph takes no lengths")
     return feeds
 
 

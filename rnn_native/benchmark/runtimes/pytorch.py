@@ -4,19 +4,29 @@ with other layers, modules one after the other. Inputs have no padding, so a mas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import torch
+from torch.nn.utils import rnn
 
 from ...errors import UnsupportedError
 from ...spec import Embedding, Layer, Merge, ModelSpec, Recurrent
 from ..worker import Form, Task
 
-# For all of this process: entering it is no part of a call.
-_MODE = torch.inference_mode()
-_MODE.__enter__()
+
+@contextmanager
+def mode() -> Iterator[None]:
+    """What ``prepare`` and the calls are made within; the number of threads is as it was then."""
+    threads = torch.get_num_threads()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def version() -> str:
@@ -30,6 +40,10 @@ def prepare(task: Task) -> Mapping[str, Form]:
     torch.set_num_threads(task.threads)
     x = torch.from_numpy(task.x)
     states = [torch.from_numpy(state) for state in task.states or ()]
+    if task.lengths is not None:
+        lengths = torch.from_numpy(np.asarray(task.lengths, np.int64))
+        call = partial(_chain(task.spec, lengths), x, states)
+        return {"packed sequences": Form(call, partial(_cut, task.spec, lengths))}
     layer = layers[0]
     if len(layers) > 1 or not isinstance(layer, Recurrent) or not layer.return_sequences:
         return {"modules": Form(partial(_chain(task.spec), x, states), _arrays)}
@@ -65,9 +79,35 @@ def _grouped(layer: Recurrent, states: list[Any]) -> Any:
     return tuple(states) if layer.cell == "lstm" else states[0]
 
 
-def _chain(spec: ModelSpec) -> Callable[[Any, list[Any]], tuple[Any, list[Any]]]:
+def _packed(module: Any, lengths: Any) -> Callable[..., Any]:
+    """A recurrent module's call, of rows of these lengths."""
+
+    def call(x: Any, *state: Any) -> Any:
+        packed = rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        y, final = module(packed, *state)
+        return rnn.pad_packed_sequence(y, total_length=len(x))[0], final
+
+    return call
+
+
+def _cut(spec: ModelSpec, lengths: Any, got: Any) -> list[Any]:
+    """Zeros past a row's end, where a Linear has put its biases."""
+    y, *states = _arrays(got)
+    if spec.return_sequences:
+        y = y * (np.arange(len(y))[:, np.newaxis] < lengths.numpy())[..., np.newaxis]
+    return [y, *states]
+
+
+def _chain(
+    spec: ModelSpec, lengths: Any = None
+) -> Callable[[Any, list[Any]], tuple[Any, list[Any]]]:
     """The modules one after the other, of x and the initial states, zeros if there are none."""
     modules = [(layer, _layer(layer)) for layer in spec.layers]
+    if lengths is not None:
+        modules = [
+            (layer, _packed(module, lengths) if isinstance(layer, Recurrent) else module)
+            for layer, module in modules
+        ]
 
     def call(x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         left, finals = list(states), []

@@ -39,9 +39,9 @@ static int32_t processors(void)
 
 int32_t rnnat_threads_sensible(int32_t threads)
 {
-    enum { always = 64 };
-    if (threads <= always) return threads; /* asking takes longer than a small step does */
-    const int32_t count = processors(), most = count > always ? count : always;
+    enum { unasked = 64 };
+    if (threads <= unasked) return threads; /* asking takes longer than a small step does */
+    const int32_t count = processors(), most = count > unasked ? count : unasked;
     return threads < most ? threads : most;
 }
 #else
@@ -138,11 +138,11 @@ static threading wanted_threading(void)
 
 static threading current_threading(void)
 {
-    static RNNAT_ATOMIC(int32_t) current;
-    int32_t found = atomic_load(&current);
+    static RNNAT_ATOMIC(int32_t) remembered;
+    int32_t found = atomic_load(&remembered);
     if (found == threading_unknown) {
         found = (int32_t)wanted_threading();
-        atomic_store(&current, found);
+        atomic_store(&remembered, found);
     }
     return (threading)found;
 }

@@ -39,8 +39,8 @@ typedef double vec_f64;
     static inline T div_##S(T a, T b) { return a / b; }                                            \
     static inline T fma_##S(T a, T b, T c)                                                         \
     {                                                                                              \
-        const T product = a * b;                                                                   \
-        return product + c;                                                                        \
+        const T unsummed = a * b;                                                                  \
+        return unsummed + c;                                                                       \
     }                                                                                              \
     static inline T min_##S(T a, T b) { return a < b ? a : b; }                                    \
     static inline T max_##S(T a, T b) { return a > b ? a : b; }                                    \

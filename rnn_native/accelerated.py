@@ -129,35 +129,46 @@ def _refuse(module: Any, input: Any, hx: Any, weights: tuple[Any, ...]) -> None:
 class AcceleratedRNN(_Accelerated, torch.nn.RNN):  # type: ignore[misc]
     """``torch.nn.RNN``, run by rnn_native."""
 
+    accelerates = torch.nn.RNN
+
 
 class AcceleratedGRU(_Accelerated, torch.nn.GRU):  # type: ignore[misc]
     """``torch.nn.GRU``, run by rnn_native."""
+
+    accelerates = torch.nn.GRU
 
 
 class AcceleratedLSTM(_Accelerated, torch.nn.LSTM):  # type: ignore[misc]
     """``torch.nn.LSTM``, run by rnn_native."""
 
+    accelerates = torch.nn.LSTM
+
 
 class AcceleratedRNNCell(_Accelerated, torch.nn.RNNCell):  # type: ignore[misc]
     """``torch.nn.RNNCell``, run by rnn_native."""
+
+    accelerates = torch.nn.RNNCell
 
 
 class AcceleratedGRUCell(_Accelerated, torch.nn.GRUCell):  # type: ignore[misc]
     """``torch.nn.GRUCell``, run by rnn_native."""
 
+    accelerates = torch.nn.GRUCell
+
 
 class AcceleratedLSTMCell(_Accelerated, torch.nn.LSTMCell):  # type: ignore[misc]
     """``torch.nn.LSTMCell``, run by rnn_native."""
 
+    accelerates = torch.nn.LSTMCell
+
 
 CLASSES: Final[dict[type, type]] = {
-    torch.nn.RNN: AcceleratedRNN,
-    torch.nn.GRU: AcceleratedGRU,
-    torch.nn.LSTM: AcceleratedLSTM,
-    torch.nn.RNNCell: AcceleratedRNNCell,
-    torch.nn.GRUCell: AcceleratedGRUCell,
-    torch.nn.LSTMCell: AcceleratedLSTMCell,
-}
+    new.accelerates: new
+    for new in (
+        AcceleratedRNN, AcceleratedGRU, AcceleratedLSTM,
+        AcceleratedRNNCell, AcceleratedGRUCell, AcceleratedLSTMCell,
+    )
+}  # fmt: skip
 ORIGINALS: Final[dict[type, type]] = {new: old for old, new in CLASSES.items()}
 
 

@@ -17,9 +17,10 @@ NOTHING: Final = ("Identity", "Dropout", "AlphaDropout")
 
 def kind_of(module: Any) -> str | None:
     """The name of the class in ``torch.nn``; None for others, and for what is derived from one:
-    it may calculate anything."""
-    name = type(module).__name__
-    return name if getattr(torch_if_loaded().nn, name, None) is type(module) else None
+    it may calculate anything. An accelerated module is of the class that it had before."""
+    kind = vars(type(module)).get("accelerates", type(module))
+    name = str(kind.__name__)
+    return name if getattr(torch_if_loaded().nn, name, None) is kind else None
 
 
 def ways_in(module: Any) -> str:

@@ -146,6 +146,15 @@ def test_a_network_stays_pytorchs() -> None:
     assert_close(run(net, words), want)
 
 
+def test_from_torch_takes_it_as_what_it_was() -> None:
+    lstm, x = nn.LSTM(3, 4), torch.randn(5, 2, 3)
+    want = run(lstm, x)
+    assert_close(rn.from_torch(rn.accelerate(lstm))(x), want)
+    assert_close(rn.from_torch(nn.Sequential(lstm))(x)[0], want[0])
+    with pytest.raises(UnsupportedError, match=r"Net, which holds encoder\.0, again .*Three ways"):
+        rn.from_torch(rn.accelerate(made()[0]))
+
+
 def test_it_is_undone_by_restore() -> None:
     net, words, want = made()
     as_it_was = [(type(part), set(vars(part))) for part in net.modules()]

@@ -20,6 +20,12 @@ PLUGIN = ("-p", "rnn_native.benchmark.pytest_plugin", "-p", "no:cacheprovider")
 THERE = ["rnn_native", *(n for n in ("torch", "onnxruntime") if importlib.util.find_spec(n))]
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-benchmark measures nothing in what a worker of pytest-xdist has started."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 def run(pytester: pytest.Pytester, text: str, *options: str) -> tuple[Any, list[dict[str, Any]]]:
     """What pytest says of a file with this text, and pytest-benchmark's rows."""
     pytester.makepyfile(text)

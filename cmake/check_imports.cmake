@@ -5,7 +5,7 @@
 set(_anywhere "mem(cpy|set|move|cmp)|exp|log|log1p|ldexp")
 string(JOIN "|" _compiler # what it calls, and refers to, on its own
   _GLOBAL_OFFSET_TABLE_ "__(memory_base|table_base|stack_pointer|indirect_function_table)"
-  __tls_get_addr "__(aeabi|gnu)_.*" "__stack_chk_.*" "__mem.*_chk"
+  __tls_get_addr "__aarch64_(cas|swp|ld(add|clr|eor|set))[0-9]+_[a-z_]+" "__(aeabi|gnu)_.*" "__stack_chk_.*" "__mem.*_chk"
   "__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*" "_*(save|rest)_.*")
 set(_of_api "malloc|free")              # *_from_memory, *_create, *_free
 set(_of_heap "malloc|posix_memalign|madvise")

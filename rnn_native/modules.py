@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -13,6 +15,39 @@ from .cells import recurrent_options, recurrent_shapes, size
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
 from .spec import ModelSpec, Recurrent
+
+_OPTIONS: Final = frozenset({
+    "nonlinearity", "reset_after", "proj_size", "peephole", "gate_recurrent", "output_layer",
+    "output_nonlinearity",
+})  # fmt: skip
+"""What some cell has; the constructors name those of their own."""
+
+P = ParamSpec("P")
+M = TypeVar("M", bound="_Module")
+
+
+def _names_others(
+    make: Callable[Concatenate[M, P], None],
+) -> Callable[Concatenate[M, P], None]:
+    """A constructor that refuses options of other cells, and unknown ones, by errors of ours. An
+    option of another cell may be given with the value that says no."""
+    own = frozenset(inspect.signature(make).parameters)
+
+    @wraps(make)
+    def checked(self: M, /, *arguments: P.args, **options: P.kwargs) -> None:
+        others: dict[str, Any] = {name: options.pop(name) for name in sorted(set(options) - own)}
+        unknown = sorted(set(others) - _OPTIONS)
+        make(self, *arguments, **options)
+        if others and not unknown:
+            layer = self._layer_options
+            alike = recurrent_options(
+                self._cell, layer["input_size"], layer["hidden_size"], **others
+            )
+            unknown = [name for name in others if alike[name] != layer[name]]
+        if unknown:
+            raise OptionError(f"{type(self).__name__}: unexpected option {', '.join(unknown)}")
+
+    return checked
 
 
 class _Module:
@@ -174,6 +209,7 @@ class RNN(_Module):
 
     _cell = "rnn"
 
+    @_names_others
     def __init__(
         self,
         input_size: int,
@@ -215,6 +251,7 @@ class GRU(_Module):
 
     _cell = "gru"
 
+    @_names_others
     def __init__(
         self,
         input_size: int,
@@ -254,6 +291,7 @@ class LSTM(_Module):
 
     _cell = "lstm"
 
+    @_names_others
     def __init__(
         self,
         input_size: int,

@@ -270,24 +270,16 @@ def test_h_is_no_part_of_the_recurrence_of_the_article_lstm() -> None:
 # What is refused
 
 
-def layer(cell: str) -> Callable[..., Any]:
-    return lambda *sizes, **options: rn.Recurrent(cell, *sizes, {}, **options)
-
-
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
         (rn.GRU, {"gate_recurrent": True, "reset_after": False}, "reset_after: a gate_recurrent"),
         (rn.LSTM, {"gate_recurrent": True, "proj_size": 2}, "proj_size: a gate_recurrent 'lstm'"),
         (rn.LSTM, {"gate_recurrent": True, "peephole": True}, "peephole: a gate_recurrent 'lstm'"),
-        (layer("rnn"), {"gate_recurrent": True}, "gate_recurrent: only the cell 'gru' or 'lstm'"),
+        (rn.RNN, {"gate_recurrent": True}, "gate_recurrent: only the cell 'gru' or 'lstm'"),
         (rn.RNN, {"output_nonlinearity": "tanh"}, "output_nonlinearity: there is no output_layer"),
-        (layer("gru"), {"output_layer": 2}, "output_layer: only the cell 'rnn' has it"),
-        (
-            layer("lstm"),
-            {"output_nonlinearity": "tanh"},
-            "output_nonlinearity: only the cell 'rnn'",
-        ),
+        (rn.GRU, {"output_layer": 2}, "output_layer: only the cell 'rnn' has it"),
+        (rn.LSTM, {"output_nonlinearity": "tanh"}, "output_nonlinearity: only the cell 'rnn'"),
     ],
 )
 def test_options_that_a_cell_does_not_have(
@@ -317,7 +309,7 @@ def test_values_that_an_option_cannot_have(
 
 def test_an_output_size_of_a_module_without_output_layer() -> None:
     for kind in (rn.GRU, rn.LSTM):
-        with pytest.raises(TypeError, match="unexpected keyword argument 'output_size'"):
+        with pytest.raises(rn.OptionError, match="unexpected option output_size"):
             kind(2, 3, output_size=2)
 
 

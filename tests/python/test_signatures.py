@@ -92,3 +92,17 @@ def test_what_is_no_layer_is_refused(spec: Any, message: str) -> None:
 def test_no_layers_are_no_model() -> None:
     with pytest.raises(rn.ShapeError, match="at least one layer"):
         rn.Model([])
+
+
+@pytest.mark.parametrize("kind", [rn.RNN, rn.GRU, rn.LSTM])
+def test_options_of_other_cells_are_named(kind: Any) -> None:
+    own = set(inspect.signature(kind).parameters)
+    values = {"reset_after": False, "proj_size": 2, "peephole": True, "nonlinearity": "relu"}
+    for name, value in values.items():
+        if name not in own:
+            with pytest.raises(rn.RnnError, match=name):
+                kind(3, 4, **{name: value})
+    with pytest.raises(rn.OptionError, match=f"{kind.__name__}: unexpected option hiden_size"):
+        kind(3, 4, hiden_size=2)
+    with pytest.raises(rn.RnnError, match="output_layer"):
+        kind(3, 4, output_layer=2)

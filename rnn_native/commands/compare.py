@@ -70,6 +70,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _own(arguments: argparse.Namespace) -> dict[str, Family]:
     """Families of the user's own data, by their names."""
     from ..comparison import own_data
+    from ..errors import OptionError
 
     given = [own_data.family(path) for path in arguments.data]
     if arguments.csv is not None:
@@ -81,7 +82,13 @@ def _own(arguments: argparse.Namespace) -> dict[str, Family]:
                 sequence=arguments.sequence,
             )
         )
+    elif arguments.columns or arguments.sequence or arguments.target:
+        raise OptionError("--columns, --sequence, --target: expected --csv FILE with them")
     given += [own_data.archive(name) for name in arguments.ucr]
+    own = [family.name for family in given]
+    twice = sorted({name for name in own if own.count(name) > 1 or name in _FAMILIES})
+    if twice:
+        raise OptionError(f"{', '.join(twice)}: expected names of data that no other task has")
     return {family.name: family for family in given}
 
 

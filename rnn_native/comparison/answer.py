@@ -5,8 +5,9 @@ Every number and every verdict is calculated from the results; nothing is writte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 from .contenders import CONTENDERS
@@ -28,6 +29,8 @@ Results = Mapping[str, Any]
 
 TITLES: Final = {contender.name: contender.title for contender in CONTENDERS}
 STANDARD: Final = ("rnn", "gru", "lstm")
+FEW_STEPS: Final = 20
+"""Fewer are no long dependency."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,17 @@ def _differences(results: Results) -> Sentence | None:
         if len(order) < 2:
             continue
         label = f"{task['title']}, {task['variant']}"
-        behind = [cell for cell in order if found[cell].apart(found[order[0]])]
-        if behind:
-            unclear = [cell for cell in order[1:] if cell not in behind]
-            ahead.append(
-                f"{label}: {TITLES[order[0]]} ahead of {names(behind)}"
-                + (f" ({names(unclear)} not told apart)" if unclear else "")
-            )
-        else:
+        pairs = [
+            (one, other) for one, other in combinations(order, 2) if found[one].apart(found[other])
+        ]
+        if not pairs:
             same.append(label)
+            continue
+        told = "; ".join(
+            f"{TITLES[one]} ahead of {names([b for a, b in pairs if a == one])}"
+            for one in dict.fromkeys(one for one, _ in pairs)
+        )
+        ahead.append(f"{label}: {told}")
     if not ahead and not same:
         return None
     if seeds < 2:
@@ -128,10 +133,10 @@ def _differences(results: Results) -> Sentence | None:
         )
     text = []
     if ahead:
-        text.append(f"Beyond the spread of {seeds} seeds: {'; '.join(ahead)}.")
+        text.append(f"Beyond the spread of {seeds} seeds, {'. '.join(ahead)}.")
     if same:
-        text.append(f"Within it, so no difference is shown: {'; '.join(same)}.")
-    text.append(f"(Two equal cells come apart so in {chance(seeds):.0%} of such comparisons.)")
+        text.append(f"Within it, so that no difference is shown: {'; '.join(same)}.")
+    text.append(f"(A pair of equal cells comes apart so in {chance(seeds):.0%} of cases.)")
     return Sentence("Where they differ on data.", " ".join(text))
 
 
@@ -178,16 +183,29 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def claims(results: Results) -> list[Claim]:
-    """Those that can be judged by what was run."""
-    found = (judge(results) for judge in _JUDGES)
+    """Those that can be judged by what was run: where there is one seed, none of the results."""
+    if len(results["choice"]["seeds"]) < 2:
+        judges: Iterable[Callable[[Results], Claim | None]] = (_vanishing, _simpler)
+    else:
+        judges = _JUDGES
+    found = (judge(results) for judge in judges)
     return [claim for claim in found if claim is not None]
 
 
 def _vanishing(results: Results) -> Claim | None:
-    return _gradient_claim(
-        results, "rnn", "before",
+    tasks = _longest(results) or list(results["tasks"])
+    if not tasks or "rnn" not in present(results):
+        return None
+    task = max(tasks, key=lambda task: len(_untrained_norms(task, "rnn")))
+    norms = _untrained_norms(task, "rnn")
+    if len(norms) < FEW_STEPS:
+        return None
+    first, last = norms[0], norms[-1]
+    return Claim(
         "Gradients of the traditional RNN vanish or explode over long dependencies.", "1, 6",
-        lambda first, last: last < 1e-3 * first or last > 1e3 * first,
+        "holds" if last < 1e-3 * first or last > 1e3 * first else "not seen",
+        f"untrained, on {task['title'].lower()}, {task['variant']}: the norm of the gradient is "
+        f"{first:.2g} one step back and {last:.1g} after {len(norms)} steps",
     )  # fmt: skip
 
 
@@ -222,7 +240,17 @@ def _simpler(results: Results) -> Claim | None:
 
 
 def _as_good(results: Results) -> Claim | None:
-    return _pair(results, "The GRU does as well as the LSTM on many tasks.", "2, 6", same=True)
+    if not {"gru", "lstm"} <= set(present(results)) or not results["tasks"]:
+        return None
+    better, worse = _count(results, "gru", "lstm")
+    total = len(results["tasks"])
+    equal = total - better - worse
+    verdict = "holds" if worse == 0 else "holds in part" if better + equal >= worse else "not seen"
+    return Claim(
+        "The GRU does as well as the LSTM on many tasks.", "2, 6", verdict,
+        f"of {total} tasks the GRU is ahead on {better}, within the spread on {equal}, behind on "
+        f"{worse}",
+    )  # fmt: skip
 
 
 def _stronger_memory(results: Results) -> Claim | None:
@@ -236,7 +264,7 @@ def _stronger_memory(results: Results) -> Claim | None:
         wins["gru"] += gru > lstm
         wins["lstm"] += lstm > gru
         told.append(f"{title.lower()}: LSTM {lstm or 'none'}, GRU {gru or 'none'}")
-    verdict = "not seen"
+    verdict = "not seen" if wins["gru"] else "not decided"
     if wins["lstm"] and not wins["gru"]:
         verdict = "holds"
     elif wins["lstm"]:
@@ -277,30 +305,12 @@ def _longest(results: Results) -> list[TaskResult] | None:
     return max(families.values(), key=lambda tasks: max(int(task["lag"]) for task in tasks))
 
 
-def _gradient_claim(
-    results: Results, cell: str, when: str, claim: str, section: str,
-    judge: Callable[[float, float], bool],
-) -> Claim | None:  # fmt: skip
-    tasks = _longest(results) or list(results["tasks"])
-    if not tasks or cell not in present(results):
-        return None
-    task = max(tasks, key=lambda task: len(_norms(task, cell, when) or ()))
-    norms = _norms(task, cell, when)
-    if not norms or len(norms) < 2:
-        return None
-    first, last = norms[0], norms[-1]
-    return Claim(
-        claim, section, "holds" if judge(first, last) else "not seen",
-        f"untrained, on {task['title'].lower()}, {task['variant']}: the norm of the gradient is "
-        f"{first:.2g} one step back and {last:.1g} after {len(norms)} steps",
-    )  # fmt: skip
-
-
-def _norms(task: TaskResult, cell: str, when: str) -> list[float] | None:
+def _untrained_norms(task: TaskResult, cell: str) -> list[float]:
+    """Of the first seed, by the lag; none where the cell was not run."""
     for record in task["records"]:
-        if record["settings"]["cell"] == cell and when in record["gradients"]:
-            return list(record["gradients"][when]["state"])
-    return None
+        if record["settings"]["cell"] == cell and "before" in record["gradients"]:
+            return list(record["gradients"]["before"]["state"])
+    return []
 
 
 def _count(results: Results, one: str, other: str) -> tuple[int, int]:
@@ -316,21 +326,6 @@ def _count(results: Results, one: str, other: str) -> tuple[int, int]:
             better += ahead
             worse += not ahead
     return better, worse
-
-
-def _pair(results: Results, claim: str, section: str, same: bool) -> Claim | None:
-    if not {"gru", "lstm"} <= set(present(results)) or not results["tasks"]:
-        return None
-    better, worse = _count(results, "gru", "lstm")
-    total = len(results["tasks"])
-    equal = total - better - worse
-    good = better + equal
-    verdict = "holds" if worse == 0 else "holds in part" if good >= worse else "not seen"
-    return Claim(
-        claim, section, verdict,
-        f"of {total} tasks the GRU is ahead on {better}, within the spread on {equal}, behind on "
-        f"{worse}",
-    )  # fmt: skip
 
 
 def head_to_head(results: Results) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,10 @@ class OwnFamily:
 
     @property
     def ABOUT(self) -> str:  # noqa: N802
-        return f"{self.TITLE}: data of your own."
+        return (
+            f"{self.TITLE}: data of your own. Features and numbers to guess are in units of their "
+            "deviation over what is learnt from."
+        )
 
     def tasks(self, scale: str) -> list[Task]:
         return [make_task(self.name, self.source, scale)]
@@ -68,6 +71,11 @@ def _plain(name: str) -> str:
 def make_task(name: str, source: partial[Sequences], scale: str) -> Task:
     """Which kind of task it is follows from y."""
     read = source()
+    if len(read.x) == 1 and read.y is not None:
+        raise ShapeError(
+            f"{name}: y: expected several sequences with it, got one; without y the next step of "
+            "one long series is asked"
+        )
     steps, features = read.x.shape[1:]
     if read.lengths is not None:
         steps = int(np.median(read.lengths))
@@ -95,7 +103,8 @@ def _kind(read: Sequences) -> tuple[str, int, Metric, Any]:
     if read.y.dtype.kind == "f":
         width = 1 if read.y.ndim == 1 else read.y.shape[-1]
         return (
-            "identity", width, Metric("mean squared error", "loss", digits=4), _mean_as_reference
+            "identity", width, Metric("mean squared error, in units of the variance", "loss",
+                                      digits=4), _mean_as_reference,
         )  # fmt: skip
     classes = len(np.unique(read.y))
     if classes < 2:
@@ -120,7 +129,7 @@ def _commonest(splits: Splits) -> Mapping[str, float]:
 def _load(_: Path, source: partial[Sequences], window: int) -> Splits:
     read = source()
     if len(read.x) == 1:
-        return windows(read.x[0], window)
+        return windows(read.x[0][: None if read.lengths is None else read.lengths[0]], window)
     x, y = read.x, read.y
     if y is not None and y.dtype.kind != "f":
         y = np.unique(y, return_inverse=True)[1].reshape(y.shape)
@@ -134,6 +143,8 @@ def _load(_: Path, source: partial[Sequences], window: int) -> Splits:
     deviation = known[counts].std(axis=0)
     x = (x - known[counts].mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     lengths = read.lengths
+    if y is not None and y.dtype.kind == "f":
+        y = _scaled(y, one, read)
     if y is None:
         x, y = x[:, :-1], x[:, 1:]
         lengths = None if lengths is None else np.maximum(lengths - 1, 0)
@@ -146,6 +157,17 @@ def _load(_: Path, source: partial[Sequences], window: int) -> Splits:
             for rows in (one, two, three)
         )
     )  # fmt: skip
+
+
+def _scaled(y: NDArray[Any], one: NDArray[Any], read: Sequences) -> NDArray[Any]:
+    """Numbers to guess in units of their deviation over what is learnt from, as X is."""
+    known = y[one]
+    if y.ndim == 3 and read.lengths is not None:
+        known = known[np.arange(y.shape[1]) < read.lengths[one][:, None]]
+    known = known.reshape(-1, y.shape[-1])
+    deviation = known.std(axis=0)
+    scaled: NDArray[Any] = (y - known.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    return scaled
 
 
 def _parts(number: int, split: int | None) -> list[NDArray[Any]]:

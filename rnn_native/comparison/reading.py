@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,6 @@ from numpy.typing import NDArray
 
 from ..errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ..models import pad
-
-_FRACTION = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?", re.IGNORECASE)
-"""A number, and not a label: 2.0, while 2 is a class."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +67,33 @@ def read_csv(
     if sequence is None:
         return _checked(str(path), values[None], None, None)
     keys = [row[sequence] for row in rows]
-    order = list(dict.fromkeys(keys))
-    places = {key: np.flatnonzero(np.array(keys) == key) for key in order}
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        places.setdefault(key, []).append(place)
+    order = list(places)
     x, lengths = pad([values[places[key]] for key in order])
     y = None
     if target is not None:
-        labels = [rows[int(places[key][0])][target] for key in order]
-        y = np.array(labels)
-        if all(
-            re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", label, re.IGNORECASE) for label in labels
-        ):
-            y = y.astype(np.float64)
+        y = np.array(
+            _targets(path, target, [[rows[i][target] for i in places[key]] for key in order])
+        )
     return _checked(str(path), x, y, lengths)
+
+
+def _targets(path: Path, name: str, given: Sequence[Sequence[str]]) -> list[str] | list[float]:
+    """One of each sequence: numbers where all are and any has a fraction, else labels."""
+    for labels in given:
+        if len(set(labels)) > 1:
+            raise OptionError(
+                f"{path}: target {name}: expected the same in all rows of a sequence, got "
+                f"{' and '.join(map(repr, sorted(set(labels))[:2]))}"
+            )
+    labels = [labels[0] for labels in given]
+    try:
+        numbers = [float(label) for label in labels]
+    except ValueError:
+        return list(labels)
+    return numbers if any("." in label for label in labels) else list(labels)
 
 
 def read_ts(folder: Path) -> Sequences:

@@ -26,10 +26,22 @@ from .task import Data, Splits, Task
 Record = dict[str, Any]
 
 
-def settings_of(job: Job, num_threads: int | None, scale: str) -> dict[str, Any]:
+def digest(splits: Splits) -> str:
+    """Tells data apart: what was learnt from one set says nothing of another."""
+    found = hashlib.sha256()
+    for data in splits:
+        for array in data:
+            if array is not None:
+                found.update(f"{array.dtype.str}{array.shape}".encode())
+                found.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return found.hexdigest()[:16]
+
+
+def settings_of(job: Job, data: str, num_threads: int | None, scale: str) -> dict[str, Any]:
     """What a record holds for, and for nothing else: times are those of so many threads, and bits
-    those of one instruction set."""
+    those of one instruction set. ``data``: the ``digest`` of what is learnt."""
     return {
+        "data": data,
         "role": job.role,
         "task": job.task.name,
         "cell": job.contender.name,
@@ -43,13 +55,15 @@ def settings_of(job: Job, num_threads: int | None, scale: str) -> dict[str, Any]
     }
 
 
-def finished(job: Job, folder: Path, num_threads: int | None, scale: str) -> Record | None:
+def finished(
+    job: Job, folder: Path, data: str, num_threads: int | None, scale: str
+) -> Record | None:
     """The record of a run that was made before with these settings."""
     path = folder / f"{job.name}.json"
     if not path.exists():
         return None
     record: Record = json.loads(path.read_text())
-    return record if record["settings"] == settings_of(job, num_threads, scale) else None
+    return record if record["settings"] == settings_of(job, data, num_threads, scale) else None
 
 
 def run(
@@ -64,15 +78,16 @@ def run(
     A run that was killed goes on from its last epoch. ``load`` gives the task's data at this
     ``scale``.
     """
-    known = finished(job, folder, num_threads, scale)
+    splits = load(job.task)
+    data = digest(splits)
+    known = finished(job, folder, data, num_threads, scale)
     if known is not None:
         return known
-    settings = settings_of(job, num_threads, scale)
+    settings = settings_of(job, data, num_threads, scale)
     folder.mkdir(parents=True, exist_ok=True)
     mark = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
     checkpoint = folder / f"{job.name}.{mark}.checkpoint"  # one of other settings is left alone
     task, contender = job.task, job.contender
-    splits = load(task)
     model = contender.model(task.input_dim, job.units, task.output_dim, task.output)
     record = {
         "settings": settings,

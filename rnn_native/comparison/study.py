@@ -161,7 +161,8 @@ def _run(
 def _finished(jobs: Sequence[Job], shop: Workshop) -> dict[Job, Record]:
     found = {}
     for job in jobs:
-        record = finished(job, shop.out / "runs", shop.num_threads, shop.scale)
+        data = shop.digest(job.task)
+        record = finished(job, shop.out / "runs", data, shop.num_threads, shop.scale)
         if record is not None:
             found[job] = record
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .plan import Job
-from .runs import Record, run
+from .runs import Record, digest, run
 from .task import Splits, Task
 
 
@@ -21,6 +21,7 @@ class Workshop:
     scale: str
     num_threads: int
     _data: dict[str, Splits] = field(default_factory=dict)
+    _digests: dict[str, str] = field(default_factory=dict)
 
     def load(self, task: Task) -> Splits:
         """A task's data; those of the last one are kept, since its jobs follow each other."""
@@ -28,6 +29,12 @@ class Workshop:
             self._data.clear()
             self._data[task.name] = task.load(self.out / "cache")
         return self._data[task.name]
+
+    def digest(self, task: Task) -> str:
+        """What tells the task's data from others."""
+        if task.name not in self._digests:
+            self._digests[task.name] = digest(self.load(task))
+        return self._digests[task.name]
 
     def do(self, job: Job) -> Record:
         return run(job, self.out / "runs", self.load, self.num_threads, self.scale)

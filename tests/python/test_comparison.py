@@ -322,18 +322,26 @@ def test_a_run_of_other_settings_is_made_again(
 ) -> None:
     (task,) = adding.tasks("tiny")
     job = _job(task, CONTENDERS[0], 0)
-    run(job, tmp_path, lambda task: task.load(tmp_path), 1, "tiny")
+    splits = task.load(tmp_path)
 
-    def refuse(_: Task) -> Any:
+    def load(_: Task) -> Any:
+        return splits
+
+    def refuse(*_: Any) -> Any:
         raise AssertionError("it was made again")
 
-    run(job, tmp_path, refuse, 1, "tiny")
+    run(job, tmp_path, load, 1, "tiny")
+    monkeypatch.setattr("rnn_native.comparison.runs._train", refuse)
+    run(job, tmp_path, load, 1, "tiny")
     for threads, scale, isa in ((2, "tiny", None), (1, "quick", None), (1, "tiny", "another")):
         with monkeypatch.context() as patch:
             if isa is not None:
                 patch.setattr("rnn_native._core.isa", lambda isa=isa: isa)
             with pytest.raises(AssertionError, match="made again"):
-                run(job, tmp_path, refuse, threads, scale)
+                run(job, tmp_path, load, threads, scale)
+    other = splits._replace(test=splits.test._replace(y=splits.test.y + 1))
+    with pytest.raises(AssertionError, match="made again"):  # of data of the same name
+        run(job, tmp_path, lambda _: other, 1, "tiny")
 
 
 def test_what_is_not_installed_is_skipped_by_name(

@@ -106,6 +106,14 @@ def test_a_fraction_is_a_number_and_a_whole_one_a_class(tmp_path: Path) -> None:
     assert target("1.5", "-2.0", "3.0e1").tolist() == [1.5, -2.0, 30.0]
     assert target("1", "2", "1").tolist() == ["1", "2", "1"]
     assert target("1.5", "two").tolist() == ["1.5", "two"]
+    assert target("0", "1.5").tolist() == [0.0, 1.5]
+
+
+def test_a_sequence_has_one_target(tmp_path: Path) -> None:
+    rows = [["p", 1, "cat"], ["p", 2, "dog"]]
+    path = write_csv(tmp_path / "own.csv", ["who", "a", "kind"], rows)
+    with pytest.raises(rn.OptionError, match="the same in all rows"):
+        reading.read_csv(path, target="kind", sequence="who")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +206,18 @@ def test_the_next_step_of_ragged_sequences(tmp_path: Path) -> None:
         assert data.lengths.tolist() == [3] * len(data.x)
 
 
+def test_numbers_are_scaled_as_features_are(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 3, 1))
+    task = own_data.make_task("t", source(x, np.arange(40) * 1000.5 + 7), "tiny")
+    known = task.load(tmp_path).train.y
+    np.testing.assert_allclose([known.mean(), known.std()], [0, 1], atol=1e-12)
+
+
+def test_one_long_series_with_y_is_refused() -> None:
+    with pytest.raises(rn.ShapeError, match="several sequences"):
+        own_data.make_task("t", source(np.zeros((1, 400, 1)), np.zeros(1)), "tiny")
+
+
 def test_references_are_what_they_say() -> None:
     labels = np.array([0] * 6 + [1] * 4)
     data = Data(np.zeros((10, 2, 1), np.float32), labels)
@@ -219,6 +239,17 @@ def test_the_command_takes_data_of_ones_own(tmp_path: Path) -> None:
     assert (task["name"], task["title"]) == ("my-data-classes", "My Data")
     assert "| My Data, classes ↑ |" in (out / "comparison.md").read_text()
     assert "the commonest class" in (out / "comparison.md").read_text()
+
+
+def test_names_that_meet_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "a.npz", X=np.zeros((5, 3, 1)))
+    given = [f"--data={tmp_path / folder / 'a.npz'}" for folder in ("one", "two")]
+    assert cli.main(["compare", "--tiny", *given, "--out", str(tmp_path / "out")]) == 2
+    assert "a: expected names of data that no other task has" in capsys.readouterr().err
+    assert cli.main(["compare", "--tiny", "--target", "y", "--out", str(tmp_path / "out")]) == 2
+    assert "expected --csv FILE" in capsys.readouterr().err
 
 
 def test_other_files_are_refused_by_what_would_do(

@@ -100,13 +100,15 @@ def _data(rolls: list[NDArray[np.bool_]]) -> Data:
 
 
 def tasks(scale: str) -> list[Task]:
-    most, epochs = {"full": (None, 150), "quick": (60, 40), "tiny": (10, 2)}[scale]
+    if scale == "quick":  # so few pieces are not learnt out in the time that there is
+        return []
+    most, epochs = {"full": (None, 150), "tiny": (10, 2)}[scale]
     return [
         Task(
             "chorales", "quarter notes", KEYS, KEYS, "sigmoid", 60_000,
             Metric("negative log-likelihood per step", "loss", KEYS, digits=3),
             Learning(epochs, 16, 1e-2, "constant", patience=25, forget_bias=1.0),
             partial(_load, most=most), 30,
-            units={"full": (16, 32, 64, 128, 256), "quick": (), "tiny": ()}[scale],
+            units={"full": (16, 32, 64, 128, 256), "tiny": ()}[scale],
         )
     ]  # fmt: skip

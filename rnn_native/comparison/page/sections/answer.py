@@ -30,6 +30,7 @@ def screen(results: Results) -> Screen:
 def heat_table(results: Results) -> Table:
     """A row for each task, a column for each cell."""
     cells = results["choice"]["cells"]
+    many = len(results["choice"]["seeds"]) > 1
     rows, strong, colours = [], set(), {}
     for number, task in enumerate(results["tasks"]):
         found, behind, best = spreads(task, cells), heat(task, cells), leaders(task, cells)
@@ -37,12 +38,11 @@ def heat_table(results: Results) -> Table:
         row = [f"{task['title']}, {task['variant']} {arrow}"]
         for place, cell in enumerate(cells, 1):
             row.append(digits(task, found[cell], "\n") if cell in found else "diverged")
-            if cell in found:
+            if cell in found and many:
                 colours[number, place] = behind[cell]
-            if cell in best and len(best) == 1 and len(results["choice"]["seeds"]) > 1:
+            if cell in best and len(best) == 1 and many:
                 strong.add((number, place))
         rows.append(row)
-    many = len(results["choice"]["seeds"]) > 1
     note = "↓ less is better, ↑ more is better. " + (
         "Mean of the seeds (lowest–highest). A cell is the paler the more others are ahead of it "
         "by more than the spread; bold is alone in front." if many

@@ -33,7 +33,7 @@ def section(results: Results) -> Iterator[Section]:
         tasks = [task for task in results["tasks"] if task["family"] == family]
         blocks: list[Block] = [Text(tasks[0]["about"]), _results(tasks, results)]
         pairs = [(where, text) for where, text in head_to_head(results)
-                 if where.startswith(tasks[0]["title"])]  # fmt: skip
+                 if where in {f"{task['title']}, {task['variant']}" for task in tasks}]  # fmt: skip
         blocks += [Text(f"{text}.", f"{where}:") for where, text in pairs]
         drawn: list[Figure] = []
         if len(tasks) > 1 and all(task["lag"] for task in tasks):
@@ -41,7 +41,7 @@ def section(results: Results) -> Iterator[Section]:
         for task in tasks:
             drawn += _of_task(task, cells)
         blocks += [Figures(drawn), _learning(tasks, cells)]
-        yield Section(family, tasks[0]["title"], blocks)
+        yield Section(f"task-{family}", tasks[0]["title"], blocks)
 
 
 def _of_task(task: TaskResult, cells: Sequence[str]) -> Iterator[Figure]:

@@ -28,10 +28,11 @@ def section(results: Mapping[str, Any]) -> Section:
                 "Learning.",
             ),
             Text(
-                f"Two cells are told apart where no seed of one lies in the range of the other. "
-                f"Were they equal, {seeds} seeds each would come out so in {chance(seeds):.0%} of "
-                f"comparisons. A task is solved where every seed has left at most {SOLVED:.0%} of "
-                "what is lost by chance.",
+                "Two cells are told apart where no seed of one lies in the range of the other. "
+                f"Were they equal, that would happen in {chance(seeds):.0%} of pairs with {seeds} "
+                f"seed{'' if seeds == 1 else 's'} each. What the choice of test data does to a "
+                "number is not in its range. A task is solved where every seed has left at most "
+                f"{SOLVED:.0%} of what is lost by chance.",
                 "Seeds.",
             ),
             Text(

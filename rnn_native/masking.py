@@ -96,9 +96,20 @@ def masked_steps(x: ArrayLike, mask_value: float, takes_indices: bool) -> NDArra
         return none
     if array.dtype.kind not in "fiu" or array.ndim == 0:
         return none
+    if str(getattr(x, "dtype", "")).endswith("bfloat16"):  # which as_array has widened
+        mask_value = _in_bfloat16(mask_value)
     with np.errstate(over="ignore"):  # a value past the type of x is infinity in it
         masked: NDArray[np.bool_] = array == mask_value
     return masked if takes_indices else np.all(masked, axis=-1)
+
+
+def _in_bfloat16(value: float) -> float:
+    """Rounded to the nearest bfloat16, of two the even one: the upper half of a float32."""
+    with np.errstate(over="ignore"):
+        bits = int(np.float32(value).view(np.uint32))
+    if bits & 0x7FFFFFFF <= 0x7F800000:  # NaN has no neighbours
+        bits += 0x7FFF + (bits >> 16 & 1)
+    return float(np.uint32(bits & 0xFFFF0000).view(np.float32))
 
 
 def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:

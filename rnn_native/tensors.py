@@ -29,7 +29,8 @@ def array_of(where: str, tensor: Any, any_device: bool = True) -> NDArray[Any]:
     """
     torch = torch_if_loaded()
     tensor = tensor.detach()
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+    odd = tensor.is_quantized or tensor.is_meta or tensor.is_nested
+    if odd or tensor.layout is not torch.strided:
         raise UnsupportedError(
             f"{where}: expected a dense tensor, got {tensor.dtype}, {tensor.layout}, "
             f"device {tensor.device}"
@@ -45,6 +46,7 @@ def array_of(where: str, tensor: Any, any_device: bool = True) -> NDArray[Any]:
         tensor = tensor.float()
     try:
         array: NDArray[Any] = tensor.resolve_conj().resolve_neg().numpy()
-    except TypeError as error:
-        raise DTypeError(f"{where}: {tensor.dtype}: {error}") from error
+    except (TypeError, RuntimeError) as error:  # RuntimeError: a subclass, such as a MaskedTensor
+        kind = type(tensor).__name__
+        raise DTypeError(f"{where}: {kind} of {tensor.dtype}: {error}") from error
     return array

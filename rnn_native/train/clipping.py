@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import as_array
 from .checks import above_zero
 
 
@@ -30,7 +31,8 @@ def clip_grad_norm(gradients: Mapping[str, NDArray[Any]], max_norm: float) -> fl
 def grad_norm(gradients: Mapping[str, NDArray[Any]]) -> float:
     """The Euclidean norm over all arrays, summed in float64."""
     total = 0.0
-    for gradient in gradients.values():
+    for name, given in gradients.items():
+        gradient = as_array(f"gradients[{name!r}]", given)
         # Not by a dot product: a BLAS may sum in another order with other threads.
         total += float(np.sum(np.square(gradient, dtype=np.float64)))
     return float(np.sqrt(total))

@@ -62,6 +62,7 @@ class Optimizer:
             raise ShapeError(
                 f"gradients: expected one for each weight, differs in {', '.join(names)}"
             )
+        gradients = {name: as_array(f"gradients[{name!r}]", g) for name, g in gradients.items()}
         for name, gradient in gradients.items():
             if gradient.shape != weights[name].shape:
                 raise ShapeError(

@@ -226,3 +226,48 @@ def test_a_model_of_bfloat16_weights_is_that_of_their_float32() -> None:
     for name, array in made.arrays.items():
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, halves[name].astype(np.float32))
+
+
+@pytest.mark.parametrize("given", ["float16", "bfloat16", "torch.bfloat16"])
+def test_a_mask_value_is_compared_in_the_type_of_x(given: str) -> None:
+    """0.1 is another number in float32, in float16 and in bfloat16."""
+    spec = rn.ModelSpec(MODEL.spec.layers, mask_value=0.1)
+    x = X.copy()
+    x[-1, 0] = 0.1
+    lengths = [T - 1] + [T] * (B - 1)
+    if given == "torch.bfloat16":
+        torch = pytest.importorskip("torch")
+        other: Any = torch.tensor(x).bfloat16()
+    else:
+        other = x.astype(ml_dtypes.bfloat16 if given == "bfloat16" else given)
+    want = rn.Model(rn.ModelSpec(MODEL.spec.layers))(other, lengths=lengths)[0]
+    np.testing.assert_array_equal(rn.Model(spec)(other)[0], want)
+    with pytest.raises(rn.ShapeError, match="masked"):
+        rn.Model(spec).stream(B).step(other[-1])
+
+
+@pytest.mark.parametrize("kind", [k for k in REFUSED if "list" not in k])
+def test_gradients_that_numbers_alone_would_lose_are_refused(kind: str) -> None:
+    net = rn.train.Network(MODEL.spec)
+    make, message = REFUSED[kind]
+    gradients = {name: np.ones_like(weight) for name, weight in net.weights.items()}
+    name = next(name for name in gradients if name.endswith("weight_hh_l0"))
+    before = net.weights[name].copy()
+    wrong = gradients | {name: make(gradients[name])}
+    for call in (
+        lambda: rn.train.SGD(net, 1.0).step(wrong),
+        lambda: rn.train.Adam(net, 1.0).step(wrong),
+        lambda: rn.train.grad_norm(wrong),
+        lambda: rn.train.clip_grad_norm(wrong, 1.0),
+    ):
+        with pytest.raises(rn.DTypeError, match=message):
+            call()
+    np.testing.assert_array_equal(net.weights[name], before)
+
+
+def test_tensors_that_are_no_array_are_refused() -> None:
+    torch = pytest.importorskip("torch")
+    rows = [torch.ones(2, F), torch.ones(3, F)]
+    nested = torch.nested.nested_tensor(rows, layout=torch.jagged)
+    with pytest.raises(rn.RnnError, match="x: "):
+        MODEL(nested)

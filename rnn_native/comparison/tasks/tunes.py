@@ -27,8 +27,8 @@ ABOUT: Final = (
 NEEDS: Final = ("music21",)
 SEED: Final = 1850
 LENGTH: Final = 100
-LETTERS: Final = "\n !\"#'()*+,-./0123456789:<=>ABCDEFGHIJKLMRSTZ[]^_abcdefghijklmnoprstuvxz{|}~"
-"""All that may come; a letter that is none of these becomes the last."""
+LETTERS: Final = "\n !\"#'()*+,-./123456789:<=>ABCDEFGHKLMPRSTWZ[\\]^_abcdefghiklmnoprstuvwxyz{|}~"
+"""All that may come; a letter that is none of these, as in another edition, becomes the last."""
 
 
 def read() -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -31,10 +32,12 @@ examples:
   rnn-native compare --tasks adding,copying --cells gru,lstm --seeds 0,1,2
   rnn-native compare --quick --data sequences.npz --out mine
   rnn-native compare --quick --csv log.csv --sequence trip --target driver
+  rnn-native compare --quick --csv log.csv --sequence trip --target age --kind regression
 """
 
 _OUT: Final = Path("comparison")
 _FAMILIES: Final = ("adding", "copying", "digits", "chorales", "vowels", "sunspots", "tunes")
+_KINDS: Final = ("classification", "regression", "next-step")
 _CELLS: Final = ("rnn", "gru", "lstm", "rnn-article", "gru-article", "lstm-article")
 
 
@@ -72,11 +75,13 @@ def _own(arguments: argparse.Namespace) -> dict[str, Family]:
     from ..comparison import own_data
     from ..errors import OptionError
 
-    given = [own_data.family(path) for path in arguments.data]
+    kind = arguments.kind
+    given = [own_data.family(path, kind) for path in arguments.data]
     if arguments.csv is not None:
         given.append(
             own_data.family(
                 arguments.csv,
+                kind,
                 columns=arguments.columns,
                 target=arguments.target,
                 sequence=arguments.sequence,
@@ -84,7 +89,9 @@ def _own(arguments: argparse.Namespace) -> dict[str, Family]:
         )
     elif arguments.columns or arguments.sequence or arguments.target:
         raise OptionError("--columns, --sequence, --target: expected --csv FILE with them")
-    given += [own_data.archive(name) for name in arguments.ucr]
+    given += [own_data.archive(name, kind) for name in arguments.ucr]
+    if kind is not None and not given:
+        raise OptionError("--kind: expected --data, --csv or --ucr with it")
     own = [family.name for family in given]
     twice = sorted({name for name in own if own.count(name) > 1 or name in _FAMILIES})
     if twice:
@@ -118,7 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FILE",
         help=".npz with X [sequences, time, features], and y and lengths where there are; or a "
-        "folder with NAME_TRAIN.ts and NAME_TEST.ts; without y the next step is asked",
+        "folder with NAME_TRAIN.ts and NAME_TEST.ts",
     )
     own.add_argument("--csv", type=Path, metavar="FILE", help="a row for each step, below names")
     own.add_argument("--columns", type=_words, default=(), metavar="NAME[,NAME...]",
@@ -127,6 +134,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--target", metavar="NAME", help="column with what is asked of a sequence")
     own.add_argument("--ucr", type=_words, default=(), metavar="NAME[,NAME...]",
         help="data sets of the UCR and UEA archives, as aeon has them")  # fmt: skip
+    own.add_argument("--kind", choices=_KINDS,
+        help="what is asked; default: y that are words, or few different whole numbers, are "
+        "classes, others are numbers to guess, and without y the next step is asked")  # fmt: skip
     add(
         "--cells",
         type=_list_of(_one_of(_CELLS)),
@@ -173,7 +183,11 @@ def run(arguments: argparse.Namespace) -> None:
     choice = Choice(scale, families, seeds, contenders, arguments.threads, processes)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    results = compare(choice, out, lambda line: print(line, flush=True))
+    try:
+        results = compare(choice, out, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        print("rnn-native compare: stopped; the same command goes on from there", file=sys.stderr)
+        raise
     write_csv(results, out)
     write_markdown(results, out)
     if not LACKING:

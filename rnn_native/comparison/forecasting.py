@@ -46,21 +46,18 @@ def autoregression(splits: Splits, order: int) -> Mapping[str, float]:
     """Mean squared errors of the test data, for who says the last value again, and for a linear
     model of the last ``order`` steps (of those that there are: fewer at a window's beginning)."""
     test = splits.test
-    again = np.mean((test.x - test.y) ** 2)
-    weights = np.linalg.lstsq(_lags(splits.train, order), _flat(splits.train.y), rcond=None)[0]
-    linear = np.mean((_lags(test, order) @ weights - _flat(test.y)) ** 2)
+    known, asked = (data.counted(data.y) for data in (splits.train, test))
+    again = np.mean((test.counted(test.x) - asked) ** 2)
+    weights = np.linalg.lstsq(_lags(splits.train, order), known, rcond=None)[0]
+    linear = np.mean((_lags(test, order) @ weights - asked) ** 2)
     return {"the last value again": float(again), f"linear in {order} steps": float(linear)}
 
 
 def _lags(data: Data, order: int) -> NDArray[Any]:
-    """[windows * steps, order * features + 1]; zeros, the mean, before a window begins."""
+    """[steps that count, order * features + 1]; zeros, the mean, before a window begins."""
     rows, steps, features = data.x.shape
     lags = np.zeros((rows, steps, order, features))
     for lag in range(min(order, steps)):
         lags[:, lag:, lag] = data.x[:, : steps - lag]
-    flat = lags.reshape(rows * steps, order * features)
+    flat = data.counted(lags.reshape(rows, steps, order * features))
     return np.column_stack([flat, np.ones(len(flat))])
-
-
-def _flat(y: NDArray[Any]) -> NDArray[Any]:
-    return y.reshape(-1, y.shape[-1])

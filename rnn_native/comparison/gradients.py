@@ -31,7 +31,7 @@ def last_steps(data: Data, steps: int) -> tuple[NDArray[Any], NDArray[Any]]:
     rows = np.flatnonzero(lengths >= steps)[:ROWS]
     ends = lengths[rows]
     x = np.stack([data.x[row, end - steps : end] for row, end in zip(rows, ends, strict=True)], 1)
-    per_step = data.y.ndim > 1 and data.y.shape[1] == time and time > 1
+    per_step = data.y.ndim == 3 or (data.y.ndim == 2 and data.y.shape[1] == time > 1)
     return x, data.y[rows, ends - 1] if per_step else data.y[rows]
 
 

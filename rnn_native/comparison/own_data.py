@@ -1,6 +1,7 @@
-"""A user's own sequences as tasks: labels are classes to tell, numbers are to be guessed, and where
-there is neither, the next step is asked. Features are scaled to a mean of 0 and a deviation of 1
-over what is learnt from.
+"""A user's own sequences as tasks: what is asked of them, see ``targets``, split and scaled.
+
+Features and numbers to guess are scaled to a mean of 0 and a deviation of 1 over what is learnt
+from.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError, ShapeError
+from ..formats import naming
+from .csv_reading import read_csv
 from .forecasting import autoregression, windows
-from .reading import Sequences, read_archive, read_csv, read_npz, read_ts
+from .reading import Sequences, read_archive, read_npz, read_ts
+from .targets import Asked, asked_of
 from .task import Data, Learning, Metric, Splits, Task
 
 SEED: Final = 20
@@ -27,15 +31,20 @@ UNITS: Final = {"full": (16, 32, 64, 128), "quick": (16, 64), "tiny": ()}
 WINDOW: Final = 50
 """Steps of a piece of a series that is one long sequence."""
 
+_VARIANTS: Final = {
+    "classification": "classes", "regression": "numbers", "next-step": "next step",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class OwnFamily:
-    """A family of one task, for the study."""
+    """A family of one task, for the study. ``kind``: one of ``targets.KINDS``, or None."""
 
     name: str
     TITLE: str
     source: partial[Sequences]
     NEEDS: Sequence[str] = ()
+    kind: str | None = None
 
     @property
     def ABOUT(self) -> str:  # noqa: N802
@@ -45,70 +54,82 @@ class OwnFamily:
         )
 
     def tasks(self, scale: str) -> list[Task]:
-        return [make_task(self.name, self.source, scale)]
+        return [make_task(self.name, self.source, scale, self.kind)]
 
 
-def family(path: Path, **options: Any) -> OwnFamily:
+def family(path: Path, kind: str | None = None, **options: Any) -> OwnFamily:
     """Of a file (.npz, .csv) or a folder with NAME_TRAIN.ts and NAME_TEST.ts."""
+    suffix = path.suffix.lower()
     if path.is_dir():
-        return OwnFamily(_plain(path.name), path.name, partial(read_ts, path), ("aeon",))
-    if path.suffix == ".csv":
-        return OwnFamily(_plain(path.stem), path.stem, partial(read_csv, path, **options))
-    if path.suffix == ".npz":
-        return OwnFamily(_plain(path.stem), path.stem, partial(read_npz, path))
+        return OwnFamily(_plain(path.name), path.name, partial(read_ts, path), ("aeon",), kind)
+    if suffix == ".csv":
+        source = partial(read_csv, path, **options)
+        return OwnFamily(_plain(path.stem), path.stem, source, kind=kind)
+    if suffix == ".npz":
+        return OwnFamily(_plain(path.stem), path.stem, partial(read_npz, path), kind=kind)
     raise OptionError(f"{path}: expected an .npz, a .csv or a folder of .ts files")
 
 
-def archive(name: str) -> OwnFamily:
+def archive(name: str, kind: str | None = None) -> OwnFamily:
     """A data set of the UCR and UEA archives by its name, as aeon has it."""
-    return OwnFamily(_plain(name), name, partial(read_archive, name), ("aeon",))
+    return OwnFamily(_plain(name), name, partial(read_archive, name), ("aeon",), kind)
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "data"
 
 
-def make_task(name: str, source: partial[Sequences], scale: str) -> Task:
-    """Which kind of task it is follows from y."""
+def make_task(name: str, source: partial[Sequences], scale: str, kind: str | None = None) -> Task:
+    """All of the data is read and checked here, so that nothing of it fails later."""
     read = source()
-    if len(read.x) == 1 and read.y is not None:
-        raise ShapeError(
-            f"{name}: y: expected several sequences with it, got one; without y the next step of "
-            "one long series is asked"
-        )
-    steps, features = read.x.shape[1:]
-    if read.lengths is not None:
-        steps = int(np.median(read.lengths))
-    kind, outputs, metric, references = _kind(read)
-    if len(read.x) == 1:
-        steps = min(WINDOW, max(2, steps // 10))
-    asked = "next step" if read.y is None else {"softmax": "classes"}.get(kind, "numbers")
+    with naming(name):
+        asked = asked_of(read, kind)
+        longest, features = read.x.shape[1:]
+        steps = longest if read.lengths is None else int(np.median(read.lengths))
+        if len(read.x) == 1:
+            steps = min(WINDOW, max(2, steps // 10))
+        splits = _splits(read, asked, steps)
+    output, outputs, metric, references = _learnt_as(asked, features)
+    test = splits.test
+    most = test.x.shape[1] if test.lengths is None else int(test.lengths.max())
     return Task(
-        name, asked, features, outputs, kind, max(BUDGET, 40 * (features + outputs)), metric,
+        name, _VARIANTS[asked.kind], features, outputs, output,
+        max(BUDGET, 40 * (features + outputs)), metric,
         Learning(
             EPOCHS[scale], 16 if len(read.x) < 1000 else 32, 3e-3, "cosine", 25, forget_bias=1.0
         ),
-        partial(_load, source=source, window=steps), max(2, min(steps - 1, 100)),
-        units=UNITS[scale], references=references,
+        partial(_load, source=source, window=steps, kind=kind),
+        max(1, min(steps - 1, 100, most)),
+        units=UNITS[scale], references=references, about=_about(read, asked, steps),
     )  # fmt: skip
 
 
-def _kind(read: Sequences) -> tuple[str, int, Metric, Any]:
-    if read.y is None:
-        features = read.x.shape[2]
+def _about(read: Sequences, asked: Asked, window: int) -> str:
+    """What was read, for whoever gave it to see whether it was meant so."""
+    number, steps, features = read.x.shape
+    of = f"{features} {'feature' if features == 1 else 'features'}"
+    if number == 1:
+        steps = steps if read.lengths is None else int(read.lengths[0])
+        return f"One series of {steps} steps with {of}, in windows of {window}: {asked.about}."
+    long = "1 step" if steps == 1 else f"{steps} steps"
+    if read.lengths is not None and read.lengths.min() < read.lengths.max():
+        long = f"{read.lengths.min()} to {read.lengths.max()} steps"
+    return f"{number} sequences of {long} with {of}: {asked.about}."
+
+
+def _learnt_as(asked: Asked, features: int) -> tuple[str, int, Metric, Any]:
+    if asked.y is None:
         return (
             "identity", features, Metric("mean squared error", "loss", digits=4),
             partial(autoregression, order=5),
         )  # fmt: skip
-    if read.y.dtype.kind == "f":
-        width = 1 if read.y.ndim == 1 else read.y.shape[-1]
+    if asked.kind == "regression":
         return (
-            "identity", width, Metric("mean squared error, in units of the variance", "loss",
-                                      digits=4), _mean_as_reference,
+            "identity", asked.y.shape[-1],
+            Metric("mean squared error, in units of the variance", "loss", digits=4),
+            _mean_as_reference,
         )  # fmt: skip
-    classes = len(np.unique(read.y))
-    if classes < 2:
-        raise ShapeError("y: expected at least two classes, got one")
+    classes = len(asked.classes)
     return (
         "softmax", classes, Metric("share right", "score", baseline=1 / classes, digits=3),
         _commonest,
@@ -116,55 +137,51 @@ def _kind(read: Sequences) -> tuple[str, int, Metric, Any]:
 
 
 def _mean_as_reference(splits: Splits) -> Mapping[str, float]:
-    level = splits.train.y.reshape(-1, splits.train.y.shape[-1]).mean(axis=0)
-    return {"the mean": float(np.mean((splits.test.y - level) ** 2))}
+    known, asked = (_targets_of(data, 3) for data in (splits.train, splits.test))
+    return {"the mean": float(np.mean((asked - known.mean(axis=0)) ** 2))}
 
 
 def _commonest(splits: Splits) -> Mapping[str, float]:
-    known = splits.train.y[splits.train.y >= 0]
-    asked = splits.test.y[splits.test.y >= 0]
+    known, asked = (_targets_of(data, 2) for data in (splits.train, splits.test))
     return {"the commonest class": float(np.mean(asked == np.bincount(known).argmax()))}
 
 
-def _load(_: Path, source: partial[Sequences], window: int) -> Splits:
+def _targets_of(data: Data, axes_of_steps: int) -> NDArray[Any]:
+    """[n, ...], of steps those that count; with so many axes y is of steps."""
+    return data.counted(data.y) if data.y.ndim == axes_of_steps else data.y
+
+
+def _load(_: Path, source: partial[Sequences], window: int, kind: str | None) -> Splits:
     read = source()
+    return _splits(read, asked_of(read, kind), window)
+
+
+def _splits(read: Sequences, asked: Asked, window: int) -> Splits:
     if len(read.x) == 1:
         return windows(read.x[0][: None if read.lengths is None else read.lengths[0]], window)
-    x, y = read.x, read.y
-    if y is not None and y.dtype.kind != "f":
-        y = np.unique(y, return_inverse=True)[1].reshape(y.shape)
-    elif y is not None and y.ndim == 1:
-        y = y[:, None]
+    x, y, lengths = read.x, asked.y, read.lengths
     one, two, three = _parts(len(x), read.split)
-    known = x[one]
-    counts = np.ones(known.shape[:2], np.bool_)
-    if read.lengths is not None:
-        counts = np.arange(x.shape[1]) < read.lengths[one][:, None]
-    deviation = known[counts].std(axis=0)
-    x = (x - known[counts].mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
-    lengths = read.lengths
-    if y is not None and y.dtype.kind == "f":
-        y = _scaled(y, one, read)
+    counts = read.steps
+    known = x[one][counts[one]]
+    deviation = known.std(axis=0)
+    x = (x - known.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    x[~counts] = 0
     if y is None:
         x, y = x[:, :-1], x[:, 1:]
-        lengths = None if lengths is None else np.maximum(lengths - 1, 0)
+        lengths = None if lengths is None else lengths - 1
+    elif asked.kind == "regression":
+        y = _scaled(y, counts, one)
     return Splits(
         *(
-            Data(
-                x[rows].astype(np.float32), y[rows],
-                None if lengths is None else lengths[rows].astype(np.int64),
-            )
+            Data(x[rows].astype(np.float32), y[rows], None if lengths is None else lengths[rows])
             for rows in (one, two, three)
         )
-    )  # fmt: skip
+    )
 
 
-def _scaled(y: NDArray[Any], one: NDArray[Any], read: Sequences) -> NDArray[Any]:
+def _scaled(y: NDArray[Any], counts: NDArray[np.bool_], one: NDArray[Any]) -> NDArray[Any]:
     """Numbers to guess in units of their deviation over what is learnt from, as X is."""
-    known = y[one]
-    if y.ndim == 3 and read.lengths is not None:
-        known = known[np.arange(y.shape[1]) < read.lengths[one][:, None]]
-    known = known.reshape(-1, y.shape[-1])
+    known = y[one][counts[one]] if y.ndim == 3 else y[one]
     deviation = known.std(axis=0)
     scaled: NDArray[Any] = (y - known.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
     return scaled

@@ -97,7 +97,11 @@ def _tasks(choice: Choice, say: Say) -> tuple[list[Task], dict[str, str]]:
             skipped[family.TITLE] = f"{', '.join(lacking)} is not installed"
             say(f"{name}: skipped: {skipped[family.TITLE]}")
         else:
-            tasks += family.tasks(choice.scale)
+            found = family.tasks(choice.scale)
+            for task in found:
+                if task.about:
+                    say(f"{task.name}: {task.about}")
+            tasks += found
     return tasks, skipped
 
 
@@ -180,7 +184,7 @@ def _result(
         "name": task.name,
         "family": task.family,
         "title": family.TITLE,
-        "about": family.ABOUT,
+        "about": " ".join(filter(None, (family.ABOUT, task.about))),
         "variant": task.variant,
         "lag": task.lag,
         "metric": asdict(task.metric),

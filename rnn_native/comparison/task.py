@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -16,6 +17,12 @@ class Data(NamedTuple):
     x: NDArray[Any]
     y: NDArray[Any]
     lengths: NDArray[Any] | None = None
+
+    def counted(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Of ``values`` [batch, time, ...] those of steps that are not padding, [n, ...]."""
+        if self.lengths is None:
+            return values.reshape(-1, *values.shape[2:])
+        return values[np.arange(values.shape[1]) < self.lengths[:, None]]
 
 
 class Splits(NamedTuple):
@@ -65,7 +72,8 @@ class Task:
     ``load(cache)`` gives the data, the same each time; what took long to read it may keep in the
     folder ``cache``. ``steps`` is the number of steps over which gradients are looked at.
     ``units`` are hidden sizes at which the standard cells learn it too, beside that of the budget.
-    ``references`` tells from the data what simple predictors reach, by name.
+    ``references`` tells from the data what simple predictors reach, by name. ``about`` says how
+    the data were read, where that is not the family's to say.
     """
 
     family: str
@@ -81,6 +89,7 @@ class Task:
     lag: int | None = None
     units: tuple[int, ...] = ()
     references: Callable[[Splits], Mapping[str, float]] | None = None
+    about: str = ""
 
     @property
     def name(self) -> str:

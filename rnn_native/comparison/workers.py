@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,10 +61,30 @@ def do_all(shop: Workshop, jobs: Sequence[Job], processes: int) -> Iterator[tupl
         return
     begin = (shop.out, shop.scale, shop.num_threads)
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(min(processes, len(jobs)), context, _begin, begin)
     try:
-        waiting = {pool.submit(_do, job): job for job in jobs}
+        with _interrupts_held():
+            waiting = {pool.submit(_do, job): job for job in jobs}
         for future in as_completed(waiting):
             yield waiting[future], future.result()
-    finally:  # on Ctrl-C too: jobs that are under way go on from their checkpoints next time
+    except BaseException:  # Ctrl-C too: what is under way goes on from its checkpoint next time
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block, and processes begun in it never see it: a terminal
+    tells all of them, and each would answer with a traceback of its own."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -18,13 +21,6 @@ from rnn_native.comparison import own_data, reading
 from rnn_native.comparison.forecasting import autoregression, windows
 from rnn_native.comparison.task import Data, Splits
 from rnn_native.comparison.tasks import tunes
-
-
-def write_csv(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([head, *rows])
-    return path
-
 
 # Forecasting
 
@@ -79,75 +75,6 @@ def test_pieces_show_the_letter_before() -> None:
 
 
 # Own data
-
-
-def test_a_csv_is_a_row_for_each_step(tmp_path: Path) -> None:
-    rows = [["p", 1, 2, "cat"], ["q", 5, 6, "dog"], ["p", 3, 4, "cat"]]
-    path = write_csv(tmp_path / "own.csv", ["who", "a", "b", "kind"], rows)
-    read = reading.read_csv(path, target="kind", sequence="who")
-    assert read.lengths is not None
-    assert read.y is not None
-    assert read.x.tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]]]
-    assert read.lengths.tolist() == [2, 1]
-    assert read.y.tolist() == ["cat", "dog"]
-    only = reading.read_csv(path, columns=["b"], target="kind", sequence="who")
-    assert only.x[..., 0].tolist() == [[2, 4], [6, 0]]
-    series = reading.read_csv(path, columns=["a", "b"])
-    assert series.x.tolist() == [[[1, 2], [5, 6], [3, 4]]]
-    assert series.y is None
-
-
-def test_a_fraction_is_a_number_and_a_whole_one_a_class(tmp_path: Path) -> None:
-    def target(*values: str) -> Any:
-        rows = [[str(i), "1", value] for i, value in enumerate(values)]
-        path = write_csv(tmp_path / "own.csv", ["who", "a", "y"], rows)
-        return reading.read_csv(path, target="y", sequence="who").y
-
-    assert target("1.5", "-2.0", "3.0e1").tolist() == [1.5, -2.0, 30.0]
-    assert target("1", "2", "1").tolist() == ["1", "2", "1"]
-    assert target("1.5", "two").tolist() == ["1.5", "two"]
-    assert target("0", "1.5").tolist() == [0.0, 1.5]
-
-
-def test_a_sequence_has_one_target(tmp_path: Path) -> None:
-    rows = [["p", 1, "cat"], ["p", 2, "dog"]]
-    path = write_csv(tmp_path / "own.csv", ["who", "a", "kind"], rows)
-    with pytest.raises(rn.OptionError, match="the same in all rows"):
-        reading.read_csv(path, target="kind", sequence="who")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"target": "kind"}, "--sequence NAME"),
-        ({"columns": ["z"]}, "no column 'z'; there are who, a, kind"),
-        ({"columns": ["kind"]}, "--columns leaves others out"),
-        ({}, "could not convert string to float"),
-    ],
-    ids=["target alone", "no such column", "words", "all columns"],
-)
-def test_what_a_csv_lacks_is_said(tmp_path: Path, options: Any, message: str) -> None:
-    path = write_csv(tmp_path / "own.csv", ["who", "a", "kind"], [["p", 1, "cat"]])
-    with pytest.raises(rn.RnnError, match=message):
-        reading.read_csv(path, **options)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"z": np.zeros(3)}, "expected an array X, got z"),
-        ({"X": np.array(["a"])}, "expected numbers"),
-        ({"X": np.zeros((0, 3, 1))}, r"\[sequences, time, features\]"),
-        ({"X": np.zeros((4, 3, 1)), "y": np.zeros(3)}, "y: expected 4"),
-        ({"X": np.full((4, 3, 1), np.nan)}, "NaN"),
-        ({"X": np.zeros((4, 3, 1)), "lengths": np.zeros(3, int)}, "lengths: expected"),
-    ],
-    ids=["no X", "words", "empty", "y", "NaN", "lengths"],
-)
-def test_what_an_npz_lacks_is_said(tmp_path: Path, arrays: Any, message: str) -> None:
-    np.savez(tmp_path / "own.npz", **arrays)
-    with pytest.raises(rn.RnnError, match=message):
-        reading.read_npz(tmp_path / "own.npz")
 
 
 def source(x: Any, y: Any = None, lengths: Any = None, split: int | None = None) -> Any:
@@ -213,9 +140,22 @@ def test_numbers_are_scaled_as_features_are(tmp_path: Path) -> None:
     np.testing.assert_allclose([known.mean(), known.std()], [0, 1], atol=1e-12)
 
 
-def test_one_long_series_with_y_is_refused() -> None:
-    with pytest.raises(rn.ShapeError, match="several sequences"):
-        own_data.make_task("t", source(np.zeros((1, 400, 1)), np.zeros(1)), "tiny")
+def test_few_steps_and_few_long_sequences_are_learnt(tmp_path: Path) -> None:
+    """One step, two of which one is asked, and gradients over no more than the test data has."""
+    rng = np.random.default_rng(0)
+    lengths = np.array([9, 2, 2, 3, 2, 2, 3, 2, 2, 2, 2, 9])
+    cases: dict[str, dict[str, Any]] = {
+        "one": {"X": rng.normal(size=(12, 1, 2)), "y": rng.normal(size=(12, 1, 2))},
+        "two": {"X": rng.normal(size=(12, 2, 2))},
+        "ragged": {"X": rng.normal(size=(12, 9, 2)), "lengths": np.sort(lengths)[::-1]},
+        "steps": {"X": rng.normal(size=(12, 9, 2)), "lengths": lengths,
+                  "y": rng.integers(0, 2, (12, 9))},
+    }  # fmt: skip
+    options = ["compare", "--tiny", "--cells=gru", f"--out={tmp_path / 'out'}"]
+    for name, arrays in cases.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        options.append(f"--data={tmp_path / name}.npz")
+    assert cli.main(options) == 0
 
 
 def test_references_are_what_they_say() -> None:
@@ -225,6 +165,40 @@ def test_references_are_what_they_say() -> None:
     numbers = Data(data.x, np.arange(10.0)[:, None])
     found = own_data._mean_as_reference(Splits(numbers, numbers, numbers))
     assert found["the mean"] == pytest.approx(np.var(np.arange(10)))
+
+
+@pytest.mark.parametrize("kind", ["next-step", "regression", "classification"])
+def test_padding_counts_in_no_reference(tmp_path: Path, kind: str) -> None:
+    """What simple predictors reach is the same whatever stands past the lengths, and however much
+    of it there is."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 8, 30)
+    x = rng.normal(4, 2, size=(30, 7, 2))
+    y = {"next-step": None, "regression": rng.normal(3, 2, size=(30, 7)),
+         "classification": rng.integers(0, 3, (30, 7))}[kind]  # fmt: skip
+    found = []
+    for extra, padding in ((0, 0), (0, 1), (9, 2)):
+
+        def padded(array: Any, extra: int = extra, padding: int = padding) -> Any:
+            wide = np.pad(array, [(0, 0), (0, extra), *[(0, 0)] * (array.ndim - 2)])
+            wide[np.arange(7 + extra) >= lengths[:, None]] = padding
+            return wide
+
+        given = reading.checked("t", padded(x), None if y is None else padded(y), lengths)
+        read = partial(reading.Sequences, given.x, given.y, given.lengths)
+        task = own_data.make_task("t", read, "tiny")
+        assert task.variant == own_data._VARIANTS[kind]
+        assert task.references is not None
+        splits = task.load(tmp_path)
+        found.append(task.references(splits))
+    assert found[0] == found[1]
+    assert found[2] == pytest.approx(found[0], rel=1e-12)  # other orders of the same sums
+    if kind == "next-step":
+        test = splits.test
+        assert test.lengths is not None
+        rows = zip(test.x, test.y, test.lengths, strict=True)
+        missed = np.concatenate([(x[:n] - y[:n]).ravel() for x, y, n in rows])
+        assert found[2]["the last value again"] == pytest.approx(np.mean(missed**2))
 
 
 def test_the_command_takes_data_of_ones_own(tmp_path: Path) -> None:
@@ -241,6 +215,21 @@ def test_the_command_takes_data_of_ones_own(tmp_path: Path) -> None:
     assert "the commonest class" in (out / "comparison.md").read_text()
 
 
+def test_how_y_is_read_is_said_and_can_be_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a line and on the page."""
+    path, out = tmp_path / "a.npz", tmp_path / "out"
+    np.savez(path, X=np.random.default_rng(0).normal(size=(20, 5, 1)), y=np.arange(20) % 3)
+    options = ["compare", "--tiny", "--cells=gru", f"--data={path}", f"--out={out}"]
+    assert cli.main(options) == 0
+    said = "20 sequences of 5 steps with 1 feature: y is read as 3 classes (0, 1, 2)"
+    assert said in capsys.readouterr().out
+    assert said in (out / "comparison.md").read_text()
+    assert cli.main([*options, "--kind=regression"]) == 0
+    assert "a-numbers: " in capsys.readouterr().out
+
+
 def test_names_that_meet_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
@@ -250,6 +239,28 @@ def test_names_that_meet_are_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "a: expected names of data that no other task has" in capsys.readouterr().err
     assert cli.main(["compare", "--tiny", "--target", "y", "--out", str(tmp_path / "out")]) == 2
     assert "expected --csv FILE" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT as a terminal does")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupt_is_one_line_and_the_same_command_goes_on(tmp_path: Path, jobs: int) -> None:
+    np.savez(tmp_path / "a.npz", X=np.random.default_rng(0).normal(size=(3000, 60, 2)))
+    out = tmp_path / "out"
+    command = [sys.executable, "-P", "-m", "rnn_native.cli", "compare", "--quick", "--seeds=0",
+               "--cells=gru,lstm", f"--jobs={jobs}", f"--data={tmp_path / 'a.npz'}",
+               f"--out={out}"]  # fmt: skip
+    with subprocess.Popen(
+        command, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        deadline = monotonic() + 120
+        while not list((out / "runs").glob("*.checkpoint")) and monotonic() < deadline:
+            sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # all of them, as a terminal's Ctrl-C
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    lines = [line for line in errors.splitlines() if "note:" not in line]
+    assert lines == ["rnn-native compare: stopped; the same command goes on from there"]
+    assert list((out / "runs").glob("*.checkpoint"))
 
 
 def test_other_files_are_refused_by_what_would_do(

@@ -56,6 +56,9 @@ def test_python_block_runs_by_itself(block: str, tmp_path: Path) -> None:
         pytest.importorskip("torch")
     if re.search(r"^import h5py\b", block, re.MULTILINE):
         pytest.importorskip("h5py")
+    for package in ("aeon.datasets", "statsmodels.datasets"):
+        if re.search(rf"^from {package} import\b", block, re.MULTILINE):
+            pytest.importorskip(package, exc_type=ImportError)
     if "rn.plot" in block:
         pytest.importorskip("matplotlib")
     (tmp_path / "block.py").write_text(block)

@@ -2,7 +2,8 @@
 
 The suffix of OUT says which, unless --to does. Weights keep their bits, and OUT computes in what IN
 does, unless --dtype says otherwise; OUT is called as IN is, time or batch first. A golden input and
-output that IN carries goes along, after a replay; --golden makes a new one. Where the model came
+output that IN carries goes along, after a replay; --golden makes a new one. Labels and parameters
+of a saved GRUModel, LSTMModel or RNNModel go along where OUT is .safetensors. Where the model came
 from is noted in OUT. OUT takes its place when it is complete: an error leaves what was there.
 """
 
@@ -75,7 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     if entry.carries:
         called = calling.Calling(said.batch_first, arguments.dtype or said.dtype)
         source = _source(arguments.file, source_format, strings)
-        carried = calling.to_strings(called) | source | carried
+        estimator = _estimator(strings, format, arguments.dtype)
+        carried = calling.to_strings(called) | source | estimator | carried
     with placing(out) as new:
         formats.write(spec, new, format, carried)
         if arguments.verify:
@@ -136,6 +138,25 @@ def _cast(spec: ModelSpec, dtype: np.dtype[Any]) -> ModelSpec:
         if not np.array_equal(np.isfinite(arrays[name]), np.isfinite(array)):
             raise FormatError(f"--dtype {dtype}: {name} has numbers too large for it")
     return metadata.from_metadata(metadata.to_metadata(spec), arrays)
+
+
+def _estimator(strings: Mapping[str, str], format: str, dtype: str | None) -> dict[str, str]:
+    """What a model of rnn_native.models says of itself, where OUT has a place for it."""
+    if metadata.ESTIMATOR not in strings:
+        return {}
+    from ..models import saving
+
+    found = saving.in_dtype(strings[metadata.ESTIMATOR], dtype)
+    if found is None:
+        return {}
+    name, text = found
+    if format != "safetensors":
+        _note(
+            f"the labels and parameters that {name}.load reads of IN are left out: the format "
+            f"{format} has no place for them"
+        )
+        return {}
+    return {metadata.ESTIMATOR: text}
 
 
 def _source(path: Path, format: str, strings: Mapping[str, str]) -> dict[str, str]:

@@ -37,6 +37,10 @@ SOURCE: Final = tuple(f"{PREFIX}source.{name}" for name in ("file", "format", "p
 CARRIED: Final = calling.KEYS | golden.KEYS | frozenset(SOURCE)
 """Strings that a file carries beside those of its layers."""
 
+ESTIMATOR: Final = "estimator"
+"""What a model of ``rnn_native.models`` says of itself beside its layers, in .safetensors alone:
+see ``models.saving``. Without our prefix, so that every reader passes over it."""
+
 _KEYS: Final = {
     "embedding": ("num_embeddings", "embedding_dim"),
     "recurrent": ("cell", "input_size", "hidden_size", "num_layers", "direction", "bias"),

@@ -16,6 +16,7 @@ from ..errors import OptionError, ShapeError
 from ..model import Model
 from ..train.checks import not_negative, whole
 from .inputs import pad, plain
+from .label_lists import of_one_kind
 from .labels import Label
 from .outputs import Output, Softmax
 
@@ -53,6 +54,7 @@ def next_step(sequences: Any, *, labels: bool = False, window: int | None = None
         A sequence has less than two steps.
     """
     listed = _of_labels(sequences) if labels else _rows(sequences)
+    listed = of_one_kind("sequences", listed) if labels else listed
     rows = [plain("sequences", row) for row in listed]
     length = None if window is None else whole("window", window, 1)
     pieces = []
@@ -102,7 +104,8 @@ def generate(
     steps, seed = whole("steps", steps, 0), whole("seed", seed, 0)
     warmth = _temperature(head, temperature)
     is_text = isinstance(prompt, str)
-    given = plain("prompt", list(prompt) if is_text else prompt)
+    prompt = list(prompt) if is_text else prompt
+    given = plain("prompt", prompt if head.target_rank else of_one_kind("prompt", prompt))
     x, is_single = _prompt(head, given)
     batch, features = len(x), x.shape[2]
     # Each row draws numbers of its own, so that it is the same in any company.

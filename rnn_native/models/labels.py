@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import OptionError, ShapeError
 from .inputs import DataError
+from .label_lists import mixed
 
 Label = bool | int | float | str
 
@@ -148,11 +149,7 @@ def _plain(y: NDArray[Any]) -> NDArray[Any]:
     values = y.ravel().tolist()
     kinds = {type(value.item() if isinstance(value, np.generic) else value) for value in values}
     if len(kinds) > 1:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        hint = ""
-        if any(value is None or value != value for value in values):
-            hint = "; put in the place of None and NaN a label that unknown= names"
-        raise DataError(f"y: expected labels of one kind, got objects of {names}{hint}")
+        raise mixed("y", values)
     return _array(values).reshape(y.shape)
 
 

@@ -20,6 +20,7 @@ from .checkpoint import PathLike
 from .fitting import Callback
 from .generation import generate
 from .inputs import Table
+from .label_lists import sorted_labels
 from .options import OWN, Options, Own
 from .trained import Trained
 from .weighting import ClassWeight
@@ -252,7 +253,7 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
         if isinstance(options.schedule, str) and options.schedule != "constant":
             raise OptionError("schedule: expected constant or a function with partial_fit")
         start, given, before = None, self._parameters(), {}
-        head = None if classes is None else replace(given, classes=np.unique(classes).tolist()).head
+        head = None if classes is None else replace(given, classes=sorted_labels(classes)).head
         if self._fitted is not None:
             if head is not None and head.classes != self._head.classes:
                 raise OptionError(
@@ -342,7 +343,8 @@ seed, validation_split, patience, class_weight, callbacks, progress, num_threads
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a .safetensors file, which ``rn.load`` and the C library read too.
 
-        It holds the constructor's arguments, but no functions."""
+        It holds the constructor's arguments, but no functions. ``FormatError`` for another suffix:
+        ``model_.save`` writes the layers alone in any format."""
         self._learnt()
         saving.write(path, self.spec_, type(self).__name__, self._saved())
 

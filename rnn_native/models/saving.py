@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import PurePath
+from typing import Any
 
 from ..errors import FormatError, OptionError
 from ..formats import calling, naming
 from ..formats.files import replacing
-from ..formats.metadata import from_metadata, to_arrays, to_metadata
+from ..formats.metadata import ESTIMATOR, from_metadata, to_arrays, to_metadata
 from ..formats.reading import read_bytes
 from ..formats.safetensors import pack, unpack
 from ..spec import ModelSpec
@@ -23,8 +24,6 @@ from .labels import Label
 from .outputs import Output
 
 PathLike = str | os.PathLike[str]
-
-_ENTRY: Final = "estimator"
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,17 @@ class Saved:
 
 
 def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
-    """``name`` is the class's; atomically.
+    """``name`` is the class's; atomically. ``FormatError`` for another suffix than .safetensors.
 
     ``rn.load`` makes the Model of it that the class has, which is batch first.
     """
+    suffix = PurePath(path).suffix
+    if suffix.lower() != ".safetensors":
+        raise FormatError(
+            f"{os.fspath(path)}: a {name} is saved as .safetensors, which holds its labels and "
+            f"parameters too; got the suffix {suffix!r}. The layers alone, in the format of a "
+            "suffix: model.model_.save(path)"
+        )
     entry = {"class": name, "parameters": saved.parameters, "per_step": saved.per_step}
     if saved.columns is not None:
         entry["columns"] = saved.columns
@@ -61,7 +67,7 @@ def write(path: PathLike, spec: ModelSpec, name: str, saved: Saved) -> None:
     if saved.classes is not None:
         entry["classes"] = saved.classes
     called = calling.to_strings(calling.Calling(True, saved.parameters["dtype"]))
-    strings = to_metadata(spec) | called | {_ENTRY: json.dumps(entry)}
+    strings = to_metadata(spec) | called | {ESTIMATOR: json.dumps(entry)}
     with replacing(path) as file:
         file.writelines(pack(to_arrays(spec), strings))
 
@@ -72,7 +78,7 @@ def read(path: PathLike, name: str) -> tuple[ModelSpec, Saved]:
     with naming(path):
         metadata, tensors = unpack(read_bytes(path))
     try:
-        entry = json.loads(metadata[_ENTRY])
+        entry = json.loads(metadata[ESTIMATOR])
         found = entry["class"]
         saved = Saved(
             dict(entry["parameters"]), bool(entry["per_step"]), bool(entry.get("flat")),
@@ -83,3 +89,16 @@ def read(path: PathLike, name: str) -> tuple[ModelSpec, Saved]:
     if found != name:
         raise FormatError(f"{where}: expected a {name}, found a {found}")
     return from_metadata(metadata, tensors), saved
+
+
+def in_dtype(text: str, dtype: str | None) -> tuple[str, str] | None:
+    """The class that wrote the text of a file's ``ESTIMATOR``, and the text of the same model that
+    computes in ``dtype`` (None: in what it did); None for a text that is not ours."""
+    try:
+        entry = json.loads(text)
+        name = str(entry["class"])
+        if dtype is not None:
+            entry["parameters"]["dtype"] = dtype
+    except (KeyError, TypeError, ValueError):
+        return None
+    return name, text if dtype is None else json.dumps(entry)

@@ -13,6 +13,7 @@ from ..errors import ShapeError
 from ..warn import warn
 from . import strangers
 from .inputs import Table, as_array, as_inputs, expect_finite, expect_steps
+from .label_lists import of_one_kind
 from .outputs import Output
 
 
@@ -135,7 +136,7 @@ def as_sequences(
     inputs, steps, found = as_inputs(x, lengths, features, dtype, table)
     if len(inputs) == 0:
         raise ShapeError("X: expected at least one sequence, got none")
-    targets, own = as_array("y", y)
+    targets, own = as_array("y", y if output.target_rank else of_one_kind("y", y))
     shape = targets.shape
     is_flat = output.is_flat(targets)
     if is_flat:

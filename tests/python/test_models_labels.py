@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rnn_native as rn
+from rnn_native import cli
 from rnn_native.models import GRUModel, RNNModel
 
 RNG = np.random.default_rng(0)
@@ -206,3 +208,75 @@ def test_a_file_with_a_form_that_is_not_its_own_is_refused(
     path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
     with pytest.raises(rn.FormatError):
         GRUModel.load(path)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a", NAN], [1, "a"], [1.5, "a"], [True, 2], [False, 0.0], ["a", None], [b"a", "a"],
+     [2**64, 1], [-1, 2**63], [2**53 + 1, 0.5], [np.int8(1), "a"], [np.str_("a"), 1]],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["labels", "of steps", "of ragged steps", "classes", "next step"])
+def test_a_list_of_labels_that_numpy_would_join_is_refused(labels: list[Any], form: str) -> None:
+    """Each is another label once it has the type of its neighbour."""
+    model = GRUModel(FEATURES, 4)
+    y = [labels[row % 2] for row in range(ROWS)]
+    calls: dict[str, Callable[[], Any]] = {
+        "labels": lambda: model.fit(X, y, epochs=1),
+        "of steps": lambda: model.fit(X, [tuple(labels * 2) for _ in range(ROWS)], epochs=1),
+        "of ragged steps": lambda: model.fit([X[0], X[1, :1]], [labels * 2, labels[:1]], epochs=1),
+        "classes": lambda: model.partial_fit(X, ["a"] * ROWS, classes=labels),
+        "next step": lambda: rn.models.next_step([labels[:1] * 2, labels[1:] * 2], labels=True),
+    }
+    with pytest.raises(rn.DTypeError, match=r"expected (labels|integers|classes)"):
+        calls[form]()
+
+
+def test_lists_of_one_kind_are_what_arrays_of_it_are() -> None:
+    kinds: list[Any] = [
+        [2**63, 1], [np.uint64(2**64 - 1), np.uint64(0)], [0, 1.0], [2.0, 5],
+        [np.int8(1), 2], ["a", np.str_("bc")], [-(2**63), 2**63 - 1],
+    ]  # fmt: skip
+    for labels in kinds:
+        y = [labels[row % 2] for row in range(ROWS)]
+        model = GRUModel(FEATURES, 4).fit(X, y, epochs=1)
+        assert model.classes_.tolist() == sorted(labels)
+        assert set(model.predict(X).tolist()) <= set(labels)
+        assert 0 <= model.score(X, y) <= 1
+        steps = GRUModel(FEATURES, 4).fit(list(X), [labels * 2] * ROWS, epochs=1)
+        assert steps.classes_.tolist() == sorted(labels)
+    hidden = GRUModel(FEATURES, 4, unknown=NAN).fit(X, [0, 1, NAN] * 8, epochs=1)
+    assert hidden.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["m.npz", "m.onnx", "m.pt", "m", "m.safetensor", ".safetensors"])
+def test_a_model_is_saved_in_the_format_that_holds_it(tmp_path: Path, name: str) -> None:
+    model = GRUModel(FEATURES, 4).fit(X, labelled(["a", "b"]), epochs=1)
+    with pytest.raises(rn.FormatError, match=r"is saved as \.safetensors.*model_\.save") as raised:
+        model.save(tmp_path / name)
+    assert str(tmp_path / name) in str(raised.value)
+    assert not (tmp_path / name).exists()
+    model.save(tmp_path / "m.SafeTensors")
+    assert GRUModel.load(tmp_path / "m.SafeTensors").classes_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("dtype", [None, "float64", "float32"])
+def test_convert_keeps_labels_or_says_that_it_does_not(
+    tmp_path: Path, dtype: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "m.safetensors", tmp_path / "out.safetensors"
+    model = GRUModel(FEATURES, 4, learning_rate=0.5).fit(X, labelled(["a", "b"]), epochs=1)
+    model.save(source)
+    options = [] if dtype is None else ["--dtype", dtype]
+    assert cli.main(["convert", str(source), str(out), *options]) == 0
+    assert capsys.readouterr().err == ""
+    again = GRUModel.load(out)
+    assert again.get_params() == model.get_params() | {"dtype": dtype or "float32"}
+    assert again.predict(X).tolist() == model.predict(X).tolist()
+    assert rn.load(out).dtype == np.dtype(dtype or "float32")
+    assert cli.main(["convert", str(source), str(tmp_path / "out.npz"), *options]) == 0
+    note = "the labels and parameters that GRUModel.load reads of IN are left out: the format npz"
+    assert note in capsys.readouterr().err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import comb
 from statistics import mean
 from typing import Any, Final
@@ -68,9 +69,44 @@ def ranked(task: TaskResult, cells: Sequence[str]) -> list[str]:
 
 
 def leaders(task: TaskResult, cells: Sequence[str]) -> list[str]:
-    """The cell with the best mean, and after it all that are not apart from it."""
-    order, found = ranked(task, cells), spreads(task, cells)
-    return [cell for cell in order if not found[cell].apart(found[order[0]]) or cell == order[0]]
+    """The cell with the best mean, and after it all that it is not ahead of."""
+    order = ranked(task, cells)
+    return [cell for cell in order if not ahead(task, order[0], cell)]
+
+
+def ahead(task: TaskResult, one: str, other: str) -> bool:
+    """Every seed of ``one`` is better than every seed of ``other``, or the other alone diverged.
+    Where a task has a lag, the question is whether it is solved: two that solve it are equal."""
+    a, b = spread(task, one), spread(task, other)
+    if a is None or b is None:
+        return a is not None
+    if task["lag"] and solved(task, one) and solved(task, other):
+        return False
+    return a.apart(b) and (a.mean < b.mean) == lower_is_better(task)
+
+
+def count(tasks: Iterable[TaskResult], one: str, other: str) -> tuple[int, int]:
+    """On how many tasks ``one`` is ahead of ``other``, and on how many behind."""
+    tasks = list(tasks)
+    return sum(ahead(t, one, other) for t in tasks), sum(ahead(t, other, one) for t in tasks)
+
+
+def apart_pairs(tasks: Iterable[TaskResult], cells: Sequence[str]) -> tuple[int, int]:
+    """How many pairs of cells are compared on all tasks together, and how many are apart."""
+    pairs = [
+        one.apart(other)
+        for task in tasks
+        for one, other in combinations(spreads(task, cells).values(), 2)
+    ]
+    return len(pairs), sum(pairs)
+
+
+def by_chance(wins: int, number: int, seeds: int) -> float:
+    """How likely a cell is ahead of an equal one on at least ``wins`` of ``number`` tasks."""
+    rate = chance(seeds) / 2  # the other half of what comes apart is behind
+    return sum(
+        comb(number, k) * rate**k * (1 - rate) ** (number - k) for k in range(wins, number + 1)
+    )
 
 
 def chance(count: int) -> float:
@@ -118,14 +154,10 @@ def apart_text(one: Spread, other: Spread) -> str:
 
 
 def heat(task: TaskResult, cells: Sequence[str]) -> dict[str, float]:
-    """How far each cell is behind, 0 to 1: the share of the other cells that are ahead of it and
-    apart from it. Cells within each other's spread so have the same colour or a near one."""
+    """How far each cell is behind, 0 to 1: the share of the other cells that are ahead of it.
+    Cells within each other's spread so have the same colour or a near one."""
     found = spreads(task, cells)
-    behind = {}
-    for cell, own in found.items():
-        ahead = [
-            other for other in found.values()
-            if other.apart(own) and (other.mean < own.mean) == lower_is_better(task)
-        ]  # fmt: skip
-        behind[cell] = len(ahead) / max(1, len(found) - 1)
-    return behind
+    return {
+        cell: sum(ahead(task, other, cell) for other in found) / max(1, len(found) - 1)
+        for cell in found
+    }

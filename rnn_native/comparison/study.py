@@ -8,8 +8,8 @@
     runs/, cache/     records of finished runs, and data that took long to read
 
 First a short search chooses each cell's learning rate on each task, then all seeds are run; what
-things cost is measured last, when nothing else runs. A comparison that was stopped goes on where
-it was when it is called again with the same folder.
+things cost is measured last, when none of these runs any more. A comparison that was stopped goes
+on where it was when it is called again with the same folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .contenders import CONTENDERS, Contender
 from .plan import Job
 from .progress import Progress, Say
 from .runs import Record, finished
-from .task import Family, Task
+from .task import Family, Task, answers
 from .tasks import FAMILIES, missing
 from .workers import Workshop, do_all
 
@@ -56,10 +56,17 @@ def compare(choice: Choice, out: Path, say: Say) -> dict[str, Any]:
     """Run what is not yet done of the choice, and write ``results.json``; returns its contents."""
     tasks, skipped = _tasks(choice, say)
     shop = Workshop(out, choice.scale, choice.num_threads)
-    rows, references = _look_at(tasks, shop)
-    rates, records = _run(tasks, choice, shop, rows, say)
+    sizes, references = _look_at(tasks, shop)
+    rates, records = _run(tasks, choice, shop, sizes, say)
     standard = [contender for contender in choice.contenders if contender.cell == "standard"]
     say("costs: sizes and times of each cell")  # last: one that was stopped often does it once
+    before = _load()
+    measured = {
+        "costs": cost.measure(choice.contenders, choice.scale, choice.num_threads),
+        "steps": scaling.step_seconds(tasks, standard, choice.scale),
+        "scaling": scaling.measure(standard, choice.scale),
+        "device": device.measure(standard),
+    }
     results = {
         "schema": SCHEMA,
         "choice": {
@@ -71,13 +78,11 @@ def compare(choice: Choice, out: Path, say: Say) -> dict[str, Any]:
             "processes": choice.processes,
             "rates": list(plan.RATES[choice.scale]),
         },
-        "machine": _machine(),
-        "costs": cost.measure(choice.contenders, choice.scale, choice.num_threads),
-        "steps": scaling.step_seconds(tasks, standard, choice.scale),
-        "scaling": scaling.measure(standard, choice.scale),
-        "device": device.measure(standard),
+        "machine": _machine() | {"load": [before, _load()]},
+        **measured,
         "tasks": [
             _result(task, choice, rates[task.name], records[task.name], references[task.name])
+            | {"sizes": sizes[task.name]}
             for task in tasks
         ],
         "skipped": skipped,
@@ -107,19 +112,25 @@ def _tasks(choice: Choice, say: Say) -> tuple[list[Task], dict[str, str]]:
 
 def _look_at(
     tasks: Sequence[Task], shop: Workshop
-) -> tuple[dict[str, int], dict[str, dict[str, float]]]:
-    """How many sequences each task learns from, and what simple predictors reach. All data are
-    read once here, so that what takes long to read is in the cache before processes begin."""
-    rows, references = {}, {}
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, float]]]:
+    """How many sequences each task learns from, watches and tests, for how many answers the test
+    asks, and what simple predictors reach. All data are read once here, so that what takes long to
+    read is in the cache before processes begin."""
+    sizes, references = {}, {}
     for task in tasks:
         splits = shop.load(task)
-        rows[task.name] = len(splits.train.x)
+        sizes[task.name] = {name: len(part.x) for name, part in splits._asdict().items()}
+        sizes[task.name]["asked"] = answers(splits.test)
         references[task.name] = dict(task.references(splits)) if task.references else {}
-    return rows, references
+    return sizes, references
 
 
 def _run(
-    tasks: Sequence[Task], choice: Choice, shop: Workshop, rows: Mapping[str, int], say: Say
+    tasks: Sequence[Task],
+    choice: Choice,
+    shop: Workshop,
+    sizes: Mapping[str, Mapping[str, int]],
+    say: Say,
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[Record]]]:
     """What the search chose for each task and cell, and the records of the runs, in order."""
     first = [job for task in tasks for job in plan.searches(task, choice.contenders, choice.scale)]
@@ -132,7 +143,7 @@ def _run(
     known = _finished(first, shop)
 
     def effort(job: Job) -> float:
-        return job.effort(rows[job.task.name])
+        return job.effort(sizes[job.task.name]["train"])
 
     jobs = [job for job in first if job not in known]
     progress = Progress(say, len(jobs) + len(likely), sum(map(effort, [*jobs, *likely])))
@@ -207,6 +218,11 @@ def _outcome(task: Task, record: Record) -> str:
         f"{task.metric.name} {record['result']:.{task.metric.digits}f} "
         f"({epochs} epochs of {record['seconds_per_epoch']:.2f} s)"
     )
+
+
+def _load() -> float | None:
+    """How many processes want to run, on average over the last minute, where the system tells."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _machine() -> dict[str, Any]:

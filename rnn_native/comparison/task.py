@@ -25,6 +25,16 @@ class Data(NamedTuple):
         return values[np.arange(values.shape[1]) < self.lengths[:, None]]
 
 
+def answers(data: Data) -> int:
+    """How many targets there are: one a sequence, or one for each valid step that asks."""
+    if data.y.ndim < 2 or data.x.shape[1] == 1 or data.y.shape[1] != data.x.shape[1]:
+        return len(data.x)
+    counted = data.counted(data.y)
+    if counted.ndim == 1:  # classes: below 0 there is nothing to say
+        counted = counted[counted >= 0]
+    return len(counted)
+
+
 class Splits(NamedTuple):
     """Learnt from, watched while learning, and asked once at the end."""
 
@@ -43,10 +53,6 @@ class Metric:
     factor: float = 1.0
     baseline: float | None = None
     digits: int = 4
-
-    @property
-    def lower_is_better(self) -> bool:
-        return self.of == "loss"
 
 
 @dataclass(frozen=True)

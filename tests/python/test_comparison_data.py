@@ -211,7 +211,7 @@ def test_the_command_takes_data_of_ones_own(tmp_path: Path) -> None:
     results = json.loads((out / "results.json").read_text())
     (task,) = results["tasks"]  # and none of the built-in ones
     assert (task["name"], task["title"]) == ("my-data-classes", "My Data")
-    assert "| My Data, classes ↑ |" in (out / "comparison.md").read_text()
+    assert "| My Data, classes ↑ " in (out / "comparison.md").read_text()
     assert "the commonest class" in (out / "comparison.md").read_text()
 
 

@@ -90,6 +90,12 @@ def _inline(svg: str, name: str) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
+def alone(svg: str, style: str) -> str:
+    """A drawing as a file of its own: ``style`` has the colours of the page."""
+    css = f"<style>{style} svg {{ background: var(--paper); font-family: sans-serif; }}</style>"
+    return re.sub(r"(<svg[^>]*>)", lambda start: start[1] + css, svg, count=1) + "\n"
+
+
 def plain_log(axis: Any) -> None:
     """A logarithmic axis with plain numbers: 0.5, 1, 2, 5."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -99,8 +105,11 @@ def plain_log(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def label_ends(axes: Any, ends: Mapping[str, tuple[float, float]]) -> None:
-    """The cells' names at the ends of their lines, moved apart where they would touch."""
+def label_ends(
+    axes: Any, ends: Mapping[str, tuple[float, float]], colour: str | None = None
+) -> None:
+    """The names of cells (or of other lines, which have one ``colour``) at the ends of their lines,
+    moved apart where they would touch."""
     if not ends:
         return
     figure = axes.figure
@@ -116,7 +125,8 @@ def label_ends(axes: Any, ends: Mapping[str, tuple[float, float]]) -> None:
     for cell, y in zip(order, places, strict=True):
         x_data, y_data = axes.transData.inverted().transform((x_pixels, y))
         axes.text(
-            x_data, y_data, TITLES[cell].replace("article", "art."), color=colour(cell),
+            x_data, y_data, TITLES.get(cell, cell).replace("article", "art."),
+            color=_CELLS[kind_of(cell)] if colour is None else colour,
             va="center", ha="left", fontsize=10.5, clip_on=False,
         )  # fmt: skip
 

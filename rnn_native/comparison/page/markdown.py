@@ -14,12 +14,13 @@ from .sections import sections, subtitle
 def write_markdown(results: Mapping[str, Any], out: Path) -> None:
     parts = ["# Comparison of recurrent cells", subtitle(results)]
     for section in sections(results):
-        parts += _section(section)
+        parts += section_text(section)
     with replacing(out / "comparison.md") as file:
         file.write(("\n\n".join(parts) + "\n").encode())
 
 
-def _section(section: Section) -> Iterator[str]:
+def section_text(section: Section) -> Iterator[str]:
+    """A section's title, texts and tables, without its figures."""
     yield f"## {section.title}"
     for block in section.blocks:
         if isinstance(block, Text):

@@ -1,4 +1,4 @@
-"""The first screen: sentences, tasks × cells, the article's claims."""
+"""The first screen: what to take, sentences, tasks × cells; then the article's claims."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...answer import TITLES, Sentence, claims, sentences
+from ...answer import TITLES, Sentence, sentences
+from ...caveats import legend, many_pairs, marks, test_size
+from ...claims import claims
+from ...recommend import take
 from ...statistics import digits, heat, leaders, spreads
 from ..blocks import Block, Figure, Section, Table, Text
 from . import size
@@ -16,15 +19,19 @@ Results = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Screen:
-    """``figures``: the quality that a step's time buys, where sizes were compared."""
+    """``take`` stands over all; ``figures``: the quality that a step's time buys, where sizes were
+    compared."""
 
+    take: Sentence
     sentences: Sequence[Sentence]
     table: Table
     figures: Sequence[Figure]
 
 
 def screen(results: Results) -> Screen:
-    return Screen(sentences(results), heat_table(results), size.pictures(results)[:2])
+    return Screen(
+        take(results), sentences(results), heat_table(results), size.pictures(results)[:2]
+    )
 
 
 def heat_table(results: Results) -> Table:
@@ -35,19 +42,30 @@ def heat_table(results: Results) -> Table:
     for number, task in enumerate(results["tasks"]):
         found, behind, best = spreads(task, cells), heat(task, cells), leaders(task, cells)
         arrow = "↓" if task["metric"]["of"] == "loss" else "↑"
-        row = [f"{task['title']}, {task['variant']} {arrow}"]
+        row = [
+            "\n".join(
+                filter(None, (f"{task['title']}, {task['variant']} {arrow}", test_size(task)))
+            )
+        ]
         for place, cell in enumerate(cells, 1):
-            row.append(digits(task, found[cell], "\n") if cell in found else "diverged")
+            mean, between, ends = (
+                digits(task, found[cell], "\n") if cell in found else "diverged"
+            ).partition("\n")
+            row.append(mean + marks(task, cell) + between + ends)
             if cell in found and many:
                 colours[number, place] = behind[cell]
             if cell in best and len(best) == 1 and many:
                 strong.add((number, place))
         rows.append(row)
     note = "↓ less is better, ↑ more is better. " + (
-        "Mean of the seeds (lowest–highest). A cell is the paler the more others are ahead of it "
-        "by more than the spread; bold is alone in front." if many
+        "Each number is the mean of the seeds, below it the lowest and the highest. The stronger "
+        "the green, the fewer cells are ahead; a cell is ahead of another if each of its seeds is "
+        "better than every seed of the other, but two that solve a lag are equal. Bold: ahead of "
+        "all others." if many
         else "One seed: differences are not judged."
     )  # fmt: skip
+    more = (legend(results, results["tasks"], cells), many_pairs(results))
+    note = " ".join(filter(None, (note, *more)))
     return Table(
         ["task", *(TITLES[cell].replace("article", "art.") for cell in cells)],
         rows,
@@ -58,7 +76,8 @@ def heat_table(results: Results) -> Table:
 
 
 def section(results: Results) -> Section:
-    blocks: list[Block] = [Text(given.text, given.lead) for given in sentences(results)]
+    given = (take(results), *sentences(results))
+    blocks: list[Block] = [Text(sentence.text, sentence.lead) for sentence in given]
     blocks.append(heat_table(results))
     found = claims(results)
     if found:

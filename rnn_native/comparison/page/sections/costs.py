@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 from ...answer import TITLES
-from ...cost import BATCH, TIMES, VIEWS
+from ...cost import BATCH, INPUT, OUTPUT, TIME, TIMES, VIEWS
 from .. import figures
 from ..blocks import Block, Figure, Figures, Section, Table, Text
 
 PICTURES = (
     ("step_seconds", 1e6, "One step, streamed (µs)"),
-    ("batch_seconds", 1e3, "32 sequences of 100 steps (ms)"),
+    ("batch_seconds", 1e3, f"{BATCH} sequences of {TIME} steps (ms)"),
     ("update_seconds", 1e3, "Learning from the same (ms)"),
     ("weight_bytes", 1 / 1024, "Memory of weights (KiB)"),
 )
@@ -21,9 +21,11 @@ PICTURES = (
 
 def section(results: Mapping[str, Any]) -> Section:
     blocks: list[Block] = [
-        Text("32 features in, 10 out, float32, one row where nothing else is said; on the machine "
-             "named above, while nothing else ran.")
-    ]  # fmt: skip
+        Text(
+            f"{INPUT} features in, {OUTPUT} out, float32, one sequence at a time where nothing "
+            f"else is said. {_measured(results)}"
+        )
+    ]
     for view, title in VIEWS.items():
         table = results["costs"][view]
         blocks += [Text("", f"{title[0].upper()}{title[1:]}:"), _table(table)]
@@ -34,6 +36,23 @@ def section(results: Mapping[str, Any]) -> Section:
             ])
         )  # fmt: skip
     return Section("costs", "What each cell costs", blocks)
+
+
+def _measured(results: Mapping[str, Any]) -> str:
+    """How quiet the machine was, as far as that is known."""
+    machine, jobs = results["machine"], results["choice"]["processes"]
+    text = (
+        f"Times were taken after the last run of this comparison had ended ({jobs} at once): of "
+        "each the best of 3 samples, the median over rounds in which all took turns."
+    )
+    if None in machine.get("load", (None,)):
+        return f"{text} What else ran on the machine is not known."
+    before, after = machine["load"]
+    return (
+        f"{text} The machine's load average of the last minute was {before:.1f} before, with these "
+        f"runs in it, and {after:.1f} after, with this measuring in it, on "
+        f"{machine['processors']} processors: other programs may have run."
+    )
 
 
 def _table(table: Mapping[str, Mapping[str, Any]]) -> Table:

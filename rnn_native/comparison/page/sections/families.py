@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import mean
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...answer import TITLES, head_to_head
+from ...caveats import EDGE, STILL, at_the_edge, legend, marks, still_improving
 from ...statistics import digits, leaders, records_of, spreads
 from ...tasks.chorales import CHUNG_2014
 from .. import figures
@@ -18,13 +19,17 @@ from ..blocks import Block, Figure, Figures, Section, Table, Text
 Results = Mapping[str, Any]
 TaskResult = Mapping[str, Any]
 
+GATE_NAMES: Final = {
+    "z": "update z", "r": "reset r", "i": "input i", "f": "forget f", "o": "output o"
+}  # fmt: skip
 GATE_WORDS: Final = {
-    "z": "update gate z: 1 keeps the old state",
-    "r": "reset gate r: 0 forgets it for the candidate",
-    "i": "input gate i: 1 writes",
-    "f": "forget gate f: 1 keeps the memory c",
-    "o": "output gate o: 1 shows it",
+    "z": "an open update gate z keeps the old state",
+    "r": "a shut reset gate r lets a new state be made without the old one",
+    "i": "an open input gate i writes to the memory",
+    "f": "an open forget gate f keeps the memory",
+    "o": "an open output gate o shows the memory to the outside",
 }
+"""What each does, as the article and PyTorch have it."""
 
 
 def section(results: Results) -> Iterator[Section]:
@@ -37,27 +42,42 @@ def section(results: Results) -> Iterator[Section]:
         blocks += [Text(f"{text}.", f"{where}:") for where, text in pairs]
         drawn: list[Figure] = []
         if len(tasks) > 1 and all(task["lag"] for task in tasks):
-            drawn.append(Figure("The result over the lag", partial(_by_lag, tasks, cells)))
+            drawn.append(
+                Figure(
+                    f"{tasks[0]['metric']['name'].capitalize()} over the lag",
+                    partial(_by_lag, tasks, cells),
+                    "The lag is the number of steps over which something has to be remembered. "
+                    "The line is the mean of the seeds; they lie in the shaded part.",
+                )
+            )
         for task in tasks:
             drawn += _of_task(task, cells)
-        blocks += [Figures(drawn), _learning(tasks, cells)]
+        blocks += [Figures(drawn), _learning(tasks, results)]
         yield Section(f"task-{family}", tasks[0]["title"], blocks)
 
 
 def _of_task(task: TaskResult, cells: Sequence[str]) -> Iterator[Figure]:
     title = f"{task['title']}, {task['variant']}"
-    yield Figure(f"{title}: loss of the validation data", partial(_curves, task, cells))
+    yield Figure(
+        f"{title}: loss of the validation data",
+        partial(_curves, task, cells),
+        "A line for each seed. One that still falls at its end might have gone on.",
+    )
     for when in ("before", "after"):
-        if task["records"] and _norms(task, cells[0], when) is not None:
+        if any(_norms(task, cell, when) is not None for cell in cells):
             yield Figure(
                 f"{title}: how much of the last step's error reaches k steps back, {when} learning",
                 partial(_gradients, task, cells, when),
+                "A line that falls fast is a gradient that vanishes: those steps are hardly "
+                "learnt from. A line that rises is a gradient that explodes.",
             )
     for cell in cells:
         if cell in ("gru", "lstm") and _gates(task, cell):
             yield Figure(
                 f"{title}: how far the gates of the {TITLES[cell]} are open",
                 partial(_activity, task, cell),
+                f"{_sentence(_gates(task, cell))}. The line is the mean of all units, eight of ten "
+                "are in the shaded part.",
             )
 
 
@@ -71,16 +91,21 @@ def _results(tasks: Sequence[TaskResult], results: Results) -> Table:
     for number, task in enumerate(tasks, 1):
         found, best = spreads(task, cells), leaders(task, cells)
         for place, cell in enumerate(cells):
-            rows[place].append(digits(task, found[cell]) if cell in found else "diverged")
+            mean, between, ends = (
+                digits(task, found[cell], "\n") if cell in found else "diverged"
+            ).partition("\n")
+            rows[place].append(mean + marks(task, cell) + between + ends)
             if many and cell in best:
                 strong.add((place, number))
     metric = tasks[0]["metric"]
     better = "less" if metric["of"] == "loss" else "more"
     note = f"{metric['name'].capitalize()}, {better} is better"
     note += (
-        "; mean of the seeds (lowest–highest). Bold: the best mean, and what is not apart from it."
+        "; the mean of the seeds, below it the lowest and the highest. Bold: the best mean, and "
+        "all that it is not ahead of."
         if many else "; one seed."
     )  # fmt: skip
+    note = " ".join(filter(None, (note, legend(results, tasks, cells))))
     if any(cell in CHUNG_2014 for cell in cells) and tasks[0]["family"] == "chorales":
         head.append("Chung et al.")
         for row, cell in zip(rows, cells, strict=True):
@@ -108,9 +133,9 @@ def _levels(tasks: Sequence[TaskResult]) -> dict[str, list[float | None]]:
     return found
 
 
-def _learning(tasks: Sequence[TaskResult], cells: Sequence[str]) -> Table:
+def _learning(tasks: Sequence[TaskResult], results: Results) -> Table:
     """The rate that the search chose, epochs and their time."""
-    learning = tasks[0]["learning"]
+    cells, learning = results["choice"]["cells"], tasks[0]["learning"]
     head = ["cell", "hidden units", "weights",
             *(f"{task['variant']}: rate; epochs; s per epoch" for task in tasks)]  # fmt: skip
     rows = []
@@ -119,19 +144,21 @@ def _learning(tasks: Sequence[TaskResult], cells: Sequence[str]) -> Table:
         row = [TITLES[cell], str(first["settings"]["hidden_units"]), f"{first['parameters']:,}"]
         for task in tasks:
             done = [record for record in records_of(task, cell) if "failure" not in record]
-            rate = f"{task['rates'][cell]['rate']:g}"
+            rate = f"{task['rates'][cell]['rate']:g}{EDGE if at_the_edge(task, cell) else ''}"
             if done:
                 epochs = mean(len(record["history"]["seconds"]) for record in done)
                 seconds = mean(record["seconds_per_epoch"] for record in done)
-                rate += f"; {epochs:.0f}; {seconds:.2f}"
+                still = STILL if still_improving(task, cell) else ""
+                rate += f"; {epochs:.0f}{still}; {seconds:.2f}"
             row.append(rate)
         rows.append(row)
     note = (
         f"Adam, {learning['schedule']} rate, batches of {learning['batch_size']}, at most "
         f"{learning['epochs']} epochs, gradients clipped to a norm of {learning['max_norm']}. "
         "The rate is the one of those tried whose short run had the lowest validation loss. "
-        "Seconds of an epoch are those of runs side by side."
-    )
+        "Seconds of an epoch are those of runs side by side. "
+        f"{legend(results, tasks, cells)}"
+    ).strip()
     return Table(head, rows, note=note)
 
 
@@ -220,7 +247,8 @@ def _gradients(task: TaskResult, cells: Sequence[str], when: str) -> str:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 1e-16), min(high, 1e6))
-        axes.set_xlabel("k, steps before the last")
+        axes.set_xlabel("k (steps back from the last one)")
+        axes.set_ylabel("norm of the gradient")
         axes.set_title(f"Gradient that arrives, {when} learning", loc="left")
         figures.label_ends(axes, ends)
 
@@ -243,17 +271,25 @@ def _activity(task: TaskResult, cell: str) -> str:
     styles = ("-", (0, (5, 2)), (0, (1, 1.2)))
 
     def fill(axes: Any) -> None:
+        ends, right = {}, 1
         for style, (gate, lines) in zip(styles, gates.items(), strict=False):
             steps = range(1, len(lines["mean"]) + 1)
             axes.fill_between(steps, lines["low"], lines["high"], color=figures.colour(cell),
                               alpha=0.13, linewidth=0)  # fmt: skip
-            axes.plot(steps, lines["mean"], color=figures.colour(cell), linestyle=style,
-                      label=GATE_WORDS[gate])  # fmt: skip
+            axes.plot(steps, lines["mean"], color=figures.colour(cell), linestyle=style)
+            right = len(lines["mean"])
+            ends[GATE_NAMES[gate]] = (float(right), lines["mean"][-1])
         axes.set_ylim(0, 1)
+        axes.set_xlim(1, max(2, right))
         axes.set_yticks((0, 0.5, 1), ("shut 0", "½", "open 1"))
-        axes.set_xlabel("step; shaded: eight units of ten")
+        axes.set_xlabel("step of the sequence")
         axes.set_title(f"Gates of the {TITLES[cell]}", loc="left")
-        axes.legend(frameon=False, fontsize=10.5, loc="upper center", bbox_to_anchor=(0.45, -0.24))
+        figures.label_ends(axes, ends, colour=figures.colour(cell))
 
     title = f"{task['title']}, {task['variant']}: gates of the {TITLES[cell]}"
-    return figures.draw(fill, title, 3.7)
+    return figures.draw(fill, title)
+
+
+def _sentence(gates: Iterable[str]) -> str:
+    text = "; ".join(GATE_WORDS[gate] for gate in gates)
+    return text[0].upper() + text[1:]

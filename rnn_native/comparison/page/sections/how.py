@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...cost import MARGIN, UNITS
+from ...recommend import RARE
 from ...statistics import SOLVED, chance
 from ..blocks import Section, Text
 
@@ -28,12 +30,23 @@ def section(results: Mapping[str, Any]) -> Section:
                 "Learning.",
             ),
             Text(
-                "Two cells are told apart where no seed of one lies in the range of the other. "
-                f"Were they equal, that would happen in {chance(seeds):.0%} of pairs with {seeds} "
-                f"seed{'' if seeds == 1 else 's'} each. What the choice of test data does to a "
-                "number is not in its range. A task is solved where every seed has left at most "
-                f"{SOLVED:.0%} of what is lost by chance.",
+                "A cell is ahead of another where each of its seeds is better than every seed of "
+                "the other: the two are apart. "
+                f"Equal cells come apart in {chance(seeds):.0%} of pairs, with {seeds} "
+                f"seed{'' if seeds == 1 else 's'} each. How much a number would change with other "
+                "test data is not in its range. A task is solved where every seed has left at most "
+                f"{SOLVED:.0%} of what is lost by chance; of two cells that solve a lag none is "
+                "ahead.",
                 "Seeds.",
+            ),
+            Text(
+                "First come those that no other outlasts: that solves a lag as long on every "
+                "family of lags, and a longer one on some. Of these, one is passed over if another "
+                "is ahead of it on more data tasks than an equal one would be in "
+                f"{RARE:.0%} of comparisons. Of those left, one is passed over if another takes "
+                f"{MARGIN:.0%} less time at {UNITS} units and was, where both were learnt with "
+                "equal units, not behind more often than that.",
+                "What to take.",
             ),
             Text(
                 "L is the loss at the last step T of a sequence, s(T−k) the state that the cell "

@@ -14,6 +14,12 @@ from ..blocks import Figure, Figures, Section, Table, Text
 Results = Mapping[str, Any]
 
 
+ABOUT = (
+    "A dot is a cell with that many hidden units, the line through it from the lowest to the "
+    "highest seed. The thick grey line joins the best: no dot is both faster and better."
+)
+
+
 class Dot(NamedTuple):
     cell: str
     units: int
@@ -50,7 +56,7 @@ def pictures(results: Results) -> list[Figure]:
         if given:
             drawn.append(
                 Figure(f"{title}: {task['metric']['name']} over the time of a step",
-                       partial(_scatter, given, task, title))
+                       partial(_scatter, given, task, title), ABOUT)
             )  # fmt: skip
     return drawn
 
@@ -60,8 +66,8 @@ def section(results: Results) -> Section | None:
     if not drawn:
         return None
     about = Text(
-        "Each dot is a cell of so many units, the mean of the seeds; the time is that of one "
-        "streamed step on this machine. The grey line joins those that no other beats in both."
+        "What a slower step buys: the standard cells, each learnt with several numbers of hidden "
+        "units. The time is that of one step of one sequence on this machine."
     )
     tables = [
         _table(given, task, f"{task['title']}, {task['variant']}")
@@ -86,7 +92,12 @@ def _table(given: list[Dot], task: Mapping[str, Any], title: str) -> Table:
                 strong.add((len(rows), len(row) - 1))
         rows.append(row)
     head = [title, *(f"{units} units" for units in sizes)]
-    return Table(head, rows, frozenset(strong), note="Bold: on the line that nothing beats.")
+    return Table(
+        head,
+        rows,
+        frozenset(strong),
+        note="Bold: on the grey line, with nothing both faster and better.",
+    )
 
 
 def _scatter(given: list[Dot], task: Mapping[str, Any], title: str) -> str:
@@ -114,8 +125,11 @@ def _scatter(given: list[Dot], task: Mapping[str, Any], title: str) -> str:
                 )  # fmt: skip
         axes.set_xscale("log")
         figures.plain_log(axes.xaxis)
-        axes.set_xlabel("µs per step")
+        axes.set_xlabel("time of one step (µs)")
         axes.set_title(title, loc="left")
-        axes.legend(frameon=False, fontsize=10.5, handletextpad=0.2)
+        axes.legend(
+            frameon=False, fontsize=10.5, handletextpad=0.1, ncols=3, loc="upper center",
+            bbox_to_anchor=(0.45, -0.2),
+        )  # fmt: skip
 
     return figures.draw(fill, f"{title}: quality over the time of a step", 3.3)

@@ -100,21 +100,35 @@ def make_task(name: str, source: partial[Sequences], scale: str, kind: str | Non
         ),
         partial(_load, source=source, window=steps, kind=kind),
         max(1, min(steps - 1, 100, most)),
-        units=UNITS[scale], references=references, about=_about(read, asked, steps),
+        units=UNITS[scale], references=references, about=_about(read, asked, steps, splits),
     )  # fmt: skip
 
 
-def _about(read: Sequences, asked: Asked, window: int) -> str:
+def _about(read: Sequences, asked: Asked, window: int, splits: Splits) -> str:
     """What was read, for whoever gave it to see whether it was meant so."""
     number, steps, features = read.x.shape
     of = f"{features} {'feature' if features == 1 else 'features'}"
     if number == 1:
         steps = steps if read.lengths is None else int(read.lengths[0])
-        return f"One series of {steps} steps with {of}, in windows of {window}: {asked.about}."
+        trend = (
+            " Most of what is tested lies beyond all that is learnt from: a series with a trend is "
+            "better given as its differences (np.diff)."
+        )
+        return (
+            f"One series of {steps} steps with {of}, in windows of {window}: {asked.about}."
+            f"{trend if _leaves_what_is_known(splits) else ''}"
+        )
     long = "1 step" if steps == 1 else f"{steps} steps"
     if read.lengths is not None and read.lengths.min() < read.lengths.max():
         long = f"{read.lengths.min()} to {read.lengths.max()} steps"
     return f"{number} sequences of {long} with {of}: {asked.about}."
+
+
+def _leaves_what_is_known(splits: Splits) -> bool:
+    """Whether more than half of any feature's test data is out of the range of what is learnt."""
+    known, asked = splits.train.x, splits.test.x
+    beyond = (asked < known.min(axis=(0, 1))) | (asked > known.max(axis=(0, 1)))
+    return bool((beyond.mean(axis=(0, 1)) > 0.5).any())
 
 
 def _learnt_as(asked: Asked, features: int) -> tuple[str, int, Metric, Any]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import UnsupportedError
 from .plan import Job
 from .runs import Record, digest, run
 from .task import Splits, Task
@@ -29,7 +30,13 @@ class Workshop:
         """A task's data; those of the last one are kept, since its jobs follow each other."""
         if task.name not in self._data:
             self._data.clear()
-            self._data[task.name] = task.load(self.out / "cache")
+            try:
+                self._data[task.name] = task.load(self.out / "cache")
+            except ImportError as error:  # a package that is there, but not with what it needs
+                raise UnsupportedError(
+                    f"{task.family}: what it needs cannot be imported: {error}; --tasks leaves "
+                    "it out"
+                ) from None
         return self._data[task.name]
 
     def digest(self, task: Task) -> str:

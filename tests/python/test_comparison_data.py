@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,6 +22,7 @@ from rnn_native.comparison import own_data, reading
 from rnn_native.comparison.forecasting import autoregression, windows
 from rnn_native.comparison.task import Data, Splits
 from rnn_native.comparison.tasks import tunes
+from rnn_native.comparison.workers import Workshop
 
 # Forecasting
 
@@ -140,6 +142,15 @@ def test_numbers_are_scaled_as_features_are(tmp_path: Path) -> None:
     np.testing.assert_allclose([known.mean(), known.std()], [0, 1], atol=1e-12)
 
 
+def test_a_series_that_leaves_what_was_learnt_from_is_told() -> None:
+    """Of which no cell learns anything: the last value again is far ahead."""
+    noise = np.random.default_rng(0).normal(size=(1, 400, 2))
+    trend = noise + np.arange(400)[:, None] * [0, 0.1]
+    for series, told in ((noise, False), (trend, True), (np.diff(trend, axis=1), False)):
+        about = own_data.make_task("t", source(series), "tiny").about
+        assert ("np.diff" in about) == told
+
+
 def test_few_steps_and_few_long_sequences_are_learnt(tmp_path: Path) -> None:
     """One step, two of which one is asked, and gradients over no more than the test data has."""
     rng = np.random.default_rng(0)
@@ -228,6 +239,18 @@ def test_how_y_is_read_is_said_and_can_be_chosen(
     assert said in (out / "comparison.md").read_text()
     assert cli.main([*options, "--kind=regression"]) == 0
     assert "a-numbers: " in capsys.readouterr().out
+
+
+def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    """It is there, but not with the versions of others that it needs."""
+
+    def load(_: Path) -> Splits:
+        raise ImportError("Numba needs NumPy 2.3 or less")
+
+    task = own_data.make_task("t", source(np.random.default_rng(0).normal(size=(9, 4, 1))), "tiny")
+    shop = Workshop(tmp_path, "tiny", 1)
+    with pytest.raises(rn.UnsupportedError, match=r"t: .* NumPy 2\.3 or less; --tasks leaves it"):
+        shop.load(replace(task, load=load))
 
 
 def test_names_that_meet_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,10 +25,10 @@ GRIDS: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = {
     "tiny": {"units": (4, 8), "rows": (1, 2), "steps": (1, 2)},
 }
 ABOUT: Final = {
-    "units": "one step of one stream, as many inputs as hidden units",
-    "rows": "one step of one row, in a batch of 100 steps at 128 units",
-    "steps": "one call of one row at 64 units",
-    "threads": "32 rows of 100 steps at 256 units",
+    "units": "one step of one sequence, as many inputs as hidden units",
+    "rows": "one step of one sequence out of a batch, 100 steps at 128 units",
+    "steps": "one call with one sequence at 64 units",
+    "threads": "one call with 32 sequences of 100 steps at 256 units",
 }
 """What each plot's time is of."""
 

@@ -42,7 +42,7 @@ def _measured(results: Mapping[str, Any]) -> str:
     """How quiet the machine was, as far as that is known."""
     machine, jobs = results["machine"], results["choice"]["processes"]
     text = (
-        f"Times were taken after the last run of this comparison had ended ({jobs} at once): of "
+        f"Times were taken after the last run of this comparison had ended (--jobs {jobs}): of "
         "each the best of 3 samples, the median over rounds in which all took turns."
     )
     if None in machine.get("load", (None,)):
@@ -90,7 +90,9 @@ def _bars(table: Mapping[str, Mapping[str, Any]], key: str, unit: float, title: 
                 edgecolor=figures.colour(cell), linewidth=1.5,
                 hatch="////" if article else None,
             )  # fmt: skip
-            axes.text(value, place, f" {value:,.3g}", va="center")
+            axes.annotate(
+                f"{value:,.3g}", (value, place), (4, 0), textcoords="offset points", va="center"
+            )
         axes.set_yticks(range(len(values)), [TITLES[cell] for cell in values])
         axes.set_ylim(len(values) - 0.4, -0.6)
         axes.set_xlim(0, 1.25 * max(values.values()))

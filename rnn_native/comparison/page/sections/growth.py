@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ...answer import TITLES
 from ...scaling import ABOUT
 from .. import figures
 from ..blocks import Block, Figure, Figures, Section, Table
 from .costs import micro
+
+AXES: Final = {
+    "units": "hidden units",
+    "rows": "sequences at once",
+    "steps": "steps of a sequence",
+    "threads": "threads",
+}
 
 Lines = Mapping[str, Sequence[Sequence[float]]]
 
@@ -19,7 +26,7 @@ def section(results: Mapping[str, Any]) -> Section | None:
     if not results["scaling"]:
         return None
     drawn = [
-        Figure(f"µs over {what}: {ABOUT[what]}", partial(_draw, what, lines))
+        Figure(f"Time over {AXES[what]}: {ABOUT[what]}", partial(_draw, what, lines))
         for what, lines in results["scaling"].items()
     ]
     blocks: list[Block] = [Figures(drawn)]
@@ -32,7 +39,7 @@ def _table(what: str, lines: Lines) -> Table:
     rows = [
         [TITLES[cell], *(micro(seconds) for _, seconds in points)] for cell, points in lines.items()
     ]
-    return Table([f"{what} →", *map(str, sizes)], rows, note=f"µs: {ABOUT[what]}.")
+    return Table([f"{AXES[what]} →", *map(str, sizes)], rows, note=f"µs: {ABOUT[what]}.")
 
 
 def _draw(what: str, lines: Lines) -> str:
@@ -50,8 +57,9 @@ def _draw(what: str, lines: Lines) -> str:
         shown = sizes if len(sizes) < 6 else sizes[::2]
         axes.set_xticks(shown, [f"{int(size)}" for size in shown])
         axes.set_xticks([], minor=True)
-        axes.set_xlabel(what)
-        axes.set_title(f"µs over {what}", loc="left")
+        axes.set_xlabel(AXES[what])
+        axes.set_ylabel("time (µs)")
+        axes.set_title(f"Time over {AXES[what]}", loc="left")
         figures.label_ends(axes, ends)
 
-    return figures.draw(fill, f"Microseconds over {what}: {ABOUT[what]}")
+    return figures.draw(fill, f"Time over {AXES[what]}: {ABOUT[what]}")

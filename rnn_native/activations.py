@@ -1,4 +1,4 @@
-"""The activations that a cell's gates can have, with their constants.
+"""The activations: of a cell's gates with their constants, and of a layer's outputs.
 
 Those of ONNX's operators RNN, GRU and LSTM (https://onnx.ai/onnx/operators/onnx__LSTM.html), whose
 defaults the constants have, and the identity::
@@ -15,18 +15,33 @@ defaults the constants have, and the identity::
     elu                 x if x >= 0, else alpha (exp(x) - 1)
     softsign            x / (1 + |x|)
     softplus            log(1 + exp(x))
+
+A Linear layer and an RNN's output layer have those of ``ACTIVATIONS``, two of which are over the
+features of one step::
+
+    softmax             exp(x) / sum(exp(x))
+    log_softmax         x - log(sum(exp(x)))
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import OptionError
+
+Array = NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+ACTIVATIONS: Final = ("identity", "sigmoid", "tanh", "relu", "softmax", "log_softmax")
+"""Of a Linear layer, and of the output layer of an RNN."""
 
 CONSTANTS: Final[Mapping[str, Mapping[str, float | None]]] = MappingProxyType(
     {
@@ -102,33 +117,54 @@ class Activation:
         """alpha and beta, as far as it takes them."""
         return tuple(v for v in (self.alpha, self.beta) if v is not None)
 
-
-STANDARD: Final[Mapping[str, tuple[Activation, ...]]] = MappingProxyType(
-    {
-        "rnn": (Activation("tanh"),),
-        "gru": (Activation("sigmoid"), Activation("tanh")),
-        "lstm": (Activation("sigmoid"), Activation("tanh"), Activation("tanh")),
-    }
-)
-"""What a cell of each kind has where nothing else is said, in ONNX's order: f; f, g; f, g, h."""
+    @property
+    def function(self) -> Function:
+        """Its equation in float64."""
+        return lambda x: FUNCTIONS[self.name](x, *self.constants)
 
 
-def of_all_directions(
-    cell: str, directions: int, activations: Sequence[Activation]
-) -> tuple[Activation, ...]:
-    """The activations of every direction, those of the first one first.
+# Equations in float64: NaN stays NaN in each of them
 
-    ``activations`` are those of one direction, which all then have, or of all.
-    """
-    given = tuple(activations) if isinstance(activations, (tuple, list)) else ()
-    if not given or not all(isinstance(one, Activation) for one in given):
-        raise OptionError(
-            f"Recurrent activations: expected a tuple of Activations, got {activations!r}"
-        )
-    count = len(STANDARD[cell])
-    if len(given) not in (count, count * directions):
-        raise OptionError(
-            f"Recurrent activations: expected {count}, or {count} for each direction "
-            f"({directions}), for the cell {cell!r}; got {len(given)}"
-        )
-    return given if len(given) == count * directions else given * directions
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), by whichever of its two forms never takes exp of a positive number."""
+    e: Array = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1.0 + e)
+
+
+def log_softmax(x: Array) -> Array:
+    """x - log(sum(exp(x))) over the last axis, shifted by the maximum so as not to overflow."""
+    shifted = x - x.max(axis=-1, keepdims=True)
+    y: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return y
+
+
+def softmax(x: Array) -> Array:
+    """exp(x) / sum(exp(x)) over the last axis, shifted by the maximum so as not to overflow."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    y: Array = e / e.sum(axis=-1, keepdims=True)
+    return y
+
+
+def softsign(x: Array) -> Array:
+    """x / (1 + |x|), and its limit at infinity."""
+    return np.where(np.isinf(x), np.sign(x), x / (1.0 + np.abs(x)))
+
+
+FUNCTIONS: Final[Mapping[str, Callable[..., Array]]] = MappingProxyType({
+    "identity": lambda x: x,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "softsign": softsign,
+    "softplus": lambda x: np.logaddexp(0.0, x),
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "affine": lambda x, alpha, beta: alpha * x + beta,
+    "leaky_relu": lambda x, alpha: np.where(x < 0, alpha * x, x),
+    "thresholded_relu": lambda x, alpha: np.where(x < alpha, 0.0, x),
+    "scaled_tanh": lambda x, alpha, beta: alpha * np.tanh(beta * x),
+    "hard_sigmoid": lambda x, alpha, beta: np.clip(alpha * x + beta, 0.0, 1.0),
+    "elu": lambda x, alpha: np.where(x < 0, alpha * np.expm1(x), x),
+})  # fmt: skip
+"""Of x and the activation's constants."""

@@ -29,9 +29,9 @@ def as_spec(value: object) -> ModelSpec:
 
 
 def _as_layer(where: str, part: object) -> Layer:
-    layer = getattr(part, "spec", None) if not isinstance(part, Layer) else part
-    if isinstance(layer, Recurrent) or isinstance(part, Layer):
-        return layer  # type: ignore[return-value]
+    layer = part if isinstance(part, Layer) else getattr(part, "spec", None)
+    if isinstance(layer, Layer):
+        return layer
     hint = ""
     if isinstance(part, ModelSpec) or isinstance(layer, ModelSpec):
         hint = "; the layers of a ModelSpec are its .layers, those of a Model its .spec.layers"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .arrays import as_array
-from .cells import recurrent_options, recurrent_shapes, size
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
-from .spec import ModelSpec, Recurrent
+from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
+from .spec.keys import size
 
 _OPTIONS: Final = frozenset({
     "nonlinearity", "reset_after", "proj_size", "peephole", "gate_recurrent", "output_layer",
@@ -243,7 +243,7 @@ class GRU(_Module):
     ONNX's ``linear_before_reset=0``.
 
     ``gate_recurrent=True`` is another cell, whose gates recur on the update gate z
-    (``reference_cells`` has its equations): ``weight_ih``, ``weight_gh`` [2 H, H] (r, z),
+    (``spec.cells`` has its equations): ``weight_ih``, ``weight_gh`` [2 H, H] (r, z),
     ``weight_hh`` [H, H], ``bias_ih``; its state is (h, z).
 
     Call it as ``y, h_n = gru(x, h_0)``, or ``y, (h_n, z_n) = gru(x, (h_0, z_0))``.
@@ -283,7 +283,7 @@ class LSTM(_Module):
     (``weight_ci_l0``, ``weight_cf_l0``, ``weight_co_l0``, each [hidden_size]).
 
     ``gate_recurrent=True`` is another cell, whose gates recur on gates and on all of c, not on h
-    (``reference_cells`` has its equations): ``weight_ih``, ``weight_gh`` [4 H, H], ``weight_ch``
+    (``spec.cells`` has its equations): ``weight_ih``, ``weight_gh`` [4 H, H], ``weight_ch``
     [4 H, H], ``bias_ih``; its state is (h, c, i, f).
 
     Call it as ``y, (h_n, c_n) = lstm(x, (h_0, c_0))``, with all four where there are four.

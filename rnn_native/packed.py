@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from ._core import CoreModel
 from .errors import UnsupportedError
-from .spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from .spec import Layer, ModelSpec
 
-Vectors = dict[str, NDArray[Any]]
 Rebuild = Callable[[CoreModel], Layer]
 
 
@@ -26,17 +25,9 @@ class Packed:
         self.mask_value = spec.mask_value
         op = 0
         for layer in spec.layers:
-            vectors = {
-                name: array.astype(dtype) for name, array in layer.arrays.items() if array.ndim == 1
-            }
-            if isinstance(layer, Recurrent):
-                self._layers.append(_recurrent(layer, vectors, op))
-                self.cells.append(layer.cell)
-                op += layer.num_layers + (layer.output_layer > 0)
-            else:
-                self._layers.append(_plain(layer, vectors, op))
-                self.cells.append(type(layer).__name__.lower())
-                op += 1
+            self._layers.append(_way_back(layer, dtype, op))
+            self.cells.append(layer.title)
+            op += layer.num_ops
 
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
@@ -56,33 +47,19 @@ def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
                     )
 
 
-def _recurrent(layer: Recurrent, vectors: Vectors, op: int) -> Rebuild:
-    options = layer.options
-    shapes = {name: array.shape for name, array in layer.arrays.items() if array.ndim == 2}
-    suffixes, layer_count = layer.suffixes, layer.num_layers
+def _way_back(layer: Layer, dtype: np.dtype[Any], op: int) -> Rebuild:
+    """Makes the layer again; holds none of its matrices."""
+    make, options, places = type(layer).make, layer.options, layer.packed()
+    vectors: dict[str, NDArray[Any]] = {
+        name: array.astype(dtype) for name, array in layer.arrays.items() if name not in places
+    }
+    shapes = {name: layer.arrays[name].shape for name in places}
 
     def rebuild(core: CoreModel) -> Layer:
-        weights = dict(vectors)
-        for name, shape in shapes.items():
-            if name == "weight_ho":  # the output layer is an operation behind the stack
-                weights[name] = core.unpack(op + layer_count, 0, "weight", shape)
-                continue
-            kind, _, place = name.rpartition("_l")
-            depth, reverse, _ = place.partition("_reverse")
-            if name == "weight_xo":
-                kind, depth, reverse = name, "0", suffixes[0]
-            direction = suffixes.index(reverse)
-            weights[name] = core.unpack(op + int(depth), direction, kind, shape)
-        return Recurrent(weights=weights, **options)
+        matrices = {
+            name: core.unpack(op + place.op, place.direction, place.name, shapes[name])
+            for name, place in places.items()
+        }
+        return make(vectors | matrices, options)
 
     return rebuild
-
-
-def _plain(layer: Embedding | Linear | Merge, vectors: Vectors, op: int) -> Rebuild:
-    if isinstance(layer, Merge):
-        return lambda core: layer
-    shape = layer.weight.shape
-    if isinstance(layer, Embedding):
-        return lambda core: Embedding(core.unpack(op, 0, "weight", shape))
-    activation = layer.activation
-    return lambda core: Linear(core.unpack(op, 0, "weight", shape), vectors.get("bias"), activation)

@@ -1,10 +1,9 @@
 """The readable oracle: executes any ModelSpec in float64 NumPy, as the equations read.
 
-Deliberately plain: one function per cell, one time step each, under one loop over time. Every
-compiled path is tested against this file, so it favours being obviously right over being fast,
-imports nothing compiled, and calculates in float64 whatever the type of the weights.
-
-The cells' equations are in ``reference_cells``.
+Deliberately plain: each layer's equations stand in its class in ``spec/layers``, those of one time
+step of a cell in ``spec/cells``, and here is what goes from one to the next. Every compiled path is
+tested against this, so it favours being obviously right over being fast, imports nothing compiled,
+and calculates in float64 whatever the type of the weights.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .activations import sigmoid as sigmoid
 from .arrays import as_array
 from .errors import DTypeError, ShapeError
-from .reference_cells import ACTIVATIONS, CellState, Weights, functions_of, step_of
-from .reference_cells import sigmoid as sigmoid
-from .spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from .spec import ModelSpec
 
 Array = NDArray[np.float64]
 Trace = dict[str, Array]
+LayerState = tuple[Array, ...]
 
 
 def run(
@@ -106,123 +105,18 @@ def _run(
     traced: Trace = {}
     with np.errstate(all="ignore"):  # infinities and NaNs travel silently, as IEEE 754 has it
         for index, layer in enumerate(spec.layers):
-            if isinstance(layer, Embedding):
-                y = layer.weight.astype(np.float64)[y]
-            elif isinstance(layer, Linear):
-                y = _linear(layer, y)
-            elif isinstance(layer, Merge):
-                y = _merge(layer, y)
-            else:
-                y, layer_final, inside = _recurrent(layer, y, next(initial), valid)
-                prefix = f"{index}." if len(spec.layers) > 1 else ""
-                traced |= {
-                    prefix + name: np.where(valid[..., None], array, 0.0)
-                    for name, array in inside.items()
-                }
-                final.append(layer_final if len(layer_final) > 1 else layer_final[0])
+            ran = layer.run((y,), next(initial) if layer.state_names else (), valid)
+            y = ran.outputs[0]
+            prefix = f"{index}." if len(spec.layers) > 1 else ""
+            traced |= {
+                prefix + name: np.where(valid[..., None], array, 0.0)
+                for name, array in ran.trace.items()
+            }
+            if layer.state_names:
+                final.append(ran.state if len(ran.state) > 1 else ran.state[0])
     if spec.return_sequences:
         y = np.where(valid[..., None], y, 0.0)
     return y, final[0] if len(final) == 1 else tuple(final), traced
-
-
-# Layers: whole sequences [time, batch, features], or the last states alone [batch, features]
-
-
-def _linear(layer: Linear, x: Array) -> Array:
-    """y = activation(x W^T + b)."""
-    y = x @ layer.weight.astype(np.float64).T
-    if layer.bias is not None:
-        y = y + layer.bias.astype(np.float64)
-    return ACTIVATIONS[layer.activation](y)
-
-
-def _merge(layer: Merge, x: Array) -> Array:
-    """Sum, product or mean of the features' two halves."""
-    a, b = x[..., : layer.size], x[..., layer.size :]
-    if layer.mode == "mul":
-        return a * b
-    return a + b if layer.mode == "sum" else (a + b) * 0.5
-
-
-def _recurrent(
-    layer: Recurrent, x: Array, initial: CellState, valid: NDArray[np.bool_]
-) -> tuple[Array, CellState, Trace]:
-    """A stack: each layer reads the outputs of the one below, both directions side by side.
-
-    initial and the returned final state: the layer's state arrays, each [layers * directions,
-    batch, size]. An output layer behind it sees the top layer's h_t and the bottom layer's x_t.
-    """
-    finals: list[CellState] = []
-    traced: Trace = {}
-    h = x
-    for level in range(layer.num_layers):
-        outputs = []
-        for direction, suffix in enumerate(layer.suffixes):
-            ending = f"_l{level}{suffix}"
-            first = tuple(part[len(finals)] for part in initial)
-            inside, final = _direction(layer, direction, ending, h, first, valid)
-            outputs.append(inside["h"])
-            finals.append(final)
-            traced |= {name + ending: array for name, array in inside.items()}
-        h = np.concatenate(outputs, axis=-1)
-    final = tuple(np.stack(rows) for rows in zip(*finals, strict=True))
-    if not layer.return_sequences:
-        top = final[0][-layer.num_directions :]
-        return np.concatenate(list(top), axis=-1), final, traced
-    if not layer.output_layer:
-        return h, final, traced
-    traced["o"] = _output_layer(layer, h, x)
-    return traced["o"], final, traced
-
-
-def _output_layer(layer: Recurrent, h: Array, x: Array) -> Array:
-    """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
-    w = {name: _float64(array) for name, array in layer.arrays.items() if "_l" not in name}
-    a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
-    return ACTIVATIONS[layer.output_nonlinearity](a)
-
-
-def _float64(array: ArrayLike) -> Array:
-    return np.asarray(array, dtype=np.float64)
-
-
-def _direction(
-    layer: Recurrent,
-    direction: int,
-    ending: str,
-    x: Array,
-    state: CellState,
-    valid: NDArray[np.bool_],
-) -> tuple[Trace, CellState]:
-    """One direction of one layer: everything that its cell calculates, and the final state.
-
-    A row's state only moves at its valid steps, so the reverse direction, which meets a row's
-    padding first, starts at its last valid step. Nothing valid reads what stands in padding.
-    """
-    step, w = step_of(layer), _weights(layer, ending)
-    functions = functions_of(layer, direction)
-    time, batch = valid.shape
-    traced: Trace = {name: np.zeros((time, batch, layer.hidden_size)) for name in layer.trace_names}
-    traced["h"] = np.zeros((time, batch, layer.state_size))
-    for t in reversed(range(time)) if ending.endswith("_reverse") else range(time):
-        inside = step(layer, functions, w, x[t], state)
-        for name, array in inside.items():
-            traced[name][t] = array
-        new = (inside[name] for name in layer.state_names)
-        state = tuple(np.where(valid[t, :, None], *pair) for pair in zip(new, state, strict=True))
-    return traced, state
-
-
-def _weights(layer: Recurrent, ending: str) -> Weights:
-    """The float64 arrays of one layer and direction, without the ending; no bias is a bias of 0."""
-    w = {
-        name.removesuffix(ending): _float64(array)
-        for name, array in layer.arrays.items()
-        if name.endswith(ending)
-    }
-    for bias in ("bias_ih", "bias_hh"):
-        w.setdefault(bias, np.zeros(len(w["weight_ih"])))
-    return w
 
 
 # Checks
@@ -280,11 +174,10 @@ def _unmasked(spec: ModelSpec, x: ArrayLike) -> list[int]:
     return lengths
 
 
-def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[CellState]:
-    """Per Recurrent layer its state arrays, each [layers * directions, batch, size]."""
+def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[LayerState]:
+    """Per layer that has one its state arrays, each [layers * directions, batch, size]."""
     shapes = [
-        [(layer.num_layers * layer.num_directions, batch, size) for size in layer.state_sizes]
-        for layer in spec.recurrents
+        [(layer.state_rows, batch, size) for size in layer.state_sizes] for layer in spec.stateful
     ]
     if state is None:
         return [tuple(np.zeros(shape) for shape in group) for group in shapes]
@@ -293,7 +186,7 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[CellState]:
     for index, part in enumerate([state] if one else _parts("state", state, len(shapes))):
         where, group = "state" if one else f"state[{index}]", shapes[index]
         arrays = [part] if len(group) == 1 else _parts(where, part, len(group))
-        named = zip(spec.recurrents[index].state_names, arrays, group, strict=True)
+        named = zip(spec.stateful[index].state_names, arrays, group, strict=True)
         initial.append(tuple(_floats(f"{where} {name}_0", a, shape) for name, a, shape in named))
     return initial
 

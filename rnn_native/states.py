@@ -26,9 +26,9 @@ def _parts(where: str, value: Any, count: int) -> Sequence[Any]:
 
 
 def state_counts(spec: ModelSpec) -> tuple[int, ...]:
-    """How many arrays the state of each recurrent layer has: 1 (h), or more, such as
+    """How many arrays the state of each layer that has one has: 1 (h), or more, such as
     2 (h, c) for LSTM."""
-    return tuple(len(layer.state_sizes) for layer in spec.recurrents)
+    return tuple(len(layer.state_sizes) for layer in spec.stateful)
 
 
 def flatten(counts: Sequence[int], state: Any) -> list[Any]:

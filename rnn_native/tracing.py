@@ -3,34 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec import ModelSpec, Recurrent
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One direction of one layer of a stack: names, with the features of each."""
-
-    gates: dict[str, int]
-    h: dict[str, int]
-    c: dict[str, int]
-    o: dict[str, int]  # what the stack's output layer gives, in its first cell
+from .spec import ModelSpec
 
 
 class Layout:
     """What a model's cells calculate, in the core's order of its cells."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self._cells: list[_Cell] = []
-        for index, layer in enumerate(spec.layers):
-            if isinstance(layer, Recurrent):
-                prefix = f"{index}." if len(spec.layers) > 1 else ""
-                self._cells += _cells(layer, prefix)
+        several = len(spec.layers) > 1
+        self._cells = [
+            cell
+            for index, layer in enumerate(spec.layers)
+            for cell in layer.traced(f"{index}." if several else "")
+        ]
 
     def arrays(
         self, time: int, batch: int, dtype: np.dtype[Any]
@@ -47,24 +37,7 @@ class Layout:
         outputs: dict[str, NDArray[Any]] = {}
         for cell in self._cells:
             gates, c, h = make(cell.gates), make(cell.c), make(cell.h)
-            o = [np.zeros((time, batch, size), dtype) for size in cell.o.values()]
-            outputs.update(zip(cell.o, o, strict=True))
+            o = [np.zeros((time, batch, size), dtype) for size in cell.output.values()]
+            outputs.update(zip(cell.output, o, strict=True))
             cells.append((gates, h[0], c[0] if c else None, o[0] if o else None))
         return named | outputs, cells
-
-
-def _cells(layer: Recurrent, prefix: str) -> list[_Cell]:
-    cells: list[_Cell] = []
-    for level in range(layer.num_layers):
-        for suffix in layer.suffixes:
-            end = f"_l{level}{suffix}"
-            size = layer.hidden_size
-            cells.append(
-                _Cell(
-                    {prefix + n + end: size for n in layer.trace_names if n not in "hc"},
-                    {f"{prefix}h{end}": layer.state_size},
-                    {f"{prefix}c{end}": size} if "c" in layer.trace_names else {},
-                    {f"{prefix}o": layer.output_layer} if layer.output_layer and not cells else {},
-                )
-            )
-    return cells

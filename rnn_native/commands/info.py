@@ -93,11 +93,11 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    kind, options = metadata.parse("layer", metadata.describe(layer))
+    options = layer.line
     if "activations" in options:
         options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
     parameters = sum(array.size for array in layer.arrays.values())
-    return {"kind": kind, **options, "parameters": parameters}
+    return {"kind": layer.kind, **options, "parameters": parameters}
 
 
 def _pack(

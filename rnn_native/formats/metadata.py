@@ -24,7 +24,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ..spec import LAYERS, Array, Layer, ModelSpec
+from ..spec.keys import Key, in_line
 from . import calling, golden, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
@@ -41,35 +42,6 @@ ESTIMATOR: Final = "estimator"
 """What a model of ``rnn_native.models`` says of itself beside its layers, in .safetensors alone:
 see ``models.saving``. Without our prefix, so that every reader passes over it."""
 
-_KEYS: Final = {
-    "embedding": ("num_embeddings", "embedding_dim"),
-    "recurrent": ("cell", "input_size", "hidden_size", "num_layers", "direction", "bias"),
-    "linear": ("in_features", "out_features", "bias", "activation"),
-    "merge": ("features", "mode"),
-}
-_CELL_KEYS: Final = {
-    "rnn": ("nonlinearity",),
-    "gru": ("reset_after",),
-    "lstm": ("proj_size", "peephole"),
-}
-# In the place of a cell's keys, where the first of these is there.
-_VARIANT_KEYS: Final = {
-    ("rnn", "output_layer"): ("nonlinearity", "output_layer", "output_nonlinearity"),
-    ("gru", "gate_recurrent"): ("gate_recurrent",),
-    ("lstm", "gate_recurrent"): ("gate_recurrent",),
-}
-# Besides, where they are used; activations in the place of an RNN's nonlinearity.
-_EXTRA_KEYS: Final = {
-    "rnn": ("activations", "clip"),
-    "gru": ("activations", "clip"),
-    "lstm": ("activations", "clip", "input_forget"),
-}
-# Keys with one value; without it there is no such key.
-_ONLY: Final = {"gate_recurrent": "true", "input_forget": "true", "return_sequences": "false"}
-_FLAGS: Final = frozenset({"bias", "reset_after", "peephole"})
-_WORDS: Final = frozenset(
-    {"cell", "direction", "nonlinearity", "activation", "output_nonlinearity", "mode"}
-)
 _NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
 _DECIMAL = re.compile(r"(?=.{1,64}\Z)-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
@@ -151,35 +123,14 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
 
 def describe(layer: Layer) -> str:
     """One line with everything about a layer except its numbers."""
-    if isinstance(layer, Embedding):
-        kind = "embedding"
-        values: dict[str, Any] = {
-            "num_embeddings": layer.num_embeddings,
-            "embedding_dim": layer.output_size,
-        }
-    elif isinstance(layer, Recurrent):
-        kind = "recurrent"
-        keys = _KEYS[kind] + _cell_keys(layer.cell, layer.options)
-        values = {key: getattr(layer, key) for key in keys}
-    elif isinstance(layer, Merge):
-        kind = "merge"
-        values = {"features": layer.size, "mode": layer.mode}
-    else:
-        kind = "linear"
-        values = {
-            "in_features": layer.input_size,
-            "out_features": layer.output_size,
-            "bias": layer.bias is not None,
-            "activation": layer.activation,
-        }
-    return " ".join([kind, *(f"{key}={_text(value)}" for key, value in values.items())])
+    return " ".join([layer.kind, *(f"{key}={_text(value)}" for key, value in layer.line.items())])
 
 
 def parse(where: str, line: str) -> tuple[str, dict[str, Any]]:
-    """Kind and options of a line that ``describe`` made, keys in any order."""
+    """Kind and values of a line that ``describe`` made, keys in any order."""
     kind, *pairs = line.split(" ")
-    if kind not in _KEYS:
-        raise FormatError(f"{where}: expected {', '.join(_KEYS)}; got {kind!r}")
+    if kind not in LAYERS:
+        raise FormatError(f"{where}: expected {', '.join(LAYERS)}; got {kind!r}")
     texts: dict[str, str] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -188,28 +139,16 @@ def parse(where: str, line: str) -> tuple[str, dict[str, Any]]:
         if key in texts:
             raise FormatError(f"{where}: {key} is there twice in {line!r}")
         texts[key] = text
-    expected = _KEYS[kind]
-    if kind == "recurrent":
-        cell = texts.get("cell", "nothing")
-        if cell not in _CELL_KEYS:
-            raise FormatError(f"{where}: expected cell= {', '.join(_CELL_KEYS)}; got {cell}")
-        expected += _cell_keys(cell, texts)
-    if set(texts) != set(expected):
-        raise FormatError(f"{where}: expected the keys {', '.join(expected)}; got {line!r}")
-    return kind, {key: _value(f"{where}: {key}", key, texts[key]) for key in expected}
-
-
-def _cell_keys(cell: str, options: Mapping[str, Any]) -> tuple[str, ...]:
-    own = _CELL_KEYS[cell]
-    for (owner, option), keys in _VARIANT_KEYS.items():
-        if cell == owner and options.get(option):
-            own = keys
-            break
-    else:
-        extra = tuple(key for key in _EXTRA_KEYS[cell] if options.get(key))
-        own = tuple(k for k in own if k != "nonlinearity" or "activations" not in extra) + extra
-    last = () if options.get("return_sequences", True) is True else ("return_sequences",)
-    return own + last
+    try:
+        expected = in_line(LAYERS[kind].keys_of(texts), texts)
+    except RnnError as error:
+        raise FormatError(f"{where}: {error}") from error
+    names = [key.name for key in expected]
+    if set(texts) != set(names):
+        raise FormatError(f"{where}: expected the keys {', '.join(names)}; got {line!r}")
+    return kind, {
+        key.name: _value(f"{where}: {key.name}", key, texts[key.name]) for key in expected
+    }
 
 
 def _text(value: Any) -> str:
@@ -220,22 +159,22 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _value(where: str, key: str, text: str) -> Any:
-    if key in _WORDS:
+def _value(where: str, key: Key, text: str) -> Any:
+    if key.kind == "word":
         return text
-    if key == "activations":
+    if key.kind == "activations":
         return read_activations(where, text)
-    if key == "clip":
+    if key.kind == "number":
         return read_number(where, text)
-    if key in _ONLY:
-        if text != _ONLY[key]:
-            raise FormatError(f"{where}: expected {_ONLY[key]}, or no such key; got {text!r}")
-        return text == "true"
-    if key in _FLAGS:
-        if text not in ("true", "false"):
-            raise FormatError(f"{where}: expected true or false, got {text!r}")
-        return text == "true"
-    return _natural(where, text)
+    if key.kind == "natural":
+        return _natural(where, text)
+    if key.optional and text != _text(not key.default):
+        raise FormatError(
+            f"{where}: expected {_text(not key.default)}, or no such key; got {text!r}"
+        )
+    if text not in ("true", "false"):
+        raise FormatError(f"{where}: expected true or false, got {text!r}")
+    return text == "true"
 
 
 def _natural(where: str, text: str) -> int:
@@ -261,33 +200,8 @@ def _by_layer(tensors: Mapping[str, Array], count: int) -> list[dict[str, Array]
 
 
 def _build(where: str, line: str, arrays: Mapping[str, Array]) -> Layer:
-    kind, options = parse(where, line)
+    kind, values = parse(where, line)
     try:
-        if kind == "recurrent":
-            # Bounds the work before the names of that many layers are made.
-            if options["num_layers"] > len(arrays):
-                raise FormatError(
-                    f"num_layers={options['num_layers']}, but only {len(arrays)} tensors"
-                )
-            return Recurrent(weights=arrays, **options)
-        if kind == "merge":
-            if arrays:
-                raise FormatError(f"expected no tensors; found {', '.join(sorted(arrays))}")
-            return Merge(options["mode"], options["features"])
-        names = {"weight", "bias"} if options.get("bias") else {"weight"}
-        if set(arrays) != names:
-            raise FormatError(
-                f"expected the tensors {', '.join(sorted(names))}; "
-                f"found {', '.join(sorted(arrays)) or 'none'}"
-            )
-        if kind == "embedding":
-            sizes = (options["num_embeddings"], options["embedding_dim"])
-        else:
-            sizes = (options["out_features"], options["in_features"])
-        if arrays["weight"].shape != sizes:
-            raise FormatError(f"weight: expected shape {sizes}, got {arrays['weight'].shape}")
-        if kind == "embedding":
-            return Embedding(arrays["weight"])
-        return Linear(arrays["weight"], arrays.get("bias"), options["activation"])
+        return LAYERS[kind].from_line(values, arrays)
     except RnnError as error:
         raise FormatError(f"{where} ({kind}): {error}") from error

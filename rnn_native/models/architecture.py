@@ -18,9 +18,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..cells import recurrent_shapes
 from ..errors import OptionError
-from ..spec import Linear, ModelSpec, Recurrent
+from ..spec import Linear, ModelSpec, Recurrent, recurrent_shapes
 
 CELLS: Final = ("standard", "article")
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..activations import FUNCTIONS
 from ..errors import DivergenceError, OptionError, ShapeError
-from ..reference_cells import ACTIVATIONS
 from ..spec import ModelSpec
 from ..train import Network, clip_grad_norm, grad_norm
 from ..train.checks import not_negative
@@ -198,7 +198,7 @@ def evaluate(
 
 def _activate(output: Output, y: NDArray[Any]) -> NDArray[Any]:
     """The output's activation of what a network in training gives."""
-    return ACTIVATIONS[output.activation](y.astype(np.float64))
+    return FUNCTIONS[output.activation](y.astype(np.float64))
 
 
 def _answers(net: Network, reading: Reading, batch: Batch) -> NDArray[Any]:

@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..activations import FUNCTIONS
 from ..errors import OptionError
-from ..reference_cells import ACTIVATIONS
 from ..spec import ModelSpec, Recurrent
 from ..states import State
 from ..train import Network
@@ -114,7 +114,7 @@ class Pooled(Reading):
 
     def answers(self, y: Array, lengths: Array, activation: str) -> Array:
         logits = self.logits(np.swapaxes(y, 0, 1), lengths)
-        return ACTIVATIONS[activation](logits.astype(np.float64)).astype(y.dtype)
+        return FUNCTIONS[activation](logits.astype(np.float64)).astype(y.dtype)
 
     def _spread(self, y: Array, lengths: Array, d: Array) -> Array:
         """The gradient of y of that of the answers."""

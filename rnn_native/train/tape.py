@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .._core import CoreTape
-from ..layers import brief
+from ..spec.weights import brief
 from ..states import State
 
 if TYPE_CHECKING:

@@ -41,9 +41,9 @@ from onnx_graphs import Array, Builder, make_recurrent, onnx_weights, run, unifo
 
 import rnn_native as rn
 from rnn_native import formats, reference
-from rnn_native.activations import CONSTANTS, STANDARD
+from rnn_native.activations import CONSTANTS
 from rnn_native.formats.onnx.activations import NAMES
-from rnn_native.spec import Activation, ModelSpec, Recurrent
+from rnn_native.spec import STANDARD, Activation, ModelSpec, Recurrent
 
 pytestmark = pytest.mark.oracle
 

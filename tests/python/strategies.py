@@ -32,10 +32,11 @@ from variants import TRAINED_VARIANTS as TRAINED_VARIANTS
 from variants import VARIANT_IDS as VARIANT_IDS
 from variants import VARIANTS as VARIANTS
 
-from rnn_native.activations import CONSTANTS, STANDARD
+from rnn_native.activations import CONSTANTS
 from rnn_native.cells import ACTIVATIONS, DIRECTIONS, NONLINEARITIES
 from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import (
+    STANDARD,
     Activation,
     Embedding,
     Layer,

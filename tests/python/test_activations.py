@@ -13,10 +13,10 @@ import strategies
 from agreement import DTYPES, AnyArray, check
 
 import rnn_native as rn
-from rnn_native.activations import CONSTANTS, STANDARD
+from rnn_native.activations import CONSTANTS
 from rnn_native.cells import NONLINEARITIES
 from rnn_native.formats import metadata
-from rnn_native.spec import Activation, ModelSpec, Recurrent
+from rnn_native.spec import STANDARD, Activation, ModelSpec, Recurrent
 
 CELLS = ("rnn", "gru", "lstm")
 TANH, SIGMOID, RELU = Activation("tanh"), Activation("sigmoid"), Activation("relu")

@@ -18,8 +18,8 @@ from hypothesis import given
 from strategies import VARIANT_IDS, VARIANTS, Case
 
 from rnn_native import reference
-from rnn_native.activations import CONSTANTS, STANDARD
-from rnn_native.spec import Activation, Linear, ModelSpec, Recurrent
+from rnn_native.activations import CONSTANTS
+from rnn_native.spec import STANDARD, Activation, Linear, ModelSpec, Recurrent
 
 Weights = dict[str, Any]
 

@@ -14,7 +14,7 @@ import torch
 from torch.nn.utils import rnn
 
 from ...errors import UnsupportedError
-from ...spec import Embedding, Layer, Merge, ModelSpec, Recurrent
+from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from ..worker import Form, Task
 
 
@@ -102,17 +102,19 @@ def _chain(
     spec: ModelSpec, lengths: Any = None
 ) -> Callable[[Any, list[Any]], tuple[Any, list[Any]]]:
     """The modules one after the other, of x and the initial states, zeros if there are none."""
-    modules = [(layer, _layer(layer)) for layer in spec.layers]
+    modules: list[tuple[Any, Any]] = [
+        (layer, _MODULES[type(layer)](layer)) for layer in spec.layers
+    ]
     if lengths is not None:
         modules = [
-            (layer, _packed(module, lengths) if isinstance(layer, Recurrent) else module)
+            (layer, _packed(module, lengths) if layer.state_names else module)
             for layer, module in modules
         ]
 
     def call(x: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         left, finals = list(states), []
         for layer, module in modules:
-            if not isinstance(layer, Recurrent):
+            if not layer.state_names:
                 x = module(x)
                 continue
             count = len(layer.state_sizes)
@@ -120,22 +122,24 @@ def _chain(
             left = left[count:]
             now = list(state) if isinstance(state, tuple) else [state]
             finals += now
-            if not layer.return_sequences:
+            if not layer.gives_steps:
                 x = torch.cat(tuple(now[0][-layer.num_directions :]), dim=-1)
         return x, finals
 
     return call
 
 
-def _layer(layer: Layer) -> Any:
-    if isinstance(layer, Recurrent):
-        return _module(layer)
-    if isinstance(layer, Embedding):
-        embedding = torch.nn.Embedding(*layer.weight.shape)
-        embedding.load_state_dict(_tensors(layer))
-        return embedding.eval()
-    if isinstance(layer, Merge):
-        return _MERGES[layer.mode]
+def _embedding(layer: Embedding) -> Any:
+    embedding = torch.nn.Embedding(*layer.weight.shape)
+    embedding.load_state_dict(_tensors(layer))
+    return embedding.eval()
+
+
+def _merge(layer: Merge) -> Any:
+    return _MERGES[layer.mode]
+
+
+def _linear(layer: Linear) -> Any:
     linear = torch.nn.Linear(layer.input_size, layer.output_size, bias=layer.bias is not None)
     linear.load_state_dict(_tensors(layer))
     activation = _ACTIVATIONS[layer.activation]
@@ -167,6 +171,14 @@ def _module(layer: Recurrent) -> Any:
     module = make(layer.input_size, layer.hidden_size, layer.num_layers, **options)
     module.load_state_dict(_tensors(layer))
     return module.eval()
+
+
+_MODULES: Final[Mapping[type[Layer], Callable[[Any], Any]]] = {
+    Embedding: _embedding,
+    Recurrent: _module,
+    Linear: _linear,
+    Merge: _merge,
+}
 
 
 def _tensors(layer: Layer) -> dict[str, Any]:

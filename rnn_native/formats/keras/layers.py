@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...errors import FormatError
-from ...layers import MERGE_MODES
-from ...spec import Embedding, Linear
+from ...spec import MERGE_MODES, Embedding, Linear
 from .activations import linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...activations import CONSTANTS, STANDARD, Activation
+from ...activations import CONSTANTS, Activation
 from ...errors import UnsupportedError
-from ...spec import Recurrent
+from ...spec import Recurrent, cell_of
 from .graph import Node
 
 NAMES: Final[Mapping[str, str]] = MappingProxyType(
@@ -118,9 +118,9 @@ def _activations(
     node: Node, cell: str, directions: int, given: Mapping[str, Any]
 ) -> tuple[Activation, ...] | None:
     names = given["activations"]
-    count = len(STANDARD[cell]) * directions
+    count = len(cell_of(cell).activations) * directions
     if names is None:
-        ours = [a.name for a in STANDARD[cell]] * directions
+        ours = [a.name for a in cell_of(cell).activations] * directions
     elif cell == "rnn" and [name.lower() for name in names] == ["tanh", "tanh"]:
         ours = ["tanh"] * directions  # the default as the schema spells it for any direction
     elif len(names) != count:

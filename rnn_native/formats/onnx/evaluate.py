@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...activations import FUNCTIONS as ACTIVATIONS
 from ...errors import RnnError
-from ...reference_cells import ACTIVATIONS
 from .constants import axes_of, axis_of, constant, integers, slices_of, split_sizes
 from .graph import Anything, Node
 from .tensors import element_name

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...cells import SUFFIXES
-from ...spec import GATES, Recurrent
+from ...spec import SUFFIXES, Recurrent, cell_of
 from ..gates import reordered_weight
 from . import activations
 from .drafts import Last
@@ -123,7 +122,7 @@ def _weights(
     w, r, b, p = arrays
     if w is None or r is None or w.ndim != 3 or r.ndim != 3:
         raise node.malformed("W, R: expected constants of rank 3")
-    count, gates, order = len(directions), GATES[cell], ORDER[cell]
+    count, gates, order = len(directions), len(cell_of(cell).gates), ORDER[cell]
     size, hidden = w.shape[2], r.shape[2]
     shapes = (
         ("W", w, (count, gates * hidden, size)),

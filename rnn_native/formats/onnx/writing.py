@@ -24,17 +24,18 @@ tell which of its nodes are one stack.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from .. import calling
 from ..files import replacing
 from ..gates import reordered
+from ..handlers import handler_of
 from ..metadata import to_metadata
 from . import activations
 from .graph import import_onnx
@@ -81,14 +82,7 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
     y = writer.start(spec)
     for index, layer in enumerate(spec.layers):
         writer.prefix = f"{index}." if len(spec.layers) > 1 else ""
-        if isinstance(layer, Embedding):
-            y = writer.node("Gather", writer.constant("weight", layer.weight), y)
-        elif isinstance(layer, Linear):
-            y = writer.linear(layer, y)
-        elif isinstance(layer, Merge):
-            y = writer.merge(layer, y)
-        else:
-            y = writer.recurrent(layer, y)
+        y = handler_of(_HANDLERS, layer, "ONNX")(writer, layer, y)
     return writer.finish(y, spec, strings or {})
 
 
@@ -150,6 +144,9 @@ class _Writer:
         )
         self._helper.set_model_props(model, {**to_metadata(spec), **strings})
         return model
+
+    def embedding(self, layer: Embedding, x: str) -> str:
+        return self.node("Gather", self.constant("weight", layer.weight), x)
 
     def merge(self, layer: Merge, x: str) -> str:
         halves = [self._fresh("half"), self._fresh("half")]
@@ -277,6 +274,14 @@ class _Writer:
 
     def _describe(self, where: list[Any], name: str, shape: list[Any], element: int) -> None:
         where.append(self._helper.make_tensor_value_info(name, element, shape))
+
+
+_HANDLERS: Final[Mapping[type[Layer], Callable[[_Writer, Any, str], str]]] = {
+    Embedding: _Writer.embedding,
+    Linear: _Writer.linear,
+    Merge: _Writer.merge,
+    Recurrent: _Writer.recurrent,
+}
 
 
 def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:

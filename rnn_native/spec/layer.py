@@ -1,0 +1,200 @@
+"""What every layer states: its options and arrays, what it takes and gives, its equations.
+
+A layer is a class of its own in ``spec/layers``: what reads and writes files, packs, runs and shows
+layers asks it, and nobody else knows which kinds there are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FormatError, ShapeError, UnsupportedError
+from .keys import Key
+from .weights import Array
+
+Float64 = NDArray[np.float64]
+State = tuple[Float64, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """What an input of a model, or a layer, gives: [time, batch, features], or [batch, features].
+
+    ``name`` is what messages call its giver; ``last`` where there is no axis of time: who gives its
+    last state alone.
+    """
+
+    name: str
+    features: int
+    indices: bool = False  # [time, batch] of integers below ``features``
+    last: str = ""
+
+
+class Ran(NamedTuple):
+    """What the equations of a layer come to."""
+
+    outputs: tuple[Float64, ...]
+    state: State = ()
+    trace: Mapping[str, Float64] = {}
+
+
+class Place(NamedTuple):
+    """Where the core keeps a matrix: operation of the layer's, direction, name there."""
+
+    op: int
+    direction: int
+    name: str
+
+
+class TracedCell(NamedTuple):
+    """What one cell shows, by name, with the features of each."""
+
+    gates: dict[str, int]
+    h: dict[str, int]
+    c: dict[str, int]
+    output: dict[str, int]
+
+
+class Layer(ABC):
+    """One layer of a model: options and arrays, checked when it is made and never changed."""
+
+    kind: ClassVar[str]
+    """The first word of its line in a file."""
+    keys: ClassVar[tuple[Key, ...]] = ()
+    """What follows in the line: all of its options and sizes."""
+    takes_indices: ClassVar[bool] = False
+    """Whether x is integers: the layer reads an input of the model."""
+    can_be_first: ClassVar[bool] = True
+    needs_steps: ClassVar[bool] = False
+    if TYPE_CHECKING:  # fields or properties of each class
+
+        @property
+        def input_size(self) -> int:
+            """Features of the input; of indices, how many there are."""
+
+        @property
+        def output_size(self) -> int:
+            """Features of the output."""
+
+    @property
+    def title(self) -> str:
+        """What a model's repr calls it."""
+        return self.kind
+
+    @property
+    @abstractmethod
+    def arrays(self) -> Mapping[str, Array]:
+        """The weights by the names they have in a file, after the layer's number."""
+
+    @property
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """Everything but the weights, by the names of the constructor."""
+
+    @property
+    @abstractmethod
+    def line(self) -> dict[str, Any]:
+        """The values of its keys."""
+
+    @classmethod
+    def make(cls, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """The layer of these arrays and options."""
+        return cls(**arrays, **options)
+
+    @classmethod
+    def keys_of(cls, values: Mapping[str, Any]) -> tuple[Key, ...]:
+        """The keys of a line that has these, as far as they are known; raises ``FormatError``."""
+        return cls.keys
+
+    @classmethod
+    @abstractmethod
+    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """The layer of a line of a file and its arrays; raises ``RnnError``."""
+
+    @classmethod
+    def check_arrays(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """``FormatError`` where these are not the arrays that the line's values call for."""
+        shapes = dict(cls.shapes(values))
+        if set(arrays) != set(shapes):
+            wanted = f"the tensors {', '.join(sorted(shapes))}" if shapes else "no tensors"
+            raise FormatError(f"expected {wanted}; found {', '.join(sorted(arrays)) or 'none'}")
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise FormatError(f"{name}: expected shape {shape}, got {arrays[name].shape}")
+
+    @classmethod
+    def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Name and shape of every array that a line's values call for."""
+        yield from ()
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """What it carries from step to step, if anything."""
+        return ()
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """Features of each array of its state."""
+        return ()
+
+    @property
+    def state_rows(self) -> int:
+        """Rows of each array of its state, [rows, batch, features]."""
+        return 0
+
+    @property
+    def num_ops(self) -> int:
+        """Operations that it is in the core."""
+        return 1
+
+    @property
+    def gives_steps(self) -> bool:
+        """Whether the output has an axis of time where the input has one."""
+        return True
+
+    def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        """What it, called ``name`` in messages, gives of these; ``ShapeError`` or
+        ``UnsupportedError``, which begin with ``where``, for what it cannot take."""
+        (x,) = inputs
+        if self.takes_indices != x.indices:
+            if x.indices:
+                raise ShapeError(f"{where}: expected an input of features, {x.name} is of indices")
+            raise UnsupportedError(f"{where}: an {type(self).__name__} can only be first")
+        if x.features != self.input_size:
+            raise ShapeError(
+                f"{where} ({type(self).__name__}): expected an input of {self.input_size} "
+                f"features, {x.name} gives {x.features}"
+            )
+        if self.needs_steps and x.last:
+            raise ShapeError(
+                f"{where} ({type(self).__name__}): expected an input of steps, {x.last} gives its "
+                "last state alone (return_sequences=False)"
+            )
+        return (Value(name, self.output_size, last=x.last if self.gives_steps else name),)
+
+    @abstractmethod
+    def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+        """The equations in float64: whole sequences [time, batch, features], of indices [time,
+        batch], or the last states alone [batch, features].
+
+        ``state`` has arrays [rows, batch, features] by ``state_names``; ``valid`` [time, batch]
+        says which steps there are.
+        """
+
+    def packed(self) -> dict[str, Place]:
+        """Where the core keeps each of its matrices; vectors are kept beside it."""
+        return {name: Place(0, 0, name) for name, a in self.arrays.items() if a.ndim == 2}
+
+    def traced(self, prefix: str) -> list[TracedCell]:
+        """What it shows of its steps, in the core's order; names begin with ``prefix``."""
+        return []
+
+
+def float64(array: Any) -> Float64:
+    return np.asarray(array, dtype=np.float64)

@@ -1,0 +1,102 @@
+"""The registries are the only lists: each class states all that others ask about it.
+
+Cells and layers are drawn from ``CELLS`` and ``LAYERS``, so a new one is tested when it is entered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnn_native as rn
+from rnn_native.formats.metadata import describe, parse
+from rnn_native.spec import CELLS, LAYERS, Layer, Recurrent, recurrent_shapes
+from rnn_native.spec.layers.recurrent_options import keys_of
+
+WIDTH, HIDDEN, TIME, BATCH = 3, 4, 5, 2
+
+
+def recurrent(name: str, **options: Any) -> Recurrent:
+    cell = CELLS[name]
+    options |= {"cell": cell.kind, "gate_recurrent": cell.gate_recurrent}
+    options |= {"input_size": WIDTH, "hidden_size": HIDDEN}
+    rng = np.random.default_rng(0)
+    weights = {n: rng.standard_normal(shape) for n, shape in recurrent_shapes(**options)}
+    return Recurrent(weights=weights, **options)
+
+
+LAYERS_OF_EACH: dict[str, list[Layer]] = {
+    "embedding": [rn.Embedding(np.ones((5, 3)))],
+    "linear": [rn.Linear(np.ones((2, 3)), np.ones(2), "tanh"), rn.Linear(np.ones((2, 3)))],
+    "merge": [rn.Merge("ave", 2)],
+    "recurrent": [recurrent(name) for name in CELLS],
+}
+
+
+def test_every_kind_of_layer_is_tested_here() -> None:
+    assert set(LAYERS_OF_EACH) == set(LAYERS)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_line_and_the_arrays_are_the_layer(kind: str) -> None:
+    for layer in LAYERS_OF_EACH[kind]:
+        assert type(layer) is LAYERS[kind]
+        made, values = parse("here", describe(layer))
+        assert made == kind
+        assert values == layer.line
+        again = LAYERS[made].from_line(values, layer.arrays)
+        assert describe(again) == describe(layer)
+        assert all(np.array_equal(again.arrays[n], array) for n, array in layer.arrays.items())
+        assert layer.make(layer.arrays, layer.options).line == layer.line
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_matrix_has_a_place_of_its_own_in_the_core(kind: str) -> None:
+    for layer in LAYERS_OF_EACH[kind]:
+        places = layer.packed()
+        assert set(places) == {n for n, array in layer.arrays.items() if array.ndim == 2}
+        assert len(set(places.values())) == len(places)
+        assert all(place.op < layer.num_ops for place in places.values())
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_step_gives_what_the_cell_says_it_shows_and_carries(name: str) -> None:
+    layer = recurrent(name)
+    ran = layer.run(
+        (np.ones((TIME, BATCH, WIDTH)),),
+        tuple(np.zeros((layer.state_rows, BATCH, size)) for size in layer.state_sizes),
+        np.ones((TIME, BATCH), np.bool_),
+    )
+    assert set(ran.trace) == {f"{n}_l0" for n in CELLS[name].trace_names}
+    assert set(CELLS[name].state_names) <= set(CELLS[name].trace_names)
+    assert [part.shape[-1] for part in ran.state] == list(layer.state_sizes)
+    shown = [n for cell in layer.traced("") for part in cell for n in part]
+    assert set(shown) == set(ran.trace)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gates_are_the_blocks_of_rows_of_weight_ih(name: str) -> None:
+    assert len(recurrent(name).arrays["weight_ih_l0"]) == len(CELLS[name].gates) * HIDDEN
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_keys_and_the_constructor_have_the_same_defaults(name: str) -> None:
+    defaults = {f.name: f.default for f in fields(Recurrent)}
+    for key in keys_of(CELLS[name]):
+        if defaults[key.name] is not MISSING:
+            assert key.default == defaults[key.name], key.name
+
+
+def test_what_a_cell_lacks_is_refused_and_its_owners_are_named() -> None:
+    used = {"reset_after": False, "peephole": True, "nonlinearity": "relu", "proj_size": 2}
+    for name, cell in CELLS.items():
+        own = {key.name for key in cell.keys}
+        for option, value in used.items():
+            if option in own:
+                recurrent(name, **{option: value})
+                continue
+            with pytest.raises(rn.UnsupportedError, match=option):
+                recurrent(name, **{option: value})

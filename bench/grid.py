@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native import ModelSpec, Recurrent
-from rnn_native.spec import GATES, recurrent_shapes
+from rnn_native.spec import GATES, cell_of, recurrent_shapes
 
 CELLS = ("lstm", "gru", "rnn")
 THREADS = (1, 2)
@@ -112,5 +112,4 @@ def make_input(cell: str, case: Case) -> tuple[NDArray[Any], Sequence[NDArray[An
     if not case.is_step:
         return x, None
     shape = (case.layers * case.directions, case.batch, case.hidden)
-    count = 2 if cell == "lstm" else 1
-    return x, [rng.uniform(-1, 1, shape).astype(np.float32) for _ in range(count)]
+    return x, [rng.uniform(-1, 1, shape).astype(np.float32) for _ in cell_of(cell).state_names]

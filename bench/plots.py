@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 from grid import Case
-from report import best_peer, ratios, seconds, share
+from results import best_peer, ratios, seconds, share
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

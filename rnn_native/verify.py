@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,6 @@ from .formats.golden import MAX_CHARACTERS, Golden, from_strings, largest_error
 from .spec import ModelSpec
 from .states import flatten, state_counts, unflatten
 
-if TYPE_CHECKING:
-    from .model import Model
-
 _STEPS: Final = 16
 _SEED: Final = 0
 _ARGUMENTS: Final = ("x", "state", "lengths")
@@ -42,7 +39,22 @@ _LEAST: Final = 64.0  # unit roundoffs
 _TINY: Final = 2.0**-63  # magnitudes below count as this: far above what may be flushed to zero
 
 
-def make(model: Model, call: Any) -> Golden:
+class Runs(Protocol):
+    """A Model."""
+
+    def __init__(self, spec: ModelSpec) -> None: ...
+    def __call__(self, x: Any, state: Any = None, lengths: Any = None) -> tuple[Any, Any]: ...
+    @property
+    def spec(self) -> ModelSpec: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def batch_first(self) -> bool: ...
+    @property
+    def matmul(self) -> str: ...
+
+
+def make(model: Runs, call: Any) -> Golden:
     """Run ``model`` and keep arguments and results.
 
     Parameters
@@ -105,7 +117,7 @@ def arguments_of(spec: ModelSpec, golden: Golden) -> dict[str, Any]:
     return arguments
 
 
-def replay(model: Model, spec: ModelSpec, golden: Golden) -> None:
+def replay(model: Runs, spec: ModelSpec, golden: Golden) -> None:
     """Run ``model``, made of ``spec``, on the golden input.
 
     Raises ``FormatError`` where the input is none of this model's, and ``VerifyError`` where a
@@ -133,7 +145,7 @@ def replay(model: Model, spec: ModelSpec, golden: Golden) -> None:
 
 
 def replay_file(
-    model: Model, spec: ModelSpec, path: str | os.PathLike[str], format: str | None
+    model: Runs, spec: ModelSpec, path: str | os.PathLike[str], format: str | None
 ) -> None:
     """:func:`replay` what the file carries that ``model`` was read from; ``OptionError`` where it
     carries nothing. Messages begin with the path."""
@@ -151,7 +163,7 @@ def replay_file(
 
 
 def _compare(
-    model: Model, name: str, got: NDArray[Any], expected: NDArray[Any], relative: float
+    model: Runs, name: str, got: NDArray[Any], expected: NDArray[Any], relative: float
 ) -> None:
     if not expected.size:
         return
@@ -169,7 +181,7 @@ def _compare(
         )
 
 
-def _arguments(model: Model, spec: ModelSpec, call: Any) -> dict[str, Any]:
+def _arguments(model: Runs, spec: ModelSpec, call: Any) -> dict[str, Any]:
     if isinstance(call, (bool, np.bool_)):
         if not call:
             raise OptionError("golden: expected True, an input or arguments of a call; got False")
@@ -185,11 +197,11 @@ def _arguments(model: Model, spec: ModelSpec, call: Any) -> dict[str, Any]:
     return dict(call)
 
 
-def _generate(model: Model, spec: ModelSpec) -> NDArray[Any]:
+def _generate(model: Runs, spec: ModelSpec) -> NDArray[Any]:
     """As many steps of one row as surely find a place in a file, at most ``_STEPS``."""
     item = model.dtype.itemsize
     features = 1 if spec.takes_indices else spec.input_size
-    states = sum(r.num_layers * r.num_directions * sum(r.state_sizes) for r in spec.recurrents)
+    states = sum(layer.state_rows * sum(layer.state_sizes) for layer in spec.stateful)
     room = MAX_CHARACTERS * 3 // 4 - 1024 - states * item
     steps = min(_STEPS, max(1, room // ((features + spec.output_size) * item)))
     rng = np.random.default_rng(_SEED)
@@ -232,8 +244,8 @@ def _split(spec: ModelSpec, batch: int, flat: NDArray[Any]) -> list[NDArray[Any]
     """The inverse of :func:`_join`."""
     arrays: list[NDArray[Any]] = []
     used = 0
-    for layer in spec.recurrents:
-        rows = layer.num_layers * layer.num_directions
+    for layer in spec.stateful:
+        rows = layer.state_rows
         size = batch * sum(layer.state_sizes)
         part = flat[used : used + rows * size]
         if len(part) != rows * size:

@@ -69,10 +69,9 @@ class Task:
     @property
     def layer(self) -> Recurrent:
         """The model's only layer; ``NotImplementedError`` where it has others or another one."""
-        layers = self.spec.layers
-        if len(layers) != 1 or not isinstance(layers[0], Recurrent):
+        if len(self.spec.layers) != 1 or not self.spec.recurrents:
             raise NotImplementedError("runs models of one Recurrent layer only")
-        return layers[0]
+        return self.spec.recurrents[0]
 
 
 @dataclass(frozen=True)

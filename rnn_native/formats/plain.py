@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError
-from ..spec import GATES, Array, ModelSpec, Recurrent
+from ..spec import CELLS, GATES, Array, Cell, ModelSpec, Recurrent
 from ..warn import warn
 from .names import SHOWN, similar, some
 
@@ -162,18 +162,15 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
         raise FormatError(
             f"module {prefix!r}: no tensors of layer {absent}, but some of layer {max(layers)}"
         )
-    gate_recurrent = bool(kinds & {"weight_gh", "weight_ch"})
     bias = bool(kinds & {"bias_ih", "bias_hh"})
-    if gate_recurrent:
-        expected_kinds = {"weight_ih", "weight_gh", _last_of_gates(arrays)}
-        expected_kinds |= {"bias_ih"} if bias else set()
-    else:
-        expected_kinds = {"weight_ih", "weight_hh"}
-        expected_kinds |= {"bias_ih", "bias_hh"} if bias else set()
-    if "weight_hr" in kinds:
-        expected_kinds |= {"weight_hr"}
-    if kinds & {"weight_ci", "weight_cf", "weight_co"}:
-        expected_kinds |= {"weight_ci", "weight_cf", "weight_co"}
+    gated = _gated(arrays) if kinds & {"weight_gh", "weight_ch"} else None
+    there = {
+        "bias": bias,
+        "proj_size": int("weight_hr" in kinds),
+        "peephole": bool(kinds & {"weight_ci", "weight_cf", "weight_co"}),
+    }
+    # Of all cells without recurrence of gates an LSTM has the most arrays.
+    expected_kinds = [name for name, _ in (gated or CELLS["lstm"]).shapes(1, 1, there)]
     expected = [
         f"{kind}_l{layer}{suffix}"
         for layer in sorted(layers)
@@ -199,37 +196,39 @@ def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dic
         raise FormatError(f"module {prefix!r}: unexpected {some(strangers)}")
     end = f"_l0{min(suffixes)}"
     where = f"module {prefix!r}"
-    options = (_sizes_of_gates if gate_recurrent else _sizes)(arrays, end, where)
+    options = _sizes_of_gates(gated, arrays, end, where) if gated else _sizes(arrays, end, where)
     both = "bidirectional" if len(suffixes) == 2 else None
     return {
         **options,
         "num_layers": len(layers),
         "direction": both or ("reverse" if "_reverse" in suffixes else "forward"),
         "bias": bias,
-        **({"peephole": True} if "weight_ci" in kinds else {}),
+        **({"peephole": True} if there["peephole"] else {}),
         **({"output_layer": len(arrays["weight_ho"])} if output else {}),
     }
 
 
-def _last_of_gates(arrays: Mapping[str, Array]) -> str:
-    """Which recurrent array a gate-recurrent cell has beside ``weight_gh``."""
-    lstm = any(
-        name.startswith("weight_ch")
-        or (name.startswith("weight_gh") and array.ndim == 2 and len(array) == 4 * array.shape[1])
-        for name, array in arrays.items()
-    )
-    return "weight_ch" if lstm else "weight_hh"
+def _gated(arrays: Mapping[str, Array]) -> Cell:
+    """Which cell with gates that recur on gates: the one whose arrays or whose rows are there."""
+    gru, lstm = CELLS["gate_gru"], CELLS["gate_lstm"]
+    rows = dict(lstm.recurrent_shapes(1, {}))["weight_gh"][0]
+    for name, array in arrays.items():
+        rows_of_lstm = array.ndim == 2 and len(array) == rows * array.shape[1]
+        if name.startswith("weight_ch") or (name.startswith("weight_gh") and rows_of_lstm):
+            return lstm
+    return gru
 
 
-def _sizes_of_gates(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:
+def _sizes_of_gates(
+    cell: Cell, arrays: Mapping[str, Array], end: str, where: str
+) -> dict[str, Any]:
     """Cell and sizes of a gate-recurrent cell; ``Recurrent`` checks the shapes."""
     w_ih, w_gh = arrays[f"weight_ih{end}"], arrays[f"weight_gh{end}"]
     for name, matrix in ((f"weight_ih{end}", w_ih), (f"weight_gh{end}", w_gh)):
         if matrix.ndim != 2 or 0 in matrix.shape:
             raise FormatError(f"{where}: {name}: expected a matrix, got {matrix.shape}")
-    cell = "lstm" if _last_of_gates(arrays) == "weight_ch" else "gru"
     sizes = {"input_size": w_ih.shape[1], "hidden_size": w_gh.shape[1]}
-    return {"cell": cell, **sizes, "gate_recurrent": True}
+    return {"cell": cell.kind, **sizes, "gate_recurrent": True}
 
 
 def _sizes(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:

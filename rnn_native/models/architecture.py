@@ -11,23 +11,15 @@ the article's section 4, where it is the softmax.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import OptionError
-from ..spec import Linear, ModelSpec, Recurrent, recurrent_shapes
+from ..spec import Linear, ModelSpec, Recurrent, cell_of, recurrent_shapes
 
 CELLS: Final = ("standard", "article")
-
-_ARTICLE: Final[Mapping[str, Mapping[str, Any]]] = {
-    "rnn": {"nonlinearity": "sigmoid", "output_nonlinearity": "identity"},
-    "gru": {"gate_recurrent": True},
-    "lstm": {"gate_recurrent": True},
-}
 
 
 def build(
@@ -45,8 +37,8 @@ def build(
         "direction": "bidirectional" if bidirectional else "forward",
     }
     if cell == "article":
-        options |= _ARTICLE[kind]
-        if kind == "rnn":
+        options |= cell_of(kind).article
+        if "output_nonlinearity" in options:
             options["output_layer"] = output_dim
     weights = {name: np.zeros(shape, dtype) for name, shape in recurrent_shapes(**options)}
     recurrent = Recurrent(weights=weights, **options)
@@ -59,10 +51,7 @@ def build(
 def with_activation(spec: ModelSpec, activation: str) -> ModelSpec:
     """The same model, its outputs activated: for predicting."""
     *layers, last = spec.layers
-    if isinstance(last, Recurrent):
-        return ModelSpec((*layers, replace(last, output_nonlinearity=activation)))
-    assert isinstance(last, Linear)
-    return ModelSpec((*layers, replace(last, activation=activation)))
+    return ModelSpec((*layers, last.with_activation(activation)))
 
 
 def num_parameters(kind: str, cell: str, input_dim: int, hidden_units: int, output_dim: int) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..activations import FUNCTIONS
 from ..errors import OptionError
-from ..spec import ModelSpec, Recurrent
+from ..spec import ModelSpec
 from ..states import State
 from ..train import Network
 from .architecture import with_activation
@@ -169,6 +169,6 @@ def make_reading(pooling: str, bidirectional: bool, per_step: bool, has_linear: 
 
 
 def _returning(spec: ModelSpec, sequences: bool) -> ModelSpec:
-    first, *others = spec.layers
-    assert isinstance(first, Recurrent)
+    _, *others = spec.layers
+    (first,) = spec.recurrents
     return ModelSpec((replace(first, return_sequences=sequences), *others))

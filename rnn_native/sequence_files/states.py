@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import FormatError
-from ..spec import ModelSpec, Recurrent
+from ..spec import ModelSpec
 from ..states import flatten, state_counts, unflatten
 
 
@@ -18,7 +18,6 @@ def names(spec: ModelSpec) -> list[str]:
     return [
         f"{index}.{name}" if len(spec.layers) > 1 else name
         for index, layer in enumerate(spec.layers)
-        if isinstance(layer, Recurrent)
         for name in layer.state_names
     ]
 
@@ -42,8 +41,6 @@ def to_arrays(spec: ModelSpec, state: Any) -> dict[str, NDArray[Any]]:
 def shapes(spec: ModelSpec) -> dict[str, tuple[int, str, int]]:
     """The shape of each array of the state by its name: (rows, "batch", features)."""
     all_shapes = [
-        (layer.num_layers * layer.num_directions, "batch", size)
-        for layer in spec.recurrents
-        for size in layer.state_sizes
+        (layer.state_rows, "batch", size) for layer in spec.stateful for size in layer.state_sizes
     ]
     return dict(zip(names(spec), all_shapes, strict=True))

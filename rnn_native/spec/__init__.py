@@ -49,6 +49,7 @@ from typing import Final
 
 from ..activations import ACTIVATIONS as ACTIVATIONS
 from ..activations import Activation as Activation
+from .cell import Cell as Cell
 from .cells import CELLS as CELLS
 from .cells import KINDS
 from .cells import cell_of as cell_of

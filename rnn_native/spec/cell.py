@@ -21,8 +21,8 @@ Weights = Mapping[str, Array]
 CellState = tuple[Array, ...]  # of one layer and direction, each [batch, size]
 Functions = tuple[Function, ...]  # f, g, h of one direction, as far as the cell has them
 
-ACTIVATIONS_KEY = Key("activations", "activations", optional=True)
-CLIP_KEY = Key("clip", "number", optional=True)
+ACTIVATIONS_KEY = Key("activations", "activations", optional=True, only_runs=True)
+CLIP_KEY = Key("clip", "number", optional=True, only_runs=True)
 GATE_KEY = Key("gate_recurrent", "flag", False, optional=True)
 
 

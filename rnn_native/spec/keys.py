@@ -37,6 +37,8 @@ class Key:
         Whether a line has the key only where the value is another than the default.
     beside, unless
         Another key, with or without which alone a line has this one.
+    only_runs
+        Whether a layer that uses it cannot be trained.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Key:
     least: int = 0
     beside: str = ""
     unless: str = ""
+    only_runs: bool = False
 
     def is_used(self, value: Any) -> bool:
         """Whether the value is another than the default."""

@@ -72,6 +72,7 @@ class Layer(ABC):
     """Whether x is integers: the layer reads an input of the model."""
     can_be_first: ClassVar[bool] = True
     needs_steps: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
     if TYPE_CHECKING:  # fields or properties of each class
 
         @property
@@ -152,6 +153,24 @@ class Layer(ABC):
     def num_ops(self) -> int:
         """Operations that it is in the core."""
         return 1
+
+    @property
+    def fan_in(self) -> int | None:
+        """The n of initial weights in +-1/sqrt(n); None: normal ones."""
+        return self.input_size
+
+    @property
+    def state_matrices(self) -> tuple[str, ...]:
+        """The names of the matrices that multiply a state, a block of rows a gate."""
+        return ()
+
+    def rows_of(self, gate: str) -> slice | None:
+        """Those of a gate in an array that has all gates; None where it has no such gate."""
+        return None
+
+    def with_activation(self, name: str) -> Layer:
+        """The same layer, its outputs activated; ``UnsupportedError`` where they have none."""
+        raise UnsupportedError(f"{type(self).__name__}: its outputs have no activation")
 
     @property
     def gives_steps(self) -> bool:

@@ -12,11 +12,10 @@ optimizer.step(grads.weights)
 from .clipping import clip_grad_norm, grad_norm
 from .initialization import initialize
 from .losses import binary_cross_entropy, cross_entropy, mean_squared_error
-from .network import Network
+from .network import Gradients, Network, Tape
 from .once import backward, forward
 from .optimizers import SGD, Adam, Optimizer
 from .schedules import constant, cosine, step_decay, warm_up
-from .tape import Gradients, Tape
 
 __all__ = [
     "SGD",

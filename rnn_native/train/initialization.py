@@ -6,17 +6,14 @@ number of inputs; of an Embedding normal with a standard deviation of 1.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
-from ..spec import Embedding, Recurrent
 from .checks import finite, whole
 from .optimizers import Trainable
-
-_RECURRENT: Final = ("weight_hh", "weight_gh", "weight_ch")
 
 
 def initialize(
@@ -44,26 +41,26 @@ def initialize(
         raise OptionError(f"recurrent: expected one of uniform, orthogonal; got {recurrent!r}")
     if forget_bias is not None:
         forget_bias = finite("forget_bias", forget_bias)
-        if not any(layer.cell == "lstm" and layer.bias for layer in net.spec.recurrents):
+        forgets = (layer for layer in net.spec.recurrents if layer.rows_of("f"))
+        if not any(layer.bias for layer in forgets):
             raise OptionError("forget_bias: expected None, as no layer is an LSTM with biases")
     rng = np.random.default_rng(whole("seed", seed, 0))
     for index, layer in enumerate(net.spec.layers):
         arrays = {name: net.weights[f"{index}.{name}"] for name in layer.arrays}
-        if isinstance(layer, Embedding):
-            arrays["weight"][...] = rng.standard_normal(layer.weight.shape)
-            continue
-        inputs = layer.hidden_size if isinstance(layer, Recurrent) else layer.input_size
+        inputs, forget = layer.fan_in, layer.rows_of("f")
         for array in arrays.values():
-            array[...] = rng.uniform(-(inputs**-0.5), inputs**-0.5, array.shape)
-        if not isinstance(layer, Recurrent):
-            continue
-        for name, array in arrays.items():
-            if recurrent == "orthogonal" and name.startswith(_RECURRENT):
-                _orthogonal_blocks(array, layer.hidden_size, rng)
-            if layer.cell == "lstm" and forget_bias is not None and name.startswith("bias"):
+            array[...] = (
+                rng.standard_normal(array.shape)
+                if inputs is None
+                else rng.uniform(-(inputs**-0.5), inputs**-0.5, array.shape)
+            )
+        for name in layer.state_matrices if recurrent == "orthogonal" else ():
+            assert inputs is not None
+            _orthogonal_blocks(arrays[name], inputs, rng)
+        for name in arrays if forget and forget_bias is not None else ():
+            if name.startswith("bias"):
                 # The gate has the sum of both biases, where there are two.
-                value = forget_bias if name.startswith("bias_ih") else 0.0
-                array[layer.hidden_size : 2 * layer.hidden_size] = value
+                arrays[name][forget] = forget_bias if name.startswith("bias_ih") else 0.0
     net.update()
 
 

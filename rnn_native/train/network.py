@@ -3,20 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._core import CoreNet, as_num_threads
+from .._core import CoreNet, CoreTape, as_num_threads
 from ..arrays import as_array
 from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
-from ..spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ..spec import ModelSpec
+from ..spec.weights import brief
 from ..states import State, flatten, state_counts, unflatten
-from .tape import Gradients, Tape
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Gradients of a loss, summed over batch and time; new arrays of the network's dtype.
+
+    Attributes
+    ----------
+    x
+        Of the input, [time, batch, input_size]; zero past a row's length. None for a model of
+        indices.
+    state
+        Of the state that forward began with, in the form of a state.
+    weights
+        Of each weight, under the same names.
+    """
+
+    x: NDArray[Any] | None
+    state: State
+    weights: dict[str, NDArray[Any]]
+
+    def __repr__(self) -> str:
+        return brief(self, x=None if self.x is None else self.x.shape, weights=len(self.weights))
+
+
+class Tape:
+    """What backward needs of one forward: gates and states of every step. It belongs to its
+    network, may serve more than once, and ends with the network's next ``update``."""
+
+    def __init__(
+        self,
+        network: Network,
+        core: CoreTape,
+        generation: int,
+        batch_first: bool,
+        prefix: str,
+    ) -> None:
+        self._network = network
+        self._core = core
+        self._generation = generation
+        self._batch_first = batch_first
+        self._prefix = prefix
+
+    @property
+    def network(self) -> Network:
+        return self._network
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the tape holds."""
+        return self._core.nbytes
+
+    def __repr__(self) -> str:
+        return f"Tape({self._core.time} steps, batch {self._core.batch}, {self.nbytes} bytes)"
 
 
 class Network:
@@ -64,9 +119,7 @@ class Network:
             int(self._dtype == np.float64),
             tuple(weights.values()),
             tuple(
-                (layer.num_layers * layer.num_directions, size)
-                for layer in spec.recurrents
-                for size in layer.state_sizes
+                (layer.state_rows, size) for layer in spec.stateful for size in layer.state_sizes
             ),
             spec.takes_indices,
             spec.input_size,
@@ -87,15 +140,15 @@ class Network:
     @property
     def spec(self) -> ModelSpec:
         """The layers with copies of the present weights: ``rn.Model(net.spec)`` runs them."""
-        return ModelSpec(tuple(self._layer(i, layer) for i, layer in enumerate(self._layers)))
-
-    def _layer(self, index: int, layer: Layer) -> Layer:
-        present = {name: self._weights[f"{index}.{name}"] for name in layer.arrays}
-        if isinstance(layer, Recurrent):
-            return Recurrent(weights=present, **layer.options)
-        if isinstance(layer, Linear):
-            return Linear(present["weight"], present.get("bias"), layer.activation)
-        return Embedding(present["weight"])
+        return ModelSpec(
+            tuple(
+                layer.make(
+                    {name: self._weights[f"{index}.{name}"] for name in layer.arrays},
+                    layer.options,
+                )
+                for index, layer in enumerate(self._layers)
+            )
+        )
 
     def update(self) -> None:
         """Take the weights as they now are. Tapes from before are refused from here on."""
@@ -233,14 +286,14 @@ def _refuse_what_only_runs(spec: ModelSpec) -> None:
             f"mask_value={spec.mask_value!r}: a network finds no lengths in x; state them"
         )
     for index, layer in enumerate(spec.layers):
-        if isinstance(layer, Merge):
-            raise UnsupportedError(f"layer {index} is a Merge, which cannot be trained")
-        if not isinstance(layer, Recurrent):
-            continue
-        for name in ("activations", "clip", "input_forget", "return_sequences"):
-            value = getattr(layer, name)
-            if value if name != "return_sequences" else not value:
+        if not layer.trains:
+            raise UnsupportedError(
+                f"layer {index} is a {type(layer).__name__}, which cannot be trained"
+            )
+        for key in layer.keys_of(layer.line):
+            value = layer.line.get(key.name, key.default)
+            if key.only_runs and key.is_used(value):
                 raise UnsupportedError(
-                    f"layer {index} ({layer.cell}): {name}={value!r} cannot be trained; "
+                    f"layer {index} ({layer.title}): {key.name}={value!r} cannot be trained; "
                     "only its inference is supported"
                 )

@@ -11,8 +11,7 @@ from ..errors import OptionError
 from ..model import Model
 from ..modules import GRU, LSTM, RNN
 from ..states import State
-from .network import Network
-from .tape import Gradients, Tape
+from .network import Gradients, Network, Tape
 
 # A Model never changes, so that its Network serves as long as it lives.
 _networks: WeakKeyDictionary[Model, Network] = WeakKeyDictionary()

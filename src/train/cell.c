@@ -25,11 +25,19 @@ void rnnat_train_multiply(const rnnat_net *net, const rnnat_packed *matrix, int3
     net->train->gemm(&args);
 }
 
+static rnnat_packed take_packed(rnnat_arena *arena, const rnnat_net *net, int32_t k, int32_t n)
+{
+    rnnat_packed matrix = {.k = k, .n = n};
+    matrix.data = rnnat_arena_take(arena, (size_t)k * (size_t)net->kernels->elem,
+                                   (size_t)rnnat_net_pad(net, n));
+    return matrix;
+}
+
 void rnnat_train_take_both(rnnat_arena *arena, const rnnat_net *net, int32_t k, int32_t n,
                            rnnat_packed *forward, rnnat_packed *back)
 {
-    *forward = rnnat_net_take(arena, net, k, n);
-    *back = rnnat_net_take(arena, net, n, k);
+    *forward = take_packed(arena, net, k, n);
+    *back = take_packed(arena, net, n, k);
 }
 
 void *rnnat_train_take_vector(rnnat_arena *arena, const rnnat_net *net, int32_t n)

@@ -2,7 +2,7 @@
 #ifndef RNNAT_TRAIN_CELL_H
 #define RNNAT_TRAIN_CELL_H
 
-#include "net.h"
+#include "types.h"
 
 /* A thread's rows of one direction of one layer at one step. */
 typedef struct rnnat_train_at {

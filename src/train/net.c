@@ -1,17 +1,7 @@
-#include "net.h"
-
 #include <string.h>
 
 #include "../dispatch.h"
 #include "cell.h"
-
-rnnat_packed rnnat_net_take(rnnat_arena *arena, const rnnat_net *net, int32_t k, int32_t n)
-{
-    rnnat_packed matrix = {.k = k, .n = n};
-    matrix.data = rnnat_arena_take(arena, (size_t)k * (size_t)net->kernels->elem,
-                                   (size_t)rnnat_net_pad(net, n));
-    return matrix;
-}
 
 /* The layers so far, while a net is counted or laid out. */
 typedef struct building {

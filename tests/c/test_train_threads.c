@@ -8,8 +8,8 @@
 #include "check.h"
 #include "guard.h"
 #include "threads.h"
-#include "train/net.h"
 #include "train/schedule.h"
+#include "train/types.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>

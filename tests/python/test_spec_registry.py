@@ -5,7 +5,9 @@ Cells and layers are drawn from ``CELLS`` and ``LAYERS``, so a new one is tested
 
 from __future__ import annotations
 
+import ast
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,3 +102,37 @@ def test_what_a_cell_lacks_is_refused_and_its_owners_are_named() -> None:
                 continue
             with pytest.raises(rn.UnsupportedError, match=option):
                 recurrent(name, **{option: value})
+
+
+def test_no_function_tells_kinds_of_layers_apart() -> None:
+    """One kind may be looked for; what differs from kind to kind is a layer's own."""
+    kinds = {kind.__name__ for kind in LAYERS.values()}
+    for path in Path(rn.__file__).parent.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            asked = {
+                name.id
+                for call in ast.walk(function)
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "isinstance"
+                for name in ast.walk(call.args[1])
+                if isinstance(name, ast.Name)
+            }
+            assert len(asked & kinds) < 2, f"{path.name}: {function.name}: {asked & kinds}"
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_format_writes_a_layer_or_refuses_it_by_name(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    for layer in LAYERS_OF_EACH[kind]:
+        first = [] if layer.can_be_first else [rn.Linear(np.ones((layer.input_size, 2)))]
+        model = rn.Model([*first, layer])
+        for name in ("model.onnx", "model.pt"):
+            try:
+                model.save(tmp_path / name)
+            except rn.UnsupportedError as error:
+                assert any(f"{key}=" in str(error) for key in [*layer.options, "gate_recurrent"])
+        try:
+            rn.keras_weights(model)
+        except rn.UnsupportedError as error:
+            assert any(f"{key}=" in str(error) for key in layer.options)

@@ -44,9 +44,9 @@ def prepare(task: Task) -> Mapping[str, Form]:
         lengths = torch.from_numpy(np.asarray(task.lengths, np.int64))
         call = partial(_chain(task.spec, lengths), x, states)
         return {"packed sequences": Form(call, partial(_cut, task.spec, lengths))}
-    layer = layers[0]
-    if len(layers) > 1 or not isinstance(layer, Recurrent) or not layer.return_sequences:
+    if len(layers) > 1 or not task.spec.recurrents or not task.spec.return_sequences:
         return {"modules": Form(partial(_chain(task.spec), x, states), _arrays)}
+    (layer,) = task.spec.recurrents
 
     if task.is_step and not states:
         rows = layer.num_layers * layer.num_directions

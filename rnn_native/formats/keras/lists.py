@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DTypeError, UnsupportedError
-from ...spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
 from ..gates import reordered
+from ..handlers import handler_of
 from .cells import ORDER
 
 Array = NDArray[np.floating[Any]]
@@ -49,17 +51,21 @@ def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
         raise DTypeError(f"expected a Model or a ModelSpec, got {type(model).__name__}")
     lists: list[list[Array]] = []
     for index, layer in enumerate(spec.layers):
-        if isinstance(layer, Embedding):
-            lists.append([layer.weight.copy()])
-        elif isinstance(layer, Linear):
-            bias = [] if layer.bias is None else [layer.bias.copy()]
-            lists.append([_transposed(layer.weight), *bias])
-        elif isinstance(layer, Recurrent):
-            _check(index, layer)
-            lists += _recurrent(layer)
-        else:
-            assert isinstance(layer, Merge)
+        lists += handler_of(_LISTS, layer, f"layer {index}: Keras")(index, layer)
     return lists
+
+
+def _embedding(index: int, layer: Embedding) -> list[list[Array]]:
+    return [[layer.weight.copy()]]
+
+
+def _dense(index: int, layer: Linear) -> list[list[Array]]:
+    bias = [] if layer.bias is None else [layer.bias.copy()]
+    return [[_transposed(layer.weight), *bias]]
+
+
+def _merge(index: int, layer: Merge) -> list[list[Array]]:
+    return []
 
 
 def _check(index: int, layer: Recurrent) -> None:
@@ -79,11 +85,20 @@ def _check(index: int, layer: Recurrent) -> None:
             )
 
 
-def _recurrent(layer: Recurrent) -> list[list[Array]]:
+def _recurrent(index: int, layer: Recurrent) -> list[list[Array]]:
+    _check(index, layer)
     return [
         [array for suffix in layer.suffixes for array in _cell(layer, f"_l{level}{suffix}")]
         for level in range(layer.num_layers)
     ]
+
+
+_LISTS: Final[Mapping[type[Layer], Callable[[int, Any], list[list[Array]]]]] = {
+    Embedding: _embedding,
+    Recurrent: _recurrent,
+    Linear: _dense,
+    Merge: _merge,
+}
 
 
 def _cell(layer: Recurrent, ending: str) -> list[Array]:

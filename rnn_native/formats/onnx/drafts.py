@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...spec import Embedding, Layer, Linear, Merge, Recurrent
+from ...spec import Layer, Linear, Recurrent
 from .tensors import Anything
 
 
@@ -76,7 +76,7 @@ class Last:
         return replace(self.layer, return_sequences=False)
 
 
-Draft = Embedding | Recurrent | LinearDraft | Last | Merge
+Draft = Layer | LinearDraft | Last
 
 
 def finish(draft: Draft) -> Layer:

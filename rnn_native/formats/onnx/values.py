@@ -14,7 +14,7 @@ from math import prod
 from typing import Final
 
 from ...errors import RnnError, UnsupportedError
-from ...spec import Embedding, Merge, Recurrent
+from ...spec import Layer, Recurrent
 from .drafts import Draft
 from .graph import INTEGERS, Anything, Node
 
@@ -111,9 +111,8 @@ class Data:
     def recurrents(self) -> tuple[Recurrent, ...]:
         """Those among its layers, also inside of one."""
         each = (
-            (d,) if isinstance(d, Recurrent) else d.recurrents
+            d.recurrents if not isinstance(d, Layer) else (d,) if isinstance(d, Recurrent) else ()
             for d in self.layers
-            if not isinstance(d, (Embedding, Merge))
         )
         return tuple(layer for layers in each for layer in layers)
 

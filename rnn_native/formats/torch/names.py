@@ -8,12 +8,13 @@ alone goes on from a module changes none of its arrays either.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from ...errors import FormatError, UnsupportedError
-from ...spec import Array, Embedding, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ..handlers import handler_of
 from ..metadata import PREFIX, parse
 
 _VALUES: Final = {"direction": ("forward", "bidirectional"), "nonlinearity": ("tanh", "relu")}
@@ -34,10 +35,7 @@ def sequential_arrays(spec: ModelSpec) -> dict[str, Array]:
     activations = (getattr(layer, "activation", "identity") for layer in spec.layers)
     for index, (layer, place) in enumerate(zip(spec.layers, _places(activations), strict=True)):
         where = f"layer {index}"
-        if isinstance(layer, Recurrent):
-            _check(where, layer)
-        elif not isinstance(layer, (Embedding, Linear, Merge)):
-            raise UnsupportedError(f"{where}: PyTorch has no module for {type(layer).__name__}")
+        handler_of(_CHECKS, layer, f"{where}: PyTorch")(where, layer)
         named.update({f"{place}.{name}": array for name, array in layer.arrays.items()})
     return named
 
@@ -73,3 +71,15 @@ def _check(where: str, layer: Recurrent) -> None:
         value = getattr(layer, option.name)
         if value not in _VALUES.get(option.name, (option.default,)):
             raise UnsupportedError(f"{where}: PyTorch has no module for {option.name}={value!r}")
+
+
+def _any(where: str, layer: Layer) -> None:
+    """PyTorch has all of it."""
+
+
+_CHECKS: Final[Mapping[type[Layer], Callable[[str, Any], None]]] = {
+    Embedding: _any,
+    Recurrent: _check,
+    Linear: _any,
+    Merge: _any,
+}

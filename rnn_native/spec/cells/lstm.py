@@ -39,7 +39,7 @@ class LSTM(Cell):
         Key("peephole", "flag", False),
         ACTIVATIONS_KEY,
         CLIP_KEY,
-        Key("input_forget", "flag", False, optional=True),
+        Key("input_forget", "flag", False, optional=True, only_runs=True),
     )
     article: ClassVar = {"gate_recurrent": True}
 

@@ -50,6 +50,10 @@ class Embedding(Layer):
         return int(self.weight.shape[1])
 
     @property
+    def fan_in(self) -> None:
+        return None
+
+    @property
     def arrays(self) -> Mapping[str, Array]:
         return {"weight": self.weight}
 

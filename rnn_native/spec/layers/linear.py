@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,9 @@ class Linear(Layer):
     @property
     def output_size(self) -> int:
         return int(self.weight.shape[0])
+
+    def with_activation(self, name: str) -> Linear:
+        return replace(self, activation=name)
 
     @property
     def arrays(self) -> Mapping[str, Array]:

@@ -32,6 +32,7 @@ class Merge(Layer):
     kind = "merge"
     keys = (Key("features", "natural"), Key("mode", "word"))
     can_be_first = False
+    trains = False
 
     def __post_init__(self) -> None:
         one_of("Merge mode", self.mode, MERGE_MODES)

@@ -6,7 +6,7 @@ What a cell is and calculates is in ``spec.cells``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -253,6 +253,26 @@ class Recurrent(Layer):
     @property
     def num_ops(self) -> int:
         return self.num_layers + (self.output_layer > 0)
+
+    @property
+    def fan_in(self) -> int:
+        return self.hidden_size
+
+    @property
+    def state_matrices(self) -> tuple[str, ...]:
+        kinds = [n for n, _ in self.definition.recurrent_shapes(self.hidden_size, self.options)]
+        return tuple(name for name in self.arrays if name.rpartition("_l")[0] in kinds)
+
+    def rows_of(self, gate: str) -> slice | None:
+        gates, size = self.definition.gates, self.hidden_size
+        if gate not in gates:
+            return None
+        return slice(gates.index(gate) * size, (gates.index(gate) + 1) * size)
+
+    def with_activation(self, name: str) -> Layer:
+        if not self.output_layer:
+            return super().with_activation(name)
+        return replace(self, output_nonlinearity=name)
 
     @property
     def gives_steps(self) -> bool:

@@ -25,7 +25,7 @@ _STACK: Final = (
     Key("direction", "word", "forward", words=DIRECTIONS),
     Key("bias", "flag", True),
 )
-_LAST: Final = (Key("return_sequences", "flag", True, optional=True),)
+_LAST: Final = (Key("return_sequences", "flag", True, optional=True, only_runs=True),)
 
 
 def keys_of(cell: Cell) -> tuple[Key, ...]:

@@ -1,6 +1,6 @@
-/* A net: layers -> operations over the caller's weights, which it keeps packed for both ways. */
-#ifndef RNNAT_TRAIN_NET_H
-#define RNNAT_TRAIN_NET_H
+/* The types of a net: operations over the caller's weights, which it keeps packed for both ways. */
+#ifndef RNNAT_TRAIN_TYPES_H
+#define RNNAT_TRAIN_TYPES_H
 
 #include <stdbool.h>
 
@@ -63,8 +63,8 @@ typedef struct rnnat_net_direction {
     bool reverse;
     rnnat_packed ih, hh, hn, hr, gi, gf, ch; /* [from, gates]: forward */
     rnnat_packed back_ih, back_hh, back_hn, back_hr, back_gi, back_gf, back_ch; /* [gates, to] */
-    void *bias;     /* what the input projection starts from */
-    void *bias_hn;  /* GRU, reset after: [hidden] */
+    void *bias; /* what the input projection starts from */
+    void *bias_hn; /* GRU, reset after: [hidden] */
     void *peephole; /* LSTM: [3, hidden] */
 } rnnat_net_direction;
 
@@ -102,7 +102,6 @@ static inline int32_t rnnat_net_pad(const rnnat_net *net, int32_t n)
     return (n + net->train->panel - 1) / net->train->panel * net->train->panel;
 }
 
-rnnat_packed rnnat_net_take(rnnat_arena *arena, const rnnat_net *net, int32_t k, int32_t n);
 static inline const void *rnnat_net_array(const rnnat_net *net, const rnnat_net_direction *d,
                                           rnnat_net_weight which)
 {

@@ -20,7 +20,18 @@ from .errors import (
 )
 from .model import Model, load
 from .modules import GRU, LSTM, RNN
-from .spec import Activation, Embedding, Linear, Merge, ModelSpec, Recurrent
+from .spec import (
+    Activation,
+    Add,
+    Concat,
+    Embedding,
+    Linear,
+    Merge,
+    ModelSpec,
+    Mul,
+    Recurrent,
+    Sub,
+)
 from .torch_accelerate import accelerate, restore
 from .torch_modules import from_torch
 
@@ -36,7 +47,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Add",
     "BusyError",
+    "Concat",
     "DTypeError",
     "DivergenceError",
     "Embedding",
@@ -45,12 +58,14 @@ __all__ = [
     "Merge",
     "Model",
     "ModelSpec",
+    "Mul",
     "NotFittedError",
     "OptionError",
     "Recurrent",
     "RnnError",
     "ShapeError",
     "Stream",
+    "Sub",
     "UnsupportedError",
     "VerifyError",
     "accelerate",

@@ -95,6 +95,11 @@ class Model:
         num_threads: int | None = None,
     ) -> None:
         spec = as_spec(spec)
+        if not spec.is_chain:
+            raise UnsupportedError(
+                f"spec: a Model runs chains of layers; this is a graph of {len(spec.nodes)} nodes, "
+                "which rn.reference.run runs"
+            )
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
         self._input_size, self._output_size = spec.input_size, spec.output_size

@@ -8,6 +8,7 @@ and calculates in float64 whatever the type of the weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .activations import sigmoid as sigmoid
 from .arrays import as_array
 from .errors import DTypeError, ShapeError
 from .spec import ModelSpec
+from .spec.layer import LAST
 
 Array = NDArray[np.float64]
 Trace = dict[str, Array]
@@ -24,8 +26,11 @@ LayerState = tuple[Array, ...]
 
 
 def run(
-    spec: ModelSpec, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
-) -> tuple[Array, Any]:
+    spec: ModelSpec,
+    x: ArrayLike | Mapping[str, ArrayLike],
+    state: Any = None,
+    lengths: ArrayLike | None = None,
+) -> tuple[Any, Any]:
     """Run the whole model over whole sequences and return ``(y, state)``, all float64.
 
     Parameters
@@ -34,12 +39,12 @@ def run(
         The model.
     x
         Floats [time, batch, input_size]; integers [time, batch] where the first layer is an
-        Embedding. time and batch may be 0.
+        Embedding. time and batch may be 0. Of a model with several inputs: a dict of them by name.
     state
         The initial state; None is all zeros. For a model with one Recurrent layer: ``h_0`` or,
         where it has more than h (``Recurrent.state_names``), a tuple such as ``(h_0, c_0)``, each
         [num_layers * num_directions, batch, size]. With several: a tuple of those, in the order
-        of the layers. With none: ``()``.
+        of the layers; of a graph, a dict by the names of the nodes. With none: ``()``.
     lengths
         Integers [batch], each 0..time: how many steps of each row are valid. What lies in x past a
         row's length is never looked at. None: all steps or, where the model has a ``mask_value``,
@@ -49,7 +54,8 @@ def run(
     -------
     y
         [time, batch, output_size]; zero past a row's length. [batch, output_size] where a Recurrent
-        gives its last state alone (``return_sequences=False``).
+        gives its last state alone (``return_sequences=False``). Of a model with several outputs: a
+        dict of them by name.
     state
         As the argument: the state after each row's last valid step (in the reverse direction,
         after its step 0); the initial state where the row has no steps. Never aliases an input.
@@ -67,59 +73,106 @@ def run(
 
 
 def trace(
-    spec: ModelSpec, x: ArrayLike, state: Any = None, lengths: ArrayLike | None = None
+    spec: ModelSpec,
+    x: ArrayLike | Mapping[str, ArrayLike],
+    state: Any = None,
+    lengths: ArrayLike | None = None,
 ) -> Trace:
     """Every gate, candidate and state inside the model's cells, by name, all float64.
 
     Arguments and errors are those of :func:`run`. Each array is [time, batch, features], and zero
     past a row's length. Names are those of the equations with the layer and the direction, as
     weights have them: ``i_l0``, ``g_l0_reverse``; the outputs of an RNN's output layer are ``o``.
-    In a model of several layers they begin with the layer's index, as in a file: ``1.i_l0``.
+    In a model of several layers they begin with the layer's index, as in a file: ``1.i_l0``; in a
+    graph with the node's name.
     """
     return _run(spec, x, state, lengths)[2]
 
 
-def _run(
-    spec: ModelSpec, x: ArrayLike, state: Any, lengths: ArrayLike | None
-) -> tuple[Array, Any, Trace]:
+def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tuple[Any, Any, Trace]:
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
-    if spec.takes_indices:
-        data: NDArray[Any] = _array("x", x, "iu", ("time", "batch"))
-    else:
-        data = _floats("x", x, ("time", "batch", spec.input_size))
-    time, batch = data.shape[:2]
+    given = _inputs(spec, x)
+    time, batch = next(iter(given.values())).shape[:2]
     if lengths is None and spec.mask_value is not None:
-        lengths = _unmasked(spec, x)
+        (name,) = given
+        lengths = _unmasked(spec, x[name] if isinstance(x, Mapping) else x)
     valid = _valid_steps(lengths, time, batch)
-    if spec.takes_indices:
-        wrong = np.argwhere(valid & ((data < 0) | (data >= spec.input_size)))
-        if len(wrong):
-            t, b = wrong[0]
-            raise ShapeError(f"x[{t}, {b}]: expected 0..{spec.input_size - 1}, got {data[t, b]}")
-    initial = iter(_initial_states(spec, state, batch))
+    initial = _initial_states(spec, state, batch)
 
     # Padding is selected away, not multiplied away: 0 * NaN is NaN.
-    y = np.where(valid if spec.takes_indices else valid[..., None], data, 0)
-    final: list[Any] = []
+    values: dict[str, Any] = {}
+    for name, data in given.items():
+        if spec.inputs[name].indices:
+            _check_indices(_where(spec, name), data, valid, spec.inputs[name].features)
+        values[name] = np.where(valid if data.ndim == 2 else valid[..., None], data, 0)
+    final: dict[str, Any] = {}
     traced: Trace = {}
     with np.errstate(all="ignore"):  # infinities and NaNs travel silently, as IEEE 754 has it
-        for index, layer in enumerate(spec.layers):
-            ran = layer.run((y,), next(initial) if layer.state_names else (), valid)
-            y = ran.outputs[0]
-            prefix = f"{index}." if len(spec.layers) > 1 else ""
+        for name, node in spec.nodes.items():
+            ran = node.layer.run(
+                [values[source] for source in node.inputs], initial.get(name, ()), valid
+            )
+            values |= dict(zip((name, name + LAST), ran.outputs, strict=False))
+            prefix = f"{name}." if len(spec.nodes) > 1 else ""
             traced |= {
-                prefix + name: np.where(valid[..., None], array, 0.0)
-                for name, array in ran.trace.items()
+                prefix + inside: np.where(valid[..., None], array, 0.0)
+                for inside, array in ran.trace.items()
             }
-            if layer.state_names:
-                final.append(ran.state if len(ran.state) > 1 else ran.state[0])
-    if spec.return_sequences:
-        y = np.where(valid[..., None], y, 0.0)
-    return y, final[0] if len(final) == 1 else tuple(final), traced
+            if node.layer.state_names:
+                final[name] = ran.state if len(ran.state) > 1 else ran.state[0]
+    y = {
+        name: values[value]
+        if spec.value(value).last
+        else np.where(valid[..., None], values[value], 0.0)
+        for name, value in spec.outputs.items()
+    }
+    outputs = y if len(y) > 1 else next(iter(y.values()))
+    if len(final) == 1:
+        return outputs, next(iter(final.values())), traced
+    return outputs, tuple(final.values()) if spec.is_chain or not final else final, traced
 
 
 # Checks
+
+
+def _where(spec: ModelSpec, name: str) -> str:
+    """What messages call an input."""
+    return "x" if len(spec.inputs) == 1 else f"x[{name!r}]"
+
+
+def _inputs(spec: ModelSpec, x: Any) -> dict[str, NDArray[Any]]:
+    """Each input's array [time, batch, features], of indices [time, batch]; all of them alike."""
+    several = len(spec.inputs) > 1
+    if several or (isinstance(x, Mapping) and not spec.is_chain):
+        expected = ", ".join(map(repr, spec.inputs))
+        if not isinstance(x, Mapping):
+            raise ShapeError(f"x: expected a dict of {expected}, got {type(x).__name__}")
+        if set(x) != set(spec.inputs):
+            raise ShapeError(f"x: expected a dict of {expected}, got {', '.join(map(repr, x))}")
+    else:
+        x = {next(iter(spec.inputs)): x}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, wanted in spec.inputs.items():
+        where = _where(spec, name)
+        if wanted.indices:
+            arrays[name] = _array(where, x[name], "iu", ("time", "batch"))
+        else:
+            arrays[name] = _floats(where, x[name], ("time", "batch", wanted.features))
+        first, *others = arrays.values()
+        if others and others[-1].shape[:2] != first.shape[:2]:
+            raise ShapeError(
+                f"{where}: expected {first.shape[0]} steps of {first.shape[1]} rows, as "
+                f"{next(iter(arrays))!r} has; got {others[-1].shape[0]} of {others[-1].shape[1]}"
+            )
+    return arrays
+
+
+def _check_indices(where: str, data: NDArray[Any], valid: NDArray[np.bool_], known: int) -> None:
+    wrong = np.argwhere(valid & ((data < 0) | (data >= known)))
+    if len(wrong):
+        t, b = wrong[0]
+        raise ShapeError(f"{where}[{t}, {b}]: expected 0..{known - 1}, got {data[t, b]}")
 
 
 def _array(where: str, value: Any, kinds: str, shape: tuple[int | str, ...]) -> NDArray[Any]:
@@ -174,20 +227,33 @@ def _unmasked(spec: ModelSpec, x: ArrayLike) -> list[int]:
     return lengths
 
 
-def _initial_states(spec: ModelSpec, state: Any, batch: int) -> list[LayerState]:
-    """Per layer that has one its state arrays, each [layers * directions, batch, size]."""
-    shapes = [
-        [(layer.state_rows, batch, size) for size in layer.state_sizes] for layer in spec.stateful
-    ]
+def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerState]:
+    """By node, of each that has one, its state arrays, each [rows, batch, size]."""
+    layers = {name: node.layer for name, node in spec.nodes.items() if node.layer.state_names}
     if state is None:
-        return [tuple(np.zeros(shape) for shape in group) for group in shapes]
-    one = len(shapes) == 1
-    initial = []
-    for index, part in enumerate([state] if one else _parts("state", state, len(shapes))):
-        where, group = "state" if one else f"state[{index}]", shapes[index]
-        arrays = [part] if len(group) == 1 else _parts(where, part, len(group))
-        named = zip(spec.stateful[index].state_names, arrays, group, strict=True)
-        initial.append(tuple(_floats(f"{where} {name}_0", a, shape) for name, a, shape in named))
+        return {
+            name: tuple(np.zeros((layer.state_rows, batch, size)) for size in layer.state_sizes)
+            for name, layer in layers.items()
+        }
+    one = len(layers) == 1
+    if spec.is_chain or one:
+        parts = [state] if one else _parts("state", state, len(layers))
+    else:
+        if not isinstance(state, Mapping) or set(state) != set(layers):
+            came = ", ".join(map(repr, state)) if isinstance(state, Mapping) else type(state)
+            raise ShapeError(
+                f"state: expected a dict of {', '.join(map(repr, layers))}, got {came}"
+            )
+        parts = [state[name] for name in layers]
+    initial = {}
+    for index, (part, (name, layer)) in enumerate(zip(parts, layers.items(), strict=True)):
+        where = "state" if one else f"state[{index if spec.is_chain else repr(name)}]"
+        sizes = layer.state_sizes
+        arrays = [part] if len(sizes) == 1 else _parts(where, part, len(sizes))
+        initial[name] = tuple(
+            _floats(f"{where} {own}_0", array, (layer.state_rows, batch, size))
+            for own, array, size in zip(layer.state_names, arrays, sizes, strict=True)
+        )
     return initial
 
 

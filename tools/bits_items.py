@@ -69,7 +69,7 @@ def encode(value: Any, arrays: dict[str, Any], needs: set[str]) -> Any:
     kind = type(value).__name__
     needs.add(kind)
     found = {}
-    for field in fields(value):
+    for field in (field for field in fields(value) if field.init):
         part = getattr(value, field.name)
         if field.default is not MISSING:
             if not isinstance(part, np.ndarray) and part == field.default:

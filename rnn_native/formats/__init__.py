@@ -33,8 +33,8 @@ class Format:
 
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
     the module's ``read``. ``writes`` says whether the module does, ``carries`` whether its
-    ``write`` takes strings that the file is to carry, ``hint`` what there is in the place of a
-    file.
+    ``write`` takes strings that the file is to carry, ``graphs`` whether it takes what is no chain,
+    ``hint`` what there is in the place of a file.
     """
 
     module: str
@@ -42,6 +42,7 @@ class Format:
     options: tuple[str, ...] = ()
     writes: bool = True
     carries: bool = False
+    graphs: bool = False
     hint: str = ""
 
 
@@ -54,8 +55,10 @@ _OF_KERAS: Final = (
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        "safetensors": Format("safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True),
-        "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True),
+        "safetensors": Format(
+            "safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True, graphs=True
+        ),
+        "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True),
         "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "keras": Format(
@@ -172,6 +175,11 @@ def write(
         raise UnsupportedError(
             f"{os.fspath(path)}: the format {name} has no place for {', '.join(strings)}; "
             f"these have: {_list_formats('carries')}"
+        )
+    if not entry.graphs and not spec.is_chain:
+        raise UnsupportedError(
+            f"{os.fspath(path)}: the format {name} has no place for a graph, here of "
+            f"{len(spec.nodes)} nodes; these have: {_list_formats('graphs')}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
     if strings:

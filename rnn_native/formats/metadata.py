@@ -9,7 +9,8 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
                          direction=forward bias=true reset_after=true        (one line)
     rnn_native.layer.2   linear in_features=8 out_features=7 bias=true activation=softmax
 
-and rnn_native.mask_value, a decimal number, where the model has one.
+and rnn_native.mask_value, a decimal number, where the model has one. What is no chain is version 2,
+whose strings are those of ``graph_text`` besides.
 
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
 strings of ours, ``CARRIED``, say nothing of the layers: how the model is called, a golden input and
@@ -26,7 +27,7 @@ from typing import Any, Final
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import LAYERS, Array, Layer, ModelSpec
 from ..spec.keys import Key, in_line
-from . import calling, golden, plain
+from . import calling, golden, graph_text, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
@@ -49,8 +50,14 @@ _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
 
 def to_metadata(spec: ModelSpec) -> dict[str, str]:
     """The strings that describe ``spec``, in a fixed order."""
-    lines = {f"{PREFIX}layer.{i}": describe(layer) for i, layer in enumerate(spec.layers)}
-    strings = {f"{PREFIX}version": VERSION, f"{PREFIX}layers": str(len(spec.layers)), **lines}
+    nodes = list(spec.nodes.values())
+    reads = [""] * len(nodes) if spec.is_chain else graph_text.reads(spec)
+    strings = {f"{PREFIX}version": VERSION if spec.is_chain else graph_text.VERSION}
+    strings[f"{PREFIX}layers"] = str(len(nodes))
+    for index, (node, behind) in enumerate(zip(nodes, reads, strict=True)):
+        strings[f"{PREFIX}layer.{index}"] = describe(node.layer) + behind
+    if not spec.is_chain:
+        strings |= {f"{PREFIX}{key}": text for key, text in graph_text.to_strings(spec).items()}
     if spec.mask_value is not None:
         strings[f"{PREFIX}mask_value"] = repr(spec.mask_value)
     return strings
@@ -60,8 +67,8 @@ def to_arrays(spec: ModelSpec) -> dict[str, Array]:
     """The arrays of ``spec`` by the names they have in a file; not copied."""
     return {
         f"{index}.{name}": array
-        for index, layer in enumerate(spec.layers)
-        for name, array in layer.arrays.items()
+        for index, node in enumerate(spec.nodes.values())
+        for name, array in node.layer.arrays.items()
     }
 
 
@@ -98,25 +105,30 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
     version = ours.pop(f"{PREFIX}version", None)
     if version is None:
         raise FormatError(f"metadata: {PREFIX}version is missing; found {', '.join(ours)}")
-    if version != VERSION:
+    if version not in (VERSION, graph_text.VERSION):
         raise UnsupportedError(
-            f"metadata: {PREFIX}version is {version!r}; this release reads {VERSION!r}"
+            f"metadata: {PREFIX}version is {version!r}; this release reads {VERSION!r} and "
+            f"{graph_text.VERSION!r}"
         )
     mask_value = _mask_value(ours.pop(f"{PREFIX}mask_value", None))
     count = _natural(f"metadata: {PREFIX}layers", ours.pop(f"{PREFIX}layers", "nothing"))
     if not 1 <= count <= len(ours):
         raise FormatError(f"metadata: {count} layers, but {len(ours)} descriptions of layers")
     names = [f"{PREFIX}layer.{index}" for index in range(count)]
-    if set(names) != set(ours):
+    rest = ours.keys() - set(names)
+    if len(rest) + count != len(ours) or (rest and version == VERSION):
         raise FormatError(
             f"metadata: expected the entries {', '.join(names)}; found {', '.join(sorted(ours))}"
         )
+    lines = [ours[name] for name in names]
+    wiring = None
+    if version == graph_text.VERSION:
+        texts = {key.removeprefix(PREFIX): ours[key] for key in rest}
+        lines, wiring = graph_text.from_strings(lines, texts)
     per_layer = _by_layer(tensors, count)
-    layers = [
-        _build(f"layer {index}", ours[name], per_layer[index]) for index, name in enumerate(names)
-    ]
+    layers = [_build(f"layer {index}", line, per_layer[index]) for index, line in enumerate(lines)]
     try:
-        return ModelSpec(tuple(layers), mask_value)
+        return wiring.spec(layers, mask_value) if wiring else ModelSpec(layers, mask_value)
     except RnnError as error:
         raise FormatError(str(error)) from error
 

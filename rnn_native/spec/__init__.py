@@ -1,8 +1,8 @@
 """ModelSpec: a trained model as plain data, in PyTorch's names, shapes and gate order.
 
-A :class:`ModelSpec` is an ordered chain of layers; every format reads into it and writes out
-of it, and nothing past it knows a framework's quirks. Layers are validated on construction
-and never change afterwards.
+A :class:`ModelSpec` is a chain of layers, or a graph of them; every format reads into it
+and writes out of it, and nothing past it knows a framework's quirks. Layers are validated on
+construction and never change afterwards.
 
 A kind of layer is a class in ``spec/layers``, a cell one in ``spec/cells``; each states everything
 that others ask about it, its equations included, and ``LAYERS`` and ``CELLS`` are the only lists.
@@ -62,12 +62,19 @@ from .layers import Embedding as Embedding
 from .layers import Linear as Linear
 from .layers import Merge as Merge
 from .layers import Recurrent as Recurrent
+from .layers.combine import Add as Add
+from .layers.combine import Combine as Combine
+from .layers.combine import Concat as Concat
+from .layers.combine import Mul as Mul
+from .layers.combine import Sub as Sub
 from .layers.merge import MERGE_MODES as MERGE_MODES
 from .layers.recurrent_options import DIRECTIONS as DIRECTIONS
 from .layers.recurrent_options import SUFFIXES as SUFFIXES
 from .layers.recurrent_options import recurrent_options as recurrent_options
 from .layers.recurrent_options import recurrent_shapes as recurrent_shapes
 from .weights import Array as Array
+from .wiring import Input as Input
+from .wiring import Node as Node
 
 GATES: Final[Mapping[str, int]] = MappingProxyType(
     {kind: len(cell_of(kind).gates) for kind in KINDS}

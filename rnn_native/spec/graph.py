@@ -2,70 +2,157 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
-from ..errors import DTypeError, ShapeError, UnsupportedError
+from ..errors import OptionError, UnsupportedError
 from ..masking import as_mask_value
 from .layer import Layer, Value
-from .layers import LAYERS, Recurrent
+from .layers import Recurrent
 from .weights import brief
+from .wiring import Input, Node, chain, graph
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class ModelSpec:
-    """A chain of layers: what a trained model is, before any CPU is chosen for it.
+    """What a trained model is, before any CPU is chosen for it: a chain of layers, or a graph.
 
     Parameters
     ----------
     layers
-        In their order. A Recurrent without ``return_sequences`` is the last of its kind.
+        Of a chain, in their order. A Recurrent without ``return_sequences`` is the last of its
+        kind.
     mask_value
         None, or what marks padding in x, where a call states no ``lengths``: a step whose features
-        all equal it, or whose index does (Keras: ``Masking``, ``Embedding(mask_zero=True)``).
+        all equal it, or whose index does (Keras: ``Masking``, ``Embedding(mask_zero=True)``). Of a
+        model with one input.
+    nodes
+        Of a graph, in the place of ``layers``: ``{"name": (layer, ("input", ...)), ...}``, in any
+        order. What a layer reads are inputs of the model and other nodes, by name. A Recurrent has
+        two values: its outputs by its own name and, as ``"name.last"``, h after each row's last
+        valid step, [batch, features], of both directions side by side.
+    inputs
+        Of a graph: names, or ``{"x": 40, ...}`` with the features of each (of indices, how many
+        there are), which may be left out where a layer that reads it says them. All inputs of a
+        call have the same steps and rows.
+    outputs
+        Of a graph: the names of values, or ``{"name": "value", ...}``.
 
     Raises
     ------
     ShapeError
         One layer's output does not fit the next one's input.
     UnsupportedError
-        An Embedding anywhere but first, or a Merge there.
+        An Embedding that does not read an input, or a Merge that does; nodes that wait for each
+        other.
     OptionError
-        ``mask_value`` is no finite number, or of indices none of them.
+        A name that is not there, or that nothing reads; ``mask_value`` is no finite number, or of
+        indices none of them.
     """
 
     layers: tuple[Layer, ...]
     mask_value: float | None = None
+    nodes: Mapping[str, Node] = field(init=False)
+    inputs: Mapping[str, Input] = field(init=False)
+    outputs: Mapping[str, str] = field(init=False)
+    """The values that are outputs, by the outputs' names. A chain has ``"x"``, ``"0"``, ``"1"``,
+    ..., and its output is ``"y"``."""
 
-    def __post_init__(self) -> None:
-        layers = tuple(self.layers)
-        _check_chain(layers)
-        object.__setattr__(self, "layers", layers)
-        known = self.input_size if self.takes_indices else None
-        object.__setattr__(self, "mask_value", as_mask_value(self.mask_value, known))
+    def __init__(
+        self,
+        layers: Sequence[Layer] = (),
+        mask_value: float | None = None,
+        *,
+        nodes: Mapping[str, tuple[Layer, str | Sequence[str]]] | None = None,
+        inputs: Mapping[str, int | Input] | str | Sequence[str] | None = None,
+        outputs: Mapping[str, str] | str | Sequence[str] | None = None,
+    ) -> None:
+        if nodes is None and (inputs is not None or outputs is not None):
+            raise OptionError("ModelSpec inputs, outputs: only of a graph, beside nodes")
+        if nodes is not None and layers:
+            raise OptionError("ModelSpec: expected layers, or nodes; got both")
+        wired = chain(tuple(layers)) if nodes is None else graph(nodes, inputs, outputs)
+        put = partial(object.__setattr__, self)
+        if nodes is None:
+            put("layers", tuple(layers))
+        put("nodes", MappingProxyType(wired.nodes))
+        put("inputs", MappingProxyType(wired.inputs))
+        put("outputs", MappingProxyType(wired.outputs))
+        put("_values", wired.values)
+        put("mask_value", None)
+        if mask_value is not None:
+            known = self.input_size if self.takes_indices else None
+            put("mask_value", as_mask_value(mask_value, known))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "layers" and "nodes" in self.__dict__:
+            raise UnsupportedError(
+                f"this model is a graph of {len(self.nodes)} nodes, not a chain of layers: "
+                "spec.nodes has them; rn.reference runs it, .safetensors and .npz keep it"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.is_chain:
+            return type(self), (self.layers, self.mask_value)
+        return partial(type(self), **self._named), ((), self.mask_value)
 
     def __repr__(self) -> str:
         masked = {} if self.mask_value is None else {"mask_value": self.mask_value}
-        return brief(self, *self.layers, **masked)
+        if self.is_chain:
+            return brief(self, *self.layers, **masked)
+        return brief(self, **self._named, **masked)
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        """What makes a graph."""
+        return {
+            "nodes": dict(self.nodes),
+            "inputs": dict(self.inputs),
+            "outputs": dict(self.outputs),
+        }
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it was made of ``layers``."""
+        return "layers" in self.__dict__
+
+    def value(self, name: str) -> Value:
+        """What the value of this name has: of an input, a node, or ``"node.last"``."""
+        values: dict[str, Value] = self.__dict__["_values"]
+        return values[name]
+
+    def _only(self, what: str) -> Value:
+        """The only input, or output."""
+        names = list(self.inputs if what == "inputs" else self.outputs.values())
+        if len(names) > 1:
+            raise UnsupportedError(
+                f"this model has several {what}: {', '.join(map(repr, names))}; spec.{what} and "
+                "spec.value(name) say what each is"
+            )
+        return self.value(names[0])
 
     @property
     def takes_indices(self) -> bool:
         """True where the first layer is an Embedding: the input is integers [time, batch]."""
-        return self.layers[0].takes_indices
+        return self._only("inputs").indices
 
     @property
     def input_size(self) -> int:
         """Features of the input; for an Embedding, the number of indices it knows."""
-        return self.layers[0].input_size
+        return self._only("inputs").features
 
     @property
     def output_size(self) -> int:
-        return self.layers[-1].output_size
+        return self._only("outputs").features
 
     @property
     def return_sequences(self) -> bool:
         """True where y has an axis of time; False where a Recurrent gives its last state alone."""
-        return all(layer.gives_steps for layer in self.layers)
+        return not self._only("outputs").last
 
     def axes(self, batch_first: bool = False) -> tuple[list[str | int], list[str | int]]:
         """Those of x and y by name, and how many features, the last ones, there are: ``["time",
@@ -77,31 +164,13 @@ class ModelSpec:
     @property
     def stateful(self) -> tuple[Layer, ...]:
         """The layers that carry something from step to step."""
-        return tuple(layer for layer in self.layers if layer.state_names)
+        return tuple(node.layer for node in self.nodes.values() if node.layer.state_names)
 
     @property
     def recurrents(self) -> tuple[Recurrent, ...]:
-        return tuple(layer for layer in self.layers if isinstance(layer, Recurrent))
+        every = (node.layer for node in self.nodes.values())
+        return tuple(layer for layer in every if isinstance(layer, Recurrent))
 
     @property
     def num_parameters(self) -> int:
-        return sum(array.size for layer in self.layers for array in layer.arrays.values())
-
-
-def _check_chain(layers: tuple[Any, ...]) -> None:
-    """Raises what a ``ModelSpec`` does where these are no chain."""
-    if not layers:
-        raise ShapeError("ModelSpec: expected at least one layer, got none")
-    value: Value | None = None
-    for index, layer in enumerate(layers):
-        where = f"ModelSpec layer {index}"
-        if not isinstance(layer, Layer):
-            *kinds, last = (kind.__name__ for kind in LAYERS.values())
-            raise DTypeError(
-                f"{where}: expected {', '.join(kinds)} or {last}, got {type(layer).__name__}"
-            )
-        if value is None:
-            if not layer.can_be_first:
-                raise UnsupportedError(f"{where}: a {type(layer).__name__} cannot be first")
-            value = Value("x", layer.input_size, layer.takes_indices)
-        (value,) = layer.outputs(where, f"layer {index}", (value,))
+        return sum(a.size for node in self.nodes.values() for a in node.layer.arrays.values())

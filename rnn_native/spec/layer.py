@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from ..errors import FormatError, ShapeError, UnsupportedError
 from .keys import Key
 from .weights import Array
 
+LAST: Final = ".last"
+"""What follows a node's name in that of its second value, the last state."""
 Float64 = NDArray[np.float64]
 State = tuple[Float64, ...]
 
@@ -26,8 +28,8 @@ State = tuple[Float64, ...]
 class Value:
     """What an input of a model, or a layer, gives: [time, batch, features], or [batch, features].
 
-    ``name`` is what messages call its giver; ``last`` where there is no axis of time: who gives its
-    last state alone.
+    ``name`` is what messages call its giver; ``last`` where there is no axis of time: that somebody
+    gives a last state alone.
     """
 
     name: str
@@ -70,6 +72,8 @@ class Layer(ABC):
     """What follows in the line: all of its options and sizes."""
     takes_indices: ClassVar[bool] = False
     """Whether x is integers: the layer reads an input of the model."""
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+    """The least and the most values that it reads."""
     can_be_first: ClassVar[bool] = True
     needs_steps: ClassVar[bool] = False
     trains: ClassVar[bool] = True
@@ -180,6 +184,10 @@ class Layer(ABC):
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """What it, called ``name`` in messages, gives of these; ``ShapeError`` or
         ``UnsupportedError``, which begin with ``where``, for what it cannot take."""
+        if len(inputs) != 1:
+            raise ShapeError(
+                f"{where} ({type(self).__name__}): expected one input, got {len(inputs)}"
+            )
         (x,) = inputs
         if self.takes_indices != x.indices:
             if x.indices:
@@ -192,10 +200,10 @@ class Layer(ABC):
             )
         if self.needs_steps and x.last:
             raise ShapeError(
-                f"{where} ({type(self).__name__}): expected an input of steps, {x.last} gives its "
-                "last state alone (return_sequences=False)"
+                f"{where} ({type(self).__name__}): expected an input of steps, {x.last}"
             )
-        return (Value(name, self.output_size, last=x.last if self.gives_steps else name),)
+        alone = f"{name} gives its last state alone (return_sequences=False)"
+        return (Value(name, self.output_size, last=x.last if self.gives_steps else alone),)
 
     @abstractmethod
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:

@@ -246,7 +246,7 @@ def test_strings_missing_or_too_many_are_refused(changes: Mapping[str, str | Non
         read(changes)
 
 
-@pytest.mark.parametrize("version", ["2", "1.0", "", "01"])
+@pytest.mark.parametrize("version", ["3", "1.0", "", "01", "02"])
 def test_another_version_is_refused_by_number(version: str) -> None:
     with pytest.raises(UnsupportedError, match=f"'{version}'; this release reads '1'"):
         read({"rnn_native.version": version})

@@ -18,7 +18,7 @@ from ...errors import FormatError, ShapeError
 from ..cell import Cell, CellState, Functions, Weights
 from ..cells import KINDS, cell_of
 from ..keys import Key, in_line
-from ..layer import Float64, Layer, Place, Ran, State, TracedCell, float64
+from ..layer import Float64, Layer, Place, Ran, State, TracedCell, Value, float64
 from ..weights import Array, as_weight, brief, expect
 from .recurrent_options import SUFFIXES, keys_of, recurrent_options, recurrent_shapes
 
@@ -277,6 +277,13 @@ class Recurrent(Layer):
     @property
     def gives_steps(self) -> bool:
         return self.return_sequences
+
+    def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        first = super().outputs(where, name, inputs)
+        if not self.return_sequences:
+            return first
+        called = f"the last state of {name}"
+        return (*first, Value(called, self.last_size, last=f"{called} is alone"))
 
     def packed(self) -> dict[str, Place]:
         places = {}

@@ -1,0 +1,116 @@
+"""Several values, one element with those in its place, or side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShapeError
+from ..keys import MAX_SIZE, Key, one_of
+from ..layer import Float64, Layer, Ran, State, Value
+from ..weights import Array
+
+_ELEMENTS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
+    {"add": np.add, "mul": np.multiply, "sub": np.subtract}
+)
+COMBINE_MODES: Final = (*_ELEMENTS, "concat")
+
+
+@dataclass(frozen=True)
+class Combine(Layer):
+    """Several values in a graph: ``Add``, ``Mul``, ``Sub`` and ``Concat`` make one.
+
+    Without weights or state, every step by itself. ``"add"`` is a + b + ..., ``"mul"`` a * b * ...,
+    ``"sub"`` a - b, of values with equal features, from left to right, so that the numbers of a
+    float type are defined to the bit; ``"concat"`` puts the features of all side by side. Either
+    all of them have an axis of time, or none.
+    """
+
+    mode: str
+
+    kind = "combine"
+    keys = (Key("mode", "word"),)
+    trains = False
+    arity = (2, 2**16)
+
+    def __post_init__(self) -> None:
+        one_of("Combine mode", self.mode, COMBINE_MODES)
+
+    @property
+    def arrays(self) -> Mapping[str, Array]:
+        return {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"mode": self.mode}
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {"mode": self.mode}
+
+    @classmethod
+    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Combine:
+        cls.check_arrays(values, arrays)
+        return cls(values["mode"])
+
+    def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
+        where = f"{where} (Combine {self.mode})"
+        most = 2 if self.mode == "sub" else self.arity[1]
+        if not 2 <= len(inputs) <= most:
+            wanted = "two inputs" if most == 2 else "two inputs or more"
+            raise ShapeError(f"{where}: expected {wanted}, got {len(inputs)}")
+        for value in inputs:
+            if value.indices:
+                raise ShapeError(
+                    f"{where}: expected inputs of features, {value.name} is of indices"
+                )
+        first = inputs[0]
+        for value in inputs[1:]:
+            if bool(value.last) != bool(first.last):
+                steps, none = (first, value) if value.last else (value, first)
+                raise ShapeError(
+                    f"{where}: expected inputs that all have steps, or none: {steps.name} has "
+                    f"them, {none.last}"
+                )
+            if self.mode != "concat" and value.features != first.features:
+                raise ShapeError(
+                    f"{where}: expected inputs of equal features, {first.name} gives "
+                    f"{first.features}, {value.name} gives {value.features}"
+                )
+        features = first.features
+        if self.mode == "concat":
+            features = sum(value.features for value in inputs)
+        if features > MAX_SIZE:
+            raise ShapeError(f"{where}: expected at most {MAX_SIZE} features, got {features}")
+        return (Value(name, features, last=first.last),)
+
+    def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+        if self.mode == "concat":
+            return Ran((np.concatenate(list(inputs), axis=-1),))
+        return Ran((reduce(_ELEMENTS[self.mode], inputs),))
+
+
+def Concat() -> Combine:  # noqa: N802
+    """The features of two or more values side by side: see :class:`Combine`."""
+    return Combine("concat")
+
+
+def Add() -> Combine:  # noqa: N802
+    """a + b + ... of two or more values with equal features: see :class:`Combine`."""
+    return Combine("add")
+
+
+def Mul() -> Combine:  # noqa: N802
+    """a * b * ... of two or more values with equal features: see :class:`Combine`."""
+    return Combine("mul")
+
+
+def Sub() -> Combine:  # noqa: N802
+    """a - b of two values with equal features: see :class:`Combine`."""
+    return Combine("sub")

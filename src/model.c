@@ -311,7 +311,8 @@ rnnat_status rnnat_model_unpack(const rnnat_model *model, int32_t index, int32_t
     case RNNAT_WEIGHT_GH:
         if (!cell->w_gh.data) return RNNAT_ERROR_ARGUMENT;
         if (!cell->w_gf.data) {
-            rnnat_matrix_unpack(&cell->w_gh, kernels, (rnnat_gates){2, 0, units}, rows);
+            const int32_t on_gates = cell->w_gh.n / rnnat_pad(kernels, units);
+            rnnat_matrix_unpack(&cell->w_gh, kernels, (rnnat_gates){on_gates, 0, units}, rows);
             return RNNAT_OK;
         }
         rnnat_matrix_unpack(&cell->w_gh, kernels, (rnnat_gates){1, 0, units}, rows);

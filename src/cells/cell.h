@@ -15,9 +15,10 @@ typedef struct rnnat_cell {
     rnnat_matrix w_hr; /* LSTM with a projection: [hidden, pad(proj_size)] */
     const void *bias_hn; /* GRU with reset after */
     const void *peephole; /* LSTM: i, f, o [3, pad(hidden)] */
-    rnnat_matrix w_gh; /* gates on gates: GRU: r, z on z; LSTM: i on i, */
-    rnnat_matrix w_gf, w_go; /* f on f, g and o on i, */
-    rnnat_matrix w_ch; /* and all four on c */
+    rnnat_matrix
+        w_gh; /* gates on gates: GRU: r, z on z; LSTM: i, g, o on i and f on f, for a BLAS */
+    rnnat_matrix w_gf, w_go; /* i alone, f, and g, o: each multiplies one state */
+    rnnat_matrix w_ch; /* LSTM: all four gates on c */
     rnnat_functions functions; /* of a general layer */
 } rnnat_cell;
 

@@ -22,10 +22,10 @@ static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *la
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &cell->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_gh", 4, i, units, 1, &cell->w_gh);
-    if (status == RNNAT_OK)
+        status = rnnat_build_matrix(b, "weight_gh", 4, b->blas ? i : ifgo, units, 4, &cell->w_gh);
+    if (status == RNNAT_OK && b->blas)
         status = rnnat_build_matrix(b, "weight_gh", 4, f, units, 1, &cell->w_gf);
-    if (status == RNNAT_OK)
+    if (status == RNNAT_OK && b->blas)
         status = rnnat_build_matrix(b, "weight_gh", 4, go, units, 2, &cell->w_go);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_ch", 4, ifgo, units, 4, &cell->w_ch);
@@ -55,9 +55,11 @@ static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
     const int32_t pad = (int32_t)s->pad_stride;
     (void)part;
     s->gh_stride = 8 * s->pad_stride;
-    s->w = panels_or_product(&cell->w_gh, kernels, s, s->prev[1], 0); /* W_ii i of 1 */
-    s->w_f = panels_or_product(&cell->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
-    s->w_go = panels_or_product(&cell->w_go, kernels, s, s->prev[1], 2 * pad); /* W_i. i of 3, 4 */
+    s->w = panels_or_product(&cell->w_gh, kernels, s, s->prev[1], 0); /* W_i. i of 1, 3, 4 */
+    if (!s->w) {
+        panels_or_product(&cell->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
+        panels_or_product(&cell->w_go, kernels, s, s->prev[1], 2 * pad);
+    }
     s->w_c = panels_or_product(&cell->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
     kernels->gate_lstm(s); /* 1-6 */
 }

@@ -6,37 +6,6 @@
  * projection last, so the bits of a row do not depend on the batch around it.
  */
 
-/* acc += h_prev w, for w in panels that are `gates` vectors wide. The fewer of a step's operands,
- * rows or vectors, wait in registers and the others pass by one at a time: 12 sums fit in 16. */
-INLINE void FN(recurrent_product)(VEC acc[][max_vectors], const REAL *h, ptrdiff_t h_stride,
-                                  int32_t depth, const REAL *w, const int rows, const int panels,
-                                  const int gates)
-{
-    const ptrdiff_t panel_size = (ptrdiff_t)depth * gates * LANES;
-    const int vectors = panels * gates;
-    for (ptrdiff_t k = 0; k < depth; ++k) {
-        const REAL *const w_k = w + k * gates * LANES, *const h_k = h + k;
-        if (rows <= vectors) {
-            VEC x[max_rows];
-            UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(h_k[r * h_stride]);
-            UNROLL for (int j = 0; j < vectors; ++j)
-            {
-                const VEC v = FN(load)(w_k + j / gates * panel_size + j % gates * LANES);
-                UNROLL for (int r = 0; r < rows; ++r) acc[r][j] = FN(fma)(x[r], v, acc[r][j]);
-            }
-        } else {
-            VEC v[max_vectors];
-            UNROLL for (int j = 0; j < vectors; ++j) v[j] =
-                FN(load)(w_k + j / gates * panel_size + j % gates * LANES);
-            UNROLL for (int r = 0; r < rows; ++r)
-            {
-                const VEC x = FN(set1)(h_k[r * h_stride]);
-                UNROLL for (int j = 0; j < vectors; ++j) acc[r][j] = FN(fma)(x, v[j], acc[r][j]);
-            }
-        }
-    }
-}
-
 /* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
  * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
  * `gates`, from `gx_first` on, and adds those before `apart`. */
@@ -56,10 +25,13 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
             UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] = first;
         }
     }
-    if (s->w)
-        FN(recurrent_product)(acc, h, h_stride, s->k,
-                              (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES, rows,
-                              panels, gates);
+    if (s->w) {
+        const REAL *const w = (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES;
+        FN(factors) f = FN(panels_at)(w, s->k, panels, gates);
+        f.a[0] = h;
+        UNROLL for (int r = 0; r < rows; ++r) f.row[r] = r * h_stride;
+        FN(product)(acc, &f, s->k, 1, rows, panels);
+    }
     UNROLL for (int p = 0; p < panels; ++p)
     {
         const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;

@@ -5,14 +5,24 @@
  * added to each other in the order of the equations, and the input projection last.
  */
 
+/* Rows of a state and `gates` vectors a panel of w. */
+INLINE FN(factors)
+    FN(state_factors)(const rnnat_step *s, const void *a, ptrdiff_t a_stride, const void *w,
+                      int32_t row, int32_t panel, const int rows, const int panels, const int gates)
+{
+    const ptrdiff_t at = (ptrdiff_t)panel * s->k * gates * LANES;
+    FN(factors) f = FN(panels_at)((const REAL *)w + at, s->k, panels, gates);
+    f.a[0] = (const REAL *)a + row * a_stride;
+    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = r * a_stride;
+    return f;
+}
+
 /* `gates` vectors a panel of a product a w, from panel `panel` on: w packed, or NULL where a BLAS
  * made the product, `made`, laid out like the input projection. */
-INLINE void FN(state_product)(VEC acc[][gate_vectors], const rnnat_step *s, const void *a,
+INLINE void FN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, const void *a,
                               ptrdiff_t a_stride, const void *w, const void *made, int32_t row,
                               int32_t panel, const int rows, const int panels, const int gates)
 {
-    const REAL *from = (const REAL *)a + row * a_stride;
-    const ptrdiff_t panel_size = (ptrdiff_t)s->k * gates * LANES;
     if (!w) {
         const REAL *all =
             (const REAL *)made + row * s->gh_stride + (ptrdiff_t)panel * gates * LANES;
@@ -21,31 +31,19 @@ INLINE void FN(state_product)(VEC acc[][gate_vectors], const rnnat_step *s, cons
                 acc[r][v] = FN(load)(all + r * s->gh_stride + v * LANES);
         return;
     }
-    const REAL *weights = (const REAL *)w + panel * panel_size;
     UNROLL for (int r = 0; r < rows; ++r)
     {
         UNROLL for (int v = 0; v < panels * gates; ++v) acc[r][v] = FN(set1)(0);
     }
-    for (ptrdiff_t k = 0; k < s->k; ++k) {
-        VEC x[max_rows];
-        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(from[r * a_stride + k]);
-        UNROLL for (int p = 0; p < panels; ++p)
-        {
-            UNROLL for (int g = 0; g < gates; ++g)
-            {
-                const VEC v = FN(load)(weights + p * panel_size + (k * gates + g) * LANES);
-                UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] =
-                    FN(fma)(x[r], v, acc[r][p * gates + g]);
-            }
-        }
-    }
+    const FN(factors) f = FN(state_factors)(s, a, a_stride, w, row, panel, rows, panels, gates);
+    FN(product)(acc, &f, s->k, 1, rows, panels);
 }
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_GRU
 INLINE void FN(gate_gru_gates_block)(const rnnat_step *s, int32_t row, int32_t panel,
                                      const int rows, const int panels)
 {
-    VEC sums[max_rows][gate_vectors];
+    VEC sums[max_rows][max_vectors];
     FN(state_product)(sums, s, s->prev[0], s->pad_stride, s->w, s->gh, row, panel, rows, panels, 2);
     for (int r = 0; r < rows; ++r)
         for (int p = 0; p < panels; ++p)
@@ -55,7 +53,7 @@ INLINE void FN(gate_gru_gates_block)(const rnnat_step *s, int32_t row, int32_t p
 INLINE void FN(gate_gru_new_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,
                                    const int panels)
 {
-    VEC sums[max_rows][gate_vectors];
+    VEC sums[max_rows][max_vectors];
     FN(state_product)(sums, s, s->rh, s->pad_stride, s->w, s->gh, row, panel, rows, panels, 1);
     for (int r = 0; r < rows; ++r)
         for (int p = 0; p < panels; ++p) FN(gate_gru_new_post)(s, row + r, panel + p, sums[r] + p);
@@ -64,39 +62,22 @@ INLINE void FN(gate_gru_new_block)(const rnnat_step *s, int32_t row, int32_t pan
 #endif
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
 /* i, f, g, o of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}, all in one pass of k. */
-INLINE void FN(products_of_gates)(VEC acc[][gate_vectors], const rnnat_step *s, int32_t row,
+INLINE void FN(products_of_gates)(VEC acc[][max_vectors], const rnnat_step *s, int32_t row,
                                   int32_t panel, const int rows, const int panels)
 {
-    const ptrdiff_t pad = s->pad_stride, size = (ptrdiff_t)s->k * LANES;
-    const REAL *i = (const REAL *)s->prev[1] + row * pad, *f = (const REAL *)s->prev[2] + row * pad;
-    const REAL *w_i = (const REAL *)s->w + panel * size, *w_f = (const REAL *)s->w_f + panel * size;
-    const REAL *w_go = (const REAL *)s->w_go + panel * size * 2;
+    const ptrdiff_t pad = s->pad_stride;
+    FN(factors) f = FN(state_factors)(s, s->prev[1], pad, s->w, row, panel, rows, panels, 4);
+    f.a[1] = (const REAL *)s->prev[2] + row * pad;
+    f.second = 1;
     UNROLL for (int r = 0; r < rows; ++r)
     {
         UNROLL for (int v = 0; v < panels * 4; ++v) acc[r][v] = FN(set1)(0);
     }
-    for (ptrdiff_t k = 0; k < s->k; ++k) {
-        UNROLL for (int p = 0; p < panels; ++p)
-        {
-            const VEC for_i = FN(load)(w_i + p * size + k * LANES);
-            const VEC for_f = FN(load)(w_f + p * size + k * LANES);
-            const VEC for_g = FN(load)(w_go + p * size * 2 + k * 2 * LANES);
-            const VEC for_o = FN(load)(w_go + p * size * 2 + (k * 2 + 1) * LANES);
-            UNROLL for (int r = 0; r < rows; ++r)
-            {
-                const VEC on_i = FN(set1)(i[r * pad + k]), on_f = FN(set1)(f[r * pad + k]);
-                VEC *const a = acc[r] + p * 4;
-                a[0] = FN(fma)(on_i, for_i, a[0]);
-                a[1] = FN(fma)(on_f, for_f, a[1]);
-                a[2] = FN(fma)(on_i, for_g, a[2]);
-                a[3] = FN(fma)(on_i, for_o, a[3]);
-            }
-        }
-    }
+    FN(product)(acc, &f, s->k, 2, rows, panels);
 }
 
 /* The same where a BLAS made them: i, f, then g and o, in s->gh one behind the other. */
-INLINE void FN(made_products)(VEC acc[][gate_vectors], const rnnat_step *s, int32_t row,
+INLINE void FN(made_products)(VEC acc[][max_vectors], const rnnat_step *s, int32_t row,
                               int32_t panel, const int rows, const int panels)
 {
     const ptrdiff_t pad = s->pad_stride;
@@ -115,7 +96,7 @@ INLINE void FN(made_products)(VEC acc[][gate_vectors], const rnnat_step *s, int3
 INLINE void FN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,
                                 const int panels)
 {
-    VEC of_gates[max_rows][gate_vectors], of_c[max_rows][gate_vectors];
+    VEC of_gates[max_rows][max_vectors], of_c[max_rows][max_vectors];
     const REAL *made = (const REAL *)s->gh + 4 * s->pad_stride;
     if (s->w)
         FN(products_of_gates)(of_gates, s, row, panel, rows, panels);

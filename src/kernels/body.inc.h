@@ -63,6 +63,8 @@
 enum {
     max_rows = 8,
     max_vectors = 9,
+    max_height = 12, /* rows of any block, of training's too */
+    max_arrays = 2,
     max_abreast = 8,
     many = RNNAT_VEC_REGISTERS >= 32,
     rows_of_1 = 8, /* rows of a block 1 vector wide */
@@ -72,7 +74,6 @@ enum {
     many_at_once = lanes_f32 == 1 ? 1
     : many                        ? 4
                                   : 3, /* rows of a small build's product */
-    gate_vectors = 8, /* of one product of a gate-recurrent cell */
     train_vectors = 2, /* of a block of training's products, and its rows: */
     train_height = RNNAT_VEC_REGISTERS >= 32 ? 12 : 6,
     train_depth = 256 /* k of such a block, while its panel stays in the first-level cache */
@@ -86,14 +87,19 @@ static inline int32_t next_block(int32_t rows, int32_t most)
 }
 #endif
 
+/* Row r: how many elements behind the base it begins, and where. */
+INLINE ptrdiff_t FN(row_offset)(const rnnat_rows *rows, int32_t r)
+{
+    if (r < rows->inner) return r * rows->inner_stride;
+    return (r / rows->inner) * rows->outer_stride + (r % rows->inner) * rows->inner_stride;
+}
 INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 {
-    if (r < rows->inner) return (REAL *)RNNAT_WRITABLE(rows->base) + r * rows->inner_stride;
-    return (REAL *)RNNAT_WRITABLE(rows->base) + (r / rows->inner) * rows->outer_stride +
-           (r % rows->inner) * rows->inner_stride;
+    return (REAL *)RNNAT_WRITABLE(rows->base) + FN(row_offset)(rows, r);
 }
 
 #include "activations.inc.h"
+#include "product.inc.h"
 #include "show.inc.h"
 #include "step.inc.h"
 #include "step_gate_recurrent.inc.h"

@@ -9,36 +9,16 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
                            int32_t column, const int rows, const int width, const int panels)
 {
     const int vectors = width * panels;
-    const ptrdiff_t panel_size = (ptrdiff_t)g->k * width * LANES;
-    const REAL *a[max_rows];
+    FN(factors) f = FN(panels_at)(b, g->k, panels, width);
     VEC acc[max_rows][max_vectors];
-    UNROLL for (int r = 0; r < rows; ++r) a[r] = FN(row_at)(&g->a, row + r);
+    f.a[0] = g->a.base;
+    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = FN(row_offset)(&g->a, row + r);
     UNROLL for (int v = 0; v < vectors; ++v)
     {
         const VEC start = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
         UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
     }
-    for (ptrdiff_t k = 0; k < g->k; ++k) {
-        const REAL *const b_k = b + k * width * LANES;
-        if (rows <= vectors) {
-            VEC x[max_rows];
-            UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(a[r][k]);
-            UNROLL for (int v = 0; v < vectors; ++v)
-            {
-                const VEC w = FN(load)(b_k + v / width * panel_size + v % width * LANES);
-                UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = FN(fma)(x[r], w, acc[r][v]);
-            }
-        } else {
-            VEC w[max_vectors];
-            UNROLL for (int v = 0; v < vectors; ++v) w[v] =
-                FN(load)(b_k + v / width * panel_size + v % width * LANES);
-            UNROLL for (int r = 0; r < rows; ++r)
-            {
-                const VEC x = FN(set1)(a[r][k]);
-                UNROLL for (int v = 0; v < vectors; ++v) acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
-            }
-        }
-    }
+    FN(product)(acc, &f, g->k, 1, rows, panels);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         REAL *c = FN(row_at)(&g->c, row + r) + column;

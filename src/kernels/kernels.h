@@ -50,8 +50,7 @@ typedef struct rnnat_step {
     int32_t turns;          /* its units are taken the other way round in every other step, ... */
     int32_t backwards;      /* this one from the last to the first: the same results */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
-    const void *w_f, *w_go, *w_c; /* gate-recurrent LSTM, whose w is i on i: f on f; g, o on i; all
-                                   * on c */
+    const void *w_c; /* gate-recurrent LSTM, whose w is i, f, g, o on gates: all on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
     void *gh; /* recurrent product where it is made before, laid out like gx */
     const void *h_prev; /* [rows, pad] */

@@ -4,17 +4,20 @@
  */
 
 /* sums += a w, for rows at a[0], a[1], ... and `there` of up to `panels` panels that are `width`
- * vectors wide. Those beyond are the last one again: its sums are made, and stored, twice. */
+ * vectors wide. Those beyond are the last one again: its sums are made, and stored, twice. Where
+ * there are two arrays, a[1] is the second one's only row, for the vectors 1 of panels. */
 INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL *w, int32_t there,
-                     const int rows, const int panels, const int width)
+                     const int arrays, const int rows, const int panels, const int width)
 {
-    VEC acc[max_rows][max_vectors];
-    const REAL *from[max_rows];
-    VEC *to[max_rows];
+    VEC acc[max_rows][max_vectors], *to[max_rows];
+    FN(factors) f = FN(panels_at)(w, depth, panels, width);
+    UNROLL for (int i = 0; i < arrays; ++i) f.a[i] = a[i];
+    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = a[r] - a[0];
+    if (arrays > 1) f.second = 1;
     UNROLL for (int p = 0; p < panels; ++p)
     {
         const int32_t panel = p < there ? p : there - 1;
-        from[p] = w + (ptrdiff_t)panel * depth * width * LANES;
+        f.panel[p] = (ptrdiff_t)panel * depth * width * LANES;
         to[p] = sums + panel * width;
         UNROLL for (int r = 0; r < rows; ++r)
         {
@@ -22,19 +25,7 @@ INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL 
                 to[p][r * panels * width + v];
         }
     }
-    for (ptrdiff_t k = 0; k < depth; ++k) {
-        VEC x[max_rows];
-        UNROLL for (int r = 0; r < rows; ++r) x[r] = FN(set1)(a[r][k]);
-        UNROLL for (int p = 0; p < panels; ++p)
-        {
-            UNROLL for (int v = 0; v < width; ++v)
-            {
-                const VEC b = FN(load)(from[p] + (k * width + v) * LANES);
-                UNROLL for (int r = 0; r < rows; ++r) acc[r][p * width + v] =
-                    FN(fma)(x[r], b, acc[r][p * width + v]);
-            }
-        }
-    }
+    FN(product)(acc, &f, depth, arrays, rows, panels);
     UNROLL for (int p = 0; p < panels; ++p)
     {
         UNROLL for (int r = 0; r < rows; ++r)
@@ -51,7 +42,7 @@ INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL 
     case WIDTH:                                                                                    \
         for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
             FN(tile)(sums + p * WIDTH, &a, depth, w + (ptrdiff_t)p * depth * WIDTH * LANES,        \
-                     panels - p, 1, AT_ONCE, WIDTH);                                               \
+                     panels - p, 1, 1, AT_ONCE, WIDTH);                                            \
         break
 
 NOINLINE void FN(multiply)(VEC *sums, const REAL *a, int32_t depth, const REAL *w, int32_t width,
@@ -90,7 +81,7 @@ static void FN(gemm)(const rnnat_gemm_args *g)
                     sums[r * count + v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
             }
             if (many_at_once > 1 && rows == many_at_once)
-                FN(tile)(sums, a, g->k, b, 1, many_at_once, 1, RNNAT_GEMM_PANEL);
+                FN(tile)(sums, a, g->k, b, 1, 1, many_at_once, 1, RNNAT_GEMM_PANEL);
             else
                 FN(multiply)(sums, a[0], g->k, b, width, count / width);
             for (int32_t r = 0; r < rows; ++r) {
@@ -123,8 +114,8 @@ typedef struct FN(sums_of) {
 
 /* A recurrent product of some panels of a row: from packed weights or, where a BLAS has made it,
  * added from `made`. */
-INLINE void FN(product)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
-                        int32_t panel, int32_t panels, int32_t gates)
+INLINE void FN(summed)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
+                       int32_t panel, int32_t panels, int32_t gates)
 {
     const ptrdiff_t first = (ptrdiff_t)panel * gates * LANES;
     if (w) {
@@ -154,8 +145,8 @@ NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
                         g >= of->apart && of->start
                             ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
                             : FN(set1)(0);
-            FN(product)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
-                        (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
+            FN(summed)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
+                       (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const unit = sums + p * gates;
                 for (int32_t g = 0; g < of->apart; ++g)
@@ -201,6 +192,26 @@ STEP(gate_gru_new, 1, 3, 2, 0, s->rh, s->pad_stride, NULL, FN(gate_gru_new_post)
 #undef STEP
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
+/* The same of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}; a BLAS made i, f, then g and o. */
+INLINE void FN(gates_or_made)(VEC *sums, const REAL *const *on_if, const rnnat_step *s,
+                              const REAL *made, int32_t panel, int32_t panels)
+{
+    const REAL *const w = (const REAL *)s->w;
+    for (int32_t p = 0; p < panels; p += 2) {
+        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
+        if (w) {
+            FN(tile)(sums + p * 4, on_if, s->k, w + unit * s->k * 4, panels - p, 2, 1, 2, 4);
+            continue;
+        }
+        for (int32_t v = 0; v < (panels - p > 1 ? 8 : 4); ++v) {
+            const ptrdiff_t at = unit + v / 4 * LANES, pad = s->pad_stride;
+            const REAL *const gate[] = {made + at, made + pad + at, made + 2 * (pad + at),
+                                        made + 2 * (pad + at) + LANES};
+            sums[p * 4 + v] = FN(load)(gate[v % 4]);
+        }
+    }
+}
+
 static void FN(gate_lstm)(const rnnat_step *s)
 {
     const ptrdiff_t pad = s->pad_stride;
@@ -209,24 +220,17 @@ static void FN(gate_lstm)(const rnnat_step *s)
         count = left < FN(panels_at_once) ? left : FN(panels_at_once);
         for (int32_t row = 0; row < s->rows; ++row) {
             const VEC zero = FN(set1)(0);
-            VEC i[FN(panels_at_once)], f[FN(panels_at_once)], go[FN(panels_at_once) * 2];
-            VEC all[FN(panels_at_once) * 4];
-            const REAL *const on_i = (const REAL *)s->prev[1] + row * pad;
-            const REAL *const on_f = (const REAL *)s->prev[2] + row * pad;
+            VEC gates[FN(panels_at_once) * 4], all[FN(panels_at_once) * 4];
+            const REAL *const on_if[] = {(const REAL *)s->prev[1] + row * pad,
+                                         (const REAL *)s->prev[2] + row * pad};
             const REAL *const on_c = (const REAL *)s->prev[0] + row * pad;
             const REAL *const made = (const REAL *)s->gh + row * s->gh_stride;
-            for (int32_t p = 0; p < count; ++p) i[p] = f[p] = go[2 * p] = go[2 * p + 1] = zero;
-            for (int32_t v = 0; v < count * 4; ++v) all[v] = zero;
-            FN(product)(i, on_i, s->k, s->w, made, panel, count, 1);
-            FN(product)(f, on_f, s->k, s->w_f, made + pad, panel, count, 1);
-            FN(product)(go, on_i, s->k, s->w_go, made + 2 * pad, panel, count, 2);
-            FN(product)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
+            for (int32_t v = 0; v < count * 4; ++v) gates[v] = all[v] = zero;
+            FN(gates_or_made)(gates, on_if, s, made, panel, count);
+            FN(summed)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const sums = all + 4 * p;
-                sums[0] = FN(add)(i[p], sums[0]);
-                sums[1] = FN(add)(f[p], sums[1]);
-                sums[2] = FN(add)(go[2 * p], sums[2]);
-                sums[3] = FN(add)(go[2 * p + 1], sums[3]);
+                for (int g = 0; g < 4; ++g) sums[g] = FN(add)(gates[4 * p + g], sums[g]);
                 FN(gate_lstm_post)(s, row, panel + p, sums);
             }
         }

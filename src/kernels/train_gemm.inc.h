@@ -42,33 +42,20 @@ INLINE void FN(put)(REAL *p, int32_t left, VEC v)
         FN(store)(p, v);
 }
 
-/* acc += a b over k, where row r of `a` is at a[r] and steps by `step`. */
-INLINE void FN(train_sums)(VEC acc[][train_vectors], const REAL *const *a, ptrdiff_t step,
-                           const REAL *b, int32_t k, const int rows)
-{
-    for (ptrdiff_t i = 0; i < k; ++i) {
-        VEC w[train_vectors];
-        UNROLL for (int v = 0; v < train_vectors; ++v) w[v] = FN(load)(b + i * PANEL + v * LANES);
-        UNROLL for (int r = 0; r < rows; ++r)
-        {
-            const VEC x = FN(set1)(a[r][i * step]);
-            UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
-        }
-    }
-}
-
 /* Rows of one panel for k = from .. to - 1. */
 INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, FN(row_walk) * cs,
                                  const REAL *b, int32_t column, int32_t from, int32_t to,
                                  const int rows)
 {
-    const REAL *a[train_height];
+    const REAL *const panel = b + (ptrdiff_t)from * PANEL;
+    FN(factors) f = FN(panels_at)(panel, 0, 1, train_vectors);
     REAL *c[train_height];
-    VEC acc[train_height][train_vectors];
+    VEC acc[train_height][max_vectors];
     const int32_t left = g->n - column;
+    f.a[0] = (const REAL *)g->a.base + from;
     UNROLL for (int r = 0; r < rows; ++r)
     {
-        a[r] = FN(next_row)(as) + from;
+        f.row[r] = FN(next_row)(as) - (const REAL *)g->a.base;
         c[r] = FN(next_row)(cs) + column;
     }
     if (g->add || from) {
@@ -85,7 +72,7 @@ INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, F
             UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
         }
     }
-    FN(train_sums)(acc, a, 1, b + (ptrdiff_t)from * PANEL, to - from, rows);
+    FN(product)(acc, &f, to - from, 1, rows, 1);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         UNROLL for (int v = 0; v < train_vectors; ++v) if (left > v * LANES)
@@ -155,16 +142,18 @@ static void FN(train_outer)(const rnnat_train_outer *o)
                 const REAL *const panel =
                     (const REAL *)o->a + (ptrdiff_t)m * o->depth + (ptrdiff_t)from * train_height;
                 REAL *const c = (REAL *)o->c + m * o->c_stride + p * PANEL;
-                const REAL *a[train_height];
-                VEC acc[train_height][train_vectors];
+                FN(factors) f = FN(panels_at)(o->panel, 0, 1, train_vectors);
+                VEC acc[train_height][max_vectors];
                 const int32_t add = o->add || from;
+                f.a[0] = panel;
+                f.step = train_height;
                 UNROLL for (int r = 0; r < train_height; ++r)
                 {
-                    a[r] = panel + r;
+                    f.row[r] = r;
                     UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] =
                         add ? FN(load)(c + r * o->c_stride + v * LANES) : FN(set1)(0);
                 }
-                FN(train_sums)(acc, a, train_height, o->panel, to - from, train_height);
+                FN(product)(acc, &f, to - from, 1, train_height, 1);
                 UNROLL for (int r = 0; r < train_height; ++r)
                 {
                     UNROLL for (int v = 0; v < train_vectors; ++v)

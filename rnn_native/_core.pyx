@@ -193,19 +193,11 @@ cdef class CoreModel:
             "memory": self._info.memory,
         }
 
-    def unpack(self, int32_t op, int32_t direction, str name, tuple shape):
+    def unpack(self, int32_t node, int32_t direction, str name, tuple shape):
         """A weight that only the packed model holds, as PyTorch lays it out, bit for bit."""
-        cdef rnnat_weight which = {
-            "weight": RNNAT_WEIGHT,
-            "weight_ih": RNNAT_WEIGHT_IH,
-            "weight_hh": RNNAT_WEIGHT_HH,
-            "weight_hr": RNNAT_WEIGHT_HR,
-            "weight_gh": RNNAT_WEIGHT_GH,
-            "weight_ch": RNNAT_WEIGHT_CH,
-            "weight_xo": RNNAT_WEIGHT_XO,
-        }[name]
         cdef cnp.ndarray rows = np.empty(shape, self.dtype)
-        check(rnnat_model_unpack(self._model, op, direction, which, cnp.PyArray_DATA(rows)), name)
+        cdef bytes which = name.encode()
+        check(rnnat_model_unpack(self._model, node, direction, which, cnp.PyArray_DATA(rows)), name)
         return rows
 
     cdef cnp.ndarray _input(self, object x, str axes, int num_axes):

@@ -1,6 +1,6 @@
 # Every C declaration of the binding, in one place.
 from libc.stddef cimport ptrdiff_t, size_t
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 ctypedef void (*rnnat_function)() noexcept nogil
 
@@ -55,18 +55,6 @@ cdef extern from "rnn_native.h" nogil:
     const char *rnnat_threading()
 
 
-cdef extern from "types.h" nogil:
-    ctypedef struct rnnat_gate_function "rnnat_function":
-        int32_t kind
-        double alpha
-        double beta
-
-    ctypedef struct rnnat_functions:
-        rnnat_gate_function of[3]
-        double clip
-        bint input_forget
-
-
 cdef extern from "kernels/kernels.h" nogil:
     ctypedef struct rnnat_kernels:
         int32_t lanes
@@ -91,32 +79,14 @@ cdef extern from "safetensors.h" nogil:
 cdef extern from "arena.h" nogil:
     ctypedef struct rnnat_arena:
         bint overflow
+        void (*told)(void *, const char *, size_t, size_t) noexcept
+        void *arg
 
     rnnat_arena rnnat_arena_at(void *)
     size_t rnnat_arena_need(const rnnat_arena *)
 
 
 cdef extern from "cells/cell.h" nogil:
-    ctypedef struct rnnat_matrix:
-        int32_t k
-        int32_t n
-        int32_t panel
-        const void *data
-
-    ctypedef struct rnnat_cell:
-        rnnat_matrix w_ih
-        const void *bias
-        rnnat_matrix w_hh
-        rnnat_matrix w_hn
-        rnnat_matrix w_hr
-        const void *bias_hn
-        const void *peephole
-        rnnat_matrix w_gh
-        rnnat_matrix w_gf
-        rnnat_matrix w_go
-        rnnat_matrix w_ch
-        rnnat_functions functions
-
     ctypedef struct rnnat_builder:
         rnnat_arena arena
         const rnnat_kernels *kernels
@@ -124,106 +94,43 @@ cdef extern from "cells/cell.h" nogil:
         const char *prefix
         const char *suffix
 
-    ctypedef struct rnnat_cell_ops:
-        pass
 
-    const rnnat_cell_ops rnnat_cell_rnn
-    const rnnat_cell_ops rnnat_cell_gru
-    const rnnat_cell_ops rnnat_cell_gru_before
-    const rnnat_cell_ops rnnat_cell_lstm
-    const rnnat_cell_ops rnnat_cell_gate_gru
-    const rnnat_cell_ops rnnat_cell_gate_lstm
-    const rnnat_cell_ops rnnat_cell_general_rnn
-    const rnnat_cell_ops rnnat_cell_general_gru
-    const rnnat_cell_ops rnnat_cell_general_gru_before
-    const rnnat_cell_ops rnnat_cell_general_lstm
+cdef extern from "inspect/emit.h" nogil:
+    ctypedef struct rnnat_teller:
+        void *arg
+        void (*type)(void *, const char *) noexcept
+        void (*needs)(void *, const char *) noexcept
+        void (*number)(void *, const char *, int64_t) noexcept
+        void (*real)(void *, const char *, double) noexcept
+        void (*symbol)(void *, const char *, const char *) noexcept
+        void (*array)(void *, const char *, const void *, size_t) noexcept
+        void (*begin)(void *, const char *) noexcept
+        void (*end)(void *) noexcept
+
+    void rnnat_model_tell(const rnnat_model *, const rnnat_teller *)
 
 
-cdef extern from "model.h" nogil:
-    ctypedef enum rnnat_weight:
-        RNNAT_WEIGHT
-        RNNAT_WEIGHT_IH
-        RNNAT_WEIGHT_HH
-        RNNAT_WEIGHT_HR
-        RNNAT_WEIGHT_GH
-        RNNAT_WEIGHT_CH
-        RNNAT_WEIGHT_XO
-
-    rnnat_status rnnat_model_from_file(const rnnat_safetensors *, const rnnat_model_options *,
-                                       rnnat_model **)
-    rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, rnnat_weight, void *)
-
-    ctypedef struct rnnat_op:
-        int32_t kind
-        int32_t input
-        int32_t output
-        const void *table
-        rnnat_matrix weight
-        const void *bias
-        bint adds_skip
-        int32_t activation
-        int32_t merge
-        const rnnat_cell_ops *ops
-        int32_t hidden
-        int32_t state
-        int32_t num_directions
-        bint reverse[2]
-        bint last_only
-        rnnat_cell cell[2]
-        int32_t first_state
-        int32_t first_row
-        int32_t first_cell
-        rnnat_matrix skip
-        const void *skip_bias
-        int32_t skip_size
-
-    ctypedef struct rnnat_state_shape "struct rnnat_state_shape":
-        int32_t rows
-        int32_t features
-
+cdef extern from "graph/graph.h" nogil:
     # The public header's struct, seen from inside.
     ctypedef struct rnnat_packed_model "struct rnnat_model":
         rnnat_model_info info
-        int32_t num_ops
-        int32_t over_time
-        int32_t num_cells
-        const rnnat_op *ops
-        const rnnat_state_shape *states
-        int32_t max_width
-        int32_t max_gates
-        int32_t max_products
-        int32_t max_hidden
-        int32_t max_skip
-        int32_t max_whole_skip
 
+    rnnat_status rnnat_model_from_file(const rnnat_safetensors *, const rnnat_model_options *,
+                                       rnnat_model **)
+    rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, const char *, void *)
     rnnat_status rnnat_model_build(rnnat_builder *, int32_t, rnnat_packed_model *)
 
 
-cdef extern from "stream.h" nogil:
-    ctypedef struct rnnat_cell_state:
-        pass
-
-    ctypedef struct rnnat_lane:
-        pass
-
-    ctypedef struct rnnat_once:
-        pass
-
-    ctypedef struct rnnat_barrier:
-        pass
-
-    ctypedef struct rnnat_kept_stream "struct rnnat_stream":
-        pass
-
-    rnnat_status rnnat_stream_size(const rnnat_model *, int32_t, int32_t, size_t *)
-
-
-cdef extern from "lane.h" nogil:
+cdef extern from "layers/layer.h" nogil:
     ctypedef struct rnnat_cell_trace:
         void *gates[4]
         void *h
         void *c
         void *o
+
+
+cdef extern from "run/stream.h" nogil:
+    rnnat_stream *rnnat_stream_carve(rnnat_arena *, const rnnat_model *, int32_t, int32_t)
 
 
 cdef extern from "stop.h" nogil:
@@ -237,7 +144,7 @@ cdef extern from "stop.h" nogil:
         double every
 
 
-cdef extern from "run.h" nogil:
+cdef extern from "run/run.h" nogil:
     ctypedef struct rnnat_job:
         size_t need
 
@@ -260,6 +167,7 @@ cdef extern from "run.h" nogil:
         int32_t num_threads
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
+    void rnnat_run_carve(rnnat_arena *, const rnnat_model *, const rnnat_job *)
     rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
 
 

@@ -1,8 +1,8 @@
 # A packed model as plain data, for the C source that export_c writes. Included by _core.pyx.
 
 cdef class PackedModel:
-    """A model packed for vectors of any width, which is not run here but told: its structs as
-    dictionaries by the names of src/model.h, its arrays as NumPy has them."""
+    """A model packed for vectors of any width, which is not run here but told: its structs as lists
+    of members by their names in C, its arrays as NumPy has them."""
 
     cdef rnnat_packed_model _model
     cdef rnnat_kernels _kernels
@@ -40,14 +40,21 @@ cdef class PackedModel:
     def __dealloc__(self):
         PyMem_RawFree(self._memory)
 
-    def stream_bytes(self, int32_t batch, int32_t max_steps):
-        """What rnnat_stream_size tells of it, on this machine."""
-        cdef size_t need
-        check(rnnat_stream_size(<rnnat_model *>&self._model, batch, max_steps, &need), "stream")
-        return need
+    def stream_memory(self, int32_t batch, int32_t max_steps):
+        """Bytes that a stream needs on this machine, and the arrays of structs among them: (name,
+        count, bytes of one)."""
+        cdef rnnat_arena arena = rnnat_arena_at(NULL)
+        blocks = []
+        arena.told = _take_block
+        arena.arg = <void *>blocks
+        rnnat_stream_carve(&arena, <rnnat_model *>&self._model, batch, max_steps)
+        if arena.overflow:
+            raise ShapeError("stream: too large for memory")
+        return rnnat_arena_need(&arena), blocks
 
-    def run_bytes(self, int32_t batch, int32_t time):
-        """What rnnat_model_run_size tells of a run by one thread, on this machine."""
+    def run_memory(self, int32_t batch, int32_t time):
+        """The same of a run by one thread."""
+        cdef rnnat_arena arena = rnnat_arena_at(NULL)
         cdef rnnat_run_args run
         cdef rnnat_job job
         cdef char anything
@@ -62,146 +69,116 @@ cdef class PackedModel:
             run.x = &anything
         run.y = &anything
         check(rnnat_run_plan(<rnnat_model *>&self._model, &run, &job), "run")
-        return job.need
-
-    cdef _array(self, const void *values, Py_ssize_t count):
-        cdef cnp.npy_intp shape[1]
-        cdef cnp.ndarray array
-        if values == NULL:
-            return None
-        shape[0] = count
-        array = cnp.PyArray_EMPTY(1, shape, self._typenum, 0)
-        memcpy(cnp.PyArray_DATA(array), values, count * self._kernels.elem)
-        return array
-
-    cdef _matrix(self, const rnnat_matrix *matrix):
-        """None where the matrix is not there."""
-        if matrix.data == NULL:
-            return None
-        values = self._array(matrix.data, <Py_ssize_t>matrix.k * matrix.n)
-        return {"k": matrix.k, "n": matrix.n, "panel": matrix.panel, "data": values}
-
-    cdef _cell(self, const rnnat_op *op, const rnnat_cell *cell):
-        cdef int32_t pad = -(-op.hidden // self._kernels.lanes) * self._kernels.lanes
-        cdef int i
-        functions = [
-            (cell.functions.of[i].kind, cell.functions.of[i].alpha, cell.functions.of[i].beta)
-            for i in range(3)
-        ]
-        return {
-            "w_ih": self._matrix(&cell.w_ih),
-            "bias": self._array(cell.bias, cell.w_ih.n),
-            "w_hh": self._matrix(&cell.w_hh),
-            "w_hn": self._matrix(&cell.w_hn),
-            "w_hr": self._matrix(&cell.w_hr),
-            "bias_hn": self._array(cell.bias_hn, pad),
-            "peephole": self._array(cell.peephole, 3 * pad),
-            "w_gh": self._matrix(&cell.w_gh),
-            "w_gf": self._matrix(&cell.w_gf),
-            "w_go": self._matrix(&cell.w_go),
-            "w_ch": self._matrix(&cell.w_ch),
-            "functions": {
-                "of": functions,
-                "clip": cell.functions.clip,
-                "input_forget": bool(cell.functions.input_forget),
-            },
-        }
-
-    cdef _op(self, const rnnat_op *op):
-        cdef int32_t d
-        return {
-            "kind": op.kind,
-            "input": op.input,
-            "output": op.output,
-            "table": self._array(op.table, <Py_ssize_t>op.input * op.output),
-            "weight": self._matrix(&op.weight),
-            "bias": self._array(op.bias, op.weight.n),
-            "adds_skip": bool(op.adds_skip),
-            "activation": op.activation,
-            "merge": op.merge,
-            "ops": cell_name(op.ops),
-            "hidden": op.hidden,
-            "state": op.state,
-            "num_directions": op.num_directions,
-            "reverse": [bool(op.reverse[d]) for d in range(op.num_directions)],
-            "last_only": bool(op.last_only),
-            "cell": [self._cell(op, &op.cell[d]) for d in range(op.num_directions)],
-            "first_state": op.first_state,
-            "first_row": op.first_row,
-            "first_cell": op.first_cell,
-            "skip": self._matrix(&op.skip),
-            "skip_bias": self._array(op.skip_bias, op.skip.n),
-            "skip_size": op.skip_size,
-        }
+        blocks = []
+        arena.told = _take_block
+        arena.arg = <void *>blocks
+        rnnat_run_carve(&arena, <rnnat_model *>&self._model, &job)
+        return job.need, blocks
 
     def describe(self):
-        """Everything that a model is, but its kernels."""
-        cdef int32_t i
-        model = self._model
-        return {
-            "info": {
-                "dtype": model.info.dtype,
-                "matmul": model.info.matmul,
-                "takes_indices": model.info.takes_indices,
-                "input_size": model.info.input_size,
-                "output_size": model.info.output_size,
-                "num_states": model.info.num_states,
-                "streamable": model.info.streamable,
-                "num_layers": model.info.num_layers,
-                "num_parameters": model.info.num_parameters,
-                "return_sequences": model.info.return_sequences,
-            },
-            "num_ops": model.num_ops,
-            "over_time": model.over_time,
-            "num_cells": model.num_cells,
-            "ops": [self._op(&model.ops[i]) for i in range(model.num_ops)],
-            "states": [
-                (model.states[i].rows, model.states[i].features)
-                for i in range(model.info.num_states)
-            ],
-            "max_width": model.max_width,
-            "max_gates": model.max_gates,
-            "max_products": model.max_products,
-            "max_hidden": model.max_hidden,
-            "max_skip": model.max_skip,
-            "max_whole_skip": model.max_whole_skip,
-        }
+        """Everything that a model is, but its kernels: see ``Told``."""
+        told = Told(self._typenum)
+        rnnat_model_tell(<rnnat_model *>&self._model, &told._teller)
+        return told
 
 
-cdef cell_name(const rnnat_cell_ops *ops):
-    """The C name of a cell's operations; None of a layer that has none."""
-    if ops == NULL:
-        return None
-    if ops == &rnnat_cell_rnn:
-        return "rnnat_cell_rnn"
-    if ops == &rnnat_cell_gru:
-        return "rnnat_cell_gru"
-    if ops == &rnnat_cell_gru_before:
-        return "rnnat_cell_gru_before"
-    if ops == &rnnat_cell_lstm:
-        return "rnnat_cell_lstm"
-    if ops == &rnnat_cell_gate_gru:
-        return "rnnat_cell_gate_gru"
-    if ops == &rnnat_cell_gate_lstm:
-        return "rnnat_cell_gate_lstm"
-    if ops == &rnnat_cell_general_rnn:
-        return "rnnat_cell_general_rnn"
-    if ops == &rnnat_cell_general_gru:
-        return "rnnat_cell_general_gru"
-    if ops == &rnnat_cell_general_gru_before:
-        return "rnnat_cell_general_gru_before"
-    if ops == &rnnat_cell_general_lstm:
-        return "rnnat_cell_general_lstm"
-    raise RnnError("model: a cell that export does not know")
+cdef void _take_block(void *arg, const char *name, size_t count, size_t size) noexcept:
+    (<list>arg).append((name.decode(), count, size))
 
 
-def struct_sizes():
-    """Bytes of the structs that a stream or run keeps in its memory, on this machine."""
-    return {
-        "pointer": sizeof(void *),
-        "stream": sizeof(rnnat_kept_stream),
-        "once": sizeof(rnnat_once),
-        "barrier": sizeof(rnnat_barrier) if rnnat_threads_compiled() else 0,
-        "cell_state": sizeof(rnnat_cell_state),
-        "lane": sizeof(rnnat_lane),
-    }
+cdef class Struct:
+    """Members of a struct, (name, value), or, where their names are empty, elements of an array.
+    ``type``: the C type, or None where it was not told."""
+
+    cdef list _members
+    cdef readonly object type
+
+    def __cinit__(self):
+        self._members = []
+
+    def __iter__(self):
+        return iter(self._members)
+
+    def __len__(self):
+        return len(self._members)
+
+    def __getitem__(self, str name):
+        for member, value in self._members:
+            if member == name:
+                return value
+        raise KeyError(name)
+
+
+cdef class Told:
+    """What a model has told: ``members``, of (name, value), and ``parts``, those options of the
+    build that it needs. A value is a number, a string (the C symbol to point to), an array, or the
+    ``Struct`` of members within."""
+
+    cdef rnnat_teller _teller
+    cdef int _typenum
+    cdef list _open
+    cdef readonly set parts
+
+    def __cinit__(self, int typenum):
+        self._typenum = typenum
+        self._open = [Struct()]
+        self.parts = set()
+        self._teller.arg = <void *>self
+        self._teller.type = _tell_type
+        self._teller.needs = _tell_needs
+        self._teller.number = _tell_number
+        self._teller.real = _tell_real
+        self._teller.symbol = _tell_symbol
+        self._teller.array = _tell_array
+        self._teller.begin = _tell_begin
+        self._teller.end = _tell_end
+
+    @property
+    def members(self):
+        return self._open[0]
+
+    cdef Struct top(self):
+        return <Struct>self._open[len(self._open) - 1]
+
+    cdef void add(self, const char *name, value) noexcept:
+        self.top()._members.append((name.decode(), value))
+
+
+cdef void _tell_type(void *arg, const char *name) noexcept:
+    (<Told>arg).top().type = name.decode()
+
+
+cdef void _tell_needs(void *arg, const char *part) noexcept:
+    (<Told>arg).parts.add(part.decode())
+
+
+cdef void _tell_number(void *arg, const char *name, int64_t value) noexcept:
+    (<Told>arg).add(name, value)
+
+
+cdef void _tell_real(void *arg, const char *name, double value) noexcept:
+    (<Told>arg).add(name, value)
+
+
+cdef void _tell_symbol(void *arg, const char *name, const char *symbol) noexcept:
+    (<Told>arg).add(name, symbol.decode())
+
+
+cdef void _tell_array(void *arg, const char *name, const void *values, size_t count) noexcept:
+    cdef cnp.npy_intp shape[1]
+    cdef cnp.ndarray array
+    shape[0] = <cnp.npy_intp>count
+    array = cnp.PyArray_EMPTY(1, shape, (<Told>arg)._typenum, 0)
+    memcpy(cnp.PyArray_DATA(array), values, cnp.PyArray_NBYTES(array))
+    (<Told>arg).add(name, array)
+
+
+cdef void _tell_begin(void *arg, const char *name) noexcept:
+    cdef Told told = <Told>arg
+    cdef Struct inside = Struct()
+    told.add(name, inside)
+    told._open.append(inside)
+
+
+cdef void _tell_end(void *arg) noexcept:
+    (<Told>arg)._open.pop()

@@ -23,11 +23,11 @@ class Packed:
         self._layers: list[Rebuild] = []
         self.cells: list[str] = []
         self.mask_value = spec.mask_value
-        op = 0
+        node = 0
         for layer in spec.layers:
-            self._layers.append(_way_back(layer, dtype, op))
+            self._layers.append(_way_back(layer, dtype, node))
             self.cells.append(layer.title)
-            op += layer.num_ops
+            node += layer.num_nodes
 
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
@@ -47,7 +47,7 @@ def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
                     )
 
 
-def _way_back(layer: Layer, dtype: np.dtype[Any], op: int) -> Rebuild:
+def _way_back(layer: Layer, dtype: np.dtype[Any], node: int) -> Rebuild:
     """Makes the layer again; holds none of its matrices."""
     make, options, places = type(layer).make, layer.options, layer.packed()
     vectors: dict[str, NDArray[Any]] = {
@@ -57,7 +57,7 @@ def _way_back(layer: Layer, dtype: np.dtype[Any], op: int) -> Rebuild:
 
     def rebuild(core: CoreModel) -> Layer:
         matrices = {
-            name: core.unpack(op + place.op, place.direction, place.name, shapes[name])
+            name: core.unpack(node + place.node, place.direction, place.name, shapes[name])
             for name, place in places.items()
         }
         return make(vectors | matrices, options)

@@ -7,10 +7,10 @@
 #include "dispatch.h"
 #include "float_scope.h"
 #include "gemm/blas.h"
+#include "graph/graph.h"
 #include "heap.h"
-#include "model.h"
-#include "run.h"
-#include "stream.h"
+#include "run/run.h"
+#include "run/stream.h"
 #include "threads.h"
 
 /* ---- models ---- */

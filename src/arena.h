@@ -7,12 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config.h"
+
 #define RNNAT_ALIGN ((size_t)64)
 
 typedef struct rnnat_arena {
     char *base; /* aligned, or NULL */
     size_t used;
     bool overflow; /* a size did not fit size_t */
+    /* Hears of every array of structs that is taken, or NULL: their sizes depend on the target. */
+    void (*told)(void *arg, const char *type, size_t count, size_t size);
+    void *arg;
 } rnnat_arena;
 
 /* The first aligned byte of the caller's memory; a need stated by rnnat_arena_need covers it. */
@@ -42,6 +47,15 @@ static inline void *rnnat_arena_take_table(rnnat_arena *arena, size_t rows, size
 {
     if (size && columns && rows > SIZE_MAX / columns) arena->overflow = true;
     return rnnat_arena_take(arena, rows * columns, size);
+}
+
+/* `count` structs of a type, or pointers. */
+#define RNNAT_TAKE(arena, count, type) rnnat_arena_take_structs(arena, count, sizeof(type), #type)
+static inline void *rnnat_arena_take_structs(rnnat_arena *arena, size_t count, size_t size,
+                                             const char *type)
+{
+    if (RNNAT_INSPECT && arena->told) arena->told(arena->arg, type, count, size);
+    return rnnat_arena_take(arena, count, size);
 }
 
 static inline size_t rnnat_arena_need(const rnnat_arena *arena)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Longer ones there are none: a bound that no compiler turns into a call of strlen. */
 enum { rnnat_text_most = 4096 };
@@ -39,6 +40,20 @@ static inline size_t rnnat_text_span(const char *at, const char *characters)
     size_t size = 0;
     while (at[size] && rnnat_text_find(characters, count, at[size]) < count) ++size;
     return size;
+}
+
+/* out = text + decimal `n`, which is not negative; out has room for both and the NUL. */
+static inline void rnnat_text_number(char *out, const char *text, int32_t n)
+{
+    char digits[12];
+    size_t used = 0, count = 0;
+    for (; text[used]; ++used) out[used] = text[used];
+    do {
+        digits[count++] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    while (count) out[used++] = digits[--count];
+    out[used] = '\0';
 }
 
 #endif

@@ -35,7 +35,7 @@ TABLE = "table.inc.h"
 ABSENT = ("RNNAT_TRAIN", "RNNAT_STOP", "RNNAT_BLAS", "RNNAT_BLAS_LINKED")
 
 # What generated C needs: the structs of a model and of a stream.
-INTERNAL = ("model.h", "stream.h")
+INTERNAL = ("layers/layers.h", "run/stream.h")
 
 # Included once, before anything is hidden: headers that any implementation has. The others, which
 # options and targets decide about, stay where they are, and what they declare is not hidden.

@@ -42,13 +42,16 @@ GROUPS = {
 # is the instruction set at hand. A source that is not here calls through none.
 KERNELS = (r"kernels/kernels_{isa}", r"(?!train_)\w+_f(32|64)")
 POINTERS = {
-    "model": [("cells/.*", r"\w*build_\w+")],
-    "forward": [KERNELS, ("cells/.*", r"step\w*")],
-    "once": [KERNELS, ("cells/.*", r"step\w*")],
+    "graph/graph": [("layers/.*", r"(count|build)_\w+")],
+    "layers/recurrent": [("cells/.*", r"\w*build_\w+|step\w*")],
+    "layers/.*": [KERNELS],
+    "run/lane": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
+    "run/schedule": [("layers/.*", r"(prepare|run|step|show)_\w+")],
+    "inspect/.*": [],  # Python's package alone
     "gemm/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
     "cells/.*": [KERNELS],
     "safetensors": [("safetensors", r"by_(name|span)")],
-    r"threads(_team|_openmp)?": [("run", "run_thread"), ("stream", "run_share")],
+    r"threads(_team|_openmp)?": [("run/run", "run_thread"), ("run/stream", "run_share")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "gemm/blas": [],  # a BLAS, and what loads it

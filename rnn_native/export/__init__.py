@@ -90,9 +90,9 @@ def export_c(
         batch=int(batch),
         max_steps=int(max_steps),
     )
-    facts = packed.describe()
-    header, text = source.make(plan, facts)
-    library = folders.Library(isa, targets.options(isa, facts))
+    told = packed.describe()
+    header, text = source.make(plan, told)
+    library = folders.Library(isa, targets.options(isa, told))
     return folders.write(Path(folder), folders.Exported(name, header, text, library), bool(force))
 
 

@@ -8,13 +8,13 @@ import re
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from .. import _core
-from ..errors import OptionError, UnsupportedError
+from ..errors import OptionError
 from ..formats.files import replacing
+from .library import library_text
 from .source import MARK, TITLE
 
 LIBRARY: Final = ("rnn_native.h", "rnn_native_internal.h", "rnn_native.c")
@@ -156,7 +156,4 @@ def _config(models: Mapping[str, Library]) -> str:
 
 
 def _library(name: str) -> str:
-    file = resources.files("rnn_native") / "embedded" / name
-    if not file.is_file():
-        raise UnsupportedError(f"this installation lacks rnn_native/embedded/{name}")
-    return f'{TITLE} */\n#include "{CONFIG}"\n\n{file.read_text(encoding="utf-8")}'
+    return f'{TITLE} */\n#include "{CONFIG}"\n\n{library_text(name)}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from .. import _core
 from ..masking import shown
@@ -39,27 +39,28 @@ class Plan:
 
 
 def _footprint(
-    packed: _core.PackedModel, facts: dict[str, Any], batch: int, steps: int
+    packed: _core.PackedModel, told: _core.Told, batch: int, steps: int
 ) -> footprint.Footprint:
     """Of a stream, or of a run where the model has none."""
-    of = footprint.of_stream if facts["info"]["streamable"] else footprint.of_run
-    return of(packed, facts, batch, steps)
+    of = footprint.of_stream if told.members["info"]["streamable"] else footprint.of_run
+    return of(packed, batch, steps)
 
 
 def memory(
     packed: _core.PackedModel, target: Target, batch: int, steps: int, pointer: int
 ) -> tuple[int, int]:
     """Bytes of constants, and of RAM where a pointer has 4 or 8 bytes."""
-    facts = packed.describe()
-    constants = Constants("model", facts, "NULL", max(target.lanes) > 1)
-    return constants.bytes, _footprint(packed, facts, batch, steps).need(pointer)
+    told = packed.describe()
+    constants = Constants("model", told, "NULL", max(target.lanes) > 1)
+    return constants.bytes, _footprint(packed, told, batch, steps).need(pointer)
 
 
-def make(plan: Plan, facts: dict[str, Any]) -> tuple[str, str]:
-    """The text of NAME.h and of NAME.c. ``facts``: what ``plan.packed.describe()`` tells."""
-    memory = _footprint(plan.packed, facts, plan.batch, plan.max_steps)
+def make(plan: Plan, told: _core.Told) -> tuple[str, str]:
+    """The text of NAME.h and of NAME.c. ``told``: what ``plan.packed.describe()`` tells."""
+    memory = _footprint(plan.packed, told, plan.batch, plan.max_steps)
+    facts = told.members
     table = f"&{plan.target.table}[{facts['info']['dtype']}]"
-    constants = Constants(plan.name, facts, table, max(plan.target.lanes) > 1)
+    constants = Constants(plan.name, told, table, max(plan.target.lanes) > 1)
     header = "\n".join(_header(plan, facts, constants, memory)) + "\n"
     source = "\n".join(_source(plan, facts, constants, memory)) + "\n"
     return header, source
@@ -74,14 +75,14 @@ def _title(plan: Plan) -> Iterator[str]:
     yield f" * Packed for the kernels {plan.isa}."
 
 
-def _types(facts: dict[str, Any]) -> tuple[str, str, str]:
+def _types(facts: _core.Struct) -> tuple[str, str, str]:
     """What x is made of, what y is, and the end of the names of functions for them."""
     real = ("float", "double")[facts["info"]["dtype"]]
     indices = "_indices" if facts["info"]["takes_indices"] else ""
     return ("int32_t" if indices else real), real, indices + ("_f64" if real == "double" else "")
 
 
-def _shapes(plan: Plan, facts: dict[str, Any], steps: str, whole: bool) -> str:
+def _shapes(plan: Plan, facts: _core.Struct, steps: str, whole: bool) -> str:
     """x and y of so many steps."""
     macro = plan.name.upper()
     axes = f"[{steps}{macro}_BATCH"
@@ -93,7 +94,7 @@ def _shapes(plan: Plan, facts: dict[str, Any], steps: str, whole: bool) -> str:
 
 
 def _macros(
-    plan: Plan, facts: dict[str, Any], constants: Constants, memory: footprint.Footprint
+    plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, info = plan.name.upper(), facts["info"]
     kind = ("float", "double")[info["dtype"]]
@@ -103,7 +104,8 @@ def _macros(
     yield f"#define {macro}_BATCH {plan.batch} /* rows that are run side by side */"
     yield f"#define {macro}_MAX_STEPS {plan.max_steps} /* steps that are run at once */"
     yield f"#define {macro}_NUM_STATES {info['num_states']}"
-    for index, (rows, features) in enumerate(facts["states"]):
+    for index, (_, state) in enumerate(facts["states"]):
+        rows, features = state["rows"], state["features"]
         yield (
             f"#define {macro}_STATE_{index}_SIZE ({rows} * {macro}_BATCH * {features}) "
             f"/* {kind}s: [{rows}, {macro}_BATCH, {features}] */"
@@ -121,7 +123,7 @@ def _macros(
 
 
 def _header(
-    plan: Plan, facts: dict[str, Any], constants: Constants, memory: footprint.Footprint
+    plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
     x, y, _ = _types(facts)
@@ -152,7 +154,7 @@ def _header(
 
 
 def _source(
-    plan: Plan, facts: dict[str, Any], constants: Constants, memory: footprint.Footprint
+    plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
     yield from _title(plan)
@@ -179,7 +181,7 @@ def _source(
     yield from _stream(plan, facts) if facts["info"]["streamable"] else _run(plan, facts)
 
 
-def _stream(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
+def _stream(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
     x, y, suffix = _types(facts)
     yield f"rnnat_stream *{name}_stream(void)\n{{"
@@ -196,7 +198,7 @@ def _stream(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
     yield f"    return rnnat_stream_reset({name}_stream());\n}}"
 
 
-def _run(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
+def _run(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
     x, y, _ = _types(facts)
     suffix = "_f64" if y == "double" else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+from .. import _core
 from ..errors import OptionError
+from .library import library_text
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,13 @@ def find(isa: str) -> Target:
 
 
 _ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "THREADS", "OPENMP")
-_CELLS: Final = ("RNN", "GRU", "LSTM", "GATE", "GENERAL")
 
 
-def options(isa: str, facts: Mapping[str, Any]) -> dict[str, int]:
+def options(isa: str, told: _core.Told) -> dict[str, int]:
     """What the library has to be compiled with, 1, or can be without, 0 (src/config.h)."""
-    words = {word for op in facts["ops"] if op["ops"] for word in op["ops"].upper().split("_")}
-    found = dict.fromkeys(_ABSENT, 0) | {"SMALL": 1, "FLOAT64": facts["info"]["dtype"]}
-    found |= {f"WITH_{cell}": int(cell in words) for cell in _CELLS}
+    found = dict.fromkeys(_ABSENT, 0) | {"SMALL": 1, "FLOAT64": told.members["info"]["dtype"]}
     found |= {"BASELINE": int(isa in ("scalar", "baseline")), "SCALAR": int(isa == "scalar")}
     found |= {name: int(name == isa.upper()) for name in ("NEON", "AVX2", "AVX512")}
-    return {f"RNNAT_{key}": value for key, value in found.items()}
+    optional = re.findall(r"#ifndef (RNNAT_WITH_\w+)", library_text("rnn_native.c"))
+    parts = {name: int(name in told.parts) for name in dict.fromkeys(optional)}
+    return {f"RNNAT_{key}": value for key, value in found.items()} | parts

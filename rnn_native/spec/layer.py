@@ -47,9 +47,9 @@ class Ran(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where the core keeps a matrix: operation of the layer's, direction, name there."""
+    """Where the core keeps a matrix: which of the layer's nodes, direction, name there."""
 
-    op: int
+    node: int
     direction: int
     name: str
 
@@ -154,8 +154,8 @@ class Layer(ABC):
         return 0
 
     @property
-    def num_ops(self) -> int:
-        """Operations that it is in the core."""
+    def num_nodes(self) -> int:
+        """Nodes that it is in the core."""
         return 1
 
     @property

@@ -30,8 +30,6 @@ typedef struct rnnat_builder {
     const rnnat_safetensors *file;
     bool blas;
     uint64_t num_parameters;
-    struct rnnat_op *ops; /* of the model (model.h) while it is made */
-    struct rnnat_state_shape *states;
     const char *prefix; /* of tensor names: "1." */
     const char *suffix; /* "_l0", "_l0_reverse", "" */
 } rnnat_builder;
@@ -57,6 +55,8 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 #endif
 
 typedef struct rnnat_cell_ops {
+    const char *name; /* of its C symbol */
+    const char *parts[2]; /* of the build that it needs (config.h); NULLs: no more */
     int32_t gates; /* blocks of rows in weight_ih */
     int32_t products; /* and of all recurrent weights together */
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
@@ -103,5 +103,14 @@ void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
  * h matrix for rows of `h` (a BLAS works for teams of one). */
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,
                         const void *h, ptrdiff_t h_stride);
+
+/* Writes a packed weight of one direction as PyTorch lays it out: inspect/cells.c. */
+rnnat_status rnnat_cell_unpack(const rnnat_cell *cell, const rnnat_cell_ops *ops,
+                               const rnnat_kernels *kernels, int32_t hidden, int32_t state,
+                               const char *name, void *rows);
+/* Tells of its members. */
+struct rnnat_teller;
+void rnnat_cell_tell(const rnnat_cell *cell, const rnnat_kernels *kernels, int32_t hidden,
+                     const struct rnnat_teller *teller);
 
 #endif

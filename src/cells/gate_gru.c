@@ -38,7 +38,9 @@ static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
     kernels->gate_gru_new(s);                                               /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_gate_gru = {.gates = 3,
+const rnnat_cell_ops rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
+                                            .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GATE"},
+                                            .gates = 3,
                                             .products = 3,
                                             .num_states = 2,
                                             .build = RNNAT_CELL_BUILD(build_gate_gru),

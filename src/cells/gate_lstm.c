@@ -64,7 +64,9 @@ static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
     kernels->gate_lstm(s); /* 1-6 */
 }
 
-const rnnat_cell_ops rnnat_cell_gate_lstm = {.gates = 4,
+const rnnat_cell_ops rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
+                                             .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GATE"},
+                                             .gates = 4,
                                              .products = 8,
                                              .num_states = 4,
                                              .build = RNNAT_CELL_BUILD(build_gate_lstm),

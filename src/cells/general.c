@@ -39,7 +39,9 @@ static void step_general_rnn(const rnnat_cell *cell, const rnnat_kernels *kernel
     kernels->general_rnn(s);                                              /* 1 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_rnn = {.gates = 1,
+const rnnat_cell_ops rnnat_cell_general_rnn = {.name = "rnnat_cell_general_rnn",
+                                               .parts = {"RNNAT_WITH_RNN", "RNNAT_WITH_GENERAL"},
+                                               .gates = 1,
                                                .products = 1,
                                                .num_states = 1,
                                                .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
@@ -64,17 +66,21 @@ static void step_general_gru_before(const rnnat_cell *cell, const rnnat_kernels 
     kernels->general_gru_new(s);                                          /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_gru = {.gates = 3,
+const rnnat_cell_ops rnnat_cell_general_gru = {.name = "rnnat_cell_general_gru",
+                                               .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
+                                               .gates = 3,
                                                .products = 3,
                                                .num_states = 1,
                                                .build = RNNAT_CELL_BUILD(rnnat_build_gru),
                                                .step = step_general_gru};
-const rnnat_cell_ops rnnat_cell_general_gru_before = {.gates = 3,
-                                                      .products = 3,
-                                                      .num_states = 1,
-                                                      .build =
-                                                          RNNAT_CELL_BUILD(rnnat_build_gru_before),
-                                                      .step = step_general_gru_before};
+const rnnat_cell_ops rnnat_cell_general_gru_before = {
+    .name = "rnnat_cell_general_gru_before",
+    .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
+    .gates = 3,
+    .products = 3,
+    .num_states = 1,
+    .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+    .step = step_general_gru_before};
 #endif
 
 #if RNNAT_WITH_LSTM
@@ -85,7 +91,9 @@ static void step_general_lstm(const rnnat_cell *cell, const rnnat_kernels *kerne
     rnnat_lstm_project(cell, kernels, part, s, kernels->general_lstm);    /* 1-6 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_lstm = {.gates = 4,
+const rnnat_cell_ops rnnat_cell_general_lstm = {.name = "rnnat_cell_general_lstm",
+                                                .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GENERAL"},
+                                                .gates = 4,
                                                 .products = 4,
                                                 .num_states = 2,
                                                 .in_place = true,

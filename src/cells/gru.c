@@ -70,12 +70,16 @@ static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
     kernels->gru_new(s);                                                      /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_gru = {.gates = 3,
+const rnnat_cell_ops rnnat_cell_gru = {.name = "rnnat_cell_gru",
+                                       .parts = {"RNNAT_WITH_GRU"},
+                                       .gates = 3,
                                        .products = 3,
                                        .num_states = 1,
                                        .build = RNNAT_CELL_BUILD(rnnat_build_gru),
                                        .step = step_after};
-const rnnat_cell_ops rnnat_cell_gru_before = {.gates = 3,
+const rnnat_cell_ops rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
+                                              .parts = {"RNNAT_WITH_GRU"},
+                                              .gates = 3,
                                               .products = 3,
                                               .num_states = 1,
                                               .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),

@@ -84,7 +84,9 @@ static void step_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels, cons
     rnnat_lstm_project(cell, kernels, part, s, kernels->lstm);                /* 1-7 */
 }
 
-const rnnat_cell_ops rnnat_cell_lstm = {.gates = 4,
+const rnnat_cell_ops rnnat_cell_lstm = {.name = "rnnat_cell_lstm",
+                                        .parts = {"RNNAT_WITH_LSTM"},
+                                        .gates = 4,
                                         .products = 4,
                                         .num_states = 2,
                                         .in_place = true,

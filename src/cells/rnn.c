@@ -31,7 +31,9 @@ static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const
     kernels->rnn(s);                                                          /* 1, 2 */
 }
 
-const rnnat_cell_ops rnnat_cell_rnn = {.gates = 1,
+const rnnat_cell_ops rnnat_cell_rnn = {.name = "rnnat_cell_rnn",
+                                       .parts = {"RNNAT_WITH_RNN"},
+                                       .gates = 1,
                                        .products = 1,
                                        .num_states = 1,
                                        .build = RNNAT_CELL_BUILD(rnnat_build_rnn),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "fake_blas.h"
-#include "run.h"
+#include "run/run.h"
 #include "run_check.h"
 #include "threads.h"
 #include "variants.h"

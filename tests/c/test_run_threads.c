@@ -3,7 +3,7 @@
  * threads have in common lies elsewhere in each layer. The bits are those of one thread; the thread
  * sanitizer sees here that what one writes and another reads has a meeting in between. */
 #include "check.h"
-#include "run.h"
+#include "run/run.h"
 #include "run_case.h"
 #include "threads.h"
 #include "variants.h"

@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "dispatch.h"
-#include "model.h"
+#include "graph/graph.h"
 #include "other_kernels.h"
 #include "run_case.h"
 #include "variants.h"

@@ -6,7 +6,7 @@
 #include "check.h"
 #include "guard.h"
 #include "model_file.h"
-#include "run.h"
+#include "run/run.h"
 
 #if RNNAT_STOP
 enum { TIME = 60, MOST_ROWS = 3, INPUT = 6, STATES = 4 };

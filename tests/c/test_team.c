@@ -5,9 +5,9 @@
 
 #include "check.h"
 #include "heap.h"
-#include "run.h"
+#include "run/run.h"
 #include "run_case.h"
-#include "stream.h"
+#include "run/stream.h"
 #include "threads.h"
 
 enum { TIME = 12, BATCH = 2, WIDTH = 21 };

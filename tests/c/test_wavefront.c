@@ -2,8 +2,8 @@
  * thread is shown by tests/python/test_wavefront.py. */
 #include "check.h"
 #include "model_file.h"
-#include "run.h"
-#include "wavefront.h"
+#include "run/run.h"
+#include "run/wavefront.h"
 
 static test_model file;
 

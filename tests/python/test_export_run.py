@@ -90,7 +90,9 @@ def test_the_library_beside_a_model_is_what_it_needs(
     ram = {name: size for kind, name, size in library + model if kind in "bBdDC"}
     assert ram.pop("net_memory") == need
     assert sum(ram.values()) <= 64, ram
-    arrays = [size for kind, name, size in model if kind == "r" and re.match(r"net_\d_", name)]
+    arrays = [
+        size for kind, name, size in model if kind == "r" and re.match(r"net_nodes_\d+_data_", name)
+    ]
     assert f"NET_WEIGHT_BYTES {sum(arrays)}u" in (tmp_path / "net.h").read_text()
     matrices = [a.size for layer in spec.layers for a in layer.arrays.values() if a.ndim == 2]
     assert sum(arrays) >= 4 * sum(matrices)

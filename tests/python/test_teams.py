@@ -14,7 +14,8 @@ from strategies import VARIANT_IDS, VARIANTS
 import rnn_native as rn
 from rnn_native.spec import Linear, ModelSpec
 
-# Hidden sizes whose recurrent product is worth a meeting (src/run.c), and no multiple of a vector.
+# Hidden sizes whose recurrent product is worth a meeting (src/run/divide.c), and no multiple of a
+# vector.
 HIDDEN = {"rnn": 389, "gru": 263, "lstm": 263}
 
 

@@ -14,7 +14,7 @@ from strategies import VARIANT_IDS, VARIANTS
 import rnn_native as rn
 from rnn_native.spec import Embedding, Linear, ModelSpec
 
-# Enough work for several threads (src/run.c) and an odd last chunk, whatever a chunk is.
+# Enough work for several threads (src/run/divide.c) and an odd last chunk, whatever a chunk is.
 STEPS = 601
 
 

@@ -251,8 +251,8 @@ class Recurrent(Layer):
         return self.num_layers * self.num_directions
 
     @property
-    def num_ops(self) -> int:
-        return self.num_layers + (self.output_layer > 0)
+    def num_nodes(self) -> int:
+        return self.num_layers + (3 if self.output_layer else 0)
 
     @property
     def fan_in(self) -> int:
@@ -286,16 +286,17 @@ class Recurrent(Layer):
         return (*first, Value(called, self.last_size, last=f"{called} is alone"))
 
     def packed(self) -> dict[str, Place]:
+        stack = 1 if self.output_layer else 0  # behind the output layer's product with x
         places = {}
         for name in (name for name, array in self.arrays.items() if array.ndim == 2):
             kind, _, place = name.rpartition("_l")
             depth, reverse, _ = place.partition("_reverse")
-            if name == "weight_ho":  # the output layer is an operation behind the stack
-                places[name] = Place(self.num_layers, 0, "weight")
+            if name == "weight_ho":
+                places[name] = Place(stack + self.num_layers, 0, "weight")
             elif name == "weight_xo":
-                places[name] = Place(0, 0, name)
+                places[name] = Place(0, 0, "weight")
             else:
-                places[name] = Place(int(depth), self.suffixes.index(reverse), kind)
+                places[name] = Place(stack + int(depth), self.suffixes.index(reverse), kind)
         return places
 
     def traced(self, prefix: str) -> list[TracedCell]:

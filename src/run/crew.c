@@ -1,10 +1,10 @@
 /* The threads that run one lane, and where they meet. */
-#include "forward.h"
+#include "schedule.h"
 
 rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews)
 {
     const size_t count = crews * rnnat_crew_barriers;
-    rnnat_barrier *const barriers = rnnat_arena_take(arena, count, sizeof *barriers);
+    rnnat_barrier *const barriers = RNNAT_TAKE(arena, count, rnnat_barrier);
 #if RNNAT_THREADS
     for (size_t i = 0; barriers && i < count; ++i) {
         atomic_init(&barriers[i].arrived, 0);

@@ -2,12 +2,11 @@
 #ifndef RNNAT_STREAM_H
 #define RNNAT_STREAM_H
 
-#include "forward.h"
 #include "rnn_native.h"
+#include "schedule.h"
 
 struct rnnat_stream {
     rnnat_lane lane;
-    rnnat_once *once; /* one an operation; NULL where a BLAS multiplies */
     rnnat_barrier *barriers; /* of a crew */
     int32_t team; /* threads that share its steps */
     void *heap; /* what rnnat_stream_free frees, or NULL */

@@ -24,15 +24,11 @@ typedef struct product {
 static product recurrent_product(const rnnat_model *model)
 {
     product most = {0, 1};
-    for (int32_t i = 0; i < model->num_ops; ++i) {
-        const rnnat_op *const op = &model->ops[i];
-        const double work = op->kind == RNNAT_LAYER_RECURRENT
-                                ? (double)op->ops->products * op->hidden * op->state
-                                : 0;
-        if (work <= most.work) continue;
-        most.work = work;
-        most.block_rows =
-            op->cell[0].w_hh.panel == 3 ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
+    for (int32_t i = 0; i < model->num_nodes; ++i) {
+        const rnnat_node *const node = &model->nodes[i];
+        if (node->product <= most.work) continue;
+        most.work = node->product;
+        most.block_rows = node->panel == 3 ? model->kernels->rows_of_3 : model->kernels->rows_of_4;
     }
     return most;
 }
@@ -40,15 +36,17 @@ static product recurrent_product(const rnnat_model *model)
 /* Multiplications of one row, of everything. */
 static double row_work(const rnnat_model *model, int32_t time)
 {
-    return rnnat_ops_work(model, 0, model->over_time) * time +
-           rnnat_ops_work(model, model->over_time, model->num_ops);
+    double work = 0, once = 0;
+    for (int32_t i = 0; i < model->num_nodes; ++i)
+        *(i < model->over_time ? &work : &once) += model->nodes[i].work;
+    return work * time + once;
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */
 static bool all_bidirectional(const rnnat_model *model)
 {
-    for (int32_t i = 0; i < model->num_ops; ++i)
-        if (model->ops[i].num_directions == 1) return false;
+    for (int32_t i = 0; i < model->num_nodes; ++i)
+        if (model->nodes[i].product > 0 && model->nodes[i].num_passes == 1) return false;
     return model->num_cells > 0;
 }
 

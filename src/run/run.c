@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "float_scope.h"
-#include "gemm/blas.h"
-#include "threads.h"
+#include "../float_scope.h"
+#include "../gemm/blas.h"
+#include "../threads.h"
 #include "wavefront.h"
 
 /* Rows of the widest lane; the others have as many or one less. */
@@ -34,16 +34,26 @@ static lanes_work carve(rnnat_arena *arena, const rnnat_model *model, const rnna
     lanes_work w = {.model = model, .job = job};
     w.lengths = rnnat_arena_take(arena, (size_t)job->batch, sizeof *w.lengths);
     w.barriers = rnnat_crew_take_barriers(arena, lanes);
-    w.lanes = rnnat_arena_take(arena, lanes, sizeof *w.lanes);
+    w.lanes = RNNAT_TAKE(arena, lanes, rnnat_lane);
     for (size_t i = 0; i < lanes; ++i) {
+        const rnnat_lane_use use = {.rows = lane_rows(job),
+                                    .time = job->time,
+                                    .team = job->team,
+                                    .wavefront = job->wavefront};
         rnnat_lane lane;
-        rnnat_lane_carve(arena, model, lane_rows(job), job->time, job->team, job->wavefront, &lane);
-        if (RNNAT_STOP && job->stop)
-            lane.exits = rnnat_arena_take(arena, exits_of(job), sizeof *lane.exits);
+        rnnat_lane_carve(arena, model, &use, &lane);
+        if (RNNAT_STOP && job->stop) lane.exits = RNNAT_TAKE(arena, exits_of(job), rnnat_exit);
         if (w.lanes) w.lanes[i] = lane;
     }
     return w;
 }
+
+#if RNNAT_INSPECT
+void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
+{
+    carve(arena, model, job);
+}
+#endif
 
 /* So many numbers, of 8 bytes at most, have addresses. */
 static bool fits(double numbers) { return numbers * 8 < (double)PTRDIFF_MAX; }
@@ -167,26 +177,25 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew,
     if (in.base) in.base += first * in.row * x_elem;
     if (out.base) out.base += first * out.row * elem;
     if (leads) {
-        lane->rows = share + (index < more);
+        rnnat_lane_set_rows(lane, share + (index < more));
         rnnat_lane_reset(lane);
         lane->trace = job->trace;
         open_exits(lane, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }
-    const int32_t end = model->over_time;
-    rnnat_view y = out;
-    if (end < model->num_ops) y = (rnnat_view){lane->last, 0, model->ops[end - 1].output};
-    if (leads && !info->return_sequences) /* what a row without steps gives */
-        rnnat_lane_get_last(lane, y.base, y.row);
+    if (leads) rnnat_lane_open(lane, in, out);
     rnnat_meet(&crew->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
     if (RNNAT_THREADS && job->time && job->wavefront && crew->all.count > 1)
-        rnnat_wavefront_run(lane, &crew->all, in, y, job->time, lengths);
+        rnnat_wavefront_run(lane, &crew->all, job->time, lengths);
     else if (job->time)
-        rnnat_forward(lane, crew, end, in, y, job->time, lengths);
-    if (end < model->num_ops)
-        rnnat_forward_chunk(lane, &crew->all, end, model->num_ops, 0, 1, y, out, NULL);
+        rnnat_run_steps(lane, crew, model->over_time, job->time, lengths);
+    if (!info->return_sequences) {
+        if (leads) rnnat_lane_take_last(lane);
+        rnnat_meet(&crew->all);
+        rnnat_run_chunk(lane, &crew->all, model->over_time, model->num_nodes, 0, 1, NULL);
+    }
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
     if (leads) rnnat_stop_end(job->stop);

@@ -2,7 +2,7 @@
 #ifndef RNNAT_RUN_H
 #define RNNAT_RUN_H
 
-#include "forward.h"
+#include "schedule.h"
 
 /* rnnat_run and rnnat_run_f64 alike, strides filled in. */
 typedef struct rnnat_job {
@@ -39,6 +39,8 @@ typedef struct rnnat_run_args {
 
 /* Checks the shape of the run and plans it; reads no array. */
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job);
+/* Takes what a planned run needs, from an arena that only counts. */
+void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job);
 /* Checks lengths, indices and pointers, then runs. */
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size);

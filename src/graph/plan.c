@@ -1,0 +1,71 @@
+/* Where every value is kept while the model runs.
+ *
+ * Nodes run in passes over time: causal ones that follow each other take turns at each chunk, so that
+ * what passes between them is one chunk; a node that is not causal needs all of time before it, and
+ * leaves all of time behind. Values whose lives do not meet take turns in the same buffer. */
+#include "graph.h"
+
+#if RNNAT_READER
+/* The last node that reads a value; -1: there is none. */
+static int32_t last_reader(const rnnat_model *model, int32_t value)
+{
+    for (int32_t n = model->num_nodes - 1; n >= 0; --n)
+        for (int32_t i = 0; i < model->nodes[n].num_inputs; ++i)
+            if (model->nodes[n].inputs[i] == value) return n;
+    return -1;
+}
+
+/* Whether nodes first .. last all run before the next chunk: one causal run. */
+static bool is_one_run(const rnnat_model *model, int32_t first, int32_t last)
+{
+    for (int32_t n = first; n <= last; ++n)
+        if (!rnnat_node_is_causal(&model->nodes[n])) return false;
+    return true;
+}
+
+static rnnat_home home_of(const rnnat_model *model, int32_t value, int32_t maker, int32_t reader)
+{
+    if (value == model->input || value == model->output) return RNNAT_HOME_CALLER;
+    if (reader < 0) return RNNAT_HOME_NOWHERE;
+    if (!model->values[value].has_time) return RNNAT_HOME_ROWS;
+    return is_one_run(model, maker, reader) ? RNNAT_HOME_CHUNK : RNNAT_HOME_WHOLE;
+}
+
+/* The last node that runs before a value that `reader` reads may be written over. What is there for
+ * all of time is read until the causal run of its reader has come to its end. */
+static int32_t end_of(const rnnat_model *model, rnnat_home home, int32_t reader)
+{
+    int32_t last = reader;
+    while (home == RNNAT_HOME_WHOLE && last + 1 < model->over_time &&
+           is_one_run(model, reader, last + 1))
+        ++last;
+    return last;
+}
+
+/* Gives value `index`, which node `maker` makes, its home and buffer. */
+static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers,
+                        int32_t index, int32_t maker)
+{
+    rnnat_value *const value = &values[index];
+    const int32_t reader = last_reader(model, index);
+    value->home = home_of(model, index, maker, reader);
+    if (value->home == RNNAT_HOME_NOWHERE || value->home == RNNAT_HOME_CALLER) return;
+    int32_t b = 0;
+    while (b < model->num_buffers &&
+           (buffers[b].home != value->home || buffers[b].last_node >= maker))
+        ++b;
+    if (b == model->num_buffers) buffers[model->num_buffers++] = (rnnat_buffer){value->home, 0, 0};
+    if (buffers[b].features < value->features) buffers[b].features = value->features;
+    buffers[b].last_node = end_of(model, value->home, reader);
+    value->buffer = b;
+}
+
+void rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers)
+{
+    values[model->input].home = RNNAT_HOME_CALLER;
+    for (int32_t n = 0; n < model->num_nodes; ++n) {
+        place_value(model, values, buffers, model->nodes[n].output, n);
+        if (model->nodes[n].last >= 0) place_value(model, values, buffers, model->nodes[n].last, n);
+    }
+}
+#endif

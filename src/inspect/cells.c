@@ -1,0 +1,102 @@
+/* What a cell's packed weights are, to those who want them unpacked or written down. */
+#include "../cells/cell.h"
+#include "../text.h"
+#include "emit.h"
+
+#if RNNAT_INSPECT
+/* One matrix of a weight: the gates that it has. */
+static rnnat_status unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                           rnnat_gates gates, void *rows)
+{
+    if (!matrix->data) return RNNAT_ERROR_ARGUMENT;
+    rnnat_matrix_unpack(matrix, kernels, gates, rows);
+    return RNNAT_OK;
+}
+
+/* Recurrent weights whose last gates may be a matrix of their own. */
+static rnnat_status unpack_hh(const rnnat_cell *cell, const rnnat_kernels *kernels, int32_t gates,
+                              int32_t units, void *rows)
+{
+    if (cell->w_gh.data) return unpack(&cell->w_hh, kernels, (rnnat_gates){1, 0, units}, rows);
+    const int32_t rest = cell->w_hn.data ? 1 : 0;
+    const rnnat_status status =
+        unpack(&cell->w_hh, kernels, (rnnat_gates){gates - rest, 0, units}, rows);
+    if (status != RNNAT_OK || !rest) return status;
+    return unpack(&cell->w_hn, kernels, (rnnat_gates){rest, gates - rest, units}, rows);
+}
+
+/* Gates on gates: two of a GRU; four of an LSTM, which are three matrices for a BLAS. */
+static rnnat_status unpack_gh(const rnnat_cell *cell, const rnnat_kernels *kernels, int32_t units,
+                              void *rows)
+{
+    const int32_t all = cell->w_gh.n / rnnat_pad(kernels, units);
+    const rnnat_status status = unpack(&cell->w_gh, kernels, (rnnat_gates){all, 0, units}, rows);
+    if (status != RNNAT_OK || !cell->w_gf.data) return status;
+    rnnat_matrix_unpack(&cell->w_gf, kernels, (rnnat_gates){1, 1, units}, rows);
+    rnnat_matrix_unpack(&cell->w_go, kernels, (rnnat_gates){2, 2, units}, rows);
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_cell_unpack(const rnnat_cell *cell, const rnnat_cell_ops *ops,
+                               const rnnat_kernels *kernels, int32_t hidden, int32_t state,
+                               const char *name, void *rows)
+{
+    const size_t size = rnnat_text_size(name);
+    const rnnat_gates all = {ops->gates, 0, hidden};
+    if (rnnat_text_is(name, size, "weight_ih")) return unpack(&cell->w_ih, kernels, all, rows);
+    if (rnnat_text_is(name, size, "weight_hh"))
+        return unpack_hh(cell, kernels, ops->gates, hidden, rows);
+    if (rnnat_text_is(name, size, "weight_hr"))
+        return unpack(&cell->w_hr, kernels, (rnnat_gates){1, 0, state}, rows);
+    if (rnnat_text_is(name, size, "weight_gh")) return unpack_gh(cell, kernels, hidden, rows);
+    if (rnnat_text_is(name, size, "weight_ch")) return unpack(&cell->w_ch, kernels, all, rows);
+    return RNNAT_ERROR_ARGUMENT;
+}
+
+void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat_matrix *matrix)
+{
+    if (!matrix->data) return;
+    teller->begin(teller->arg, name);
+    teller->number(teller->arg, "k", matrix->k);
+    teller->number(teller->arg, "n", matrix->n);
+    teller->number(teller->arg, "panel", matrix->panel);
+    rnnat_tell_array(teller, "data", matrix->data, (size_t)matrix->k * (size_t)matrix->n);
+    teller->end(teller->arg);
+}
+
+static void tell_functions(const rnnat_functions *functions, const rnnat_teller *teller)
+{
+    void *const arg = teller->arg;
+    teller->begin(arg, "functions");
+    teller->begin(arg, "of");
+    for (int i = 0; i < RNNAT_FUNCTIONS; ++i) {
+        teller->begin(arg, "");
+        teller->number(arg, "kind", (int64_t)functions->of[i].kind);
+        teller->real(arg, "alpha", functions->of[i].alpha);
+        teller->real(arg, "beta", functions->of[i].beta);
+        teller->end(arg);
+    }
+    teller->end(arg);
+    teller->real(arg, "clip", functions->clip);
+    teller->number(arg, "input_forget", functions->input_forget);
+    teller->end(arg);
+}
+
+void rnnat_cell_tell(const rnnat_cell *cell, const rnnat_kernels *kernels, int32_t hidden,
+                     const rnnat_teller *teller)
+{
+    const size_t pad = (size_t)rnnat_pad(kernels, hidden);
+    const struct {
+        const char *name;
+        const rnnat_matrix *matrix;
+    } matrices[] = {{"w_ih", &cell->w_ih}, {"w_hh", &cell->w_hh}, {"w_hn", &cell->w_hn},
+                    {"w_hr", &cell->w_hr}, {"w_gh", &cell->w_gh}, {"w_gf", &cell->w_gf},
+                    {"w_go", &cell->w_go}, {"w_ch", &cell->w_ch}};
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; ++i)
+        rnnat_tell_matrix(teller, matrices[i].name, matrices[i].matrix);
+    rnnat_tell_array(teller, "bias", cell->bias, (size_t)cell->w_ih.n);
+    rnnat_tell_array(teller, "bias_hn", cell->bias_hn, pad);
+    rnnat_tell_array(teller, "peephole", cell->peephole, 3 * pad);
+    tell_functions(&cell->functions, teller);
+}
+#endif

@@ -1,0 +1,92 @@
+/* An embedding: rows of a table by index. */
+#include <string.h>
+
+#include "layers.h"
+
+#if RNNAT_READER
+static void count_embedding(const rnnat_layer_text *text, rnnat_counts *counts)
+{
+    (void)text;
+    ++counts->nodes, ++counts->values;
+}
+
+static rnnat_status build_embedding(rnnat_graph *graph, const rnnat_layer_text *text)
+{
+    rnnat_builder *const build = graph->build;
+    rnnat_tensor tensor;
+    rnnat_status status =
+        rnnat_build_tensor(build, "weight", text->input_size, text->output_size, &tensor);
+    if (status != RNNAT_OK) return status;
+    const size_t count = (size_t)text->input_size * (size_t)text->output_size;
+    void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
+    build->num_parameters += count;
+    if (table && rnnat_is_float(build->kernels)) rnnat_tensor_read_f32(&tensor, 0, count, table);
+#if RNNAT_FLOAT64
+    else if (table)
+        rnnat_tensor_read_f64(&tensor, 0, count, table);
+#endif
+    const rnnat_embedding data = {
+        .known = text->input_size, .features = text->output_size, .table = table};
+    const rnnat_node node = {.layer = &rnnat_layer_embedding,
+                             .data = rnnat_graph_keep(graph, &data, sizeof data),
+                             .inputs = {graph->inputs[0]},
+                             .num_inputs = 1,
+                             .num_passes = 1};
+    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, data.features), data.features,
+                       graph->has_time);
+    return RNNAT_OK;
+}
+#endif
+
+static bool run_embedding(rnnat_task *task, const rnnat_chunk *chunk)
+{
+    const rnnat_embedding *const embedding = task->node->data;
+    const rnnat_kernels *const kernels = task->kernels;
+    const size_t bytes = (size_t)embedding->features * (size_t)kernels->elem;
+    const rnnat_view in = *chunk->in[0];
+    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    for (int32_t step = own.first; step < own.first + own.steps; ++step) {
+        for (int32_t row = 0; row < task->rows; ++row) {
+            if (chunk->lengths && chunk->first + step >= chunk->lengths[row]) continue;
+            int32_t index;
+            memcpy(&index, in.base + (step * in.time + row * in.row) * (ptrdiff_t)sizeof index,
+                   sizeof index);
+            /* It was checked, but may have changed: no index reads what is not the table's. */
+            const size_t known = (uint32_t)index < (uint32_t)embedding->known ? (size_t)index : 0;
+            memcpy(rnnat_view_at(kernels, *chunk->out, step, row),
+                   (const char *)embedding->table + known * bytes, bytes);
+        }
+    }
+    return true;
+}
+
+#if RNNAT_INSPECT
+static rnnat_status unpack_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
+                                     int32_t pass, const char *name, void *rows)
+{
+    const rnnat_embedding *const embedding = node->data;
+    (void)pass;
+    if (!rnnat_text_is(name, rnnat_text_size(name), "weight")) return RNNAT_ERROR_ARGUMENT;
+    memcpy(rows, embedding->table,
+           (size_t)embedding->known * (size_t)embedding->features * (size_t)kernels->elem);
+    return RNNAT_OK;
+}
+
+static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
+                           const rnnat_teller *teller)
+{
+    const rnnat_embedding *const embedding = node->data;
+    (void)kernels;
+    teller->type(teller->arg, "rnnat_embedding");
+    teller->number(teller->arg, "known", embedding->known);
+    teller->number(teller->arg, "features", embedding->features);
+    rnnat_tell_array(teller, "table", embedding->table,
+                     (size_t)embedding->known * (size_t)embedding->features);
+}
+#endif
+
+const rnnat_layer rnnat_layer_embedding = {
+    .name = "rnnat_layer_embedding",
+    RNNAT_LAYER_READ(embedding)
+        RNNAT_LAYER_INSPECT(.unpack = unpack_embedding, .tell = tell_embedding, )
+            .run = run_embedding};

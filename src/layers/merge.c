@@ -1,0 +1,52 @@
+/* The two halves of the features become one: the directions of a bidirectional layer. */
+#include "layers.h"
+
+#if RNNAT_READER
+static void count_merge(const rnnat_layer_text *text, rnnat_counts *counts)
+{
+    (void)text;
+    ++counts->nodes, ++counts->values;
+}
+
+static rnnat_status build_merge(rnnat_graph *graph, const rnnat_layer_text *text)
+{
+    const rnnat_merging data = {.features = text->output_size, .mode = text->merge};
+    const rnnat_node node = {.layer = &rnnat_layer_merge,
+                             .data = rnnat_graph_keep(graph, &data, sizeof data),
+                             .inputs = {graph->inputs[0]},
+                             .num_inputs = 1,
+                             .num_passes = 1};
+    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, data.features), data.features,
+                       graph->has_time);
+    return RNNAT_OK;
+}
+#endif
+
+static bool run_merge(rnnat_task *task, const rnnat_chunk *chunk)
+{
+    const rnnat_merging *const merge = task->node->data;
+    const rnnat_kernels *const kernels = task->kernels;
+    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    rnnat_view in = *chunk->in[0], out = *chunk->out;
+    in.base = rnnat_view_at(kernels, in, own.first, 0);
+    out.base = rnnat_view_at(kernels, out, own.first, 0);
+    kernels->merge(merge->mode, rnnat_rows_of(out, task->rows), rnnat_rows_of(in, task->rows),
+                   own.steps * task->rows, merge->features);
+    return true;
+}
+
+#if RNNAT_INSPECT
+static void tell_merge(const rnnat_node *node, const rnnat_kernels *kernels,
+                       const rnnat_teller *teller)
+{
+    const rnnat_merging *const merge = node->data;
+    (void)kernels;
+    teller->type(teller->arg, "rnnat_merging");
+    teller->number(teller->arg, "features", merge->features);
+    teller->number(teller->arg, "mode", (int64_t)merge->mode);
+}
+#endif
+
+const rnnat_layer rnnat_layer_merge = {
+    .name = "rnnat_layer_merge",
+    RNNAT_LAYER_READ(merge) RNNAT_LAYER_INSPECT(.tell = tell_merge, ).run = run_merge};

@@ -1,0 +1,484 @@
+/* One layer of a recurrent stack: a cell, in one direction or both, over a chunk of time. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "layers.h"
+
+/* What is used inside a call. */
+typedef struct cell_scratch {
+    char *gx; /* [steps * rows, gates * pad(hidden)] input projection */
+    char *gh; /* [rows, products * pad(hidden)] products of a BLAS, and of general cells */
+    char *between[2]; /* [rows, pad(hidden)] inside a step */
+} cell_scratch;
+
+/* Features of state array `index`: 0 is h. */
+static int32_t features_of(const rnnat_recurrent *layer, int32_t index)
+{
+    return index == 0 ? layer->state : layer->hidden;
+}
+
+/* True where a step changes state array `index` in place: no other unit reads it. */
+static bool changes_in_place(const rnnat_recurrent *layer, int32_t index)
+{
+    return index > 0 && layer->ops->in_place;
+}
+
+#if RNNAT_READER
+/* ---- building ---- */
+
+static void count_recurrent(const rnnat_layer_text *text, rnnat_counts *counts)
+{
+    const rnnat_cell_ops *const ops = rnnat_cell_find(text);
+    const size_t nodes = (size_t)text->num_layers + (text->output_layer ? 3 : 0);
+    counts->nodes += nodes;
+    counts->values += nodes + 1; /* h after the last step */
+    counts->states += ops ? (size_t)ops->num_states : 0;
+}
+
+/* Whether the constants are finite in the type that is computed in. */
+static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *functions)
+{
+    const double most = rnnat_is_float(kernels) ? (double)FLT_MAX : DBL_MAX;
+    for (int i = 0; i < RNNAT_FUNCTIONS; ++i)
+        if (fabs(functions->of[i].alpha) > most || fabs(functions->of[i].beta) > most) return false;
+    return true;
+}
+
+/* The weights of one direction of the layer at `depth` of the stack. */
+static rnnat_status build_cell(rnnat_builder *build, const rnnat_layer_text *text,
+                               const rnnat_cell_ops *ops, int32_t depth, int32_t direction,
+                               bool reverse, int32_t in_features, rnnat_cell *cell)
+{
+    char suffix[32];
+    rnnat_text_number(suffix, "_l", depth);
+    if (reverse) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
+    build->suffix = suffix;
+    const rnnat_status status = ops->build(build, text, in_features, cell);
+    build->suffix = "";
+    if (status != RNNAT_OK) return status;
+    if (!has_room_for(build->kernels, &text->functions[direction])) return RNNAT_ERROR_UNSUPPORTED;
+    cell->functions = text->functions[direction];
+    return RNNAT_OK;
+}
+
+/* What is made of x and of h by an output layer: o = activation(W_ho h + (W_xo x + b_o)). */
+static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_layer_text *text, int32_t on_x,
+                                     int32_t h, int32_t h_features, int32_t first_cell)
+{
+    const rnnat_linear_names names = {"weight_ho", NULL};
+    const rnnat_linear data = {.features = text->output_layer};
+    int32_t on_h;
+    const rnnat_status status = rnnat_linear_add(graph, &names, h, h_features, data, &on_h);
+    if (status != RNNAT_OK) return status;
+    const rnnat_adding sum = {.features = text->output_layer,
+                              .activation = text->output_activation,
+                              .traced_cell = first_cell};
+    const rnnat_node node = {.layer = &rnnat_layer_add,
+                             .data = rnnat_graph_keep(graph, &sum, sizeof sum),
+                             .inputs = {on_h, on_x},
+                             .num_inputs = 2,
+                             .num_passes = 1};
+    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, sum.features), sum.features, true);
+    return RNNAT_OK;
+}
+
+static rnnat_status build_recurrent(rnnat_graph *graph, const rnnat_layer_text *text)
+{
+    const rnnat_cell_ops *const ops = rnnat_cell_find(text);
+    if (!ops) return RNNAT_ERROR_UNSUPPORTED;
+    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    const int32_t num_directions = text->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    const int32_t hidden = text->output_size, state = text->proj_size ? text->proj_size : hidden;
+    const int32_t first_cell = graph->model->num_cells;
+    int32_t input = graph->inputs[0], features = text->input_size, on_x = -1, first_state = 0;
+    if (text->output_layer) {
+        const rnnat_linear_names names = {"weight_xo", text->bias ? "bias_o" : NULL};
+        const rnnat_linear data = {.features = text->output_layer};
+        const rnnat_status status = rnnat_linear_add(graph, &names, input, features, data, &on_x);
+        if (status != RNNAT_OK) return status;
+    }
+    for (int32_t i = 0; i < ops->num_states; ++i) {
+        const int32_t index = rnnat_graph_add_state(graph, text->num_layers * num_directions,
+                                                    i == 0 ? state : hidden);
+        if (i == 0) first_state = index;
+    }
+    for (int32_t depth = 0; depth < text->num_layers; ++depth) {
+        rnnat_recurrent data = {.ops = ops,
+                                .hidden = hidden,
+                                .state = state,
+                                .first_cell = first_cell + depth * num_directions,
+                                .activation = text->activation};
+        rnnat_node node = {.layer = &rnnat_layer_recurrent,
+                           .inputs = {input},
+                           .num_inputs = 1,
+                           .num_passes = num_directions,
+                           .num_states = ops->num_states,
+                           .first_state = first_state,
+                           .first_row = depth * num_directions};
+        for (int32_t d = 0; d < num_directions; ++d) {
+            node.reverse[d] = text->direction == RNNAT_REVERSE || d == 1;
+            const rnnat_status status = build_cell(graph->build, text, ops, depth, d,
+                                                   node.reverse[d], features, &data.cell[d]);
+            if (status != RNNAT_OK) return status;
+        }
+        node.data = rnnat_graph_keep(graph, &data, sizeof data);
+        node.product = (double)ops->products * hidden * state;
+        node.work = num_directions * (hidden * ((double)ops->gates * features) + node.product);
+        node.panel = data.cell[0].w_hh.panel;
+        features = state * num_directions;
+        input = rnnat_graph_add(graph, &node, features);
+    }
+    graph->model->num_cells += num_directions * text->num_layers;
+    const int32_t last = rnnat_graph_add_last(graph, features);
+    if (text->output_layer) return add_output_layer(graph, text, on_x, input, features, first_cell);
+    rnnat_graph_result(graph, text->last_only ? last : input, features, !text->last_only);
+    return RNNAT_OK;
+}
+#endif
+
+/* ---- state ---- */
+
+static void *carve_recurrent(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
+                             rnnat_arena *arena)
+{
+    const rnnat_recurrent *const layer = node->data;
+    const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
+    rnnat_cell_state *const states = RNNAT_TAKE(arena, (size_t)node->num_passes, rnnat_cell_state);
+    for (int32_t d = 0; d < node->num_passes; ++d) {
+        rnnat_cell_state cell = {.now = 0};
+        for (int32_t s = 0; s < layer->ops->num_states; ++s) {
+            const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
+            cell.array[s][0] = rnnat_arena_take_table(arena, n, pad, elem);
+            cell.array[s][1] = changes_in_place(layer, s)
+                                   ? cell.array[s][0]
+                                   : rnnat_arena_take_table(arena, n, pad, elem);
+        }
+        if (states) states[d] = cell;
+    }
+    return states;
+}
+
+static void reset_recurrent(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
+                            void *memory)
+{
+    const rnnat_recurrent *const layer = node->data;
+    rnnat_cell_state *const states = memory;
+    const size_t bytes = (size_t)rows * (size_t)kernels->elem;
+    for (int32_t d = 0; d < node->num_passes; ++d) {
+        for (int32_t s = 0; s < layer->ops->num_states; ++s) {
+            const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
+            memset(states[d].array[s][0], 0, pad * bytes); /* the padding included */
+            memset(states[d].array[s][1], 0, pad * bytes);
+        }
+        states[d].now = 0;
+    }
+}
+
+static rnnat_state_rows state_of(const rnnat_recurrent *layer, const rnnat_kernels *kernels,
+                                 const rnnat_cell_state *state, int32_t array, int32_t now)
+{
+    const int32_t features = features_of(layer, array);
+    return (rnnat_state_rows){state->array[array][now], rnnat_pad(kernels, features), features};
+}
+
+static rnnat_state_rows state_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
+                                        void *memory, int32_t array, int32_t pass)
+{
+    const rnnat_cell_state *const state = (const rnnat_cell_state *)memory + pass;
+    return state_of(node->data, kernels, state, array, state->now);
+}
+
+/* ---- preparing ---- */
+
+static cell_scratch take_scratch(const rnnat_recurrent *layer, const rnnat_kernels *kernels,
+                                 int32_t rows, int32_t steps, rnnat_arena *arena)
+{
+    const size_t elem = (size_t)kernels->elem, n = (size_t)rows;
+    const size_t vectors = (size_t)rnnat_pad(kernels, layer->hidden) * elem;
+    cell_scratch scratch;
+    scratch.gx = rnnat_arena_take(arena, (size_t)steps * n, (size_t)layer->ops->gates * vectors);
+    scratch.gh = rnnat_arena_take(arena, n, (size_t)layer->ops->products * vectors);
+    scratch.between[0] = rnnat_arena_take(arena, n, vectors);
+    scratch.between[1] = rnnat_arena_take(arena, n, vectors);
+    return scratch;
+}
+
+static void scratch_recurrent(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
+                              int32_t steps, rnnat_arena *arena)
+{
+    take_scratch(node->data, kernels, rows, steps, arena);
+}
+
+/* Whether every other step should go through the recurrent weights backwards: it finds in the cache
+ * what the step before it read last. Measured: where rows are few or weights small; elsewhere
+ * arithmetic hides the loads, and going forwards costs one or two percent less. */
+static bool alternates(const rnnat_task *task, const rnnat_recurrent *layer, int32_t panels)
+{
+    enum { few_rows = 3, little = 2 << 20 };
+    const double weights =
+        (double)layer->ops->products * panels * task->kernels->lanes * layer->state;
+    return task->rows <= few_rows || weights * task->rows <= little;
+}
+
+static void prepare_recurrent(rnnat_task *task, int32_t steps)
+{
+    const rnnat_kernels *const kernels = task->kernels;
+    const rnnat_part *const part = &task->part;
+    const rnnat_recurrent *const layer = task->node->data;
+    const rnnat_cell *const cell = &layer->cell[task->pass];
+    const rnnat_cell_state *const state = (const rnnat_cell_state *)task->memory + task->pass;
+    rnnat_arena arena = rnnat_arena_at(task->scratch);
+    const cell_scratch scratch = take_scratch(layer, kernels, task->rows, steps, &arena);
+    const int32_t pad = rnnat_pad(kernels, layer->hidden), panels = pad / kernels->lanes;
+    const int32_t state_pad = rnnat_pad(kernels, layer->state);
+    const int32_t first = rnnat_first(part, part->index, panels);
+    const int32_t last = rnnat_first(part, part->index + 1, panels);
+    task->product = rnnat_multiply_prepare(task, &cell->w_ih, cell->w_ih.n, cell->bias, *task->in,
+                                           rnnat_dense(scratch.gx, task->rows, cell->w_ih.n));
+    task->step = (rnnat_step){.rows = task->rows,
+                              .first_panel = first,
+                              .last_panel = last,
+                              .turns = alternates(task, layer, last - first),
+                              .k = layer->state,
+                              .hidden = layer->hidden,
+                              .activation = layer->activation,
+                              .gx = scratch.gx,
+                              .gh = scratch.gh,
+                              .functions = &cell->functions,
+                              .c = layer->ops->in_place ? state->array[1][0] : NULL,
+                              .bias_hn = cell->bias_hn,
+                              .peephole = cell->peephole,
+                              .z = scratch.between[0],
+                              .rh = scratch.between[1],
+                              .unprojected = scratch.between[0],
+                              .out_stride = task->out->row,
+                              .gx_stride = cell->w_ih.n,
+                              .gh_stride = (ptrdiff_t)layer->ops->products * pad,
+                              .h_prev_stride = state_pad,
+                              .h_next_stride = state_pad,
+                              .pad_stride = pad};
+}
+
+/* ---- running ---- */
+
+/* Points a step at the state before it and to where the next one goes. */
+static void point_step(rnnat_step *step, const rnnat_recurrent *layer,
+                       const rnnat_cell_state *state, int32_t now)
+{
+    step->backwards = step->turns && now;
+    step->h_prev = state->array[0][now];
+    step->h_next = state->array[0][1 - now];
+    for (int32_t s = 1; !layer->ops->in_place && s < layer->ops->num_states; ++s) {
+        step->prev[s - 1] = state->array[s][now];
+        step->next[s - 1] = state->array[s][1 - now];
+    }
+}
+
+/* The same step from row `first` on, `rows` rows of it. */
+static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows, ptrdiff_t elem)
+{
+    rnnat_step s = *step;
+    const ptrdiff_t pad = first * step->pad_stride * elem;
+    s.rows = rows;
+    s.gx = (const char *)s.gx + first * s.gx_stride * elem;
+    s.gh = (char *)s.gh + first * s.gh_stride * elem;
+    s.h_prev = (const char *)s.h_prev + first * s.h_prev_stride * elem;
+    s.h_next = (char *)s.h_next + first * s.h_next_stride * elem;
+    if (s.out) s.out = (char *)s.out + first * s.out_stride * elem;
+    if (s.c) s.c = (char *)s.c + pad;
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && s.next[i]; ++i) {
+        s.prev[i] = (const char *)s.prev[i] + pad;
+        s.next[i] = (char *)s.next[i] + pad;
+    }
+    s.z = (char *)s.z + pad;
+    s.rh = (char *)s.rh + pad;
+    s.unprojected = (char *)s.unprojected + pad;
+    for (int i = 0; i < RNNAT_CELL_GATES && s.trace[i]; ++i)
+        s.trace[i] = (char *)s.trace[i] + (ptrdiff_t)first * s.hidden * elem;
+    return s;
+}
+
+/* The state after the step becomes the one before it. */
+static void keep_state(const rnnat_step *step, ptrdiff_t elem)
+{
+    const size_t rows = (size_t)step->rows * (size_t)elem;
+    memcpy(step->h_next, step->h_prev, (size_t)step->h_prev_stride * rows);
+    for (int i = 0; i < RNNAT_CELL_STATES - 1 && step->next[i]; ++i)
+        memcpy(step->next[i], step->prev[i], (size_t)step->pad_stride * rows);
+}
+
+/* Steps the rows that have not ended; the state of the others stays what it is. */
+static void step_active(const rnnat_task *task, const rnnat_step *step, int32_t when,
+                        const int32_t *lengths)
+{
+    const rnnat_recurrent *const layer = task->node->data;
+    const rnnat_kernels *const kernels = task->kernels;
+    int32_t row = 0;
+    while (row < step->rows) {
+        const bool active = when < lengths[row];
+        int32_t end = row + 1;
+        while (end < step->rows && (when < lengths[end]) == active) ++end;
+        rnnat_step some = rows_from(step, row, end - row, kernels->elem);
+        if (active)
+            layer->ops->step(&layer->cell[task->pass], kernels, &task->part, &some);
+        else if (task->part.index == 0)
+            keep_state(&some, kernels->elem);
+        row = end;
+    }
+}
+
+/* A thread's multiplications in a step of one direction, as a run that may be stopped counts. */
+static double step_work(const rnnat_task *task)
+{
+    return (task->node->product + RNNAT_STOP_ROW) * task->rows / task->part.count;
+}
+
+#if RNNAT_INSPECT
+/* A step is to show its gates; */
+static void trace_gates(const rnnat_task *task, const rnnat_chunk *chunk, int32_t when,
+                        rnnat_step *step)
+{
+    const rnnat_recurrent *const layer = task->node->data;
+    const rnnat_cell_trace *const trace = &chunk->trace[layer->first_cell + task->pass];
+    for (int i = 0; i < RNNAT_CELL_GATES && trace->gates[i]; ++i)
+        step->trace[i] = rnnat_trace_at(task, trace->gates[i], when, layer->hidden);
+}
+
+/* and h, and the c of an LSTM. */
+static void trace_states(const rnnat_task *task, const rnnat_chunk *chunk, int32_t when,
+                         int32_t now)
+{
+    const rnnat_recurrent *const layer = task->node->data;
+    const rnnat_cell_trace *const trace = &chunk->trace[layer->first_cell + task->pass];
+    const rnnat_cell_state *const state = (const rnnat_cell_state *)task->memory + task->pass;
+    for (int32_t s = 0; s < (trace->c ? 2 : 1); ++s)
+        rnnat_trace_state(task, chunk, when, s ? trace->c : trace->h,
+                          state_of(layer, task->kernels, state, s, now));
+}
+#else
+static void trace_gates(const rnnat_task *task, const rnnat_chunk *chunk, int32_t when,
+                        rnnat_step *step)
+{
+    (void)task, (void)chunk, (void)when, (void)step;
+}
+static void trace_states(const rnnat_task *task, const rnnat_chunk *chunk, int32_t when,
+                         int32_t now)
+{
+    (void)task, (void)chunk, (void)when, (void)now;
+}
+#endif
+
+/* One step of a layer that runs forward. */
+static void step_recurrent(rnnat_task *task, const char *in, char *out)
+{
+    const rnnat_recurrent *const layer = task->node->data;
+    rnnat_cell_state *const state = task->memory;
+    rnnat_step *const step = &task->step;
+    rnnat_multiply_step(task, in, task->product.c.base);
+    point_step(step, layer, state, state->now);
+    step->out = out;
+    layer->ops->step(&layer->cell[0], task->kernels, &task->part, step);
+    state->now = 1 - state->now;
+}
+
+/* One direction over a chunk: the inputs' products at once, then step by step. */
+static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
+{
+    const rnnat_kernels *const kernels = task->kernels;
+    const rnnat_part *const part = &task->part;
+    const rnnat_recurrent *const layer = task->node->data;
+    const rnnat_cell *const cell = &layer->cell[task->pass];
+    rnnat_exit *const leave = RNNAT_STOP ? chunk->leave : NULL;
+    const bool traced = RNNAT_INSPECT && chunk->trace;
+    const int32_t steps = chunk->steps;
+    rnnat_cell_state *const state = (rnnat_cell_state *)task->memory + task->pass;
+    rnnat_step *const step = &task->step;
+    const bool reverse = task->node->reverse[task->pass];
+    const char *const gx = task->step.gx;
+    const ptrdiff_t elem = kernels->elem, gx_step = task->rows * step->gx_stride * elem;
+    int32_t now = state->now;
+
+    rnnat_multiply(task, chunk, &cell->w_ih, &task->product, chunk->in[0]->base,
+                   RNNAT_WRITABLE(gx));
+    rnnat_meet(part);
+
+    char *const features =
+        chunk->out->base ? chunk->out->base + (ptrdiff_t)task->pass * layer->state * elem : NULL;
+    /* Where it may be left: after so many steps, and after the last one. */
+    const double each = leave ? step_work(task) : 0;
+    const int32_t some = leave ? (int32_t)(leave->stop->every / (each + 1)) : 0;
+    int32_t begun = 0, pause = !leave ? -1 : some < steps ? some : steps - 1;
+    bool goes_on = true;
+    for (int32_t i = 0; i < steps && goes_on; ++i) {
+        const int32_t t = reverse ? steps - 1 - i : i;
+        step->gx = gx + t * gx_step;
+        point_step(step, layer, state, now);
+        if (traced) trace_gates(task, chunk, chunk->first + t, step);
+        step->out = features ? features + t * chunk->out->time * elem : NULL;
+        if (chunk->lengths)
+            step_active(task, step, chunk->first + t, chunk->lengths);
+        else
+            layer->ops->step(cell, kernels, part, step);
+        now = 1 - now;
+        if (traced) trace_states(task, chunk, chunk->first + t, now);
+        if (part->index == 0 && i == steps - 1) state->now = now;
+        if (i != pause) {
+            rnnat_meet(part);
+            continue;
+        }
+        goes_on =
+            !rnnat_meet_or_leave(leave, part, rnnat_exit_place(chunk, task->pass, chunk->first + i),
+                                 each * (i + 1 - begun));
+        begun = i + 1;
+        pause = i + 1 + some < steps ? i + 1 + some : steps - 1;
+    }
+    step->gx = gx;
+    return goes_on;
+}
+
+#if RNNAT_INSPECT
+/* ---- what Python asks ---- */
+
+static rnnat_status unpack_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
+                                     int32_t pass, const char *name, void *rows)
+{
+    const rnnat_recurrent *const layer = node->data;
+    return rnnat_cell_unpack(&layer->cell[pass], layer->ops, kernels, layer->hidden, layer->state,
+                             name, rows);
+}
+
+static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
+                           const rnnat_teller *teller)
+{
+    const rnnat_recurrent *const layer = node->data;
+    void *const arg = teller->arg;
+    teller->type(arg, "rnnat_recurrent");
+    for (int i = 0; i < 2 && layer->ops->parts[i]; ++i) teller->needs(arg, layer->ops->parts[i]);
+    teller->symbol(arg, "ops", layer->ops->name);
+    teller->number(arg, "hidden", layer->hidden);
+    teller->number(arg, "state", layer->state);
+    teller->number(arg, "first_cell", layer->first_cell);
+    teller->number(arg, "activation", (int64_t)layer->activation);
+    teller->begin(arg, "cell");
+    for (int32_t d = 0; d < node->num_passes; ++d) {
+        teller->begin(arg, "");
+        rnnat_cell_tell(&layer->cell[d], kernels, layer->hidden, teller);
+        teller->end(arg);
+    }
+    teller->end(arg);
+}
+#endif
+
+const rnnat_layer rnnat_layer_recurrent = {
+    .name = "rnnat_layer_recurrent",
+    .leaves = true,
+    RNNAT_LAYER_READ(recurrent)
+        RNNAT_LAYER_INSPECT(.unpack = unpack_recurrent, .tell = tell_recurrent, )
+            .scratch = scratch_recurrent,
+    .carve = carve_recurrent,
+    .reset = reset_recurrent,
+    .state = state_recurrent,
+    .prepare = prepare_recurrent,
+    .run = run_recurrent,
+    .step = step_recurrent};

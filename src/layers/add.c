@@ -45,5 +45,6 @@ static void tell_add(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_add = {.name = "rnnat_layer_add",
-                                     RNNAT_LAYER_INSPECT(.show = show_add, .tell = tell_add, ).run =
-                                         run_add};
+                                     .run = run_add,
+                                     .show = RNNAT_IF_INSPECT(show_add),
+                                     .tell = RNNAT_IF_INSPECT(tell_add)};

@@ -85,8 +85,9 @@ static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
 }
 #endif
 
-const rnnat_layer rnnat_layer_embedding = {
-    .name = "rnnat_layer_embedding",
-    RNNAT_LAYER_READ(embedding)
-        RNNAT_LAYER_INSPECT(.unpack = unpack_embedding, .tell = tell_embedding, )
-            .run = run_embedding};
+const rnnat_layer rnnat_layer_embedding = {.name = "rnnat_layer_embedding",
+                                           .count = RNNAT_IF_READER(count_embedding),
+                                           .build = RNNAT_IF_READER(build_embedding),
+                                           .run = run_embedding,
+                                           .unpack = RNNAT_IF_INSPECT(unpack_embedding),
+                                           .tell = RNNAT_IF_INSPECT(tell_embedding)};

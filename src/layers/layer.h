@@ -60,12 +60,10 @@ typedef struct rnnat_teller rnnat_teller;
 
 struct rnnat_layer {
     const char *name; /* of its C symbol */
-#if RNNAT_READER
     /* Counts what a line of the file becomes. */
     void (*count)(const rnnat_layer_text *text, rnnat_counts *counts);
     /* Adds its nodes to the graph; the line's own inputs are graph->inputs. */
     rnnat_status (*build)(rnnat_graph *graph, const rnnat_layer_text *text);
-#endif
     bool leaves;      /* its threads meet after every step themselves, and leave there */
     /* Bytes of scratch for `steps` steps at once, taken from an arena; NULL: none. */
     void (*scratch)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
@@ -96,16 +94,16 @@ struct rnnat_layer {
     void (*tell)(const rnnat_node *node, const rnnat_kernels *kernels, const rnnat_teller *teller);
 };
 
-/* .count and .build = RNNAT_LAYER_READ(kind): nothing where no model is made of a file. */
+/* A function of the struct that some builds lack: NULL then. */
 #if RNNAT_READER
-#define RNNAT_LAYER_READ(kind) .count = count_##kind, .build = build_##kind,
+#define RNNAT_IF_READER(function) function
 #else
-#define RNNAT_LAYER_READ(kind)
+#define RNNAT_IF_READER(function) NULL
 #endif
 #if RNNAT_INSPECT
-#define RNNAT_LAYER_INSPECT(...) __VA_ARGS__
+#define RNNAT_IF_INSPECT(function) function
 #else
-#define RNNAT_LAYER_INSPECT(...)
+#define RNNAT_IF_INSPECT(function) NULL
 #endif
 
 /* What runs the lines of a kind in a file: layers/registry.c. */

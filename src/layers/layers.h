@@ -58,6 +58,12 @@ typedef struct rnnat_adding {
     int32_t traced_cell; /* as whose `o` its outputs are shown; -1: nobody's */
 } rnnat_adding;
 
+#if RNNAT_READER
+/* recurrent_build.c */
+void rnnat_recurrent_count(const rnnat_layer_text *text, rnnat_counts *counts);
+rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *text);
+#endif
+
 /* One layer of a recurrent stack, all its directions. */
 typedef struct rnnat_recurrent {
     const rnnat_cell_ops *ops;

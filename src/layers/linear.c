@@ -104,9 +104,11 @@ static void tell_linear(const rnnat_node *node, const rnnat_kernels *kernels,
 }
 #endif
 
-const rnnat_layer rnnat_layer_linear = {
-    .name = "rnnat_layer_linear",
-    RNNAT_LAYER_READ(linear) RNNAT_LAYER_INSPECT(.unpack = unpack_linear, .tell = tell_linear, )
-        .prepare = prepare_linear,
-    .run = run_linear,
-    .step = step_linear};
+const rnnat_layer rnnat_layer_linear = {.name = "rnnat_layer_linear",
+                                        .count = RNNAT_IF_READER(count_linear),
+                                        .build = RNNAT_IF_READER(build_linear),
+                                        .prepare = prepare_linear,
+                                        .run = run_linear,
+                                        .step = step_linear,
+                                        .unpack = RNNAT_IF_INSPECT(unpack_linear),
+                                        .tell = RNNAT_IF_INSPECT(tell_linear)};

@@ -47,6 +47,8 @@ static void tell_merge(const rnnat_node *node, const rnnat_kernels *kernels,
 }
 #endif
 
-const rnnat_layer rnnat_layer_merge = {
-    .name = "rnnat_layer_merge",
-    RNNAT_LAYER_READ(merge) RNNAT_LAYER_INSPECT(.tell = tell_merge, ).run = run_merge};
+const rnnat_layer rnnat_layer_merge = {.name = "rnnat_layer_merge",
+                                       .count = RNNAT_IF_READER(count_merge),
+                                       .build = RNNAT_IF_READER(build_merge),
+                                       .run = run_merge,
+                                       .tell = RNNAT_IF_INSPECT(tell_merge)};

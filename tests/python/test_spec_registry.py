@@ -63,7 +63,7 @@ def test_every_matrix_has_a_place_of_its_own_in_the_core(kind: str) -> None:
         places = layer.packed()
         assert set(places) == {n for n, array in layer.arrays.items() if array.ndim == 2}
         assert len(set(places.values())) == len(places)
-        assert all(place.op < layer.num_ops for place in places.values())
+        assert all(place.node < layer.num_nodes for place in places.values())
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -20,7 +20,7 @@ typedef struct rnnat_graph {
     int32_t inputs[RNNAT_NODE_INPUTS]; /* of the layer that is built: values, */
     int32_t num_inputs;
     bool has_time;      /* which have an axis of time */
-    int32_t made;       /* the value that the node before makes */
+    int32_t made;       /* the value that the node or the layer before makes */
 } rnnat_graph;
 
 #if RNNAT_READER

@@ -78,7 +78,7 @@ int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features)
 
 void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, bool has_time)
 {
-    graph->model->output = value;
+    graph->made = graph->model->output = value;
     graph->model->info.output_size = features;
     graph->has_time = has_time;
 }

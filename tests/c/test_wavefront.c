@@ -66,6 +66,13 @@ int main(void)
     CHECK(stages_of(with_head, 2, 2) == 1);
     const rnnat_layer_text with_wide_head[] = {lstm(16, 16, 1), linear(16, 128)};
     CHECK(stages_of(with_wide_head, 2, 2) == 2);
+    /* What follows the last state runs once a row, and takes no part. */
+    rnnat_layer_text last_only = four;
+    last_only.last_only = true;
+    const rnnat_layer_text classifier[] = {last_only, linear(48, 3), linear(3, 2)};
+    CHECK(stages_of(classifier, 1, 8) == 4);
+    CHECK(stages_of(classifier, 2, 8) == 4);
+    CHECK(stages_of(classifier, 3, 8) == 4);
     /* A direction that runs backwards needs all of time. */
     rnnat_layer_text both = two;
     both.direction = RNNAT_BIDIRECTIONAL;
@@ -86,6 +93,7 @@ int main(void)
     /* For one row of small stacked layers, and long enough. */
     const rnnat_job wave = plan(&two, 1, 400, 1, 2);
     CHECK(wave.wavefront && wave.lanes == 1 && wave.team == 2);
+    CHECK(plan(classifier, 2, 400, 1, 4).wavefront);
     CHECK(!plan(&two, 1, 20, 1, 2).wavefront);
     CHECK(!plan(&two, 1, 400, 1, 1).wavefront);
     CHECK(!plan(&two, 1, 400, 2, 2).wavefront);

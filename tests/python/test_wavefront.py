@@ -53,3 +53,17 @@ def test_short_sequences_too(time: int) -> None:
     again, state_again = model(x, num_threads=2)
     assert_same_bits(again, y)
     assert_same_state(state_again, state)
+
+
+def test_a_last_state_with_a_layer_behind_it_too() -> None:
+    rng = np.random.default_rng(9)
+    stack = strategies.make_recurrent(rng, "lstm", 7, 43, num_layers=3, return_sequences=False)
+    head = Linear(rng.uniform(-0.3, 0.3, (5, 43)).astype(np.float32), activation="tanh")
+    model = rn.Model(ModelSpec((stack, head)), matmul="packed")
+    for batch, lengths in ((1, None), (1, [333]), (3, [0, STEPS, 17])):
+        x = rng.standard_normal((STEPS, batch, 7)).astype(np.float32)
+        y, state = model(x, None, lengths, num_threads=1)
+        for threads in (2, 3, 8):
+            again, state_again = model(x, None, lengths, num_threads=threads)
+            assert_same_bits(again, y)
+            assert_same_state(state_again, state)

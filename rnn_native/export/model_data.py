@@ -32,6 +32,8 @@ class Constants:
         self._storage = "static const _Alignas(64)" if vectors else "static const"
         self.bytes = 0
         """Of the arrays."""
+        self._structs: list[str] = []
+        """Names of the constants that are structs, or arrays of them."""
         self.has_names = False
         """Whether macros of <math.h> are among the numbers. Arrays alone may hold infinity or NaN:
         no layer has them as alpha, beta or clip, but a clip of 0 where there is no bound."""
@@ -39,7 +41,6 @@ class Constants:
 
     def _all(self) -> Iterator[str]:
         name = self._name
-        sizes = [f"{self.bytes}u", "sizeof(rnnat_model)"]
         members: list[str] = []
         for member, value in self._told.members:
             if member not in _ARRAYS:
@@ -47,8 +48,10 @@ class Constants:
             elif value:
                 yield from self._array_of(_ARRAYS[member], f"{name}_{member}", value)
                 members.append(f".{member} = {name}_{member}")
-                sizes.append(f"sizeof {name}_{member}")
-        sizes[0] = f"{self.bytes}u"
+        structs = [f"sizeof {struct}" for struct in self._structs]
+        sizes = "\n                       + ".join(
+            [f"{self.bytes}u", "sizeof(rnnat_model)", *structs]
+        )
         yield ""
         yield f"const rnnat_model {name}_model = {{"
         yield f"    .kernels = {self._kernels},"
@@ -57,7 +60,7 @@ class Constants:
                 text = (
                     ".info = {.struct_size = sizeof(rnnat_model_info),\n             "
                     + text.removeprefix(".info = {").removesuffix("}")
-                    + f",\n             .memory = {' + '.join(sizes)}}}"
+                    + f",\n             .memory = {sizes}}}"
                 )
             yield f"    {text},"
         yield "};"
@@ -74,6 +77,7 @@ class Constants:
                 else:
                     yield from self._member(f"{name}_{index}", member, value, members)
             texts.append("    {" + ", ".join(members or ["0"]) + "},")
+        self._structs.append(name)
         yield f"static const {kind} {name}[] = {{"
         yield from texts
         yield "};"
@@ -81,6 +85,7 @@ class Constants:
     def _pointed_to(self, name: str, value: _core.Struct) -> Iterator[str]:
         members: list[str] = []
         yield from self._members(name, value, members)
+        self._structs.append(name)
         yield f"static const {value.type} {name} = {{"
         yield from (f"    {text}," for text in members)
         yield "};"

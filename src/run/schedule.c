@@ -139,13 +139,16 @@ void rnnat_run_step(rnnat_lane *lane)
     }
 }
 
-/* Nodes begin .. end - 1, all causal: every chunk of time passes through all of them. */
+/* Nodes begin .. end - 1, all causal: every chunk of time passes through all of them. Threads that
+ * have left meet once more: the next node may split them, and none of them names the place of
+ * another meeting while one still looks for this one. */
 static void run_causal(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
                        int32_t time, const int32_t *lengths)
 {
     bool goes_on = true;
     for (int32_t first = 0; first < time && goes_on; first += steps_from(lane, first, time))
         goes_on = rnnat_run_chunk(lane, part, begin, end, first, time, lengths);
+    if (!goes_on) rnnat_meet(part);
 }
 
 /* One pass of a node over all of time, from the end where it begins. */

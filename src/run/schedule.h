@@ -18,7 +18,7 @@ rnnat_barrier *rnnat_crew_take_barriers(rnnat_arena *arena, size_t crews);
 rnnat_crew rnnat_crew_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 
 /* A lane's exits: of the crew and its side 0, of side 1, then of the stages of a wavefront. */
-enum { rnnat_exit_of_side_1 = 1, rnnat_exit_of_stages = 2 };
+enum { rnnat_exit_of_stages = 2 };
 
 /* Makes node `index` ready: for one thread of a team, a pass, and one of the lane's scratches. */
 void rnnat_task_prepare(const rnnat_lane *lane, const rnnat_part *part, int32_t index, int32_t pass,

@@ -22,15 +22,21 @@ static rnnat_layer_text recurrent(rnnat_cell_kind cell, int32_t input, int32_t h
 }
 
 /* A kind of schedule each: units divided, with meetings inside of a step; directions side by side;
- * a wavefront; a last state, behind which something runs once; no recurrent layer. */
+ * a wavefront; a last state, behind which something runs once; no recurrent layer; units divided,
+ * and then directions side by side. */
 static bool start(int32_t kind, test_model *model)
 {
     rnnat_layer_text layer = recurrent(RNNAT_CELL_LSTM, INPUT, 48);
-    if (kind > 4) return false;
+    if (kind > 5) return false;
     test_model_start(model, 40 + (uint64_t)kind);
     if (kind == 0) {
         layer = recurrent(RNNAT_CELL_LSTM, 120, 110);
         layer.proj_size = 41;
+        test_model_add(model, recurrent(RNNAT_CELL_GRU, INPUT, 120));
+        test_model_add(model, layer);
+    } else if (kind == 5) {
+        layer = recurrent(RNNAT_CELL_LSTM, 120, 48);
+        layer.direction = RNNAT_BIDIRECTIONAL;
         test_model_add(model, recurrent(RNNAT_CELL_GRU, INPUT, 120));
         test_model_add(model, layer);
     } else if (kind < 4) {

@@ -19,7 +19,7 @@ typedef struct rnnat_cell_trace {
     void *gates[RNNAT_CELL_GATES]; /* [hidden], in the order of weight_ih; NULLs for an RNN */
     void *h; /* [state] */
     void *c; /* LSTM: [hidden] */
-    void *o; /* first cell of a stack with an output layer: what that gives */
+    void *o; /* first cell of a stack with an output layer: what that gives, padding and all */
 } rnnat_cell_trace;
 
 /* One node, ready to be run by one thread of a team: what does not change from chunk to chunk. */

@@ -1,4 +1,4 @@
-/* Streams whose steps are shared by threads, of every kind of operation: the bits are those of one
+/* Streams whose steps are shared by threads, of every kind of layer: the bits are those of one
  * thread, however the steps come, and where the model has them those of the sequence in one run. */
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +6,8 @@
 #include "check.h"
 #include "heap.h"
 #include "run/run.h"
-#include "run_case.h"
 #include "run/stream.h"
+#include "run_case.h"
 #include "threads.h"
 
 enum { TIME = 12, BATCH = 2, WIDTH = 21 };

@@ -87,23 +87,29 @@ cdef cnp.ndarray as_lengths(object lengths, Py_ssize_t batch, Py_ssize_t time):
     return narrow
 
 
-cdef _raise_index(x, lengths, int32_t input_size, bint batch_first):
-    """Says which index of x, of those that count, does not exist."""
+cdef _raise_index(dict x, dict known, lengths, bint batch_first):
+    """Says which index, of those that count, does not exist: x by what messages call it, and how
+    many indices there are of each."""
+    for where, count in known.items():
+        _check_indices(where, x[where], lengths, count, batch_first)
+    raise ShapeError(
+        f"{', '.join(known)}: expected indices that are known; one was not, and has changed since: "
+        "another thread writes into it"
+    )
+
+
+cdef _check_indices(where, x, lengths, int32_t input_size, bint batch_first):
     given = np.array(x)
     wrong = (given < 0) | (given >= input_size)
     if lengths is not None:
         steps = np.arange(given.shape[1 if batch_first else 0])
         counts = steps[:, None] < np.asarray(lengths)
         wrong &= counts.T if batch_first else counts
-    if not wrong.any():
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ShapeError(
-            f"x: expected indices from 0 to {input_size - 1}; one was not, and has changed since: "
-            "another thread writes into x"
+            f"{where}{list(at)}: expected an index from 0 to {input_size - 1}, got {given[at]}"
         )
-    where = tuple(int(i) for i in np.argwhere(wrong)[0])
-    raise ShapeError(
-        f"x{list(where)}: expected an index from 0 to {input_size - 1}, got {given[where]}"
-    )
 
 
 def as_num_threads(num_threads):

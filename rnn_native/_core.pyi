@@ -19,6 +19,7 @@ class CoreModel:
         dtype: int,
         matmul: int,
         counts: tuple[int, ...],
+        names: tuple[str, ...] | None = None,
     ) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...
@@ -34,6 +35,17 @@ class CoreModel:
         num_threads: int,
         trace: Callable[[int, int], list[Any]] | None = None,
     ) -> tuple[NDArray[Any], State]: ...
+
+def run_graph(
+    model: CoreModel,
+    x: dict[str, ArrayLike],
+    known: dict[str, int],
+    lengths: ArrayLike | None,
+    state: Any,
+    batch_first: bool,
+    num_threads: int,
+    trace: Callable[[int, int], list[Any]] | None = None,
+) -> tuple[list[NDArray[Any]], Any]: ...
 
 @final
 class Stream:

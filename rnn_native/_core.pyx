@@ -26,7 +26,7 @@ from .errors import (
     UnsupportedError,
 )
 from .masking import refuse_masked
-from .states import flatten
+from .states import by_name, flatten
 
 cnp.import_array()
 
@@ -45,6 +45,7 @@ if hasattr(os, "register_at_fork"):
 
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
+    MAX_VALUES = 64  # inputs of one model, and outputs
     CACHE_LINE = 64
     LARGE = 32768  # bytes of an output that is worth aligning
     PACKED = 1  # RNNAT_MATMUL_PACKED
@@ -142,13 +143,14 @@ cdef class CoreModel:
     cdef int32_t _rows[MAX_STATES], _features[MAX_STATES]  # of each state array
     cdef int32_t _counts[MAX_STATES], _num_layers  # state arrays of each recurrent layer
     cdef tuple _groups  # the same for states.flatten
+    cdef tuple _names  # of those layers, where a state is a dict; or None
     cdef void *_scratch  # lent to one run at a time; others bring their own
     cdef size_t _scratch_size
     cdef readonly object dtype
 
-    def __cinit__(self, data, int32_t dtype, int32_t matmul, tuple counts):
+    def __cinit__(self, data, int32_t dtype, int32_t matmul, tuple counts, tuple names=None):
         """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
-        layers."""
+        layers; ``names``: theirs, where a state is a dict."""
         cdef rnnat_model_options options
         cdef rnnat_status status
         cdef SafetensorsView file = SafetensorsView(data)
@@ -172,6 +174,9 @@ cdef class CoreModel:
                 rnnat_model_state(self._model, i, &self._rows[i], &self._features[i]), "model"
             )
         self._groups = counts
+        self._names = names
+        if self._info.num_inputs > MAX_VALUES or self._info.num_outputs > MAX_VALUES:
+            raise UnsupportedError(f"model: at most {MAX_VALUES} inputs, and as many outputs")
         self._num_layers = <int32_t>len(counts)
         for i in range(self._num_layers):
             self._counts[i] = counts[i]
@@ -224,6 +229,8 @@ cdef class CoreModel:
         form is wrong. What has plainly the right form is not taken apart any further."""
         cdef Py_ssize_t i
         cdef list arrays = []
+        if self._names is not None:
+            state = by_name(self._names, state)
         if self._num_layers == 1:
             if self._counts[0] == 1 and type(state) is cnp.ndarray:
                 return (state,)
@@ -255,7 +262,7 @@ cdef class CoreModel:
             else:
                 groups.append(tuple(arrays[first : first + self._counts[i]]))
             first += self._counts[i]
-        return tuple(groups)
+        return tuple(groups) if self._names is None else dict(zip(self._names, groups))
 
     cdef cnp.ndarray _state(self, Py_ssize_t i, object given, Py_ssize_t batch):
         """State array i as the core reads it."""
@@ -359,7 +366,7 @@ cdef class CoreModel:
             asked.end()
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                _raise_index(x, lengths, self._info.input_size, batch_first)
+                _raise_index({"x": x}, {"x": self._info.input_size}, lengths, batch_first)
             check(status, "run")
         return y, self._grouped(results)
 
@@ -391,6 +398,7 @@ cdef class CoreModel:
         return status
 
 
+include "_graph.pxi"
 include "_stream.pxi"
 include "_train.pxi"
 include "_export.pxi"

@@ -32,7 +32,19 @@ cdef extern from "rnn_native.h" nogil:
         int32_t num_layers
         uint64_t num_parameters
         size_t memory
+        int32_t num_inputs
+        int32_t num_outputs
         int32_t return_sequences
+
+    ctypedef struct rnnat_value_info:
+        size_t struct_size
+        const char *name
+        int32_t features
+        int32_t indices
+        int32_t has_time
+
+    rnnat_status rnnat_model_input(const rnnat_model *, int32_t, rnnat_value_info *)
+    rnnat_status rnnat_model_output(const rnnat_model *, int32_t, rnnat_value_info *)
 
     rnnat_status rnnat_model_from_memory(const void *, size_t, const rnnat_model_options *,
                                          rnnat_model **)
@@ -159,6 +171,8 @@ cdef extern from "run/run.h" nogil:
         void *y
         ptrdiff_t y_stride_time
         ptrdiff_t y_stride_batch
+        const void *const *inputs
+        void *const *outputs
         const int32_t *lengths
         const void *const *state_in
         void *const *state_out

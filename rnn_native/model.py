@@ -13,11 +13,12 @@ from . import _core
 from ._core import Stream
 from .as_spec import HasLayer, as_spec
 from .errors import OptionError, UnsupportedError
+from .graph_calls import GraphCalls
 from .masking import lengths_of
 from .packed import Packed
 from .read_options import ReadOptions
 from .spec import Layer, ModelSpec
-from .states import State, state_counts
+from .states import State, state_counts, state_names
 from .tracing import Layout
 
 _DTYPES: Final = ("float32", "float64")
@@ -51,6 +52,13 @@ def find_blas() -> str | None:
     if library is None or not (_core.blas_available() or _core.use_blas(library)):
         return None
     return library.name
+
+
+def _only(what: str, sizes: dict[str, int]) -> int:
+    if len(sizes) > 1:
+        names = ", ".join(map(repr, sizes))
+        raise UnsupportedError(f"{what}: this model has several, {names}: see model.spec.value")
+    return next(iter(sizes.values()))
 
 
 class Model:
@@ -95,17 +103,15 @@ class Model:
         num_threads: int | None = None,
     ) -> None:
         spec = as_spec(spec)
-        if not spec.is_chain:
-            raise UnsupportedError(
-                f"spec: a Model runs chains of layers; this is a graph of {len(spec.nodes)} nodes, "
-                "which rn.reference.run runs"
-            )
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
-        self._input_size, self._output_size = spec.input_size, spec.output_size
+        self._inputs, self._outputs = tuple(spec.inputs), tuple(spec.outputs)
+        self._calls = None if spec.is_chain else GraphCalls(spec)
+        self._sizes = spec.sizes
         self._num_parameters = spec.num_parameters
-        self._mask_value, self._takes_indices = spec.mask_value, spec.takes_indices
-        self._axes = spec.axes(bool(batch_first))
+        self._mask_value = spec.mask_value
+        self._takes_indices = len(spec.inputs) == 1 and spec.takes_indices
+        self._axes = spec.all_axes(bool(batch_first))
         self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
@@ -115,15 +121,17 @@ class Model:
         from .formats.safetensors import parts  # formats are imported when one is first needed
 
         code = _DTYPES.index(as_dtype(dtype).name)
-        self._core = _core.CoreModel(parts(spec), code, _matmul_code(matmul), state_counts(spec))
+        self._core = _core.CoreModel(
+            parts(spec), code, _matmul_code(matmul), state_counts(spec), state_names(spec)
+        )
 
     def __call__(
         self,
-        x: ArrayLike,
+        x: Any,
         state: Any = None,
         lengths: ArrayLike | None = None,
         num_threads: int | None = None,
-    ) -> tuple[NDArray[Any], State]:
+    ) -> tuple[Any, State]:
         """Run whole sequences.
 
         Parameters
@@ -132,7 +140,8 @@ class Model:
             [time, batch, input_size] (``batch_first``: [batch, time, input_size]); for a model
             that begins with an Embedding, integers [time, batch]. Any strides are read in place,
             and so is every array of the model's own dtype and byte order; other float types are
-            converted.
+            converted. Of a model with several inputs: a dict of them by name, as ``inputs`` has
+            them, all of the same steps and rows.
         state
             Where to start: what a call returned before, or None for zeros.
         lengths
@@ -146,11 +155,12 @@ class Model:
         -------
         y
             [time, batch, output_size], or [batch, time, output_size]; [batch, output_size] where
-            the model gives its last state alone (``Recurrent.return_sequences``).
+            the model gives its last state alone (``Recurrent.return_sequences``). Of a model with
+            several outputs: a dict of them by name.
         state
             h_n [layers * directions, batch, size], or (h_n, c_n) for LSTM (gate-recurrent GRU:
             (h_n, z_n), LSTM: (h_n, c_n, i_n, f_n)); a tuple of those where the model has several
-            recurrent layers.
+            recurrent layers, of a graph a dict by the names of its nodes.
 
         Raises
         ------
@@ -163,11 +173,14 @@ class Model:
             threads = _core.as_num_threads(num_threads)
         if self._mask_value is not None and lengths is None:
             lengths = self._unmasked(x)
+        if self._calls is not None:
+            return self._calls.run(self._core, x, state, lengths, self._batch_first, threads)
         return self._core.run(x, state, lengths, self._batch_first, threads)
 
     def _unmasked(self, x: ArrayLike) -> NDArray[np.int32] | None:
         """The lengths that x itself tells."""
         assert self._mask_value is not None
+        x = x if self._calls is None else self._calls.only(x)
         return lengths_of(x, self._mask_value, self._takes_indices, self._batch_first)
 
     def trace(
@@ -194,7 +207,10 @@ class Model:
 
         if self._mask_value is not None and lengths is None:
             lengths = self._unmasked(x)
-        self._core.run(x, state, lengths, self._batch_first, 1, arrays)
+        if self._calls is None:
+            self._core.run(x, state, lengths, self._batch_first, 1, arrays)
+        else:
+            self._calls.run(self._core, x, state, lengths, self._batch_first, 1, arrays)
         if self._batch_first:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
@@ -290,21 +306,32 @@ class Model:
         return self._num_parameters
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of what it takes, in order; ``("x",)`` of a chain."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of what it gives, in order; ``("y",)`` of a chain."""
+        return self._outputs
+
+    @property
     def input_size(self) -> int:
-        """Features of x; for a model of indices, how many it knows."""
-        return self._input_size
+        """Features of x; for a model of indices, how many it knows. Raises ``UnsupportedError`` for
+        one with several inputs."""
+        return _only("input_size", self._sizes[0])
 
     @property
     def output_size(self) -> int:
-        """Features of y."""
-        return self._output_size
+        """Features of y. Raises ``UnsupportedError`` for a model with several outputs."""
+        return _only("output_size", self._sizes[1])
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
         return type(self), (self.spec, *options)
 
     def __repr__(self) -> str:
-        x, y = (f"[{', '.join(map(str, axes))}]" for axes in self._axes)
+        x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "

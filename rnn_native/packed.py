@@ -23,15 +23,24 @@ class Packed:
         self._layers: list[Rebuild] = []
         self.cells: list[str] = []
         self.mask_value = spec.mask_value
+        self._reads = None if spec.is_chain else {n: node.inputs for n, node in spec.nodes.items()}
+        self._inputs, self._outputs = spec.inputs, spec.outputs
         node = 0
-        for layer in spec.layers:
+        for _, (layer, _) in spec.nodes.items():
             self._layers.append(_way_back(layer, dtype, node))
             self.cells.append(layer.title)
             node += layer.num_nodes
 
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
-        return ModelSpec(tuple(rebuild(core) for rebuild in self._layers), self.mask_value)
+        layers = tuple(rebuild(core) for rebuild in self._layers)
+        if self._reads is None:
+            return ModelSpec(layers, self.mask_value)
+        pairs = zip(self._reads.items(), layers, strict=True)
+        nodes = {name: (layer, reads) for (name, reads), layer in pairs}
+        return ModelSpec(
+            (), self.mask_value, nodes=nodes, inputs=self._inputs, outputs=self._outputs
+        )
 
 
 def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:

@@ -2,12 +2,13 @@
 
 One Recurrent: h_n, or where its cell carries on more than h, a tuple, such as (h_n, c_n) of an
 LSTM (``Recurrent.state_names``), each [layers * directions, batch, size].
-A model with several: a tuple of those, in the order of its layers. One with none: ().
+A model with several: a tuple of those, in the order of its layers; a graph with several: a dict of
+those by the names of its nodes. One with none: ().
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,6 +30,20 @@ def state_counts(spec: ModelSpec) -> tuple[int, ...]:
     """How many arrays the state of each layer that has one has: 1 (h), or more, such as
     2 (h, c) for LSTM."""
     return tuple(len(layer.state_sizes) for layer in spec.stateful)
+
+
+def state_names(spec: ModelSpec) -> tuple[str, ...] | None:
+    """Of a graph with several layers that have a state, their names; else None."""
+    names = tuple(name for name, node in spec.nodes.items() if node.layer.state_names)
+    return None if spec.is_chain or len(names) < 2 else names
+
+
+def by_name(names: Sequence[str], state: Any) -> tuple[Any, ...]:
+    """The states of the layers of these names, in their order, of a dict of them."""
+    if not isinstance(state, Mapping) or set(state) != set(names):
+        came = ", ".join(map(repr, state)) if isinstance(state, Mapping) else type(state).__name__
+        raise ShapeError(f"state: expected a dict of {', '.join(map(repr, names))}, got {came}")
+    return tuple(state[name] for name in names)
 
 
 def flatten(counts: Sequence[int], state: Any) -> list[Any]:

@@ -15,11 +15,11 @@ class Layout:
     """What a model's cells calculate, in the core's order of its cells."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        several = len(spec.layers) > 1
+        several = len(spec.nodes) > 1
         self._cells = [
             cell
-            for index, layer in enumerate(spec.layers)
-            for cell in layer.traced(f"{index}." if several else "")
+            for name, node in spec.nodes.items()
+            for cell in node.layer.traced(f"{name}." if several else "")
         ]
 
     def arrays(

@@ -147,6 +147,32 @@ rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t 
     return RNNAT_OK;
 }
 
+/* Tells of a value; `index` of its name. */
+static rnnat_status tell_value(const rnnat_model *model, int32_t value, int32_t index,
+                               const char *name, rnnat_value_info *info)
+{
+    if (info->struct_size != sizeof *info) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_value *const of = &model->values[value];
+    *info = (rnnat_value_info){.struct_size = sizeof *info,
+                               .name = model->names ? model->names[index] : name,
+                               .features = of->features,
+                               .indices = of->known,
+                               .has_time = of->has_time};
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_input(const rnnat_model *model, int32_t index, rnnat_value_info *info)
+{
+    if (!model || !info || index < 0 || index >= model->num_inputs) return RNNAT_ERROR_ARGUMENT;
+    return tell_value(model, index, index, "x", info);
+}
+
+rnnat_status rnnat_model_output(const rnnat_model *model, int32_t index, rnnat_value_info *info)
+{
+    if (!model || !info || index < 0 || index >= model->num_outputs) return RNNAT_ERROR_ARGUMENT;
+    return tell_value(model, model->outputs[index], model->num_inputs + index, "y", info);
+}
+
 /* ---- runs ---- */
 
 #define RUN_ARGS(DTYPE, run)                                                                       \
@@ -160,6 +186,8 @@ rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t 
      .y = (run)->y,                                                                                \
      .y_stride_time = (run)->y_stride_time,                                                        \
      .y_stride_batch = (run)->y_stride_batch,                                                      \
+     .inputs = (run)->inputs,                                                                      \
+     .outputs = (run)->outputs,                                                                    \
      .lengths = (run)->lengths,                                                                    \
      .state_in = (const void *const *)(run)->state_in,                                             \
      .state_out = (void *const *)(run)->state_out,                                                 \
@@ -285,7 +313,8 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
     if (indices) {
         const rnnat_view in = {RNNAT_WRITABLE(x), lane->rows, 1};
-        const rnnat_status status = rnnat_check_indices(lane->model, in, steps, lane->rows, NULL);
+        const rnnat_status status =
+            rnnat_check_indices(info->input_size, in, steps, lane->rows, NULL);
         if (status != RNNAT_OK) return status;
     }
     rnnat_stream_go(stream, x, steps, y);

@@ -13,11 +13,10 @@ typedef struct word {
     int32_t value;
 } word;
 
-static const word kinds[] = {{"embedding", RNNAT_LAYER_EMBEDDING},
-                             {"recurrent", RNNAT_LAYER_RECURRENT},
-                             {"linear", RNNAT_LAYER_LINEAR},
-                             {"merge", RNNAT_LAYER_MERGE},
-                             {NULL, 0}};
+static const word kinds[] = {
+    {"embedding", RNNAT_LAYER_EMBEDDING}, {"recurrent", RNNAT_LAYER_RECURRENT},
+    {"linear", RNNAT_LAYER_LINEAR},       {"merge", RNNAT_LAYER_MERGE},
+    {"combine", RNNAT_LAYER_COMBINE},     {NULL, 0}};
 static const word cells[] = {
     {"rnn", RNNAT_CELL_RNN}, {"gru", RNNAT_CELL_GRU}, {"lstm", RNNAT_CELL_LSTM}, {NULL, 0}};
 static const word directions[] = {{"forward", RNNAT_FORWARD},
@@ -36,8 +35,18 @@ static const word nonlinearities[] = {
 static const word flags[] = {{"false", 0}, {"true", 1}, {NULL, 0}};
 static const word yes[] = {{"true", 1}, {NULL, 0}}; /* where the key's absence says no */
 static const word no[] = {{"false", 1}, {NULL, 0}}; /* or yes: 1 where the key is there */
-static const word merges[] = {
-    {"sum", RNNAT_MERGE_SUM}, {"mul", RNNAT_MERGE_MUL}, {"ave", RNNAT_MERGE_AVE}, {NULL, 0}};
+/* Modes of a merge and of a combine layer, which have one key. */
+enum { ADD = 3, SUB, CONCAT };
+static const word modes[] = {{"sum", RNNAT_MERGE_SUM},
+                             {"mul", RNNAT_MERGE_MUL},
+                             {"ave", RNNAT_MERGE_AVE},
+                             {"add", ADD},
+                             {"sub", SUB},
+                             {"concat", CONCAT},
+                             {NULL, 0}};
+static const int32_t merge_of[] = {RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE, -1, -1, -1};
+static const int32_t combine_of[] = {
+    -1, RNNAT_COMBINE_MUL, -1, RNNAT_COMBINE_ADD, RNNAT_COMBINE_SUB, RNNAT_COMBINE_CONCAT};
 
 /* ---- keys and who has them ---- */
 
@@ -51,6 +60,7 @@ enum {
     GATES = 64, /* a gru or lstm whose gates recur on gates */
     RNN_FUNCTIONS = 128, /* with activations in the place of the nonlinearity */
     MERGE = 256,
+    COMBINE = 512,
     GIVES_H = RNN | RNN_FUNCTIONS | GRU | LSTM | GATES, /* at every step, or the last one */
     RECURRENT = GIVES_H | RNN_OUTPUT
 };
@@ -73,7 +83,7 @@ typedef enum line_field {
     CLIP,      /* whether there is one */
     INPUT_FORGET,
     LAST_ONLY,
-    MERGE_MODE,
+    MODE,
     NUM_FIELDS
 } line_field;
 
@@ -120,10 +130,11 @@ static const line_key keys[] = {
     {"activation", LINEAR, ACTIVATION, activations, 0, RNNAT_ERROR_UNSUPPORTED},
     {"return_sequences", GIVES_H, LAST_ONLY, no, OPTIONAL, RNNAT_ERROR_FORMAT},
     {"features", MERGE, OUTPUT_SIZE, NULL, 1, RNNAT_OK},
-    {"mode", MERGE, MERGE_MODE, merges, 0, RNNAT_ERROR_UNSUPPORTED},
+    {"mode", MERGE | COMBINE, MODE, modes, 0, RNNAT_ERROR_UNSUPPORTED},
 };
 
 enum { NUM_KEYS = sizeof keys / sizeof *keys };
+_Static_assert(NUM_KEYS <= 32, "as many as `seen` has bits");
 
 /* ---- parsing ---- */
 
@@ -242,6 +253,7 @@ static int owner_of(int32_t kind, const int32_t values[NUM_FIELDS])
     if (kind == RNNAT_LAYER_EMBEDDING) return EMBEDDING;
     if (kind == RNNAT_LAYER_LINEAR) return LINEAR;
     if (kind == RNNAT_LAYER_MERGE) return MERGE;
+    if (kind == RNNAT_LAYER_COMBINE) return COMBINE;
     if (values[CELL] == RNNAT_CELL_RNN && values[OUTPUT_LAYER]) return RNN_OUTPUT;
     if (values[CELL] == RNNAT_CELL_RNN) return values[FUNCTIONS] ? RNN_FUNCTIONS : RNN;
     if (values[GATE_RECURRENT]) return GATES;
@@ -315,9 +327,11 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         }
     }
     if (!has_its_keys(owner_of(kind, values), line.seen) ||
-        values[PROJ_SIZE] >= values[OUTPUT_SIZE]) {
+        (kind == RNNAT_LAYER_RECURRENT && values[PROJ_SIZE] >= values[OUTPUT_SIZE])) {
         return RNNAT_ERROR_FORMAT;
     }
+    const int32_t mode = (kind == RNNAT_LAYER_COMBINE ? combine_of : merge_of)[values[MODE]];
+    if (mode < 0) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_layer_text layer = {
         .kind = (rnnat_layer_kind)kind,
         .cell = (rnnat_cell_kind)values[CELL],
@@ -334,7 +348,8 @@ rnnat_status rnnat_layer_text_parse(const char *text, rnnat_layer_text *out)
         .output_layer = values[OUTPUT_LAYER],
         .output_activation = (rnnat_activation)values[OUTPUT_ACTIVATION],
         .last_only = values[LAST_ONLY] != 0,
-        .merge = (rnnat_merge)values[MERGE_MODE],
+        .merge = kind == RNNAT_LAYER_MERGE ? (rnnat_merge)mode : RNNAT_MERGE_SUM,
+        .combine = kind == RNNAT_LAYER_COMBINE ? (rnnat_combine)mode : RNNAT_COMBINE_ADD,
     };
     const rnnat_status status =
         layer.kind == RNNAT_LAYER_RECURRENT ? put_functions(&line, &layer) : RNNAT_OK;

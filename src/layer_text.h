@@ -6,6 +6,7 @@
  *             reset_after=true                             (one line in the file)
  *   linear in_features=256 out_features=74 bias=true activation=softmax
  *   merge features=128 mode=sum
+ *   combine mode=add                                      (of graphs alone)
  *
  * Every key of its kind is there once, in any order. A recurrent layer has cell, input_size,
  * hidden_size, num_layers, direction and bias, and of its cell: rnn: nonlinearity, and with an
@@ -45,6 +46,7 @@ typedef struct rnnat_layer_text {
     rnnat_functions functions[2]; /* ... which are these, by direction */
     bool last_only; /* return_sequences=false */
     rnnat_merge merge;
+    rnnat_combine combine;
 } rnnat_layer_text;
 
 /* RNNAT_ERROR_FORMAT: the line is not of the form above. RNNAT_ERROR_UNSUPPORTED: it is, but

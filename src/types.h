@@ -14,7 +14,8 @@ typedef enum rnnat_layer_kind {
     RNNAT_LAYER_EMBEDDING,
     RNNAT_LAYER_RECURRENT,
     RNNAT_LAYER_LINEAR,
-    RNNAT_LAYER_MERGE
+    RNNAT_LAYER_MERGE,
+    RNNAT_LAYER_COMBINE
 } rnnat_layer_kind;
 
 typedef enum rnnat_cell_kind { RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM } rnnat_cell_kind;
@@ -32,6 +33,15 @@ typedef enum rnnat_activation {
 
 /* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
 typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
+
+/* What a combine layer makes of several values: a + b + ..., a * b * ..., a - b, or the features of
+ * all side by side. */
+typedef enum rnnat_combine {
+    RNNAT_COMBINE_ADD,
+    RNNAT_COMBINE_MUL,
+    RNNAT_COMBINE_SUB,
+    RNNAT_COMBINE_CONCAT
+} rnnat_combine;
 
 /* Of the gates of a cell, as ONNX's operators have them. */
 typedef enum rnnat_gate_activation {

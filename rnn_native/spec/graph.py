@@ -162,6 +162,28 @@ class ModelSpec:
         return x, [*(both if self.return_sequences else ["batch"]), self.output_size]
 
     @property
+    def sizes(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Features of each input (of indices, how many there are) and of each output, by name."""
+        inputs = {name: one.features for name, one in self.inputs.items()}
+        return inputs, {name: self.value(v).features for name, v in self.outputs.items()}
+
+    def all_axes(self, batch_first: bool = False) -> tuple[list[str], list[str]]:
+        """Those of each input and output as text, ``"[time, batch, 3]"``, with their names where
+        there are several."""
+        both = "batch, time" if batch_first else "time, batch"
+        x = {n: both if i.indices else f"{both}, {i.features}" for n, i in self.inputs.items()}
+        y = {}
+        for name, source in self.outputs.items():
+            value = self.value(source)
+            y[name] = f"{'batch' if value.last else both}, {value.features}"
+        several = (len(x) > 1, len(y) > 1)
+        texts = [
+            [f"{name} [{axes}]" if named else f"[{axes}]" for name, axes in each.items()]
+            for each, named in zip((x, y), several, strict=True)
+        ]
+        return texts[0], texts[1]
+
+    @property
     def stateful(self) -> tuple[Layer, ...]:
         """The layers that carry something from step to step."""
         return tuple(node.layer for node in self.nodes.values() if node.layer.state_names)

@@ -7,30 +7,79 @@
 #include "../text.h"
 
 #if RNNAT_READER
-static rnnat_status read_count(const rnnat_safetensors *file, int32_t *count)
+enum { text_size = 1024 }; /* of an entry of the metadata, its NUL included */
+
+/* Decimal, from 0 on; ends *at behind it. */
+static rnnat_status read_number(const char **at, int32_t *number)
 {
-    char value[8];
-    rnnat_status status =
-        rnnat_safetensors_metadata(file, "rnn_native.version", value, sizeof value);
-    if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
-    if (!rnnat_text_is(value, rnnat_text_size(value), "1")) return RNNAT_ERROR_UNSUPPORTED;
-    status = rnnat_safetensors_metadata(file, "rnn_native.layers", value, sizeof value);
-    if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
-    *count = 0;
-    for (const char *c = value; *c; ++c) {
-        if (*c < '0' || *c > '9') return RNNAT_ERROR_FORMAT;
-        *count = *count * 10 + (*c - '0');
+    const char *const begin = *at;
+    int32_t n = 0;
+    for (; **at >= '0' && **at <= '9'; ++*at) {
+        n = n * 10 + (**at - '0');
+        if (n > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
     }
-    return *count > 0 && *count <= RNNAT_SAFETENSORS_MAX_ENTRIES ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+    *number = n;
+    return *at > begin && (*at == begin + 1 || *begin != '0') ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
-static rnnat_status read_layer(const rnnat_safetensors *file, int32_t index,
-                               rnnat_layer_text *layer)
+static rnnat_status read_text(const rnnat_safetensors *file, const char *key, char *text)
 {
-    char key[32], text[768];
+    return rnnat_safetensors_metadata(file, key, text, text_size) == RNNAT_OK ? RNNAT_OK
+                                                                              : RNNAT_ERROR_FORMAT;
+}
+
+/* An entry that is a number from 1 to as many as entries can be. */
+static rnnat_status read_count(const rnnat_safetensors *file, const char *key, int32_t *count)
+{
+    char text[text_size];
+    const char *at = text;
+    rnnat_status status = read_text(file, key, text);
+    if (status == RNNAT_OK) status = read_number(&at, count);
+    if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+    const bool fits = *count > 0 && *count <= RNNAT_SAFETENSORS_MAX_ENTRIES;
+    return *at == '\0' && fits ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+}
+
+/* What a file says of its whole model. */
+typedef struct outline {
+    int32_t layers, inputs, outputs;
+    bool is_graph; /* version 2: lines say what they read; else each layer reads the one before */
+} outline;
+
+static rnnat_status read_outline(const rnnat_safetensors *file, outline *of)
+{
+    char text[text_size];
+    if (read_text(file, "rnn_native.version", text) != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+    const size_t size = rnnat_text_size(text);
+    *of = (outline){.inputs = 1, .outputs = 1, .is_graph = rnnat_text_is(text, size, "2")};
+    if (!of->is_graph && !rnnat_text_is(text, size, "1")) return RNNAT_ERROR_UNSUPPORTED;
+    rnnat_status status = read_count(file, "rnn_native.layers", &of->layers);
+    if (status != RNNAT_OK || !of->is_graph) return status;
+    status = read_count(file, "rnn_native.inputs", &of->inputs);
+    if (status == RNNAT_OK) status = read_text(file, "rnn_native.outputs", text);
+    for (const char *c = text; status == RNNAT_OK && *c; ++c) of->outputs += *c == ',';
+    return status;
+}
+
+/* The line of a layer; `reads`: what stands behind " inputs=", or "". */
+static rnnat_status read_layer(const rnnat_safetensors *file, const outline *of, int32_t index,
+                               char *text, rnnat_layer_text *layer, const char **reads)
+{
+    static const char mark[] = " inputs=";
+    const size_t length = sizeof mark - 1;
+    char key[32];
     rnnat_text_number(key, "rnn_native.layer.", index);
-    if (rnnat_safetensors_metadata(file, key, text, sizeof text) != RNNAT_OK)
-        return RNNAT_ERROR_FORMAT;
+    if (read_text(file, key, text) != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+    *reads = "";
+    for (char *c = text; of->is_graph && *c; ++c) {
+        size_t same = 0;
+        while (same < length && c[same] == mark[same]) ++same;
+        if (same < length) continue;
+        *reads = c + length;
+        *c = '\0';
+        if (**reads == '\0') return RNNAT_ERROR_FORMAT;
+        break;
+    }
     return rnnat_layer_text_parse(text, layer);
 }
 
@@ -61,7 +110,8 @@ int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t feat
         added->output = output;
         added->last = -1;
     }
-    model->is_chain = model->is_chain && node->num_inputs == 1 && node->inputs[0] == graph->made;
+    if (graph->has_time && (node->num_inputs != 1 || node->inputs[0] != graph->made))
+        model->is_chain = false;
     graph->made = output;
     ++model->num_nodes;
     if (graph->has_time) model->over_time = model->num_nodes;
@@ -72,14 +122,15 @@ int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t feat
 int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features)
 {
     const int32_t last = add_value(graph, (rnnat_value){.features = features});
+    graph->result.last = last;
     if (graph->nodes) graph->nodes[graph->model->num_nodes - 1].last = last;
     return last;
 }
 
 void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, bool has_time)
 {
-    graph->made = graph->model->output = value;
-    graph->model->info.output_size = features;
+    graph->result.value = value;
+    graph->features = features;
     graph->has_time = has_time;
 }
 
@@ -90,89 +141,231 @@ int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features
     return index;
 }
 
-/* ---- a chain of layers ---- */
+/* ---- what a file adds ---- */
 
-/* The model's input, which is what its first layer reads. */
-static void add_input(rnnat_graph *graph, const rnnat_layer_text *first)
+/* The inputs of a graph. */
+static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
 {
-    rnnat_model_info *const info = &graph->model->info;
-    info->takes_indices = first->kind == RNNAT_LAYER_EMBEDDING;
-    info->input_size = first->input_size;
-    graph->has_time = true;
-    graph->made = graph->model->input =
-        add_value(graph, (rnnat_value){.features = info->takes_indices ? 1 : first->input_size,
-                                       .is_indices = info->takes_indices != 0,
+    for (int32_t i = 0; i < of->inputs; ++i) {
+        char key[32], text[text_size];
+        rnnat_text_number(key, "rnn_native.input.", i);
+        if (read_text(graph->build->file, key, text) != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+        const size_t size = rnnat_text_size(text), word = rnnat_text_find(text, size, '=');
+        const bool indices = rnnat_text_is(text, word, "indices");
+        const char *at = text + word + (word < size);
+        int32_t count;
+        if (!indices && !rnnat_text_is(text, word, "features")) return RNNAT_ERROR_FORMAT;
+        const rnnat_status status = read_number(&at, &count);
+        if (status != RNNAT_OK) return status;
+        if (*at || count < 1) return RNNAT_ERROR_FORMAT;
+        add_value(graph, (rnnat_value){.features = indices ? 1 : count,
+                                       .known = indices ? count : 0,
                                        .has_time = true});
+    }
+    return RNNAT_OK;
 }
 
-/* Whether the layer can stand here, behind what gives `features`. */
-static rnnat_status check_place(const rnnat_layer_text *layer, int32_t index, int32_t features)
+/* That of a chain, which is what its first layer reads. */
+static void add_input_of(rnnat_graph *graph, const rnnat_layer_text *first)
 {
-    if (layer->kind == (index == 0 ? RNNAT_LAYER_MERGE : RNNAT_LAYER_EMBEDDING))
+    const bool indices = first->kind == RNNAT_LAYER_EMBEDDING;
+    add_value(graph, (rnnat_value){.features = indices ? 1 : first->input_size,
+                                   .known = indices ? first->input_size : 0,
+                                   .has_time = true});
+}
+
+/* Takes the number of a value of a graph, "in0", "3" or "3:1": an input or one of the first `layers`
+ * layers' values. *value is 0 while they are only counted. */
+static rnnat_status take_value_number(const rnnat_graph *graph, const char **at, int32_t layers,
+                                      int32_t *value)
+{
+    const bool is_input = (*at)[0] == 'i' && (*at)[1] == 'n';
+    int32_t number;
+    if (is_input) *at += 2;
+    const rnnat_status status = read_number(at, &number);
+    if (status != RNNAT_OK) return status;
+    const bool is_last = !is_input && (*at)[0] == ':' && (*at)[1] == '1';
+    if (is_last) *at += 2;
+    if (**at == ',' && (*at)[1]) ++*at;
+    if (number >= (is_input ? graph->model->num_inputs : layers)) return RNNAT_ERROR_FORMAT;
+    *value = is_input ? number : 0;
+    if (!is_input && graph->given)
+        *value = is_last ? graph->given[number].last : graph->given[number].value;
+    return *value < 0 ? RNNAT_ERROR_SHAPE : RNNAT_OK;
+}
+
+/* What layer `index` reads: what its line says, else the layer before, or the first input. */
+static rnnat_status find_inputs(rnnat_graph *graph, int32_t index, const char *reads)
+{
+    graph->num_inputs = 1;
+    graph->inputs[0] = index ? graph->result.value : 0;
+    if (graph->given && index) graph->inputs[0] = graph->given[index - 1].value;
+    for (int32_t n = 0; *reads; graph->num_inputs = ++n) {
+        if (n == RNNAT_NODE_INPUTS) return RNNAT_ERROR_UNSUPPORTED;
+        const rnnat_status status = take_value_number(graph, &reads, index, &graph->inputs[n]);
+        if (status != RNNAT_OK) return status;
+        if (*reads == ',' || (*reads && reads[-1] != ',')) return RNNAT_ERROR_FORMAT;
+    }
+    return RNNAT_OK;
+}
+
+/* Whether the layer can read these values; of a graph, once its values are there. */
+static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer_text *layer, int32_t index)
+{
+    const bool is_embedding = layer->kind == RNNAT_LAYER_EMBEDDING;
+    const bool reads_input = graph->inputs[0] < graph->model->num_inputs;
+    if (!graph->values) {
+        if (graph->is_graph) graph->has_time = true;
+        if (graph->is_graph) return RNNAT_OK;
+        if (index == 0)
+            return layer->kind == RNNAT_LAYER_MERGE ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
+        if (is_embedding) return RNNAT_ERROR_UNSUPPORTED;
+        return layer->input_size == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
+    }
+    const rnnat_value *const values = graph->values;
+    graph->has_time = values[graph->inputs[0]].has_time;
+    if (layer->kind != RNNAT_LAYER_COMBINE && graph->num_inputs > 1) return RNNAT_ERROR_SHAPE;
+    if (is_embedding ? !reads_input : layer->kind == RNNAT_LAYER_MERGE && reads_input)
         return RNNAT_ERROR_UNSUPPORTED;
-    return index == 0 || layer->input_size == features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
+    for (int32_t i = 0; i < graph->num_inputs; ++i) {
+        const rnnat_value *const value = &values[graph->inputs[i]];
+        const int32_t features = is_embedding ? value->known : value->features;
+        if ((value->known > 0) != is_embedding || value->has_time != graph->has_time)
+            return RNNAT_ERROR_SHAPE;
+        if (layer->kind != RNNAT_LAYER_COMBINE && features != layer->input_size)
+            return RNNAT_ERROR_SHAPE;
+    }
+    return RNNAT_OK;
 }
 
-static rnnat_status build_layer(rnnat_graph *graph, int32_t index, const rnnat_layer_text *layer)
+static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t index)
 {
-    rnnat_model *const model = graph->model;
-    char prefix[16];
+    char prefix[16], text[text_size];
+    const char *reads;
+    rnnat_layer_text layer;
+    rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &reads);
+    if (status != RNNAT_OK) return status;
+    if (index == 0 && !of->is_graph) add_input_of(graph, &layer);
+    if (layer.kind == RNNAT_LAYER_COMBINE && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_text_number(prefix, "", index);
     memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     graph->build->prefix = prefix;
-    if (index == 0) add_input(graph, layer);
-    graph->inputs[0] = index == 0 ? model->input : model->output;
-    graph->num_inputs = 1;
-    const rnnat_status status = check_place(layer, index, model->info.output_size);
-    return status == RNNAT_OK ? rnnat_layer_of(layer->kind)->build(graph, layer) : status;
+    status = find_inputs(graph, index, reads);
+    if (status == RNNAT_OK) status = check_inputs(graph, &layer, index);
+    graph->result.last = -1;
+    if (status == RNNAT_OK) status = rnnat_layer_of(layer.kind)->build(graph, &layer);
+    if (status == RNNAT_OK && graph->given) graph->given[index] = graph->result;
+    return status;
+}
+
+/* The values that are outputs, each a different one. */
+static rnnat_status find_outputs(rnnat_graph *graph, const outline *of, int32_t *outputs)
+{
+    rnnat_model *const model = graph->model;
+    char text[text_size];
+    const char *at = text;
+    if (!outputs) return RNNAT_OK;
+    outputs[0] = graph->result.value;
+    if (!of->is_graph) return RNNAT_OK;
+    rnnat_status status = read_text(graph->build->file, "rnn_native.outputs", text);
+    for (int32_t i = 0; status == RNNAT_OK && i < of->outputs; ++i) {
+        status = take_value_number(graph, &at, of->layers, &outputs[i]);
+        if (status != RNNAT_OK) return status;
+        if (outputs[i] < model->num_inputs) return RNNAT_ERROR_UNSUPPORTED;
+        for (int32_t j = 0; j < i; ++j)
+            if (outputs[j] == outputs[i]) return RNNAT_ERROR_UNSUPPORTED;
+    }
+    return status == RNNAT_OK && *at ? RNNAT_ERROR_FORMAT : status;
 }
 
 /* Counts nodes, values and states, so that their arrays can be taken before they are filled. */
-static rnnat_status count_nodes(const rnnat_safetensors *file, int32_t layers, rnnat_counts *counts)
+static rnnat_status count_nodes(const rnnat_safetensors *file, const outline *of,
+                                rnnat_counts *counts)
 {
-    *counts = (rnnat_counts){.values = 1};
-    for (int32_t i = 0; i < layers; ++i) {
+    *counts = (rnnat_counts){.values = (size_t)of->inputs};
+    for (int32_t i = 0; i < of->layers; ++i) {
+        char text[text_size];
+        const char *reads;
         rnnat_layer_text layer;
-        const rnnat_status status = read_layer(file, i, &layer);
+        const rnnat_status status = read_layer(file, of, i, text, &layer, &reads);
         if (status != RNNAT_OK) return status;
         rnnat_layer_of(layer.kind)->count(&layer, counts);
     }
     return RNNAT_OK;
 }
 
+/* The names of inputs and outputs. */
+static rnnat_status read_names(rnnat_graph *graph, const outline *of)
+{
+    const size_t count = (size_t)of->inputs + (size_t)of->outputs;
+    const char **const names = rnnat_arena_take(&graph->build->arena, count, sizeof *names);
+    graph->model->names = names;
+    for (int32_t i = 0; i < of->inputs + of->outputs; ++i) {
+        char key[48], text[text_size];
+        const bool is_input = i < of->inputs;
+        rnnat_text_number(key, is_input ? "rnn_native.input." : "rnn_native.output.",
+                          is_input ? i : i - of->inputs);
+        if (is_input) memcpy(key + rnnat_text_size(key), ".name", sizeof ".name");
+        if (read_text(graph->build->file, key, text) != RNNAT_OK) return RNNAT_ERROR_FORMAT;
+        const char *const name = rnnat_graph_keep(graph, text, rnnat_text_size(text) + 1);
+        if (names) names[i] = name;
+    }
+    return RNNAT_OK;
+}
+
+/* What info says of values, once all are there. */
+static void describe_values(const rnnat_graph *graph, const outline *of)
+{
+    rnnat_model *const model = graph->model;
+    rnnat_model_info *const info = &model->info;
+    const rnnat_value *const x = &graph->values[0], *const y = &graph->values[model->outputs[0]];
+    info->takes_indices = x->known > 0;
+    info->input_size = x->known ? x->known : x->features;
+    info->output_size = y->features;
+    info->return_sequences = y->has_time;
+    if (of->inputs > 1 || of->outputs > 1) info->streamable = 0;
+}
+
 rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model)
 {
-    int32_t layers;
+    outline of;
     rnnat_counts counts;
-    rnnat_status status = read_count(build->file, &layers);
-    if (status == RNNAT_OK) status = count_nodes(build->file, layers, &counts);
+    rnnat_status status = read_outline(build->file, &of);
+    if (status == RNNAT_OK) status = count_nodes(build->file, &of, &counts);
     if (status != RNNAT_OK) return status;
     *model = (rnnat_model){.kernels = build->kernels,
                            .info = {.struct_size = sizeof(rnnat_model_info),
                                     .dtype = rnnat_is_float(build->kernels) ? RNNAT_F32 : RNNAT_F64,
                                     .matmul = matmul,
-                                    .num_layers = layers,
+                                    .num_layers = of.layers,
+                                    .num_inputs = of.inputs,
+                                    .num_outputs = of.outputs,
                                     .streamable = 1},
-                           .is_chain = true};
-    rnnat_graph graph = {.build = build, .model = model};
-    rnnat_buffer *const buffers = rnnat_arena_take(&build->arena, counts.values, sizeof *buffers);
-    model->nodes = graph.nodes = rnnat_arena_take(&build->arena, counts.nodes, sizeof *graph.nodes);
-    model->values = graph.values =
-        rnnat_arena_take(&build->arena, counts.values, sizeof *graph.values);
-    model->states = graph.states =
-        rnnat_arena_take(&build->arena, counts.states, sizeof *graph.states);
+                           .num_inputs = of.inputs,
+                           .num_outputs = of.outputs,
+                           .is_chain = of.inputs == 1 && of.outputs == 1};
+    rnnat_arena *const arena = &build->arena;
+    rnnat_graph graph = {.build = build, .model = model, .is_graph = of.is_graph, .has_time = true};
+    rnnat_buffer *const buffers = rnnat_arena_take(arena, counts.values, sizeof *buffers);
+    int32_t *const outputs = rnnat_arena_take(arena, (size_t)of.outputs, sizeof *outputs);
+    model->nodes = graph.nodes = rnnat_arena_take(arena, counts.nodes, sizeof *graph.nodes);
+    model->values = graph.values = rnnat_arena_take(arena, counts.values, sizeof *graph.values);
+    model->states = graph.states = rnnat_arena_take(arena, counts.states, sizeof *graph.states);
+    graph.given = rnnat_arena_take(arena, (size_t)of.layers, sizeof *graph.given);
     model->buffers = buffers;
-    for (int32_t i = 0; i < layers; ++i) {
-        rnnat_layer_text layer;
-        status = read_layer(build->file, i, &layer);
-        if (status == RNNAT_OK) status = build_layer(&graph, i, &layer);
-        if (status != RNNAT_OK) return status;
-        if (build->arena.overflow) return RNNAT_ERROR_OVERFLOW;
+    model->outputs = outputs;
+    if (of.is_graph) status = add_inputs(&graph, &of);
+    if (of.is_graph && status == RNNAT_OK) status = read_names(&graph, &of);
+    for (int32_t i = 0; i < of.layers && status == RNNAT_OK; ++i) {
+        status = build_layer(&graph, &of, i);
+        if (status == RNNAT_OK && arena->overflow) status = RNNAT_ERROR_OVERFLOW;
     }
-    if (graph.nodes) rnnat_plan_values(model, graph.values, buffers);
-    model->info.return_sequences = graph.has_time;
+    if (status == RNNAT_OK) status = find_outputs(&graph, &of, outputs);
+    if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
+    if (status != RNNAT_OK) return status;
+    if (graph.nodes) describe_values(&graph, &of);
     model->info.num_parameters = build->num_parameters;
-    model->info.memory = rnnat_arena_need(&build->arena);
+    model->info.memory = rnnat_arena_need(arena);
     return RNNAT_OK;
 }
 #endif

@@ -15,18 +15,28 @@ struct rnnat_model {
     const rnnat_kernels *kernels;
     rnnat_model_info info;
     int32_t num_nodes;
-    int32_t over_time; /* of these, the first ones, which run over all steps */
+    int32_t over_time; /* of a chain the first of these, which run over all steps */
     int32_t num_values;
     int32_t num_buffers;
     int32_t num_cells; /* directions of recurrent layers */
-    int32_t input, output; /* values */
-    bool is_chain; /* each node reads what the node before it makes, and nothing else */
+    int32_t num_inputs;  /* the first values, as many */
+    int32_t num_outputs;
+    bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
+    bool has_rows; /* some value has no time: it is of last steps */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
     const rnnat_value *values;
+    const int32_t *outputs; /* values, each a different one */
+    const char *const *names; /* of inputs, then of outputs; NULL: "x" and "y" */
     const rnnat_buffer *buffers;
     const rnnat_state_shape *states;
     void *heap; /* what rnnat_model_free frees, or NULL */
 };
+
+/* Whether node `index` runs at every step; the others run once a row, on what last steps give. */
+static inline bool rnnat_node_has_time(const rnnat_model *model, int32_t index)
+{
+    return model->values[model->nodes[index].output].has_time;
+}
 
 /* As rnnat_model_from_memory, of a file that is open; it may end when the model is made. */
 rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,

@@ -19,13 +19,14 @@ static int32_t last_reader(const rnnat_model *model, int32_t value)
 static bool is_one_run(const rnnat_model *model, int32_t first, int32_t last)
 {
     for (int32_t n = first; n <= last; ++n)
-        if (!rnnat_node_is_causal(&model->nodes[n])) return false;
+        if (rnnat_node_has_time(model, n) && !rnnat_node_is_causal(&model->nodes[n])) return false;
     return true;
 }
 
 static rnnat_home home_of(const rnnat_model *model, int32_t value, int32_t maker, int32_t reader)
 {
-    if (value == model->input || value == model->output) return RNNAT_HOME_CALLER;
+    for (int32_t i = 0; i < model->num_outputs; ++i)
+        if (model->outputs[i] == value) return RNNAT_HOME_CALLER;
     if (reader < 0) return RNNAT_HOME_NOWHERE;
     if (!model->values[value].has_time) return RNNAT_HOME_ROWS;
     return is_one_run(model, maker, reader) ? RNNAT_HOME_CHUNK : RNNAT_HOME_WHOLE;
@@ -36,15 +37,16 @@ static rnnat_home home_of(const rnnat_model *model, int32_t value, int32_t maker
 static int32_t end_of(const rnnat_model *model, rnnat_home home, int32_t reader)
 {
     int32_t last = reader;
-    while (home == RNNAT_HOME_WHOLE && last + 1 < model->over_time &&
+    while (home == RNNAT_HOME_WHOLE && last + 1 < model->num_nodes &&
            is_one_run(model, reader, last + 1))
         ++last;
     return last;
 }
 
-/* Gives value `index`, which node `maker` makes, its home and buffer. */
+/* Gives value `index`, which node `maker` makes, its home and a buffer that is free `from` that node
+ * on. */
 static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers,
-                        int32_t index, int32_t maker)
+                        int32_t index, int32_t maker, int32_t from)
 {
     rnnat_value *const value = &values[index];
     const int32_t reader = last_reader(model, index);
@@ -52,7 +54,7 @@ static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *b
     if (value->home == RNNAT_HOME_NOWHERE || value->home == RNNAT_HOME_CALLER) return;
     int32_t b = 0;
     while (b < model->num_buffers &&
-           (buffers[b].home != value->home || buffers[b].last_node >= maker))
+           (buffers[b].home != value->home || buffers[b].last_node >= from))
         ++b;
     if (b == model->num_buffers) buffers[model->num_buffers++] = (rnnat_buffer){value->home, 0, 0};
     if (buffers[b].features < value->features) buffers[b].features = value->features;
@@ -60,12 +62,21 @@ static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *b
     value->buffer = b;
 }
 
-void rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers)
+rnnat_status rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers)
 {
-    values[model->input].home = RNNAT_HOME_CALLER;
+    for (int32_t v = 0; v < model->num_inputs; ++v) values[v].home = RNNAT_HOME_CALLER;
     for (int32_t n = 0; n < model->num_nodes; ++n) {
-        place_value(model, values, buffers, model->nodes[n].output, n);
-        if (model->nodes[n].last >= 0) place_value(model, values, buffers, model->nodes[n].last, n);
+        const int32_t output = model->nodes[n].output, last = model->nodes[n].last;
+        place_value(model, values, buffers, output, n, n);
+        /* What last steps give is put there all at once, before any node reads it. */
+        if (last >= 0) place_value(model, values, buffers, last, n, -1);
+        const bool is_read = values[output].home != RNNAT_HOME_NOWHERE;
+        if (!is_read && last < 0) return RNNAT_ERROR_UNSUPPORTED;
+        if (last >= 0 && values[last].home != RNNAT_HOME_NOWHERE) model->has_rows = true;
+        /* A stream has one place for both: after every step there is what a last one gives. */
+        if (is_read && last >= 0 && values[last].home != RNNAT_HOME_NOWHERE)
+            model->info.streamable = 0;
     }
+    return RNNAT_OK;
 }
 #endif

@@ -24,7 +24,7 @@ typedef enum rnnat_home {
 
 typedef struct rnnat_value {
     int32_t features;
-    bool is_indices; /* one int32 a step */
+    int32_t known; /* of indices, one int32 a step: how many there are; 0: it is features */
     bool has_time;
     rnnat_home home;
     int32_t buffer; /* number of it, where its home is one */

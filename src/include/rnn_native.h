@@ -110,6 +110,8 @@ typedef struct rnnat_model_info {
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
     size_t memory; /* bytes the model occupies */
+    int32_t num_inputs;  /* of several, or several outputs, the numbers above are the first one's */
+    int32_t num_outputs;
     int32_t return_sequences; /* 1: a run's y is [T, B, output_size]; 0: [B, output_size], which is
                                * made of each row's last state alone */
 } rnnat_model_info;
@@ -134,6 +136,11 @@ typedef struct rnnat_run {
     int32_t num_threads; /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
                                   * the processors this process may use); never more than
                           * there are processors, or 64 */
+    /* Of a model with several inputs, all of them, dense: float or, of indices, int32_t; in the place
+     * of x and indices, whose strides are zero then. Of several outputs, likewise in that of y. A model
+     * with one takes it in either way. See rnnat_model_input. */
+    const void *const *inputs;
+    void *const *outputs;
 } rnnat_run;
 
 typedef struct rnnat_run_f64 {
@@ -151,6 +158,8 @@ typedef struct rnnat_run_f64 {
     const double *const *state_in;
     double *const *state_out;
     int32_t num_threads;
+    const void *const *inputs;
+    void *const *outputs;
 } rnnat_run_f64;
 
 /* ---- models ----
@@ -192,6 +201,20 @@ RNNAT_API void rnnat_model_free(rnnat_model *model);
 
 /* *info = what the model is. ARGUMENT: a NULL, or info->struct_size is not its sizeof. */
 RNNAT_API rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info);
+/* What a model takes, or gives. */
+typedef struct rnnat_value_info {
+    size_t struct_size;
+    const char *name;  /* of a chain "x", and "y"; as long as the model lives */
+    int32_t features;  /* of a step */
+    int32_t indices;   /* of an input: int32 indices [T, B] below this; 0: features [T, B, features] */
+    int32_t has_time;  /* 0, of an output: [B, features], what is made of last steps */
+} rnnat_value_info;
+/* Input, or output, `index`: 0, and of a graph (docs/file-format.md) up to num_inputs - 1, num_outputs
+ * - 1. ARGUMENT: a NULL, struct_size, or there is no such one. */
+RNNAT_API rnnat_status rnnat_model_input(const rnnat_model *model, int32_t index,
+                                         rnnat_value_info *info);
+RNNAT_API rnnat_status rnnat_model_output(const rnnat_model *model, int32_t index,
+                                          rnnat_value_info *info);
 /* The shape of state array `index`, 0 to num_states - 1, in the order of the layers, h before c:
  * [rows, B, features], rows = layers x directions of its layer, the bottom layer first, forward
  * before reverse. ARGUMENT: a NULL, or there is no such array. */

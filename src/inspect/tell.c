@@ -14,6 +14,8 @@ static void tell_info(const rnnat_model_info *info, const rnnat_teller *t)
     t->number(t->arg, "streamable", info->streamable);
     t->number(t->arg, "num_layers", info->num_layers);
     t->number(t->arg, "num_parameters", (int64_t)info->num_parameters);
+    t->number(t->arg, "num_inputs", info->num_inputs);
+    t->number(t->arg, "num_outputs", info->num_outputs);
     t->number(t->arg, "return_sequences", info->return_sequences);
     t->end(t->arg);
 }
@@ -53,12 +55,15 @@ static void tell_values(const rnnat_model *model, const rnnat_teller *t)
         const rnnat_value *const value = &model->values[i];
         t->begin(t->arg, "");
         t->number(t->arg, "features", value->features);
-        t->number(t->arg, "is_indices", value->is_indices);
+        t->number(t->arg, "known", value->known);
         t->number(t->arg, "has_time", value->has_time);
         t->number(t->arg, "home", (int64_t)value->home);
         t->number(t->arg, "buffer", value->buffer);
         t->end(t->arg);
     }
+    t->end(t->arg);
+    t->begin(t->arg, "outputs");
+    for (int32_t i = 0; i < model->num_outputs; ++i) t->number(t->arg, "", model->outputs[i]);
     t->end(t->arg);
     t->begin(t->arg, "buffers");
     for (int32_t i = 0; i < model->num_buffers; ++i) {
@@ -78,8 +83,9 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     t->number(t->arg, "num_values", model->num_values);
     t->number(t->arg, "num_buffers", model->num_buffers);
     t->number(t->arg, "num_cells", model->num_cells);
-    t->number(t->arg, "input", model->input);
-    t->number(t->arg, "output", model->output);
+    t->number(t->arg, "num_inputs", model->num_inputs);
+    t->number(t->arg, "num_outputs", model->num_outputs);
+    t->number(t->arg, "has_rows", model->has_rows);
     t->number(t->arg, "is_chain", model->is_chain);
     t->begin(t->arg, "nodes");
     for (int32_t i = 0; i < model->num_nodes; ++i) tell_node(&model->nodes[i], model->kernels, t);

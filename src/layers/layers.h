@@ -13,10 +13,11 @@
     X(RNNAT_LAYER_EMBEDDING, embedding)                                                            \
     X(RNNAT_LAYER_RECURRENT, recurrent)                                                            \
     X(RNNAT_LAYER_LINEAR, linear)                                                                  \
-    X(RNNAT_LAYER_MERGE, merge)
+    X(RNNAT_LAYER_MERGE, merge)                                                                    \
+    X(RNNAT_LAYER_COMBINE, combine)
 
 extern const rnnat_layer rnnat_layer_embedding, rnnat_layer_recurrent, rnnat_layer_linear;
-extern const rnnat_layer rnnat_layer_merge, rnnat_layer_add;
+extern const rnnat_layer rnnat_layer_merge, rnnat_layer_combine, rnnat_layer_add;
 
 typedef struct rnnat_embedding {
     int32_t known; /* indices */
@@ -50,6 +51,12 @@ typedef struct rnnat_merging {
     int32_t features;
     rnnat_merge mode;
 } rnnat_merging;
+
+/* Several values, one element with those in its place, or side by side. */
+typedef struct rnnat_combining {
+    rnnat_combine mode;
+    int32_t features[RNNAT_NODE_INPUTS]; /* of each */
+} rnnat_combining;
 
 /* y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

@@ -38,7 +38,7 @@ static double row_work(const rnnat_model *model, int32_t time)
 {
     double work = 0, once = 0;
     for (int32_t i = 0; i < model->num_nodes; ++i)
-        *(i < model->over_time ? &work : &once) += model->nodes[i].work;
+        *(rnnat_node_has_time(model, i) ? &work : &once) += model->nodes[i].work;
     return work * time + once;
 }
 

@@ -180,7 +180,7 @@ void rnnat_lane_take_last(const rnnat_lane *lane)
 {
     const rnnat_model *const model = lane->model;
     const ptrdiff_t elem = model->kernels->elem;
-    for (int32_t i = 0; i < model->over_time; ++i) {
+    for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         if (node->last < 0 || model->values[node->last].home == RNNAT_HOME_NOWHERE) continue;
         const rnnat_view to = lane->at[node->last];

@@ -48,11 +48,11 @@ void rnnat_lane_set_rows(rnnat_lane *lane, int32_t rows);
 /* All states become what they are before the first step. */
 void rnnat_lane_reset(rnnat_lane *lane);
 
-/* Where the model's input and output are. */
+/* Where the input and output are of a model that has one of each. */
 static inline void rnnat_lane_open(const rnnat_lane *lane, rnnat_view x, rnnat_view y)
 {
-    lane->at[lane->model->input] = x;
-    lane->at[lane->model->output] = y;
+    lane->at[0] = x;
+    lane->at[lane->model->outputs[0]] = y;
 }
 
 /* Copies rows first_row .. of state array `index`, dense [its rows, batch, features], into the

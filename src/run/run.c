@@ -70,23 +70,57 @@ static bool place(rnnat_view *view, int32_t time, int32_t batch, int32_t width)
                 width);
 }
 
+/* Whether there are arrays for everything that the model takes and gives. */
+static rnnat_status check_arrays(const rnnat_model *model, const rnnat_run_args *args)
+{
+    const bool empty = args->time == 0 || args->batch == 0;
+    const rnnat_model_info *const info = &model->info;
+    if (model->num_inputs == 1 && !args->inputs) {
+        if (info->takes_indices ? args->x != NULL : args->indices != NULL) return RNNAT_ERROR_INPUT;
+        if (!empty && !(info->takes_indices ? (const void *)args->indices : args->x))
+            return RNNAT_ERROR_ARGUMENT;
+    } else if (!args->inputs || args->x || args->indices || args->x_stride_time ||
+               args->x_stride_batch) {
+        return RNNAT_ERROR_ARGUMENT;
+    }
+    for (int32_t i = 0; args->inputs && i < model->num_inputs; ++i)
+        if (!empty && !args->inputs[i]) return RNNAT_ERROR_ARGUMENT;
+    if (model->num_outputs == 1 && !args->outputs)
+        return args->batch && (args->time || !info->return_sequences) && !args->y
+                   ? RNNAT_ERROR_ARGUMENT
+                   : RNNAT_OK;
+    if (!args->outputs || args->y || args->y_stride_time || args->y_stride_batch)
+        return RNNAT_ERROR_ARGUMENT;
+    for (int32_t i = 0; i < model->num_outputs; ++i)
+        if (args->batch && (args->time || !model->values[model->outputs[i]].has_time) &&
+            !args->outputs[i])
+            return RNNAT_ERROR_ARGUMENT;
+    return RNNAT_OK;
+}
+
+/* Whether dense arrays of all of them have addresses. */
+static bool all_fit(const rnnat_model *model, int32_t time, int32_t batch)
+{
+    int32_t widest = 1;
+    for (int32_t v = 0; v < model->num_values; ++v)
+        if (model->values[v].features > widest) widest = model->values[v].features;
+    return fits((double)time * batch * widest);
+}
+
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job)
 {
     const rnnat_model_info *const info = &model->info;
     if (args->dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
     if (args->time < 0 || args->batch < 0 || args->num_threads < 0) return RNNAT_ERROR_ARGUMENT;
-    if (info->takes_indices ? args->x != NULL : args->indices != NULL) return RNNAT_ERROR_INPUT;
+    rnnat_status status = check_arrays(model, args);
+    if (status != RNNAT_OK) return status;
     const void *const x = info->takes_indices ? (const void *)args->indices : args->x;
-    const bool empty = args->time == 0 || args->batch == 0;
-    const bool empty_y = args->batch == 0 || (args->time == 0 && info->return_sequences);
-    if ((!empty && !x) || (!empty_y && !args->y)) return RNNAT_ERROR_ARGUMENT;
-
-    const int32_t width = info->takes_indices ? 1 : info->input_size;
     *job = (rnnat_job){.time = args->time,
                        .batch = args->batch,
-                       .x = x,
                        .in = {RNNAT_WRITABLE(x), args->x_stride_time, args->x_stride_batch},
                        .out = {args->y, args->y_stride_time, args->y_stride_batch},
+                       .inputs = args->inputs,
+                       .outputs = args->outputs,
                        .lengths = args->lengths,
                        .state_in = args->state_in,
                        .state_out = args->state_out,
@@ -95,11 +129,13 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     if (!info->return_sequences) job->out.time = 0;
     /* One row after the other where there is no time to step over. */
     if (!job->out.row && !info->return_sequences) job->out.row = info->output_size;
-    if (!place(&job->in, args->time, args->batch, width) ||
-        !place(&job->out, args->time, args->batch, info->output_size))
+    if ((args->inputs || args->outputs) && !all_fit(model, args->time, args->batch))
+        return RNNAT_ERROR_OVERFLOW;
+    if (!args->inputs && !place(&job->in, args->time, args->batch, model->values[0].features))
+        return RNNAT_ERROR_OVERFLOW;
+    if (!args->outputs && !place(&job->out, args->time, args->batch, info->output_size))
         return RNNAT_ERROR_OVERFLOW;
 
-    rnnat_status status = RNNAT_OK;
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
     if (status == RNNAT_OK && threads > 1) status = rnnat_threads_check();
     if (status != RNNAT_OK) return status;
@@ -111,8 +147,8 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     return arena.overflow ? RNNAT_ERROR_OVERFLOW : RNNAT_OK;
 }
 
-rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,
-                                 int32_t batch, const int32_t *lengths)
+rnnat_status rnnat_check_indices(int32_t known, rnnat_view indices, int32_t time, int32_t batch,
+                                 const int32_t *lengths)
 {
     for (int32_t row = 0; row < batch; ++row) {
         int32_t end = lengths ? lengths[row] : time;
@@ -123,10 +159,33 @@ rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, i
                    indices.base +
                        (step * indices.time + row * indices.row) * (ptrdiff_t)sizeof index,
                    sizeof index);
-            if (index < 0 || index >= model->info.input_size) return RNNAT_ERROR_INDEX;
+            if (index < 0 || index >= known) return RNNAT_ERROR_INDEX;
         }
     }
     return RNNAT_OK;
+}
+
+/* Where an input, and an output, of all rows is. */
+static rnnat_view input_of(const rnnat_model *model, const rnnat_job *job, int32_t index)
+{
+    if (!job->inputs) return job->in;
+    return rnnat_dense(RNNAT_WRITABLE(job->inputs[index]), job->batch,
+                       model->values[index].features);
+}
+static rnnat_view output_of_run(const rnnat_model *model, const rnnat_job *job, int32_t index)
+{
+    if (!job->outputs) return job->out;
+    const rnnat_value *const value = &model->values[model->outputs[index]];
+    rnnat_view view = rnnat_dense(job->outputs[index], job->batch, value->features);
+    if (!value->has_time) view.time = 0;
+    return view;
+}
+
+/* The same from row `first` on; elements of `elem` bytes. Without steps there may be no array. */
+static rnnat_view from_row(rnnat_view view, int32_t first, ptrdiff_t elem)
+{
+    if (view.base) view.base += first * view.row * elem;
+    return view;
 }
 
 static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
@@ -137,8 +196,14 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
         if (job->state_in && !job->state_in[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
         if (job->state_out && !job->state_out[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
     }
-    if (!model->info.takes_indices) return RNNAT_OK;
-    return rnnat_check_indices(model, job->in, job->time, job->batch, job->lengths);
+    for (int32_t i = 0; i < model->num_inputs; ++i) {
+        const int32_t known = model->values[i].known;
+        const rnnat_status status = known ? rnnat_check_indices(known, input_of(model, job, i),
+                                                                job->time, job->batch, job->lengths)
+                                          : RNNAT_OK;
+        if (status != RNNAT_OK) return status;
+    }
+    return RNNAT_OK;
 }
 
 /* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
@@ -171,11 +236,6 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew,
     rnnat_lane *const lane = &w->lanes[index];
     const bool leads = crew->all.index == 0;
     const ptrdiff_t elem = model->kernels->elem;
-    const ptrdiff_t x_elem = info->takes_indices ? (ptrdiff_t)sizeof(int32_t) : elem;
-    rnnat_view in = job->in, out = job->out;
-    /* Without steps there may be neither. */
-    if (in.base) in.base += first * in.row * x_elem;
-    if (out.base) out.base += first * out.row * elem;
     if (leads) {
         rnnat_lane_set_rows(lane, share + (index < more));
         rnnat_lane_reset(lane);
@@ -184,17 +244,21 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew,
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }
-    if (leads) rnnat_lane_open(lane, in, out);
+    for (int32_t i = 0; leads && i < model->num_inputs; ++i)
+        lane->at[i] = from_row(input_of(model, job, i), first,
+                               model->values[i].known ? (ptrdiff_t)sizeof(int32_t) : elem);
+    for (int32_t i = 0; leads && i < model->num_outputs; ++i)
+        lane->at[model->outputs[i]] = from_row(output_of_run(model, job, i), first, elem);
     rnnat_meet(&crew->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
     if (RNNAT_THREADS && job->time && job->wavefront && crew->all.count > 1)
         rnnat_wavefront_run(lane, &crew->all, job->time, lengths);
     else if (job->time)
-        rnnat_run_steps(lane, crew, model->over_time, job->time, lengths);
-    if (!info->return_sequences) {
+        rnnat_run_steps(lane, crew, job->time, lengths);
+    if (model->has_rows) {
         if (leads) rnnat_lane_take_last(lane);
         rnnat_meet(&crew->all);
-        rnnat_run_chunk(lane, &crew->all, model->over_time, model->num_nodes, 0, 1, NULL);
+        rnnat_run_rows(lane, &crew->all);
     }
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);

@@ -7,8 +7,9 @@
 /* rnnat_run and rnnat_run_f64 alike, strides filled in. */
 typedef struct rnnat_job {
     int32_t time, batch;
-    const void *x; /* features or indices */
-    rnnat_view in, out;
+    rnnat_view in, out; /* of a model with one input and one output; else */
+    const void *const *inputs; /* dense arrays */
+    void *const *outputs;
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
@@ -29,6 +30,8 @@ typedef struct rnnat_run_args {
     ptrdiff_t x_stride_time, x_stride_batch;
     void *y;
     ptrdiff_t y_stride_time, y_stride_batch;
+    const void *const *inputs; /* of several, dense, in the place of x; */
+    void *const *outputs;      /* of y */
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
@@ -65,8 +68,8 @@ static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int
 }
 #endif
 
-/* Every index of the steps that count is in 0..input_size - 1. */
-rnnat_status rnnat_check_indices(const rnnat_model *model, rnnat_view indices, int32_t time,
-                                 int32_t batch, const int32_t *lengths);
+/* Every index of the steps that count is in 0..known - 1. */
+rnnat_status rnnat_check_indices(int32_t known, rnnat_view indices, int32_t time, int32_t batch,
+                                 const int32_t *lengths);
 
 #endif

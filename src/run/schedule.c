@@ -14,8 +14,7 @@ static rnnat_view view_of(const rnnat_lane *lane, int32_t index, int32_t first)
 {
     const rnnat_value *const value = &lane->model->values[index];
     rnnat_view view = lane->at[index];
-    const ptrdiff_t elem =
-        value->is_indices ? (ptrdiff_t)sizeof(int32_t) : lane->model->kernels->elem;
+    const ptrdiff_t elem = value->known ? (ptrdiff_t)sizeof(int32_t) : lane->model->kernels->elem;
     if (value->home == RNNAT_HOME_CALLER || value->home == RNNAT_HOME_WHOLE)
         view.base += first * view.time * elem;
     return view;
@@ -110,20 +109,39 @@ static bool end_node(const rnnat_lane *lane, const rnnat_task *task, const rnnat
     return true;
 }
 
-bool rnnat_run_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
-                     int32_t first, int32_t time, const int32_t *lengths)
+/* Whether a node runs at every step: in a stream each does. */
+static bool runs_at_steps(const rnnat_lane *lane, int32_t index)
+{
+    return lane->is_stream || rnnat_node_has_time(lane->model, index);
+}
+
+/* Nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
+static bool run_nodes(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+                      int32_t first, int32_t steps, const int32_t *lengths, bool at_steps)
 {
     const bool kept = lane->tasks && part->count == 1;
     rnnat_view moved[1 + RNNAT_NODE_INPUTS];
     rnnat_chunk chunk;
-    open_chunk(lane, 0, first, steps_from(lane, first, time), lengths, &chunk);
+    open_chunk(lane, 0, first, steps, lengths, &chunk);
     for (int32_t i = begin; i < end; ++i) {
+        if (runs_at_steps(lane, i) != at_steps) continue;
         rnnat_task made, *const task = kept ? &lane->tasks[i] : &made;
         if (!kept) rnnat_task_prepare(lane, part, i, 0, 0, task);
         point_chunk(lane, task, &chunk, moved);
         if (!task->node->layer->run(task, &chunk) || !end_node(lane, task, &chunk)) return false;
     }
     return true;
+}
+
+bool rnnat_run_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
+                     int32_t first, int32_t time, const int32_t *lengths)
+{
+    return run_nodes(lane, part, begin, end, first, steps_from(lane, first, time), lengths, true);
+}
+
+void rnnat_run_rows(rnnat_lane *lane, const rnnat_part *part)
+{
+    run_nodes(lane, part, 0, lane->model->num_nodes, 0, 1, NULL, false);
 }
 
 void rnnat_run_step(rnnat_lane *lane)
@@ -190,18 +208,20 @@ static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, int32_t index, i
     }
 }
 
-void rnnat_run_steps(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, int32_t time,
-                     const int32_t *lengths)
+void rnnat_run_steps(rnnat_lane *lane, const rnnat_crew *crew, int32_t time, const int32_t *lengths)
 {
-    const rnnat_node *const nodes = lane->model->nodes;
-    for (int32_t begin = 0; begin < end;) {
+    const rnnat_model *const model = lane->model;
+    for (int32_t begin = 0; begin < model->num_nodes;) {
         int32_t next = begin + 1;
-        const bool causal = rnnat_node_is_causal(&nodes[begin]);
-        while (causal && next < end && rnnat_node_is_causal(&nodes[next])) ++next;
-        if (causal)
-            run_causal(lane, &crew->all, begin, next, time, lengths);
-        else
+        const bool whole =
+            runs_at_steps(lane, begin) && !rnnat_node_is_causal(&model->nodes[begin]);
+        while (!whole && next < model->num_nodes &&
+               (!runs_at_steps(lane, next) || rnnat_node_is_causal(&model->nodes[next])))
+            ++next;
+        if (whole)
             run_whole(lane, crew, begin, time, lengths);
+        else
+            run_causal(lane, &crew->all, begin, next, time, lengths);
         begin = next;
     }
 }

@@ -32,10 +32,12 @@ bool rnnat_run_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, in
 /* One step of all nodes by one thread, of a lane that keeps its tasks; not where a BLAS multiplies. */
 void rnnat_run_step(rnnat_lane *lane);
 
-/* Runs `time` steps of the nodes 0 .. end - 1: moves the lane's states on, writes y. lengths: of the
+/* Runs `time` steps: moves the lane's states on, writes what has an axis of time. lengths: of the
  * lane's rows, or NULL. `time` is at most what the lane was carved for where the model needs whole
  * sequences. Every thread of the crew calls it with the same arguments. */
-void rnnat_run_steps(rnnat_lane *lane, const rnnat_crew *crew, int32_t end, int32_t time,
+void rnnat_run_steps(rnnat_lane *lane, const rnnat_crew *crew, int32_t time,
                      const int32_t *lengths);
+/* Then the nodes behind last steps, once a row. */
+void rnnat_run_rows(rnnat_lane *lane, const rnnat_part *part);
 
 #endif

@@ -16,7 +16,7 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
     rnnat_lane_carve(arena, model, &use, &lane);
     if (!stream || arena->overflow) return NULL;
     *stream = (rnnat_stream){.lane = lane, .barriers = barriers, .team = 1};
-    rnnat_lane_open(&stream->lane, rnnat_dense(NULL, batch, model->values[model->input].features),
+    rnnat_lane_open(&stream->lane, rnnat_dense(NULL, batch, model->values[0].features),
                     rnnat_dense(NULL, batch, model->info.output_size));
     for (int32_t i = 0; i < model->num_nodes; ++i)
         rnnat_task_prepare(&stream->lane, &one_thread, i, 0, 0, &stream->lane.tasks[i]);
@@ -43,7 +43,7 @@ static void run_share(void *arg, int32_t thread, int32_t granted)
     if (thread >= (whole ? stream->team : 1)) return;
     const rnnat_float_mode mode = rnnat_float_enter();
     const rnnat_crew crew = rnnat_crew_of(thread, whole ? stream->team : 1, stream->barriers);
-    rnnat_run_steps(&stream->lane, &crew, stream->lane.model->num_nodes, s->steps, NULL);
+    rnnat_run_steps(&stream->lane, &crew, s->steps, NULL);
     rnnat_float_leave(mode);
 }
 
@@ -52,8 +52,8 @@ void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y
     rnnat_lane *const lane = &stream->lane;
     const rnnat_model *const model = lane->model;
     const bool blas = RNNAT_BLAS && model->info.matmul == RNNAT_MATMUL_BLAS;
-    lane->at[model->input].base = RNNAT_WRITABLE(x);
-    lane->at[model->output].base = y;
+    lane->at[0].base = RNNAT_WRITABLE(x);
+    lane->at[model->outputs[0]].base = y;
     if (steps == 1 && stream->team == 1 && !blas) {
         const rnnat_float_mode mode = rnnat_float_enter();
         rnnat_run_step(lane);

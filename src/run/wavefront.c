@@ -60,7 +60,7 @@ void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, int32_t
     rnnat_lane own = *lane;
     own.scratch[0] = lane->stages[stage].scratch;
     own.at = lane->stages[stage].at;
-    rnnat_lane_open(&own, lane->at[model->input], lane->at[model->output]);
+    rnnat_lane_open(&own, lane->at[0], lane->at[model->outputs[0]]);
     if (RNNAT_STOP && lane->exits) own.exits = lane->exits + rnnat_exit_of_stages + stage;
     bool goes_on = true;
     for (int64_t tick = 0; tick < (int64_t)chunks + last; ++tick) {

@@ -16,7 +16,6 @@ typedef struct rnnat_train_at {
 
 typedef struct rnnat_train_cell {
     int32_t gates; /* width of a row of gates, in hidden units; */
-    int32_t input_gates; /* its first ones, to which the projection of the input goes */
     int32_t num_states; /* h; c (or z); i, f */
     bool gates_are_h; /* the tape holds them in h's own place */
     bool has_aux; /* the tape holds step.aux, */

@@ -17,7 +17,7 @@ struct rnnat_stop; /* ../stop.h: how a call may be left before its end, or NULL 
 typedef struct rnnat_net_layers {
     int32_t count;
     const char *const *texts; /* of layer_text.h */
-    int32_t dtype;            /* RNNAT_DTYPE_FLOAT32 or _FLOAT64 */
+    int32_t dtype;            /* rnnat_dtype */
 } rnnat_net_layers;
 
 rnnat_status rnnat_net_size(const rnnat_net_layers *layers, size_t *need);

@@ -79,7 +79,6 @@ static void backward(rnnat_train_at *at)
 }
 
 const rnnat_train_cell rnnat_train_gate_gru = {.gates = 3,
-                                               .input_gates = 3,
                                                .num_states = 2,
                                                .has_aux = true,
                                                .build = build,

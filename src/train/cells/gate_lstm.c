@@ -94,7 +94,6 @@ static void backward(rnnat_train_at *at)
 }
 
 const rnnat_train_cell rnnat_train_gate_lstm = {.gates = 4,
-                                                .input_gates = 4,
                                                 .num_states = 4,
                                                 .build = build,
                                                 .pack = pack,

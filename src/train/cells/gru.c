@@ -146,7 +146,6 @@ static void backward_before(rnnat_train_at *at)
 }
 
 const rnnat_train_cell rnnat_train_gru = {.gates = 4,
-                                          .input_gates = 3,
                                           .num_states = 1,
                                           .build = build,
                                           .pack = pack,
@@ -154,7 +153,6 @@ const rnnat_train_cell rnnat_train_gru = {.gates = 4,
                                           .backward = backward};
 
 const rnnat_train_cell rnnat_train_gru_before = {.gates = 3,
-                                                 .input_gates = 3,
                                                  .num_states = 1,
                                                  .has_aux = true,
                                                  .build = build_before,

@@ -100,7 +100,6 @@ static void backward(rnnat_train_at *at)
 }
 
 const rnnat_train_cell rnnat_train_lstm = {.gates = 4,
-                                           .input_gates = 4,
                                            .num_states = 2,
                                            .aux_if_projected = true,
                                            .build = build,

@@ -53,7 +53,6 @@ static void backward(rnnat_train_at *at)
 }
 
 const rnnat_train_cell rnnat_train_rnn = {.gates = 1,
-                                          .input_gates = 1,
                                           .num_states = 1,
                                           .gates_are_h = true,
                                           .build = build,

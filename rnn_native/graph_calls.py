@@ -1,0 +1,56 @@
+"""How a graph is called: several inputs and outputs are dicts by name, one is the array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ._core import CoreModel, run_graph
+from .errors import ShapeError
+from .spec import ModelSpec
+
+
+class GraphCalls:
+    """The names of a graph's inputs and outputs, and calls by them."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._inputs, self._outputs = spec.inputs, tuple(spec.outputs)
+
+    def run(
+        self,
+        core: CoreModel,
+        x: Any,
+        state: Any,
+        lengths: Any,
+        batch_first: bool,
+        num_threads: int,
+        trace: Callable[[int, int], list[Any]] | None = None,
+    ) -> tuple[NDArray[Any] | dict[str, NDArray[Any]], Any]:
+        """As ``CoreModel.run``; x and y are dicts where there are several."""
+        given = self._given(x)
+        known = {
+            self._called(name): one.features for name, one in self._inputs.items() if one.indices
+        }
+        ys, state = run_graph(core, given, known, lengths, state, batch_first, num_threads, trace)
+        return ys[0] if len(ys) == 1 else dict(zip(self._outputs, ys, strict=True)), state
+
+    def only(self, x: Any) -> Any:
+        """The array of the only input."""
+        return next(iter(self._given(x).values()))
+
+    def _called(self, name: str) -> str:
+        return "x" if len(self._inputs) == 1 else f"x[{name!r}]"
+
+    def _given(self, x: Any) -> dict[str, Any]:
+        """Each input by what messages call it."""
+        if not isinstance(x, Mapping):
+            if len(self._inputs) == 1:
+                return {"x": x}
+            expected = ", ".join(map(repr, self._inputs))
+            raise ShapeError(f"x: expected a dict of {expected}, got {type(x).__name__}")
+        if set(x) != set(self._inputs):
+            expected, came = (", ".join(map(repr, names)) for names in (self._inputs, x))
+            raise ShapeError(f"x: expected a dict of {expected}, got {came or 'an empty one'}")
+        return {self._called(name): x[name] for name in self._inputs}

@@ -110,7 +110,7 @@ typedef struct rnnat_model_info {
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
     size_t memory; /* bytes the model occupies */
-    int32_t num_inputs;  /* of several, or several outputs, the numbers above are the first one's */
+    int32_t num_inputs; /* of several, or several outputs, the numbers above are the first one's */
     int32_t num_outputs;
     int32_t return_sequences; /* 1: a run's y is [T, B, output_size]; 0: [B, output_size], which is
                                * made of each row's last state alone */
@@ -204,10 +204,11 @@ RNNAT_API rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_mode
 /* What a model takes, or gives. */
 typedef struct rnnat_value_info {
     size_t struct_size;
-    const char *name;  /* of a chain "x", and "y"; as long as the model lives */
-    int32_t features;  /* of a step */
-    int32_t indices;   /* of an input: int32 indices [T, B] below this; 0: features [T, B, features] */
-    int32_t has_time;  /* 0, of an output: [B, features], what is made of last steps */
+    const char *name; /* of a chain "x", and "y"; as long as the model lives */
+    int32_t features; /* of a step */
+    int32_t
+        indices; /* of an input: int32 indices [T, B] below this; 0: features [T, B, features] */
+    int32_t has_time; /* 0, of an output: [B, features], what is made of last steps */
 } rnnat_value_info;
 /* Input, or output, `index`: 0, and of a graph (docs/file-format.md) up to num_inputs - 1, num_outputs
  * - 1. ARGUMENT: a NULL, struct_size, or there is no such one. */

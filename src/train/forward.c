@@ -197,7 +197,8 @@ static void run_rows(const forward_work *w, const own_rows *own)
         switch (op->kind) {
         case RNNAT_LAYER_EMBEDDING: run_embedding(w, own, i); break;
         case RNNAT_LAYER_LINEAR: run_linear(w, own, i); break;
-        case RNNAT_LAYER_MERGE: case RNNAT_LAYER_COMBINE: break; /* no net has one */
+        case RNNAT_LAYER_MERGE:
+        case RNNAT_LAYER_COMBINE: break; /* no net has one */
         case RNNAT_LAYER_RECURRENT:
             for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, own, i, d);
             if (op->dropout && w->tape->dropout > 0) drop_out(w, own, i);

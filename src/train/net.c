@@ -174,7 +174,8 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
         case RNNAT_LAYER_EMBEDDING: build_embedding(b, &text); break;
         case RNNAT_LAYER_RECURRENT: build_recurrent(b, &text); break;
         case RNNAT_LAYER_LINEAR: build_linear(b, &text); break;
-        case RNNAT_LAYER_MERGE: case RNNAT_LAYER_COMBINE: return RNNAT_ERROR_UNSUPPORTED;
+        case RNNAT_LAYER_MERGE:
+        case RNNAT_LAYER_COMBINE: return RNNAT_ERROR_UNSUPPORTED;
         }
     }
     return RNNAT_OK;

@@ -14,10 +14,11 @@ from . import numbers
 _ARRAYS: Final = {
     "nodes": "rnnat_node",
     "values": "rnnat_value",
+    "outputs": "int32_t",
     "buffers": "rnnat_buffer",
     "states": "rnnat_state_shape",
 }
-"""Members of a model that point to arrays of structs."""
+"""Members of a model that point to arrays, of structs or numbers."""
 
 
 class Constants:
@@ -66,9 +67,12 @@ class Constants:
         yield "};"
 
     def _array_of(self, kind: str, name: str, elements: _core.Struct) -> Iterator[str]:
-        """An array of structs; their own arrays, and what they point to, before it."""
+        """An array; the arrays of its structs, and what they point to, before it."""
         texts: list[str] = []
         for index, (_, element) in enumerate(elements):
+            if not isinstance(element, _core.Struct):
+                texts.append(f"    {element},")
+                continue
             members: list[str] = []
             for member, value in element:
                 if isinstance(value, _core.Struct) and value.type:

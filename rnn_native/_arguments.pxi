@@ -92,9 +92,10 @@ cdef _raise_index(dict x, dict known, lengths, bint batch_first):
     many indices there are of each."""
     for where, count in known.items():
         _check_indices(where, x[where], lengths, count, batch_first)
+    expected = " and ".join(f"{where} from 0 to {count - 1}" for where, count in known.items())
     raise ShapeError(
-        f"{', '.join(known)}: expected indices that are known; one was not, and has changed since: "
-        "another thread writes into it"
+        f"expected indices of {expected}; one was not, and has changed since: another thread writes "
+        "into them"
     )
 
 

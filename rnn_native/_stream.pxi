@@ -118,7 +118,7 @@ cdef class Stream:
         self._busy = 0
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                _raise_index(x, None, model._info.input_size, False)
+                _raise_index({"x": x}, {"x": model._info.input_size}, None, False)
             check(status, "step")
         cdef cnp.npy_intp shape[2]
         shape[0] = self._batch

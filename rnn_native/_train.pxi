@@ -221,7 +221,7 @@ cdef class CoreNet:
             asked.end()
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
-                _raise_index(x, lengths, self._input_size, False)
+                _raise_index({"x": x}, {"x": self._input_size}, lengths, False)
             check(status, "forward")
         return y, results, tape
 

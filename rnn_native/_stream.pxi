@@ -23,8 +23,11 @@ cdef class Stream:
                 f"batch: expected 1 to {2**31 - 1} rows, got {batch}; a call takes a batch of 0"
             )
         if not model._info.streamable:
+            if model._info.num_inputs > 1 or model._info.num_outputs > 1:
+                raise UnsupportedError("stream: expected a model with one input and one output")
             raise UnsupportedError(
-                "stream: a model with a reverse or bidirectional layer needs whole sequences"
+                "stream: a model with a reverse or bidirectional layer needs whole sequences, and so "
+                "does a node whose outputs and last state are both read"
             )
         self._model = model
         self._batch = batch

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from ._core import CoreModel, run_graph
-from .errors import ShapeError
+from .errors import ShapeError, UnsupportedError
 from .spec import ModelSpec
+
+MAX_READS: Final = 8
+"""Values that one node may read: RNNAT_NODE_INPUTS."""
 
 
 class GraphCalls:
     """The names of a graph's inputs and outputs, and calls by them."""
 
     def __init__(self, spec: ModelSpec) -> None:
+        _check(spec)
         self._inputs, self._outputs = spec.inputs, tuple(spec.outputs)
+
+    def of(self, core: CoreModel) -> Callable[..., tuple[Any, Any]]:
+        """``run`` of this core."""
+        return partial(self.run, core)
 
     def run(
         self,
@@ -54,3 +63,21 @@ class GraphCalls:
             expected, came = (", ".join(map(repr, names)) for names in (self._inputs, x))
             raise ShapeError(f"x: expected a dict of {expected}, got {came or 'an empty one'}")
         return {self._called(name): x[name] for name in self._inputs}
+
+
+def _check(spec: ModelSpec) -> None:
+    """``UnsupportedError`` for what the core has no room for."""
+    for name, (_, reads) in spec.nodes.items():
+        if len(reads) > MAX_READS:
+            raise UnsupportedError(
+                f"ModelSpec node {name!r}: a Model's node reads at most {MAX_READS} values, this "
+                f"one {len(reads)}: combine some of them in a node before it"
+            )
+    known: dict[str, str] = {}
+    for name, value in spec.outputs.items():
+        if value in known:
+            raise UnsupportedError(
+                f"ModelSpec output {name!r}: a Model gives a value once; {value!r} is the output "
+                f"{known[value]!r} already"
+            )
+        known[value] = name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Unpack
 
 import numpy as np
@@ -124,6 +124,9 @@ class Model:
         self._core = _core.CoreModel(
             parts(spec), code, _matmul_code(matmul), state_counts(spec), state_names(spec)
         )
+        self._run: Callable[..., tuple[Any, Any]] = (
+            self._core.run if self._calls is None else self._calls.of(self._core)
+        )
 
     def __call__(
         self,
@@ -173,9 +176,7 @@ class Model:
             threads = _core.as_num_threads(num_threads)
         if self._mask_value is not None and lengths is None:
             lengths = self._unmasked(x)
-        if self._calls is not None:
-            return self._calls.run(self._core, x, state, lengths, self._batch_first, threads)
-        return self._core.run(x, state, lengths, self._batch_first, threads)
+        return self._run(x, state, lengths, self._batch_first, threads)
 
     def _unmasked(self, x: ArrayLike) -> NDArray[np.int32] | None:
         """The lengths that x itself tells."""
@@ -207,10 +208,7 @@ class Model:
 
         if self._mask_value is not None and lengths is None:
             lengths = self._unmasked(x)
-        if self._calls is None:
-            self._core.run(x, state, lengths, self._batch_first, 1, arrays)
-        else:
-            self._calls.run(self._core, x, state, lengths, self._batch_first, 1, arrays)
+        self._run(x, state, lengths, self._batch_first, 1, arrays)
         if self._batch_first:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
@@ -224,7 +222,9 @@ class Model:
         at once, since a thread that had to wait for long has to be woken. The bits are the same.
         With ``matmul="blas"`` it is one thread.
 
-        Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences.
+        Raises ``UnsupportedError`` where a layer runs backwards and so needs whole sequences, and
+        for a graph with several inputs or outputs, or a node whose outputs and last state are both
+        read.
         """
         return Stream(self._core, batch, num_threads, self._mask_value)
 
@@ -246,6 +246,7 @@ class Model:
 
         strings = calling.to_strings(calling.Calling(self.batch_first, self.dtype.name))
         if golden is not None:
+            self.spec.check_is_chain("golden")
             from . import verify
             from .formats.golden import to_strings
 

@@ -46,8 +46,10 @@ def by_name(names: Sequence[str], state: Any) -> tuple[Any, ...]:
     return tuple(state[name] for name in names)
 
 
-def flatten(counts: Sequence[int], state: Any) -> list[Any]:
-    """The arrays of ``state`` in the core's order; ``ShapeError`` where its form is wrong."""
+def flatten(counts: Sequence[int], state: Any, names: Sequence[str] | None = None) -> list[Any]:
+    """The arrays of ``state`` in the core's order; ``ShapeError`` where its form is wrong.
+    ``names``: of a graph's layers (:func:`state_names`)."""
+    state = state if names is None else by_name(names, state)
     each = [state] if len(counts) == 1 else _parts("state", state, len(counts))
     flat: list[Any] = []
     for index, (count, value) in enumerate(zip(counts, each, strict=True)):
@@ -61,9 +63,13 @@ def flatten(counts: Sequence[int], state: Any) -> list[Any]:
     return flat
 
 
-def unflatten(counts: Sequence[int], arrays: Sequence[NDArray[Any]]) -> State:
+def unflatten(
+    counts: Sequence[int], arrays: Sequence[NDArray[Any]], names: Sequence[str] | None = None
+) -> Any:
     """The inverse of :func:`flatten`."""
     rest = iter(arrays)
     each = [tuple(next(rest) for _ in range(count)) for count in counts]
     whole = tuple(part[0] if len(part) == 1 else part for part in each)
+    if names is not None:
+        return dict(zip(names, whole, strict=True))
     return whole[0] if len(counts) == 1 else whole

@@ -42,7 +42,10 @@ GROUPS = {
 # is the instruction set at hand. A source that is not here calls through none.
 KERNELS = (r"kernels/kernels_{isa}", r"(?!train_)\w+_f(32|64)")
 POINTERS = {
-    "graph/graph": [("layers/.*", r"(count|build)_\w+|rnnat_recurrent_(count|build)")],
+    "graph/graph": [
+        ("layers/.*", r"build_\w+|rnnat_recurrent_(count|build)"),
+        ("graph/graph", "rnnat_count_one"),
+    ],
     "layers/recurrent(_build)?": [("cells/.*", r"\w*build_\w+|step\w*")],
     "layers/.*": [KERNELS],
     "run/lane": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],

@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _read(arguments: argparse.Namespace, folder: Path) -> _Subject:
     """FILE itself; or, where options say what to read of it, that as a file of its own."""
     path, (spec, _) = arguments.file, read_file(arguments)
+    spec.check_is_chain("bench")
     if arguments.format is None and not reader_options(arguments):
         return _Subject(path.name, path, spec)
     part = folder / "part.safetensors"

@@ -125,8 +125,7 @@ def _verify(path: str, format: str, strings: Mapping[str, str]) -> None:
 
 
 def _dtype_of(spec: ModelSpec) -> np.dtype[Any]:
-    arrays = [array for layer in spec.layers for array in layer.arrays.values()]
-    return np.result_type(*{array.dtype for array in arrays})
+    return np.result_type(*{array.dtype for array in metadata.to_arrays(spec).values()})
 
 
 def _cast(spec: ModelSpec, dtype: np.dtype[Any]) -> ModelSpec:

@@ -18,7 +18,7 @@ from ..errors import FormatError, UnsupportedError
 from ..formats import golden as golden_strings
 from ..formats import metadata
 from ..masking import shown
-from ..spec import Layer, ModelSpec
+from ..spec import ModelSpec
 from .arguments import add_dtype, add_file, read_file, reader_options
 
 EXAMPLES: Final = """\
@@ -57,27 +57,21 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     from ..sequence_files import states
 
     spec, said = read_file(arguments)
-    x, y = spec.axes(said.batch_first)
     strings = formats.strings(arguments.file, arguments.format)
     packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
     format, _ = formats.find(arguments.file, arguments.format)
     source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}
     kinds = Counter[str]()
-    for layer in spec.layers:
-        for array in layer.arrays.values():
-            kinds[array.dtype.name] += array.size
+    for array in metadata.to_arrays(spec).values():
+        kinds[array.dtype.name] += array.size
     return {
         "file": str(arguments.file),
         "format": format,
         "bytes": arguments.file.stat().st_size,
         "producer": strings.get("producer"),
         "source": source or None,
-        "input_size": spec.input_size,
-        "takes_indices": spec.takes_indices,
-        "mask_value": spec.mask_value,
-        "output_size": spec.output_size,
-        "call": {"x": x, "y": y, "batch_first": said.batch_first, "dtype": said.dtype},
-        "layers": [_layer(layer) for layer in spec.layers],
+        **_values(spec, said.batch_first, said.dtype),
+        "layers": [_layer(spec, name) for name in spec.nodes],
         "num_parameters": spec.num_parameters,
         "weights": dict(kinds),
         "packed": packed,
@@ -92,12 +86,37 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
+def _values(spec: ModelSpec, batch_first: bool, dtype: str) -> dict[str, Any]:
+    """What goes in and out: of a graph, every input and output by name."""
+    call: dict[str, Any] = {"batch_first": batch_first, "dtype": dtype}
+    if spec.is_chain:
+        x, y = spec.axes(batch_first)
+        return {
+            "input_size": spec.input_size,
+            "takes_indices": spec.takes_indices,
+            "mask_value": spec.mask_value,
+            "output_size": spec.output_size,
+            "call": {"x": x, "y": y, **call},
+        }
+    inputs = [
+        {"name": name, "indices" if one.indices else "features": one.features}
+        for name, one in spec.inputs.items()
+    ]
+    outputs = [
+        {"name": name, "features": spec.value(value).features, "value": value}
+        for name, value in spec.outputs.items()
+    ]
+    return {"inputs": inputs, "mask_value": spec.mask_value, "outputs": outputs, "call": call}
+
+
+def _layer(spec: ModelSpec, name: str) -> dict[str, Any]:
+    layer, reads = spec.nodes[name]
     options = layer.line
     if "activations" in options:
         options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
     parameters = sum(array.size for array in layer.arrays.values())
-    return {"kind": layer.kind, **options, "parameters": parameters}
+    told = {"kind": layer.kind, **options, "parameters": parameters}
+    return told if spec.is_chain else {"name": name, "reads": list(reads), **told}
 
 
 def _pack(
@@ -137,9 +156,10 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         options = " ".join(
             f"{key}={_option(value)}"
             for key, value in layer.items()
-            if key not in ("kind", "parameters")
+            if key not in ("kind", "parameters", "name", "reads")
         )
-        yield f"{index:<3} {layer['kind']} {options} ({layer['parameters']:,} parameters)"
+        reads = f"{layer['name']} <- {', '.join(layer['reads'])}: " if "reads" in layer else ""
+        yield f"{index:<3} {reads}{layer['kind']} {options} ({layer['parameters']:,} parameters)"
 
 
 def _option(value: Any) -> str:
@@ -155,14 +175,7 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if source := facts["source"]:
         known = ", ".join(source[key] for key in ("format", "producer") if key in source)
         yield "from", f"{source.get('file', 'a file')} ({known})"
-    size = facts["input_size"]
-    yield "input", f"indices from 0 to {size - 1}" if facts["takes_indices"] else f"{size} features"
-    if (mask := facts["mask_value"]) is not None:
-        whose = "whose index is" if facts["takes_indices"] else "with all features"
-        yield "masked", f"steps {whose} {shown(mask)}: padding behind a row's end"
-    yield "output", f"{facts['output_size']} features"
-    x, y = (f"[{', '.join(map(str, facts['call'][name]))}]" for name in "xy")
-    yield "call", f"{x} -> {y} in {facts['call']['dtype']}"
+    yield from _value_rows(facts)
     weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
     yield "parameters", weights
     packed = facts["packed"]
@@ -170,7 +183,7 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "packed", f"not possible: {packed['refused']}"
     else:
         yield "packed", f"{_bytes(packed['bytes'])} in {packed['dtype']}, for {packed['isa']}"
-        yield "streams", "yes" if facts["streams"] else "no: a layer runs backwards"
+        yield "streams", "yes" if facts["streams"] else "no: it needs whole sequences"
     shapes = [f"{name} [{', '.join(map(str, s))}]" for name, s in facts["state"].items()]
     yield "state", ", ".join(shapes) or "none"
     golden = facts["golden"]
@@ -182,6 +195,32 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "golden", f"steps: {golden['steps']}, rows: {golden['rows']}, {golden['dtype']}"
     for key, text in facts["strings"].items():
         yield "says", f"{key}: {text}"
+
+
+def _value_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    mask = facts["mask_value"]
+    if "inputs" in facts:
+        for one in facts["inputs"]:
+            size, kind = (one.get(key) for key in ("indices", "features"))
+            yield "input", f"{one['name']}: " + (f"{kind} features" if kind else _indices(size))
+        if mask is not None:
+            yield "masked", f"steps that are {shown(mask)}: padding behind a row's end"
+        for one in facts["outputs"]:
+            yield "output", f"{one['name']}: {one['features']} features of {one['value']}"
+        yield "call", f"model(x) in {facts['call']['dtype']}, dicts where there are several"
+        return
+    size = facts["input_size"]
+    yield "input", _indices(size) if facts["takes_indices"] else f"{size} features"
+    if mask is not None:
+        whose = "whose index is" if facts["takes_indices"] else "with all features"
+        yield "masked", f"steps {whose} {shown(mask)}: padding behind a row's end"
+    yield "output", f"{facts['output_size']} features"
+    x, y = (f"[{', '.join(map(str, facts['call'][name]))}]" for name in "xy")
+    yield "call", f"{x} -> {y} in {facts['call']['dtype']}"
+
+
+def _indices(count: int) -> str:
+    return f"indices from 0 to {count - 1}"
 
 
 def _bytes(size: float) -> str:

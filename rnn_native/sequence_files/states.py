@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError
 from ..spec import ModelSpec
-from ..states import flatten, state_counts, unflatten
+from ..states import flatten, state_counts, state_names, unflatten
 
 
 def names(spec: ModelSpec) -> list[str]:
     """A name for each array of the state, in order: ``h``, ``c``; in a model of several layers
-    with the layer's index, as in a trace: ``1.h``."""
+    with the layer's index, as in a trace: ``1.h``, in a graph with the node's name."""
     return [
-        f"{index}.{name}" if len(spec.layers) > 1 else name
-        for index, layer in enumerate(spec.layers)
+        f"{node}.{name}" if len(spec.nodes) > 1 else name
+        for node, (layer, _) in spec.nodes.items()
         for name in layer.state_names
     ]
 
@@ -30,12 +30,15 @@ def from_arrays(spec: ModelSpec, where: str, arrays: Mapping[str, NDArray[Any]])
             f"{where}: expected the arrays {', '.join(expected) or '(none: no recurrent layer)'}; "
             f"found {', '.join(arrays) or 'none'}"
         )
-    return unflatten(state_counts(spec), [arrays[name] for name in expected])
+    flat = [arrays[name] for name in expected]
+    return unflatten(state_counts(spec), flat, state_names(spec))
 
 
 def to_arrays(spec: ModelSpec, state: Any) -> dict[str, NDArray[Any]]:
     """The inverse of :func:`from_arrays`."""
-    return dict(zip(names(spec), flatten(state_counts(spec), state), strict=True))
+    return dict(
+        zip(names(spec), flatten(state_counts(spec), state, state_names(spec)), strict=True)
+    )
 
 
 def shapes(spec: ModelSpec) -> dict[str, tuple[int, str, int]]:

@@ -89,10 +89,7 @@ class ModelSpec:
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers" and "nodes" in self.__dict__:
-            raise UnsupportedError(
-                f"this model is a graph of {len(self.nodes)} nodes, not a chain of layers: "
-                "spec.nodes has them; rn.reference runs it, .safetensors and .npz keep it"
-            )
+            self.check_is_chain("spec.layers")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -119,6 +116,14 @@ class ModelSpec:
     def is_chain(self) -> bool:
         """Whether it was made of ``layers``."""
         return "layers" in self.__dict__
+
+    def check_is_chain(self, what: str) -> None:
+        """``UnsupportedError`` where this is a graph, for which there is no ``what``."""
+        if not self.is_chain:
+            raise UnsupportedError(
+                f"{what}: expected a chain of layers, got a graph of {len(self.nodes)} nodes "
+                "(spec.nodes); rn.Model and rn.reference run it, .safetensors and .npz keep it"
+            )
 
     def value(self, name: str) -> Value:
         """What the value of this name has: of an input, a node, or ``"node.last"``."""

@@ -25,7 +25,6 @@ typedef struct rnnat_graph {
     rnnat_given *given; /* by every layer before */
     int32_t inputs[RNNAT_NODE_INPUTS]; /* of the layer that is built: values, */
     int32_t num_inputs;
-    bool is_graph;     /* what a layer reads stands in its line */
     bool has_time;     /* which have an axis of time */
     int32_t made;      /* the value that the node before makes */
     rnnat_given result; /* of the layer before, */
@@ -42,6 +41,10 @@ int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features);
 /* What the next layers see of the one that is built, which has called rnnat_graph_add_last before
  * where it has a second value. */
 void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, bool has_time);
+/* Of a layer that is one node: counts it; adds it, with its data, reads and result. */
+void rnnat_count_one(const rnnat_layer_text *text, rnnat_counts *counts);
+void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                         size_t size, int32_t features);
 /* State arrays [rows, batch, features]; returns the first one's number. */
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features);
 #endif

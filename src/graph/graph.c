@@ -134,6 +134,24 @@ void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, boo
     graph->has_time = has_time;
 }
 
+void rnnat_count_one(const rnnat_layer_text *text, rnnat_counts *counts)
+{
+    (void)text;
+    ++counts->nodes;
+    ++counts->values;
+}
+
+void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                         size_t size, int32_t features)
+{
+    rnnat_node node = {.layer = layer,
+                       .data = rnnat_graph_keep(graph, data, size),
+                       .num_inputs = graph->num_inputs,
+                       .num_passes = 1};
+    memcpy(node.inputs, graph->inputs, sizeof node.inputs);
+    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, features), features, graph->has_time);
+}
+
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features)
 {
     const int32_t index = graph->model->info.num_states++;
@@ -166,9 +184,10 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
 }
 
 /* That of a chain, which is what its first layer reads. */
-static void add_input_of(rnnat_graph *graph, const rnnat_layer_text *first)
+static void add_input_of(rnnat_graph *graph, const rnnat_layer *layer,
+                         const rnnat_layer_text *first)
 {
-    const bool indices = first->kind == RNNAT_LAYER_EMBEDDING;
+    const bool indices = layer->takes_indices;
     add_value(graph, (rnnat_value){.features = indices ? 1 : first->input_size,
                                    .known = indices ? first->input_size : 0,
                                    .has_time = true});
@@ -187,7 +206,7 @@ static rnnat_status take_value_number(const rnnat_graph *graph, const char **at,
     const bool is_last = !is_input && (*at)[0] == ':' && (*at)[1] == '1';
     if (is_last) *at += 2;
     if (**at == ',' && (*at)[1]) ++*at;
-    if (number >= (is_input ? graph->model->num_inputs : layers)) return RNNAT_ERROR_FORMAT;
+    if (number >= (is_input ? graph->model->info.num_inputs : layers)) return RNNAT_ERROR_FORMAT;
     *value = is_input ? number : 0;
     if (!is_input && graph->given)
         *value = is_last ? graph->given[number].last : graph->given[number].value;
@@ -209,31 +228,29 @@ static rnnat_status find_inputs(rnnat_graph *graph, int32_t index, const char *r
     return RNNAT_OK;
 }
 
-/* Whether the layer can read these values; of a graph, once its values are there. */
-static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer_text *layer, int32_t index)
+/* Whether a layer can stand behind the one before in a chain, of which values are only counted. */
+static rnnat_status check_chain(const rnnat_graph *graph, const rnnat_layer *layer,
+                                const rnnat_layer_text *text, int32_t index)
 {
-    const bool is_embedding = layer->kind == RNNAT_LAYER_EMBEDDING;
-    const bool reads_input = graph->inputs[0] < graph->model->num_inputs;
-    if (!graph->values) {
-        if (graph->is_graph) graph->has_time = true;
-        if (graph->is_graph) return RNNAT_OK;
-        if (index == 0)
-            return layer->kind == RNNAT_LAYER_MERGE ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
-        if (is_embedding) return RNNAT_ERROR_UNSUPPORTED;
-        return layer->input_size == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
-    }
-    const rnnat_value *const values = graph->values;
-    graph->has_time = values[graph->inputs[0]].has_time;
-    if (layer->kind != RNNAT_LAYER_COMBINE && graph->num_inputs > 1) return RNNAT_ERROR_SHAPE;
-    if (is_embedding ? !reads_input : layer->kind == RNNAT_LAYER_MERGE && reads_input)
-        return RNNAT_ERROR_UNSUPPORTED;
+    if (index == 0) return layer->reads_a_layer ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
+    if (layer->takes_indices) return RNNAT_ERROR_UNSUPPORTED;
+    return text->input_size == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
+}
+
+/* Whether a layer can read these values. */
+static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
+                                 const rnnat_layer_text *text)
+{
+    const bool from_caller = graph->inputs[0] < graph->model->info.num_inputs;
+    graph->has_time = graph->values[graph->inputs[0]].has_time;
+    if (!layer->takes_several && graph->num_inputs > 1) return RNNAT_ERROR_SHAPE;
+    if (from_caller ? layer->reads_a_layer : layer->takes_indices) return RNNAT_ERROR_UNSUPPORTED;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
-        const rnnat_value *const value = &values[graph->inputs[i]];
-        const int32_t features = is_embedding ? value->known : value->features;
-        if ((value->known > 0) != is_embedding || value->has_time != graph->has_time)
+        const rnnat_value *const value = &graph->values[graph->inputs[i]];
+        const int32_t features = layer->takes_indices ? value->known : value->features;
+        if ((value->known > 0) != layer->takes_indices || value->has_time != graph->has_time)
             return RNNAT_ERROR_SHAPE;
-        if (layer->kind != RNNAT_LAYER_COMBINE && features != layer->input_size)
-            return RNNAT_ERROR_SHAPE;
+        if (!layer->takes_several && features != text->input_size) return RNNAT_ERROR_SHAPE;
     }
     return RNNAT_OK;
 }
@@ -245,15 +262,20 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
     rnnat_layer_text layer;
     rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &reads);
     if (status != RNNAT_OK) return status;
-    if (index == 0 && !of->is_graph) add_input_of(graph, &layer);
-    if (layer.kind == RNNAT_LAYER_COMBINE && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_layer *const kind = rnnat_layer_of(layer.kind);
+    if (index == 0 && !of->is_graph) add_input_of(graph, kind, &layer);
+    if (kind->takes_several && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_text_number(prefix, "", index);
     memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     graph->build->prefix = prefix;
     status = find_inputs(graph, index, reads);
-    if (status == RNNAT_OK) status = check_inputs(graph, &layer, index);
+    if (of->is_graph) graph->has_time = true; /* until its values say more */
+    if (status == RNNAT_OK && graph->values)
+        status = check_inputs(graph, kind, &layer);
+    else if (status == RNNAT_OK && !of->is_graph)
+        status = check_chain(graph, kind, &layer, index);
     graph->result.last = -1;
-    if (status == RNNAT_OK) status = rnnat_layer_of(layer.kind)->build(graph, &layer);
+    if (status == RNNAT_OK) status = kind->build(graph, &layer);
     if (status == RNNAT_OK && graph->given) graph->given[index] = graph->result;
     return status;
 }
@@ -271,7 +293,7 @@ static rnnat_status find_outputs(rnnat_graph *graph, const outline *of, int32_t 
     for (int32_t i = 0; status == RNNAT_OK && i < of->outputs; ++i) {
         status = take_value_number(graph, &at, of->layers, &outputs[i]);
         if (status != RNNAT_OK) return status;
-        if (outputs[i] < model->num_inputs) return RNNAT_ERROR_UNSUPPORTED;
+        if (outputs[i] < model->info.num_inputs) return RNNAT_ERROR_UNSUPPORTED;
         for (int32_t j = 0; j < i; ++j)
             if (outputs[j] == outputs[i]) return RNNAT_ERROR_UNSUPPORTED;
     }
@@ -341,11 +363,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                     .num_inputs = of.inputs,
                                     .num_outputs = of.outputs,
                                     .streamable = 1},
-                           .num_inputs = of.inputs,
-                           .num_outputs = of.outputs,
                            .is_chain = of.inputs == 1 && of.outputs == 1};
     rnnat_arena *const arena = &build->arena;
-    rnnat_graph graph = {.build = build, .model = model, .is_graph = of.is_graph, .has_time = true};
+    rnnat_graph graph = {.build = build, .model = model, .has_time = true};
     rnnat_buffer *const buffers = rnnat_arena_take(arena, counts.values, sizeof *buffers);
     int32_t *const outputs = rnnat_arena_take(arena, (size_t)of.outputs, sizeof *outputs);
     model->nodes = graph.nodes = rnnat_arena_take(arena, counts.nodes, sizeof *graph.nodes);

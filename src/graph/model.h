@@ -19,12 +19,10 @@ struct rnnat_model {
     int32_t num_values;
     int32_t num_buffers;
     int32_t num_cells; /* directions of recurrent layers */
-    int32_t num_inputs;  /* the first values, as many */
-    int32_t num_outputs;
     bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
     bool has_rows; /* some value has no time: it is of last steps */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
-    const rnnat_value *values;
+    const rnnat_value *values; /* the inputs are the first ones */
     const int32_t *outputs; /* values, each a different one */
     const char *const *names; /* of inputs, then of outputs; NULL: "x" and "y" */
     const rnnat_buffer *buffers;

@@ -25,7 +25,7 @@ static bool is_one_run(const rnnat_model *model, int32_t first, int32_t last)
 
 static rnnat_home home_of(const rnnat_model *model, int32_t value, int32_t maker, int32_t reader)
 {
-    for (int32_t i = 0; i < model->num_outputs; ++i)
+    for (int32_t i = 0; i < model->info.num_outputs; ++i)
         if (model->outputs[i] == value) return RNNAT_HOME_CALLER;
     if (reader < 0) return RNNAT_HOME_NOWHERE;
     if (!model->values[value].has_time) return RNNAT_HOME_ROWS;
@@ -64,7 +64,7 @@ static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *b
 
 rnnat_status rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_buffer *buffers)
 {
-    for (int32_t v = 0; v < model->num_inputs; ++v) values[v].home = RNNAT_HOME_CALLER;
+    for (int32_t v = 0; v < model->info.num_inputs; ++v) values[v].home = RNNAT_HOME_CALLER;
     for (int32_t n = 0; n < model->num_nodes; ++n) {
         const int32_t output = model->nodes[n].output, last = model->nodes[n].last;
         place_value(model, values, buffers, output, n, n);

@@ -1,8 +1,8 @@
 /* What a model is: nodes, each of which a layer runs, and the values that pass between them.
  *
  * A value is features of every step and row. Nodes stand in the order in which they run: each reads
- * values that the model is given or that earlier nodes make. Those that run over all steps come
- * first; behind a recurrent layer's last state, others run once for each row. */
+ * values that the model is given or that earlier nodes make. Behind a recurrent layer's last state a
+ * value has no time: the nodes that make such values run once a row, after all others. */
 #ifndef RNNAT_GRAPH_TYPES_H
 #define RNNAT_GRAPH_TYPES_H
 

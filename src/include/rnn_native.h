@@ -106,7 +106,8 @@ typedef struct rnnat_model_info {
     int32_t
         num_states; /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c); where
                          * gates recur on gates: GRU h, z, LSTM h, c, i, f */
-    int32_t streamable; /* 1: every layer runs forward, so a stream can be made */
+    int32_t streamable; /* 1: a stream can be made: every layer runs forward, there is one input and
+                         * one output, and no node's steps are read beside its last one */
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
     size_t memory; /* bytes the model occupies */

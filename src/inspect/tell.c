@@ -63,7 +63,7 @@ static void tell_values(const rnnat_model *model, const rnnat_teller *t)
     }
     t->end(t->arg);
     t->begin(t->arg, "outputs");
-    for (int32_t i = 0; i < model->num_outputs; ++i) t->number(t->arg, "", model->outputs[i]);
+    for (int32_t i = 0; i < model->info.num_outputs; ++i) t->number(t->arg, "", model->outputs[i]);
     t->end(t->arg);
     t->begin(t->arg, "buffers");
     for (int32_t i = 0; i < model->num_buffers; ++i) {
@@ -83,8 +83,6 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     t->number(t->arg, "num_values", model->num_values);
     t->number(t->arg, "num_buffers", model->num_buffers);
     t->number(t->arg, "num_cells", model->num_cells);
-    t->number(t->arg, "num_inputs", model->num_inputs);
-    t->number(t->arg, "num_outputs", model->num_outputs);
     t->number(t->arg, "has_rows", model->has_rows);
     t->number(t->arg, "is_chain", model->is_chain);
     t->begin(t->arg, "nodes");

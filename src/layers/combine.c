@@ -4,31 +4,20 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static void count_combine(const rnnat_layer_text *text, rnnat_counts *counts)
-{
-    (void)text;
-    ++counts->nodes, ++counts->values;
-}
-
 static rnnat_status build_combine(rnnat_graph *graph, const rnnat_layer_text *text)
 {
     const bool concat = text->combine == RNNAT_COMBINE_CONCAT;
     rnnat_combining data = {.mode = text->combine};
-    rnnat_node node = {
-        .layer = &rnnat_layer_combine, .num_inputs = graph->num_inputs, .num_passes = 1};
     int64_t features = 0;
     if (graph->num_inputs < 2 || (text->combine == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
         return RNNAT_ERROR_SHAPE;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
-        node.inputs[i] = graph->inputs[i];
         data.features[i] = graph->values ? graph->values[graph->inputs[i]].features : 0;
         if (!concat && data.features[i] != data.features[0]) return RNNAT_ERROR_SHAPE;
         features = concat ? features + data.features[i] : data.features[i];
     }
     if (features > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
-    node.data = rnnat_graph_keep(graph, &data, sizeof data);
-    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, (int32_t)features), (int32_t)features,
-                       graph->has_time);
+    rnnat_graph_add_one(graph, &rnnat_layer_combine, &data, sizeof data, (int32_t)features);
     return RNNAT_OK;
 }
 #endif
@@ -102,7 +91,8 @@ static void tell_combine(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_combine = {.name = "rnnat_layer_combine",
-                                         .count = RNNAT_IF_READER(count_combine),
+                                         .takes_several = true,
+                                         .count = RNNAT_IF_READER(rnnat_count_one),
                                          .build = RNNAT_IF_READER(build_combine),
                                          .run = run_combine,
                                          .tell = RNNAT_IF_INSPECT(tell_combine)};

@@ -4,12 +4,6 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static void count_embedding(const rnnat_layer_text *text, rnnat_counts *counts)
-{
-    (void)text;
-    ++counts->nodes, ++counts->values;
-}
-
 static rnnat_status build_embedding(rnnat_graph *graph, const rnnat_layer_text *text)
 {
     rnnat_builder *const build = graph->build;
@@ -27,13 +21,7 @@ static rnnat_status build_embedding(rnnat_graph *graph, const rnnat_layer_text *
 #endif
     const rnnat_embedding data = {
         .known = text->input_size, .features = text->output_size, .table = table};
-    const rnnat_node node = {.layer = &rnnat_layer_embedding,
-                             .data = rnnat_graph_keep(graph, &data, sizeof data),
-                             .inputs = {graph->inputs[0]},
-                             .num_inputs = 1,
-                             .num_passes = 1};
-    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, data.features), data.features,
-                       graph->has_time);
+    rnnat_graph_add_one(graph, &rnnat_layer_embedding, &data, sizeof data, data.features);
     return RNNAT_OK;
 }
 #endif
@@ -86,7 +74,8 @@ static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_embedding = {.name = "rnnat_layer_embedding",
-                                           .count = RNNAT_IF_READER(count_embedding),
+                                           .takes_indices = true,
+                                           .count = RNNAT_IF_READER(rnnat_count_one),
                                            .build = RNNAT_IF_READER(build_embedding),
                                            .run = run_embedding,
                                            .unpack = RNNAT_IF_INSPECT(unpack_embedding),

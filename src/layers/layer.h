@@ -1,5 +1,5 @@
 /* What a layer is to everybody else: a struct of functions. One file of this folder is one kind of
- * layer, and knows alone what its nodes' data are; graph.c has the list of all. */
+ * layer, and knows alone what its nodes' data are; layers.h has the list of all. */
 #ifndef RNNAT_LAYER_H
 #define RNNAT_LAYER_H
 
@@ -55,16 +55,19 @@ typedef struct rnnat_state_rows {
     int32_t features;
 } rnnat_state_rows;
 
-/* How a layer tells what a node's data are (inspect/emit.c): members of the C struct by name. */
+/* Who hears what a node's data are, members of a C struct by name: inspect/emit.h. */
 typedef struct rnnat_teller rnnat_teller;
 
 struct rnnat_layer {
     const char *name; /* of its C symbol */
+    bool takes_indices; /* it reads an input of indices, and such an input alone */
+    bool reads_a_layer; /* it cannot read an input of the model */
+    bool takes_several; /* it reads any values, and checks their features itself */
+    bool leaves; /* its threads meet after every step themselves, and leave there */
     /* Counts what a line of the file becomes. */
     void (*count)(const rnnat_layer_text *text, rnnat_counts *counts);
     /* Adds its nodes to the graph; the line's own inputs are graph->inputs. */
     rnnat_status (*build)(rnnat_graph *graph, const rnnat_layer_text *text);
-    bool leaves;      /* its threads meet after every step themselves, and leave there */
     /* Bytes of scratch for `steps` steps at once, taken from an arena; NULL: none. */
     void (*scratch)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                     int32_t steps, rnnat_arena *arena);

@@ -2,12 +2,6 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static void count_linear(const rnnat_layer_text *text, rnnat_counts *counts)
-{
-    (void)text;
-    ++counts->nodes, ++counts->values;
-}
-
 rnnat_status rnnat_linear_add(rnnat_graph *graph, const rnnat_linear_names *names, int32_t input,
                               int32_t in_features, rnnat_linear data, int32_t *output)
 {
@@ -105,7 +99,7 @@ static void tell_linear(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_linear = {.name = "rnnat_layer_linear",
-                                        .count = RNNAT_IF_READER(count_linear),
+                                        .count = RNNAT_IF_READER(rnnat_count_one),
                                         .build = RNNAT_IF_READER(build_linear),
                                         .prepare = prepare_linear,
                                         .run = run_linear,

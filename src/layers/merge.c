@@ -2,22 +2,10 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static void count_merge(const rnnat_layer_text *text, rnnat_counts *counts)
-{
-    (void)text;
-    ++counts->nodes, ++counts->values;
-}
-
 static rnnat_status build_merge(rnnat_graph *graph, const rnnat_layer_text *text)
 {
     const rnnat_merging data = {.features = text->output_size, .mode = text->merge};
-    const rnnat_node node = {.layer = &rnnat_layer_merge,
-                             .data = rnnat_graph_keep(graph, &data, sizeof data),
-                             .inputs = {graph->inputs[0]},
-                             .num_inputs = 1,
-                             .num_passes = 1};
-    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, data.features), data.features,
-                       graph->has_time);
+    rnnat_graph_add_one(graph, &rnnat_layer_merge, &data, sizeof data, data.features);
     return RNNAT_OK;
 }
 #endif
@@ -48,7 +36,8 @@ static void tell_merge(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_merge = {.name = "rnnat_layer_merge",
-                                       .count = RNNAT_IF_READER(count_merge),
+                                       .reads_a_layer = true,
+                                       .count = RNNAT_IF_READER(rnnat_count_one),
                                        .build = RNNAT_IF_READER(build_merge),
                                        .run = run_merge,
                                        .tell = RNNAT_IF_INSPECT(tell_merge)};

@@ -75,7 +75,7 @@ static rnnat_status check_arrays(const rnnat_model *model, const rnnat_run_args 
 {
     const bool empty = args->time == 0 || args->batch == 0;
     const rnnat_model_info *const info = &model->info;
-    if (model->num_inputs == 1 && !args->inputs) {
+    if (model->info.num_inputs == 1 && !args->inputs) {
         if (info->takes_indices ? args->x != NULL : args->indices != NULL) return RNNAT_ERROR_INPUT;
         if (!empty && !(info->takes_indices ? (const void *)args->indices : args->x))
             return RNNAT_ERROR_ARGUMENT;
@@ -83,15 +83,15 @@ static rnnat_status check_arrays(const rnnat_model *model, const rnnat_run_args 
                args->x_stride_batch) {
         return RNNAT_ERROR_ARGUMENT;
     }
-    for (int32_t i = 0; args->inputs && i < model->num_inputs; ++i)
+    for (int32_t i = 0; args->inputs && i < model->info.num_inputs; ++i)
         if (!empty && !args->inputs[i]) return RNNAT_ERROR_ARGUMENT;
-    if (model->num_outputs == 1 && !args->outputs)
+    if (model->info.num_outputs == 1 && !args->outputs)
         return args->batch && (args->time || !info->return_sequences) && !args->y
                    ? RNNAT_ERROR_ARGUMENT
                    : RNNAT_OK;
     if (!args->outputs || args->y || args->y_stride_time || args->y_stride_batch)
         return RNNAT_ERROR_ARGUMENT;
-    for (int32_t i = 0; i < model->num_outputs; ++i)
+    for (int32_t i = 0; i < model->info.num_outputs; ++i)
         if (args->batch && (args->time || !model->values[model->outputs[i]].has_time) &&
             !args->outputs[i])
             return RNNAT_ERROR_ARGUMENT;
@@ -196,7 +196,7 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
         if (job->state_in && !job->state_in[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
         if (job->state_out && !job->state_out[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
     }
-    for (int32_t i = 0; i < model->num_inputs; ++i) {
+    for (int32_t i = 0; i < model->info.num_inputs; ++i) {
         const int32_t known = model->values[i].known;
         const rnnat_status status = known ? rnnat_check_indices(known, input_of(model, job, i),
                                                                 job->time, job->batch, job->lengths)
@@ -244,10 +244,10 @@ static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew,
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
     }
-    for (int32_t i = 0; leads && i < model->num_inputs; ++i)
+    for (int32_t i = 0; leads && i < model->info.num_inputs; ++i)
         lane->at[i] = from_row(input_of(model, job, i), first,
                                model->values[i].known ? (ptrdiff_t)sizeof(int32_t) : elem);
-    for (int32_t i = 0; leads && i < model->num_outputs; ++i)
+    for (int32_t i = 0; leads && i < model->info.num_outputs; ++i)
         lane->at[model->outputs[i]] = from_row(output_of_run(model, job, i), first, elem);
     rnnat_meet(&crew->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;

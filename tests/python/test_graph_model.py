@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import _core
+from rnn_native import _core, cli
 from rnn_native.cells import recurrent_shapes
-from rnn_native.errors import OptionError, RnnError, ShapeError, UnsupportedError
+from rnn_native.errors import RnnError, ShapeError, UnsupportedError
 from rnn_native.formats.metadata import to_arrays, to_metadata
 from rnn_native.formats.safetensors import pack
 from rnn_native.spec import Embedding, Linear, ModelSpec, Recurrent
@@ -113,6 +114,13 @@ def flat(y: Any) -> list[np.ndarray[Any, Any]]:
     return [part for each in y for part in flat(each)] if isinstance(y, (tuple, list)) else [y]
 
 
+def check_close(got: Any, want: Any) -> None:
+    """In float64, 1e-12 of the largest magnitude: CONTRIBUTING.md."""
+    assert got.shape == want.shape
+    if got.size:
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * abs(want).max())
+
+
 @pytest.mark.parametrize("make", GRAPHS)
 @pytest.mark.parametrize(("time", "batch"), [(1, 1), (7, 3), (203, 2), (130, 5), (0, 2)])
 @pytest.mark.parametrize("padded", [False, True])
@@ -126,14 +134,11 @@ def test_the_reference(make: Any, time: int, batch: int, padded: bool) -> None:
     assert type(y) is type(wanted)
     assert type(state) is type(final)
     for got, want in zip(flat(y) + flat(state), flat(wanted) + flat(final), strict=True):
-        assert got.shape == want.shape
-        if got.size:  # 1e-12 of the largest magnitude: CONTRIBUTING.md
-            np.testing.assert_allclose(got, want, rtol=0, atol=1e-12 * max(1, abs(want).max()))
-    again, _ = model(x, state, lengths)
-    for got, want in zip(
-        flat(again), flat(rn.reference.run(spec, x, final, lengths)[0]), strict=True
-    ):
-        assert np.allclose(got, want, rtol=0, atol=1e-11)
+        check_close(got, want)
+    again, _ = model(x, final, lengths)  # from a state
+    wanted, _ = rn.reference.run(spec, x, final, lengths)
+    for got, want in zip(flat(again), flat(wanted), strict=True):
+        check_close(got, want)
 
 
 @pytest.mark.parametrize("make", GRAPHS)
@@ -195,7 +200,7 @@ def test_what_cells_show_is_the_reference(make: Any) -> None:
     shown, wanted = rn.Model(spec, dtype="float64").trace(x), rn.reference.trace(spec, x)
     assert shown.keys() == wanted.keys()
     for name, array in shown.items():
-        np.testing.assert_allclose(array, wanted[name], rtol=0, atol=1e-12)
+        check_close(array, wanted[name])
 
 
 def test_wrong_calls_say_what_was_expected() -> None:
@@ -211,11 +216,39 @@ def test_wrong_calls_say_what_was_expected() -> None:
         model({"mel": mel, "word": np.where(np.arange(8).reshape(4, 2) == 7, 11, 0)})
     with pytest.raises(UnsupportedError, match="input_size: this model has several"):
         _ = model.input_size
-    with pytest.raises((OptionError, UnsupportedError)):
+    with pytest.raises(UnsupportedError, match="one input and one output"):
         model.stream()
+    with pytest.raises(UnsupportedError, match="golden: expected a chain"):
+        model.save("unwritten.safetensors", golden=True)
     two = rn.Model(residual())
     with pytest.raises(ShapeError, match="state: expected a dict of 'a', 'b'"):
         two(np.zeros((1, 1, 5)), (np.zeros((1, 1, 8)),))
+
+
+def test_what_the_core_has_no_room_for_is_named() -> None:
+    one = {f"l{i}": (linear(3, 3), "x") for i in range(9)}
+    spec = ModelSpec(nodes={**one, "s": (rn.Add(), tuple(one))}, inputs="x", outputs="s")
+    with pytest.raises(UnsupportedError, match=r"node 's': .*at most 8 values, this one 9"):
+        rn.Model(spec)
+    twice = ModelSpec(nodes={"a": (linear(3, 3), "x")}, inputs="x", outputs={"u": "a", "v": "a"})
+    with pytest.raises(UnsupportedError, match=r"output 'v': .*'a' is the output 'u' already"):
+        rn.Model(twice)
+
+
+@pytest.mark.parametrize("make", GRAPHS)
+def test_info_tells_what_each_node_reads(make: Any, tmp_path: Path, capsys: Any) -> None:
+    model = rn.Model(make())
+    path = tmp_path / "graph.safetensors"
+    model.save(path)
+    cli.main(["info", str(path), "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    told = {layer["name"]: tuple(layer["reads"]) for layer in facts["layers"]}
+    assert told == {name: node.inputs for name, node in model.spec.nodes.items()}
+    assert [one["name"] for one in facts["inputs"]] == list(model.inputs)
+    assert [one["name"] for one in facts["outputs"]] == list(model.outputs)
+    cli.main(["info", str(path)])
+    lines = capsys.readouterr().out
+    assert all(f"{name} <- {', '.join(reads)}: " in lines for name, reads in told.items())
 
 
 @pytest.mark.parametrize("make", GRAPHS)

@@ -163,13 +163,15 @@ static rnnat_status tell_value(const rnnat_model *model, int32_t value, int32_t 
 
 rnnat_status rnnat_model_input(const rnnat_model *model, int32_t index, rnnat_value_info *info)
 {
-    if (!model || !info || index < 0 || index >= model->info.num_inputs) return RNNAT_ERROR_ARGUMENT;
+    if (!model || !info || index < 0 || index >= model->info.num_inputs)
+        return RNNAT_ERROR_ARGUMENT;
     return tell_value(model, index, index, "x", info);
 }
 
 rnnat_status rnnat_model_output(const rnnat_model *model, int32_t index, rnnat_value_info *info)
 {
-    if (!model || !info || index < 0 || index >= model->info.num_outputs) return RNNAT_ERROR_ARGUMENT;
+    if (!model || !info || index < 0 || index >= model->info.num_outputs)
+        return RNNAT_ERROR_ARGUMENT;
     return tell_value(model, model->outputs[index], model->info.num_inputs + index, "y", info);
 }
 

@@ -20,6 +20,7 @@ class CoreModel:
         matmul: int,
         counts: tuple[int, ...],
         names: tuple[str, ...] | None = None,
+        weight_dtype: int = 0,
     ) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...

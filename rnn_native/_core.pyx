@@ -148,7 +148,10 @@ cdef class CoreModel:
     cdef size_t _scratch_size
     cdef readonly object dtype
 
-    def __cinit__(self, data, int32_t dtype, int32_t matmul, tuple counts, tuple names=None):
+    def __cinit__(
+        self, data, int32_t dtype, int32_t matmul, tuple counts, tuple names=None,
+        int32_t weight_dtype=0,
+    ):
         """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
         layers; ``names``: theirs, where a state is a dict."""
         cdef rnnat_model_options options
@@ -158,6 +161,7 @@ cdef class CoreModel:
         options.struct_size = sizeof(options)
         options.dtype = dtype
         options.matmul = matmul
+        options.weight_dtype = weight_dtype
         with nogil:
             status = rnnat_model_from_file(&file.file, &options, &self._model)
         check(status, "model")

@@ -19,6 +19,7 @@ cdef extern from "rnn_native.h" nogil:
         size_t struct_size
         int32_t dtype
         int32_t matmul
+        int32_t weight_dtype
 
     ctypedef struct rnnat_model_info:
         size_t struct_size

@@ -20,6 +20,7 @@ from .read_options import ReadOptions
 from .spec import Layer, ModelSpec
 from .states import State, state_counts, state_names
 from .tracing import Layout
+from .weight_types import checked, code_of
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -85,13 +86,16 @@ class Model:
     num_threads
         How many threads a call may use; None: what
         :func:`get_num_threads` tells at the time of the call.
+    weight_dtype
+        What weights of matrices are stored as: None, in ``dtype``; ``"float16"``, rounded to the
+        nearest and widened when they are multiplied: half the memory. Others stay in ``dtype``.
 
     Raises
     ------
     OptionError
         An option has an unknown value.
     UnsupportedError
-        ``matmul="blas"`` where there is none.
+        No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class Model:
         dtype: DTypeLike = "float32",
         matmul: str = "auto",
         num_threads: int | None = None,
+        weight_dtype: DTypeLike | None = None,
     ) -> None:
         spec = as_spec(spec)
         if not isinstance(batch_first, (bool, np.bool_)):
@@ -120,10 +125,10 @@ class Model:
         self._default_threads = _core.as_num_threads(num_threads)
         from .formats.safetensors import parts  # formats are imported when one is first needed
 
-        code = _DTYPES.index(as_dtype(dtype).name)
-        self._core = _core.CoreModel(
-            parts(spec), code, _matmul_code(matmul), state_counts(spec), state_names(spec)
-        )
+        code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
+        self._weight_dtype = checked(weight_dtype, as_dtype(dtype), matmul, spec)
+        counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
+        self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored)
         self._run: Callable[..., tuple[Any, Any]] = (
             self._core.run if self._calls is None else self._calls.of(self._core)
         )
@@ -233,8 +238,8 @@ class Model:
     ) -> None:
         """Write the model to a file: ``.safetensors``, ``.npz``, ``.onnx`` where the operators
         have such a model, or ``.pt`` where PyTorch has (see :meth:`state_dict`); weights keep their
-        bits, and ``load`` gives a Model of the same ``batch_first`` and ``dtype``. ``matmul`` and
-        ``num_threads`` are not in the file.
+        bits, and ``load`` gives a Model of the same ``batch_first``, ``dtype`` and
+        ``weight_dtype``. ``matmul`` and ``num_threads`` are not in the file.
 
         ``golden`` has the file carry an input with what the model makes of it, which
         ``rn.load(path, verify=True)`` replays: x, or a mapping of ``"x"`` and, where wanted,
@@ -244,7 +249,9 @@ class Model:
         """
         from .formats import calling, write
 
-        strings = calling.to_strings(calling.Calling(self.batch_first, self.dtype.name))
+        strings = calling.to_strings(
+            calling.Calling(self.batch_first, self.dtype.name, self.weight_dtype)
+        )
         if golden is not None:
             self.spec.check_is_chain("golden")
             from . import verify
@@ -269,13 +276,18 @@ class Model:
     def spec(self) -> ModelSpec:
         """The layers and weights, these in the model's dtype: rebuilt from the packed form, which
         is all that a Model keeps of its matrices. Bit for bit what came, where that was of the
-        same dtype."""
+        same dtype; with a ``weight_dtype`` the matrices are those that are stored, widened."""
         return self._packed.spec(self._core)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type computed in."""
         return self._core.dtype
+
+    @property
+    def weight_dtype(self) -> str | None:
+        """What weights of matrices are stored as; None: ``dtype``."""
+        return self._weight_dtype
 
     @property
     def batch_first(self) -> bool:
@@ -329,14 +341,15 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
-        return type(self), (self.spec, *options)
+        return type(self), (self.spec, *options, self._weight_dtype)
 
     def __repr__(self) -> str:
         x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
+        stored = f", weights in {self.weight_dtype}" if self.weight_dtype else ""
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
-            f"{self.num_parameters} parameters, {self.dtype.name}, {self.matmul})"
+            f"{self.num_parameters} parameters, {self.dtype.name}{stored}, {self.matmul})"
         )
 
 
@@ -348,6 +361,7 @@ def load(
     matmul: str = "auto",
     num_threads: int | None = None,
     verify: bool = False,
+    weight_dtype: DTypeLike | None = None,
     **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
@@ -356,9 +370,9 @@ def load(
     the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the
     rest is :class:`Model`'s.
 
-    ``batch_first`` and ``dtype`` are None for what the file says, as ``Model.save`` writes it; a
-    file that says nothing, another framework's too whatever the type of its weights, is time first
-    and computed in float32.
+    ``batch_first``, ``dtype`` and ``weight_dtype`` are None for what the file says, as
+    ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
+    and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
 
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,
@@ -375,7 +389,10 @@ def load(
     with naming(path):
         said = calling.from_strings(strings)
     batch_first = said.batch_first if batch_first is None else batch_first
-    model = Model(spec, batch_first, said.dtype if dtype is None else dtype, matmul, num_threads)
+    if weight_dtype is None and dtype is None:
+        weight_dtype = said.weight_dtype
+    dtype = said.dtype if dtype is None else dtype
+    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype)
     if verify:
         from .verify import replay_file
 

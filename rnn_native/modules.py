@@ -63,12 +63,12 @@ class _Module:
         *model: Any,
     ) -> None:
         """``sizes``: input, hidden, layers. ``layer``: the other options of a Recurrent. ``model``:
-        batch_first, dtype, matmul and num_threads of a Model."""
+        batch_first, dtype, matmul, num_threads and weight_dtype of a Model."""
         if not isinstance(bidirectional, (bool, np.bool_)):
             raise OptionError(f"bidirectional: expected True or False, got {bidirectional!r}")
         direction = "bidirectional" if bidirectional else "forward"
         self._layer_options = recurrent_options(self._cell, *sizes, direction, **layer)
-        names = "batch_first", "dtype", "matmul", "num_threads"
+        names = "batch_first", "dtype", "matmul", "num_threads", "weight_dtype"
         self._model_options: dict[str, Any] = dict(zip(names, model, strict=True))
         self._dtype = as_dtype(self._model_options["dtype"])
         self._model = self._pack(self._initial_weights())
@@ -82,6 +82,8 @@ class _Module:
 
     def _pack(self, weights: Mapping[str, ArrayLike]) -> Model:
         layer = Recurrent(weights=weights, **self._layer_options)
+        if self._model_options["weight_dtype"] is not None:  # what is given is rounded once
+            return Model(ModelSpec((layer,)), **self._model_options)
         cast = {name: array.astype(self._dtype) for name, array in layer.arrays.items()}
         layer = Recurrent(weights=cast, **self._layer_options)
         return Model(ModelSpec((layer,)), **self._model_options)
@@ -187,6 +189,8 @@ class _Module:
             options["matmul"] = matmul
         if model.num_threads is not None:
             options["num_threads"] = int(model.num_threads)
+        if model.weight_dtype is not None:
+            options["weight_dtype"] = model.weight_dtype
         texts = [*map(str, sizes), *(f"{name}={value!r}" for name, value in options.items())]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -226,6 +230,7 @@ class RNN(_Module):
         dtype: DTypeLike = "float32",
         matmul: str = "auto",
         num_threads: int | None = None,
+        weight_dtype: DTypeLike | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -235,7 +240,8 @@ class RNN(_Module):
             "output_nonlinearity": output_nonlinearity,
         }
         sizes = input_size, hidden_size, num_layers
-        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)
+        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        self._make(sizes, bidirectional, layer, *model)
 
 
 class GRU(_Module):
@@ -267,6 +273,7 @@ class GRU(_Module):
         dtype: DTypeLike = "float32",
         matmul: str = "auto",
         num_threads: int | None = None,
+        weight_dtype: DTypeLike | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -275,7 +282,8 @@ class GRU(_Module):
             "gate_recurrent": gate_recurrent,
         }
         sizes = input_size, hidden_size, num_layers
-        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)
+        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        self._make(sizes, bidirectional, layer, *model)
 
 
 class LSTM(_Module):
@@ -308,6 +316,7 @@ class LSTM(_Module):
         dtype: DTypeLike = "float32",
         matmul: str = "auto",
         num_threads: int | None = None,
+        weight_dtype: DTypeLike | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -317,4 +326,5 @@ class LSTM(_Module):
             "gate_recurrent": gate_recurrent,
         }
         sizes = input_size, hidden_size, num_layers
-        self._make(sizes, bidirectional, layer, batch_first, dtype, matmul, num_threads)
+        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        self._make(sizes, bidirectional, layer, *model)

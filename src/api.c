@@ -27,7 +27,8 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
     if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_ARGUMENT;
     if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
-    return RNNAT_OK;
+    return rnnat_weight_dtype_check(opt->weight_dtype, opt->dtype,
+                                    opt->matmul == RNNAT_MATMUL_BLAS);
 }
 
 /* The bytes of a file, or one that is open already. */
@@ -55,6 +56,7 @@ static rnnat_status build_model(void *mem, const source *from, const rnnat_model
                              .kernels = &kernels[options.dtype],
                              .file = from->file ? from->file : &file,
                              .blas = matmul == RNNAT_MATMUL_BLAS,
+                             .type = (rnnat_weight_dtype)options.weight_dtype,
                              .prefix = "",
                              .suffix = ""};
     rnnat_model counted, *model = rnnat_arena_take(&builder.arena, 1, sizeof *model);

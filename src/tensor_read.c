@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "float16.h"
 #include "safetensors.h"
 
 #if RNNAT_READER
@@ -45,27 +46,7 @@ static double load_f64(const unsigned char *p)
 /* bfloat16 is the upper half of a float. */
 static float load_bf16(const unsigned char *p) { return float_of_bits(load_u16(p) << 16); }
 
-/* binary16: 1 sign, 5 exponent (bias 15), 10 fraction; binary32: 1, 8 (bias 127), 23. */
-static float load_f16(const unsigned char *p)
-{
-    const uint32_t half = load_u16(p);
-    const uint32_t sign = (half & 0x8000u) << 16;
-    uint32_t exponent = half >> 10 & 0x1Fu;
-    uint32_t fraction = half & 0x3FFu;
-    if (exponent == 0x1F) { /* infinity, or NaN with its payload */
-        exponent = 0xFF;
-    } else if (exponent != 0) {
-        exponent += 127 - 15;
-    } else if (fraction != 0) { /* subnormal: shift the leading 1 to where it is implied */
-        exponent = 127 - 14;
-        while ((fraction & 0x400u) == 0) {
-            fraction <<= 1;
-            --exponent;
-        }
-        fraction &= 0x3FFu;
-    }
-    return float_of_bits(sign | exponent << 23 | fraction << 13);
-}
+static float load_f16(const unsigned char *p) { return rnnat_float16_widen(load_u16(p)); }
 
 /* Bytes of one element; 0 for a type without a reader. */
 static size_t element_size(rnnat_tensor_type type)

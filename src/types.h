@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "rnn_native.h"
 
 /* What is const for those that only read it: whoever writes through this was given it to write. */
 #define RNNAT_WRITABLE(memory) ((void *)(uintptr_t)(memory))

@@ -4,6 +4,7 @@ Both in any format that we write (docs/file-format.md), each where it is not the
 
     rnn_native.batch_first   true         x and y are [batch, time, features]; otherwise false
     rnn_native.dtype         float64      what is computed in; otherwise float32
+    rnn_native.weight_dtype  float16      what weights of matrices are stored as; otherwise the same
 
 ``matmul`` and ``num_threads`` belong to the machine that runs a model, and are in no file.
 """
@@ -15,10 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import FormatError
+from ..weight_types import WEIGHT_DTYPES
 
 BATCH_FIRST: Final = "rnn_native.batch_first"
 DTYPE: Final = "rnn_native.dtype"
-KEYS: Final = frozenset({BATCH_FIRST, DTYPE})
+WEIGHT_DTYPE: Final = "rnn_native.weight_dtype"
+KEYS: Final = frozenset({BATCH_FIRST, DTYPE, WEIGHT_DTYPE})
 
 _FLAGS: Final = {"false": False, "true": True}
 _DTYPES: Final = ("float32", "float64")
@@ -26,10 +29,11 @@ _DTYPES: Final = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Calling:
-    """``Model``'s ``batch_first`` and ``dtype``, with its defaults."""
+    """``Model``'s ``batch_first``, ``dtype`` and ``weight_dtype``, with its defaults."""
 
     batch_first: bool = False
     dtype: str = "float32"
+    weight_dtype: str | None = None
 
 
 def to_strings(calling: Calling) -> dict[str, str]:
@@ -39,6 +43,8 @@ def to_strings(calling: Calling) -> dict[str, str]:
         strings[BATCH_FIRST] = "true"
     if calling.dtype != Calling.dtype:
         strings[DTYPE] = calling.dtype
+    if calling.weight_dtype is not None:
+        strings[WEIGHT_DTYPE] = calling.weight_dtype
     return strings
 
 
@@ -48,4 +54,10 @@ def from_strings(strings: Mapping[str, str]) -> Calling:
     for key, text, known in ((BATCH_FIRST, flag, _FLAGS), (DTYPE, dtype, _DTYPES)):
         if text not in known:
             raise FormatError(f"metadata: {key}: expected {' or '.join(known)}, got {text[:40]!r}")
-    return Calling(_FLAGS[flag], dtype)
+    weight_dtype = strings.get(WEIGHT_DTYPE)
+    if weight_dtype is not None and (weight_dtype not in WEIGHT_DTYPES or dtype != "float32"):
+        raise FormatError(
+            f"metadata: {WEIGHT_DTYPE}: expected {' or '.join(WEIGHT_DTYPES)} where dtype is "
+            f"float32, got {weight_dtype[:40]!r} with {dtype}"
+        )
+    return Calling(_FLAGS[flag], dtype, weight_dtype)

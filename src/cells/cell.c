@@ -42,8 +42,11 @@ rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t 
     const rnnat_status status = rnnat_build_tensor(build, name, rows, columns, &tensor);
     if (status != RNNAT_OK) return status;
     build->num_parameters += (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
-    *matrix = rnnat_matrix_take(&build->arena, build->kernels, columns, gates, panel, build->blas);
-    if (matrix->data) rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
+    *matrix = rnnat_matrix_take(&build->arena, build->kernels, columns, gates, panel, build->blas,
+                                build->type);
+    if (!matrix->data)
+        return rnnat_matrix_fits(build->type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+    rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
     return RNNAT_OK;
 }
 
@@ -108,6 +111,7 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
 {
     if (!rnnat_matrix_is_blas(matrix)) {
         s->w = matrix->data;
+        s->type = matrix->type;
         return;
     }
     const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, matrix->n};

@@ -29,6 +29,7 @@ typedef struct rnnat_builder {
     const rnnat_kernels *kernels;
     const rnnat_safetensors *file;
     bool blas;
+    rnnat_weight_dtype type; /* of matrices */
     uint64_t num_parameters;
     const char *prefix; /* of tensor names: "1." */
     const char *suffix; /* "_l0", "_l0_reverse", "" */

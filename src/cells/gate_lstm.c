@@ -39,9 +39,12 @@ static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *la
 /* One of the products: its packed weights; with a BLAS the product itself, from column
  * `first` of s->gh on, and NULL. */
 static const void *panels_or_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                                     const rnnat_step *s, const void *a, int32_t first)
+                                     rnnat_step *s, const void *a, int32_t first)
 {
-    if (!rnnat_matrix_is_blas(matrix)) return matrix->data;
+    if (!rnnat_matrix_is_blas(matrix)) {
+        s->type = matrix->type;
+        return matrix->data;
+    }
     const rnnat_rows from = {a, 1, 0, s->pad_stride};
     const rnnat_rows to = {(char *)s->gh + first * (ptrdiff_t)kernels->elem, 1, 0, s->gh_stride};
     const rnnat_part alone = {0, 1, NULL};

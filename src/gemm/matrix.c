@@ -5,13 +5,86 @@
 #include "blas.h"
 
 #if RNNAT_READER
+/* ---- weights that are stored as something else than what is computed in: two bytes each ---- */
+
+/* Whether a type is one of those, and one that this library has. */
+static bool is_narrow(rnnat_weight_dtype type)
+{
+    switch (type) {
+    case RNNAT_WEIGHT_AS_DTYPE: break;
+    }
+    return false;
+}
+
+rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
+{
+    if (type < RNNAT_WEIGHT_AS_DTYPE || type > RNNAT_WEIGHT_AS_DTYPE) return RNNAT_ERROR_ARGUMENT;
+    if (type == RNNAT_WEIGHT_AS_DTYPE) return RNNAT_OK;
+    const bool can = is_narrow((rnnat_weight_dtype)type) && dtype == RNNAT_F32 && !blas;
+    return can ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+}
+
+static uint16_t narrowed(rnnat_weight_dtype type, double value)
+{
+    (void)value;
+    switch (type) {
+    case RNNAT_WEIGHT_AS_DTYPE: break;
+    }
+    return 0;
+}
+
+static float widened(rnnat_weight_dtype type, uint16_t stored)
+{
+    (void)stored;
+    switch (type) {
+    case RNNAT_WEIGHT_AS_DTYPE: break;
+    }
+    return 0;
+}
+
+/* Bytes of a stored element. */
+static size_t stored_size(rnnat_weight_dtype type, const rnnat_kernels *kernels)
+{
+    return is_narrow(type) ? sizeof(uint16_t) : (size_t)kernels->elem;
+}
+
+enum { piece = 64 }; /* elements that are read at once */
+
+/* Up to a piece of a tensor in the widest type, so that what is stored is rounded once. */
+static void read_exactly(const rnnat_tensor *tensor, size_t first, size_t count, double *out)
+{
+#if RNNAT_FLOAT64
+    rnnat_tensor_read_f64(tensor, first, count, out);
+#else
+    float values[piece];
+    rnnat_tensor_read_f32(tensor, first, count, values);
+    for (size_t i = 0; i < count; ++i) out[i] = (double)values[i];
+#endif
+}
+
+bool rnnat_matrix_fits(rnnat_weight_dtype type, const rnnat_tensor *tensor)
+{
+    const size_t n = is_narrow(type) ? (size_t)(tensor->dims[0] * tensor->dims[1]) : 0;
+    for (size_t first = 0; first < n; first += piece) {
+        double values[piece];
+        const size_t count = n - first < piece ? n - first : piece;
+        read_exactly(tensor, first, count, values);
+        for (size_t i = 0; i < count; ++i) {
+            const float stored = widened(type, narrowed(type, values[i]));
+            if (values[i] - values[i] == 0 && stored - stored != 0)
+                return false; /* not finite now */
+        }
+    }
+    return true;
+}
+
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
-                               rnnat_gates gates, int32_t panel, bool blas)
+                               rnnat_gates gates, int32_t panel, bool blas, rnnat_weight_dtype type)
 {
     const int32_t n = gates.gates * rnnat_pad(kernels, gates.units);
     rnnat_matrix matrix = {
-        .k = k, .n = n, .panel = blas ? n / kernels->lanes : panel, .blas = blas};
-    matrix.data = rnnat_arena_take(arena, (size_t)k * (size_t)kernels->elem, (size_t)n);
+        .k = k, .n = n, .panel = blas ? n / kernels->lanes : panel, .blas = blas, .type = type};
+    matrix.data = rnnat_arena_take(arena, (size_t)k * stored_size(type, kernels), (size_t)n);
     return matrix;
 }
 
@@ -22,10 +95,17 @@ static int32_t column_of(const rnnat_kernels *kernels, const rnnat_gates *gates,
     return (unit / lanes * gates->gates + gate) * lanes + unit % lanes;
 }
 
-/* Reads `count` elements from `first` on, in the kernels' type. */
-static void read_elements(const rnnat_kernels *kernels, const rnnat_tensor *tensor, size_t first,
-                          size_t count, void *out)
+/* Reads up to a piece of elements from `first` on, as they are stored. */
+static void read_elements(rnnat_weight_dtype type, const rnnat_kernels *kernels,
+                          const rnnat_tensor *tensor, size_t first, size_t count, void *out)
 {
+    if (is_narrow(type)) {
+        double values[piece];
+        uint16_t *const to = out;
+        read_exactly(tensor, first, count, values);
+        for (size_t i = 0; i < count; ++i) to[i] = narrowed(type, values[i]);
+        return;
+    }
     if (rnnat_is_float(kernels)) rnnat_tensor_read_f32(tensor, first, count, out);
 #if RNNAT_FLOAT64
     else
@@ -59,13 +139,13 @@ static size_t row_of(const rnnat_gates *gates, int32_t gate, int32_t unit)
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor)
 {
-    enum { piece = 64 };
     union {
+        uint16_t narrow[piece];
         float f32[piece];
         double f64[piece];
         unsigned char bytes[1];
     } values;
-    const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
+    const size_t elem = stored_size(matrix->type, kernels), k = (size_t)matrix->k;
     unsigned char *const data = RNNAT_WRITABLE(matrix->data);
     memset(data, 0, k * (size_t)matrix->n * elem);
     for (int32_t gate = 0; gate < gates.gates; ++gate) {
@@ -74,7 +154,7 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
             const size_t row = row_of(&gates, gate, unit);
             for (size_t from = 0; from < k; from += piece) {
                 const size_t count = k - from < piece ? k - from : piece;
-                read_elements(kernels, tensor, row * k + from, count, &values);
+                read_elements(matrix->type, kernels, tensor, row * k + from, count, &values);
                 for (size_t i = 0; i < count; ++i)
                     memcpy(data + (to.start + (from + i) * to.stride) * elem,
                            values.bytes + i * elem, elem);
@@ -84,17 +164,33 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
 }
 
 #if RNNAT_INSPECT
+/* Copies one element as it is computed with. */
+static void copy_wide(rnnat_weight_dtype type, unsigned char *to, const unsigned char *from,
+                      size_t elem)
+{
+    if (!is_narrow(type)) {
+        memcpy(to, from, elem);
+        return;
+    }
+    uint16_t stored;
+    memcpy(&stored, from, sizeof stored);
+    const float value = widened(type, stored);
+    memcpy(to, &value, sizeof value);
+}
+
 void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                          rnnat_gates gates, void *rows)
 {
-    const size_t elem = (size_t)kernels->elem, k = (size_t)matrix->k;
+    const size_t elem = stored_size(matrix->type, kernels), k = (size_t)matrix->k;
+    const size_t wide = (size_t)kernels->elem;
     const unsigned char *const data = matrix->data;
     for (int32_t gate = 0; gate < gates.gates; ++gate) {
         for (int32_t unit = 0; unit < gates.units; ++unit) {
             const column_place from = place_of(matrix, kernels, &gates, gate, unit);
-            unsigned char *const to = (unsigned char *)rows + row_of(&gates, gate, unit) * k * elem;
+            unsigned char *const to = (unsigned char *)rows + row_of(&gates, gate, unit) * k * wide;
             for (size_t i = 0; i < k; ++i)
-                memcpy(to + i * elem, data + (from.start + i * from.stride) * elem, elem);
+                copy_wide(matrix->type, to + i * wide, data + (from.start + i * from.stride) * elem,
+                          elem);
         }
     }
 }
@@ -168,6 +264,7 @@ rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels 
                              .last_panel = rnnat_first(part, part->index + 1, panels),
                              .a = a,
                              .c = c,
+                             .type = matrix->type,
                              .b = matrix->data,
                              .bias = bias};
 }

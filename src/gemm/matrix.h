@@ -17,6 +17,7 @@ typedef struct rnnat_matrix {
     int32_t n;     /* columns, padding included: whole vectors */
     int32_t panel; /* vectors a panel */
     bool blas;
+    rnnat_weight_dtype type; /* what is stored */
     const void *data;
 } rnnat_matrix;
 
@@ -41,11 +42,17 @@ static inline int32_t rnnat_pad(const rnnat_kernels *kernels, int32_t n)
 
 /* Takes memory for a matrix of `gates` x pad(units) columns. `panel` is in vectors. */
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
-                               rnnat_gates gates, int32_t panel, bool blas);
+                               rnnat_gates gates, int32_t panel, bool blas,
+                               rnnat_weight_dtype type);
+/* Whether weights may be stored so where this is computed in and a BLAS multiplies or does not:
+ * ARGUMENT where it is no rnnat_weight_dtype, UNSUPPORTED where they may not. */
+rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas);
+/* Whether the type has room for every finite number of a tensor [rows, columns]. */
+bool rnnat_matrix_fits(rnnat_weight_dtype type, const rnnat_tensor *tensor);
 /* Fills it from a tensor [rows, k]. */
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor);
-/* The inverse: its rows of `rows` [all gates * units, k], bit for bit. */
+/* The inverse, widened: its rows of `rows` [all gates * units, k], bit for bit what is stored. */
 void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                          rnnat_gates gates, void *rows);
 /* dst[column] += tensor[row] for the first `count` of the gates; dst has gates * pad(units)

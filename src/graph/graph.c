@@ -384,6 +384,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
     if (status != RNNAT_OK) return status;
     if (graph.nodes) describe_values(&graph, &of);
+    model->info.weight_dtype = (int32_t)build->type;
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);
     return RNNAT_OK;

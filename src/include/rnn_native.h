@@ -76,6 +76,9 @@ typedef enum rnnat_status {
  * and from every function that ends in _f64; one built without some cell, to a file that has it. */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
+/* What the weights of matrices are stored as: in the model's dtype. */
+typedef enum rnnat_weight_dtype { RNNAT_WEIGHT_AS_DTYPE = 0 } rnnat_weight_dtype;
+
 /* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the
  * two was measured faster: docs/dispatch.md. With PACKED a row's result has the same bits in any
  * batch, any thread count and any cutting into steps. BLAS without one present is UNSUPPORTED. */
@@ -92,6 +95,7 @@ typedef struct rnnat_model_options {
     size_t struct_size;
     int32_t dtype; /* rnnat_dtype: what the weights are converted to and computed in */
     int32_t matmul; /* rnnat_matmul */
+    int32_t weight_dtype; /* rnnat_weight_dtype */
 } rnnat_model_options;
 
 /* What a model is. */
@@ -115,6 +119,7 @@ typedef struct rnnat_model_info {
     int32_t num_outputs;
     int32_t return_sequences; /* 1: a run's y is [T, B, output_size]; 0: [B, output_size], which is
                                * made of each row's last state alone */
+    int32_t weight_dtype; /* rnnat_weight_dtype */
 } rnnat_model_info;
 
 /* One run over whole sequences. */
@@ -169,7 +174,8 @@ typedef struct rnnat_run_f64 {
  * metadata describes its layers (docs/file-format.md), and `opt`, which may be NULL. They fail in
  * the same ways:
  *
- *   ARGUMENT     a NULL that may not be; struct_size, dtype or matmul has no known value;
+ *   ARGUMENT     a NULL that may not be; struct_size, dtype, matmul or weight_dtype has no known
+ *                value;
  *                RNN_NATIVE_ISA names no instruction set
  *   FORMAT       the file is malformed, or its metadata does not describe layers
  *   UNSUPPORTED  a cell, activation, type of array or size that this version or build has not: a

@@ -1,5 +1,5 @@
 /* One time step of each cell: the recurrent product and, while its sums are still in registers,
- * the gates. Part of body.inc.h.
+ * the gates. Part of products.inc.h.
  *
  * A block is `rows` rows of the batch by `panels` panels of units, `gates` vectors a panel:
  * acc[r][p * gates + g]. Every sum adds k = 0, 1, 2, ... in that order in any block and the input
@@ -9,10 +9,10 @@
 /* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
  * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
  * `gates`, from `gx_first` on, and adds those before `apart`. */
-INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
-                            ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
-                            const int panels, const int gates, const int gx_gates,
-                            const int gx_first, const int apart, const REAL *start)
+INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
+                             ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
+                             const int panels, const int gates, const int gx_gates,
+                             const int gx_first, const int apart, const REAL *start)
 {
     const REAL *gx = (const REAL *)s->gx + row * s->gx_stride;
     const REAL *gh = (const REAL *)s->gh + row * s->gh_stride;
@@ -26,11 +26,11 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
         }
     }
     if (s->w) {
-        const REAL *const w = (const REAL *)s->w + (ptrdiff_t)panel * s->k * gates * LANES;
-        FN(factors) f = FN(panels_at)(w, s->k, panels, gates);
+        const WEIGHT *const w = (const WEIGHT *)s->w + (ptrdiff_t)panel * s->k * gates * LANES;
+        WFN(factors) f = WFN(panels_at)(w, s->k, panels, gates);
         f.a[0] = h;
         UNROLL for (int r = 0; r < rows; ++r) f.row[r] = r * h_stride;
-        FN(product)(acc, &f, s->k, 1, rows, panels);
+        WFN(product)(acc, &f, s->k, 1, rows, panels);
     }
     UNROLL for (int p = 0; p < panels; ++p)
     {
@@ -53,25 +53,17 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
 
 /* ---- all units and rows of a step, in blocks ---- */
 
-/* One block: the sums in registers, then the gates, SEVERAL vectors of units abreast: those of one
+/* One block: the sums in registers, then the gates, several vectors of units abreast: those of one
  * row or, where the block is one panel wide, of one panel.
  * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
-#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START, SEVERAL)            \
-    NOINLINE void FN(name##_several)(const rnnat_step *s, FN(place) at, const VEC *sums)           \
-    {                                                                                              \
-        FN(name##_postgemm)(s, at, SEVERAL, sums);                                                 \
-    }                                                                                              \
-    NOINLINE void FN(name##_one)(const rnnat_step *s, FN(place) at, const VEC *sums)               \
-    {                                                                                              \
-        FN(name##_postgemm)(s, at, 1, sums);                                                       \
-    }                                                                                              \
-    INLINE void FN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,  \
-                                 const int panels)                                                 \
+#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                     \
+    INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
+                                  const int panels)                                                \
     {                                                                                              \
         VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
         const REAL *h = (const REAL *)s->H + row * s->H_STRIDE;                                    \
-        FN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,         \
-                        GX_FIRST, APART, START);                                                   \
+        WFN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,        \
+                         GX_FIRST, APART, START);                                                  \
         UNROLL for (int r = 0; r < rows; ++r)                                                      \
         {                                                                                          \
             UNROLL for (int v = 0; v < panels * GATES; ++v) sums[r * panels * GATES + v] =         \
@@ -81,7 +73,8 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
         for (int line = 0; line < (panels > 1 ? rows : 1); ++line) {                               \
             FN(place) at = {row + line, panel, panels == 1};                                       \
             for (int left = panels > 1 ? panels : rows; left > 0;) {                               \
-                const int some = left >= SEVERAL ? SEVERAL : 1;                                    \
+                const int several = FN(name##_abreast);                                            \
+                const int some = left >= several ? several : 1;                                    \
                 if (some > 1)                                                                      \
                     FN(name##_several)(s, at, next);                                               \
                 else                                                                               \
@@ -95,21 +88,21 @@ INLINE void FN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const R
     }
 
 #if RNNAT_WITH_RNN
-STEP_BLOCK(rnn, 1, 1, 0, 1, h_prev, h_prev_stride, NULL, 4)
+STEP_BLOCK(rnn, 1, 1, 0, 1, h_prev, h_prev_stride, NULL)
 #endif
 #if RNNAT_WITH_GRU
-STEP_BLOCK(gru, 3, 3, 0, 2, h_prev, h_prev_stride, s->bias_hn, 2)
-STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL, 2)
-STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL, 4)
+STEP_BLOCK(gru, 3, 3, 0, 2, h_prev, h_prev_stride, s->bias_hn)
+STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL)
+STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL)
 #endif
 #if RNNAT_WITH_LSTM
-STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
+STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
 #endif
 
 /* One height of a block; those above MOST are never asked for, and cost no code. */
 #define STEP_CASE(name, R, PANELS, MOST)                                                           \
     case R:                                                                                        \
-        if (R <= MOST) FN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                 \
+        if (R <= MOST) WFN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                \
         break
 
 /* All rows of `PANELS` panels, in blocks; here and in blocks_gate_recurrent.inc.h. */
@@ -131,16 +124,16 @@ STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL, 2)
 
 /* Whether panels of one vector come from farther than the nearest cache. Then fewer of them at once
  * are read faster: each is a stream of its own to the prefetcher. */
-INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
+INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
 {
     enum { near = 32768 };
-    return (double)panels * s->k * LANES * sizeof(REAL) > near;
+    return (double)panels * s->k * LANES * sizeof(WEIGHT) > near;
 }
 
 /* One row of `P` panels; more than SINGLE are never asked for. */
 #define STEP_SINGLE(name, P, SINGLE)                                                               \
     case P:                                                                                        \
-        if (P <= SINGLE) FN(name##_block)(s, 0, panel, 1, P <= SINGLE ? P : 1);                    \
+        if (P <= SINGLE) WFN(name##_block)(s, 0, panel, 1, P <= SINGLE ? P : 1);                   \
         break
 
 /* One row alone takes up to SINGLE panels at once: enough sums to hide the latency of one. More
@@ -148,10 +141,10 @@ INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
  * over, with as many rows as then fit. Every other step begins at the end, with the weights that
  * the step before has left in the cache. */
 #define STEP(name, SINGLE, WIDE, MOST, MOST_OF_1)                                                  \
-    static void FN(name##_single)(const rnnat_step *s)                                             \
+    static void WFN(name##_single)(const rnnat_step *s)                                            \
     {                                                                                              \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
-        const int32_t most = SINGLE > 4 && FN(is_far)(s, panels) ? 4 : SINGLE;                     \
+        const int32_t most = SINGLE > 4 && WFN(is_far)(s, panels) ? 4 : SINGLE;                    \
         const int32_t groups = (panels + most - 1) / most;                                         \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
             const int32_t group = s->backwards ? groups - 1 - i : i;                               \
@@ -170,10 +163,10 @@ INLINE int FN(is_far)(const rnnat_step *s, int32_t panels)
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void FN(name)(const rnnat_step *s)                                                      \
+    static void WFN(name)(const rnnat_step *s)                                                     \
     {                                                                                              \
         if (s->rows == 1) {                                                                        \
-            FN(name##_single)(s);                                                                  \
+            WFN(name##_single)(s);                                                                 \
             return;                                                                                \
         }                                                                                          \
         const int32_t panels = s->last_panel - s->first_panel;                                     \

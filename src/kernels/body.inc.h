@@ -99,18 +99,11 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 }
 
 #include "activations.inc.h"
-#include "product.inc.h"
 #include "show.inc.h"
 #include "step.inc.h"
 #include "step_gate_recurrent.inc.h"
 
-#if RNNAT_SMALL
-#include "small.inc.h"
-#else
-#include "blocks.inc.h"
-#include "blocks_gate_recurrent.inc.h"
-#include "gemm.inc.h"
-#endif
+#include "weights.inc.h"
 #if RNNAT_WITH_GENERAL
 #include "general.inc.h"
 #endif

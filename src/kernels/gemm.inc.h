@@ -1,15 +1,16 @@
-/* c = bias + a b over packed panels. Part of body.inc.h.
+/* c = bias + a b over packed panels. Part of products.inc.h.
  *
  * Each element of c starts from its bias and adds a[m, k] * b[k, n] for k = 0, 1, 2, ... in that
  * order, whatever block it falls into: its bits do not depend on m.
  */
 
 /* One block of `rows` rows by `panels` panels that are `width` vectors wide each. */
-INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b, const REAL *bias,
-                           int32_t column, const int rows, const int width, const int panels)
+INLINE void WFN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const WEIGHT *b,
+                            const REAL *bias, int32_t column, const int rows, const int width,
+                            const int panels)
 {
     const int vectors = width * panels;
-    FN(factors) f = FN(panels_at)(b, g->k, panels, width);
+    WFN(factors) f = WFN(panels_at)(b, g->k, panels, width);
     VEC acc[max_rows][max_vectors];
     f.a[0] = g->a.base;
     UNROLL for (int r = 0; r < rows; ++r) f.row[r] = FN(row_offset)(&g->a, row + r);
@@ -18,7 +19,7 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
         const VEC start = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
         UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
     }
-    FN(product)(acc, &f, g->k, 1, rows, panels);
+    WFN(product)(acc, &f, g->k, 1, rows, panels);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         REAL *c = FN(row_at)(&g->c, row + r) + column;
@@ -35,13 +36,13 @@ INLINE void FN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const REAL *b,
 
 #define GEMM_CASE(R, V, MOST)                                                                      \
     case R:                                                                                        \
-        if (R <= MOST) FN(gemm_block)(g, row, b, bias, column, R <= MOST ? R : 1, V, 1);           \
+        if (R <= MOST) WFN(gemm_block)(g, row, b, bias, column, R <= MOST ? R : 1, V, 1);          \
         break
 
 /* Rows of one panel, MOST at a time; `V` is its width in vectors. */
 #define GEMM_PANEL(V, MOST)                                                                        \
-    static void FN(gemm_panel_##V)(const rnnat_gemm_args *g, const REAL *b, const REAL *bias,      \
-                                   int32_t column)                                                 \
+    static void WFN(gemm_panel_##V)(const rnnat_gemm_args *g, const WEIGHT *b, const REAL *bias,   \
+                                    int32_t column)                                                \
     {                                                                                              \
         for (int32_t row = 0; row < g->m;) {                                                       \
             const int32_t rows = next_block(g->m - row, MOST);                                     \
@@ -64,11 +65,11 @@ GEMM_PANEL(2, rows_of_2)
 GEMM_PANEL(3, rows_of_3)
 GEMM_PANEL(4, rows_of_4)
 
-static void FN(gemm)(const rnnat_gemm_args *g)
+static void WFN(gemm)(const rnnat_gemm_args *g)
 {
     const int32_t width = RNNAT_GEMM_PANEL * LANES;
     const ptrdiff_t panel_size = (ptrdiff_t)g->k * width;
-    const REAL *b = (const REAL *)g->b + g->first_panel * panel_size;
+    const WEIGHT *b = (const WEIGHT *)g->b + g->first_panel * panel_size;
     const REAL *bias = g->bias ? (const REAL *)g->bias + g->first_panel * width : NULL;
     for (int32_t panel = g->first_panel, step; panel < g->last_panel; panel += step) {
         const int32_t column = panel * width;
@@ -76,15 +77,15 @@ static void FN(gemm)(const rnnat_gemm_args *g)
         /* One row alone takes two panels: enough sums to hide the latency of one. */
         step = g->m == 1 && panel + 2 <= g->last_panel && left >= 2 * RNNAT_GEMM_PANEL ? 2 : 1;
         if (step == 2)
-            FN(gemm_block)(g, 0, b, bias, column, 1, RNNAT_GEMM_PANEL, 2);
+            WFN(gemm_block)(g, 0, b, bias, column, 1, RNNAT_GEMM_PANEL, 2);
         else if (left >= RNNAT_GEMM_PANEL)
-            FN(gemm_panel_4)(g, b, bias, column);
+            WFN(gemm_panel_4)(g, b, bias, column);
         else if (left == 3)
-            FN(gemm_panel_3)(g, b, bias, column);
+            WFN(gemm_panel_3)(g, b, bias, column);
         else if (left == 2)
-            FN(gemm_panel_2)(g, b, bias, column);
+            WFN(gemm_panel_2)(g, b, bias, column);
         else
-            FN(gemm_panel_1)(g, b, bias, column);
+            WFN(gemm_panel_1)(g, b, bias, column);
         b += step * panel_size;
         if (bias) bias += step * width;
     }

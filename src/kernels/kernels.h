@@ -36,6 +36,7 @@ typedef struct rnnat_gemm_args {
     int32_t m, k, n;    /* n: valid columns; the rest of the last vector is not stored */
     int32_t first_panel, last_panel; /* of b: this call's share of the columns */
     rnnat_rows a, c;
+    rnnat_weight_dtype type; /* of b */
     const void *b;      /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
     const void *bias;   /* [n_pad], or NULL for zero */
 } rnnat_gemm_args;
@@ -49,6 +50,7 @@ typedef struct rnnat_step {
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
     int32_t turns;          /* its units are taken the other way round in every other step, ... */
     int32_t backwards;      /* this one from the last to the first: the same results */
+    rnnat_weight_dtype type;     /* of its recurrent weights */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_c; /* gate-recurrent LSTM, whose w is i, f, g, o on gates: all on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */

@@ -1,24 +1,26 @@
-/* The one loop that multiplies. Part of body.inc.h.
+/* The one loop that multiplies. Part of products.inc.h: WEIGHT is what weights are stored as, and
+ * LOAD_WEIGHTS widens a vector of them to what is computed in.
  *
  * Every sum adds k = 0, 1, 2, ... in that order in a block of any shape, so the bits of a row do
  * not depend on the rows and columns around it.
  */
 
 /* What a block multiplies: rows of one array or two, and packed columns. */
-typedef struct FN(factors) {
+typedef struct WFN(factors) {
     const REAL *a[max_arrays]; /* row r of array i is row[r] elements behind a[i], */
     ptrdiff_t row[max_height]; /* and has one every `step` */
     ptrdiff_t step;
-    const REAL *w;                /* panel p is panel[p] elements behind w, */
+    const WEIGHT *w;              /* panel p is panel[p] elements behind w, */
     ptrdiff_t panel[max_vectors]; /* `width` vectors wide; */
     int width;
     int second; /* where there are two arrays: the vector of a panel that multiplies a[1] */
-} FN(factors);
+} WFN(factors);
 
 /* The factors but for their rows: panels from w on, one behind the other. */
-INLINE FN(factors) FN(panels_at)(const REAL *w, int32_t depth, const int panels, const int width)
+INLINE WFN(factors)
+    WFN(panels_at)(const WEIGHT *w, int32_t depth, const int panels, const int width)
 {
-    FN(factors) f;
+    WFN(factors) f;
     f.w = w;
     f.width = width;
     f.step = 1;
@@ -29,12 +31,12 @@ INLINE FN(factors) FN(panels_at)(const REAL *w, int32_t depth, const int panels,
 
 /* acc[r][v] += a w, over `depth` of k. The fewer of a step's operands, rows or vectors, wait in
  * registers and the others pass by one at a time: 12 sums fit in 16. */
-INLINE void FN(product)(VEC acc[][max_vectors], const FN(factors) * f, int32_t depth,
-                        const int arrays, const int rows, const int panels)
+INLINE void WFN(product)(VEC acc[][max_vectors], const WFN(factors) * f, int32_t depth,
+                         const int arrays, const int rows, const int panels)
 {
     const int width = f->width, vectors = panels * width;
     for (ptrdiff_t k = 0; k < depth; ++k) {
-        const REAL *const w_k = f->w + k * width * LANES;
+        const WEIGHT *const w_k = f->w + k * width * LANES;
         if (arrays * rows <= vectors) {
             VEC x[max_arrays][max_height];
             UNROLL for (int r = 0; r < rows; ++r)
@@ -44,7 +46,7 @@ INLINE void FN(product)(VEC acc[][max_vectors], const FN(factors) * f, int32_t d
             }
             UNROLL for (int v = 0; v < vectors; ++v)
             {
-                const VEC w = FN(load)(w_k + (f->panel[v / width] + v % width * LANES));
+                const VEC w = LOAD_WEIGHTS(w_k + (f->panel[v / width] + v % width * LANES));
                 UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
                     FN(fma)(x[v % width == f->second][r], w, acc[r][v]);
             }
@@ -53,7 +55,7 @@ INLINE void FN(product)(VEC acc[][max_vectors], const FN(factors) * f, int32_t d
             {
                 VEC w[max_vectors];
                 UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second)) w[v] =
-                    FN(load)(w_k + (f->panel[v / width] + v % width * LANES));
+                    LOAD_WEIGHTS(w_k + (f->panel[v / width] + v % width * LANES));
                 UNROLL for (int r = 0; r < rows; ++r)
                 {
                     const VEC x = FN(set1)((f->a[i] + k * f->step)[f->row[r]]);

@@ -1,16 +1,17 @@
 /* Matrix products and steps of small builds: few shapes of blocks, which all cells share. Part of
- * body.inc.h, in the place of blocks.inc.h, blocks_gate_recurrent.inc.h and gemm.inc.h: every sum
+ * products.inc.h, in the place of blocks.inc.h, blocks_gate_recurrent.inc.h and gemm.inc.h: every sum
  * adds the same numbers in the same order as there, so that the bits are the same.
  */
 
 /* sums += a w, for rows at a[0], a[1], ... and `there` of up to `panels` panels that are `width`
  * vectors wide. Those beyond are the last one again: its sums are made, and stored, twice. Where
  * there are two arrays, a[1] is the second one's only row, for the vectors 1 of panels. */
-INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL *w, int32_t there,
-                     const int arrays, const int rows, const int panels, const int width)
+INLINE void WFN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const WEIGHT *w,
+                      int32_t there, const int arrays, const int rows, const int panels,
+                      const int width)
 {
     VEC acc[max_rows][max_vectors], *to[max_rows];
-    FN(factors) f = FN(panels_at)(w, depth, panels, width);
+    WFN(factors) f = WFN(panels_at)(w, depth, panels, width);
     UNROLL for (int i = 0; i < arrays; ++i) f.a[i] = a[i];
     UNROLL for (int r = 0; r < rows; ++r) f.row[r] = a[r] - a[0];
     if (arrays > 1) f.second = 1;
@@ -25,7 +26,7 @@ INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL 
                 to[p][r * panels * width + v];
         }
     }
-    FN(product)(acc, &f, depth, arrays, rows, panels);
+    WFN(product)(acc, &f, depth, arrays, rows, panels);
     UNROLL for (int p = 0; p < panels; ++p)
     {
         UNROLL for (int r = 0; r < rows; ++r)
@@ -41,12 +42,12 @@ INLINE void FN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const REAL 
 #define MULTIPLY(WIDTH, AT_ONCE)                                                                   \
     case WIDTH:                                                                                    \
         for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
-            FN(tile)(sums + p * WIDTH, &a, depth, w + (ptrdiff_t)p * depth * WIDTH * LANES,        \
-                     panels - p, 1, 1, AT_ONCE, WIDTH);                                            \
+            WFN(tile)(sums + p * WIDTH, &a, depth, w + (ptrdiff_t)p * depth * WIDTH * LANES,       \
+                      panels - p, 1, 1, AT_ONCE, WIDTH);                                           \
         break
 
-NOINLINE void FN(multiply)(VEC *sums, const REAL *a, int32_t depth, const REAL *w, int32_t width,
-                           int32_t panels)
+NOINLINE void WFN(multiply)(VEC *sums, const REAL *a, int32_t depth, const WEIGHT *w, int32_t width,
+                            int32_t panels)
 {
     switch (width) {
         MULTIPLY(1, 8);
@@ -58,7 +59,7 @@ NOINLINE void FN(multiply)(VEC *sums, const REAL *a, int32_t depth, const REAL *
 #undef MULTIPLY
 
 /* c = bias + a b. */
-static void FN(gemm)(const rnnat_gemm_args *g)
+static void WFN(gemm)(const rnnat_gemm_args *g)
 {
     enum { vectors = 2 * RNNAT_GEMM_PANEL };
     VEC sums[many_at_once * RNNAT_GEMM_PANEL > vectors ? many_at_once * RNNAT_GEMM_PANEL : vectors];
@@ -70,7 +71,7 @@ static void FN(gemm)(const rnnat_gemm_args *g)
         const int32_t left = end - first;
         const int32_t width = left < RNNAT_GEMM_PANEL ? left : RNNAT_GEMM_PANEL;
         count = single && left >= vectors ? vectors : width;
-        const REAL *const b = (const REAL *)g->b + (ptrdiff_t)first * g->k * LANES;
+        const WEIGHT *const b = (const WEIGHT *)g->b + (ptrdiff_t)first * g->k * LANES;
         const REAL *const bias = g->bias ? (const REAL *)g->bias + (ptrdiff_t)first * LANES : NULL;
         for (int32_t row = 0, rows; row < g->m; row += rows) {
             const REAL *a[many_at_once];
@@ -81,9 +82,9 @@ static void FN(gemm)(const rnnat_gemm_args *g)
                     sums[r * count + v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
             }
             if (many_at_once > 1 && rows == many_at_once)
-                FN(tile)(sums, a, g->k, b, 1, 1, many_at_once, 1, RNNAT_GEMM_PANEL);
+                WFN(tile)(sums, a, g->k, b, 1, 1, many_at_once, 1, RNNAT_GEMM_PANEL);
             else
-                FN(multiply)(sums, a[0], g->k, b, width, count / width);
+                WFN(multiply)(sums, a[0], g->k, b, width, count / width);
             for (int32_t r = 0; r < rows; ++r) {
                 REAL *const c = FN(row_at)(&g->c, row + r) + first * LANES;
                 const int32_t columns = g->n - first * LANES;
@@ -101,25 +102,25 @@ static void FN(gemm)(const rnnat_gemm_args *g)
 /* ---- steps ---- */
 
 #if RNNAT_WITH_CELLS
-enum { FN(panels_at_once) = 8 };
+enum { WFN(panels_at_once) = 8 };
 
 /* What a step's sums are made of, as in preactivate, and what is made of them. */
-typedef struct FN(sums_of) {
+typedef struct WFN(sums_of) {
     int32_t gates, gx_gates, gx_first, apart;
     const void *h;
     ptrdiff_t h_stride;
     const void *start;
     void (*post)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums);
-} FN(sums_of);
+} WFN(sums_of);
 
 /* A recurrent product of some panels of a row: from packed weights or, where a BLAS has made it,
  * added from `made`. */
-INLINE void FN(summed)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
-                       int32_t panel, int32_t panels, int32_t gates)
+INLINE void WFN(summed)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
+                        int32_t panel, int32_t panels, int32_t gates)
 {
     const ptrdiff_t first = (ptrdiff_t)panel * gates * LANES;
     if (w) {
-        FN(multiply)(sums, a, depth, (const REAL *)w + first * depth, gates, panels);
+        WFN(multiply)(sums, a, depth, (const WEIGHT *)w + first * depth, gates, panels);
         return;
     }
     for (int32_t v = 0; v < panels * gates; ++v)
@@ -128,16 +129,16 @@ INLINE void FN(summed)(VEC *sums, const REAL *a, int32_t depth, const void *w, c
 
 /* All units and rows of a step, some panels at a time, which stay in the cache for all rows. Every
  * other step begins at the end, with the weights that the step before has left there. */
-NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
+NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
 {
     const int32_t panels = s->last_panel - s->first_panel, gates = of->gates;
-    const int32_t groups = (panels + FN(panels_at_once) - 1) / FN(panels_at_once);
+    const int32_t groups = (panels + WFN(panels_at_once) - 1) / WFN(panels_at_once);
     for (int32_t i = 0; i < groups; ++i) {
-        const int32_t from = (s->backwards ? groups - 1 - i : i) * FN(panels_at_once);
+        const int32_t from = (s->backwards ? groups - 1 - i : i) * WFN(panels_at_once);
         const int32_t left = panels - from, first = s->first_panel + from;
-        const int32_t count = left < FN(panels_at_once) ? left : FN(panels_at_once);
+        const int32_t count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
         for (int32_t row = 0; row < s->rows; ++row) {
-            VEC sums[FN(panels_at_once) * RNNAT_CELL_GATES];
+            VEC sums[WFN(panels_at_once) * RNNAT_CELL_GATES];
             const REAL *const gx = (const REAL *)s->gx + row * s->gx_stride;
             for (int32_t p = 0; p < count; ++p)
                 for (int32_t g = 0; g < gates; ++g)
@@ -145,8 +146,8 @@ NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
                         g >= of->apart && of->start
                             ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
                             : FN(set1)(0);
-            FN(summed)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
-                       (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
+            WFN(summed)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
+                        (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const unit = sums + p * gates;
                 for (int32_t g = 0; g < of->apart; ++g)
@@ -161,17 +162,12 @@ NOINLINE void FN(each_unit)(const rnnat_step *s, const FN(sums_of) * of)
 }
 
 #define STEP(name, ...)                                                                            \
-    static void FN(name)(const rnnat_step *s)                                                      \
+    static void WFN(name)(const rnnat_step *s)                                                     \
     {                                                                                              \
-        const FN(sums_of) of = {__VA_ARGS__};                                                      \
-        FN(each_unit)(s, &of);                                                                     \
+        const WFN(sums_of) of = {__VA_ARGS__};                                                     \
+        WFN(each_unit)(s, &of);                                                                    \
     }
-#define STANDARD_STEP(name, ...)                                                                   \
-    static void FN(name##_post)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)  \
-    {                                                                                              \
-        FN(name##_postgemm)(s, (FN(place)){row, panel, 1}, 1, sums);                               \
-    }                                                                                              \
-    STEP(name, __VA_ARGS__, FN(name##_post))
+#define STANDARD_STEP(name, ...) STEP(name, __VA_ARGS__, FN(name##_post))
 
 #if RNNAT_WITH_RNN
 STANDARD_STEP(rnn, 1, 1, 0, 1, s->h_prev, s->h_prev_stride, NULL)
@@ -193,14 +189,14 @@ STEP(gate_gru_new, 1, 3, 2, 0, s->rh, s->pad_stride, NULL, FN(gate_gru_new_post)
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
 /* The same of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}; a BLAS made i, f, then g and o. */
-INLINE void FN(gates_or_made)(VEC *sums, const REAL *const *on_if, const rnnat_step *s,
-                              const REAL *made, int32_t panel, int32_t panels)
+INLINE void WFN(gates_or_made)(VEC *sums, const REAL *const *on_if, const rnnat_step *s,
+                               const REAL *made, int32_t panel, int32_t panels)
 {
-    const REAL *const w = (const REAL *)s->w;
+    const WEIGHT *const w = (const WEIGHT *)s->w;
     for (int32_t p = 0; p < panels; p += 2) {
         const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
         if (w) {
-            FN(tile)(sums + p * 4, on_if, s->k, w + unit * s->k * 4, panels - p, 2, 1, 2, 4);
+            WFN(tile)(sums + p * 4, on_if, s->k, w + unit * s->k * 4, panels - p, 2, 1, 2, 4);
             continue;
         }
         for (int32_t v = 0; v < (panels - p > 1 ? 8 : 4); ++v) {
@@ -212,22 +208,22 @@ INLINE void FN(gates_or_made)(VEC *sums, const REAL *const *on_if, const rnnat_s
     }
 }
 
-static void FN(gate_lstm)(const rnnat_step *s)
+static void WFN(gate_lstm)(const rnnat_step *s)
 {
     const ptrdiff_t pad = s->pad_stride;
     for (int32_t panel = s->first_panel, count; panel < s->last_panel; panel += count) {
         const int32_t left = s->last_panel - panel;
-        count = left < FN(panels_at_once) ? left : FN(panels_at_once);
+        count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
         for (int32_t row = 0; row < s->rows; ++row) {
             const VEC zero = FN(set1)(0);
-            VEC gates[FN(panels_at_once) * 4], all[FN(panels_at_once) * 4];
+            VEC gates[WFN(panels_at_once) * 4], all[WFN(panels_at_once) * 4];
             const REAL *const on_if[] = {(const REAL *)s->prev[1] + row * pad,
                                          (const REAL *)s->prev[2] + row * pad};
             const REAL *const on_c = (const REAL *)s->prev[0] + row * pad;
             const REAL *const made = (const REAL *)s->gh + row * s->gh_stride;
             for (int32_t v = 0; v < count * 4; ++v) gates[v] = all[v] = zero;
-            FN(gates_or_made)(gates, on_if, s, made, panel, count);
-            FN(summed)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
+            WFN(gates_or_made)(gates, on_if, s, made, panel, count);
+            WFN(summed)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const sums = all + 4 * p;
                 for (int g = 0; g < 4; ++g) sums[g] = FN(add)(gates[4 * p + g], sums[g]);

@@ -144,6 +144,39 @@ INLINE void FN(lstm_postgemm)(const rnnat_step *s, FN(place) at, const int n, co
 
 #endif
 
+/* The same as functions of their own, which the products of every type of weights share: of one unit
+ * in small builds; else of SEVERAL units abreast, and of one. */
+#if RNNAT_SMALL
+#define POST(name, SEVERAL)                                                                        \
+    static void FN(name##_post)(const rnnat_step *s, int32_t row, int32_t panel, const VEC *sums)  \
+    {                                                                                              \
+        FN(name##_postgemm)(s, (FN(place)){row, panel, 1}, 1, sums);                               \
+    }
+#else
+#define POST(name, SEVERAL)                                                                        \
+    enum { FN(name##_abreast) = SEVERAL };                                                         \
+    NOINLINE void FN(name##_several)(const rnnat_step *s, FN(place) at, const VEC *sums)           \
+    {                                                                                              \
+        FN(name##_postgemm)(s, at, SEVERAL, sums);                                                 \
+    }                                                                                              \
+    NOINLINE void FN(name##_one)(const rnnat_step *s, FN(place) at, const VEC *sums)               \
+    {                                                                                              \
+        FN(name##_postgemm)(s, at, 1, sums);                                                       \
+    }
+#endif
+#if RNNAT_WITH_RNN
+POST(rnn, 4)
+#endif
+#if RNNAT_WITH_GRU
+POST(gru, 2)
+POST(gru_gates, 2)
+POST(gru_new, 4)
+#endif
+#if RNNAT_WITH_LSTM
+POST(lstm, 2)
+#endif
+
+#undef POST
 #undef ABREAST
 #undef SHOW
 #undef ROW

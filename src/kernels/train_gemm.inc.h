@@ -48,7 +48,7 @@ INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, F
                                  const int rows)
 {
     const REAL *const panel = b + (ptrdiff_t)from * PANEL;
-    FN(factors) f = FN(panels_at)(panel, 0, 1, train_vectors);
+    WFN(factors) f = WFN(panels_at)(panel, 0, 1, train_vectors);
     REAL *c[train_height];
     VEC acc[train_height][max_vectors];
     const int32_t left = g->n - column;
@@ -72,7 +72,7 @@ INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, F
             UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
         }
     }
-    FN(product)(acc, &f, to - from, 1, rows, 1);
+    WFN(product)(acc, &f, to - from, 1, rows, 1);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         UNROLL for (int v = 0; v < train_vectors; ++v) if (left > v * LANES)
@@ -142,7 +142,7 @@ static void FN(train_outer)(const rnnat_train_outer *o)
                 const REAL *const panel =
                     (const REAL *)o->a + (ptrdiff_t)m * o->depth + (ptrdiff_t)from * train_height;
                 REAL *const c = (REAL *)o->c + m * o->c_stride + p * PANEL;
-                FN(factors) f = FN(panels_at)(o->panel, 0, 1, train_vectors);
+                WFN(factors) f = WFN(panels_at)(o->panel, 0, 1, train_vectors);
                 VEC acc[train_height][max_vectors];
                 const int32_t add = o->add || from;
                 f.a[0] = panel;
@@ -153,7 +153,7 @@ static void FN(train_outer)(const rnnat_train_outer *o)
                     UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] =
                         add ? FN(load)(c + r * o->c_stride + v * LANES) : FN(set1)(0);
                 }
-                FN(product)(acc, &f, to - from, 1, train_height, 1);
+                WFN(product)(acc, &f, to - from, 1, train_height, 1);
                 UNROLL for (int r = 0; r < train_height; ++r)
                 {
                     UNROLL for (int v = 0; v < train_vectors; ++v)

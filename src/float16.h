@@ -1,0 +1,44 @@
+/* IEEE 754's binary16: 1 sign, 5 exponent (bias 15), 10 fraction; binary32: 1, 8 (bias 127), 23. */
+#ifndef RNNAT_FLOAT16_H
+#define RNNAT_FLOAT16_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* Exact, of NaN with its payload; no denormal is calculated with, which a CPU may take for 0. */
+static inline float rnnat_float16_widen(uint32_t half)
+{
+    const uint32_t sign = (half & 0x8000u) << 16, rest = half & 0x7FFFu;
+    const uint32_t normal = (rest << 13) + ((rest < 0x7C00u ? UINT32_C(112) : UINT32_C(224)) << 23);
+    uint32_t bits = (rest << 13) + (UINT32_C(113) << 23);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    value -= 0x1p-14f; /* of a subnormal number, or 0 */
+    memcpy(&bits, &value, sizeof bits);
+    bits = sign | (rest < 0x400u ? bits : normal);
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The nearest one, of two as near the even one; infinity from 65520 on. */
+static inline uint16_t rnnat_float16_round(double value)
+{
+    const uint64_t one = UINT64_C(1) << 52;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = (uint32_t)(bits >> 48) & 0x8000u;
+    const int32_t exponent = (int32_t)(bits >> 52 & 0x7FF) - 1023;
+    bits &= one - 1;
+    if (exponent == 1024 && bits)
+        return (uint16_t)(sign | 0x7E00u | (uint32_t)(bits >> 42)); /* NaN */
+    if (exponent > 15) return (uint16_t)(sign | 0x7C00u);
+    if (exponent < -25) return (uint16_t)sign;
+    const int32_t shift = exponent < -14 ? 28 - exponent : 42;
+    bits += exponent < -14 ? one : (uint64_t)(exponent + 15) << 52;
+    const uint64_t left = bits & ((UINT64_C(1) << shift) - 1), tie = UINT64_C(1) << (shift - 1);
+    uint32_t half = (uint32_t)(bits >> shift);
+    if (left > tie || (left == tie && (half & 1))) ++half;
+    return (uint16_t)(sign | half);
+}
+
+#endif

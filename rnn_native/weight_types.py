@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 from .errors import OptionError, UnsupportedError
 from .spec import Embedding, ModelSpec
 
-WEIGHT_DTYPES: Final[tuple[str, ...]] = ()
+WEIGHT_DTYPES: Final = ("float16",)
 """By the names that ``weight_dtype=`` takes; the core's codes are 1, 2, ... in this order."""
 
 

@@ -131,6 +131,11 @@
 #define RNNAT_SMALL 0
 #endif
 
+/* Weights stored as float16, half the memory, and computed with in float: kernels of their own. */
+#ifndef RNNAT_WITH_FLOAT16
+#define RNNAT_WITH_FLOAT16 (!RNNAT_SMALL)
+#endif
+
 /* The kernels that run everywhere. Without, a CPU has to have another set that is compiled in. */
 #ifndef RNNAT_BASELINE
 #define RNNAT_BASELINE 1

@@ -19,7 +19,8 @@ static bool saves(uint64_t components) { return (saved_state() & components) == 
 bool rnnat_cpu_has_avx2(void)
 {
     uint32_t a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_AVX)) return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_AVX) || !(c & bit_F16C))
+        return false;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2)) return false;
     return saves(0x6); /* xmm, ymm */
 }

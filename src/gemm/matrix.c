@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../float16.h"
 #include "blas.h"
 
 #if RNNAT_READER
@@ -12,13 +13,14 @@ static bool is_narrow(rnnat_weight_dtype type)
 {
     switch (type) {
     case RNNAT_WEIGHT_AS_DTYPE: break;
+    case RNNAT_WEIGHT_F16: return RNNAT_WITH_FLOAT16;
     }
     return false;
 }
 
 rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
 {
-    if (type < RNNAT_WEIGHT_AS_DTYPE || type > RNNAT_WEIGHT_AS_DTYPE) return RNNAT_ERROR_ARGUMENT;
+    if (type < RNNAT_WEIGHT_AS_DTYPE || type > RNNAT_WEIGHT_F16) return RNNAT_ERROR_ARGUMENT;
     if (type == RNNAT_WEIGHT_AS_DTYPE) return RNNAT_OK;
     const bool can = is_narrow((rnnat_weight_dtype)type) && dtype == RNNAT_F32 && !blas;
     return can ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
@@ -26,18 +28,18 @@ rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
 
 static uint16_t narrowed(rnnat_weight_dtype type, double value)
 {
-    (void)value;
     switch (type) {
     case RNNAT_WEIGHT_AS_DTYPE: break;
+    case RNNAT_WEIGHT_F16: return rnnat_float16_round(value);
     }
     return 0;
 }
 
 static float widened(rnnat_weight_dtype type, uint16_t stored)
 {
-    (void)stored;
     switch (type) {
     case RNNAT_WEIGHT_AS_DTYPE: break;
+    case RNNAT_WEIGHT_F16: return rnnat_float16_widen(stored);
     }
     return 0;
 }

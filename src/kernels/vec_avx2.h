@@ -55,6 +55,14 @@ RNNAT_VEC(vec_f32, f32, float, ps)
 RNNAT_VEC(vec_f64, f64, double, pd)
 #undef RNNAT_VEC
 
+#ifdef __F16C__ /* whoever compiles the amalgamated pair may have left it out */
+#define RNNAT_HAS_LOAD_F16
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+#endif
+
 static inline vec_f32 pow2_f32(vec_f32 n)
 {
     const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(n), 23);

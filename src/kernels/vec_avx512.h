@@ -48,6 +48,12 @@ RNNAT_VEC(vec_f32, f32, float, ps)
 RNNAT_VEC(vec_f64, f64, double, pd)
 #undef RNNAT_VEC
 
+#define RNNAT_HAS_LOAD_F16
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
 static inline vec_f32 pow2_f32(vec_f32 n)
 {
     const __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(n), 23);

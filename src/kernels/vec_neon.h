@@ -40,6 +40,12 @@ RNNAT_VEC(vec_f32, f32, float, u32, UINT32_C(0x80000000))
 RNNAT_VEC(vec_f64, f64, double, u64, UINT64_C(0x8000000000000000))
 #undef RNNAT_VEC
 
+#define RNNAT_HAS_LOAD_F16
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
 static inline vec_f32 pow2_f32(vec_f32 n)
 {
     const uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(n), 23);

@@ -52,6 +52,22 @@ RNNAT_VEC(vec_f32, f32, float, bits_f32, x, x, x, x)
 RNNAT_VEC(vec_f64, f64, double, bits_f64, x, x)
 #undef RNNAT_VEC
 
+#if defined(__clang__) || __GNUC__ >= 9 /* as in float16.h */
+#define RNNAT_HAS_LOAD_F16
+typedef uint16_t halves __attribute__((vector_size(8)));
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    halves four;
+    memcpy(&four, p, sizeof four);
+    const bits_f32 all = __builtin_convertvector(four, bits_f32), rest = all & 0x7FFFu;
+    const bits_f32 beyond = (bits_f32)(rest > 0x7BFFu) & (112u << 23);
+    const vec_f32 small = (vec_f32)((rest << 13) + (113u << 23)) - 0x1p-14f;
+    const vec_f32 normal = (vec_f32)((rest << 13) + (112u << 23) + beyond);
+    const bits_f32 sign = (all & 0x8000u) << 16;
+    return (vec_f32)((bits_f32)select_f32((bits_f32)(rest < 0x400u), small, normal) | sign);
+}
+#endif
+
 static inline vec_f32 pow2_f32(vec_f32 n) { return (vec_f32)(((bits_f32)n << 23) + 0x3f800000u); }
 static inline vec_f64 pow2_f64(vec_f64 n)
 {

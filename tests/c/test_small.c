@@ -1,5 +1,5 @@
 /* A model has the same bits with the baseline's kernels in any build: in blocks of many shapes or of
- * few (RNNAT_SMALL), with vectors or in plain C11 (RNNAT_SCALAR). A softmax adds in as many parts as
+ * few (RNNAT_SMALL), with vectors or in plain C11 (RNNAT_SCALAR); with weights of every type. A softmax adds in as many parts as
  * a vector has elements: its bits are the same where these are as many. */
 #include <stdlib.h>
 
@@ -11,7 +11,8 @@
 #include "variants.h"
 
 /* As rnnat_model_from_memory makes it, for any kernels; the end of the program frees it. */
-static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels)
+static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels,
+                         rnnat_weight_dtype type)
 {
     const test_bytes file = test_model_bytes(model);
     rnnat_safetensors opened;
@@ -21,6 +22,7 @@ static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels)
     for (int pass = 0; pass < 2; ++pass) { /* count, then build */
         rnnat_builder builder = {.arena = rnnat_arena_at(mem),
                                  .kernels = kernels,
+                                 .type = type,
                                  .file = &opened,
                                  .prefix = "",
                                  .suffix = ""};
@@ -57,8 +59,10 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
                                               .activation = (rnnat_activation)test_choose(
                                                   &random, RNNAT_IDENTITY,
                                                   alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
-    rnnat_model *const made = make(&model, &kernels[dtype]);
-    rnnat_model *const twin = make(&model, &other[dtype]);
+    const bool halves = RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32 && (variant + batch) % 2;
+    const rnnat_weight_dtype type = halves ? RNNAT_WEIGHT_F16 : RNNAT_WEIGHT_AS_DTYPE;
+    rnnat_model *const made = make(&model, &kernels[dtype], type);
+    rnnat_model *const twin = make(&model, &other[dtype], type);
     const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);
     test_outcome a = test_run(made, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
     test_outcome b = test_run(twin, &in, LAYOUT_BATCH_MAJOR, LAYOUT_PADDED, 1);

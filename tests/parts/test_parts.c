@@ -33,6 +33,21 @@ static naive_number *take(int32_t count)
     return numbers;
 }
 
+/* With weights as float16, where there are any. */
+static void check_float16(const test_model *model, rnnat_dtype dtype, bool there, const char *name)
+{
+    rnnat_model *made = NULL;
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .dtype = (int32_t)dtype, .weight_dtype = RNNAT_WEIGHT_F16};
+    const test_bytes file = test_model_bytes(model);
+    const bool can = there && RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32;
+    CHECK_CASE(rnnat_model_from_memory(file.bytes, file.size, &options, &made) ==
+                   (can ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED),
+               name);
+    rnnat_model_free(made);
+    free(file.bytes);
+}
+
 /* Against the equations. */
 static void check_run(const test_model *model, const rnnat_model *made, uint64_t seed,
                       const char *name)
@@ -91,6 +106,8 @@ int main(void)
         test_model_add(&model, layer);
         rnnat_model *made = NULL;
         const bool there = is_there(&layer);
+        check_float16(&model, RNNAT_F32, there, name);
+        check_float16(&model, RNNAT_F64, there, name);
         CHECK_CASE(load(&model, RNNAT_F32, &made) == (there ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED),
                    name);
         if (made) {

@@ -1,0 +1,161 @@
+"""Weights that are stored in another type than they are computed with."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import strategies
+from agreement import assert_same_bits
+from numpy.typing import NDArray
+
+import rnn_native as rn
+
+SWEEP = Path(__file__).parent / "weight_type_sweep.py"
+CONFIG = rn.show_config(mode="dicts")
+KINDS = (rn.RNN, rn.GRU, rn.LSTM)
+
+
+@pytest.mark.parametrize("isa", CONFIG["isas_available"])
+def test_stored_weights_give_the_bits_of_the_same_weights_in_float32(isa: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", str(SWEEP)],
+        env=os.environ | {"RNN_NATIVE_ISA": isa},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.startswith(f"{isa}:")
+
+
+def every_half() -> NDArray[np.float16]:
+    """All 2^16 numbers: subnormal ones, infinities and NaN too."""
+    return np.arange(65536, dtype=np.uint16).view(np.float16)
+
+
+def linear(weight: NDArray[Any]) -> rn.ModelSpec:
+    return rn.ModelSpec((rn.Linear(weight=weight),))
+
+
+def stored(weight: NDArray[Any]) -> NDArray[np.float32]:
+    """What a model keeps of a weight."""
+    return rn.Model(linear(weight), weight_dtype="float16").spec.layers[0].arrays["weight"]
+
+
+def test_every_float16_is_stored_as_it_is() -> None:
+    numbers = every_half().reshape(256, 256).astype(np.float32)
+    assert_same_bits(np.nan_to_num(stored(numbers)), np.nan_to_num(numbers))
+    assert np.array_equal(np.isnan(stored(numbers)), np.isnan(numbers))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_are_rounded_as_numpy_rounds(dtype: type) -> None:
+    """To the nearest, a tie to the even one: each float16, what lies half-way to the next one, and
+    the neighbours of that; of doubles in one step."""
+    finite = every_half()[np.isfinite(every_half())].astype(np.float64)
+    with np.errstate(over="ignore"):
+        above = np.nextafter(finite.astype(np.float16), np.float16(np.inf)).astype(np.float64)
+    middle = ((finite + above) / 2)[np.isfinite(above)].astype(dtype)
+    up, down = np.nextafter(middle, dtype(np.inf)), np.nextafter(middle, dtype(-np.inf))
+    numbers = np.concatenate([middle, up, down])
+    numbers = numbers[np.isfinite(numbers.astype(np.float16))]
+    numbers = numbers[: len(numbers) // 64 * 64].reshape(-1, 64)
+    expected = numbers.astype(np.float16).astype(np.float32)
+    assert_same_bits(stored(numbers), expected)
+
+
+def test_what_is_multiplied_is_the_widened_number() -> None:
+    """Each float16 alone in its product: 1 w, exact; a NaN stays one."""
+    weight = every_half().reshape(-1, 1).astype(np.float32)
+    model = rn.Model(linear(weight), weight_dtype="float16")
+    for batch in (1, 5):
+        y, _ = model(np.ones((1, batch, 1), np.float32))
+        expected = np.broadcast_to(weight[:, 0], y.shape)
+        assert np.array_equal(y, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_modules_models_and_files_keep_the_type(kind: Any, tmp_path: Path) -> None:
+    module = kind(3, 40, weight_dtype="float16")
+    assert module.model.weight_dtype == "float16"
+    assert "weight_dtype='float16'" in repr(module)
+    assert "weights in float16" in repr(module.model)
+    same = [copy.deepcopy(module.model), pickle.loads(pickle.dumps(module.model))]
+    for suffix in ("safetensors", "npz"):
+        path = tmp_path / f"model.{suffix}"
+        module.model.save(path, golden=True)
+        same.append(rn.load(path, verify=True))
+    x = np.random.default_rng(0).standard_normal((4, 2, 3), np.float32)
+    y, _ = module(x)
+    for model in same:
+        assert model.weight_dtype == "float16"
+        assert model.memory == module.model.memory
+        assert_same_bits(model(x)[0], y)
+    wide = rn.load(tmp_path / "model.safetensors", dtype="float32")
+    assert wide.weight_dtype is None
+    assert_same_bits(wide(x)[0], y)
+    assert rn.load(path, dtype="float64").weight_dtype is None
+    assert module.model.memory < wide.memory
+    module.load_state_dict(module.state_dict())
+    assert module.model.weight_dtype == "float16"
+    assert_same_bits(module(x)[0], y)
+
+
+def test_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    module = rn.GRU(3, 8)
+    halves = {n: a.astype(np.float16).astype(np.float32) for n, a in module.state_dict().items()}
+    module.load_state_dict(halves)
+    module.model.save(tmp_path / "plain.safetensors")
+    assert rn.load(tmp_path / "plain.safetensors").weight_dtype is None
+    assert rn.load(tmp_path / "plain.safetensors", weight_dtype="float16").weight_dtype == "float16"
+    assert rn.Model(module, weight_dtype=np.float16).weight_dtype == "float16"
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "int8", "float32", "half-ish", 16, object])
+def test_unknown_types_are_refused_by_name(name: Any) -> None:
+    with pytest.raises(rn.OptionError, match=r"weight_dtype: expected None .* or float16; got"):
+        rn.Model(rn.GRU(2, 3), weight_dtype=name)
+
+
+def test_what_does_not_go_together_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(rn.UnsupportedError, match=r"weight_dtype.*dtype='float32'.*'float64'"):
+        rn.LSTM(2, 3, dtype="float64", weight_dtype="float16")
+    if rn.show_config(mode="dicts")["blas"]:
+        with pytest.raises(rn.UnsupportedError, match=r"weight_dtype.*matmul='packed'.*'blas'"):
+            rn.LSTM(2, 3, matmul="blas", weight_dtype="float16")
+    rn.GRU(2, 3).model.save(tmp_path / "plain.safetensors")
+    with pytest.raises(rn.UnsupportedError, match=r"weight_dtype.*dtype='float32'"):
+        rn.load(tmp_path / "plain.safetensors", dtype="float64", weight_dtype="float16")
+
+
+@pytest.mark.parametrize("value", [65520.0, -1e6, 3e38])
+def test_a_weight_that_would_become_infinite_is_refused_by_name(value: float) -> None:
+    spec = strategies.make_spec(np.random.default_rng(0), "lstm", 3, 4, out_features=2)
+    arrays = {name: array.copy() for name, array in spec.layers[0].arrays.items()}
+    arrays["weight_hh_l0"][1, 2] = value
+    layer = rn.Recurrent("lstm", 3, 4, weights=arrays)
+    with pytest.raises(rn.UnsupportedError, match=r"0\.weight_hh_l0 has .*float16 ends at 65504"):
+        rn.Model([layer], weight_dtype="float16")
+    arrays["weight_hh_l0"][1, 2] = 65519.0  # rounds to 65504
+    arrays["bias_ih_l0"][0] = value  # stays as it is
+    model = rn.Model([rn.Recurrent("lstm", 3, 4, weights=arrays)], weight_dtype="float16")
+    assert model.spec.layers[0].arrays["weight_hh_l0"][1, 2] == 65504
+    assert model.spec.layers[0].arrays["bias_ih_l0"][0] == np.float32(value)
+
+
+def test_what_a_file_says_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    rn.GRU(2, 3, weight_dtype="float16").model.save(path)
+    data = path.read_bytes()
+    for other in (b'weight_dtype":"float61"', b'weight_dtype":"loat16" '):
+        path.write_bytes(data.replace(b'weight_dtype":"float16"', other))
+        with pytest.raises(rn.FormatError, match=r"rnn_native\.weight_dtype: expected float16"):
+            rn.load(path)

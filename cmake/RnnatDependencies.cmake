@@ -48,7 +48,7 @@ if(RNNAT_BLAS)
   target_compile_definitions(rnn_native_core PRIVATE RNNAT_BLAS_LINKED=1)
 endif()
 if(RNNAT_BLAS OR RNNAT_BLAS_HOOK)
-  target_sources(rnn_native_core PRIVATE src/gemm/blas.c)
+  target_sources(rnn_native_core PRIVATE src/weights/blas.c)
   target_compile_definitions(rnn_native_core PRIVATE RNNAT_BLAS=1)
 endif()
 

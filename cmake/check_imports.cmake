@@ -9,13 +9,13 @@ string(JOIN "|" _compiler # what it calls, and refers to, on its own
   "__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*" "_*(save|rest)_.*")
 set(_of_api "malloc|free")              # *_from_memory, *_create, *_free
 set(_of_heap "malloc|posix_memalign|madvise")
-set(_of_file "malloc|free|fopen|fclose|fread|fseek|ftell")
+set(_of_disk "malloc|free|fopen|fclose|fread|fseek|ftell")
 set(_of_dispatch "getenv")              # before the first model is made
 set(_of_cpu_features "getauxval")
 set(_of_threads "getenv|(__isoc23_)?strtol|sched_getaffinity|__sched_cpucount|sysconf") # how many there are
 set(_of_waiting "clock_gettime|sched_yield|nanosleep") # where threads are asked for, as all that follows
-set(_of_threads_team "pthread_.*|sig(fillset|delset)|prctl")
-set(_of_threads_openmp "pthread_.*|omp_.*|GOMP_.*|__kmpc_.*")
+set(_of_workers "pthread_.*|sig(fillset|delset)|prctl")
+set(_of_openmp "pthread_.*|omp_.*|GOMP_.*|__kmpc_.*")
 set(_of_blas ".*")                      # a BLAS does what it does
 
 set(_checked 0)

@@ -1,7 +1,7 @@
 # Ctrl-C and other signals while the core runs: included by _core.pyx.
 #
 # Python calls signal handlers in its main thread, between instructions of its own code. A long call
-# of the core asks for that in between (src/stop.h); where a handler raises, the call is left.
+# of the core asks for that in between (src/threads/stop.h); where a handler raises, the call is left.
 
 cdef extern from *:
     """

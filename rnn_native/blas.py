@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """One BLAS of this process, as ``rnnat_blas_library`` wants it (see ``src/gemm/blas.h``).
+    """One BLAS of this process, as ``rnnat_blas_library`` wants it (see ``src/weights/blas.h``).
 
     Addresses are plain integers, 0 where there is nothing; they stay valid, for what NumPy and
     SciPy link is never unloaded.
@@ -192,7 +192,7 @@ else:
 
 
 class _Control(NamedTuple):
-    """What a library calls itself, and how its thread count is held (``src/gemm/blas.h``)."""
+    """What a library calls itself, and how its thread count is held (``src/weights/blas.h``)."""
 
     product: str
     set_threads: int = 0

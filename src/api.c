@@ -6,12 +6,12 @@
 
 #include "dispatch.h"
 #include "float_scope.h"
-#include "gemm/blas.h"
 #include "graph/graph.h"
 #include "heap.h"
 #include "run/run.h"
 #include "run/stream.h"
-#include "threads.h"
+#include "threads/threads.h"
+#include "weights/blas.h"
 
 /* ---- models ---- */
 
@@ -309,16 +309,16 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
     if (dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
-    rnnat_lane *const lane = &stream->lane;
-    const rnnat_model_info *const info = &lane->model->info;
+    rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model_info *const info = &workspace->model->info;
     if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
     if (indices != (info->takes_indices != 0)) return RNNAT_ERROR_INPUT;
     if (steps == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
     if (indices) {
-        const rnnat_view in = {RNNAT_WRITABLE(x), lane->rows, 1};
+        const rnnat_view in = {RNNAT_WRITABLE(x), workspace->rows, 1};
         const rnnat_status status =
-            rnnat_check_indices(info->input_size, in, steps, lane->rows, NULL);
+            rnnat_check_indices(info->input_size, in, steps, workspace->rows, NULL);
         if (status != RNNAT_OK) return status;
     }
     rnnat_stream_go(stream, x, steps, y);
@@ -358,23 +358,23 @@ rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_thre
 rnnat_status rnnat_stream_reset(rnnat_stream *stream)
 {
     if (!stream) return RNNAT_ERROR_ARGUMENT;
-    rnnat_lane_reset(&stream->lane);
+    rnnat_workspace_reset(&stream->workspace);
     return RNNAT_OK;
 }
 
 rnnat_status rnnat_stream_get_state(const rnnat_stream *stream, int32_t index, void *values)
 {
-    if (!stream || !values || index < 0 || index >= stream->lane.model->info.num_states)
+    if (!stream || !values || index < 0 || index >= stream->workspace.model->info.num_states)
         return RNNAT_ERROR_ARGUMENT;
-    rnnat_lane_get_state(&stream->lane, index, values, stream->lane.rows, 0);
+    rnnat_workspace_get_state(&stream->workspace, index, values, stream->workspace.rows, 0);
     return RNNAT_OK;
 }
 
 rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index, const void *values)
 {
-    if (!stream || !values || index < 0 || index >= stream->lane.model->info.num_states)
+    if (!stream || !values || index < 0 || index >= stream->workspace.model->info.num_states)
         return RNNAT_ERROR_ARGUMENT;
-    rnnat_lane_set_state(&stream->lane, index, values, stream->lane.rows, 0);
+    rnnat_workspace_set_state(&stream->workspace, index, values, stream->workspace.rows, 0);
     return RNNAT_OK;
 }
 

@@ -1,8 +1,8 @@
 #include "dispatch.h"
 
-#include "atomics.h"
 #include "cpu_features.h"
 #include "text.h"
+#include "threads/atomics.h"
 #if RNNAT_ENV
 #include <stdlib.h>
 #endif

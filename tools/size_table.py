@@ -143,7 +143,7 @@ def footprint(target: Target, folder: Path) -> list[int] | None:
         flags += " -sALLOW_MEMORY_GROWTH=1 -sSINGLE_FILE=1"
     program = folder / ("footprint.js" if target.prefix == "em" else "footprint")
     sources = [str(path) for path in (ROOT / "src").glob("*.c")]
-    sources += [str(ROOT / "src/gemm/matrix.c"), str(ROOT / "src/kernels/kernels_baseline.c")]
+    sources += [str(ROOT / "src/weights/matrix.c"), str(ROOT / "src/kernels/kernels_baseline.c")]
     sources += [str(path) for path in (ROOT / "src/cells").glob("*.c")]
     if "-DRNNAT_BASELINE=OFF" in target.options and not target.prefix:  # vectors of AVX2
         flags += " -mavx2 -mfma -DRNNAT_HAVE_AVX2"

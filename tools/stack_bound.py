@@ -48,17 +48,17 @@ POINTERS = {
     ],
     "layers/recurrent(_build)?": [("cells/.*", r"\w*build_\w+|step\w*")],
     "layers/.*": [KERNELS],
-    "run/lane": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
+    "run/workspace": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
     "run/schedule": [("layers/.*", r"(prepare|run|step|show)_\w+")],
     "inspect/.*": [],  # Python's package alone
-    "gemm/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
+    "weights/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
     "cells/.*": [KERNELS],
-    "safetensors": [("safetensors", r"by_(name|span)")],
-    r"threads(_team|_openmp)?": [("run/run", "run_thread"), ("run/stream", "run_share")],
+    "file/safetensors": [("file/safetensors", r"by_(name|span)")],
+    "threads/(threads|workers|openmp)": [("run/run", "run_thread"), ("run/stream", "run_share")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
-    "gemm/blas": [],  # a BLAS, and what loads it
-    "stop": [],  # who began the run, and may stop it
+    "weights/blas": [],  # a BLAS, and what loads it
+    "threads/stop": [],  # who began the run, and may stop it
 }
 
 CALL = re.compile(r"\t(?:notrack )?(call|jmp|blr|br|blx|bx)q?\s+(\*?\S+)")

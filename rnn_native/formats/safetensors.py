@@ -36,7 +36,7 @@ MAX_HEADER: Final = 100_000_000
 """Longest header in bytes, that of the format's own library."""
 
 MAX_CORE_HEADER: Final = 1024 * 1024
-"""Longest header in bytes that the C core reads (src/safetensors.h)."""
+"""Longest header in bytes that the C core reads (src/file/safetensors.h)."""
 
 ALIGNMENT: Final = 64
 """Written data begin at a multiple of this many bytes: a cache line, a vector register."""

@@ -82,7 +82,7 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 #define GENERAL(cell) NULL
 #endif
 
-const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer)
+const rnnat_cell *rnnat_cell_find(const rnnat_layer_text *layer)
 {
     switch (layer->cell) {
 #if RNNAT_WITH_RNN
@@ -117,6 +117,6 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
     const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, matrix->n};
     s->w = NULL;
     s->gh_stride = matrix->n;
-    const rnnat_part alone = {0, 1, NULL};
+    const rnnat_member alone = {0, 1, NULL};
     rnnat_gemm(matrix, kernels, &alone, s->rows, matrix->n, from, to, NULL);
 }

@@ -2,11 +2,11 @@
 #ifndef RNNAT_CELL_H
 #define RNNAT_CELL_H
 
-#include "../gemm/matrix.h"
-#include "../layer_text.h"
+#include "../file/layer_text.h"
+#include "../weights/matrix.h"
 
 /* Packed weights. What a cell has no use for stays empty. */
-typedef struct rnnat_cell {
+typedef struct rnnat_cell_weights {
     rnnat_matrix w_ih; /* [input, gates * pad(hidden)] */
     const void *bias; /* what the projection of the input starts from */
     rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z only; of a
@@ -20,7 +20,7 @@ typedef struct rnnat_cell {
     rnnat_matrix w_gf, w_go; /* i alone, f, and g, o: each multiplies one state */
     rnnat_matrix w_ch; /* LSTM: all four gates on c */
     rnnat_functions functions; /* of a general layer */
-} rnnat_cell;
+} rnnat_cell_weights;
 
 /* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
  * every tensor is looked up and its shape checked. */
@@ -55,7 +55,7 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
 #define RNNAT_CELL_BUILD(function) NULL
 #endif
 
-typedef struct rnnat_cell_ops {
+typedef struct rnnat_cell {
     const char *name; /* of its C symbol */
     const char *parts[2]; /* of the build that it needs (config.h); NULLs: no more */
     int32_t gates; /* blocks of rows in weight_ih */
@@ -63,30 +63,30 @@ typedef struct rnnat_cell_ops {
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
     bool in_place; /* a step reads and writes those after h unit by unit */
     rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
-                          rnnat_cell *cell);
+                          rnnat_cell_weights *weights);
     /* One time step of some rows, by all threads of a team; each does its share of the units, and
      * h_next is whole once they have met. h_next must not be h_prev. */
-    void (*step)(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                 rnnat_step *step);
-} rnnat_cell_ops;
+    void (*step)(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                 const rnnat_member *member, rnnat_step *step);
+} rnnat_cell;
 
-extern const rnnat_cell_ops rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
-extern const rnnat_cell_ops rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
-extern const rnnat_cell_ops rnnat_cell_general_rnn, rnnat_cell_general_gru;
-extern const rnnat_cell_ops rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
+extern const rnnat_cell rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
+extern const rnnat_cell rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
+extern const rnnat_cell rnnat_cell_general_rnn, rnnat_cell_general_gru;
+extern const rnnat_cell rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
 
-/* The ops of a layer that is recurrent; NULL where this build has left it out. */
-const rnnat_cell_ops *rnnat_cell_find(const rnnat_layer_text *layer);
+/* The cell of a layer that is recurrent; NULL where this build has left it out. */
+const rnnat_cell *rnnat_cell_find(const rnnat_layer_text *layer);
 
 /* The weights of the cells that have a general form as well. */
 rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                             rnnat_cell *cell);
+                             rnnat_cell_weights *weights);
 rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                             rnnat_cell *cell);
+                             rnnat_cell_weights *weights);
 rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell *cell);
+                                    rnnat_cell_weights *weights);
 rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                              rnnat_cell *cell);
+                              rnnat_cell_weights *weights);
 /* Vectors in the panels of a recurrent product of `gates` gates: all of a unit's together, where
  * its kernel multiplies. */
 static inline int32_t rnnat_recurrent_panel(const rnnat_layer_text *layer, int32_t gates)
@@ -96,8 +96,8 @@ static inline int32_t rnnat_recurrent_panel(const rnnat_layer_text *layer, int32
 
 /* What follows the recurrent product of an LSTM: its kernel and, where there is one, the projection
  * of what that gives. */
-void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                        const rnnat_part *part, rnnat_step *s,
+void rnnat_lstm_project(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                        const rnnat_member *member, rnnat_step *s,
                         void (*kernel)(const rnnat_step *step));
 
 /* Points the kernel at packed weights or, where the matrix is a BLAS's, has s->gh hold the product
@@ -106,12 +106,12 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
                         const void *h, ptrdiff_t h_stride);
 
 /* Writes a packed weight of one direction as PyTorch lays it out: inspect/cells.c. */
-rnnat_status rnnat_cell_unpack(const rnnat_cell *cell, const rnnat_cell_ops *ops,
+rnnat_status rnnat_cell_unpack(const rnnat_cell_weights *weights, const rnnat_cell *cell,
                                const rnnat_kernels *kernels, int32_t hidden, int32_t state,
                                const char *name, void *rows);
 /* Tells of its members. */
 struct rnnat_teller;
-void rnnat_cell_tell(const rnnat_cell *cell, const rnnat_kernels *kernels, int32_t hidden,
-                     const struct rnnat_teller *teller);
+void rnnat_cell_tell(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                     int32_t hidden, const struct rnnat_teller *teller);
 
 #endif

@@ -11,38 +11,38 @@
 #if RNNAT_WITH_GATE && RNNAT_WITH_GRU
 #if RNNAT_READER
 static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                   rnnat_cell *cell)
+                                   rnnat_cell_weights *weights)
 {
     const int32_t units = layer->output_size;
     const rnnat_gates rzn = {3, 0, units}, rz = {2, 0, units}, n = {1, 0, units};
     rnnat_status status =
-        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_gh", 2, rz, units, 2, &cell->w_gh);
+        status = rnnat_build_matrix(b, "weight_gh", 2, rz, units, 2, &weights->w_gh);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 1, n, units, 1, &cell->w_hh);
+        status = rnnat_build_matrix(b, "weight_hh", 1, n, units, 1, &weights->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, rzn);
-    cell->bias = bias;
+    weights->bias = bias;
     return rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
 }
 #endif
 
-static void step_gate_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                          const rnnat_part *part, rnnat_step *s)
+static void step_gate_gru(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                          const rnnat_member *member, rnnat_step *s)
 {
-    rnnat_cell_product(&cell->w_gh, kernels, s, s->prev[0], s->pad_stride); /* W_g. z of 1, 2 */
-    kernels->gate_gru_gates(s);                                             /* 1, 2; r h */
-    rnnat_meet(part);
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->rh, s->pad_stride);      /* W_hh (r h) */
-    kernels->gate_gru_new(s);                                               /* 3, 4 */
+    rnnat_cell_product(&weights->w_gh, kernels, s, s->prev[0], s->pad_stride); /* W_g. z of 1, 2 */
+    kernels->gate_gru_gates(s); /* 1, 2; r h */
+    rnnat_meet(member);
+    rnnat_cell_product(&weights->w_hh, kernels, s, s->rh, s->pad_stride); /* W_hh (r h) */
+    kernels->gate_gru_new(s); /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
-                                            .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GATE"},
-                                            .gates = 3,
-                                            .products = 3,
-                                            .num_states = 2,
-                                            .build = RNNAT_CELL_BUILD(build_gate_gru),
-                                            .step = step_gate_gru};
+const rnnat_cell rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
+                                        .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GATE"},
+                                        .gates = 3,
+                                        .products = 3,
+                                        .num_states = 2,
+                                        .build = RNNAT_CELL_BUILD(build_gate_gru),
+                                        .step = step_gate_gru};
 #endif

@@ -14,24 +14,25 @@
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
 #if RNNAT_READER
 static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell *cell)
+                                    rnnat_cell_weights *weights)
 {
     const int32_t units = layer->output_size;
     const rnnat_gates ifgo = {4, 0, units}, i = {1, 0, units}, f = {1, 1, units};
     const rnnat_gates go = {2, 2, units};
     rnnat_status status =
-        rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+        rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_gh", 4, b->blas ? i : ifgo, units, 4, &cell->w_gh);
+        status =
+            rnnat_build_matrix(b, "weight_gh", 4, b->blas ? i : ifgo, units, 4, &weights->w_gh);
     if (status == RNNAT_OK && b->blas)
-        status = rnnat_build_matrix(b, "weight_gh", 4, f, units, 1, &cell->w_gf);
+        status = rnnat_build_matrix(b, "weight_gh", 4, f, units, 1, &weights->w_gf);
     if (status == RNNAT_OK && b->blas)
-        status = rnnat_build_matrix(b, "weight_gh", 4, go, units, 2, &cell->w_go);
+        status = rnnat_build_matrix(b, "weight_gh", 4, go, units, 2, &weights->w_go);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_ch", 4, ifgo, units, 4, &cell->w_ch);
+        status = rnnat_build_matrix(b, "weight_ch", 4, ifgo, units, 4, &weights->w_ch);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, ifgo);
-    cell->bias = bias;
+    weights->bias = bias;
     return rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
 }
 #endif
@@ -47,31 +48,31 @@ static const void *panels_or_product(const rnnat_matrix *matrix, const rnnat_ker
     }
     const rnnat_rows from = {a, 1, 0, s->pad_stride};
     const rnnat_rows to = {(char *)s->gh + first * (ptrdiff_t)kernels->elem, 1, 0, s->gh_stride};
-    const rnnat_part alone = {0, 1, NULL};
+    const rnnat_member alone = {0, 1, NULL};
     rnnat_gemm(matrix, kernels, &alone, s->rows, matrix->n, from, to, NULL);
     return NULL;
 }
 
-static void step_gate_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                           const rnnat_part *part, rnnat_step *s)
+static void step_gate_lstm(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                           const rnnat_member *member, rnnat_step *s)
 {
     const int32_t pad = (int32_t)s->pad_stride;
-    (void)part;
+    (void)member;
     s->gh_stride = 8 * s->pad_stride;
-    s->w = panels_or_product(&cell->w_gh, kernels, s, s->prev[1], 0); /* W_i. i of 1, 3, 4 */
+    s->w = panels_or_product(&weights->w_gh, kernels, s, s->prev[1], 0); /* W_i. i of 1, 3, 4 */
     if (!s->w) {
-        panels_or_product(&cell->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
-        panels_or_product(&cell->w_go, kernels, s, s->prev[1], 2 * pad);
+        panels_or_product(&weights->w_gf, kernels, s, s->prev[2], pad); /* W_if f of 2 */
+        panels_or_product(&weights->w_go, kernels, s, s->prev[1], 2 * pad);
     }
-    s->w_c = panels_or_product(&cell->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
+    s->w_c = panels_or_product(&weights->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
     kernels->gate_lstm(s); /* 1-6 */
 }
 
-const rnnat_cell_ops rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
-                                             .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GATE"},
-                                             .gates = 4,
-                                             .products = 8,
-                                             .num_states = 4,
-                                             .build = RNNAT_CELL_BUILD(build_gate_lstm),
-                                             .step = step_gate_lstm};
+const rnnat_cell rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
+                                         .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GATE"},
+                                         .gates = 4,
+                                         .products = 8,
+                                         .num_states = 4,
+                                         .build = RNNAT_CELL_BUILD(build_gate_lstm),
+                                         .step = step_gate_lstm};
 #endif

@@ -24,80 +24,80 @@
 #if RNNAT_WITH_GENERAL
 /* s->gh = h matrix, whole once it returns. */
 static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                     const rnnat_part *part, const rnnat_step *s, const void *h, ptrdiff_t h_stride)
+                     const rnnat_member *member, const rnnat_step *s, const void *h,
+                     ptrdiff_t h_stride)
 {
     const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, s->gh_stride};
-    rnnat_gemm(matrix, kernels, part, s->rows, matrix->n, from, to, NULL);
-    rnnat_meet(part);
+    rnnat_gemm(matrix, kernels, member, s->rows, matrix->n, from, to, NULL);
+    rnnat_meet(member);
 }
 
 #if RNNAT_WITH_RNN
-static void step_general_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                             const rnnat_part *part, rnnat_step *s)
+static void step_general_rnn(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                             const rnnat_member *member, rnnat_step *s)
 {
-    multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_hh h of 1 */
+    multiply(&weights->w_hh, kernels, member, s, s->h_prev, s->h_prev_stride); /* W_hh h of 1 */
     kernels->general_rnn(s);                                              /* 1 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_rnn = {.name = "rnnat_cell_general_rnn",
-                                               .parts = {"RNNAT_WITH_RNN", "RNNAT_WITH_GENERAL"},
-                                               .gates = 1,
-                                               .products = 1,
-                                               .num_states = 1,
-                                               .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
-                                               .step = step_general_rnn};
+const rnnat_cell rnnat_cell_general_rnn = {.name = "rnnat_cell_general_rnn",
+                                           .parts = {"RNNAT_WITH_RNN", "RNNAT_WITH_GENERAL"},
+                                           .gates = 1,
+                                           .products = 1,
+                                           .num_states = 1,
+                                           .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
+                                           .step = step_general_rnn};
 #endif
 
 #if RNNAT_WITH_GRU
-static void step_general_gru(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                             const rnnat_part *part, rnnat_step *s)
+static void step_general_gru(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                             const rnnat_member *member, rnnat_step *s)
 {
-    multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
+    multiply(&weights->w_hh, kernels, member, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
     kernels->general_gru(s);                                              /* 1-4 */
 }
 
-static void step_general_gru_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                                    const rnnat_part *part, rnnat_step *s)
+static void step_general_gru_before(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                                    const rnnat_member *member, rnnat_step *s)
 {
-    multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
-    kernels->general_gru_gates(s);                                        /* 1, 2; r h */
-    rnnat_meet(part);
-    multiply(&cell->w_hn, kernels, part, s, s->rh, s->pad_stride);        /* W_hn (r h) of 3 */
-    kernels->general_gru_new(s);                                          /* 3, 4 */
+    multiply(&weights->w_hh, kernels, member, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
+    kernels->general_gru_gates(s); /* 1, 2; r h */
+    rnnat_meet(member);
+    multiply(&weights->w_hn, kernels, member, s, s->rh, s->pad_stride); /* W_hn (r h) of 3 */
+    kernels->general_gru_new(s); /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_gru = {.name = "rnnat_cell_general_gru",
-                                               .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
-                                               .gates = 3,
-                                               .products = 3,
-                                               .num_states = 1,
-                                               .build = RNNAT_CELL_BUILD(rnnat_build_gru),
-                                               .step = step_general_gru};
-const rnnat_cell_ops rnnat_cell_general_gru_before = {
-    .name = "rnnat_cell_general_gru_before",
-    .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
-    .gates = 3,
-    .products = 3,
-    .num_states = 1,
-    .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
-    .step = step_general_gru_before};
+const rnnat_cell rnnat_cell_general_gru = {.name = "rnnat_cell_general_gru",
+                                           .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
+                                           .gates = 3,
+                                           .products = 3,
+                                           .num_states = 1,
+                                           .build = RNNAT_CELL_BUILD(rnnat_build_gru),
+                                           .step = step_general_gru};
+const rnnat_cell rnnat_cell_general_gru_before = {.name = "rnnat_cell_general_gru_before",
+                                                  .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
+                                                  .gates = 3,
+                                                  .products = 3,
+                                                  .num_states = 1,
+                                                  .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+                                                  .step = step_general_gru_before};
 #endif
 
 #if RNNAT_WITH_LSTM
-static void step_general_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                              const rnnat_part *part, rnnat_step *s)
+static void step_general_lstm(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                              const rnnat_member *member, rnnat_step *s)
 {
-    multiply(&cell->w_hh, kernels, part, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
-    rnnat_lstm_project(cell, kernels, part, s, kernels->general_lstm);    /* 1-6 */
+    multiply(&weights->w_hh, kernels, member, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
+    rnnat_lstm_project(weights, kernels, member, s, kernels->general_lstm); /* 1-6 */
 }
 
-const rnnat_cell_ops rnnat_cell_general_lstm = {.name = "rnnat_cell_general_lstm",
-                                                .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GENERAL"},
-                                                .gates = 4,
-                                                .products = 4,
-                                                .num_states = 2,
-                                                .in_place = true,
-                                                .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
-                                                .step = step_general_lstm};
+const rnnat_cell rnnat_cell_general_lstm = {.name = "rnnat_cell_general_lstm",
+                                            .parts = {"RNNAT_WITH_LSTM", "RNNAT_WITH_GENERAL"},
+                                            .gates = 4,
+                                            .products = 4,
+                                            .num_states = 2,
+                                            .in_place = true,
+                                            .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
+                                            .step = step_general_lstm};
 #endif
 #endif

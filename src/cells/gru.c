@@ -11,77 +11,78 @@
 #if RNNAT_READER
 /* What both forms share: the projection with b_ih, and b_hh of its first `joined` gates. */
 static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                int32_t joined, rnnat_cell *cell)
+                                int32_t joined, rnnat_cell_weights *weights)
 {
     const rnnat_gates rzn = {3, 0, layer->output_size};
     rnnat_status status =
-        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+        rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, rzn);
-    cell->bias = bias;
+    weights->bias = bias;
     status = rnnat_build_add(b, "bias_ih", 3, rzn, 3, bias);
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 3, rzn, joined, bias) : status;
 }
 
 rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                             rnnat_cell *cell)
+                             rnnat_cell_weights *weights)
 {
     const rnnat_gates rzn = {3, 0, layer->output_size}, n = {1, 2, layer->output_size};
-    rnnat_status status = build_input(b, layer, input, 2, cell);
+    rnnat_status status = build_input(b, layer, input, 2, weights);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->output_size,
-                                    rnnat_recurrent_panel(layer, 3), &cell->w_hh);
+                                    rnnat_recurrent_panel(layer, 3), &weights->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias_hn = rnnat_build_zeros(b, n); /* stays inside the reset */
-    cell->bias_hn = bias_hn;
+    weights->bias_hn = bias_hn;
     return rnnat_build_add(b, "bias_hh", 3, n, 1, bias_hn);
 }
 
 rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell *cell)
+                                    rnnat_cell_weights *weights)
 {
     const rnnat_gates rz = {2, 0, layer->output_size}, n = {1, 2, layer->output_size};
-    rnnat_status status = build_input(b, layer, input, 3, cell);
+    rnnat_status status = build_input(b, layer, input, 3, weights);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->output_size,
-                                    rnnat_recurrent_panel(layer, 2), &cell->w_hh);
+                                    rnnat_recurrent_panel(layer, 2), &weights->w_hh);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->output_size,
-                                    rnnat_recurrent_panel(layer, 1), &cell->w_hn);
+                                    rnnat_recurrent_panel(layer, 1), &weights->w_hn);
     return status;
 }
 #endif
 
-static void step_after(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                       rnnat_step *s)
+static void step_after(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                       const rnnat_member *member, rnnat_step *s)
 {
-    (void)part;
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
-    kernels->gru(s);                                                          /* 1-4 */
+    (void)member;
+    rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
+    kernels->gru(s); /* 1-4 */
 }
 
-static void step_before(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                        const rnnat_part *part, rnnat_step *s)
+static void step_before(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                        const rnnat_member *member, rnnat_step *s)
 {
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1, 2 */
-    kernels->gru_gates(s);                                                    /* 1, 2; r h */
-    rnnat_meet(part);
-    rnnat_cell_product(&cell->w_hn, kernels, s, s->rh, s->pad_stride);        /* W_hn (r h) */
-    kernels->gru_new(s);                                                      /* 3, 4 */
+    rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev,
+                       s->h_prev_stride); /* W_h. h of 1, 2 */
+    kernels->gru_gates(s); /* 1, 2; r h */
+    rnnat_meet(member);
+    rnnat_cell_product(&weights->w_hn, kernels, s, s->rh, s->pad_stride); /* W_hn (r h) */
+    kernels->gru_new(s); /* 3, 4 */
 }
 
-const rnnat_cell_ops rnnat_cell_gru = {.name = "rnnat_cell_gru",
-                                       .parts = {"RNNAT_WITH_GRU"},
-                                       .gates = 3,
-                                       .products = 3,
-                                       .num_states = 1,
-                                       .build = RNNAT_CELL_BUILD(rnnat_build_gru),
-                                       .step = step_after};
-const rnnat_cell_ops rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
-                                              .parts = {"RNNAT_WITH_GRU"},
-                                              .gates = 3,
-                                              .products = 3,
-                                              .num_states = 1,
-                                              .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
-                                              .step = step_before};
+const rnnat_cell rnnat_cell_gru = {.name = "rnnat_cell_gru",
+                                   .parts = {"RNNAT_WITH_GRU"},
+                                   .gates = 3,
+                                   .products = 3,
+                                   .num_states = 1,
+                                   .build = RNNAT_CELL_BUILD(rnnat_build_gru),
+                                   .step = step_after};
+const rnnat_cell rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
+                                          .parts = {"RNNAT_WITH_GRU"},
+                                          .gates = 3,
+                                          .products = 3,
+                                          .num_states = 1,
+                                          .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+                                          .step = step_before};
 #endif

@@ -15,14 +15,14 @@
 #if RNNAT_WITH_LSTM
 #if RNNAT_READER
 static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *layer,
-                                    rnnat_cell *cell)
+                                    rnnat_cell_weights *weights)
 {
     static const char *const names[] = {"weight_ci", "weight_cf", "weight_co"};
     const rnnat_gates one = {1, 0, layer->output_size};
     const size_t pad = (size_t)rnnat_pad(b->kernels, layer->output_size);
     char *const all = rnnat_arena_take(&b->arena, 3 * pad, (size_t)b->kernels->elem);
     if (all) memset(all, 0, 3 * pad * (size_t)b->kernels->elem);
-    cell->peephole = all;
+    weights->peephole = all;
     for (size_t i = 0; i < 3; ++i) {
         char *const diagonal = all ? all + i * pad * (size_t)b->kernels->elem : NULL;
         const rnnat_status status = rnnat_build_add(b, names[i], 1, one, 1, diagonal);
@@ -32,32 +32,32 @@ static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *la
 }
 
 rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                              rnnat_cell *cell)
+                              rnnat_cell_weights *weights)
 {
     const rnnat_gates ifgo = {4, 0, layer->output_size};
     const int32_t state = layer->proj_size ? layer->proj_size : layer->output_size;
     rnnat_status status =
-        rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+        rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, rnnat_recurrent_panel(layer, 4),
-                                    &cell->w_hh);
+                                    &weights->w_hh);
     if (status == RNNAT_OK && layer->proj_size)
         status = rnnat_build_matrix(b, "weight_hr", 1, (rnnat_gates){1, 0, layer->proj_size},
-                                    layer->output_size, RNNAT_GEMM_PANEL, &cell->w_hr);
-    if (status == RNNAT_OK && layer->peephole) status = build_peepholes(b, layer, cell);
+                                    layer->output_size, RNNAT_GEMM_PANEL, &weights->w_hr);
+    if (status == RNNAT_OK && layer->peephole) status = build_peepholes(b, layer, weights);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, ifgo);
-    cell->bias = bias;
+    weights->bias = bias;
     status = rnnat_build_add(b, "bias_ih", 4, ifgo, 4, bias);
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 4, ifgo, 4, bias) : status;
 }
 #endif
 
-void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
-                        const rnnat_part *part, rnnat_step *s,
+void rnnat_lstm_project(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                        const rnnat_member *member, rnnat_step *s,
                         void (*kernel)(const rnnat_step *step))
 {
-    if (!cell->w_hr.data) {
+    if (!weights->w_hr.data) {
         kernel(s); /* 1-6 */
         return;
     }
@@ -66,30 +66,30 @@ void rnnat_lstm_project(const rnnat_cell *cell, const rnnat_kernels *kernels,
     inner.h_next_stride = s->pad_stride;
     inner.out = NULL;
     kernel(&inner); /* 1-6 */
-    rnnat_meet(part);
+    rnnat_meet(member);
     const rnnat_rows from = {s->unprojected, 1, 0, s->pad_stride};
     const rnnat_rows to = {s->h_next, 1, 0, s->h_next_stride};
-    rnnat_gemm(&cell->w_hr, kernels, part, s->rows, cell->w_hr.n, from, to, NULL); /* 7 */
-    rnnat_meet(part);
+    rnnat_gemm(&weights->w_hr, kernels, member, s->rows, weights->w_hr.n, from, to, NULL); /* 7 */
+    rnnat_meet(member);
     const ptrdiff_t elem = kernels->elem;
-    for (int32_t r = 0; s->out && part->index == 0 && r < s->rows; ++r)
+    for (int32_t r = 0; s->out && member->index == 0 && r < s->rows; ++r)
         memcpy((char *)s->out + r * s->out_stride * elem,
                (char *)s->h_next + r * s->h_next_stride * elem, (size_t)s->k * (size_t)elem);
 }
 
-static void step_lstm(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                      rnnat_step *s)
+static void step_lstm(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                      const rnnat_member *member, rnnat_step *s)
 {
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
-    rnnat_lstm_project(cell, kernels, part, s, kernels->lstm);                /* 1-7 */
+    rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
+    rnnat_lstm_project(weights, kernels, member, s, kernels->lstm); /* 1-7 */
 }
 
-const rnnat_cell_ops rnnat_cell_lstm = {.name = "rnnat_cell_lstm",
-                                        .parts = {"RNNAT_WITH_LSTM"},
-                                        .gates = 4,
-                                        .products = 4,
-                                        .num_states = 2,
-                                        .in_place = true,
-                                        .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
-                                        .step = step_lstm};
+const rnnat_cell rnnat_cell_lstm = {.name = "rnnat_cell_lstm",
+                                    .parts = {"RNNAT_WITH_LSTM"},
+                                    .gates = 4,
+                                    .products = 4,
+                                    .num_states = 2,
+                                    .in_place = true,
+                                    .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
+                                    .step = step_lstm};
 #endif

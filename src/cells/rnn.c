@@ -7,35 +7,35 @@
 #if RNNAT_WITH_RNN
 #if RNNAT_READER
 rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                             rnnat_cell *cell)
+                             rnnat_cell_weights *weights)
 {
     const rnnat_gates h = {1, 0, layer->output_size};
     rnnat_status status =
-        rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL, &cell->w_ih);
+        rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size,
-                                    rnnat_recurrent_panel(layer, 1), &cell->w_hh);
+                                    rnnat_recurrent_panel(layer, 1), &weights->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, h);
-    cell->bias = bias;
+    weights->bias = bias;
     status = rnnat_build_add(b, "bias_ih", 1, h, 1, bias);
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 1, h, 1, bias) : status;
 }
 #endif
 
-static void step_rnn(const rnnat_cell *cell, const rnnat_kernels *kernels, const rnnat_part *part,
-                     rnnat_step *s)
+static void step_rnn(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
+                     const rnnat_member *member, rnnat_step *s)
 {
-    (void)part;
-    rnnat_cell_product(&cell->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
+    (void)member;
+    rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
     kernels->rnn(s);                                                          /* 1, 2 */
 }
 
-const rnnat_cell_ops rnnat_cell_rnn = {.name = "rnnat_cell_rnn",
-                                       .parts = {"RNNAT_WITH_RNN"},
-                                       .gates = 1,
-                                       .products = 1,
-                                       .num_states = 1,
-                                       .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
-                                       .step = step_rnn};
+const rnnat_cell rnnat_cell_rnn = {.name = "rnnat_cell_rnn",
+                                   .parts = {"RNNAT_WITH_RNN"},
+                                   .gates = 1,
+                                   .products = 1,
+                                   .num_states = 1,
+                                   .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
+                                   .step = step_rnn};
 #endif

@@ -2,10 +2,10 @@
 #ifndef RNNAT_MODEL_H
 #define RNNAT_MODEL_H
 
+#include "../file/safetensors.h"
 #include "../kernels/kernels.h"
-#include "../safetensors.h"
+#include "node.h"
 #include "rnn_native.h"
-#include "types.h"
 
 typedef struct rnnat_state_shape {
     int32_t rows, features;

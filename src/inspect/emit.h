@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../gemm/matrix.h"
+#include "../weights/matrix.h"
 #include "rnn_native.h"
 
 /* Who listens: each function gets `arg` first. Members that are not told are zero. */

@@ -147,7 +147,7 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
         const int32_t most = SINGLE > 4 && WFN(is_far)(s, panels) ? 4 : SINGLE;                    \
         const int32_t groups = (panels + most - 1) / most;                                         \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
-            const int32_t group = s->backwards ? groups - 1 - i : i;                               \
+            const int32_t group = s->descends ? groups - 1 - i : i;                                \
             const int32_t from = (int32_t)((int64_t)panels * group / groups);                      \
             const int32_t to = (int32_t)((int64_t)panels * (group + 1) / groups);                  \
             const int32_t panel = s->first_panel + from;                                           \
@@ -172,7 +172,7 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
         const int32_t panels = s->last_panel - s->first_panel;                                     \
         const int32_t wides = panels / WIDE, groups = wides + panels % WIDE;                       \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
-            const int32_t group = s->backwards ? groups - 1 - i : i;                               \
+            const int32_t group = s->descends ? groups - 1 - i : i;                                \
             if (group < wides) {                                                                   \
                 const int32_t panel = s->first_panel + group * WIDE;                               \
                 STEP_ROWS(name, WIDE, MOST)                                                        \

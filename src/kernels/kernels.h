@@ -1,6 +1,6 @@
 /* What every instruction set offers: one const table of kernels for float, one for double.
  *
- * Weights come packed (gemm/matrix.h): columns in panels of a few vectors, row k of a panel
+ * Weights come packed (weights/matrix.h): columns in panels of a few vectors, row k of a panel
  * contiguous. The columns of a cell's gates are interleaved vector by vector, so that panel p
  * holds all gates of units p * lanes .. p * lanes + lanes - 1. Padded columns are zero.
  *
@@ -48,9 +48,9 @@ typedef struct rnnat_step {
     int32_t k;              /* features of h_prev that the recurrent product reads */
     int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
-    int32_t turns;          /* its units are taken the other way round in every other step, ... */
-    int32_t backwards;      /* this one from the last to the first: the same results */
-    rnnat_weight_dtype type;     /* of its recurrent weights */
+    int32_t alternates; /* its units are taken the other way round in every other step, ... */
+    int32_t descends; /* this one from the last to the first: the same results */
+    rnnat_weight_dtype type; /* of its recurrent weights */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_c; /* gate-recurrent LSTM, whose w is i, f, g, o on gates: all on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */

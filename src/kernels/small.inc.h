@@ -134,7 +134,7 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
     const int32_t panels = s->last_panel - s->first_panel, gates = of->gates;
     const int32_t groups = (panels + WFN(panels_at_once) - 1) / WFN(panels_at_once);
     for (int32_t i = 0; i < groups; ++i) {
-        const int32_t from = (s->backwards ? groups - 1 - i : i) * WFN(panels_at_once);
+        const int32_t from = (s->descends ? groups - 1 - i : i) * WFN(panels_at_once);
         const int32_t left = panels - from, first = s->first_panel + from;
         const int32_t count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
         for (int32_t row = 0; row < s->rows; ++row) {

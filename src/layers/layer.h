@@ -5,7 +5,7 @@
 
 #include "../cells/cell.h"
 #include "../graph/builder.h"
-#include "../stop.h"
+#include "../threads/stop.h"
 
 /* Features of every step and row; strides in elements. Or indices, likewise. */
 typedef struct rnnat_view {
@@ -30,7 +30,7 @@ typedef struct rnnat_task {
     int32_t pass;
     int32_t output;  /* the value that it writes, at every step */
     const rnnat_view *in, *out; /* where its first input and its output are from step 0 on */
-    rnnat_part part; /* which of the threads that share it this is */
+    rnnat_member member; /* which of the threads that share it this is */
     void *memory;    /* what the layer keeps from call to call (carve) */
     char *scratch;   /* what it may use inside a call (scratch); the team's */
     rnnat_gemm_args product; /* what prepare fills, as far as the layer needs it */
@@ -137,9 +137,9 @@ typedef struct rnnat_some_steps {
 } rnnat_some_steps;
 static inline rnnat_some_steps rnnat_share_steps(const rnnat_task *task, const rnnat_chunk *chunk)
 {
-    const rnnat_part *const part = &task->part;
-    const int32_t first = rnnat_first(part, part->index, chunk->steps);
-    return (rnnat_some_steps){first, rnnat_first(part, part->index + 1, chunk->steps) - first};
+    const rnnat_member *const member = &task->member;
+    const int32_t first = rnnat_first(member, member->index, chunk->steps);
+    return (rnnat_some_steps){first, rnnat_first(member, member->index + 1, chunk->steps) - first};
 }
 
 /* A name for the meeting after a step: another one than that of the meeting before. */

@@ -73,11 +73,11 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *t
 
 /* One layer of a recurrent stack, all its directions. */
 typedef struct rnnat_recurrent {
-    const rnnat_cell_ops *ops;
+    const rnnat_cell *cell;
     int32_t hidden, state; /* units; features of h: less with a projection */
     int32_t first_cell;    /* its first cell of all the model's */
     rnnat_activation activation; /* RNN */
-    rnnat_cell cell[2];
+    rnnat_cell_weights weights[2];
 } rnnat_recurrent;
 
 /* The state of one direction, rows padded to whole vectors: h first, then what else its cell carries

@@ -61,7 +61,7 @@ static bool run_linear(rnnat_task *task, const rnnat_chunk *chunk)
     rnnat_multiply(task, chunk, &linear->weight, &task->product, chunk->in[0]->base,
                    chunk->out->base);
     if (linear->activation == RNNAT_IDENTITY) return true;
-    rnnat_meet(&task->part);
+    rnnat_meet(&task->member);
     rnnat_activate_steps(task, chunk, linear->activation, linear->features);
     return true;
 }

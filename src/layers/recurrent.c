@@ -19,7 +19,7 @@ static int32_t features_of(const rnnat_recurrent *layer, int32_t index)
 /* True where a step changes state array `index` in place: no other unit reads it. */
 static bool changes_in_place(const rnnat_recurrent *layer, int32_t index)
 {
-    return index > 0 && layer->ops->in_place;
+    return index > 0 && layer->cell->in_place;
 }
 
 /* ---- state ---- */
@@ -32,7 +32,7 @@ static void *carve_recurrent(const rnnat_node *node, const rnnat_kernels *kernel
     rnnat_cell_state *const states = RNNAT_TAKE(arena, (size_t)node->num_passes, rnnat_cell_state);
     for (int32_t d = 0; d < node->num_passes; ++d) {
         rnnat_cell_state cell = {.now = 0};
-        for (int32_t s = 0; s < layer->ops->num_states; ++s) {
+        for (int32_t s = 0; s < layer->cell->num_states; ++s) {
             const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
             cell.array[s][0] = rnnat_arena_take_table(arena, n, pad, elem);
             cell.array[s][1] = changes_in_place(layer, s)
@@ -51,7 +51,7 @@ static void reset_recurrent(const rnnat_node *node, const rnnat_kernels *kernels
     rnnat_cell_state *const states = memory;
     const size_t bytes = (size_t)rows * (size_t)kernels->elem;
     for (int32_t d = 0; d < node->num_passes; ++d) {
-        for (int32_t s = 0; s < layer->ops->num_states; ++s) {
+        for (int32_t s = 0; s < layer->cell->num_states; ++s) {
             const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
             memset(states[d].array[s][0], 0, pad * bytes); /* the padding included */
             memset(states[d].array[s][1], 0, pad * bytes);
@@ -82,8 +82,8 @@ static cell_scratch take_scratch(const rnnat_recurrent *layer, const rnnat_kerne
     const size_t elem = (size_t)kernels->elem, n = (size_t)rows;
     const size_t vectors = (size_t)rnnat_pad(kernels, layer->hidden) * elem;
     cell_scratch scratch;
-    scratch.gx = rnnat_arena_take(arena, (size_t)steps * n, (size_t)layer->ops->gates * vectors);
-    scratch.gh = rnnat_arena_take(arena, n, (size_t)layer->ops->products * vectors);
+    scratch.gx = rnnat_arena_take(arena, (size_t)steps * n, (size_t)layer->cell->gates * vectors);
+    scratch.gh = rnnat_arena_take(arena, n, (size_t)layer->cell->products * vectors);
     scratch.between[0] = rnnat_arena_take(arena, n, vectors);
     scratch.between[1] = rnnat_arena_take(arena, n, vectors);
     return scratch;
@@ -102,44 +102,45 @@ static bool alternates(const rnnat_task *task, const rnnat_recurrent *layer, int
 {
     enum { few_rows = 3, little = 2 << 20 };
     const double weights =
-        (double)layer->ops->products * panels * task->kernels->lanes * layer->state;
+        (double)layer->cell->products * panels * task->kernels->lanes * layer->state;
     return task->rows <= few_rows || weights * task->rows <= little;
 }
 
 static void prepare_recurrent(rnnat_task *task, int32_t steps)
 {
     const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_part *const part = &task->part;
+    const rnnat_member *const member = &task->member;
     const rnnat_recurrent *const layer = task->node->data;
-    const rnnat_cell *const cell = &layer->cell[task->pass];
+    const rnnat_cell_weights *const weights = &layer->weights[task->pass];
     const rnnat_cell_state *const state = (const rnnat_cell_state *)task->memory + task->pass;
     rnnat_arena arena = rnnat_arena_at(task->scratch);
     const cell_scratch scratch = take_scratch(layer, kernels, task->rows, steps, &arena);
     const int32_t pad = rnnat_pad(kernels, layer->hidden), panels = pad / kernels->lanes;
     const int32_t state_pad = rnnat_pad(kernels, layer->state);
-    const int32_t first = rnnat_first(part, part->index, panels);
-    const int32_t last = rnnat_first(part, part->index + 1, panels);
-    task->product = rnnat_multiply_prepare(task, &cell->w_ih, cell->w_ih.n, cell->bias, *task->in,
-                                           rnnat_dense(scratch.gx, task->rows, cell->w_ih.n));
+    const int32_t first = rnnat_first(member, member->index, panels);
+    const int32_t last = rnnat_first(member, member->index + 1, panels);
+    task->product =
+        rnnat_multiply_prepare(task, &weights->w_ih, weights->w_ih.n, weights->bias, *task->in,
+                               rnnat_dense(scratch.gx, task->rows, weights->w_ih.n));
     task->step = (rnnat_step){.rows = task->rows,
                               .first_panel = first,
                               .last_panel = last,
-                              .turns = alternates(task, layer, last - first),
+                              .alternates = alternates(task, layer, last - first),
                               .k = layer->state,
                               .hidden = layer->hidden,
                               .activation = layer->activation,
                               .gx = scratch.gx,
                               .gh = scratch.gh,
-                              .functions = &cell->functions,
-                              .c = layer->ops->in_place ? state->array[1][0] : NULL,
-                              .bias_hn = cell->bias_hn,
-                              .peephole = cell->peephole,
+                              .functions = &weights->functions,
+                              .c = layer->cell->in_place ? state->array[1][0] : NULL,
+                              .bias_hn = weights->bias_hn,
+                              .peephole = weights->peephole,
                               .z = scratch.between[0],
                               .rh = scratch.between[1],
                               .unprojected = scratch.between[0],
                               .out_stride = task->out->row,
-                              .gx_stride = cell->w_ih.n,
-                              .gh_stride = (ptrdiff_t)layer->ops->products * pad,
+                              .gx_stride = weights->w_ih.n,
+                              .gh_stride = (ptrdiff_t)layer->cell->products * pad,
                               .h_prev_stride = state_pad,
                               .h_next_stride = state_pad,
                               .pad_stride = pad};
@@ -151,10 +152,10 @@ static void prepare_recurrent(rnnat_task *task, int32_t steps)
 static void point_step(rnnat_step *step, const rnnat_recurrent *layer,
                        const rnnat_cell_state *state, int32_t now)
 {
-    step->backwards = step->turns && now;
+    step->descends = step->alternates && now;
     step->h_prev = state->array[0][now];
     step->h_next = state->array[0][1 - now];
-    for (int32_t s = 1; !layer->ops->in_place && s < layer->ops->num_states; ++s) {
+    for (int32_t s = 1; !layer->cell->in_place && s < layer->cell->num_states; ++s) {
         step->prev[s - 1] = state->array[s][now];
         step->next[s - 1] = state->array[s][1 - now];
     }
@@ -206,8 +207,8 @@ static void step_active(const rnnat_task *task, const rnnat_step *step, int32_t 
         while (end < step->rows && (when < lengths[end]) == active) ++end;
         rnnat_step some = rows_from(step, row, end - row, kernels->elem);
         if (active)
-            layer->ops->step(&layer->cell[task->pass], kernels, &task->part, &some);
-        else if (task->part.index == 0)
+            layer->cell->step(&layer->weights[task->pass], kernels, &task->member, &some);
+        else if (task->member.index == 0)
             keep_state(&some, kernels->elem);
         row = end;
     }
@@ -216,7 +217,7 @@ static void step_active(const rnnat_task *task, const rnnat_step *step, int32_t 
 /* A thread's multiplications in a step of one direction, as a run that may be stopped counts. */
 static double step_work(const rnnat_task *task)
 {
-    return (task->node->product + RNNAT_STOP_ROW) * task->rows / task->part.count;
+    return (task->node->product + RNNAT_STOP_ROW) * task->rows / task->member.count;
 }
 
 #if RNNAT_INSPECT
@@ -263,7 +264,7 @@ static void step_recurrent(rnnat_task *task, const char *in, char *out)
     rnnat_multiply_step(task, in, task->product.c.base);
     point_step(step, layer, state, state->now);
     step->out = out;
-    layer->ops->step(&layer->cell[0], task->kernels, &task->part, step);
+    layer->cell->step(&layer->weights[0], task->kernels, &task->member, step);
     state->now = 1 - state->now;
 }
 
@@ -271,9 +272,9 @@ static void step_recurrent(rnnat_task *task, const char *in, char *out)
 static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_part *const part = &task->part;
+    const rnnat_member *const member = &task->member;
     const rnnat_recurrent *const layer = task->node->data;
-    const rnnat_cell *const cell = &layer->cell[task->pass];
+    const rnnat_cell_weights *const weights = &layer->weights[task->pass];
     rnnat_exit *const leave = RNNAT_STOP ? chunk->leave : NULL;
     const bool traced = RNNAT_INSPECT && chunk->trace;
     const int32_t steps = chunk->steps;
@@ -284,9 +285,9 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
     const ptrdiff_t elem = kernels->elem, gx_step = task->rows * step->gx_stride * elem;
     int32_t now = state->now;
 
-    rnnat_multiply(task, chunk, &cell->w_ih, &task->product, chunk->in[0]->base,
+    rnnat_multiply(task, chunk, &weights->w_ih, &task->product, chunk->in[0]->base,
                    RNNAT_WRITABLE(gx));
-    rnnat_meet(part);
+    rnnat_meet(member);
 
     char *const features =
         chunk->out->base ? chunk->out->base + (ptrdiff_t)task->pass * layer->state * elem : NULL;
@@ -304,17 +305,17 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
         if (chunk->lengths)
             step_active(task, step, chunk->first + t, chunk->lengths);
         else
-            layer->ops->step(cell, kernels, part, step);
+            layer->cell->step(weights, kernels, member, step);
         now = 1 - now;
         if (traced) trace_states(task, chunk, chunk->first + t, now);
-        if (part->index == 0 && i == steps - 1) state->now = now;
+        if (member->index == 0 && i == steps - 1) state->now = now;
         if (i != pause) {
-            rnnat_meet(part);
+            rnnat_meet(member);
             continue;
         }
-        goes_on =
-            !rnnat_meet_or_leave(leave, part, rnnat_exit_place(chunk, task->pass, chunk->first + i),
-                                 each * (i + 1 - begun));
+        goes_on = !rnnat_meet_or_leave(leave, member,
+                                       rnnat_exit_place(chunk, task->pass, chunk->first + i),
+                                       each * (i + 1 - begun));
         begun = i + 1;
         pause = i + 1 + some < steps ? i + 1 + some : steps - 1;
     }
@@ -329,8 +330,8 @@ static rnnat_status unpack_recurrent(const rnnat_node *node, const rnnat_kernels
                                      int32_t pass, const char *name, void *rows)
 {
     const rnnat_recurrent *const layer = node->data;
-    return rnnat_cell_unpack(&layer->cell[pass], layer->ops, kernels, layer->hidden, layer->state,
-                             name, rows);
+    return rnnat_cell_unpack(&layer->weights[pass], layer->cell, kernels, layer->hidden,
+                             layer->state, name, rows);
 }
 
 static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
@@ -339,16 +340,16 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
     const rnnat_recurrent *const layer = node->data;
     void *const arg = teller->arg;
     teller->type(arg, "rnnat_recurrent");
-    for (int i = 0; i < 2 && layer->ops->parts[i]; ++i) teller->needs(arg, layer->ops->parts[i]);
-    teller->symbol(arg, "ops", layer->ops->name);
+    for (int i = 0; i < 2 && layer->cell->parts[i]; ++i) teller->needs(arg, layer->cell->parts[i]);
+    teller->symbol(arg, "cell", layer->cell->name);
     teller->number(arg, "hidden", layer->hidden);
     teller->number(arg, "state", layer->state);
     teller->number(arg, "first_cell", layer->first_cell);
     teller->number(arg, "activation", (int64_t)layer->activation);
-    teller->begin(arg, "cell");
+    teller->begin(arg, "weights");
     for (int32_t d = 0; d < node->num_passes; ++d) {
         teller->begin(arg, "");
-        rnnat_cell_tell(&layer->cell[d], kernels, layer->hidden, teller);
+        rnnat_cell_tell(&layer->weights[d], kernels, layer->hidden, teller);
         teller->end(arg);
     }
     teller->end(arg);

@@ -8,11 +8,11 @@
 #if RNNAT_READER
 void rnnat_recurrent_count(const rnnat_layer_text *text, rnnat_counts *counts)
 {
-    const rnnat_cell_ops *const ops = rnnat_cell_find(text);
+    const rnnat_cell *const cell = rnnat_cell_find(text);
     const size_t nodes = (size_t)text->num_layers + (text->output_layer ? 3 : 0);
     counts->nodes += nodes;
     counts->values += nodes + 1; /* h after the last step */
-    counts->states += ops ? (size_t)ops->num_states : 0;
+    counts->states += cell ? (size_t)cell->num_states : 0;
 }
 
 /* Whether the constants are finite in the type that is computed in. */
@@ -26,18 +26,18 @@ static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *fu
 
 /* The weights of one direction of the layer at `depth` of the stack. */
 static rnnat_status build_cell(rnnat_builder *build, const rnnat_layer_text *text,
-                               const rnnat_cell_ops *ops, int32_t depth, int32_t direction,
-                               bool reverse, int32_t in_features, rnnat_cell *cell)
+                               const rnnat_cell *cell, int32_t depth, int32_t direction,
+                               bool reverse, int32_t in_features, rnnat_cell_weights *weights)
 {
     char suffix[32];
     rnnat_text_number(suffix, "_l", depth);
     if (reverse) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
     build->suffix = suffix;
-    const rnnat_status status = ops->build(build, text, in_features, cell);
+    const rnnat_status status = cell->build(build, text, in_features, weights);
     build->suffix = "";
     if (status != RNNAT_OK) return status;
     if (!has_room_for(build->kernels, &text->functions[direction])) return RNNAT_ERROR_UNSUPPORTED;
-    cell->functions = text->functions[direction];
+    weights->functions = text->functions[direction];
     return RNNAT_OK;
 }
 
@@ -64,8 +64,8 @@ static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_layer_text 
 
 rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *text)
 {
-    const rnnat_cell_ops *const ops = rnnat_cell_find(text);
-    if (!ops) return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_cell *const cell = rnnat_cell_find(text);
+    if (!cell) return RNNAT_ERROR_UNSUPPORTED;
     if (!graph->has_time) return RNNAT_ERROR_SHAPE;
     const int32_t num_directions = text->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     const int32_t hidden = text->output_size, state = text->proj_size ? text->proj_size : hidden;
@@ -77,13 +77,13 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *t
         const rnnat_status status = rnnat_linear_add(graph, &names, input, features, data, &on_x);
         if (status != RNNAT_OK) return status;
     }
-    for (int32_t i = 0; i < ops->num_states; ++i) {
+    for (int32_t i = 0; i < cell->num_states; ++i) {
         const int32_t index = rnnat_graph_add_state(graph, text->num_layers * num_directions,
                                                     i == 0 ? state : hidden);
         if (i == 0) first_state = index;
     }
     for (int32_t depth = 0; depth < text->num_layers; ++depth) {
-        rnnat_recurrent data = {.ops = ops,
+        rnnat_recurrent data = {.cell = cell,
                                 .hidden = hidden,
                                 .state = state,
                                 .first_cell = first_cell + depth * num_directions,
@@ -92,19 +92,19 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *t
                            .inputs = {input},
                            .num_inputs = 1,
                            .num_passes = num_directions,
-                           .num_states = ops->num_states,
+                           .num_states = cell->num_states,
                            .first_state = first_state,
                            .first_row = depth * num_directions};
         for (int32_t d = 0; d < num_directions; ++d) {
             node.reverse[d] = text->direction == RNNAT_REVERSE || d == 1;
-            const rnnat_status status = build_cell(graph->build, text, ops, depth, d,
-                                                   node.reverse[d], features, &data.cell[d]);
+            const rnnat_status status = build_cell(graph->build, text, cell, depth, d,
+                                                   node.reverse[d], features, &data.weights[d]);
             if (status != RNNAT_OK) return status;
         }
         node.data = rnnat_graph_keep(graph, &data, sizeof data);
-        node.product = (double)ops->products * hidden * state;
-        node.work = num_directions * (hidden * ((double)ops->gates * features) + node.product);
-        node.panel = data.cell[0].w_hh.panel;
+        node.product = (double)cell->products * hidden * state;
+        node.work = num_directions * (hidden * ((double)cell->gates * features) + node.product);
+        node.panel = data.weights[0].w_hh.panel;
         features = state * num_directions;
         input = rnnat_graph_add(graph, &node, features);
     }

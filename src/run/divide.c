@@ -50,29 +50,29 @@ static bool all_bidirectional(const rnnat_model *model)
     return model->num_cells > 0;
 }
 
-/* Blocks that a step of the widest lane takes. */
-static int32_t blocks_of(int32_t batch, int32_t lanes, int32_t block_rows)
+/* Blocks that a step of the widest workspace takes. */
+static int32_t blocks_of(int32_t batch, int32_t workspaces, int32_t block_rows)
 {
-    const int32_t rows = batch / lanes + (batch % lanes != 0);
+    const int32_t rows = batch / workspaces + (batch % workspaces != 0);
     return rows / block_rows + (rows % block_rows != 0);
 }
 
-/* Lanes that `threads` threads run: one each or, where a lane's rows would leave the last of its
+/* Workspaces that `threads` threads run: one each or, where a workspace's rows would leave the last of its
  * blocks half empty, fewer, whose teams divide the units. */
-static int32_t lanes_of(product p, int32_t threads, int32_t batch)
+static int32_t workspaces_of(product p, int32_t threads, int32_t batch)
 {
     const double gain = 0.8; /* a time that is so much shorter pays for the meetings */
     int32_t best = threads < batch ? threads : batch;
     if (best < 1) return 1;
     double least = (double)blocks_of(batch, best, p.block_rows);
-    for (int32_t lanes = best - 1; lanes > 0; --lanes) {
-        const int32_t team = threads / lanes;
-        const double rows = (double)batch / lanes;
-        if (threads % lanes || p.work * rows < team * worth_filling_blocks) continue;
-        const double time = (double)blocks_of(batch, lanes, p.block_rows) / team;
+    for (int32_t workspaces = best - 1; workspaces > 0; --workspaces) {
+        const int32_t team_size = threads / workspaces;
+        const double rows = (double)batch / workspaces;
+        if (threads % workspaces || p.work * rows < team_size * worth_filling_blocks) continue;
+        const double time = (double)blocks_of(batch, workspaces, p.block_rows) / team_size;
         if (time > gain * least) continue;
         least = time;
-        best = lanes;
+        best = workspaces;
     }
     return best;
 }
@@ -81,31 +81,31 @@ void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
     const double worth = row_work(model, job->time) * job->batch / worth_a_thread;
     if (worth < threads) threads = worth < 1 ? 1 : (int32_t)worth;
-    job->lanes = threads < job->batch ? threads : job->batch;
-    if (job->lanes < 1) job->lanes = 1;
-    job->team = 1;
+    job->workspaces = threads < job->batch ? threads : job->batch;
+    if (job->workspaces < 1) job->workspaces = 1;
+    job->team_size = 1;
     job->wavefront = false;
     if (model->info.matmul == RNNAT_MATMUL_BLAS || job->batch == 0) return;
     const product p = recurrent_product(model);
-    job->lanes = lanes_of(p, threads, job->batch);
-    const int32_t left = threads / job->lanes;
-    const double step = p.work * ((double)job->batch / job->lanes);
-    if (left > 1 && all_bidirectional(model)) job->team = 2;
+    job->workspaces = workspaces_of(p, threads, job->batch);
+    const int32_t left = threads / job->workspaces;
+    const double step = p.work * ((double)job->batch / job->workspaces);
+    if (left > 1 && all_bidirectional(model)) job->team_size = 2;
     if (step >= 2 * worth_a_meeting)
-        job->team = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
+        job->team_size = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
     if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront &&
         worth >= worth_a_wavefront) {
         const int32_t stages = rnnat_wavefront_stages(model, left);
-        job->wavefront = stages > 1 && stages >= job->team;
-        if (job->wavefront) job->team = stages;
+        job->wavefront = stages > 1 && stages >= job->team_size;
+        if (job->wavefront) job->team_size = stages;
     }
 }
 
 int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
 {
     if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
-    const double team = row_work(model, 1) * rows / worth_a_share;
-    if (team < threads) threads = team < 1 ? 1 : (int32_t)team;
+    const double team_size = row_work(model, 1) * rows / worth_a_share;
+    if (team_size < threads) threads = team_size < 1 ? 1 : (int32_t)team_size;
     return threads;
 }
 #endif

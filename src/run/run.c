@@ -4,46 +4,46 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "../gemm/blas.h"
-#include "../threads.h"
+#include "../threads/threads.h"
+#include "../weights/blas.h"
 #include "wavefront.h"
 
-/* Rows of the widest lane; the others have as many or one less. */
+/* Rows of the widest workspace; the others have as many or one less. */
 static int32_t lane_rows(const rnnat_job *job)
 {
-    return job->batch / job->lanes + (job->batch % job->lanes != 0);
+    return job->batch / job->workspaces + (job->batch % job->workspaces != 0);
 }
 
-/* Everything a run needs, carved in one go: lengths, barriers and lanes. */
-typedef struct lanes_work {
+/* Everything a run needs, carved in one go: lengths, barriers and workspaces. */
+typedef struct workspaces_work {
     const rnnat_model *model;
     const rnnat_job *job;
     int32_t *lengths; /* [batch] of its own: those of the caller, read once */
-    rnnat_barrier *barriers; /* rnnat_crew_barriers a lane */
-    rnnat_lane *lanes;
-} lanes_work;
+    rnnat_barrier *barriers; /* rnnat_team_barriers a workspace */
+    rnnat_workspace *workspaces;
+} workspaces_work;
 
 static size_t exits_of(const rnnat_job *job)
 {
-    return rnnat_exit_of_stages + (job->wavefront ? (size_t)job->team : 0);
+    return rnnat_exit_of_stages + (job->wavefront ? (size_t)job->team_size : 0);
 }
 
-static lanes_work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
+static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
 {
-    const size_t lanes = (size_t)job->lanes;
-    lanes_work w = {.model = model, .job = job};
+    const size_t workspaces = (size_t)job->workspaces;
+    workspaces_work w = {.model = model, .job = job};
     w.lengths = rnnat_arena_take(arena, (size_t)job->batch, sizeof *w.lengths);
-    w.barriers = rnnat_crew_take_barriers(arena, lanes);
-    w.lanes = RNNAT_TAKE(arena, lanes, rnnat_lane);
-    for (size_t i = 0; i < lanes; ++i) {
-        const rnnat_lane_use use = {.rows = lane_rows(job),
-                                    .time = job->time,
-                                    .team = job->team,
-                                    .wavefront = job->wavefront};
-        rnnat_lane lane;
-        rnnat_lane_carve(arena, model, &use, &lane);
-        if (RNNAT_STOP && job->stop) lane.exits = RNNAT_TAKE(arena, exits_of(job), rnnat_exit);
-        if (w.lanes) w.lanes[i] = lane;
+    w.barriers = rnnat_team_take_barriers(arena, workspaces);
+    w.workspaces = RNNAT_TAKE(arena, workspaces, rnnat_workspace);
+    for (size_t i = 0; i < workspaces; ++i) {
+        const rnnat_workspace_use use = {.rows = lane_rows(job),
+                                         .time = job->time,
+                                         .team_size = job->team_size,
+                                         .wavefront = job->wavefront};
+        rnnat_workspace workspace;
+        rnnat_workspace_carve(arena, model, &use, &workspace);
+        if (RNNAT_STOP && job->stop) workspace.exits = RNNAT_TAKE(arena, exits_of(job), rnnat_exit);
+        if (w.workspaces) w.workspaces[i] = workspace;
     }
     return w;
 }
@@ -208,7 +208,7 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
 
 /* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
  * results, but threads that meet after each step go on seeing the same. */
-static void take_lengths(const lanes_work *w)
+static void take_lengths(const workspaces_work *w)
 {
     const rnnat_job *const job = w->job;
     for (int32_t row = 0; job->lengths && row < job->batch; ++row) {
@@ -217,74 +217,76 @@ static void take_lengths(const lanes_work *w)
     }
 }
 
-/* Where the threads of a lane may leave; `asks`: the first of them began the run. */
-static void open_exits(const rnnat_lane *lane, const rnnat_job *job, bool asks)
+/* Where the threads of a workspace may leave; `asks`: the first of them began the run. */
+static void open_exits(const rnnat_workspace *workspace, const rnnat_job *job, bool asks)
 {
-    for (size_t i = 0; lane->exits && i < exits_of(job); ++i)
-        lane->exits[i] =
+    for (size_t i = 0; workspace->exits && i < exits_of(job); ++i)
+        workspace->exits[i] =
             (rnnat_exit){.stop = job->stop, .asks = asks && (i == 0 || i == rnnat_exit_of_stages)};
 }
 
-/* One lane from its states in to its states out, by all threads of its crew. */
-static void run_lane(const lanes_work *w, int32_t index, const rnnat_crew *crew, bool asks)
+/* One workspace from its states in to its states out, by all threads of its team. */
+static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_team *team,
+                          bool asks)
 {
     const rnnat_job *const job = w->job;
     const rnnat_model *const model = w->model;
     const rnnat_model_info *const info = &model->info;
-    const int32_t share = job->batch / job->lanes, more = job->batch % job->lanes;
+    const int32_t share = job->batch / job->workspaces, more = job->batch % job->workspaces;
     const int32_t first = index * share + (index < more ? index : more);
-    rnnat_lane *const lane = &w->lanes[index];
-    const bool leads = crew->all.index == 0;
+    rnnat_workspace *const workspace = &w->workspaces[index];
+    const bool leads = team->all.index == 0;
     const ptrdiff_t elem = model->kernels->elem;
     if (leads) {
-        rnnat_lane_set_rows(lane, share + (index < more));
-        rnnat_lane_reset(lane);
-        lane->trace = job->trace;
-        open_exits(lane, job, asks);
+        rnnat_workspace_set_rows(workspace, share + (index < more));
+        rnnat_workspace_reset(workspace);
+        workspace->trace = job->trace;
+        open_exits(workspace, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
-            rnnat_lane_set_state(lane, i, job->state_in[i], job->batch, first);
+            rnnat_workspace_set_state(workspace, i, job->state_in[i], job->batch, first);
     }
     for (int32_t i = 0; leads && i < model->info.num_inputs; ++i)
-        lane->at[i] = from_row(input_of(model, job, i), first,
-                               model->values[i].known ? (ptrdiff_t)sizeof(int32_t) : elem);
+        workspace->at[i] = from_row(input_of(model, job, i), first,
+                                    model->values[i].known ? (ptrdiff_t)sizeof(int32_t) : elem);
     for (int32_t i = 0; leads && i < model->info.num_outputs; ++i)
-        lane->at[model->outputs[i]] = from_row(output_of_run(model, job, i), first, elem);
-    rnnat_meet(&crew->all);
+        workspace->at[model->outputs[i]] = from_row(output_of_run(model, job, i), first, elem);
+    rnnat_meet(&team->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
-    if (RNNAT_THREADS && job->time && job->wavefront && crew->all.count > 1)
-        rnnat_wavefront_run(lane, &crew->all, job->time, lengths);
+    if (RNNAT_THREADS && job->time && job->wavefront && team->all.count > 1)
+        rnnat_wavefront_run(workspace, &team->all, job->time, lengths);
     else if (job->time)
-        rnnat_run_steps(lane, crew, job->time, lengths);
+        rnnat_run_steps(workspace, team, job->time, lengths);
     if (model->has_rows) {
-        if (leads) rnnat_lane_take_last(lane);
-        rnnat_meet(&crew->all);
-        rnnat_run_rows(lane, &crew->all);
+        if (leads) rnnat_workspace_take_last(workspace);
+        rnnat_meet(&team->all);
+        rnnat_run_rows(workspace, &team->all);
     }
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
-        rnnat_lane_get_state(lane, i, job->state_out[i], job->batch, first);
+        rnnat_workspace_get_state(workspace, i, job->state_out[i], job->batch, first);
     if (leads) rnnat_stop_end(job->stop);
 }
 
 /* One thread of those that were granted. Where they are fewer than planned, each runs whole
- * lanes alone. */
+ * workspaces alone. */
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {
-    const lanes_work *const w = arg;
-    const int32_t lanes = w->job->lanes, team = w->job->team;
+    const workspaces_work *const w = arg;
+    const int32_t workspaces = w->job->workspaces, team_size = w->job->team_size;
     const rnnat_float_mode mode = rnnat_float_enter();
     if (w->job->stop && thread == 0) w->job->stop->outside = mode;
     const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
-    if (granted >= lanes * team) {
-        const int32_t index = thread / team;
-        const rnnat_crew crew =
-            rnnat_crew_of(thread % team, team, w->barriers + index * rnnat_crew_barriers);
-        if (index < lanes) run_lane(w, index, &crew, thread == 0);
+    if (granted >= workspaces * team_size) {
+        const int32_t index = thread / team_size;
+        const rnnat_team team =
+            rnnat_team_of(thread % team_size, team_size, w->barriers + index * rnnat_team_barriers);
+        if (index < workspaces) run_workspace(w, index, &team, thread == 0);
     } else {
-        const rnnat_crew alone = rnnat_crew_of(0, 1, NULL);
-        for (int32_t i = thread; i < lanes; i += granted) run_lane(w, i, &alone, thread == 0);
+        const rnnat_team alone = rnnat_team_of(0, 1, NULL);
+        for (int32_t i = thread; i < workspaces; i += granted)
+            run_workspace(w, i, &alone, thread == 0);
     }
-    if (thread == 0) rnnat_stop_wait(w->job->stop, lanes);
+    if (thread == 0) rnnat_stop_wait(w->job->stop, workspaces);
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
 }
@@ -297,9 +299,9 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
     rnnat_arena arena = rnnat_arena_at(scratch);
-    lanes_work w = carve(&arena, model, job);
+    workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);
     rnnat_stop_begin(job->stop);
-    rnnat_parallel(job->lanes * job->team, run_thread, &w);
+    rnnat_parallel(job->workspaces * job->team_size, run_thread, &w);
     return RNNAT_OK;
 }

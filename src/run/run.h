@@ -1,4 +1,4 @@
-/* One run over whole sequences: its arguments checked, its rows divided among lanes. */
+/* One run over whole sequences: its arguments checked, its rows divided among workspaces. */
 #ifndef RNNAT_RUN_H
 #define RNNAT_RUN_H
 
@@ -15,8 +15,8 @@ typedef struct rnnat_job {
     void *const *state_out;
     const rnnat_cell_trace *trace;
     rnnat_stop *stop;
-    int32_t lanes; /* that share the rows */
-    int32_t team;  /* threads of each lane */
+    int32_t workspaces; /* that share the rows */
+    int32_t team_size;  /* threads of each workspace */
     bool wavefront; /* which are stages of one, and do not divide layers */
     size_t need;    /* bytes of scratch */
 } rnnat_job;
@@ -57,8 +57,8 @@ int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads);
 static inline void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
     (void)model, (void)threads;
-    job->lanes = 1;
-    job->team = 1;
+    job->workspaces = 1;
+    job->team_size = 1;
     job->wavefront = false;
 }
 static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)

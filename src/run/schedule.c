@@ -3,31 +3,33 @@
 
 #include <string.h>
 
-static int32_t steps_from(const rnnat_lane *lane, int32_t first, int32_t time)
+static int32_t steps_from(const rnnat_workspace *workspace, int32_t first, int32_t time)
 {
     const int32_t left = time - first;
-    return left < lane->chunk ? left : lane->chunk;
+    return left < workspace->chunk ? left : workspace->chunk;
 }
 
 /* Where a value is from step `first` on. */
-static rnnat_view view_of(const rnnat_lane *lane, int32_t index, int32_t first)
+static rnnat_view view_of(const rnnat_workspace *workspace, int32_t index, int32_t first)
 {
-    const rnnat_value *const value = &lane->model->values[index];
-    rnnat_view view = lane->at[index];
-    const ptrdiff_t elem = value->known ? (ptrdiff_t)sizeof(int32_t) : lane->model->kernels->elem;
+    const rnnat_value *const value = &workspace->model->values[index];
+    rnnat_view view = workspace->at[index];
+    const ptrdiff_t elem =
+        value->known ? (ptrdiff_t)sizeof(int32_t) : workspace->model->kernels->elem;
     if (value->home == RNNAT_HOME_CALLER || value->home == RNNAT_HOME_WHOLE)
         view.base += first * view.time * elem;
     return view;
 }
 
 /* Outputs past a row's own length are zero. Everybody has to have written them before. */
-static void clear_padding(const rnnat_lane *lane, const rnnat_part *part, rnnat_view out,
-                          int32_t features, int32_t first, int32_t steps, const int32_t *lengths)
+static void clear_padding(const rnnat_workspace *workspace, const rnnat_member *member,
+                          rnnat_view out, int32_t features, int32_t first, int32_t steps,
+                          const int32_t *lengths)
 {
-    const rnnat_kernels *const kernels = lane->model->kernels;
+    const rnnat_kernels *const kernels = workspace->model->kernels;
     const size_t bytes = (size_t)features * (size_t)kernels->elem;
-    const rnnat_exit *const leave = RNNAT_STOP ? lane->exits : NULL;
-    for (int32_t row = 0; part->index == 0 && row < lane->rows; ++row) {
+    const rnnat_exit *const leave = RNNAT_STOP ? workspace->exits : NULL;
+    for (int32_t row = 0; member->index == 0 && row < workspace->rows; ++row) {
         if (leave && rnnat_stops(leave->stop, leave->asks, (double)RNNAT_STOP_ROW * steps)) return;
         int32_t step = lengths[row] > first ? lengths[row] - first : 0;
         for (; step < steps; ++step) memset(rnnat_view_at(kernels, out, step, row), 0, bytes);
@@ -36,73 +38,76 @@ static void clear_padding(const rnnat_lane *lane, const rnnat_part *part, rnnat_
 
 /* The value that a node writes at every step. Where only a row's last step is asked for, a stream gives
  * it after each one. */
-static int32_t output_of(const rnnat_lane *lane, const rnnat_node *node)
+static int32_t output_of(const rnnat_workspace *workspace, const rnnat_node *node)
 {
-    const rnnat_value *const values = lane->model->values;
+    const rnnat_value *const values = workspace->model->values;
     const bool each_is_last =
-        lane->is_stream && node->last >= 0 && values[node->output].home == RNNAT_HOME_NOWHERE;
+        workspace->is_stream && node->last >= 0 && values[node->output].home == RNNAT_HOME_NOWHERE;
     return each_is_last ? node->last : node->output;
 }
 
-void rnnat_task_prepare(const rnnat_lane *lane, const rnnat_part *part, int32_t index, int32_t pass,
-                        int32_t scratch, rnnat_task *task)
+void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *member, int32_t index,
+                        int32_t pass, int32_t scratch, rnnat_task *task)
 {
-    const rnnat_node *const node = &lane->model->nodes[index];
+    const rnnat_node *const node = &workspace->model->nodes[index];
     task->node = node;
-    task->kernels = lane->model->kernels;
-    task->rows = lane->rows;
+    task->kernels = workspace->model->kernels;
+    task->rows = workspace->rows;
     task->pass = pass;
-    task->output = output_of(lane, node);
-    task->part = *part;
-    task->memory = lane->memory[index];
-    task->scratch = lane->scratch[scratch];
-    task->in = &lane->at[node->inputs[0]];
-    task->out = &lane->at[task->output];
-    if (node->layer->prepare) node->layer->prepare(task, lane->chunk);
+    task->output = output_of(workspace, node);
+    task->member = *member;
+    task->memory = workspace->memory[index];
+    task->scratch = workspace->scratch[scratch];
+    task->in = &workspace->at[node->inputs[0]];
+    task->out = &workspace->at[task->output];
+    if (node->layer->prepare) node->layer->prepare(task, workspace->chunk);
 }
 
 /* A piece of time, as every node sees it. */
-static void open_chunk(const rnnat_lane *lane, int32_t scratch, int32_t first, int32_t steps,
-                       const int32_t *lengths, rnnat_chunk *chunk)
+static void open_chunk(const rnnat_workspace *workspace, int32_t scratch, int32_t first,
+                       int32_t steps, const int32_t *lengths, rnnat_chunk *chunk)
 {
     chunk->first = first;
     chunk->steps = steps;
     chunk->lengths = lengths;
-    chunk->leave = RNNAT_STOP && lane->exits ? lane->exits + scratch : NULL;
-    chunk->places = (uint32_t)lane->model->num_nodes;
-    chunk->trace = RNNAT_INSPECT ? lane->trace : NULL;
+    chunk->leave = RNNAT_STOP && workspace->exits ? workspace->exits + scratch : NULL;
+    chunk->places = (uint32_t)workspace->model->num_nodes;
+    chunk->trace = RNNAT_INSPECT ? workspace->trace : NULL;
 }
 
 /* What one node reads and writes then; `moved` has room for views that begin later. */
-static void point_chunk(const rnnat_lane *lane, const rnnat_task *task, rnnat_chunk *chunk,
-                        rnnat_view *moved)
+static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task,
+                        rnnat_chunk *chunk, rnnat_view *moved)
 {
     const rnnat_node *const node = task->node;
     const bool later = chunk->first > 0;
-    chunk->place = (uint32_t)(node - lane->model->nodes);
+    chunk->place = (uint32_t)(node - workspace->model->nodes);
     for (int32_t i = 0; i < node->num_inputs; ++i) {
-        if (later) moved[i + 1] = view_of(lane, node->inputs[i], chunk->first);
-        chunk->in[i] = later ? &moved[i + 1] : &lane->at[node->inputs[i]];
+        if (later) moved[i + 1] = view_of(workspace, node->inputs[i], chunk->first);
+        chunk->in[i] = later ? &moved[i + 1] : &workspace->at[node->inputs[i]];
     }
-    if (later) moved[0] = view_of(lane, task->output, chunk->first);
-    chunk->out = later ? &moved[0] : &lane->at[task->output];
+    if (later) moved[0] = view_of(workspace, task->output, chunk->first);
+    chunk->out = later ? &moved[0] : &workspace->at[task->output];
 }
 
 /* What follows a node: all have come to its end, and padding is zero for the next one. */
-static bool end_node(const rnnat_lane *lane, const rnnat_task *task, const rnnat_chunk *chunk)
+static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
+                     const rnnat_chunk *chunk)
 {
-    const rnnat_part *const part = &task->part;
+    const rnnat_member *const member = &task->member;
     if (!chunk->leave || task->node->layer->leaves) {
-        rnnat_meet(part);
+        rnnat_meet(member);
     } else {
-        const double work = (double)RNNAT_STOP_ROW * chunk->steps * lane->rows / part->count;
-        if (rnnat_meet_or_leave(chunk->leave, part, rnnat_exit_place(chunk, 0, chunk->first), work))
+        const double work = (double)RNNAT_STOP_ROW * chunk->steps * workspace->rows / member->count;
+        if (rnnat_meet_or_leave(chunk->leave, member, rnnat_exit_place(chunk, 0, chunk->first),
+                                work))
             return false;
     }
     if (chunk->lengths && chunk->out->base) {
-        clear_padding(lane, part, *chunk->out, lane->model->values[task->output].features,
-                      chunk->first, chunk->steps, chunk->lengths);
-        rnnat_meet(part);
+        clear_padding(workspace, member, *chunk->out,
+                      workspace->model->values[task->output].features, chunk->first, chunk->steps,
+                      chunk->lengths);
+        rnnat_meet(member);
     }
     if (RNNAT_INSPECT && chunk->trace && task->node->layer->show)
         task->node->layer->show(task, chunk);
@@ -110,118 +115,122 @@ static bool end_node(const rnnat_lane *lane, const rnnat_task *task, const rnnat
 }
 
 /* Whether a node runs at every step: in a stream each does. */
-static bool runs_at_steps(const rnnat_lane *lane, int32_t index)
+static bool runs_at_steps(const rnnat_workspace *workspace, int32_t index)
 {
-    return lane->is_stream || rnnat_node_has_time(lane->model, index);
+    return workspace->is_stream || rnnat_node_has_time(workspace->model, index);
 }
 
 /* Nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
-static bool run_nodes(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
-                      int32_t first, int32_t steps, const int32_t *lengths, bool at_steps)
+static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
+                      int32_t end, int32_t first, int32_t steps, const int32_t *lengths,
+                      bool at_steps)
 {
-    const bool kept = lane->tasks && part->count == 1;
+    const bool kept = workspace->tasks && member->count == 1;
     rnnat_view moved[1 + RNNAT_NODE_INPUTS];
     rnnat_chunk chunk;
-    open_chunk(lane, 0, first, steps, lengths, &chunk);
+    open_chunk(workspace, 0, first, steps, lengths, &chunk);
     for (int32_t i = begin; i < end; ++i) {
-        if (runs_at_steps(lane, i) != at_steps) continue;
-        rnnat_task made, *const task = kept ? &lane->tasks[i] : &made;
-        if (!kept) rnnat_task_prepare(lane, part, i, 0, 0, task);
-        point_chunk(lane, task, &chunk, moved);
-        if (!task->node->layer->run(task, &chunk) || !end_node(lane, task, &chunk)) return false;
+        if (runs_at_steps(workspace, i) != at_steps) continue;
+        rnnat_task made, *const task = kept ? &workspace->tasks[i] : &made;
+        if (!kept) rnnat_task_prepare(workspace, member, i, 0, 0, task);
+        point_chunk(workspace, task, &chunk, moved);
+        if (!task->node->layer->run(task, &chunk) || !end_node(workspace, task, &chunk))
+            return false;
     }
     return true;
 }
 
-bool rnnat_run_chunk(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
-                     int32_t first, int32_t time, const int32_t *lengths)
+bool rnnat_run_chunk(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
+                     int32_t end, int32_t first, int32_t time, const int32_t *lengths)
 {
-    return run_nodes(lane, part, begin, end, first, steps_from(lane, first, time), lengths, true);
+    return run_nodes(workspace, member, begin, end, first, steps_from(workspace, first, time),
+                     lengths, true);
 }
 
-void rnnat_run_rows(rnnat_lane *lane, const rnnat_part *part)
+void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member)
 {
-    run_nodes(lane, part, 0, lane->model->num_nodes, 0, 1, NULL, false);
+    run_nodes(workspace, member, 0, workspace->model->num_nodes, 0, 1, NULL, false);
 }
 
-void rnnat_run_step(rnnat_lane *lane)
+void rnnat_run_step(rnnat_workspace *workspace)
 {
-    const int32_t nodes = lane->model->num_nodes;
+    const int32_t nodes = workspace->model->num_nodes;
     for (int32_t i = 0; i < nodes; ++i) {
-        rnnat_task *const task = &lane->tasks[i];
+        rnnat_task *const task = &workspace->tasks[i];
         const rnnat_layer *const layer = task->node->layer;
         if (layer->step)
             layer->step(task, task->in->base, task->out->base);
         else
-            rnnat_run_chunk(lane, &task->part, i, i + 1, 0, 1, NULL);
+            rnnat_run_chunk(workspace, &task->member, i, i + 1, 0, 1, NULL);
     }
 }
 
 /* Nodes begin .. end - 1, all causal: every chunk of time passes through all of them. Threads that
  * have left meet once more: the next node may split them, and none of them names the place of
  * another meeting while one still looks for this one. */
-static void run_causal(rnnat_lane *lane, const rnnat_part *part, int32_t begin, int32_t end,
-                       int32_t time, const int32_t *lengths)
+static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
+                       int32_t end, int32_t time, const int32_t *lengths)
 {
     bool goes_on = true;
-    for (int32_t first = 0; first < time && goes_on; first += steps_from(lane, first, time))
-        goes_on = rnnat_run_chunk(lane, part, begin, end, first, time, lengths);
-    if (!goes_on) rnnat_meet(part);
+    for (int32_t first = 0; first < time && goes_on; first += steps_from(workspace, first, time))
+        goes_on = rnnat_run_chunk(workspace, member, begin, end, first, time, lengths);
+    if (!goes_on) rnnat_meet(member);
 }
 
 /* One pass of a node over all of time, from the end where it begins. */
-static void run_pass(rnnat_lane *lane, const rnnat_part *part, int32_t index, int32_t pass,
-                     int32_t scratch, int32_t time, const int32_t *lengths)
+static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int32_t index,
+                     int32_t pass, int32_t scratch, int32_t time, const int32_t *lengths)
 {
-    const int32_t chunks = time / lane->chunk + (time % lane->chunk != 0);
-    const bool reverse = lane->model->nodes[index].reverse[pass];
+    const int32_t chunks = time / workspace->chunk + (time % workspace->chunk != 0);
+    const bool reverse = workspace->model->nodes[index].reverse[pass];
     rnnat_task task;
-    rnnat_task_prepare(lane, part, index, pass, scratch, &task);
+    rnnat_task_prepare(workspace, member, index, pass, scratch, &task);
     bool goes_on = true;
     for (int32_t i = 0; i < chunks && goes_on; ++i) {
-        const int32_t first = (reverse ? chunks - 1 - i : i) * lane->chunk;
+        const int32_t first = (reverse ? chunks - 1 - i : i) * workspace->chunk;
         rnnat_view moved[1 + RNNAT_NODE_INPUTS];
         rnnat_chunk chunk;
-        open_chunk(lane, scratch, first, steps_from(lane, first, time), lengths, &chunk);
-        point_chunk(lane, &task, &chunk, moved);
+        open_chunk(workspace, scratch, first, steps_from(workspace, first, time), lengths, &chunk);
+        point_chunk(workspace, &task, &chunk, moved);
         goes_on = task.node->layer->run(&task, &chunk);
     }
 }
 
-/* One node that needs all of time: two passes side by side where there is a crew. */
-static void run_whole(rnnat_lane *lane, const rnnat_crew *crew, int32_t index, int32_t time,
-                      const int32_t *lengths)
+/* One node that needs all of time: two passes side by side where there is a team. */
+static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_t index,
+                      int32_t time, const int32_t *lengths)
 {
-    const rnnat_node *const node = &lane->model->nodes[index];
-    if (crew->all.count > 1 && node->num_passes == 2) {
-        run_pass(lane, &crew->half, index, crew->side, crew->side, time, lengths);
+    const rnnat_node *const node = &workspace->model->nodes[index];
+    if (team->all.count > 1 && node->num_passes == 2) {
+        run_pass(workspace, &team->of_pass, index, team->pass, team->pass, time, lengths);
     } else {
         for (int32_t p = 0; p < node->num_passes; ++p)
-            run_pass(lane, &crew->all, index, p, 0, time, lengths);
+            run_pass(workspace, &team->all, index, p, 0, time, lengths);
     }
-    rnnat_meet(&crew->all);
-    const rnnat_view out = view_of(lane, node->output, 0);
+    rnnat_meet(&team->all);
+    const rnnat_view out = view_of(workspace, node->output, 0);
     if (lengths && out.base) {
-        clear_padding(lane, &crew->all, out, lane->model->values[node->output].features, 0, time,
-                      lengths);
-        rnnat_meet(&crew->all);
+        clear_padding(workspace, &team->all, out, workspace->model->values[node->output].features,
+                      0, time, lengths);
+        rnnat_meet(&team->all);
     }
 }
 
-void rnnat_run_steps(rnnat_lane *lane, const rnnat_crew *crew, int32_t time, const int32_t *lengths)
+void rnnat_run_steps(rnnat_workspace *workspace, const rnnat_team *team, int32_t time,
+                     const int32_t *lengths)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     for (int32_t begin = 0; begin < model->num_nodes;) {
         int32_t next = begin + 1;
         const bool whole =
-            runs_at_steps(lane, begin) && !rnnat_node_is_causal(&model->nodes[begin]);
+            runs_at_steps(workspace, begin) && !rnnat_node_is_causal(&model->nodes[begin]);
         while (!whole && next < model->num_nodes &&
-               (!runs_at_steps(lane, next) || rnnat_node_is_causal(&model->nodes[next])))
+               (!runs_at_steps(workspace, next) || rnnat_node_is_causal(&model->nodes[next])))
             ++next;
         if (whole)
-            run_whole(lane, crew, begin, time, lengths);
+            run_whole(workspace, team, begin, time, lengths);
         else
-            run_causal(lane, &crew->all, begin, next, time, lengths);
+            run_causal(workspace, &team->all, begin, next, time, lengths);
         begin = next;
     }
 }

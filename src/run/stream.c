@@ -1,32 +1,33 @@
 #include "stream.h"
 
 #include "../float_scope.h"
-#include "../gemm/blas.h"
+#include "../weights/blas.h"
 #include "run.h"
 
-static const rnnat_part one_thread = {0, 1, NULL};
+static const rnnat_member one_thread = {0, 1, NULL};
 
 rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, int32_t batch,
                                  int32_t max_steps)
 {
-    rnnat_lane lane;
+    rnnat_workspace workspace;
     rnnat_stream *const stream = RNNAT_TAKE(arena, 1, rnnat_stream);
-    rnnat_barrier *const barriers = rnnat_crew_take_barriers(arena, 1);
-    const rnnat_lane_use use = {.rows = batch, .time = max_steps, .team = 1, .is_stream = true};
-    rnnat_lane_carve(arena, model, &use, &lane);
+    rnnat_barrier *const barriers = rnnat_team_take_barriers(arena, 1);
+    const rnnat_workspace_use use = {
+        .rows = batch, .time = max_steps, .team_size = 1, .is_stream = true};
+    rnnat_workspace_carve(arena, model, &use, &workspace);
     if (!stream || arena->overflow) return NULL;
-    *stream = (rnnat_stream){.lane = lane, .barriers = barriers, .team = 1};
-    rnnat_lane_open(&stream->lane, rnnat_dense(NULL, batch, model->values[0].features),
-                    rnnat_dense(NULL, batch, model->info.output_size));
+    *stream = (rnnat_stream){.workspace = workspace, .barriers = barriers, .team_size = 1};
+    rnnat_workspace_open(&stream->workspace, rnnat_dense(NULL, batch, model->values[0].features),
+                         rnnat_dense(NULL, batch, model->info.output_size));
     for (int32_t i = 0; i < model->num_nodes; ++i)
-        rnnat_task_prepare(&stream->lane, &one_thread, i, 0, 0, &stream->lane.tasks[i]);
-    rnnat_lane_reset(&stream->lane);
+        rnnat_task_prepare(&stream->workspace, &one_thread, i, 0, 0, &stream->workspace.tasks[i]);
+    rnnat_workspace_reset(&stream->workspace);
     return stream;
 }
 
 void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
 {
-    stream->team = rnnat_run_team(stream->lane.model, stream->lane.rows, threads);
+    stream->team_size = rnnat_run_team(stream->workspace.model, stream->workspace.rows, threads);
 }
 
 /* What the threads of a stream's team do together. */
@@ -39,29 +40,29 @@ static void run_share(void *arg, int32_t thread, int32_t granted)
 {
     const stream_share *const s = arg;
     rnnat_stream *const stream = s->stream;
-    const bool whole = granted >= stream->team;
-    if (thread >= (whole ? stream->team : 1)) return;
+    const bool whole = granted >= stream->team_size;
+    if (thread >= (whole ? stream->team_size : 1)) return;
     const rnnat_float_mode mode = rnnat_float_enter();
-    const rnnat_crew crew = rnnat_crew_of(thread, whole ? stream->team : 1, stream->barriers);
-    rnnat_run_steps(&stream->lane, &crew, s->steps, NULL);
+    const rnnat_team team = rnnat_team_of(thread, whole ? stream->team_size : 1, stream->barriers);
+    rnnat_run_steps(&stream->workspace, &team, s->steps, NULL);
     rnnat_float_leave(mode);
 }
 
 void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y)
 {
-    rnnat_lane *const lane = &stream->lane;
-    const rnnat_model *const model = lane->model;
+    rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model *const model = workspace->model;
     const bool blas = RNNAT_BLAS && model->info.matmul == RNNAT_MATMUL_BLAS;
-    lane->at[0].base = RNNAT_WRITABLE(x);
-    lane->at[model->outputs[0]].base = y;
-    if (steps == 1 && stream->team == 1 && !blas) {
+    workspace->at[0].base = RNNAT_WRITABLE(x);
+    workspace->at[model->outputs[0]].base = y;
+    if (steps == 1 && stream->team_size == 1 && !blas) {
         const rnnat_float_mode mode = rnnat_float_enter();
-        rnnat_run_step(lane);
+        rnnat_run_step(workspace);
         rnnat_float_leave(mode);
         return;
     }
     stream_share all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    rnnat_parallel(stream->team, run_share, &all);
+    rnnat_parallel(stream->team_size, run_share, &all);
     if (blas) rnnat_blas_leave();
 }

@@ -1,4 +1,4 @@
-/* A stream: one lane over all rows of a batch, kept from call to call. */
+/* A stream: one workspace over all rows of a batch, kept from call to call. */
 #ifndef RNNAT_STREAM_H
 #define RNNAT_STREAM_H
 
@@ -6,9 +6,9 @@
 #include "schedule.h"
 
 struct rnnat_stream {
-    rnnat_lane lane;
-    rnnat_barrier *barriers; /* of a crew */
-    int32_t team; /* threads that share its steps */
+    rnnat_workspace workspace;
+    rnnat_barrier *barriers; /* of a team */
+    int32_t team_size; /* threads that share its steps */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };
 

@@ -48,32 +48,33 @@ int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most)
     return 1;
 }
 
-void rnnat_wavefront_run(const rnnat_lane *lane, const rnnat_part *part, int32_t time,
+void rnnat_wavefront_run(const rnnat_workspace *workspace, const rnnat_member *member, int32_t time,
                          const int32_t *lengths)
 {
-    static const rnnat_part alone = {0, 1, NULL};
-    const rnnat_model *const model = lane->model;
-    const int32_t stage = part->index, last = part->count - 1;
-    const int32_t begin = first_of(model, stage, part->count);
-    const int32_t end = first_of(model, stage + 1, part->count);
-    const int32_t chunks = time / lane->chunk + (time % lane->chunk != 0);
-    rnnat_lane own = *lane;
-    own.scratch[0] = lane->stages[stage].scratch;
-    own.at = lane->stages[stage].at;
-    rnnat_lane_open(&own, lane->at[0], lane->at[model->outputs[0]]);
-    if (RNNAT_STOP && lane->exits) own.exits = lane->exits + rnnat_exit_of_stages + stage;
+    static const rnnat_member alone = {0, 1, NULL};
+    const rnnat_model *const model = workspace->model;
+    const int32_t stage = member->index, last = member->count - 1;
+    const int32_t begin = first_of(model, stage, member->count);
+    const int32_t end = first_of(model, stage + 1, member->count);
+    const int32_t chunks = time / workspace->chunk + (time % workspace->chunk != 0);
+    rnnat_workspace own = *workspace;
+    own.scratch[0] = workspace->stages[stage].scratch;
+    own.at = workspace->stages[stage].at;
+    rnnat_workspace_open(&own, workspace->at[0], workspace->at[model->outputs[0]]);
+    if (RNNAT_STOP && workspace->exits) own.exits = workspace->exits + rnnat_exit_of_stages + stage;
     bool goes_on = true;
     for (int64_t tick = 0; tick < (int64_t)chunks + last; ++tick) {
         const int64_t chunk = tick - stage;
         if (goes_on && chunk >= 0 && chunk < chunks) {
             for (int32_t side = stage > 0 ? stage - 1 : 0; side <= stage && side < last; ++side) {
                 const int32_t value = model->nodes[(side < stage ? begin : end) - 1].output;
-                own.at[value].base = lane->stages[side].out[chunk % 2];
+                own.at[value].base = workspace->stages[side].out[chunk % 2];
             }
-            goes_on = rnnat_run_chunk(&own, &alone, begin, end, (int32_t)chunk * lane->chunk, time,
-                                      lengths);
+            goes_on = rnnat_run_chunk(&own, &alone, begin, end, (int32_t)chunk * workspace->chunk,
+                                      time, lengths);
         }
-        if (rnnat_meet_or_leave(lane->exits, part, (uint32_t)tick + 1, RNNAT_STOP_ROW)) return;
+        if (rnnat_meet_or_leave(workspace->exits, member, (uint32_t)tick + 1, RNNAT_STOP_ROW))
+            return;
     }
 }
 #endif

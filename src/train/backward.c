@@ -40,7 +40,7 @@ typedef struct backward_work {
 /* One thread: its part of the team, its rows, and memory of its own. */
 typedef struct worker {
     const backward_work *w;
-    rnnat_part team;
+    rnnat_member team;
     int32_t first, rows;
     void *dstates[rnnat_max_states]; /* of one direction: [rows, state]; [rows, hidden] */
     void *part;                      /* [rows, hidden] */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "../stop.h"
+#include "../threads/stop.h"
 #include "schedule.h"
 
 typedef struct forward_work {
@@ -212,7 +212,7 @@ static void run_rows(const forward_work *w, const own_rows *own)
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {
     const forward_work *const w = arg;
-    const rnnat_part part = {thread, granted, NULL};
+    const rnnat_member part = {thread, granted, NULL};
     const int32_t first = rnnat_first(&part, thread, w->tape->batch);
     const own_rows own = {first, rnnat_first(&part, thread + 1, w->tape->batch) - first,
                           thread == 0};

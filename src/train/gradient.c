@@ -130,7 +130,8 @@ static void add_outer(const rnnat_net *net, rnnat_train_outer args, rnnat_stop *
     }
 }
 
-void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *part, rnnat_stop *stop)
+void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
+                        rnnat_stop *stop)
 {
     const rnnat_net *const net = chunk->net;
     const rnnat_net_op *const op = &net->ops[chunk->op];
@@ -189,7 +190,7 @@ static void store_source(const rnnat_net *net, const rnnat_product *product, int
     }
 }
 
-void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_part *part,
+void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
                           void *const *grads)
 {
     const rnnat_net *const net = chunk->net;

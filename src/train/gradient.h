@@ -3,7 +3,7 @@
 #ifndef RNNAT_TRAIN_GRADIENT_H
 #define RNNAT_TRAIN_GRADIENT_H
 
-#include "../stop.h"
+#include "../threads/stop.h"
 #include "tape.h"
 
 /* Backward's memory, shared by all threads. */
@@ -36,10 +36,10 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
 void rnnat_gradient_pack(const rnnat_gradient_chunk *chunk, int32_t step, int32_t first,
                          int32_t rows);
 /* Adds the chunk to a thread's columns, until it is to stop. */
-void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_part *part,
+void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
                         rnnat_stop *stop);
 /* Writes the thread's columns of the sums to the arrays of the caller's list. */
-void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_part *part,
+void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
                           void *const *grads);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef RNNAT_TRAIN_SCHEDULE_H
 #define RNNAT_TRAIN_SCHEDULE_H
 
-#include "../stop.h"
+#include "../threads/stop.h"
 #include "tape.h"
 
 /* Threads worth their start for so many steps and rows, of at most `wanted`. */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 #include "../arena.h"
+#include "../file/layer_text.h"
 #include "../kernels/train.h"
-#include "../layer_text.h"
 #include "train.h"
 
 enum { rnnat_max_products = 4, rnnat_max_sources = 3 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gemm/blas.h"
+#include "weights/blas.h"
 
 #define CHECK(condition)                                                                           \
     do {                                                                                           \

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gemm/blas.h"
+#include "weights/blas.h"
 
 enum { own_threads = 4 };
 

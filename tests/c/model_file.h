@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "layer_text.h"
+#include "file/layer_text.h"
 #include "rnn_native.h"
 
 enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 4 * MAX_LAYERS };

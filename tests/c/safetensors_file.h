@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "safetensors.h"
+#include "file/safetensors.h"
 
 /* An entry of a header; all four are string literals. */
 #define TENSOR(name, dtype, shape, span)                                                           \

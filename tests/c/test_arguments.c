@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "check.h"
-#include "gemm/blas.h"
 #include "guard.h"
 #include "model_file.h"
+#include "weights/blas.h"
 
 /* True where the call gave what it should. */
 static bool gives(rnnat_status status, rnnat_status expected)

@@ -1,7 +1,7 @@
 /* Activations and numbers in a layer's line: what each form means, and that nothing else is taken.
  * Texts lie in heap blocks of exactly their size, so that the address sanitizer sees a read past
  * their end. */
-#include "functions_text.h"
+#include "file/functions_text.h"
 
 #include <float.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "layer_text.h"
+#include "file/layer_text.h"
 
 static char *copy_of(const char *text, size_t size)
 {

@@ -1,6 +1,6 @@
 /* JSON tokens: what is one, and what a string decodes to. Each text lies in a heap block of
  * exactly its size, so that the address sanitizer sees a read one byte past it. */
-#include "json.h"
+#include "file/json.h"
 
 #include <stdlib.h>
 #include <string.h>

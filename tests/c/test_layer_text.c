@@ -1,6 +1,6 @@
 /* Layer lines: what each form means, and that nothing else is taken. Lines lie in heap blocks of
  * exactly their size, so that the address sanitizer sees a read past their end. */
-#include "layer_text.h"
+#include "file/layer_text.h"
 
 #include <stdlib.h>
 #include <string.h>

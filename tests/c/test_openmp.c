@@ -1,7 +1,7 @@
 /* A call from within somebody's parallel region of OpenMP's has one thread, unless regions may be
  * within each other, whoever its threads would be; outside of any it has those it asks for. */
 #include "check.h"
-#include "threads.h"
+#include "threads/threads.h"
 
 #if RNNAT_OPENMP
 #include <omp.h>

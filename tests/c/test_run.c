@@ -8,7 +8,7 @@
 #include "fake_blas.h"
 #include "run/run.h"
 #include "run_check.h"
-#include "threads.h"
+#include "threads/threads.h"
 #include "variants.h"
 
 enum { NUM_DIRECTIONS = 3 };
@@ -65,7 +65,7 @@ static void test_small(int variant, rnnat_direction direction, uint64_t seed)
     test_model_end(&model);
 }
 
-/* How threads divide a run: lanes of rows, and threads that share a lane. */
+/* How threads divide a run: workspaces of rows, and threads that share a workspace. */
 static rnnat_job plan_of(const test_model *model, const test_inputs *in, int32_t threads)
 {
     rnnat_model *const made = test_model_make(model, RNNAT_F32, RNNAT_MATMUL_PACKED);
@@ -91,7 +91,7 @@ static void test_long(int variant, rnnat_direction direction, uint64_t seed)
     const int32_t batch = variant % 4 ? 7 : 40;
     test_inputs in =
         test_inputs_make(&model, &random, 40 + 80 / batch, batch, seed % 2 == 0, seed % 4 < 2);
-    CHECK(plan_of(&model, &in, 3).lanes == 3 || !rnnat_threads_compiled());
+    CHECK(plan_of(&model, &in, 3).workspaces == 3 || !rnnat_threads_compiled());
     check_case(&model, &in, 1);
     test_inputs_end(&in);
     test_model_end(&model);
@@ -115,7 +115,7 @@ static void test_wide(int variant, rnnat_direction direction, uint64_t seed)
                                                   .activation = RNNAT_SOFTMAX});
     const int32_t batch = 1 + variant / 2 % 2;
     test_inputs in = test_inputs_make(&model, &random, 13, batch, seed % 2 == 0, seed % 4 < 2);
-    CHECK(plan_of(&model, &in, 3 * batch).team == 3 || !rnnat_threads_compiled());
+    CHECK(plan_of(&model, &in, 3 * batch).team_size == 3 || !rnnat_threads_compiled());
     check_case(&model, &in, batch);
     test_inputs_end(&in);
     test_model_end(&model);

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "run/run.h"
 #include "run_case.h"
-#include "threads.h"
+#include "threads/threads.h"
 #include "variants.h"
 
 typedef enum shape { UNITS, DIRECTIONS, LAST, STAGES, NUM_SHAPES } shape;
@@ -80,10 +80,10 @@ static void count(const rnnat_model *made, const test_inputs *in, int32_t thread
                                  .num_threads = threads};
     rnnat_job job;
     CHECK(rnnat_run_plan(made, &args, &job) == RNNAT_OK);
-    shared_rows += job.lanes > 1;
-    shared_units += job.team > 1 && !job.wavefront;
-    shared_stages += job.team > 1 && job.wavefront;
-    shared_rows_and_units += job.lanes > 1 && job.team > 1;
+    shared_rows += job.workspaces > 1;
+    shared_units += job.team_size > 1 && !job.wavefront;
+    shared_stages += job.team_size > 1 && job.wavefront;
+    shared_rows_and_units += job.workspaces > 1 && job.team_size > 1;
 }
 
 static void test_threads(shape of, int32_t variant)

@@ -5,9 +5,9 @@
 
 #include "check.h"
 #include "dispatch.h"
-#include "gemm/blas.h"
 #include "heap.h"
 #include "model_file.h"
+#include "weights/blas.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #define HAVE_ENVIRONMENT 1

@@ -8,7 +8,7 @@
 #include "run/run.h"
 #include "run/stream.h"
 #include "run_case.h"
-#include "threads.h"
+#include "threads/threads.h"
 
 enum { TIME = 12, BATCH = 2, WIDTH = 21 };
 
@@ -90,7 +90,7 @@ static void check_teams(const rnnat_model *made, const test_inputs *in, const fl
         rnnat_stream *stream = NULL;
         CHECK(rnnat_stream_create(made, BATCH, 3, &stream) == RNNAT_OK);
         CHECK(rnnat_stream_set_num_threads(stream, threads) == RNNAT_OK);
-        CHECK(stream->team == threads || !rnnat_threads_compiled());
+        CHECK(stream->team_size == threads || !rnnat_threads_compiled());
         for (int32_t piece = 1; piece < 8; piece += 3) { /* the first makes the threads */
             const long calls = heap_calls();
             CHECK(rnnat_stream_reset(stream) == RNNAT_OK);
@@ -168,7 +168,7 @@ static void test_refusals(void)
 /* A barrier that has been met as often as an unsigned can count goes on. */
 static void meet_twice(void *arg, int32_t thread, int32_t granted)
 {
-    const rnnat_part part = {thread, granted, arg};
+    const rnnat_member part = {thread, granted, arg};
     rnnat_meet(&part);
     rnnat_meet(&part);
 }

@@ -6,7 +6,7 @@
 #define RNNAT_LITTLE_ENDIAN 0
 #define rnnat_tensor_read_f32 portable_read_f32
 #define rnnat_tensor_read_f64 portable_read_f64
-#include "tensor_read.c"
+#include "file/tensor_read.c"
 #undef rnnat_tensor_read_f32
 #undef rnnat_tensor_read_f64
 void rnnat_tensor_read_f32(const rnnat_tensor *t, size_t first, size_t count, float *out);

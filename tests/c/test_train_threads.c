@@ -7,7 +7,7 @@
 
 #include "check.h"
 #include "guard.h"
-#include "threads.h"
+#include "threads/threads.h"
 #include "train/schedule.h"
 #include "train/types.h"
 

@@ -92,7 +92,7 @@ int main(void)
     if (!rnnat_threads_compiled()) return check_result();
     /* For one row of small stacked layers, and long enough. */
     const rnnat_job wave = plan(&two, 1, 400, 1, 2);
-    CHECK(wave.wavefront && wave.lanes == 1 && wave.team == 2);
+    CHECK(wave.wavefront && wave.workspaces == 1 && wave.team_size == 2);
     CHECK(plan(classifier, 2, 400, 1, 4).wavefront);
     CHECK(!plan(&two, 1, 20, 1, 2).wavefront);
     CHECK(!plan(&two, 1, 400, 1, 1).wavefront);
@@ -101,6 +101,6 @@ int main(void)
     /* Larger layers are divided. */
     const rnnat_layer_text large = lstm(200, 200, 2);
     const rnnat_job divided = plan(&large, 1, 400, 1, 2);
-    CHECK(!divided.wavefront && divided.lanes == 1 && divided.team == 2);
+    CHECK(!divided.wavefront && divided.workspaces == 1 && divided.team_size == 2);
     return check_result();
 }

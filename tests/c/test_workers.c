@@ -4,7 +4,7 @@
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
-#include "threads.h"
+#include "threads/threads.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +57,7 @@ typedef struct call {
 static void work(void *arg, int32_t thread, int32_t granted)
 {
     call *const c = arg;
-    const rnnat_part part = {thread, granted, &c->barrier};
+    const rnnat_member part = {thread, granted, &c->barrier};
     if (thread < 0 || thread >= granted || granted > MOST ||
         (pthread_equal(pthread_self(), c->caller) != 0) != (thread == 0)) {
         atomic_store(&c->wrong, true);

@@ -2,7 +2,7 @@
 #ifndef RNNAT_TEST_VARIANTS_H
 #define RNNAT_TEST_VARIANTS_H
 
-#include "layer_text.h"
+#include "file/layer_text.h"
 
 static const struct {
     const char *name;

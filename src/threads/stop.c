@@ -42,13 +42,13 @@ void rnnat_stop_wait(rnnat_stop *stop, int32_t parts)
         ask(stop, true);
 }
 
-bool rnnat_exit_meet(rnnat_exit *at, const rnnat_part *part, uint32_t place, double work)
+bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place, double work)
 {
     /* The first thread can be one meeting ahead of another that still looks: it then has named that
      * next place, where the other one finds it. */
-    if (part->index == 0 && rnnat_stops(at->stop, at->asks, work))
+    if (member->index == 0 && rnnat_stops(at->stop, at->asks, work))
         atomic_store_explicit(&at->place, place, memory_order_relaxed);
-    rnnat_meet(part);
+    rnnat_meet(member);
     return atomic_load_explicit(&at->place, memory_order_relaxed) == place;
 }
 #endif

@@ -3,7 +3,7 @@
 #ifndef RNNAT_ATOMICS_H
 #define RNNAT_ATOMICS_H
 
-#include "config.h"
+#include "../config.h"
 
 #ifndef __STDC_NO_ATOMICS__
 #include <stdatomic.h>

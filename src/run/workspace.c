@@ -1,5 +1,5 @@
-/* The memory of a lane, and the recurrent state in it. */
-#include "lane.h"
+/* The memory of a workspace, and the recurrent state in it. */
+#include "workspace.h"
 
 #include <string.h>
 
@@ -15,12 +15,12 @@ static int32_t steps_of(int32_t rows, int32_t time)
     return steps < most ? steps : most;
 }
 
-/* In a wavefront of `team` stages nobody works for the first and the last team - 1 chunks: there
+/* In a wavefront of `team_size` stages nobody works for the first and the last team_size - 1 chunks: there
  * are some more chunks, but no shorter ones than a projection is worth. */
-static int32_t shorter_chunk(int32_t chunk, int32_t time, int32_t team)
+static int32_t shorter_chunk(int32_t chunk, int32_t time, int32_t team_size)
 {
     enum { rounds = 6, least = 4 };
-    const int32_t steps = time / (rounds * team);
+    const int32_t steps = time / (rounds * team_size);
     return steps >= chunk ? chunk : steps > least ? steps : least;
 }
 
@@ -33,15 +33,15 @@ static bool has_two_passes(const rnnat_model *model)
 }
 
 /* As much scratch as any node needs. */
-static char *take_lane_scratch(rnnat_arena *arena, const rnnat_lane *lane)
+static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     size_t most = 0;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         rnnat_arena need = rnnat_arena_at(NULL);
         if (node->layer->scratch)
-            node->layer->scratch(node, model->kernels, lane->rows, lane->chunk, &need);
+            node->layer->scratch(node, model->kernels, workspace->rows, workspace->chunk, &need);
         if (need.overflow) arena->overflow = true;
         if (need.used > most) most = need.used;
     }
@@ -49,20 +49,20 @@ static char *take_lane_scratch(rnnat_arena *arena, const rnnat_lane *lane)
 }
 
 /* Buffers of that home, and in `at` the values in them. */
-static void take_buffers(rnnat_arena *arena, const rnnat_lane *lane, rnnat_home home, size_t steps,
-                         rnnat_view *at)
+static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, rnnat_home home,
+                         size_t steps, rnnat_view *at)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     for (int32_t b = 0; b < model->num_buffers; ++b) {
         const rnnat_buffer *const buffer = &model->buffers[b];
         if (buffer->home != home) continue;
         const size_t width = (size_t)buffer->features * (size_t)model->kernels->elem;
-        char *const memory = rnnat_arena_take_table(arena, steps, (size_t)lane->rows, width);
+        char *const memory = rnnat_arena_take_table(arena, steps, (size_t)workspace->rows, width);
         for (int32_t v = 0; at && v < model->num_values; ++v) {
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
-            at[v] = rnnat_dense(memory, lane->rows, value->features);
-            if (!value->has_time && !lane->is_stream) at[v].time = 0;
+            at[v] = rnnat_dense(memory, workspace->rows, value->features);
+            if (!value->has_time && !workspace->is_stream) at[v].time = 0;
         }
     }
 }
@@ -75,74 +75,76 @@ static rnnat_view *take_views(rnnat_arena *arena, const rnnat_model *model)
     return at;
 }
 
-static void take_stages(rnnat_arena *arena, int32_t count, rnnat_lane *lane)
+static void take_stages(rnnat_arena *arena, int32_t count, rnnat_workspace *workspace)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     int32_t widest = 0;
     for (int32_t v = 0; v < model->num_values; ++v)
         if (model->values[v].features > widest) widest = model->values[v].features;
     const size_t width = (size_t)widest * (size_t)model->kernels->elem;
-    const size_t rows = (size_t)lane->chunk * (size_t)lane->rows;
-    lane->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
+    const size_t rows = (size_t)workspace->chunk * (size_t)workspace->rows;
+    workspace->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_stage stage = {.at = take_views(arena, model),
-                             .scratch = take_lane_scratch(arena, lane)};
-        take_buffers(arena, lane, RNNAT_HOME_CHUNK, (size_t)lane->chunk, stage.at);
+                             .scratch = take_most_scratch(arena, workspace)};
+        take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, stage.at);
         for (int b = 0; b < 2; ++b) stage.out[b] = rnnat_arena_take(arena, rows, width);
-        if (lane->stages) lane->stages[i] = stage;
+        if (workspace->stages) workspace->stages[i] = stage;
     }
 }
 
-void rnnat_lane_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_lane_use *use,
-                      rnnat_lane *lane)
+void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
+                           const rnnat_workspace_use *use, rnnat_workspace *workspace)
 {
     const size_t nodes = (size_t)model->num_nodes;
-    *lane = (rnnat_lane){.model = model,
-                         .rows = use->rows,
-                         .chunk = steps_of(use->rows, use->time),
-                         .is_stream = use->is_stream};
-    if (use->wavefront) lane->chunk = shorter_chunk(lane->chunk, use->time, use->team);
-    lane->at = take_views(arena, model);
-    lane->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
-    if (use->is_stream) lane->tasks = RNNAT_TAKE(arena, nodes, rnnat_task);
+    *workspace = (rnnat_workspace){.model = model,
+                                   .rows = use->rows,
+                                   .chunk = steps_of(use->rows, use->time),
+                                   .is_stream = use->is_stream};
+    if (use->wavefront)
+        workspace->chunk = shorter_chunk(workspace->chunk, use->time, use->team_size);
+    workspace->at = take_views(arena, model);
+    workspace->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
+    if (use->is_stream) workspace->tasks = RNNAT_TAKE(arena, nodes, rnnat_task);
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         void *memory = NULL;
         if (node->layer->carve) memory = node->layer->carve(node, model->kernels, use->rows, arena);
-        if (lane->memory) lane->memory[i] = memory;
+        if (workspace->memory) workspace->memory[i] = memory;
     }
-    for (int i = 0; i < (use->team > 1 && has_two_passes(model) ? 2 : 1); ++i)
-        lane->scratch[i] = take_lane_scratch(arena, lane);
-    take_buffers(arena, lane, RNNAT_HOME_CHUNK, (size_t)lane->chunk, lane->at);
-    take_buffers(arena, lane, RNNAT_HOME_WHOLE, (size_t)use->time, lane->at);
-    take_buffers(arena, lane, RNNAT_HOME_ROWS, use->is_stream ? (size_t)lane->chunk : 1, lane->at);
-    if (use->wavefront) take_stages(arena, use->team, lane);
+    for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
+        workspace->scratch[i] = take_most_scratch(arena, workspace);
+    take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, workspace->at);
+    take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
+    take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,
+                 workspace->at);
+    if (use->wavefront) take_stages(arena, use->team_size, workspace);
 }
 
-void rnnat_lane_set_rows(rnnat_lane *lane, int32_t rows)
+void rnnat_workspace_set_rows(rnnat_workspace *workspace, int32_t rows)
 {
-    const rnnat_model *const model = lane->model;
-    if (rows == lane->rows) return;
-    lane->rows = rows;
+    const rnnat_model *const model = workspace->model;
+    if (rows == workspace->rows) return;
+    workspace->rows = rows;
     for (int32_t v = 0; v < model->num_values; ++v)
-        if (lane->at[v].time) lane->at[v].time = rows * lane->at[v].row;
+        if (workspace->at[v].time) workspace->at[v].time = rows * workspace->at[v].row;
 }
 
-void rnnat_lane_reset(rnnat_lane *lane)
+void rnnat_workspace_reset(rnnat_workspace *workspace)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         if (node->layer->reset)
-            node->layer->reset(node, model->kernels, lane->rows, lane->memory[i]);
+            node->layer->reset(node, model->kernels, workspace->rows, workspace->memory[i]);
     }
 }
 
-/* Copies between the dense array and the lane's padded rows, in the direction asked for. */
-static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int32_t batch,
+/* Copies between the dense array and the workspace's padded rows, in the direction asked for. */
+static void copy_state(const rnnat_workspace *workspace, int32_t index, char *values, int32_t batch,
                        int32_t first_row, bool into_lane)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     const size_t elem = (size_t)model->kernels->elem;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
@@ -150,10 +152,10 @@ static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int3
         if (own < 0 || own >= node->num_states) continue;
         for (int32_t p = 0; p < node->num_passes; ++p) {
             const rnnat_state_rows rows =
-                node->layer->state(node, model->kernels, lane->memory[i], own, p);
+                node->layer->state(node, model->kernels, workspace->memory[i], own, p);
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
-            for (size_t r = 0; r < (size_t)lane->rows; ++r) {
+            for (size_t r = 0; r < (size_t)workspace->rows; ++r) {
                 char *const dense = values + (first + r) * bytes;
                 if (into_lane)
                     memcpy(rows.base + r * stride, dense, bytes);
@@ -164,30 +166,30 @@ static void copy_state(const rnnat_lane *lane, int32_t index, char *values, int3
     }
 }
 
-void rnnat_lane_set_state(rnnat_lane *lane, int32_t index, const void *values, int32_t batch,
-                          int32_t first_row)
+void rnnat_workspace_set_state(rnnat_workspace *workspace, int32_t index, const void *values,
+                               int32_t batch, int32_t first_row)
 {
-    copy_state(lane, index, RNNAT_WRITABLE(values), batch, first_row, true);
+    copy_state(workspace, index, RNNAT_WRITABLE(values), batch, first_row, true);
 }
 
-void rnnat_lane_get_state(const rnnat_lane *lane, int32_t index, void *values, int32_t batch,
-                          int32_t first_row)
+void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, void *values,
+                               int32_t batch, int32_t first_row)
 {
-    copy_state(lane, index, values, batch, first_row, false);
+    copy_state(workspace, index, values, batch, first_row, false);
 }
 
-void rnnat_lane_take_last(const rnnat_lane *lane)
+void rnnat_workspace_take_last(const rnnat_workspace *workspace)
 {
-    const rnnat_model *const model = lane->model;
+    const rnnat_model *const model = workspace->model;
     const ptrdiff_t elem = model->kernels->elem;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         if (node->last < 0 || model->values[node->last].home == RNNAT_HOME_NOWHERE) continue;
-        const rnnat_view to = lane->at[node->last];
+        const rnnat_view to = workspace->at[node->last];
         for (int32_t p = 0; p < node->num_passes; ++p) {
             const rnnat_state_rows h =
-                node->layer->state(node, model->kernels, lane->memory[i], 0, p);
-            for (int32_t row = 0; row < lane->rows; ++row)
+                node->layer->state(node, model->kernels, workspace->memory[i], 0, p);
+            for (int32_t row = 0; row < workspace->rows; ++row)
                 memcpy(to.base + (row * to.row + (ptrdiff_t)p * h.features) * elem,
                        h.base + row * h.stride * elem, (size_t)(h.features * elem));
         }

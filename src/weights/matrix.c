@@ -255,15 +255,15 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
 #endif
 
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                                const rnnat_part *part, int32_t m, int32_t n, rnnat_rows a,
+                                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a,
                                 rnnat_rows c, const void *bias)
 {
     const int32_t width = RNNAT_GEMM_PANEL * kernels->lanes, panels = (n + width - 1) / width;
     return (rnnat_gemm_args){.m = m,
                              .k = matrix->k,
                              .n = n,
-                             .first_panel = rnnat_first(part, part->index, panels),
-                             .last_panel = rnnat_first(part, part->index + 1, panels),
+                             .first_panel = rnnat_first(member, member->index, panels),
+                             .last_panel = rnnat_first(member, member->index + 1, panels),
                              .a = a,
                              .c = c,
                              .type = matrix->type,
@@ -271,16 +271,17 @@ rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels 
                              .bias = bias};
 }
 
-void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const rnnat_part *part,
-                int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias)
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a, rnnat_rows c,
+                const void *bias)
 {
     if (m == 0) return;
 #if RNNAT_BLAS
     if (matrix->blas) {
-        if (part->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
+        if (member->index == 0) blas_gemm(matrix, kernels, m, n, a, c, bias);
         return;
     }
 #endif
-    const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, part, m, n, a, c, bias);
+    const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, member, m, n, a, c, bias);
     kernels->gemm(&args);
 }

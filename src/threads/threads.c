@@ -4,8 +4,8 @@
 
 #include "threads.h"
 
+#include "../text.h"
 #include "atomics.h"
-#include "text.h"
 
 #if RNNAT_ENV
 #include <stdlib.h>
@@ -169,7 +169,7 @@ void rnnat_parallel(int32_t threads, rnnat_work work, void *arg)
 {
 #if RNNAT_TEAM
     if (threads > 1 && current_threading() == threading_team) {
-        rnnat_team_parallel(threads, work, arg);
+        rnnat_workers_parallel(threads, work, arg);
         return;
     }
 #endif

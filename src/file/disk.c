@@ -1,5 +1,5 @@
 /* The one function that touches a file system. */
-#include "config.h"
+#include "../config.h"
 #include "rnn_native.h"
 
 #if RNNAT_FILE_IO

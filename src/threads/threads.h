@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "../config.h"
 #include "rnn_native.h"
 #if RNNAT_THREADS
 #include <stdatomic.h>
@@ -35,24 +35,24 @@ typedef struct rnnat_barrier {
 } rnnat_barrier;
 
 /* One of `count` threads that divide the same work; alone, {0, 1, NULL}. */
-typedef struct rnnat_part {
+typedef struct rnnat_member {
     int32_t index, count;
     rnnat_barrier *barrier;
-} rnnat_part;
+} rnnat_member;
 
 void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count);
 
 /* Returns when every thread of the part's team has come here. */
-static inline void rnnat_meet(const rnnat_part *part)
+static inline void rnnat_meet(const rnnat_member *member)
 {
-    if (RNNAT_THREADS && part->count > 1) rnnat_barrier_wait(part->barrier, part->count);
+    if (RNNAT_THREADS && member->count > 1) rnnat_barrier_wait(member->barrier, member->count);
 }
 
 /* The first of `n` things that thread `index` of the team does; its last is before the next
  * thread's first. */
-static inline int32_t rnnat_first(const rnnat_part *part, int32_t index, int32_t n)
+static inline int32_t rnnat_first(const rnnat_member *member, int32_t index, int32_t n)
 {
-    return (int32_t)((int64_t)n * index / part->count);
+    return (int32_t)((int64_t)n * index / member->count);
 }
 
 /* Threads where a caller states none: what was set, else RNN_NATIVE_NUM_THREADS, else
@@ -69,7 +69,7 @@ bool rnnat_threads_compiled(void);
 bool rnnat_openmp_compiled(void);
 
 /* rnnat_parallel of two threads or more, by a team of our own or by OpenMP. */
-void rnnat_team_parallel(int32_t threads, rnnat_work work, void *arg);
+void rnnat_workers_parallel(int32_t threads, rnnat_work work, void *arg);
 void rnnat_openmp_parallel(int32_t threads, rnnat_work work, void *arg);
 /* Whether the caller is within as many parallel regions of OpenMP's as may be within each other. */
 bool rnnat_openmp_is_inside(void);

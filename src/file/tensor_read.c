@@ -1,8 +1,8 @@
 /* Arrays of a file, little-endian IEEE 754 at any alignment -> floats of this machine. */
 #include <string.h>
 
-#include "config.h"
-#include "float16.h"
+#include "../config.h"
+#include "../float16.h"
 #include "safetensors.h"
 
 #if RNNAT_READER

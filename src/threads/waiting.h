@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "../config.h"
 
 #if RNNAT_THREADS
 /* Nanoseconds from the begin, after which a thread offers its processor, and sleeps. */

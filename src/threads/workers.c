@@ -169,7 +169,7 @@ static worker *take_workers(int32_t count)
     return first;
 }
 
-void rnnat_team_parallel(int32_t threads, rnnat_work work, void *arg)
+void rnnat_workers_parallel(int32_t threads, rnnat_work work, void *arg)
 {
     worker *const first =
         RNNAT_OPENMP && rnnat_openmp_is_inside() ? NULL : take_workers(threads - 1);

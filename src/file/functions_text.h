@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../types.h"
 #include "rnn_native.h"
-#include "types.h"
 
 /* RNNAT_ERROR_FORMAT: not of the form above, or not finite. */
 rnnat_status rnnat_number_parse(const char *text, size_t size, double *value);

@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include "text.h"
+#include "../text.h"
 
 #if RNNAT_READER
 /* Loops keep the cursor in a local: bytes may alias the cursor itself, which would otherwise be

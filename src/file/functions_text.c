@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "text.h"
+#include "../text.h"
 
 #if RNNAT_READER
 #if RNNAT_WITH_GENERAL

@@ -21,8 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../types.h"
 #include "rnn_native.h"
-#include "types.h"
 
 #define RNNAT_LAYER_MAX_SIZE (1 << 24) /* of every size in a line */
 

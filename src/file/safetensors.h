@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "../config.h"
 #include "rnn_native.h"
 
 /* Limits of this reader, which bound the time that a hostile file can take. A file past one of

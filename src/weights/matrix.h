@@ -8,9 +8,9 @@
 #define RNNAT_MATRIX_H
 
 #include "../arena.h"
+#include "../file/safetensors.h"
 #include "../kernels/kernels.h"
-#include "../safetensors.h"
-#include "../threads.h"
+#include "../threads/threads.h"
 
 typedef struct rnnat_matrix {
     int32_t k;
@@ -62,11 +62,12 @@ void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates
 
 /* The arguments with which kernels->gemm does a thread's share of the product; not for a BLAS. */
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                                const rnnat_part *part, int32_t m, int32_t n, rnnat_rows a,
+                                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a,
                                 rnnat_rows c, const void *bias);
 /* c[m, n] = bias + a[m, k] matrix; n of the matrix's columns are stored. The threads of a team
  * divide the columns; with a BLAS the first one does all. */
-void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, const rnnat_part *part,
-                int32_t m, int32_t n, rnnat_rows a, rnnat_rows c, const void *bias);
+void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a, rnnat_rows c,
+                const void *bias);
 
 #endif

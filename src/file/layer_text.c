@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 
+#include "../text.h"
 #include "functions_text.h"
-#include "text.h"
 
 #if RNNAT_READER
 /* ---- words and what they mean ---- */

@@ -8,7 +8,7 @@
 #ifndef RNNAT_STOP_H
 #define RNNAT_STOP_H
 
-#include "float_scope.h"
+#include "../float_scope.h"
 #include "threads.h"
 #if RNNAT_STOP
 #include <stdatomic.h>
@@ -54,7 +54,7 @@ void rnnat_stop_end(rnnat_stop *stop);
 void rnnat_stop_wait(rnnat_stop *stop, int32_t parts);
 /* Meets; true where all of the part are to leave now. `place`: above 0, not that of the meeting
  * before it. `work`: this thread's since then. */
-bool rnnat_exit_meet(rnnat_exit *at, const rnnat_part *part, uint32_t place, double work);
+bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place, double work);
 
 /* Whether a thread that is to meet nobody may leave; `asks`: it began the run. */
 static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
@@ -67,11 +67,11 @@ static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
 static inline void rnnat_stop_begin(rnnat_stop *stop) { (void)stop; }
 static inline void rnnat_stop_end(rnnat_stop *stop) { (void)stop; }
 static inline void rnnat_stop_wait(rnnat_stop *stop, int32_t parts) { (void)stop, (void)parts; }
-static inline bool rnnat_exit_meet(rnnat_exit *at, const rnnat_part *part, uint32_t place,
+static inline bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place,
                                    double work)
 {
     (void)at, (void)place, (void)work;
-    rnnat_meet(part);
+    rnnat_meet(member);
     return false;
 }
 static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
@@ -82,11 +82,11 @@ static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
 #endif
 
 /* The same or, where nothing stops the run and `at` is NULL, a meeting alone. */
-static inline bool rnnat_meet_or_leave(rnnat_exit *at, const rnnat_part *part, uint32_t place,
+static inline bool rnnat_meet_or_leave(rnnat_exit *at, const rnnat_member *member, uint32_t place,
                                        double work)
 {
-    if (RNNAT_STOP && at) return rnnat_exit_meet(at, part, place, work);
-    rnnat_meet(part);
+    if (RNNAT_STOP && at) return rnnat_exit_meet(at, member, place, work);
+    rnnat_meet(member);
     return false;
 }
 

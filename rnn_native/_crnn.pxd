@@ -76,7 +76,7 @@ cdef extern from "kernels/kernels.h" nogil:
         int32_t rows_of_4
 
 
-cdef extern from "safetensors.h" nogil:
+cdef extern from "file/safetensors.h" nogil:
     ctypedef struct rnnat_safetensors:
         pass
 
@@ -146,7 +146,7 @@ cdef extern from "run/stream.h" nogil:
     rnnat_stream *rnnat_stream_carve(rnnat_arena *, const rnnat_model *, int32_t, int32_t)
 
 
-cdef extern from "stop.h" nogil:
+cdef extern from "threads/stop.h" nogil:
     ctypedef bint c_bool "bool"
     double RNNAT_STOP_WORK
     int RNNAT_STOP_ROW
@@ -196,14 +196,14 @@ cdef extern from "dispatch.h" nogil:
     const rnnat_kernels *rnnat_isa_current(rnnat_status *)
 
 
-cdef extern from "threads.h" nogil:
+cdef extern from "threads/threads.h" nogil:
     int32_t rnnat_threads_default(rnnat_status *)
     void rnnat_threads_set_default(int32_t)
     bint rnnat_threads_compiled()
     bint rnnat_openmp_compiled()
 
 
-cdef extern from "gemm/blas.h" nogil:
+cdef extern from "weights/blas.h" nogil:
     ctypedef struct rnnat_blas_library:
         const char *name
         int32_t integer_bits

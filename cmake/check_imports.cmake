@@ -7,7 +7,8 @@ string(JOIN "|" _compiler # what it calls, and refers to, on its own
   _GLOBAL_OFFSET_TABLE_ "__(memory_base|table_base|stack_pointer|indirect_function_table)"
   __tls_get_addr "__aarch64_(cas|swp|ld(add|clr|eor|set))[0-9]+_[a-z_]+" "__(aeabi|gnu)_.*" "__stack_chk_.*" "__mem.*_chk"
   "__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*" "_*(save|rest)_.*")
-set(_of_api "malloc|free")              # *_from_memory, *_create, *_free
+set(_of_api_model "malloc|free")        # rnnat_model_from_memory, _free
+set(_of_api_stream "malloc|free")       # rnnat_stream_create, _free
 set(_of_heap "malloc|posix_memalign|madvise")
 set(_of_disk "malloc|free|fopen|fclose|fread|fseek|ftell")
 set(_of_dispatch "getenv")              # before the first model is made

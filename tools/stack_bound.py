@@ -184,7 +184,7 @@ def bounds(functions: list[Function], isa: str) -> dict[str, tuple[int, list[Fun
     program = Program(functions, isa)
     result = {}
     for group, names in GROUPS.items():
-        roots = [f for name in names for f in program.find("api", name)]
+        roots = [f for name in names for f in program.find("api_.*", name)]
         if len(roots) != len(names):
             raise StackError(f"expected the calls {names}, got {[f.name for f in roots]}")
         result[group] = max((program.need(root) for root in roots), key=lambda found: found[0])

@@ -1,0 +1,172 @@
+/* The public functions of models: they check arguments, and make, free and describe a model. */
+#include "config.h"
+#if RNNAT_HEAP
+#include <stdlib.h>
+#endif
+
+#include "dispatch.h"
+#include "graph/graph.h"
+#include "heap.h"
+#include "weights/blas.h"
+
+#if RNNAT_READER
+static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
+{
+    *options = (rnnat_model_options){.struct_size = sizeof *options};
+    if (!opt) return RNNAT_OK;
+    if (opt->struct_size != sizeof *opt) return RNNAT_ERROR_ARGUMENT;
+    *options = *opt;
+    if (opt->dtype != RNNAT_F32 && opt->dtype != RNNAT_F64) return RNNAT_ERROR_ARGUMENT;
+    if (opt->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
+    if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
+        return RNNAT_ERROR_ARGUMENT;
+    if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
+    return rnnat_weight_dtype_check(opt->weight_dtype, opt->dtype,
+                                    opt->matmul == RNNAT_MATMUL_BLAS);
+}
+
+/* The bytes of a file, or one that is open already. */
+typedef struct source {
+    const void *bytes;
+    size_t size;
+    const rnnat_safetensors *file;
+} source;
+
+/* Builds into `mem`, or only counts where it is NULL. */
+static rnnat_status build_model(void *mem, const source *from, const rnnat_model_options *opt,
+                                size_t *need, rnnat_model **out)
+{
+    rnnat_model_options options;
+    rnnat_safetensors file;
+    rnnat_status status = read_options(opt, &options);
+    if (status != RNNAT_OK) return status;
+    const rnnat_kernels *const kernels = rnnat_isa_current(&status);
+    if (status == RNNAT_OK && !from->file)
+        status = rnnat_safetensors_open(from->bytes, from->size, &file);
+    if (status != RNNAT_OK) return status;
+    const int32_t matmul =
+        options.matmul == RNNAT_MATMUL_AUTO ? RNNAT_MATMUL_PACKED : options.matmul;
+    rnnat_builder builder = {.arena = rnnat_arena_at(mem),
+                             .kernels = &kernels[options.dtype],
+                             .file = from->file ? from->file : &file,
+                             .blas = matmul == RNNAT_MATMUL_BLAS,
+                             .type = (rnnat_weight_dtype)options.weight_dtype,
+                             .prefix = "",
+                             .suffix = ""};
+    rnnat_model counted, *model = rnnat_arena_take(&builder.arena, 1, sizeof *model);
+    status = rnnat_model_build(&builder, matmul, model ? model : &counted);
+    if (status != RNNAT_OK) return status;
+    if (builder.arena.overflow) return RNNAT_ERROR_OVERFLOW;
+    if (need) *need = rnnat_arena_need(&builder.arena);
+    if (out) *out = model;
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_options *opt,
+                              size_t *need)
+{
+    const source from = {.bytes = bytes, .size = size};
+    return bytes && need ? build_model(NULL, &from, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
+}
+
+rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
+                              const rnnat_model_options *opt, rnnat_model **out)
+{
+    const source from = {.bytes = bytes, .size = size};
+    size_t need;
+    if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_status status = build_model(NULL, &from, opt, &need, NULL);
+    if (status != RNNAT_OK) return status;
+    if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
+    return build_model(mem, &from, opt, NULL, out);
+}
+
+#if RNNAT_HEAP
+static rnnat_status create_model(const source *from, const rnnat_model_options *opt,
+                                 rnnat_model **out)
+{
+    size_t need;
+    rnnat_model *model = NULL;
+    rnnat_status status = build_model(NULL, from, opt, &need, NULL);
+    if (status != RNNAT_OK) return status;
+    void *const mem = rnnat_heap_take(need);
+    if (!mem) return RNNAT_ERROR_NO_MEMORY;
+    status = build_model(mem, from, opt, NULL, &model);
+    if (status != RNNAT_OK) {
+        free(mem);
+        return status;
+    }
+    model->heap = mem;
+    *out = model;
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
+                                     rnnat_model **out)
+{
+    const source from = {.bytes = bytes, .size = size};
+    return bytes && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+}
+
+#if RNNAT_INSPECT
+rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                   rnnat_model **out)
+{
+    const source from = {.file = file};
+    return file && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+}
+#endif
+#endif
+#endif
+
+#if RNNAT_HEAP
+void rnnat_model_free(rnnat_model *model)
+{
+    if (model) free(model->heap);
+}
+#endif
+
+rnnat_status rnnat_model_describe(const rnnat_model *model, rnnat_model_info *info)
+{
+    if (!model || !info || info->struct_size != sizeof *info) return RNNAT_ERROR_ARGUMENT;
+    *info = model->info;
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index, int32_t *rows,
+                               int32_t *features)
+{
+    if (!model || !rows || !features || index < 0 || index >= model->info.num_states)
+        return RNNAT_ERROR_ARGUMENT;
+    *rows = model->states[index].rows;
+    *features = model->states[index].features;
+    return RNNAT_OK;
+}
+
+/* Tells of a value; `index` of its name. */
+static rnnat_status tell_value(const rnnat_model *model, int32_t value, int32_t index,
+                               const char *name, rnnat_value_info *info)
+{
+    if (info->struct_size != sizeof *info) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_value *const of = &model->values[value];
+    *info = (rnnat_value_info){.struct_size = sizeof *info,
+                               .name = model->names ? model->names[index] : name,
+                               .features = of->features,
+                               .indices = of->known,
+                               .has_time = of->has_time};
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_input(const rnnat_model *model, int32_t index, rnnat_value_info *info)
+{
+    if (!model || !info || index < 0 || index >= model->info.num_inputs)
+        return RNNAT_ERROR_ARGUMENT;
+    return tell_value(model, index, index, "x", info);
+}
+
+rnnat_status rnnat_model_output(const rnnat_model *model, int32_t index, rnnat_value_info *info)
+{
+    if (!model || !info || index < 0 || index >= model->info.num_outputs)
+        return RNNAT_ERROR_ARGUMENT;
+    return tell_value(model, model->outputs[index], model->info.num_inputs + index, "y", info);
+}

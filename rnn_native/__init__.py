@@ -18,7 +18,8 @@ from .errors import (
     UnsupportedError,
     VerifyError,
 )
-from .model import Model, load
+from .loading import load
+from .model import Model
 from .modules import GRU, LSTM, RNN
 from .spec import (
     Activation,

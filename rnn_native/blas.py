@@ -14,13 +14,15 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from ctypes import c_char_p, c_int, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .blas_images import address_of, images_of, path_of
+from .blas_threads import Control, control_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,6 @@ _SCHEMES = (
 )
 
 
-def _address(image: ctypes.CDLL, symbol: str) -> int:
-    """Where `symbol` is in the image or in what it links; 0 where there is none."""
-    try:
-        return ctypes.cast(image[symbol], c_void_p).value or 0
-    except AttributeError:
-        return 0
-
-
 def _probed_bits(isamax: int) -> int | None:
     """The integer width of the library with this Fortran ``isamax``, None where unknown.
 
@@ -133,171 +127,22 @@ def _agreed_bits(named: int | None, probed: int | None) -> int | None:
     return named if named == probed else None
 
 
-# ---- where to look -----------------------------------------------------------------------------
-
-if sys.platform == "win32":
-    from ctypes import wintypes
-
-    _BLAS_FILE = re.compile(r"(lib)?(scipy_)?(openblas|mkl_rt|blis|c?blas)", re.IGNORECASE)
-
-    def _images(module: Any, package: str) -> Iterator[ctypes.CDLL]:
-        """The BLAS-like modules of this process, those next to the package before all."""
-        kernel = ctypes.WinDLL("kernel32")
-        handles, used = (wintypes.HMODULE * 4096)(), wintypes.DWORD()
-        process, size = c_void_p(-1), ctypes.sizeof(handles)  # -1: this process
-        if not kernel.K32EnumProcessModules(process, handles, size, ctypes.byref(used)):
-            return
-        count = min(used.value, size) // ctypes.sizeof(wintypes.HMODULE)
-        found = [(_file_of(handle), handle) for handle in handles[:count] if handle]
-        found = [each for each in found if _BLAS_FILE.match(os.path.basename(each[0]))]
-        found.sort(key=lambda each: f"{package}.libs" not in each[0].lower())
-        for path, handle in found:
-            yield ctypes.CDLL(path, handle=handle)
-
-    def _file_of(handle: int) -> str:
-        buffer = ctypes.create_unicode_buffer(32768)
-        kernel = ctypes.WinDLL("kernel32")
-        kernel.GetModuleFileNameW(c_void_p(handle), buffer, len(buffer))
-        return buffer.value
-
-    def _path_of(address: int) -> str:
-        """The file of the module that `address` is in, "" where there is none."""
-        handle, how = c_void_p(), 4 | 2  # by address; leave the reference count
-        kernel = ctypes.WinDLL("kernel32")
-        found = kernel.GetModuleHandleExW(how, c_void_p(address), ctypes.byref(handle))
-        return _file_of(handle.value) if found and handle.value else ""
-
-else:
-
-    def _images(module: Any, package: str) -> Iterator[ctypes.CDLL]:
-        """What to search for the BLAS that an extension module of the package is linked with.
-
-        A look-up in the module's own handle searches what it is linked with and nothing else, so
-        this finds its very BLAS, whatever other ones the process has. Where the module is built
-        into the interpreter, the global names are searched.
-        """
-        try:
-            yield ctypes.CDLL(getattr(module, "__file__", None), mode=os.RTLD_NOLOAD)
-        except OSError:
-            yield ctypes.CDLL(None)
-
-    def _path_of(address: int) -> str:
-        """The file of the library that `address` is in, "" where the system does not tell."""
-        info = (c_char_p * 4)()  # Dl_info: four pointers, the first to the file's name
-        found = ctypes.CDLL(None)["dladdr"](c_void_p(address), ctypes.byref(info))
-        return os.path.realpath(os.fsdecode(info[0])) if found and info[0] else ""
-
-
-# ---- whose threads -----------------------------------------------------------------------------
-
-
-class _Control(NamedTuple):
-    """What a library calls itself, and how its thread count is held (``src/weights/blas.h``)."""
-
-    product: str
-    set_threads: int = 0
-    get_threads: int = 0
-    local: bool = False
-
-
-def _call(address: int, result: Any, *arguments: int) -> Any:
-    """Call a C function of int arguments; None where there is none."""
-    prototype = ctypes.CFUNCTYPE(result, *[c_int] * len(arguments))
-    return prototype(address)(*arguments) if address else None
-
-
-def _control(image: ctypes.CDLL) -> _Control:
-    # FlexiBLAS comes first, for it wears the others' names too. It hands on to a library that may
-    # count by process or by thread: neither can be undone without knowing which, so it is let be.
-    if _address(image, "flexiblas_set_num_threads"):
-        return _Control("FlexiBLAS")
-    for look in (_mkl, _openblas, _blis):
-        control = look(image)
-        if control is not None:
-            return control
-    set_, get = _address(image, "BLASSetThreading"), _address(image, "BLASGetThreading")
-    if set_ and get:  # Accelerate since macOS 15; per thread, and 1 means a single thread
-        return _Control("Accelerate", set_, get, True)
-    return _Control("BLAS")
-
-
-def _mkl(image: ctypes.CDLL) -> _Control | None:
-    # The capitals matter: mkl_set_num_threads_local is Fortran's, and takes an address.
-    set_ = _address(image, "MKL_Set_Num_Threads_Local")
-    if not set_:
-        return None
-    text = ctypes.create_string_buffer(200)
-    version = _address(image, "MKL_Get_Version_String")
-    if version:
-        ctypes.CFUNCTYPE(None, c_char_p, c_int)(version)(text, len(text))
-    number = re.search(rb"Version ([\d.]+)", text.value)
-    return _Control(f"MKL {number[1].decode()}" if number else "MKL", set_, 0, True)
-
-
-def _openblas(image: ctypes.CDLL) -> _Control | None:
-    affixes = (("scipy_", "64_"), ("", "64_"), ("", "_64"), ("scipy_", ""), ("", ""))
-    for prefix, suffix in affixes:
-        set_, get, config, parallel = (
-            _address(image, f"{prefix}openblas_{what}{suffix}")
-            for what in ("set_num_threads", "get_num_threads", "get_config", "get_parallel")
-        )
-        if not set_ or not get:
-            continue
-        version = re.match(rb"OpenBLAS (\d\S*)", _call(config, c_char_p) or b"")
-        product = f"OpenBLAS {version[1].decode()}" if version else "OpenBLAS"
-        kind = _call(parallel, c_int)
-        if kind == 0:  # no threads
-            return _Control(product)
-        if kind != 2:  # threads of its own, one count for the process
-            return _Control(product, set_, get)
-        # Built with OpenMP it asks OpenMP at every call, so that is whom to tell; most versions
-        # forget what openblas_set_num_threads said.
-        set_, get = _address(image, "omp_set_num_threads"), _address(image, "omp_get_max_threads")
-        return _Control(product, set_, get, True) if set_ and get else _Control(product)
-    return None
-
-
-def _blis(image: ctypes.CDLL) -> _Control | None:
-    set_, get, version = (
-        _address(image, f"bli_{what}")
-        for what in ("thread_set_num_threads", "thread_get_num_threads", "info_get_version_str")
-    )
-    if not set_ or not get:
-        return None
-    product = f"BLIS {(_call(version, c_char_p) or b'').decode(errors='replace')}".rstrip()
-    if _call(get, c_int) < 1:  # nobody set a count: it runs on one thread
-        return _Control(product)
-    return _Control(product, set_, get, _count_is_local(set_, get))
-
-
-def _count_is_local(set_threads: int, get_threads: int) -> bool:
-    """Whether a count is the calling thread's own: AMD's BLIS and the original differ in that."""
-    before: int = _call(get_threads, c_int)
-    other = threading.Thread(target=_call, args=(set_threads, None, before + 1))
-    other.start()
-    other.join()
-    local: bool = _call(get_threads, c_int) == before
-    if not local:
-        _call(set_threads, None, before)
-    return local
-
-
 # ---- NumPy and SciPy ---------------------------------------------------------------------------
 
 
 def _from_numpy() -> Library | None:
     names = ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath")
     module = next((sys.modules[name] for name in names if name in sys.modules), None)
-    for image in _images(module, "numpy"):
+    for image in images_of(module, "numpy"):
         for scheme in _SCHEMES:
-            sgemm, dgemm = (_address(image, scheme.gemm.format(f"{c}gemm")) for c in "sd")
+            sgemm, dgemm = (address_of(image, scheme.gemm.format(f"{c}gemm")) for c in "sd")
             if not sgemm or not dgemm:
                 continue
-            probed = _probed_bits(_address(image, scheme.probe.format("isamax")))
+            probed = _probed_bits(address_of(image, scheme.probe.format("isamax")))
             bits = _agreed_bits(scheme.integer_bits, probed)
             if bits is not None:
-                control, gemm = _control(image), (sgemm, dgemm)
-                return _library("NumPy", _path_of(sgemm), bits, scheme.fortran, gemm, control)
+                control, gemm = control_of(image), (sgemm, dgemm)
+                return _library("NumPy", path_of(sgemm), bits, scheme.fortran, gemm, control)
     return None
 
 
@@ -317,13 +162,13 @@ def _from_scipy() -> Library | None:
     # `int` until SciPy 1.18, which can be built with 64-bit ones.
     named = {"int": 32, "int32_t": 32, "int64_t": 64, "npy_int64": 64, "long long": 64}
     bits = _agreed_bits(named.get(integer), _probed_bits(isamax))
-    image = next(_images(module, "scipy"), None)
+    image = next(images_of(module, "scipy"), None)
     if bits is None or image is None:
         return None
     # The functions are SciPy's own; the library behind them has the threads and the name.
-    behind = (_address(image, scheme.gemm.format("sgemm")) for scheme in _SCHEMES)
-    path = _path_of(next((address for address in behind if address), sgemm))
-    return _library("SciPy", path, bits, True, (sgemm, dgemm), _control(image))
+    behind = (address_of(image, scheme.gemm.format("sgemm")) for scheme in _SCHEMES)
+    path = path_of(next((address for address in behind if address), sgemm))
+    return _library("SciPy", path, bits, True, (sgemm, dgemm), control_of(image))
 
 
 def _capsule(capsule: object) -> tuple[str, int]:
@@ -349,7 +194,7 @@ def _gemm_integer(c_type: str, real: str) -> str | None:
 
 
 def _library(
-    owner: str, path: str, bits: int, fortran: bool, gemm: tuple[int, int], control: _Control
+    owner: str, path: str, bits: int, fortran: bool, gemm: tuple[int, int], control: Control
 ) -> Library:
     name = f"{control.product} ({owner}'s {os.path.basename(path) or 'own'})"
     _, set_, get, local = control

@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 
 from .. import reference
 from ..errors import OptionError, RnnError, UnsupportedError
-from ..model import Model, load
+from ..loading import load
+from ..model import Model
 from ..states import flatten, state_counts
 from .serving import one_line
 from .worker import Task, choose, enter

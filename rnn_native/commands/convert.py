@@ -118,7 +118,7 @@ def _golden(
 
 
 def _verify(path: str, format: str, strings: Mapping[str, str]) -> None:
-    from ..model import load
+    from ..loading import load
 
     golden = golden_strings.from_strings(strings)
     assert golden is not None

@@ -123,7 +123,8 @@ def _pack(
     arguments: argparse.Namespace, spec: ModelSpec, dtype: str
 ) -> tuple[dict[str, Any], bool | None]:
     from .. import _core
-    from ..model import Model, load
+    from ..loading import load
+    from ..model import Model
 
     try:
         if arguments.verify:

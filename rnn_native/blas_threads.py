@@ -73,7 +73,10 @@ def _openblas(image: ctypes.CDLL) -> Control | None:
             return Control(product, set_, get)
         # Built with OpenMP it asks OpenMP at every call, so that is whom to tell; most versions
         # forget what openblas_set_num_threads said.
-        set_, get = address_of(image, "omp_set_num_threads"), address_of(image, "omp_get_max_threads")
+        set_, get = (
+            address_of(image, "omp_set_num_threads"),
+            address_of(image, "omp_get_max_threads"),
+        )
         return Control(product, set_, get, True) if set_ and get else Control(product)
     return None
 

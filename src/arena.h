@@ -1,5 +1,5 @@
-/* Carves one block of memory into aligned arrays. With no block (base NULL) it only counts, so
- * that the same lines which lay something out also tell its size. */
+/* An arena: it carves one block of memory into aligned arrays. With no block (base NULL) it only
+ * counts, so that the same lines which lay something out also tell its size. */
 #ifndef RNNAT_ARENA_H
 #define RNNAT_ARENA_H
 
@@ -12,10 +12,10 @@
 #define RNNAT_ALIGN ((size_t)64)
 
 typedef struct rnnat_arena {
-    char *base; /* aligned, or NULL */
-    size_t used;
+    char *base; /* aligned, or NULL: it only counts */
+    size_t used; /* bytes */
     bool overflow; /* a size did not fit size_t */
-    /* Hears of every array of structs that is taken, or NULL: their sizes depend on the target. */
+    /* Is told every array of structs that is taken, whose sizes depend on the target; or NULL. */
     void (*told)(void *arg, const char *type, size_t count, size_t size);
     void *arg;
 } rnnat_arena;
@@ -28,7 +28,7 @@ static inline rnnat_arena rnnat_arena_at(void *mem)
     return (rnnat_arena){.base = mem ? (char *)mem + slack : NULL};
 }
 
-/* `count` elements of `size` bytes; NULL while only counting. */
+/* Takes `count` elements of `size` bytes; returns NULL while it only counts. */
 static inline void *rnnat_arena_take(rnnat_arena *arena, size_t count, size_t size)
 {
     const size_t most = SIZE_MAX / 4 - arena->used;
@@ -41,7 +41,7 @@ static inline void *rnnat_arena_take(rnnat_arena *arena, size_t count, size_t si
     return taken;
 }
 
-/* As many as `rows` times `columns`, a product that need not fit either. */
+/* Takes rows times columns elements, a product that need not fit size_t either. */
 static inline void *rnnat_arena_take_table(rnnat_arena *arena, size_t rows, size_t columns,
                                            size_t size)
 {
@@ -49,7 +49,7 @@ static inline void *rnnat_arena_take_table(rnnat_arena *arena, size_t rows, size
     return rnnat_arena_take(arena, rows * columns, size);
 }
 
-/* `count` structs of a type, or pointers. */
+/* Takes `count` structs of a type, or pointers. */
 #define RNNAT_TAKE(arena, count, type) rnnat_arena_take_structs(arena, count, sizeof(type), #type)
 static inline void *rnnat_arena_take_structs(rnnat_arena *arena, size_t count, size_t size,
                                              const char *type)
@@ -58,6 +58,7 @@ static inline void *rnnat_arena_take_structs(rnnat_arena *arena, size_t count, s
     return rnnat_arena_take(arena, count, size);
 }
 
+/* Bytes that a block needs whose first byte may be at any address. */
 static inline size_t rnnat_arena_need(const rnnat_arena *arena)
 {
     return arena->used + RNNAT_ALIGN - 1;

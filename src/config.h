@@ -7,7 +7,7 @@
 #error "expected a compiler that keeps to IEEE arithmetic, got -ffast-math or -Ofast: wrong results"
 #endif
 
-/* What GCC and Clang have beside C11: attributes, pragmas, vectors, assembly. */
+/* RNNAT_GNU takes what GCC and Clang have beside C11: attributes, pragmas, vectors, assembly. */
 #ifndef RNNAT_GNU
 #ifdef __GNUC__
 #define RNNAT_GNU 1
@@ -16,17 +16,17 @@
 #endif
 #endif
 
-/* malloc and free: a model and a stream that the library takes memory for. */
+/* RNNAT_HEAP has the library take memory for models and streams, by malloc and free. */
 #ifndef RNNAT_HEAP
 #define RNNAT_HEAP 1
 #endif
 
-/* Models from the bytes of a file. Without, there are those that export-c writes as C. */
+/* RNNAT_READER makes models of the bytes of a file. Without, there are those that export-c writes. */
 #ifndef RNNAT_READER
 #define RNNAT_READER 1
 #endif
 
-/* stdio: a model from a path. */
+/* RNNAT_FILE_IO makes models of a path, by stdio. */
 #ifndef RNNAT_FILE_IO
 #define RNNAT_FILE_IO (RNNAT_HEAP && RNNAT_READER)
 #endif
@@ -37,7 +37,7 @@
 #error "RNNAT_FILE_IO=1 reads a file into memory of the heap: expected RNNAT_HEAP=1, got 0"
 #endif
 
-/* getenv: RNN_NATIVE_ISA, RNN_NATIVE_NUM_THREADS and the like. */
+/* RNNAT_ENV asks getenv for RNN_NATIVE_ISA, RNN_NATIVE_NUM_THREADS and the like. */
 #ifndef RNNAT_ENV
 #if defined(__unix__) || defined(__APPLE__) || defined(_WIN32)
 #define RNNAT_ENV 1
@@ -46,7 +46,7 @@
 #endif
 #endif
 
-/* POSIX threads: WebAssembly has them where its compiler is told so. */
+/* RNNAT_PTHREADS says that there are POSIX threads, as in WebAssembly where its compiler is told so. */
 #if defined(__STDC_NO_ATOMICS__) || (defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__))
 #define RNNAT_PTHREADS 0
 #elif defined(__unix__) || defined(__APPLE__)
@@ -55,7 +55,7 @@
 #define RNNAT_PTHREADS 0
 #endif
 
-/* Threads, a team of our own where there are POSIX threads; */
+/* RNNAT_THREADS has calls use several threads: workers of our own where there are POSIX threads. */
 #ifndef RNNAT_THREADS
 #if RNNAT_PTHREADS || defined(_OPENMP)
 #define RNNAT_THREADS 1
@@ -65,7 +65,7 @@
 #endif
 #define RNNAT_TEAM (RNNAT_THREADS && RNNAT_PTHREADS)
 
-/* and OpenMP's beside them, for who asks for these by RNN_NATIVE_THREADING. */
+/* RNNAT_OPENMP has OpenMP's threads as well, for who asks for them by RNN_NATIVE_THREADING. */
 #ifndef RNNAT_OPENMP
 #ifdef _OPENMP
 #define RNNAT_OPENMP RNNAT_THREADS
@@ -80,11 +80,11 @@
 #error "RNNAT_THREADS=1: expected POSIX threads and atomics, or RNNAT_OPENMP=1, got neither"
 #endif
 
-/* A BLAS, one that the program hands over while it runs, as Python's package does; */
+/* RNNAT_BLAS takes a BLAS that the program hands over while it runs, as Python's package does. */
 #ifndef RNNAT_BLAS
 #define RNNAT_BLAS 0
 #endif
-/* or one that is linked, which is RNNAT_BLAS=ON of CMake. */
+/* RNNAT_BLAS_LINKED takes one that is linked, which is RNNAT_BLAS=ON of CMake. */
 #ifndef RNNAT_BLAS_LINKED
 #define RNNAT_BLAS_LINKED 0
 #endif
@@ -92,12 +92,14 @@
 #error "RNNAT_BLAS_LINKED=1: expected RNNAT_BLAS=1, got 0"
 #endif
 
-/* Models in double. Without: RNNAT_ERROR_UNSUPPORTED, from every function that ends in _f64 too. */
+/* RNNAT_FLOAT64 has models in double. Without, these are RNNAT_ERROR_UNSUPPORTED, and so is every
+ * function that ends in _f64. */
 #ifndef RNNAT_FLOAT64
 #define RNNAT_FLOAT64 1
 #endif
 
-/* Cells, in any of the forms below: a file with one that is left out is RNNAT_ERROR_UNSUPPORTED. */
+/* RNNAT_WITH_<CELL> has that cell, in any of the forms below: a file with a cell that is left out is
+ * RNNAT_ERROR_UNSUPPORTED. */
 #ifndef RNNAT_WITH_RNN
 #define RNNAT_WITH_RNN 1
 #endif
@@ -108,8 +110,8 @@
 #define RNNAT_WITH_LSTM 1
 #endif
 
-/* Their forms whose gates recur on gates, and those with other activations than the standard ones,
- * bounds of their inputs or coupled gates. */
+/* RNNAT_WITH_GATE has the cells' forms whose gates recur on gates, RNNAT_WITH_GENERAL those with other
+ * activations than the standard ones, bounds of their inputs or coupled gates. */
 #ifndef RNNAT_WITH_GATE
 #define RNNAT_WITH_GATE 1
 #endif
@@ -126,22 +128,23 @@
 #define RNNAT_WITH_GENERAL 0
 #endif
 
-/* Few shapes of blocks, which all cells share: less code, slower, the same bits. */
+/* RNNAT_SMALL has few shapes of blocks, the same for all cells: less code, slower, the same bits. */
 #ifndef RNNAT_SMALL
 #define RNNAT_SMALL 0
 #endif
 
-/* Weights stored as float16, half the memory, and computed with in float: kernels of their own. */
+/* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16
 #define RNNAT_WITH_FLOAT16 (!RNNAT_SMALL)
 #endif
 
-/* The kernels that run everywhere. Without, a CPU has to have another set that is compiled in. */
+/* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
+ * compiled in. */
 #ifndef RNNAT_BASELINE
 #define RNNAT_BASELINE 1
 #endif
 
-/* These kernels in plain C11, without vectors: where the compiler or the target has none. */
+/* RNNAT_SCALAR writes these kernels in plain C11, for compilers or targets without vectors. */
 #ifndef RNNAT_SCALAR
 #if RNNAT_GNU && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__) ||         \
                   defined(__ALTIVEC__) || defined(__mips_msa) || defined(__loongarch_sx))
@@ -151,18 +154,18 @@
 #endif
 #endif
 
-/* What shows a model from inside, its gates and packed weights: no part of the installed interface,
- * but the Python package's. */
+/* RNNAT_INSPECT shows a model from inside, its gates and packed weights: no part of the installed
+ * interface, but the Python package's. */
 #ifndef RNNAT_INSPECT
 #define RNNAT_INSPECT 0
 #endif
 
-/* Runs may be left before their end (stop.h): likewise. */
+/* RNNAT_STOP lets runs be stopped before their end (threads/stop.h), for the Python package as well. */
 #ifndef RNNAT_STOP
 #define RNNAT_STOP 0
 #endif
 
-/* Training: no part of the installed interface, nor of the amalgamated pair. */
+/* RNNAT_TRAIN trains: no part of the installed interface, nor of the amalgamated pair. */
 #ifndef RNNAT_TRAIN
 #define RNNAT_TRAIN 0
 #endif

@@ -1,3 +1,4 @@
+/* Asks the CPU, and the operating system, which vectors can be calculated with. */
 #include "cpu_features.h"
 
 #if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)

@@ -1,4 +1,4 @@
-/* What this CPU can do and the operating system lets it. */
+/* Which vectors this CPU has and the operating system saves. */
 #ifndef RNNAT_CPU_FEATURES_H
 #define RNNAT_CPU_FEATURES_H
 

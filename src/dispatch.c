@@ -1,3 +1,4 @@
+/* Finds the instruction sets that were compiled and that this CPU runs, and chooses one. */
 #include "dispatch.h"
 
 #include "cpu_features.h"

@@ -1,11 +1,12 @@
-/* IEEE 754's binary16: 1 sign, 5 exponent (bias 15), 10 fraction; binary32: 1, 8 (bias 127), 23. */
+/* float16 to float and back. IEEE 754's binary16 has 1 sign, 5 exponent (bias 15) and 10 fraction bits,
+ * binary32 has 1, 8 (bias 127) and 23. */
 #ifndef RNNAT_FLOAT16_H
 #define RNNAT_FLOAT16_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* Exact, of NaN with its payload; no denormal is calculated with, which a CPU may take for 0. */
+/* Widens exactly, NaN with its payload; it calculates with no denormal, which a CPU may take for 0. */
 static inline float rnnat_float16_widen(uint32_t half)
 {
     const uint32_t sign = (half & 0x8000u) << 16, rest = half & 0x7FFFu;
@@ -20,7 +21,7 @@ static inline float rnnat_float16_widen(uint32_t half)
     return value;
 }
 
-/* The nearest one, of two as near the even one; infinity from 65520 on. */
+/* Rounds to the nearest float16, of two as near to the even one; to infinity from 65520 on. */
 static inline uint16_t rnnat_float16_round(double value)
 {
     const uint64_t one = UINT64_C(1) << 52;

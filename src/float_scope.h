@@ -35,7 +35,7 @@ static inline void rnnat_float_leave(rnnat_float_mode before)
     __asm__ volatile("msr fpcr, %0" : : "r"(before));
 }
 #elif defined(__arm__) && defined(__ARM_FP) && RNNAT_GNU
-/* Of floats in vectors Armv7's NEON does so always; this is for those of the scalar unit. */
+/* Armv7's NEON does so always with floats in vectors; this is for those of the scalar unit. */
 typedef uint32_t rnnat_float_mode;
 static inline rnnat_float_mode rnnat_float_enter(void)
 {

@@ -1,3 +1,4 @@
+/* Takes the memory of packed weights from the heap, in huge pages where there are such. */
 #if defined(__linux__) && !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
 #endif

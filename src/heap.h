@@ -1,4 +1,4 @@
-/* Memory for a model's packed weights: what is read from one end to the other at every step. */
+/* Memory for packed weights, which are read from one end to the other at every step. */
 #ifndef RNNAT_HEAP_H
 #define RNNAT_HEAP_H
 

@@ -1,4 +1,4 @@
-/* What the core needs of texts, so that it needs none of libc's functions for them. */
+/* What the core needs of texts, so that it calls none of libc's functions for them. */
 #ifndef RNNAT_TEXT_H
 #define RNNAT_TEXT_H
 
@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longer ones there are none: a bound that no compiler turns into a call of strlen. */
+/* No text is longer: the bound keeps compilers from turning the loop into a call of strlen. */
 enum { rnnat_text_most = 4096 };
 
-/* Characters before the NUL. */
+/* How many characters stand before the NUL. */
 static inline size_t rnnat_text_size(const char *text)
 {
     size_t size = 0;
@@ -42,7 +42,7 @@ static inline size_t rnnat_text_span(const char *at, const char *characters)
     return size;
 }
 
-/* out = text + decimal `n`, which is not negative; out has room for both and the NUL. */
+/* Writes text and decimal `n`, which is not negative; out has room for both and the NUL. */
 static inline void rnnat_text_number(char *out, const char *text, int32_t n)
 {
     char digits[12];

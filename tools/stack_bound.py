@@ -54,7 +54,10 @@ POINTERS = {
     "weights/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
     "cells/.*": [KERNELS],
     "file/safetensors": [("file/safetensors", r"by_(name|span)")],
-    "threads/(threads|workers|openmp)": [("run/run", "run_thread"), ("run/stream", "run_share")],
+    "threads/(threads|workers|openmp)": [
+        ("run/run", "run_thread"),
+        ("run/stream", "run_stream_steps"),
+    ],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "weights/blas": [],  # a BLAS, and what loads it

@@ -1,3 +1,4 @@
+/* Prints one clear line for what cannot be done. */
 #include "complain.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* Multiplies each spectrum with the gains that the network finds for it. */
 #include "denoiser.h"
 
 #include <math.h>

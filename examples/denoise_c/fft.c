@@ -1,3 +1,4 @@
+/* The fast Fourier transform of one real frame of 320 samples, and its inverse. */
 #include "fft.h"
 
 #include <math.h>

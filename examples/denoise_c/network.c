@@ -1,3 +1,4 @@
+/* Loads a trained network from a file, and makes the one stream of it. */
 #include "network.h"
 
 #include <stdio.h>

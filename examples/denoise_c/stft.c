@@ -1,3 +1,4 @@
+/* Turns live sound into spectra and back, 10 ms at a time. */
 #include "stft.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Tells the time, and waits for it. */
 #define _POSIX_C_SOURCE 200809L
 #include "timing.h"
 

@@ -1,3 +1,4 @@
+/* Reads and writes mono WAV files of 16 bits, a few samples at a time. */
 #include "wav.h"
 
 #include <errno.h>

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch", type=count, default=1, metavar="N", help="rows side by side (default 1)")
     add(
         "--max-steps", type=count, default=1, metavar="N",
-        help="steps at once (default 1); where a layer runs backwards, the longest sequence",
+        help="steps at once (default 1); where a layer runs in reverse, the longest sequence",
     )  # fmt: skip
     add_dtype(parser, "what is computed in (default: what MODEL says, else float32)")
     add("--force", action="store_true", help="overwrite files that are not of this command")

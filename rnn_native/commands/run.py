@@ -8,7 +8,7 @@ a line a row. Without -o, and with -, numbers go to standard output as lines of 
 is standard input.
 
 It is run some steps at a time, so that a .npy or .csv larger than memory passes through; the
-result has the same bits as a single call. A model with a layer that runs backwards needs the whole
+result has the same bits as a single call. A model with a layer that runs in reverse needs the whole
 sequence, and .npz files are read and written as a whole. OUTPUT takes its place when it is
 complete: an error leaves what was there.
 """
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         needed = running.whole_bytes(model, spec, source)
         if steps is None and needed is not None and needed > _LARGE:
             print(
-                f"rnn-native run: note: a layer runs backwards, so that the whole sequence is "
+                f"rnn-native run: note: a layer runs in reverse, so that the whole sequence is "
                 f"needed: {needed / 2**30:.1f} GiB for x and y",
                 file=sys.stderr,
             )

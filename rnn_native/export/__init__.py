@@ -56,7 +56,7 @@ def export_c(
         Rows that are run side by side.
     max_steps
         Steps that are run at once: more take more memory and less time. Of a model with a layer
-        that runs backwards, the longest sequence.
+        that runs in reverse, the longest sequence.
     dtype
         ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
         ModelSpec float32.

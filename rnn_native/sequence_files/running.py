@@ -19,7 +19,7 @@ _NUMBERS: Final = 2**20  # of x and y together in one piece: some megabytes
 
 
 def steps_of_a_piece(model: Model, spec: ModelSpec, batch: int, wanted: int | None) -> int | None:
-    """How many steps to run at once; None: all, since a layer runs backwards.
+    """How many steps to run at once; None: all, since a layer runs in reverse.
 
     ``UnsupportedError`` where a number is wanted all the same.
     """

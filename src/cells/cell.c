@@ -1,3 +1,4 @@
+/* Finds the cell of a layer, and builds what cells have in common of a file's arrays. */
 #include "cell.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Reads numbers and activations of a layer's line: functions_text.h has the grammar. */
 #include "functions_text.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Reads JSON from a cursor: strings, unsigned integers, objects and arrays. */
 #include "json.h"
 
 #include "../text.h"

@@ -1,3 +1,4 @@
+/* Reads a layer's line of a file: its keys and their values. */
 #include "layer_text.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* Opens and checks a safetensors file, and finds its arrays and entries by name. */
 #include "safetensors.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Walks over the entries of a safetensors header, and checks each of them. */
 #include "safetensors_header.h"
 
 #if RNNAT_READER

@@ -1,4 +1,4 @@
-/* The header of a safetensors file, one entry after the other. For safetensors.c alone. */
+/* A walk over the header of a safetensors file, one entry after the other: for safetensors.c alone. */
 #ifndef RNNAT_SAFETENSORS_HEADER_H
 #define RNNAT_SAFETENSORS_HEADER_H
 
@@ -9,7 +9,7 @@
 #include "json.h"
 #include "safetensors.h"
 
-/* A tensor's name and place in the data, or the key of a pair of __metadata__. */
+/* A tensor's name and where it lies in the data, or the key of a pair of __metadata__. */
 typedef struct rnnat_header_entry {
     rnnat_json_text name;
     uint64_t begin;

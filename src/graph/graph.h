@@ -1,4 +1,4 @@
-/* Models out of files. */
+/* How a model is made of a file: its lines are read, its nodes built, its values planned. */
 #ifndef RNNAT_GRAPH_H
 #define RNNAT_GRAPH_H
 

@@ -1,8 +1,9 @@
 /* What a model is: nodes, each of which a layer runs, and the values that pass between them.
  *
- * A value is features of every step and row. Nodes stand in the order in which they run: each reads
- * values that the model is given or that earlier nodes make. Behind a recurrent layer's last state a
- * value has no time: the nodes that make such values run once a row, after all others. */
+ * A value is features of every step and row, [time, rows, features]. Nodes stand in the order in which
+ * they run: each reads values that the model is given or that earlier nodes make. Behind a recurrent
+ * layer's last state a value has no time, [rows, features]: the nodes that make such values run after
+ * all others, once. */
 #ifndef RNNAT_GRAPH_TYPES_H
 #define RNNAT_GRAPH_TYPES_H
 
@@ -10,31 +11,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Values that one node may read. */
+/* How many values one node may read. */
 enum { RNNAT_NODE_INPUTS = 8 };
 
-/* Where a value is while the model runs. */
+/* A value's home: where it is while the model runs. */
 typedef enum rnnat_home {
     RNNAT_HOME_NOWHERE, /* nobody reads it */
-    RNNAT_HOME_CALLER, /* it is an input or output of the model: all steps, where the caller says */
-    RNNAT_HOME_CHUNK, /* a buffer of one chunk of time */
-    RNNAT_HOME_WHOLE, /* a buffer of all steps */
-    RNNAT_HOME_ROWS /* a buffer of one set of features a row: the value has no time */
+    RNNAT_HOME_CALLER, /* an array of the caller's, all steps: it is an input or output of the model */
+    RNNAT_HOME_CHUNK, /* a buffer [chunk, rows, features] */
+    RNNAT_HOME_WHOLE, /* a buffer [time, rows, features] */
+    RNNAT_HOME_ROWS /* a buffer [rows, features]: the value has no time */
 } rnnat_home;
 
 typedef struct rnnat_value {
     int32_t features;
-    int32_t known; /* of indices, one int32 a step: how many there are; 0: it is features */
-    bool has_time;
+    int32_t known; /* indices 0 .. known - 1, one int32 for each step; 0: it is features */
+    bool has_time; /* it has an axis of time */
     rnnat_home home;
-    int32_t buffer; /* number of it, where its home is one */
+    int32_t buffer; /* number of the buffer that is its home */
 } rnnat_value;
 
-/* Values with this home take turns in it, as wide as the widest of them. */
+/* A buffer, as wide as the widest of the values that are in it, one after the other. */
 typedef struct rnnat_buffer {
     rnnat_home home;
-    int32_t features;
-    int32_t last_node; /* that needs what was put there last */
+    int32_t features; /* of its widest value */
+    int32_t last_node; /* the last node that needs what was put there last */
 } rnnat_buffer;
 
 typedef struct rnnat_layer rnnat_layer;
@@ -42,18 +43,18 @@ typedef struct rnnat_layer rnnat_layer;
 typedef struct rnnat_node {
     const rnnat_layer *layer; /* what runs it */
     const void *data; /* its weights and options, in the layer's own struct */
-    int32_t inputs[RNNAT_NODE_INPUTS]; /* values that it reads, */
+    int32_t inputs[RNNAT_NODE_INPUTS]; /* numbers of the values that it reads */
     int32_t num_inputs;
-    int32_t output; /* makes of every step, */
-    int32_t last; /* and of a row's last step alone; -1: it has no such value */
-    int32_t num_passes; /* how often it goes over all steps: once for each direction */
-    bool reverse[2]; /* of each pass: from the last step to the first */
-    int32_t num_states; /* arrays of recurrent state that it moves on: in the model's, */
-    int32_t first_state; /* from this one on, */
-    int32_t first_row; /* rows from this one on, one a pass */
-    double work; /* multiplications of a row and step, */
-    double product; /* and those of them that the threads of a team share in every step */
-    int32_t panel; /* vectors in the panels of that product */
+    int32_t output; /* number of the value that it makes at every step */
+    int32_t last; /* number of the value that is a row's last step alone; -1: there is none */
+    int32_t num_passes; /* how often it goes over all steps: one pass for each direction, 1 or 2 */
+    bool reverse[2]; /* [passes] it goes from the last step to the first */
+    int32_t num_states; /* arrays of recurrent state that it moves on */
+    int32_t first_state; /* number of the first of these among the model's */
+    int32_t first_row; /* row of these arrays that is its pass 0; pass 1 is the next row */
+    double work; /* multiplications for one row and step */
+    double product; /* those of them that the members of a team divide in every step */
+    int32_t panel; /* vectors in a panel of that product's matrix */
 } rnnat_node;
 
 /* True where a node can run a chunk of time before the next chunk's input exists. */

@@ -1,8 +1,8 @@
 /* Where every value is kept while the model runs.
  *
- * Nodes run in passes over time: causal ones that follow each other take turns at each chunk, so that
- * what passes between them is one chunk; a node that is not causal needs all of time before it, and
- * leaves all of time behind. Values whose lives do not meet take turns in the same buffer. */
+ * Causal nodes that follow each other run one after the other over each chunk, so that what passes
+ * between them is one chunk; a node that is not causal needs all of time before it, and makes all of
+ * time. Values that are not needed at the same time lie in the same buffer. */
 #include "graph.h"
 
 #if RNNAT_READER
@@ -68,7 +68,7 @@ rnnat_status rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_bu
     for (int32_t n = 0; n < model->num_nodes; ++n) {
         const int32_t output = model->nodes[n].output, last = model->nodes[n].last;
         place_value(model, values, buffers, output, n, n);
-        /* What last steps give is put there all at once, before any node reads it. */
+        /* What last steps give is put there for all nodes together, before any of them reads it. */
         if (last >= 0) place_value(model, values, buffers, last, n, -1);
         const bool is_read = values[output].home != RNNAT_HOME_NOWHERE;
         if (!is_read && last < 0) return RNNAT_ERROR_UNSUPPORTED;

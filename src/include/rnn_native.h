@@ -267,7 +267,7 @@ RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat
 
 /* *need = exactly the bytes of memory that a stream of B rows, from 1 on, needs; runs of more
  * than max_steps, from 1 on, are cut into runs of max_steps. ARGUMENT: a NULL, or a smaller size.
- * UNSUPPORTED: a layer of the model runs backwards. OVERFLOW. */
+ * UNSUPPORTED: a layer of the model is reverse or bidirectional. OVERFLOW. */
 RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                          size_t *need);
 /* Makes a stream with a state of zeros in the caller's memory, without the heap. The memory must

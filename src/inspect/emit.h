@@ -12,26 +12,28 @@
 /* Who listens: each function gets `arg` first. Members that are not told are zero. */
 typedef struct rnnat_teller {
     void *arg;
-    void (*type)(void *arg, const char *name); /* of the struct whose members follow */
-    void (*needs)(void *arg, const char *part); /* of the build: an option of config.h */
+    void (*type)(void *arg, const char *name); /* name of the struct whose members follow */
+    void (*needs)(void *arg, const char *part); /* an option of config.h that the model needs */
     void (*number)(void *arg, const char *name, int64_t value);
     void (*real)(void *arg, const char *name, double value);
     void (*symbol)(void *arg, const char *name, const char *symbol); /* a pointer to it */
-    void (*array)(void *arg, const char *name, const void *values, size_t count); /* of the dtype */
-    void (*begin)(void *arg, const char *name); /* a struct or an array within, up to its end; */
-    void (*end)(void *arg); /* "": the next element of an array */
+    /* Elements of the model's dtype. */
+    void (*array)(void *arg, const char *name, const void *values, size_t count);
+    /* Opens a struct or an array within, or, where `name` is "", the next element of an array. */
+    void (*begin)(void *arg, const char *name);
+    void (*end)(void *arg); /* closes what was opened last */
 } rnnat_teller;
 
-/* Elements of the model's dtype; NULL is left out. */
+/* Tells elements of the model's dtype; NULL is left out. */
 static inline void rnnat_tell_array(const rnnat_teller *teller, const char *name,
                                     const void *values, size_t count)
 {
     if (values) teller->array(teller->arg, name, values, count);
 }
-/* A whole model: info, and the arrays nodes, values, buffers and states, in each of which the members
+/* Tells a whole model: info, and the arrays nodes, values, buffers and states, in each of which the members
  * of an element stand between begin("") and end; a node's `data` come last, as a struct within. */
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *teller);
-/* A matrix that is empty is left out. */
+/* Tells a matrix; an empty one is left out. */
 void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat_matrix *matrix);
 
 #endif

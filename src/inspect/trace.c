@@ -1,4 +1,4 @@
-/* What a run shows of itself. */
+/* Copies what a run calculates to where it is shown. */
 #include "trace.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Compiles the kernels for AVX2 with FMA. */
 #include "vec_avx2.h"
 
 #define RNNAT_TABLE rnnat_kernels_avx2

@@ -1,3 +1,4 @@
+/* Compiles the kernels for AVX-512. */
 #include "vec_avx512.h"
 
 #define RNNAT_TABLE rnnat_kernels_avx512

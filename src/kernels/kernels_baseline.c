@@ -1,3 +1,4 @@
+/* Compiles the kernels that run everywhere: in GCC's portable vectors, or in plain C11. */
 #include "../config.h"
 #if RNNAT_SCALAR
 #include "vec_scalar.h"

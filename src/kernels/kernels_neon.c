@@ -1,3 +1,4 @@
+/* Compiles the kernels for NEON with fused multiply-add: AArch64, and Armv7-A. */
 #if defined(__aarch64__)
 #include "vec_neon.h"
 #else

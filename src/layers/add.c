@@ -8,7 +8,7 @@ static bool run_add(rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_adding *const add = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     const size_t bytes = (size_t)add->features * (size_t)kernels->elem;
     for (int32_t step = own.first; step < own.first + own.steps; ++step)
         for (int32_t row = 0; row < task->rows; ++row)

@@ -62,7 +62,7 @@ static bool run_combine(rnnat_task *task, const rnnat_chunk *chunk)
     const rnnat_combining *const combine = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
     const bool concat = combine->mode == RNNAT_COMBINE_CONCAT;
-    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     for (int32_t step = own.first; step < own.first + own.steps; ++step) {
         for (int32_t row = 0; row < task->rows; ++row) {
             char *to = rnnat_view_at(kernels, *chunk->out, step, row);

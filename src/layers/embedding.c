@@ -32,7 +32,7 @@ static bool run_embedding(rnnat_task *task, const rnnat_chunk *chunk)
     const rnnat_kernels *const kernels = task->kernels;
     const size_t bytes = (size_t)embedding->features * (size_t)kernels->elem;
     const rnnat_view in = *chunk->in[0];
-    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     for (int32_t step = own.first; step < own.first + own.steps; ++step) {
         for (int32_t row = 0; row < task->rows; ++row) {
             if (chunk->lengths && chunk->first + step >= chunk->lengths[row]) continue;

@@ -7,55 +7,56 @@
 #include "../graph/builder.h"
 #include "../threads/stop.h"
 
-/* Features of every step and row; strides in elements. Or indices, likewise. */
+/* Where the features, or the indices, of every step and row are. */
 typedef struct rnnat_view {
     char *base;
-    ptrdiff_t time, row;
+    ptrdiff_t time, row; /* strides from one step, and one row, to the next; in elements */
 } rnnat_view;
 
-/* Where a run shows what one cell calculates: arrays [time, rows, features], dense. Steps past a
- * row's length are left alone. */
+/* Where a run shows what one cell calculates: dense arrays [time, rows, features] or NULL. A run does
+ * not write steps past a row's length. */
 typedef struct rnnat_cell_trace {
-    void *gates[RNNAT_CELL_GATES]; /* [hidden], in the order of weight_ih; NULLs for an RNN */
-    void *h; /* [state] */
-    void *c; /* LSTM: [hidden] */
-    void *o; /* first cell of a stack with an output layer: what that gives, padding and all */
+    void *
+        gates[RNNAT_CELL_GATES]; /* [.., .., hidden], in the order of weight_ih; NULLs for an RNN */
+    void *h; /* [.., .., state] */
+    void *c; /* [.., .., hidden] of an LSTM */
+    void *o; /* what an output layer gives, padding included; of its stack's first cell */
 } rnnat_cell_trace;
 
-/* One node, ready to be run by one thread of a team: what does not change from chunk to chunk. */
+/* A task: one node made ready for one member of a team, what does not change from chunk to chunk. */
 typedef struct rnnat_task {
     const rnnat_node *node;
     const rnnat_kernels *kernels;
     int32_t rows;
     int32_t pass;
-    int32_t output;  /* the value that it writes, at every step */
+    int32_t output; /* number of the value that it writes, at every step */
     const rnnat_view *in, *out; /* where its first input and its output are from step 0 on */
-    rnnat_member member; /* which of the threads that share it this is */
-    void *memory;    /* what the layer keeps from call to call (carve) */
-    char *scratch;   /* what it may use inside a call (scratch); the team's */
-    rnnat_gemm_args product; /* what prepare fills, as far as the layer needs it */
-    rnnat_step step;
+    rnnat_member member; /* the member of the team that runs it */
+    void *memory; /* what the layer keeps from call to call (carve) */
+    char *scratch; /* what the team may use inside a call (scratch) */
+    rnnat_gemm_args product; /* filled by prepare, where the layer multiplies */
+    rnnat_step step; /* filled by prepare, where the layer has steps */
 } rnnat_task;
 
-/* A piece of time: what a task is run with. */
+/* A chunk: the piece of time that a task is run over. */
 typedef struct rnnat_chunk {
-    const rnnat_view *in[RNNAT_NODE_INPUTS]; /* from the chunk's first step on */
-    const rnnat_view *out;   /* base NULL: nobody reads it */
-    int32_t first, steps; /* steps first .. first + steps - 1 of the whole */
-    const int32_t *lengths; /* of the rows; NULL: all steps count */
-    rnnat_exit *leave;   /* where threads may leave; NULL: nothing stops the run */
-    uint32_t place, places; /* the node's number, of so many */
-    const rnnat_cell_trace *trace; /* of each cell of the model, or NULL */
+    const rnnat_view *in[RNNAT_NODE_INPUTS]; /* its inputs, from the chunk's first step on */
+    const rnnat_view *out; /* its output, likewise; base NULL: nobody reads it */
+    int32_t first, steps; /* it is steps first .. first + steps - 1 of the whole */
+    const int32_t *lengths; /* [rows] steps that count; NULL: all do */
+    rnnat_stop_point *stop_point; /* NULL: nothing stops the run */
+    uint32_t node, num_nodes; /* the node's number among the model's */
+    const rnnat_cell_trace *trace; /* [cells] of the model, or NULL */
 } rnnat_chunk;
 
-/* One row of recurrent state for every row of the batch. */
+/* Where one array of recurrent state is, of one pass: [rows, features]. */
 typedef struct rnnat_state_rows {
     char *base;
-    ptrdiff_t stride; /* elements */
+    ptrdiff_t stride; /* elements from one row to the next */
     int32_t features;
 } rnnat_state_rows;
 
-/* Who hears what a node's data are, members of a C struct by name: inspect/emit.h. */
+/* A listener, who is told a node's data, member by member: inspect/emit.h. */
 typedef struct rnnat_teller rnnat_teller;
 
 struct rnnat_layer {
@@ -63,41 +64,41 @@ struct rnnat_layer {
     bool takes_indices; /* it reads an input of indices, and such an input alone */
     bool reads_a_layer; /* it cannot read an input of the model */
     bool takes_several; /* it reads any values, and checks their features itself */
-    bool leaves; /* its threads meet after every step themselves, and leave there */
+    bool stops_within; /* its threads wait for each other inside `run`, and stop there */
     /* Counts what a line of the file becomes. */
     void (*count)(const rnnat_layer_text *text, rnnat_counts *counts);
     /* Adds its nodes to the graph; the line's own inputs are graph->inputs. */
     rnnat_status (*build)(rnnat_graph *graph, const rnnat_layer_text *text);
-    /* Bytes of scratch for `steps` steps at once, taken from an arena; NULL: none. */
+    /* Takes its scratch for chunks of `steps` steps from an arena; NULL: it needs none. */
     void (*scratch)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                     int32_t steps, rnnat_arena *arena);
-    /* Takes what it keeps from call to call; while the arena only counts, returns NULL. */
+    /* Takes what it keeps from call to call; returns NULL while the arena only counts. NULL: it keeps
+     * nothing. */
     void *(*carve)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                    rnnat_arena *arena);
-    /* All of that becomes as before the first step. */
+    /* Makes all of that what it is before the first step. */
     void (*reset)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows, void *memory);
-    /* Where its state is now: array 0 .. num_states - 1, of pass 0 .. num_passes - 1. */
+    /* Says where its state is now: array 0 .. num_states - 1, of pass 0 .. num_passes - 1. */
     rnnat_state_rows (*state)(const rnnat_node *node, const rnnat_kernels *kernels, void *memory,
                               int32_t array, int32_t pass);
-    /* Fills task->product and step; `steps`: the longest chunk. Of task->in and out only the bases
-     * change later. NULL: needs neither. */
+    /* Fills task->product and task->step, for chunks of up to `steps` steps. Of task->in and out only
+     * the bases change later. NULL: it needs neither. */
     void (*prepare)(rnnat_task *task, int32_t steps);
-    /* Runs a chunk: all threads of the team call it. False: the run was stopped, and all have
-     * left. */
+    /* Runs a chunk: all members of the team call it. False: the run was stopped, and all have left. */
     bool (*run)(rnnat_task *task, const rnnat_chunk *chunk);
-    /* The same for one step by one thread, where nothing else is asked: what a stream does again and
-     * again. `in`: the first input. NULL: run does it. */
+    /* Runs one step by one thread, without lengths and traces, as a stream does again and again.
+     * `in`: its first input. NULL: run does it. */
     void (*step)(rnnat_task *task, const char *in, char *out);
     /* Shows what a chunk gave, once its padding is zero; NULL: there is nothing to show. */
     void (*show)(const rnnat_task *task, const rnnat_chunk *chunk);
     /* Writes a weight that only exists packed, as PyTorch lays it out; NULL: it has none. */
     rnnat_status (*unpack)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t pass,
                            const char *name, void *rows);
-    /* Tells of the node's data; NULL: it has none. */
+    /* Tells the node's data to a listener; NULL: it has none. */
     void (*tell)(const rnnat_node *node, const rnnat_kernels *kernels, const rnnat_teller *teller);
 };
 
-/* A function of the struct that some builds lack: NULL then. */
+/* A function of the struct that some builds lack, where it is NULL. */
 #if RNNAT_READER
 #define RNNAT_IF_READER(function) function
 #else
@@ -109,10 +110,10 @@ struct rnnat_layer {
 #define RNNAT_IF_INSPECT(function) NULL
 #endif
 
-/* What runs the lines of a kind in a file: layers/registry.c. */
+/* The layer that a line of that kind in a file becomes: layers/registry.c. */
 const rnnat_layer *rnnat_layer_of(rnnat_layer_kind kind);
 
-/* Where a step of a row of features is. */
+/* Where the features of one step and row are. */
 static inline char *rnnat_view_at(const rnnat_kernels *kernels, rnnat_view view, int32_t step,
                                   int32_t row)
 {
@@ -131,21 +132,22 @@ static inline rnnat_rows rnnat_rows_of(rnnat_view view, int32_t rows)
     return (rnnat_rows){view.base, rows, view.row, view.time};
 }
 
-/* Steps of a chunk that a thread of the team takes, where each takes some of them. */
+/* Steps of a chunk that one member of the team takes, where each takes some of them. */
 typedef struct rnnat_some_steps {
     int32_t first, steps;
 } rnnat_some_steps;
-static inline rnnat_some_steps rnnat_share_steps(const rnnat_task *task, const rnnat_chunk *chunk)
+static inline rnnat_some_steps rnnat_own_steps(const rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_member *const member = &task->member;
     const int32_t first = rnnat_first(member, member->index, chunk->steps);
     return (rnnat_some_steps){first, rnnat_first(member, member->index + 1, chunk->steps) - first};
 }
 
-/* A name for the meeting after a step: another one than that of the meeting before. */
-static inline uint32_t rnnat_exit_place(const rnnat_chunk *chunk, int32_t pass, int32_t step)
+/* A number for the barrier after a step: not that of the barrier before it. */
+static inline uint32_t rnnat_barrier_number(const rnnat_chunk *chunk, int32_t pass, int32_t step)
 {
-    return ((((uint32_t)step * chunk->places + chunk->place) * 2 + (uint32_t)pass) & INT32_MAX) + 1;
+    const uint32_t number = ((uint32_t)step * chunk->num_nodes + chunk->node) * 2 + (uint32_t)pass;
+    return (number & INT32_MAX) + 1;
 }
 
 /* ---- products of a whole chunk ---- */
@@ -153,11 +155,11 @@ static inline uint32_t rnnat_exit_place(const rnnat_chunk *chunk, int32_t pass, 
 /* Prepares y [steps, rows, n] = bias + x matrix. */
 rnnat_gemm_args rnnat_multiply_prepare(const rnnat_task *task, const rnnat_matrix *matrix,
                                        int32_t n, const void *bias, rnnat_view in, rnnat_view out);
-/* The thread's share of it, for a chunk that begins at `in` and `out`; where the run may be stopped,
- * in pieces, after each of which a thread does no more of it. */
+/* Makes the member's columns of it, for a chunk that begins at `in` and `out`; where the run can be
+ * stopped, in pieces, after each of which a member can do no more of it. */
 void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnnat_matrix *matrix,
                     rnnat_gemm_args *args, const char *in, char *out);
-/* task->product for one step by one thread; not for a BLAS. */
+/* Makes task->product of one step by one thread; not for a BLAS. */
 static inline void rnnat_multiply_step(rnnat_task *task, const char *in, const void *out)
 {
     if (task->product.m != task->rows) task->product.m = task->rows; /* after a longer chunk */

@@ -48,7 +48,7 @@ static void prepare_linear(rnnat_task *task, int32_t steps)
 void rnnat_activate_steps(const rnnat_task *task, const rnnat_chunk *chunk,
                           rnnat_activation activation, int32_t features)
 {
-    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     rnnat_view out = *chunk->out;
     out.base = rnnat_view_at(task->kernels, out, own.first, 0);
     task->kernels->activate(activation, rnnat_rows_of(out, task->rows), own.steps * task->rows,

@@ -14,7 +14,7 @@ static bool run_merge(rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_merging *const merge = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_some_steps own = rnnat_share_steps(task, chunk);
+    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     rnnat_view in = *chunk->in[0], out = *chunk->out;
     in.base = rnnat_view_at(kernels, in, own.first, 0);
     out.base = rnnat_view_at(kernels, out, own.first, 0);

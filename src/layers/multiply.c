@@ -12,7 +12,7 @@ void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnna
                     rnnat_gemm_args *args, const char *in, char *out)
 {
     const rnnat_kernels *const kernels = task->kernels;
-    rnnat_exit *const leave = RNNAT_STOP ? chunk->leave : NULL;
+    rnnat_stop_point *const point = RNNAT_STOP ? chunk->stop_point : NULL;
     args->m = chunk->steps * task->rows;
     args->a.base = in;
     args->c.base = out;
@@ -20,19 +20,19 @@ void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnna
         rnnat_gemm(matrix, kernels, &task->member, args->m, args->n, args->a, args->c, args->bias);
         return;
     }
-    if (!leave) {
+    if (!point) {
         kernels->gemm(args);
         return;
     }
     rnnat_gemm_args some = *args;
     const int32_t last = args->last_panel;
     const double pair = 2.0 * args->m * args->k * RNNAT_GEMM_PANEL * kernels->lanes;
-    const int32_t most = 2 * (1 + (int32_t)(leave->stop->every / (pair + 1)));
+    const int32_t most = 2 * (1 + (int32_t)(point->stop->every / (pair + 1)));
     bool left = false;
     for (; some.first_panel < last && !left; some.first_panel = some.last_panel) {
         some.last_panel = last - some.first_panel < most ? last : some.first_panel + most;
         kernels->gemm(&some);
-        left = rnnat_stops(leave->stop, leave->asks && task->member.index == 0,
+        left = rnnat_stops(point->stop, point->asks && task->member.index == 0,
                            pair / 2 * (some.last_panel - some.first_panel));
     }
 }

@@ -275,7 +275,7 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
     const rnnat_member *const member = &task->member;
     const rnnat_recurrent *const layer = task->node->data;
     const rnnat_cell_weights *const weights = &layer->weights[task->pass];
-    rnnat_exit *const leave = RNNAT_STOP ? chunk->leave : NULL;
+    rnnat_stop_point *const point = RNNAT_STOP ? chunk->stop_point : NULL;
     const bool traced = RNNAT_INSPECT && chunk->trace;
     const int32_t steps = chunk->steps;
     rnnat_cell_state *const state = (rnnat_cell_state *)task->memory + task->pass;
@@ -292,9 +292,9 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
     char *const features =
         chunk->out->base ? chunk->out->base + (ptrdiff_t)task->pass * layer->state * elem : NULL;
     /* Where it may be left: after so many steps, and after the last one. */
-    const double each = leave ? step_work(task) : 0;
-    const int32_t some = leave ? (int32_t)(leave->stop->every / (each + 1)) : 0;
-    int32_t begun = 0, pause = !leave ? -1 : some < steps ? some : steps - 1;
+    const double each = point ? step_work(task) : 0;
+    const int32_t some = point ? (int32_t)(point->stop->every / (each + 1)) : 0;
+    int32_t begun = 0, pause = !point ? -1 : some < steps ? some : steps - 1;
     bool goes_on = true;
     for (int32_t i = 0; i < steps && goes_on; ++i) {
         const int32_t t = reverse ? steps - 1 - i : i;
@@ -313,9 +313,9 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
             rnnat_meet(member);
             continue;
         }
-        goes_on = !rnnat_meet_or_leave(leave, member,
-                                       rnnat_exit_place(chunk, task->pass, chunk->first + i),
-                                       each * (i + 1 - begun));
+        goes_on = !rnnat_meet_or_stop(point, member,
+                                      rnnat_barrier_number(chunk, task->pass, chunk->first + i),
+                                      each * (i + 1 - begun));
         begun = i + 1;
         pause = i + 1 + some < steps ? i + 1 + some : steps - 1;
     }
@@ -357,7 +357,7 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_recurrent = {.name = "rnnat_layer_recurrent",
-                                           .leaves = true,
+                                           .stops_within = true,
                                            .count = RNNAT_IF_READER(rnnat_recurrent_count),
                                            .build = RNNAT_IF_READER(rnnat_recurrent_build),
                                            .scratch = scratch_recurrent,

@@ -3,16 +3,16 @@
 #include "wavefront.h"
 
 #if RNNAT_THREADS
-/* Measured: multiplications below which another thread costs more than it brings, for a whole run
- * and, where threads share a step and meet after it, for one step of many, or of a stream. */
-static const double worth_a_thread = 100e3, worth_a_meeting = 5e3, worth_a_share = 45e3;
+/* Measured: multiplications below which another thread costs more than it brings, of a whole run, of
+ * one step of many after which a team waits at a barrier, and of one step of a stream. */
+static const double worth_a_thread = 100e3, worth_a_barrier = 5e3, worth_a_stream_thread = 45e3;
 
 /* Measured too, for stacked layers: the step of a layer whose units are better divided, and how many
  * steps, and threads' worth of work, make up for the stages that wait at both ends. */
 static const double too_large_for_a_wavefront = 40e3, worth_a_wavefront = 3;
 enum { shortest_wavefront = 48 };
 
-/* And each thread's multiplications of a step, of all rows, beside which a meeting is nothing. */
+/* And each thread's multiplications of a step, of all rows, beside which a barrier is nothing. */
 static const double worth_filling_blocks = 1e6;
 
 /* The costliest recurrent product: multiplications of one row and step, and rows of its blocks. */
@@ -36,10 +36,10 @@ static product recurrent_product(const rnnat_model *model)
 /* Multiplications of one row, of everything. */
 static double row_work(const rnnat_model *model, int32_t time)
 {
-    double work = 0, once = 0;
+    double step_work = 0, last_work = 0;
     for (int32_t i = 0; i < model->num_nodes; ++i)
-        *(rnnat_node_has_time(model, i) ? &work : &once) += model->nodes[i].work;
-    return work * time + once;
+        *(rnnat_node_has_time(model, i) ? &step_work : &last_work) += model->nodes[i].work;
+    return step_work * time + last_work;
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */
@@ -61,7 +61,7 @@ static int32_t blocks_of(int32_t batch, int32_t workspaces, int32_t block_rows)
  * blocks half empty, fewer, whose teams divide the units. */
 static int32_t workspaces_of(product p, int32_t threads, int32_t batch)
 {
-    const double gain = 0.8; /* a time that is so much shorter pays for the meetings */
+    const double gain = 0.8; /* a time that is so much shorter pays for the barriers */
     int32_t best = threads < batch ? threads : batch;
     if (best < 1) return 1;
     double least = (double)blocks_of(batch, best, p.block_rows);
@@ -91,8 +91,8 @@ void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
     const int32_t left = threads / job->workspaces;
     const double step = p.work * ((double)job->batch / job->workspaces);
     if (left > 1 && all_bidirectional(model)) job->team_size = 2;
-    if (step >= 2 * worth_a_meeting)
-        job->team_size = step < left * worth_a_meeting ? (int32_t)(step / worth_a_meeting) : left;
+    if (step >= 2 * worth_a_barrier)
+        job->team_size = step < left * worth_a_barrier ? (int32_t)(step / worth_a_barrier) : left;
     if (left > 1 && step < too_large_for_a_wavefront && job->time >= shortest_wavefront &&
         worth >= worth_a_wavefront) {
         const int32_t stages = rnnat_wavefront_stages(model, left);
@@ -104,7 +104,7 @@ void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
 {
     if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
-    const double team_size = row_work(model, 1) * rows / worth_a_share;
+    const double team_size = row_work(model, 1) * rows / worth_a_stream_thread;
     if (team_size < threads) threads = team_size < 1 ? 1 : (int32_t)team_size;
     return threads;
 }

@@ -1,3 +1,4 @@
+/* Runs over whole sequences: checked, planned, divided among workspaces, and run by all threads. */
 #include "run.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include "wavefront.h"
 
 /* Rows of the widest workspace; the others have as many or one less. */
-static int32_t lane_rows(const rnnat_job *job)
+static int32_t widest_rows(const rnnat_job *job)
 {
     return job->batch / job->workspaces + (job->batch % job->workspaces != 0);
 }
@@ -18,14 +19,14 @@ static int32_t lane_rows(const rnnat_job *job)
 typedef struct workspaces_work {
     const rnnat_model *model;
     const rnnat_job *job;
-    int32_t *lengths; /* [batch] of its own: those of the caller, read once */
-    rnnat_barrier *barriers; /* rnnat_team_barriers a workspace */
+    int32_t *lengths; /* [batch] the caller's, read once */
+    rnnat_barrier *barriers; /* [workspaces, rnnat_team_barriers] */
     rnnat_workspace *workspaces;
 } workspaces_work;
 
-static size_t exits_of(const rnnat_job *job)
+static size_t stop_points_of(const rnnat_job *job)
 {
-    return rnnat_exit_of_stages + (job->wavefront ? (size_t)job->team_size : 0);
+    return rnnat_stop_point_of_stages + (job->wavefront ? (size_t)job->team_size : 0);
 }
 
 static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job)
@@ -36,13 +37,14 @@ static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const
     w.barriers = rnnat_team_take_barriers(arena, workspaces);
     w.workspaces = RNNAT_TAKE(arena, workspaces, rnnat_workspace);
     for (size_t i = 0; i < workspaces; ++i) {
-        const rnnat_workspace_use use = {.rows = lane_rows(job),
+        const rnnat_workspace_use use = {.rows = widest_rows(job),
                                          .time = job->time,
                                          .team_size = job->team_size,
                                          .wavefront = job->wavefront};
         rnnat_workspace workspace;
         rnnat_workspace_carve(arena, model, &use, &workspace);
-        if (RNNAT_STOP && job->stop) workspace.exits = RNNAT_TAKE(arena, exits_of(job), rnnat_exit);
+        if (RNNAT_STOP && job->stop)
+            workspace.stop_points = RNNAT_TAKE(arena, stop_points_of(job), rnnat_stop_point);
         if (w.workspaces) w.workspaces[i] = workspace;
     }
     return w;
@@ -55,11 +57,11 @@ void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_j
 }
 #endif
 
-/* So many numbers, of 8 bytes at most, have addresses. */
+/* Whether so many numbers, of 8 bytes at most, have addresses. */
 static bool fits(double numbers) { return numbers * 8 < (double)PTRDIFF_MAX; }
 
-/* Strides that are all 0 become those of a dense array. False where some address would overflow. */
-static bool place(rnnat_view *view, int32_t time, int32_t batch, int32_t width)
+/* Makes strides that are all 0 those of a dense array. False where some address would overflow. */
+static bool fill_strides(rnnat_view *view, int32_t time, int32_t batch, int32_t width)
 {
     if (!view->time && !view->row) {
         if (!fits((double)batch * width)) return false;
@@ -131,9 +133,10 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     if (!job->out.row && !info->return_sequences) job->out.row = info->output_size;
     if ((args->inputs || args->outputs) && !all_fit(model, args->time, args->batch))
         return RNNAT_ERROR_OVERFLOW;
-    if (!args->inputs && !place(&job->in, args->time, args->batch, model->values[0].features))
+    if (!args->inputs &&
+        !fill_strides(&job->in, args->time, args->batch, model->values[0].features))
         return RNNAT_ERROR_OVERFLOW;
-    if (!args->outputs && !place(&job->out, args->time, args->batch, info->output_size))
+    if (!args->outputs && !fill_strides(&job->out, args->time, args->batch, info->output_size))
         return RNNAT_ERROR_OVERFLOW;
 
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
@@ -207,7 +210,7 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
 }
 
 /* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
- * results, but threads that meet after each step go on seeing the same. */
+ * results, but threads that wait for each other after each step go on seeing the same. */
 static void take_lengths(const workspaces_work *w)
 {
     const rnnat_job *const job = w->job;
@@ -217,31 +220,31 @@ static void take_lengths(const workspaces_work *w)
     }
 }
 
-/* Where the threads of a workspace may leave; `asks`: the first of them began the run. */
-static void open_exits(const rnnat_workspace *workspace, const rnnat_job *job, bool asks)
+/* Opens the stop points of a workspace; `asks`: the first of its threads began the run. */
+static void open_stop_points(const rnnat_workspace *workspace, const rnnat_job *job, bool asks)
 {
-    for (size_t i = 0; workspace->exits && i < exits_of(job); ++i)
-        workspace->exits[i] =
-            (rnnat_exit){.stop = job->stop, .asks = asks && (i == 0 || i == rnnat_exit_of_stages)};
+    for (size_t i = 0; workspace->stop_points && i < stop_points_of(job); ++i)
+        workspace->stop_points[i] = (rnnat_stop_point){
+            .stop = job->stop, .asks = asks && (i == 0 || i == rnnat_stop_point_of_stages)};
 }
 
-/* One workspace from its states in to its states out, by all threads of its team. */
+/* Runs one workspace, from its states in to its states out, as one member of its team. */
 static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_team *team,
                           bool asks)
 {
     const rnnat_job *const job = w->job;
     const rnnat_model *const model = w->model;
     const rnnat_model_info *const info = &model->info;
-    const int32_t share = job->batch / job->workspaces, more = job->batch % job->workspaces;
-    const int32_t first = index * share + (index < more ? index : more);
+    const int32_t rows = job->batch / job->workspaces, left = job->batch % job->workspaces;
+    const int32_t first = index * rows + (index < left ? index : left);
     rnnat_workspace *const workspace = &w->workspaces[index];
     const bool leads = team->all.index == 0;
     const ptrdiff_t elem = model->kernels->elem;
     if (leads) {
-        rnnat_workspace_set_rows(workspace, share + (index < more));
+        rnnat_workspace_set_rows(workspace, rows + (index < left));
         rnnat_workspace_reset(workspace);
         workspace->trace = job->trace;
-        open_exits(workspace, job, asks);
+        open_stop_points(workspace, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_workspace_set_state(workspace, i, job->state_in[i], job->batch, first);
     }
@@ -266,9 +269,9 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
     if (leads) rnnat_stop_end(job->stop);
 }
 
-/* One thread of those that were granted. Where they are fewer than planned, each runs whole
- * workspaces alone. */
-static void run_thread(void *arg, int32_t thread, int32_t granted)
+/* What thread `thread` of `count` does: it is a member of one workspace's team or, where there are
+ * fewer threads than planned, runs whole workspaces alone. */
+static void run_thread(void *arg, int32_t thread, int32_t count)
 {
     const workspaces_work *const w = arg;
     const int32_t workspaces = w->job->workspaces, team_size = w->job->team_size;
@@ -276,14 +279,14 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     if (w->job->stop && thread == 0) w->job->stop->outside = mode;
     const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
-    if (granted >= workspaces * team_size) {
+    if (count >= workspaces * team_size) {
         const int32_t index = thread / team_size;
         const rnnat_team team =
             rnnat_team_of(thread % team_size, team_size, w->barriers + index * rnnat_team_barriers);
         if (index < workspaces) run_workspace(w, index, &team, thread == 0);
     } else {
         const rnnat_team alone = rnnat_team_of(0, 1, NULL);
-        for (int32_t i = thread; i < workspaces; i += granted)
+        for (int32_t i = thread; i < workspaces; i += count)
             run_workspace(w, i, &alone, thread == 0);
     }
     if (thread == 0) rnnat_stop_wait(w->job->stop, workspaces);

@@ -4,24 +4,24 @@
 
 #include "schedule.h"
 
-/* rnnat_run and rnnat_run_f64 alike, strides filled in. */
+/* A run that was checked and planned, in float or double, its strides filled in. */
 typedef struct rnnat_job {
     int32_t time, batch;
-    rnnat_view in, out; /* of a model with one input and one output; else */
-    const void *const *inputs; /* dense arrays */
-    void *const *outputs;
+    rnnat_view in, out; /* x and y, of a model with one input and one output */
+    const void *const *inputs; /* [inputs] dense arrays, in the place of x; or NULL */
+    void *const *outputs; /* [outputs] dense arrays, in the place of y; or NULL */
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
     const rnnat_cell_trace *trace;
     rnnat_stop *stop;
-    int32_t workspaces; /* that share the rows */
+    int32_t workspaces; /* among which the rows are divided */
     int32_t team_size;  /* threads of each workspace */
-    bool wavefront; /* which are stages of one, and do not divide layers */
-    size_t need;    /* bytes of scratch */
+    bool wavefront; /* a team's threads are the stages of one, and divide no layer */
+    size_t need;    /* bytes of memory that the run takes */
 } rnnat_job;
 
-/* What the two public structs have in common, pointers untyped. */
+/* What rnnat_run and rnnat_run_f64 have in common, pointers untyped. */
 typedef struct rnnat_run_args {
     rnnat_dtype dtype;
     int32_t time, batch;
@@ -30,13 +30,15 @@ typedef struct rnnat_run_args {
     ptrdiff_t x_stride_time, x_stride_batch;
     void *y;
     ptrdiff_t y_stride_time, y_stride_batch;
-    const void *const *inputs; /* of several, dense, in the place of x; */
-    void *const *outputs;      /* of y */
+    const void *const *inputs; /* [inputs] dense arrays, in the place of x; or NULL */
+    void *const *outputs; /* [outputs] dense arrays, in the place of y; or NULL */
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
-    const rnnat_cell_trace *trace; /* of each cell, or NULL; a run that has one takes one thread */
-    rnnat_stop *stop; /* with RNNAT_STOP: how it may be stopped, or NULL */
+    const rnnat_cell_trace
+        *trace; /* [cells] where to show them, or NULL; a run that has it takes one
+                                    * thread */
+    rnnat_stop *stop; /* with RNNAT_STOP: how it can be stopped, or NULL */
     int32_t num_threads;
 } rnnat_run_args;
 
@@ -68,7 +70,7 @@ static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int
 }
 #endif
 
-/* Every index of the steps that count is in 0..known - 1. */
+/* Checks that every index of the steps that count is in 0..known - 1. */
 rnnat_status rnnat_check_indices(int32_t known, rnnat_view indices, int32_t time, int32_t batch,
                                  const int32_t *lengths);
 

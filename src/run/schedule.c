@@ -21,16 +21,16 @@ static rnnat_view view_of(const rnnat_workspace *workspace, int32_t index, int32
     return view;
 }
 
-/* Outputs past a row's own length are zero. Everybody has to have written them before. */
+/* Makes outputs past a row's own length zero. All members have written theirs before. */
 static void clear_padding(const rnnat_workspace *workspace, const rnnat_member *member,
                           rnnat_view out, int32_t features, int32_t first, int32_t steps,
                           const int32_t *lengths)
 {
     const rnnat_kernels *const kernels = workspace->model->kernels;
     const size_t bytes = (size_t)features * (size_t)kernels->elem;
-    const rnnat_exit *const leave = RNNAT_STOP ? workspace->exits : NULL;
+    const rnnat_stop_point *const point = RNNAT_STOP ? workspace->stop_points : NULL;
     for (int32_t row = 0; member->index == 0 && row < workspace->rows; ++row) {
-        if (leave && rnnat_stops(leave->stop, leave->asks, (double)RNNAT_STOP_ROW * steps)) return;
+        if (point && rnnat_stops(point->stop, point->asks, (double)RNNAT_STOP_ROW * steps)) return;
         int32_t step = lengths[row] > first ? lengths[row] - first : 0;
         for (; step < steps; ++step) memset(rnnat_view_at(kernels, out, step, row), 0, bytes);
     }
@@ -63,25 +63,26 @@ void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *me
     if (node->layer->prepare) node->layer->prepare(task, workspace->chunk);
 }
 
-/* A piece of time, as every node sees it. */
+/* Fills what all nodes see of a chunk alike. */
 static void open_chunk(const rnnat_workspace *workspace, int32_t scratch, int32_t first,
                        int32_t steps, const int32_t *lengths, rnnat_chunk *chunk)
 {
     chunk->first = first;
     chunk->steps = steps;
     chunk->lengths = lengths;
-    chunk->leave = RNNAT_STOP && workspace->exits ? workspace->exits + scratch : NULL;
-    chunk->places = (uint32_t)workspace->model->num_nodes;
+    chunk->stop_point =
+        RNNAT_STOP && workspace->stop_points ? workspace->stop_points + scratch : NULL;
+    chunk->num_nodes = (uint32_t)workspace->model->num_nodes;
     chunk->trace = RNNAT_INSPECT ? workspace->trace : NULL;
 }
 
-/* What one node reads and writes then; `moved` has room for views that begin later. */
+/* Fills what one node reads and writes of it; `moved` has room for views that begin later. */
 static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task,
                         rnnat_chunk *chunk, rnnat_view *moved)
 {
     const rnnat_node *const node = task->node;
     const bool later = chunk->first > 0;
-    chunk->place = (uint32_t)(node - workspace->model->nodes);
+    chunk->node = (uint32_t)(node - workspace->model->nodes);
     for (int32_t i = 0; i < node->num_inputs; ++i) {
         if (later) moved[i + 1] = view_of(workspace, node->inputs[i], chunk->first);
         chunk->in[i] = later ? &moved[i + 1] : &workspace->at[node->inputs[i]];
@@ -90,17 +91,17 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
     chunk->out = later ? &moved[0] : &workspace->at[task->output];
 }
 
-/* What follows a node: all have come to its end, and padding is zero for the next one. */
+/* Ends a node: waits until all members have come to its end, and makes padding zero. */
 static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
                      const rnnat_chunk *chunk)
 {
     const rnnat_member *const member = &task->member;
-    if (!chunk->leave || task->node->layer->leaves) {
+    if (!chunk->stop_point || task->node->layer->stops_within) {
         rnnat_meet(member);
     } else {
         const double work = (double)RNNAT_STOP_ROW * chunk->steps * workspace->rows / member->count;
-        if (rnnat_meet_or_leave(chunk->leave, member, rnnat_exit_place(chunk, 0, chunk->first),
-                                work))
+        if (rnnat_meet_or_stop(chunk->stop_point, member,
+                               rnnat_barrier_number(chunk, 0, chunk->first), work))
             return false;
     }
     if (chunk->lengths && chunk->out->base) {
@@ -120,7 +121,7 @@ static bool runs_at_steps(const rnnat_workspace *workspace, int32_t index)
     return workspace->is_stream || rnnat_node_has_time(workspace->model, index);
 }
 
-/* Nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
+/* Runs nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
 static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
                       int32_t end, int32_t first, int32_t steps, const int32_t *lengths,
                       bool at_steps)
@@ -165,9 +166,9 @@ void rnnat_run_step(rnnat_workspace *workspace)
     }
 }
 
-/* Nodes begin .. end - 1, all causal: every chunk of time passes through all of them. Threads that
- * have left meet once more: the next node may split them, and none of them names the place of
- * another meeting while one still looks for this one. */
+/* Runs nodes begin .. end - 1, all causal: every chunk of time passes through all of them. Threads that
+ * have left wait for each other once more: the next node may split the team, and no member names
+ * another barrier while one still looks for this one. */
 static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
                        int32_t end, int32_t time, const int32_t *lengths)
 {
@@ -177,7 +178,7 @@ static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, i
     if (!goes_on) rnnat_meet(member);
 }
 
-/* One pass of a node over all of time, from the end where it begins. */
+/* Runs one pass of a node over all of time, from the end where it begins. */
 static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int32_t index,
                      int32_t pass, int32_t scratch, int32_t time, const int32_t *lengths)
 {
@@ -196,7 +197,7 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
     }
 }
 
-/* One node that needs all of time: two passes side by side where there is a team. */
+/* Runs one node that needs all of time: its two passes side by side where there is a team. */
 static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_t index,
                       int32_t time, const int32_t *lengths)
 {

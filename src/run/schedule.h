@@ -5,31 +5,33 @@
 
 #include "workspace.h"
 
-/* The threads that run one workspace: all together, and split in two for two passes. */
+/* A team as one of its members sees it: whole, and split in two for two passes. */
 typedef struct rnnat_team {
     rnnat_member all;
-    rnnat_member of_pass; /* those that run pass `pass` */
-    int32_t pass;
+    rnnat_member of_pass; /* the member among those that run pass `pass` */
+    int32_t pass; /* 0 or 1 */
 } rnnat_team;
 
-/* Barriers that a team needs: of all, of pass 0, of pass 1; none without threads. */
+/* How many barriers a team needs: one of all, one of pass 0, one of pass 1; none without threads. */
 enum { rnnat_team_barriers = RNNAT_THREADS ? 3 : 0 };
 rnnat_barrier *rnnat_team_take_barriers(rnnat_arena *arena, size_t teams);
 rnnat_team rnnat_team_of(int32_t index, int32_t count, rnnat_barrier *barriers);
 
-/* A workspace's exits: of the team and its pass 0, of pass 1, then of the stages of a wavefront. */
-enum { rnnat_exit_of_stages = 2 };
+/* A workspace's stop points: 0 is that of the team and its pass 0, 1 that of pass 1, and from here on
+ * there is one for each stage of a wavefront. */
+enum { rnnat_stop_point_of_stages = 2 };
 
-/* Makes node `index` ready: for one thread of a team, a pass, and one of the workspace's scratches. */
+/* Makes node `index` ready for one member of a team, one pass, and scratch 0 or 1 of the workspace. */
 void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *member, int32_t index,
                         int32_t pass, int32_t scratch, rnnat_task *task);
 
-/* Nodes begin .. end - 1, all causal, over the chunk from step `first` on of `time` steps. False: the
- * run was stopped, and all of the part have left. */
+/* Runs nodes begin .. end - 1, all causal, over the chunk that begins at step `first` of `time` steps.
+ * False: the run was stopped, and all of the team have left. */
 bool rnnat_run_chunk(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
                      int32_t end, int32_t first, int32_t time, const int32_t *lengths);
 
-/* One step of all nodes by one thread, of a workspace that keeps its tasks; not where a BLAS multiplies. */
+/* Runs one step of all nodes by one thread, in a workspace that keeps its tasks; not where a BLAS
+ * multiplies. */
 void rnnat_run_step(rnnat_workspace *workspace);
 
 /* Runs `time` steps: moves the workspace's states on, writes what has an axis of time. lengths: of the
@@ -37,7 +39,7 @@ void rnnat_run_step(rnnat_workspace *workspace);
  * sequences. Every thread of the team calls it with the same arguments. */
 void rnnat_run_steps(rnnat_workspace *workspace, const rnnat_team *team, int32_t time,
                      const int32_t *lengths);
-/* Then the nodes behind last steps, once a row. */
+/* Then runs the nodes behind last steps, once for each row. */
 void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member);
 
 #endif

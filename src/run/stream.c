@@ -1,3 +1,4 @@
+/* Streams: carved, divided among threads, and run some steps at a time. */
 #include "stream.h"
 
 #include "../float_scope.h"
@@ -30,20 +31,21 @@ void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
     stream->team_size = rnnat_run_team(stream->workspace.model, stream->workspace.rows, threads);
 }
 
-/* What the threads of a stream's team do together. */
-typedef struct stream_share {
+/* Steps that the threads of a stream's team run together. */
+typedef struct stream_steps {
     rnnat_stream *stream;
     int32_t steps;
-} stream_share;
+} stream_steps;
 
-static void run_share(void *arg, int32_t thread, int32_t granted)
+/* Runs them as one of `count` threads; where they are fewer than the team, its first member alone. */
+static void run_stream_steps(void *arg, int32_t index, int32_t count)
 {
-    const stream_share *const s = arg;
+    const stream_steps *const s = arg;
     rnnat_stream *const stream = s->stream;
-    const bool whole = granted >= stream->team_size;
-    if (thread >= (whole ? stream->team_size : 1)) return;
+    const int32_t team_size = count >= stream->team_size ? stream->team_size : 1;
+    if (index >= team_size) return;
     const rnnat_float_mode mode = rnnat_float_enter();
-    const rnnat_team team = rnnat_team_of(thread, whole ? stream->team_size : 1, stream->barriers);
+    const rnnat_team team = rnnat_team_of(index, team_size, stream->barriers);
     rnnat_run_steps(&stream->workspace, &team, s->steps, NULL);
     rnnat_float_leave(mode);
 }
@@ -61,8 +63,8 @@ void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y
         rnnat_float_leave(mode);
         return;
     }
-    stream_share all = {.stream = stream, .steps = steps};
+    stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    rnnat_parallel(stream->team_size, run_share, &all);
+    rnnat_parallel(stream->team_size, run_stream_steps, &all);
     if (blas) rnnat_blas_leave();
 }

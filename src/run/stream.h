@@ -7,20 +7,20 @@
 
 struct rnnat_stream {
     rnnat_workspace workspace;
-    rnnat_barrier *barriers; /* of a team */
-    int32_t team_size; /* threads that share its steps */
+    rnnat_barrier *barriers; /* [rnnat_team_barriers] its team's */
+    int32_t team_size; /* threads that run its steps together */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };
 
-/* Lays a stream out in the arena; while that only counts, nothing is returned. */
+/* Lays a stream out in the arena; returns NULL while that only counts. */
 rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, int32_t batch,
                                  int32_t max_steps);
 
-/* Has as many of `threads` share its steps as one step keeps busy; with a BLAS, one. */
+/* Has as many of `threads` run its steps as one step keeps busy; with a BLAS, one. */
 void rnnat_stream_divide(rnnat_stream *stream, int32_t threads);
 
-/* `steps` steps, at least one, of at least one row: x -> y, both dense; x are indices, checked
- * ones, where the model takes them. */
+/* Runs `steps` steps, at least one, of at least one row: x [steps, batch, input features] or, where
+ * the model takes them, checked indices [steps, batch] -> y [steps, batch, output features]. */
 void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y);
 
 #endif

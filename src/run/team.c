@@ -1,4 +1,4 @@
-/* The threads that run one workspace, and where they meet. */
+/* A team: the threads that run one workspace, and its barriers. */
 #include "schedule.h"
 
 rnnat_barrier *rnnat_team_take_barriers(rnnat_arena *arena, size_t teams)

@@ -1,6 +1,6 @@
 /* Stacked layers as a wavefront: each thread of a team runs some nodes of the chain, one stage,
- * and while it is at a chunk of time, the stage before it is at the next one. They meet after each
- * chunk, not after each step, so that this is worth it for layers too small to be divided.
+ * and while it is at a chunk of time, the stage before it is at the next one. They wait for each other
+ * after each chunk, not after each step, so that this is worth it for layers too small to be divided.
  */
 #include "wavefront.h"
 
@@ -14,7 +14,7 @@ static double work_of(const rnnat_model *model, int32_t begin, int32_t end)
     return work;
 }
 
-/* The stage of node `index`: as much work before its middle as that stage's share. */
+/* The stage of node `index`: stages have the same work, and the node's middle lies in this one. */
 static int32_t stage_of(const rnnat_model *model, int32_t index, int32_t stages)
 {
     const double all = work_of(model, 0, model->over_time);
@@ -61,19 +61,21 @@ void rnnat_wavefront_run(const rnnat_workspace *workspace, const rnnat_member *m
     own.scratch[0] = workspace->stages[stage].scratch;
     own.at = workspace->stages[stage].at;
     rnnat_workspace_open(&own, workspace->at[0], workspace->at[model->outputs[0]]);
-    if (RNNAT_STOP && workspace->exits) own.exits = workspace->exits + rnnat_exit_of_stages + stage;
+    if (RNNAT_STOP && workspace->stop_points)
+        own.stop_points = workspace->stop_points + rnnat_stop_point_of_stages + stage;
     bool goes_on = true;
     for (int64_t tick = 0; tick < (int64_t)chunks + last; ++tick) {
         const int64_t chunk = tick - stage;
         if (goes_on && chunk >= 0 && chunk < chunks) {
-            for (int32_t side = stage > 0 ? stage - 1 : 0; side <= stage && side < last; ++side) {
-                const int32_t value = model->nodes[(side < stage ? begin : end) - 1].output;
-                own.at[value].base = workspace->stages[side].out[chunk % 2];
+            /* It reads what the stage before it has written, and writes what the next one will read. */
+            for (int32_t from = stage > 0 ? stage - 1 : 0; from <= stage && from < last; ++from) {
+                const int32_t value = model->nodes[(from < stage ? begin : end) - 1].output;
+                own.at[value].base = workspace->stages[from].out[chunk % 2];
             }
             goes_on = rnnat_run_chunk(&own, &alone, begin, end, (int32_t)chunk * workspace->chunk,
                                       time, lengths);
         }
-        if (rnnat_meet_or_leave(workspace->exits, member, (uint32_t)tick + 1, RNNAT_STOP_ROW))
+        if (rnnat_meet_or_stop(workspace->stop_points, member, (uint32_t)tick + 1, RNNAT_STOP_ROW))
             return;
     }
 }

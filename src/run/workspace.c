@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-/* Rows to project at once: enough of them that the input's weights pass through the cache seldom,
- * and few enough that the projection stays there until its steps are taken. */
+/* Rows of all steps of a chunk, which one product projects: enough of them that the input's weights
+ * pass through the cache seldom, and few enough that the projection stays there until its steps are
+ * taken. */
 enum { chunk_rows = 96 };
 
-/* Steps to run at once, of at most `time`. */
+/* Steps of a chunk, at most `time`. */
 static int32_t steps_of(int32_t rows, int32_t time)
 {
     const int32_t steps = rows <= 0 || rows >= chunk_rows ? 1 : (chunk_rows + rows - 1) / rows;
@@ -32,7 +33,7 @@ static bool has_two_passes(const rnnat_model *model)
     return false;
 }
 
-/* As much scratch as any node needs. */
+/* Takes as much scratch as any node needs. */
 static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace)
 {
     const rnnat_model *const model = workspace->model;
@@ -48,7 +49,7 @@ static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *worksp
     return rnnat_arena_take(arena, most, 1);
 }
 
-/* Buffers of that home, and in `at` the values in them. */
+/* Takes the buffers of that home, and points the values of it there. */
 static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, rnnat_home home,
                          size_t steps, rnnat_view *at)
 {
@@ -142,7 +143,7 @@ void rnnat_workspace_reset(rnnat_workspace *workspace)
 
 /* Copies between the dense array and the workspace's padded rows, in the direction asked for. */
 static void copy_state(const rnnat_workspace *workspace, int32_t index, char *values, int32_t batch,
-                       int32_t first_row, bool into_lane)
+                       int32_t first_row, bool into_workspace)
 {
     const rnnat_model *const model = workspace->model;
     const size_t elem = (size_t)model->kernels->elem;
@@ -157,7 +158,7 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
             for (size_t r = 0; r < (size_t)workspace->rows; ++r) {
                 char *const dense = values + (first + r) * bytes;
-                if (into_lane)
+                if (into_workspace)
                     memcpy(rows.base + r * stride, dense, bytes);
                 else
                     memcpy(dense, rows.base + r * stride, bytes);

@@ -1,4 +1,4 @@
-/* C11's atomics, or plain variables where the compiler has none: then no threads share a run, and
+/* C11's atomics, or plain variables where the compiler has none: then each run has one thread, and
  * the program makes its first model before it has threads. */
 #ifndef RNNAT_ATOMICS_H
 #define RNNAT_ATOMICS_H

@@ -1,3 +1,4 @@
+/* Asks whether a run is to stop, and has the threads of a team leave it together. */
 #include "stop.h"
 
 #if RNNAT_STOP
@@ -35,20 +36,21 @@ void rnnat_stop_end(rnnat_stop *stop)
     if (stop) atomic_fetch_add_explicit(&stop->ended, 1, memory_order_relaxed);
 }
 
-void rnnat_stop_wait(rnnat_stop *stop, int32_t parts)
+void rnnat_stop_wait(rnnat_stop *stop, int32_t count)
 {
     while (stop && !is_told(stop) &&
-           atomic_load_explicit(&stop->ended, memory_order_relaxed) < parts)
+           atomic_load_explicit(&stop->ended, memory_order_relaxed) < count)
         ask(stop, true);
 }
 
-bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place, double work)
+bool rnnat_stop_point_meet(rnnat_stop_point *at, const rnnat_member *member, uint32_t barrier,
+                           double work)
 {
-    /* The first thread can be one meeting ahead of another that still looks: it then has named that
-     * next place, where the other one finds it. */
+    /* The first thread can be one barrier ahead of another that still looks: it then has named that
+     * next barrier, at which the other one finds it. */
     if (member->index == 0 && rnnat_stops(at->stop, at->asks, work))
-        atomic_store_explicit(&at->place, place, memory_order_relaxed);
+        atomic_store_explicit(&at->barrier, barrier, memory_order_relaxed);
     rnnat_meet(member);
-    return atomic_load_explicit(&at->place, memory_order_relaxed) == place;
+    return atomic_load_explicit(&at->barrier, memory_order_relaxed) == barrier;
 }
 #endif

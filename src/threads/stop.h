@@ -1,10 +1,10 @@
-/* How a long run is left before its end, as Python's package does for Ctrl-C. Without RNNAT_STOP
+/* How a long run is stopped before its end, as Python's package does for Ctrl-C. Without RNNAT_STOP
  * nothing of it is compiled.
  *
- * The thread that began the run asks whether to stop, once it has done a certain amount of work; the
- * others look at what it was told. Threads that meet at barriers have to leave at the same one, so
- * the first of them says before they meet whether this is the place. A run that was stopped returns
- * like any other; what it has written means nothing. */
+ * The thread that began the run asks whether to stop, whenever it has done a certain amount of work;
+ * the others look at what it was told. Threads that wait for each other at barriers have to leave at
+ * the same one, so the first of a team says before it waits whether this is the one. A run that was
+ * stopped returns like any other; what it has written means nothing. */
 #ifndef RNNAT_STOP_H
 #define RNNAT_STOP_H
 
@@ -21,42 +21,44 @@
 #define RNNAT_STOP_ROW 64
 
 typedef struct rnnat_stop {
-    /* True: the run is to end. Called by the thread that began it alone, in that thread's own
+    /* Returns true where the run is to end. The thread that began the run alone calls it, in its own
      * floating point mode; `waits`: it has nothing left to do, and may rest a moment. */
     bool (*wanted)(void *arg, bool waits);
     void *arg;
-    double every; /* work between two questions */
-    double left; /* until the next one */
-    rnnat_float_mode outside;
+    double every; /* multiplications between two questions */
+    double left; /* multiplications until the next question */
+    rnnat_float_mode outside; /* mode of the thread that began the run, outside of it */
 #if RNNAT_STOP
-    atomic_bool told;
-    atomic_int ended; /* parts of the run */
+    atomic_bool told; /* the run is to end */
+    atomic_int ended; /* workspaces, or threads of training, that have come to their end */
 #endif
 } rnnat_stop;
 
-/* Where the threads of one part may leave; a part of a single thread too. */
-typedef struct rnnat_exit {
+/* A stop point: what the threads of one team, or one alone, agree on to leave a run together. */
+typedef struct rnnat_stop_point {
     rnnat_stop *stop;
-    bool asks; /* its first thread is the one that began the run */
+    bool asks; /* the team's first thread is the one that began the run */
 #if RNNAT_STOP
-    atomic_uint place; /* where they leave; 0: nowhere yet */
+    atomic_uint barrier; /* number of the barrier after which all leave; 0: none yet */
 #endif
-} rnnat_exit;
+} rnnat_stop_point;
 
 #if RNNAT_STOP
-/* Before the threads begin; the one that began the run then sets `outside`. NULL is fine. */
+/* Begins; called before the threads do. The one that began the run then sets `outside`. `stop` may
+ * be NULL. */
 void rnnat_stop_begin(rnnat_stop *stop);
-/* Counts `work` of the thread that began the run, and asks where it is time. */
+/* Counts `work` of the thread that began the run, and asks where the time has come. */
 void rnnat_stop_ask(rnnat_stop *stop, double work);
-/* A part of the run has ended. */
+/* Notes that one workspace, or one thread of training, has come to its end. */
 void rnnat_stop_end(rnnat_stop *stop);
-/* The thread that began the run goes on asking until all its parts have ended, or are to. */
-void rnnat_stop_wait(rnnat_stop *stop, int32_t parts);
-/* Meets; true where all of the part are to leave now. `place`: above 0, not that of the meeting
- * before it. `work`: this thread's since then. */
-bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place, double work);
+/* Has the thread that began the run go on asking until all `count` of them have ended, or are to. */
+void rnnat_stop_wait(rnnat_stop *stop, int32_t count);
+/* Waits for the team; true where all of it are to leave now. `barrier`: the number of this barrier,
+ * above 0 and not that of the one before. `work`: this thread's multiplications since then. */
+bool rnnat_stop_point_meet(rnnat_stop_point *at, const rnnat_member *member, uint32_t barrier,
+                           double work);
 
-/* Whether a thread that is to meet nobody may leave; `asks`: it began the run. */
+/* Whether a thread that waits for nobody may leave; `asks`: it began the run. */
 static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
 {
     if (!stop) return false;
@@ -66,11 +68,11 @@ static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
 #else
 static inline void rnnat_stop_begin(rnnat_stop *stop) { (void)stop; }
 static inline void rnnat_stop_end(rnnat_stop *stop) { (void)stop; }
-static inline void rnnat_stop_wait(rnnat_stop *stop, int32_t parts) { (void)stop, (void)parts; }
-static inline bool rnnat_exit_meet(rnnat_exit *at, const rnnat_member *member, uint32_t place,
-                                   double work)
+static inline void rnnat_stop_wait(rnnat_stop *stop, int32_t count) { (void)stop, (void)count; }
+static inline bool rnnat_stop_point_meet(rnnat_stop_point *at, const rnnat_member *member,
+                                         uint32_t barrier, double work)
 {
-    (void)at, (void)place, (void)work;
+    (void)at, (void)barrier, (void)work;
     rnnat_meet(member);
     return false;
 }
@@ -81,11 +83,12 @@ static inline bool rnnat_stops(rnnat_stop *stop, bool asks, double work)
 }
 #endif
 
-/* The same or, where nothing stops the run and `at` is NULL, a meeting alone. */
-static inline bool rnnat_meet_or_leave(rnnat_exit *at, const rnnat_member *member, uint32_t place,
-                                       double work)
+/* Waits for the team, and is true where all of it are to leave now; `at` is NULL where nothing stops
+ * the run. */
+static inline bool rnnat_meet_or_stop(rnnat_stop_point *at, const rnnat_member *member,
+                                      uint32_t barrier, double work)
 {
-    if (RNNAT_STOP && at) return rnnat_exit_meet(at, member, place, work);
+    if (RNNAT_STOP && at) return rnnat_stop_point_meet(at, member, barrier, work);
     rnnat_meet(member);
     return false;
 }

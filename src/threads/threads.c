@@ -1,3 +1,4 @@
+/* How many threads a call may have, and whose: workers of our own, or OpenMP's. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -23,7 +24,7 @@ bool rnnat_openmp_compiled(void) { return RNNAT_OPENMP; }
 /* ---- how many ---- */
 
 #if RNNAT_THREADS
-/* Those that the calling thread may run on. */
+/* How many processors the calling thread may run on. */
 static int32_t processors(void)
 {
 #ifdef __linux__

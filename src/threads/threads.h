@@ -1,4 +1,4 @@
-/* The one door to threads: what runs at once, how many, and where they meet. */
+/* The one door to threads: what runs side by side, how many, and where they wait for each other. */
 #ifndef RNNAT_THREADS_H
 #define RNNAT_THREADS_H
 
@@ -11,30 +11,31 @@
 #include <stdatomic.h>
 #endif
 
-/* More than this is taken for a mistake. */
+/* More threads than this are taken for a mistake. */
 enum { RNNAT_MAX_THREADS = 4096 };
 
-/* What the threads of a call do: number `thread` of `granted`. */
-typedef void (*rnnat_work)(void *arg, int32_t thread, int32_t granted);
+/* What the threads of a call do: this is thread `index` of `count`. */
+typedef void (*rnnat_work)(void *arg, int32_t index, int32_t count);
 
-/* Calls work(arg, 0, granted) .. work(arg, granted - 1, granted), each on a thread of its own, all
- * at once; 1 <= granted <= threads, and thread 0 is the caller's. Returns when all have ended. Where
- * the system grants no further thread, granted is less. In a child of fork it still does, whatever
+/* Calls work(arg, 0, count) .. work(arg, count - 1, count), each on a thread of its own, side by
+ * side; 1 <= count <= threads, and thread 0 is the caller's. Returns when all have ended. Where the
+ * system has no further thread, count is less. In a child of fork it still does all this, whatever
  * threads the parent had. */
 void rnnat_parallel(int32_t threads, rnnat_work work, void *arg);
 
-/* A barrier for the few threads that share the steps of a layer. Zero is its initial value. */
+/* A barrier, at which the members of a team wait for each other. Zero is its initial value. */
 typedef struct rnnat_barrier {
 #if RNNAT_THREADS
-    _Alignas(64) atomic_int arrived;
-    atomic_uint generation; /* wraps: a stream keeps its barriers for life */
-    atomic_int haste;       /* how often in a row threads have spun here in vain, up to a bound */
+    _Alignas(64) atomic_int arrived; /* members that wait now */
+    atomic_uint
+        generation; /* waits that are over; it wraps, as a stream keeps its barriers for life */
+    atomic_int haste; /* how often in a row threads have spun here in vain, up to a bound */
 #else
     char none; /* there is one thread, which waits for nobody */
 #endif
 } rnnat_barrier;
 
-/* One of `count` threads that divide the same work; alone, {0, 1, NULL}. */
+/* A member of a team: one of `count` threads that divide the same work; alone, {0, 1, NULL}. */
 typedef struct rnnat_member {
     int32_t index, count;
     rnnat_barrier *barrier;
@@ -42,33 +43,34 @@ typedef struct rnnat_member {
 
 void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count);
 
-/* Returns when every thread of the part's team has come here. */
+/* Waits at the team's barrier until every member has come there. */
 static inline void rnnat_meet(const rnnat_member *member)
 {
     if (RNNAT_THREADS && member->count > 1) rnnat_barrier_wait(member->barrier, member->count);
 }
 
-/* The first of `n` things that thread `index` of the team does; its last is before the next
- * thread's first. */
+/* The first of `n` things that member `index` of the team does; its last one is before the next
+ * member's first. */
 static inline int32_t rnnat_first(const rnnat_member *member, int32_t index, int32_t n)
 {
     return (int32_t)((int64_t)n * index / member->count);
 }
 
-/* Threads where a caller states none: what was set, else RNN_NATIVE_NUM_THREADS, else
+/* How many threads run where a caller states none: what was set, else RNN_NATIVE_NUM_THREADS, else
  * OMP_NUM_THREADS, else the processors that this process may use. An unusable value of the first
  * variable is RNNAT_ERROR_ARGUMENT, and 0 threads. */
 int32_t rnnat_threads_default(rnnat_status *status);
 void rnnat_threads_set_default(int32_t num_threads);
-/* That many, but not more than there are processors, or 64: what a mistake of a caller's may cost,
- * and, in all calls at once, the threads that this process has for them. */
+/* That many threads, but not more than there are processors, or 64: this bounds what a mistake of a
+ * caller's may cost, and the threads that this process has for all calls together. */
 int32_t rnnat_threads_sensible(int32_t threads);
-/* ARGUMENT where RNN_NATIVE_THREADING names no threads that were compiled; calls have one then. */
+/* Returns ARGUMENT where RNN_NATIVE_THREADING names no threads that were compiled; calls have one
+ * thread then. */
 rnnat_status rnnat_threads_check(void);
 bool rnnat_threads_compiled(void);
 bool rnnat_openmp_compiled(void);
 
-/* rnnat_parallel of two threads or more, by a team of our own or by OpenMP. */
+/* They do what rnnat_parallel does, of two threads or more: by workers of our own, or by OpenMP. */
 void rnnat_workers_parallel(int32_t threads, rnnat_work work, void *arg);
 void rnnat_openmp_parallel(int32_t threads, rnnat_work work, void *arg);
 /* Whether the caller is within as many parallel regions of OpenMP's as may be within each other. */

@@ -1,3 +1,4 @@
+/* The clock of a wait, and the barrier at which the members of a team wait for each other. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* clock_gettime, nanosleep */
 #endif

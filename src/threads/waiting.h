@@ -1,6 +1,6 @@
 /* How a thread waits for another one of its team: it looks, and looks again. For a moment it does
  * nothing else, since the other one is about to come; then it offers its processor between looks,
- * since the other one may need it; in the end it has to sleep. */
+ * since the other one may need it; in the end it sleeps. */
 #ifndef RNNAT_WAITING_H
 #define RNNAT_WAITING_H
 
@@ -10,24 +10,25 @@
 #include "../config.h"
 
 #if RNNAT_THREADS
-/* Nanoseconds from the begin, after which a thread offers its processor, and sleeps. */
+/* After how many nanoseconds a thread offers its processor, and sleeps. */
 typedef struct rnnat_patience {
     int64_t spin, offer;
 } rnnat_patience;
 
 /* One wait. Zero is its initial value. */
 typedef struct rnnat_waiting {
-    int32_t looks;
-    bool offered, taken; /* its processor; somebody had it for a while */
-    int64_t since;       /* nanoseconds of a clock, or 0 */
+    int32_t looks; /* since the clock was asked */
+    bool offered; /* the thread has offered its processor, */
+    bool taken;   /* and somebody had it for a while */
+    int64_t since; /* nanoseconds of a clock when it began to look at that; 0: it has not */
 } rnnat_waiting;
 
-/* The clock is asked after so many looks: most waits end before. */
+/* After so many looks the clock is asked: most waits end before. */
 enum { rnnat_looks = 64 };
 
 bool rnnat_wait_longer(rnnat_waiting *waiting, const rnnat_patience *patience);
 
-/* Between two looks. False where it is time to sleep. */
+/* Pauses between two looks. False where it is time to sleep. */
 static inline bool rnnat_wait(rnnat_waiting *waiting, const rnnat_patience *patience)
 {
     if (++waiting->looks >= rnnat_looks) return rnnat_wait_longer(waiting, patience);

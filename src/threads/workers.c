@@ -1,6 +1,6 @@
-/* A team of our own: workers that the process keeps, each asleep until a call takes it.
+/* Threads of our own: workers that the process keeps, each asleep until a call takes it.
  *
- * A call takes as many workers as it can get, tells each one what to do, does its own part and waits
+ * A call takes as many workers as it can get, tells each one what to do, does its own work and waits
  * for them; calls at the same time have different ones. Workers are made where too few are free, up
  * to what rnnat_threads_sensible allows the process, and fewer where the system refuses a thread.
  * Nothing is taken from the heap: workers stand in an array, a worker's memory is its stack. */
@@ -38,22 +38,23 @@ typedef enum worker_state {
 
 typedef struct worker {
     _Alignas(64) atomic_int state;
-    int32_t index, granted; /* of the call that it works for, */
+    int32_t index, count; /* which thread of the call it is, and of how many */
     rnnat_work work;
     void *arg;
-    struct worker *next; /* and that call's next worker; of a free one, the next free one */
-    int32_t crowded; /* waits for it that are to be short */
+    struct worker
+        *next; /* of a busy worker the call's next one, of a free worker the next free one */
+    int32_t crowded; /* how many of the next waits for it are to be short */
     pthread_t thread;
-    pthread_mutex_t lock; /* for who sleeps: the worker, or its caller */
+    pthread_mutex_t lock; /* the lock of whoever sleeps: the worker, or its caller */
     pthread_cond_t changed;
 } worker;
 
 static struct {
     pthread_mutex_t lock;
-    worker *free; /* the one that was busy last comes first: it may still be awake */
+    worker *free; /* a list; the worker that was busy last comes first, for it may still be awake */
     int32_t made;
     bool watches_forks;
-} team = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static worker workers[most_workers]; /* pages of zeros, until they are made */
 
 /* Waits until the worker is no longer `now`; who sleeps meanwhile makes it `sleeping`. Where somebody
@@ -83,7 +84,7 @@ static void wait_while(worker *w, int now, int sleeping, const rnnat_patience *p
 }
 
 /* Makes the worker `next`, and wakes who sleeps until it is. */
-static void turn(worker *w, int next)
+static void set_state(worker *w, int next)
 {
     const int before = atomic_exchange(&w->state, next);
     if (before != worker_asleep && before != worker_awaited) return;
@@ -102,17 +103,17 @@ static void *live(void *arg)
     for (;;) {
         wait_while(w, worker_free, worker_asleep, &between_calls, &crowded);
         if (atomic_load_explicit(&w->state, memory_order_acquire) == worker_ending) return NULL;
-        w->work(w->arg, w->index, w->granted);
-        turn(w, worker_free);
+        w->work(w->arg, w->index, w->count);
+        set_state(w, worker_free);
     }
 }
 
 /* A child of fork has no workers, and nobody who holds a lock. */
 static void forget_workers(void)
 {
-    pthread_mutex_init(&team.lock, NULL);
-    team.free = NULL;
-    team.made = 0;
+    pthread_mutex_init(&pool.lock, NULL);
+    pool.free = NULL;
+    pool.made = 0;
 }
 
 /* Signals go to other threads: all but those that tell of a fault of this one. */
@@ -128,8 +129,8 @@ static bool start(worker *w)
 {
     pthread_attr_t small;
     sigset_t blocked, before;
-    if (!team.watches_forks) team.watches_forks = pthread_atfork(NULL, NULL, forget_workers) == 0;
-    if (!team.watches_forks || pthread_attr_init(&small) != 0) return false;
+    if (!pool.watches_forks) pool.watches_forks = pthread_atfork(NULL, NULL, forget_workers) == 0;
+    if (!pool.watches_forks || pthread_attr_init(&small) != 0) return false;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
     atomic_init(&w->state, worker_free);
@@ -149,23 +150,23 @@ static bool start(worker *w)
 static worker *take_workers(int32_t count)
 {
     worker *first = NULL, **end = &first;
-    pthread_mutex_lock(&team.lock);
-    while (count > 0 && team.free) {
-        *end = team.free;
-        end = &team.free->next;
-        team.free = team.free->next;
+    pthread_mutex_lock(&pool.lock);
+    while (count > 0 && pool.free) {
+        *end = pool.free;
+        end = &pool.free->next;
+        pool.free = pool.free->next;
         --count;
     }
     if (count > 0) {
         const int32_t allowed = rnnat_threads_sensible(RNNAT_MAX_THREADS) - 1;
         const int32_t most = allowed < most_workers ? allowed : most_workers;
-        for (; count > 0 && team.made < most && start(&workers[team.made]); --count) {
-            *end = &workers[team.made++];
+        for (; count > 0 && pool.made < most && start(&workers[pool.made]); --count) {
+            *end = &workers[pool.made++];
             end = &(*end)->next;
         }
     }
     *end = NULL;
-    pthread_mutex_unlock(&team.lock);
+    pthread_mutex_unlock(&pool.lock);
     return first;
 }
 
@@ -173,37 +174,37 @@ void rnnat_workers_parallel(int32_t threads, rnnat_work work, void *arg)
 {
     worker *const first =
         RNNAT_OPENMP && rnnat_openmp_is_inside() ? NULL : take_workers(threads - 1);
-    int32_t granted = 1, index = 1;
-    for (const worker *w = first; w; w = w->next) ++granted;
+    int32_t count = 1, index = 1;
+    for (const worker *w = first; w; w = w->next) ++count;
     for (worker *w = first; w; w = w->next) {
         w->work = work;
         w->arg = arg;
         w->index = index++;
-        w->granted = granted;
-        turn(w, worker_busy);
+        w->count = count;
+        set_state(w, worker_busy);
     }
-    work(arg, 0, granted);
+    work(arg, 0, count);
     worker *last = NULL;
     for (worker *w = first; w; w = w->next) {
         wait_while(w, worker_busy, worker_awaited, &in_a_call, &w->crowded);
         last = w;
     }
     if (!last) return;
-    pthread_mutex_lock(&team.lock);
-    last->next = team.free;
-    team.free = first;
-    pthread_mutex_unlock(&team.lock);
+    pthread_mutex_lock(&pool.lock);
+    last->next = pool.free;
+    pool.free = first;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 #if RNNAT_GNU
 /* Where the library is unloaded, or the process ends, free workers leave its code first. */
 __attribute__((destructor)) static void end_workers(void)
 {
-    if (pthread_mutex_trylock(&team.lock) != 0) return; /* somebody is in a call */
-    worker *const first = team.free;
-    team.free = NULL;
-    pthread_mutex_unlock(&team.lock);
-    for (worker *w = first; w; w = w->next) turn(w, worker_ending);
+    if (pthread_mutex_trylock(&pool.lock) != 0) return; /* somebody is in a call */
+    worker *const first = pool.free;
+    pool.free = NULL;
+    pthread_mutex_unlock(&pool.lock);
+    for (worker *w = first; w; w = w->next) set_state(w, worker_ending);
     for (worker *w = first; w; w = w->next) pthread_join(w->thread, NULL);
 }
 #endif

@@ -34,7 +34,7 @@ typedef struct backward_work {
     const rnnat_train_backward *args;
     const rnnat_tape *tape;
     scratch scratch;
-    rnnat_exit *leave; /* where all threads may, or NULL */
+    rnnat_stop_point *leave; /* where all threads may, or NULL */
 } backward_work;
 
 /* One thread: its part of the team, its rows, and memory of its own. */
@@ -220,7 +220,7 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
         if (me->rows && !stops(me, 0)) input_gradients(me, &c, gates, dx);
         rnnat_meet(&me->team); /* all rows are there, */
         rnnat_gradient_add(&c, &me->team, w->args->stop);
-        if (rnnat_meet_or_leave(w->leave, &me->team, exit_place(&c, done / most), 0))
+        if (rnnat_meet_or_stop(w->leave, &me->team, exit_place(&c, done / most), 0))
             return; /* and have been used */
     }
     rnnat_gradient_store(&c, &me->team, w->args->grads);
@@ -350,7 +350,7 @@ rnnat_status rnnat_train_run_backward(const rnnat_net *net, const rnnat_train_ba
     backward_work work = {.net = net, .args = args, .tape = tape};
     work.scratch = carve(&arena, net, tape->time, tape->batch, threads);
     *work.scratch.barrier = (rnnat_barrier){0};
-    rnnat_exit leave = {.stop = args->stop, .asks = true};
+    rnnat_stop_point leave = {.stop = args->stop, .asks = true};
     if (args->stop) work.leave = &leave;
     rnnat_stop_begin(args->stop);
     rnnat_parallel(threads, run_thread, &work);

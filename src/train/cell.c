@@ -1,3 +1,4 @@
+/* Finds the cell that trains a layer. */
 #include "cell.h"
 
 const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer)

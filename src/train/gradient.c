@@ -1,3 +1,4 @@
+/* Makes the gradients of weights, a chunk of steps at a time. */
 #include "gradient.h"
 
 #include <string.h>

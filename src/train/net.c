@@ -1,3 +1,4 @@
+/* Makes a net of the lines of a file, and packs the caller's weights into it. */
 #include <string.h>
 
 #include "../dispatch.h"

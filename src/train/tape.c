@@ -1,3 +1,4 @@
+/* Lays a tape out in the caller's memory. */
 #include "tape.h"
 
 static void carve_direction(rnnat_arena *arena, const rnnat_net *net, const rnnat_net_op *op,

@@ -1,3 +1,4 @@
+/* Packs weights into panels, unpacks them, and multiplies with them. */
 #include "matrix.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Makes models in given memory and calls everything that they and their streams have. */
 #include "every_call.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes small models that together have every cell, option and kind of layer. */
 #include "every_model.h"
 
 #include "variants.h"

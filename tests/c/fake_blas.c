@@ -1,3 +1,4 @@
+/* A naive BLAS that counts its threads and complains of wrong arguments. */
 #include "fake_blas.h"
 
 #include <stdatomic.h>

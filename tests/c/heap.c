@@ -1,3 +1,4 @@
+/* Counts the calls of the heap, or has them fail, where the linker passes them through here. */
 #include "heap.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Makes models with random weights, and the bytes of their files. */
 #include "model_file.h"
 
 #include "safetensors_file.h"

@@ -1,3 +1,4 @@
+/* Calculates the equations in double, each number with a bound of what float may be off by. */
 #include "naive.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes a model with every kind of layer and most of what has tensors of its own. */
 #include "rich_model.h"
 
 void test_model_start_rich(test_model *model)

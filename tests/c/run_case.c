@@ -1,3 +1,4 @@
+/* Makes inputs up, runs a model in any layout of x and y, and compares its outputs. */
 #include "run_case.h"
 
 #include <math.h>

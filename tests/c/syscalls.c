@@ -1,3 +1,4 @@
+/* Runs some work in a child process where every system call is refused and counted. */
 #ifdef __linux__
 #define _GNU_SOURCE
 #endif

@@ -1,3 +1,4 @@
+/* Calls the public functions of either precision with untyped arrays. */
 #include "call.h"
 
 _Static_assert(sizeof(rnnat_run) == sizeof(rnnat_run_f64), "they differ in their pointers' types");

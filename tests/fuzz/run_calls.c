@@ -1,3 +1,4 @@
+/* Runs a model with options out of a fuzz input, and judges what comes of it. */
 #include "run_calls.h"
 
 enum {

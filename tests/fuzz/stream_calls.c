@@ -1,3 +1,4 @@
+/* Takes steps of a stream in pieces of any size, and beside it each one alone. */
 #include "run_calls.h"
 
 enum { MOST_STEPS = 6, MOST_BATCH = 1000, MOST_MEMORY = 1 << 22 };

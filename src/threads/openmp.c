@@ -1,4 +1,4 @@
-/* OpenMP's threads. Its library ends the process where the system refuses it a thread, and keeps
+/* Runs calls on OpenMP's threads. Its library ends the process where the system refuses it a thread, and keeps
  * threads for each thread that ever asked for some. */
 #include "threads.h"
 

@@ -154,6 +154,12 @@
 #endif
 #endif
 
+/* What a build has, where this option of it is 1; else NULL. */
+#define RNNAT_IF_0(what) NULL
+#define RNNAT_IF_1(what) what
+#define RNNAT_IF_OF(option, what) RNNAT_IF_##option(what)
+#define RNNAT_IF(option, what) RNNAT_IF_OF(option, what)
+
 /* RNNAT_INSPECT shows a model from inside, its gates and packed weights: no part of the installed
  * interface, but the Python package's. */
 #ifndef RNNAT_INSPECT

@@ -11,16 +11,6 @@
 /* What is const for those that only read it: whoever writes through this was given it to write. */
 #define RNNAT_WRITABLE(memory) ((void *)(uintptr_t)(memory))
 
-typedef enum rnnat_layer_kind {
-    RNNAT_LAYER_EMBEDDING,
-    RNNAT_LAYER_RECURRENT,
-    RNNAT_LAYER_LINEAR,
-    RNNAT_LAYER_MERGE,
-    RNNAT_LAYER_COMBINE
-} rnnat_layer_kind;
-
-typedef enum rnnat_cell_kind { RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM } rnnat_cell_kind;
-
 typedef enum rnnat_direction { RNNAT_FORWARD, RNNAT_REVERSE, RNNAT_BIDIRECTIONAL } rnnat_direction;
 
 typedef enum rnnat_activation {
@@ -67,6 +57,13 @@ typedef struct rnnat_function {
 } rnnat_function;
 
 #define RNNAT_FUNCTIONS 3
+
+/* As many as a line has of them: of one direction, or of both. */
+#define RNNAT_FUNCTION_LIST (2 * RNNAT_FUNCTIONS)
+typedef struct rnnat_function_list {
+    int32_t count;
+    rnnat_function of[RNNAT_FUNCTION_LIST];
+} rnnat_function_list;
 
 /* What the gates of one direction are made with, in ONNX's order: RNN f; GRU f (r, z), g (n);
  * LSTM f (i, f, o), g (g), h (c, for h). */

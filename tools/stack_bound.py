@@ -43,10 +43,11 @@ GROUPS = {
 KERNELS = (r"kernels/kernels_{isa}", r"(?!train_)\w+_f(32|64)")
 POINTERS = {
     "graph/graph": [
-        ("layers/.*", r"build_\w+|rnnat_recurrent_(count|build)"),
+        ("layers/.*", r"(build|takes)_\w+|rnnat_recurrent_(takes|count|build)"),
         ("graph/graph", "rnnat_count_one"),
     ],
-    "layers/recurrent(_build)?": [("cells/.*", r"\w*build_\w+|step\w*")],
+    "layers/recurrent(_build)?": [("cells/.*", r"\w*(build|form)_\w+|step\w*")],
+    "layers/registry": [("layers/.*", r"rnnat_recurrent_read")],
     "layers/.*": [KERNELS],
     "run/workspace": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
     "run/schedule": [("layers/.*", r"(prepare|run|step|show)_\w+")],

@@ -71,40 +71,6 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
     if (vector) rnnat_vector_add(vector, build->kernels, gates, count, &tensor);
     return RNNAT_OK;
 }
-
-#if RNNAT_WITH_GATE
-#define GATE(cell) &rnnat_cell_gate_##cell
-#else
-#define GATE(cell) NULL
-#endif
-#if RNNAT_WITH_GENERAL
-#define GENERAL(cell) &rnnat_cell_general_##cell
-#else
-#define GENERAL(cell) NULL
-#endif
-
-const rnnat_cell *rnnat_cell_find(const rnnat_layer_text *layer)
-{
-    switch (layer->cell) {
-#if RNNAT_WITH_RNN
-    case RNNAT_CELL_RNN: return layer->general ? GENERAL(rnn) : &rnnat_cell_rnn;
-#endif
-#if RNNAT_WITH_GRU
-    case RNNAT_CELL_GRU:
-        if (layer->gate_recurrent) return GATE(gru);
-        if (layer->general) return layer->reset_after ? GENERAL(gru) : GENERAL(gru_before);
-        return layer->reset_after ? &rnnat_cell_gru : &rnnat_cell_gru_before;
-#endif
-#if RNNAT_WITH_LSTM
-    case RNNAT_CELL_LSTM:
-        if (layer->general) return GENERAL(lstm);
-        return layer->gate_recurrent ? GATE(lstm) : &rnnat_cell_lstm;
-#endif
-    default: return NULL;
-    }
-}
-#undef GATE
-#undef GENERAL
 #endif
 
 void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_step *s,

@@ -2,7 +2,7 @@
 #ifndef RNNAT_CELL_H
 #define RNNAT_CELL_H
 
-#include "../file/layer_text.h"
+#include "../file/layer_line.h"
 #include "../weights/matrix.h"
 
 /* Packed weights. What a cell has no use for stays empty. */
@@ -49,49 +49,112 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
                              rnnat_gates gates, int32_t count, void *vector);
 
 /* .build = RNNAT_CELL_BUILD(function): NULL where no model is made of a file. */
-#if RNNAT_READER
-#define RNNAT_CELL_BUILD(function) function
-#else
-#define RNNAT_CELL_BUILD(function) NULL
-#endif
+#define RNNAT_CELL_BUILD(function) RNNAT_IF(RNNAT_READER, function)
+/* .keys = RNNAT_CELL_KEYS(table, options): likewise. */
+#define RNNAT_CELL_KEYS(table, options) RNNAT_KEYS(table, options, RNNAT_CELL_OPTIONS)
 
-typedef struct rnnat_cell {
+typedef struct rnnat_cell rnnat_cell;
+
+/* What a cell's own options say to the layer around it; as it stands where they say nothing. */
+typedef struct rnnat_cell_form {
+    int32_t state; /* features of h */
+    rnnat_activation activation; /* RNN */
+    rnnat_functions functions[2]; /* of each direction; of general cells */
+    int32_t output_layer; /* features of a layer behind the stack that reads h and x; 0: none, */
+    rnnat_activation output_activation; /* and what it applies */
+} rnnat_cell_form;
+
+/* What a line says of a recurrent layer. */
+enum { RNNAT_CELL_OPTIONS = 256 };
+typedef struct rnnat_recurrent_options {
+    int32_t input_size, hidden_size, num_layers;
+    int32_t direction; /* rnnat_direction */
+    int32_t bias;
+    int32_t last_only; /* return_sequences=false */
+    const rnnat_cell *cell;
+    rnnat_cell_form form;
+    union {
+        char bytes[RNNAT_CELL_OPTIONS]; /* the struct of the cell's own options */
+        double number; /* aligned as that is */
+        const void *pointer;
+    } own;
+} rnnat_recurrent_options;
+
+struct rnnat_cell {
     const char *name; /* of its C symbol */
     const char *parts[2]; /* of the build that it needs (config.h); NULLs: no more */
     int32_t gates; /* blocks of rows in weight_ih */
     int32_t products; /* and of all recurrent weights together */
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
     bool in_place; /* a step reads and writes those after h unit by unit */
-    rnnat_status (*build)(rnnat_builder *build, const rnnat_layer_text *layer, int32_t input,
+    bool to_memory; /* its recurrent products go to memory, and its kernel takes them from there */
+    rnnat_keys keys; /* of its own in a layer's line, which are its own options */
+    /* Checks these, and fills layer->form; NULL: there is nothing that it does not hold. */
+    rnnat_status (*form)(rnnat_recurrent_options *layer);
+    rnnat_status (*build)(rnnat_builder *build, const rnnat_recurrent_options *layer, int32_t input,
                           rnnat_cell_weights *weights);
     /* One time step of some rows, by all threads of a team; each does its share of the units, and
      * h_next is whole once they have met. h_next must not be h_prev. */
     void (*step)(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                  const rnnat_member *member, rnnat_step *step);
-} rnnat_cell;
+};
 
-extern const rnnat_cell rnnat_cell_rnn, rnnat_cell_gru, rnnat_cell_gru_before, rnnat_cell_lstm;
-extern const rnnat_cell rnnat_cell_gate_gru, rnnat_cell_gate_lstm;
-extern const rnnat_cell rnnat_cell_general_rnn, rnnat_cell_general_gru;
-extern const rnnat_cell rnnat_cell_general_gru_before, rnnat_cell_general_lstm;
+/* The list of all cells: X(`cell` in a line, name, two parts of the build that it needs). Of those of
+ * one word a line means the first whose keys and words it has. */
+#define RNNAT_CELLS(X)                                                                             \
+    X(rnn, rnn, RNNAT_WITH_RNN, 1)                                                                 \
+    X(rnn, general_rnn, RNNAT_WITH_RNN, RNNAT_WITH_GENERAL)                                        \
+    X(gru, gru, RNNAT_WITH_GRU, 1)                                                                 \
+    X(gru, gru_before, RNNAT_WITH_GRU, 1)                                                          \
+    X(gru, gate_gru, RNNAT_WITH_GRU, RNNAT_WITH_GATE)                                              \
+    X(gru, general_gru, RNNAT_WITH_GRU, RNNAT_WITH_GENERAL)                                        \
+    X(gru, general_gru_before, RNNAT_WITH_GRU, RNNAT_WITH_GENERAL)                                 \
+    X(lstm, lstm, RNNAT_WITH_LSTM, 1)                                                              \
+    X(lstm, gate_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GATE)                                           \
+    X(lstm, general_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GENERAL)
 
-/* The cell of a layer that is recurrent; NULL where this build has left it out. */
-const rnnat_cell *rnnat_cell_find(const rnnat_layer_text *layer);
+#define RNNAT_CELL_NAME(word, name, part, other) extern const rnnat_cell rnnat_cell_##name;
+RNNAT_CELLS(RNNAT_CELL_NAME)
+#undef RNNAT_CELL_NAME
 
-/* The weights of the cells that have a general form as well. */
-rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+#if RNNAT_READER
+/* What a line says of a recurrent layer: the keys of every one, `around`, and those of its cell.
+ * RNNAT_ERROR_UNSUPPORTED also where this build has left out a cell that the line may mean. */
+rnnat_status rnnat_cell_read(const char *pairs, const rnnat_keys *around,
+                             rnnat_recurrent_options *layer);
+#endif
+
+/* Options of cells, an LSTM's with which those of its general form begin. */
+typedef struct rnnat_rnn_options {
+    int32_t nonlinearity; /* rnnat_activation */
+    int32_t output_layer, output_nonlinearity;
+} rnnat_rnn_options;
+typedef struct rnnat_lstm_options {
+    int32_t proj_size; /* 0: no projection */
+    int32_t peephole;
+} rnnat_lstm_options;
+/* A cell's own, in the struct of its keys. */
+static inline const void *rnnat_own_options(const rnnat_recurrent_options *layer)
+{
+    return &layer->own;
+}
+
+/* What cells share with their general form: keys, form and weights. */
+extern const rnnat_word rnnat_nonlinearity_words[];
+rnnat_status rnnat_form_lstm(rnnat_recurrent_options *layer);
+rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                              rnnat_cell_weights *weights);
-rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                              rnnat_cell_weights *weights);
-rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell_weights *weights);
-rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_recurrent_options *layer,
+                                    int32_t input, rnnat_cell_weights *weights);
+rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                               rnnat_cell_weights *weights);
 /* Vectors in the panels of a recurrent product of `gates` gates: all of a unit's together, where
  * its kernel multiplies. */
-static inline int32_t rnnat_recurrent_panel(const rnnat_layer_text *layer, int32_t gates)
+static inline int32_t rnnat_recurrent_panel(const rnnat_recurrent_options *layer, int32_t gates)
 {
-    return layer->general ? RNNAT_GEMM_PANEL : gates;
+    return layer->cell->to_memory ? RNNAT_GEMM_PANEL : gates;
 }
 
 /* What follows the recurrent product of an LSTM: its kernel and, where there is one, the projection

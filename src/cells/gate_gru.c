@@ -10,10 +10,12 @@
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_GRU
 #if RNNAT_READER
-static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                   rnnat_cell_weights *weights)
+static const rnnat_key gate_gru_keys[] = {{.name = "gate_recurrent", .words = rnnat_only_true}};
+
+static rnnat_status build_gate_gru(rnnat_builder *b, const rnnat_recurrent_options *layer,
+                                   int32_t input, rnnat_cell_weights *weights)
 {
-    const int32_t units = layer->output_size;
+    const int32_t units = layer->hidden_size;
     const rnnat_gates rzn = {3, 0, units}, rz = {2, 0, units}, n = {1, 0, units};
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &weights->w_ih);
@@ -43,6 +45,7 @@ const rnnat_cell rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
                                         .gates = 3,
                                         .products = 3,
                                         .num_states = 2,
+                                        .keys = RNNAT_CELL_KEYS(gate_gru_keys, int32_t),
                                         .build = RNNAT_CELL_BUILD(build_gate_gru),
                                         .step = step_gate_gru};
 #endif

@@ -13,10 +13,12 @@
 
 #if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
 #if RNNAT_READER
-static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell_weights *weights)
+static const rnnat_key gate_lstm_keys[] = {{.name = "gate_recurrent", .words = rnnat_only_true}};
+
+static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_recurrent_options *layer,
+                                    int32_t input, rnnat_cell_weights *weights)
 {
-    const int32_t units = layer->output_size;
+    const int32_t units = layer->hidden_size;
     const rnnat_gates ifgo = {4, 0, units}, i = {1, 0, units}, f = {1, 1, units};
     const rnnat_gates go = {2, 2, units};
     rnnat_status status =
@@ -73,6 +75,7 @@ const rnnat_cell rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
                                          .gates = 4,
                                          .products = 8,
                                          .num_states = 4,
+                                         .keys = RNNAT_CELL_KEYS(gate_lstm_keys, int32_t),
                                          .build = RNNAT_CELL_BUILD(build_gate_lstm),
                                          .step = step_gate_lstm};
 #endif

@@ -22,6 +22,51 @@
 #include "cell.h"
 
 #if RNNAT_WITH_GENERAL
+#if RNNAT_READER
+typedef struct general_options {
+    rnnat_lstm_options lstm;
+    int32_t reset_after;
+    int32_t nonlinearity; /* RNN: where the activation is not stated */
+    int32_t input_forget;
+    double clip;
+    rnnat_function_list activations;
+} general_options;
+
+#define ACTIVATIONS                                                                                \
+    {.name = "activations",                                                                        \
+     .type = RNNAT_KEY_FUNCTIONS,                                                                  \
+     .optional = true,                                                                             \
+     .at = offsetof(general_options, activations)}
+#define CLIP                                                                                       \
+    {.name = "clip",                                                                               \
+     .type = RNNAT_KEY_NUMBER,                                                                     \
+     .optional = true,                                                                             \
+     .at = offsetof(general_options, clip)}
+
+/* The activations of both directions: a line states those of one, which both have, or of each;
+ * where it states none, these are the standard ones. */
+static rnnat_status form_general(rnnat_recurrent_options *layer, const rnnat_function *standard,
+                                 int32_t count)
+{
+    const general_options *const own = rnnat_own_options(layer);
+    const int32_t stated = own->activations.count;
+    const int32_t directions = layer->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    if (stated && stated != count && stated != count * directions) return RNNAT_ERROR_FORMAT;
+    for (int32_t d = 0; d < directions; ++d) {
+        rnnat_functions *const functions = &layer->form.functions[d];
+        functions->clip = own->clip;
+        functions->input_forget = own->input_forget != 0;
+        for (int32_t i = 0; i < count; ++i)
+            functions->of[i] =
+                stated ? own->activations.of[(stated > count ? d * count : 0) + i] : standard[i];
+    }
+    return RNNAT_OK;
+}
+
+static const rnnat_function sigmoid_and_tanhs[] = {
+    {.kind = RNNAT_GATE_SIGMOID}, {.kind = RNNAT_GATE_TANH}, {.kind = RNNAT_GATE_TANH}};
+#endif
+
 /* s->gh = h matrix, whole once it returns. */
 static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                      const rnnat_member *member, const rnnat_step *s, const void *h,
@@ -33,6 +78,28 @@ static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
 }
 
 #if RNNAT_WITH_RNN
+#if RNNAT_READER
+static const rnnat_key general_rnn_keys[] = {
+    {.name = "nonlinearity",
+     .words = rnnat_nonlinearity_words,
+     .open = true,
+     .unless = "activations",
+     .at = offsetof(general_options, nonlinearity)},
+    ACTIVATIONS,
+    CLIP,
+};
+
+static rnnat_status form_general_rnn(rnnat_recurrent_options *layer)
+{
+    const general_options *const own = rnnat_own_options(layer);
+    const rnnat_function standard = {.kind = own->nonlinearity == RNNAT_RELU ? RNNAT_GATE_RELU
+                                             : own->nonlinearity == RNNAT_SIGMOID
+                                                 ? RNNAT_GATE_SIGMOID
+                                                 : RNNAT_GATE_TANH};
+    return form_general(layer, &standard, 1);
+}
+#endif
+
 static void step_general_rnn(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                              const rnnat_member *member, rnnat_step *s)
 {
@@ -45,11 +112,27 @@ const rnnat_cell rnnat_cell_general_rnn = {.name = "rnnat_cell_general_rnn",
                                            .gates = 1,
                                            .products = 1,
                                            .num_states = 1,
+                                           .to_memory = true,
+                                           .keys =
+                                               RNNAT_CELL_KEYS(general_rnn_keys, general_options),
+                                           .form = RNNAT_CELL_BUILD(form_general_rnn),
                                            .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
                                            .step = step_general_rnn};
 #endif
 
 #if RNNAT_WITH_GRU
+#if RNNAT_READER
+static const rnnat_key general_gru_keys[] = {
+    RNNAT_WORD_KEY(general_options, reset_after, rnnat_only_true), ACTIVATIONS, CLIP};
+static const rnnat_key general_gru_before_keys[] = {
+    RNNAT_WORD_KEY(general_options, reset_after, rnnat_only_false), ACTIVATIONS, CLIP};
+
+static rnnat_status form_general_gru(rnnat_recurrent_options *layer)
+{
+    return form_general(layer, sigmoid_and_tanhs, 2);
+}
+#endif
+
 static void step_general_gru(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                              const rnnat_member *member, rnnat_step *s)
 {
@@ -72,18 +155,45 @@ const rnnat_cell rnnat_cell_general_gru = {.name = "rnnat_cell_general_gru",
                                            .gates = 3,
                                            .products = 3,
                                            .num_states = 1,
+                                           .to_memory = true,
+                                           .keys =
+                                               RNNAT_CELL_KEYS(general_gru_keys, general_options),
+                                           .form = RNNAT_CELL_BUILD(form_general_gru),
                                            .build = RNNAT_CELL_BUILD(rnnat_build_gru),
                                            .step = step_general_gru};
-const rnnat_cell rnnat_cell_general_gru_before = {.name = "rnnat_cell_general_gru_before",
-                                                  .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
-                                                  .gates = 3,
-                                                  .products = 3,
-                                                  .num_states = 1,
-                                                  .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
-                                                  .step = step_general_gru_before};
+const rnnat_cell rnnat_cell_general_gru_before = {
+    .name = "rnnat_cell_general_gru_before",
+    .parts = {"RNNAT_WITH_GRU", "RNNAT_WITH_GENERAL"},
+    .gates = 3,
+    .products = 3,
+    .num_states = 1,
+    .to_memory = true,
+    .keys = RNNAT_CELL_KEYS(general_gru_before_keys, general_options),
+    .form = RNNAT_CELL_BUILD(form_general_gru),
+    .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
+    .step = step_general_gru_before};
 #endif
 
 #if RNNAT_WITH_LSTM
+#if RNNAT_READER
+static const rnnat_key general_lstm_keys[] = {
+    {.name = "proj_size", .type = RNNAT_KEY_SIZE, .at = offsetof(general_options, lstm.proj_size)},
+    {.name = "peephole", .words = rnnat_flags, .at = offsetof(general_options, lstm.peephole)},
+    ACTIVATIONS,
+    CLIP,
+    {.name = "input_forget",
+     .words = rnnat_only_true,
+     .optional = true,
+     .at = offsetof(general_options, input_forget)},
+};
+
+static rnnat_status form_general_lstm(rnnat_recurrent_options *layer)
+{
+    const rnnat_status status = form_general(layer, sigmoid_and_tanhs, 3);
+    return status == RNNAT_OK ? rnnat_form_lstm(layer) : status;
+}
+#endif
+
 static void step_general_lstm(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                               const rnnat_member *member, rnnat_step *s)
 {
@@ -97,6 +207,10 @@ const rnnat_cell rnnat_cell_general_lstm = {.name = "rnnat_cell_general_lstm",
                                             .products = 4,
                                             .num_states = 2,
                                             .in_place = true,
+                                            .to_memory = true,
+                                            .keys =
+                                                RNNAT_CELL_KEYS(general_lstm_keys, general_options),
+                                            .form = RNNAT_CELL_BUILD(form_general_lstm),
                                             .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
                                             .step = step_general_lstm};
 #endif

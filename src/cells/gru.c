@@ -9,11 +9,14 @@
 
 #if RNNAT_WITH_GRU
 #if RNNAT_READER
+static const rnnat_key gru_keys[] = {{.name = "reset_after", .words = rnnat_only_true}};
+static const rnnat_key gru_before_keys[] = {{.name = "reset_after", .words = rnnat_only_false}};
+
 /* What both forms share: the projection with b_ih, and b_hh of its first `joined` gates. */
-static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                int32_t joined, rnnat_cell_weights *weights)
+static rnnat_status build_input(rnnat_builder *b, const rnnat_recurrent_options *layer,
+                                int32_t input, int32_t joined, rnnat_cell_weights *weights)
 {
-    const rnnat_gates rzn = {3, 0, layer->output_size};
+    const rnnat_gates rzn = {3, 0, layer->hidden_size};
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 3, rzn, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status != RNNAT_OK || !layer->bias) return status;
@@ -23,13 +26,13 @@ static rnnat_status build_input(rnnat_builder *b, const rnnat_layer_text *layer,
     return status == RNNAT_OK ? rnnat_build_add(b, "bias_hh", 3, rzn, joined, bias) : status;
 }
 
-rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                              rnnat_cell_weights *weights)
 {
-    const rnnat_gates rzn = {3, 0, layer->output_size}, n = {1, 2, layer->output_size};
+    const rnnat_gates rzn = {3, 0, layer->hidden_size}, n = {1, 2, layer->hidden_size};
     rnnat_status status = build_input(b, layer, input, 2, weights);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->output_size,
+        status = rnnat_build_matrix(b, "weight_hh", 3, rzn, layer->hidden_size,
                                     rnnat_recurrent_panel(layer, 3), &weights->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias_hn = rnnat_build_zeros(b, n); /* stays inside the reset */
@@ -37,16 +40,16 @@ rnnat_status rnnat_build_gru(rnnat_builder *b, const rnnat_layer_text *layer, in
     return rnnat_build_add(b, "bias_hh", 3, n, 1, bias_hn);
 }
 
-rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
-                                    rnnat_cell_weights *weights)
+rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_recurrent_options *layer,
+                                    int32_t input, rnnat_cell_weights *weights)
 {
-    const rnnat_gates rz = {2, 0, layer->output_size}, n = {1, 2, layer->output_size};
+    const rnnat_gates rz = {2, 0, layer->hidden_size}, n = {1, 2, layer->hidden_size};
     rnnat_status status = build_input(b, layer, input, 3, weights);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->output_size,
+        status = rnnat_build_matrix(b, "weight_hh", 3, rz, layer->hidden_size,
                                     rnnat_recurrent_panel(layer, 2), &weights->w_hh);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->output_size,
+        status = rnnat_build_matrix(b, "weight_hh", 3, n, layer->hidden_size,
                                     rnnat_recurrent_panel(layer, 1), &weights->w_hn);
     return status;
 }
@@ -76,6 +79,7 @@ const rnnat_cell rnnat_cell_gru = {.name = "rnnat_cell_gru",
                                    .gates = 3,
                                    .products = 3,
                                    .num_states = 1,
+                                   .keys = RNNAT_CELL_KEYS(gru_keys, int32_t),
                                    .build = RNNAT_CELL_BUILD(rnnat_build_gru),
                                    .step = step_after};
 const rnnat_cell rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
@@ -83,6 +87,7 @@ const rnnat_cell rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
                                           .gates = 3,
                                           .products = 3,
                                           .num_states = 1,
+                                          .keys = RNNAT_CELL_KEYS(gru_before_keys, int32_t),
                                           .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
                                           .step = step_before};
 #endif

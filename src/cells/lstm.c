@@ -14,12 +14,25 @@
 
 #if RNNAT_WITH_LSTM
 #if RNNAT_READER
-static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *layer,
+static const rnnat_key lstm_keys[] = {
+    {.name = "proj_size", .type = RNNAT_KEY_SIZE, .at = offsetof(rnnat_lstm_options, proj_size)},
+    RNNAT_WORD_KEY(rnnat_lstm_options, peephole, rnnat_flags),
+};
+
+rnnat_status rnnat_form_lstm(rnnat_recurrent_options *layer)
+{
+    const rnnat_lstm_options *const own = rnnat_own_options(layer);
+    if (own->proj_size >= layer->hidden_size) return RNNAT_ERROR_FORMAT;
+    if (own->proj_size) layer->form.state = own->proj_size;
+    return RNNAT_OK;
+}
+
+static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_recurrent_options *layer,
                                     rnnat_cell_weights *weights)
 {
     static const char *const names[] = {"weight_ci", "weight_cf", "weight_co"};
-    const rnnat_gates one = {1, 0, layer->output_size};
-    const size_t pad = (size_t)rnnat_pad(b->kernels, layer->output_size);
+    const rnnat_gates one = {1, 0, layer->hidden_size};
+    const size_t pad = (size_t)rnnat_pad(b->kernels, layer->hidden_size);
     char *const all = rnnat_arena_take(&b->arena, 3 * pad, (size_t)b->kernels->elem);
     if (all) memset(all, 0, 3 * pad * (size_t)b->kernels->elem);
     weights->peephole = all;
@@ -31,20 +44,20 @@ static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_layer_text *la
     return RNNAT_OK;
 }
 
-rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                               rnnat_cell_weights *weights)
 {
-    const rnnat_gates ifgo = {4, 0, layer->output_size};
-    const int32_t state = layer->proj_size ? layer->proj_size : layer->output_size;
+    const rnnat_gates ifgo = {4, 0, layer->hidden_size};
+    const rnnat_lstm_options *const own = rnnat_own_options(layer);
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 4, ifgo, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, state, rnnat_recurrent_panel(layer, 4),
-                                    &weights->w_hh);
-    if (status == RNNAT_OK && layer->proj_size)
-        status = rnnat_build_matrix(b, "weight_hr", 1, (rnnat_gates){1, 0, layer->proj_size},
-                                    layer->output_size, RNNAT_GEMM_PANEL, &weights->w_hr);
-    if (status == RNNAT_OK && layer->peephole) status = build_peepholes(b, layer, weights);
+        status = rnnat_build_matrix(b, "weight_hh", 4, ifgo, layer->form.state,
+                                    rnnat_recurrent_panel(layer, 4), &weights->w_hh);
+    if (status == RNNAT_OK && own->proj_size)
+        status = rnnat_build_matrix(b, "weight_hr", 1, (rnnat_gates){1, 0, own->proj_size},
+                                    layer->hidden_size, RNNAT_GEMM_PANEL, &weights->w_hr);
+    if (status == RNNAT_OK && own->peephole) status = build_peepholes(b, layer, weights);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, ifgo);
     weights->bias = bias;
@@ -90,6 +103,8 @@ const rnnat_cell rnnat_cell_lstm = {.name = "rnnat_cell_lstm",
                                     .products = 4,
                                     .num_states = 2,
                                     .in_place = true,
+                                    .keys = RNNAT_CELL_KEYS(lstm_keys, rnnat_lstm_options),
+                                    .form = RNNAT_CELL_BUILD(rnnat_form_lstm),
                                     .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
                                     .step = step_lstm};
 #endif

@@ -6,14 +6,39 @@
 
 #if RNNAT_WITH_RNN
 #if RNNAT_READER
-rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_layer_text *layer, int32_t input,
+const rnnat_word rnnat_nonlinearity_words[] = {
+    {"tanh", RNNAT_TANH}, {"relu", RNNAT_RELU}, {"sigmoid", RNNAT_SIGMOID}, {NULL, 0}};
+static const rnnat_key rnn_keys[] = {
+    RNNAT_OPEN_KEY(rnnat_rnn_options, nonlinearity, rnnat_nonlinearity_words),
+    {.name = "output_layer",
+     .type = RNNAT_KEY_SIZE,
+     .least = 1,
+     .optional = true,
+     .at = offsetof(rnnat_rnn_options, output_layer)},
+    {.name = "output_nonlinearity",
+     .words = rnnat_activation_words,
+     .open = true,
+     .beside = "output_layer",
+     .at = offsetof(rnnat_rnn_options, output_nonlinearity)},
+};
+
+static rnnat_status form_rnn(rnnat_recurrent_options *layer)
+{
+    const rnnat_rnn_options *const own = rnnat_own_options(layer);
+    layer->form.activation = (rnnat_activation)own->nonlinearity;
+    layer->form.output_layer = own->output_layer;
+    layer->form.output_activation = (rnnat_activation)own->output_nonlinearity;
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                              rnnat_cell_weights *weights)
 {
-    const rnnat_gates h = {1, 0, layer->output_size};
+    const rnnat_gates h = {1, 0, layer->hidden_size};
     rnnat_status status =
         rnnat_build_matrix(b, "weight_ih", 1, h, input, RNNAT_GEMM_PANEL, &weights->w_ih);
     if (status == RNNAT_OK)
-        status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->output_size,
+        status = rnnat_build_matrix(b, "weight_hh", 1, h, layer->hidden_size,
                                     rnnat_recurrent_panel(layer, 1), &weights->w_hh);
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, h);
@@ -36,6 +61,8 @@ const rnnat_cell rnnat_cell_rnn = {.name = "rnnat_cell_rnn",
                                    .gates = 1,
                                    .products = 1,
                                    .num_states = 1,
+                                   .keys = RNNAT_CELL_KEYS(rnn_keys, rnnat_rnn_options),
+                                   .form = RNNAT_CELL_BUILD(form_rnn),
                                    .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
                                    .step = step_rnn};
 #endif

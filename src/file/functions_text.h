@@ -1,4 +1,4 @@
-/* Numbers and activations in a layer's line (layer_text.h):
+/* Numbers and activations in a layer's line (layer_line.h):
  *
  *   functions = function *( "," function )          hard_sigmoid:0x1.99999ap-3:0x1p-1,tanh
  *   function  = name *( ":" number )                one number for each constant that it takes

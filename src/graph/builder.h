@@ -43,7 +43,7 @@ int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features);
  * where it has a second value. */
 void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, bool has_time);
 /* They count and add a layer that is one node, with its data, what it reads and what it gives. */
-void rnnat_count_one(const rnnat_layer_text *text, rnnat_counts *counts);
+void rnnat_count_one(const void *options, rnnat_counts *counts);
 void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                          size_t size, int32_t features);
 /* Adds a state array [rows, batch, features]; returns its number. */

@@ -63,7 +63,8 @@ static rnnat_status read_outline(const rnnat_safetensors *file, outline *of)
 
 /* The line of a layer; `reads`: what stands behind " inputs=", or "". */
 static rnnat_status read_layer(const rnnat_safetensors *file, const outline *of, int32_t index,
-                               char *text, rnnat_layer_text *layer, const char **reads)
+                               char *text, const rnnat_layer **layer, rnnat_layer_options *options,
+                               const char **reads)
 {
     static const char mark[] = " inputs=";
     const size_t length = sizeof mark - 1;
@@ -80,7 +81,7 @@ static rnnat_status read_layer(const rnnat_safetensors *file, const outline *of,
         if (**reads == '\0') return RNNAT_ERROR_FORMAT;
         break;
     }
-    return rnnat_layer_text_parse(text, layer);
+    return rnnat_layer_read(text, layer, options);
 }
 
 /* ---- what layers add ---- */
@@ -134,9 +135,9 @@ void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, boo
     graph->has_time = has_time;
 }
 
-void rnnat_count_one(const rnnat_layer_text *text, rnnat_counts *counts)
+void rnnat_count_one(const void *options, rnnat_counts *counts)
 {
-    (void)text;
+    (void)options;
     ++counts->nodes;
     ++counts->values;
 }
@@ -185,11 +186,12 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
 
 /* That of a chain, which is what its first layer reads. */
 static void add_input_of(rnnat_graph *graph, const rnnat_layer *layer,
-                         const rnnat_layer_text *first)
+                         const rnnat_layer_options *first)
 {
     const bool indices = layer->takes_indices;
-    add_value(graph, (rnnat_value){.features = indices ? 1 : first->input_size,
-                                   .known = indices ? first->input_size : 0,
+    const int32_t taken = layer->takes ? layer->takes(first) : 1;
+    add_value(graph, (rnnat_value){.features = indices ? 1 : taken,
+                                   .known = indices ? taken : 0,
                                    .has_time = true});
 }
 
@@ -230,16 +232,18 @@ static rnnat_status find_inputs(rnnat_graph *graph, int32_t index, const char *r
 
 /* Whether a layer can stand behind the one before in a chain, of which values are only counted. */
 static rnnat_status check_chain(const rnnat_graph *graph, const rnnat_layer *layer,
-                                const rnnat_layer_text *text, int32_t index)
+                                const rnnat_layer_options *options, int32_t index)
 {
-    if (index == 0) return layer->reads_a_layer ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
-    if (layer->takes_indices) return RNNAT_ERROR_UNSUPPORTED;
-    return text->input_size == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
+    const bool from_caller = index == 0;
+    if (from_caller ? layer->reads_a_layer || !layer->takes : layer->takes_indices)
+        return RNNAT_ERROR_UNSUPPORTED;
+    if (from_caller || !layer->takes) return RNNAT_OK;
+    return layer->takes(options) == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
 }
 
 /* Whether a layer can read these values. */
 static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
-                                 const rnnat_layer_text *text)
+                                 const rnnat_layer_options *options)
 {
     const bool from_caller = graph->inputs[0] < graph->model->info.num_inputs;
     graph->has_time = graph->values[graph->inputs[0]].has_time;
@@ -250,7 +254,7 @@ static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
         const int32_t features = layer->takes_indices ? value->known : value->features;
         if ((value->known > 0) != layer->takes_indices || value->has_time != graph->has_time)
             return RNNAT_ERROR_SHAPE;
-        if (!layer->takes_several && features != text->input_size) return RNNAT_ERROR_SHAPE;
+        if (layer->takes && features != layer->takes(options)) return RNNAT_ERROR_SHAPE;
     }
     return RNNAT_OK;
 }
@@ -259,23 +263,23 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
 {
     char prefix[16], text[text_size];
     const char *reads;
-    rnnat_layer_text layer;
-    rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &reads);
+    const rnnat_layer *layer;
+    rnnat_layer_options options;
+    rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &options, &reads);
     if (status != RNNAT_OK) return status;
-    const rnnat_layer *const kind = rnnat_layer_of(layer.kind);
-    if (index == 0 && !of->is_graph) add_input_of(graph, kind, &layer);
-    if (kind->takes_several && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
+    if (index == 0 && !of->is_graph) add_input_of(graph, layer, &options);
+    if (layer->takes_several && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_text_number(prefix, "", index);
     memcpy(prefix + rnnat_text_size(prefix), ".", sizeof ".");
     graph->build->prefix = prefix;
     status = find_inputs(graph, index, reads);
     if (of->is_graph) graph->has_time = true; /* until its values say more */
     if (status == RNNAT_OK && graph->values)
-        status = check_inputs(graph, kind, &layer);
+        status = check_inputs(graph, layer, &options);
     else if (status == RNNAT_OK && !of->is_graph)
-        status = check_chain(graph, kind, &layer, index);
+        status = check_chain(graph, layer, &options, index);
     graph->result.last = -1;
-    if (status == RNNAT_OK) status = kind->build(graph, &layer);
+    if (status == RNNAT_OK) status = layer->build(graph, &options);
     if (status == RNNAT_OK && graph->given) graph->given[index] = graph->result;
     return status;
 }
@@ -308,10 +312,11 @@ static rnnat_status count_nodes(const rnnat_safetensors *file, const outline *of
     for (int32_t i = 0; i < of->layers; ++i) {
         char text[text_size];
         const char *reads;
-        rnnat_layer_text layer;
-        const rnnat_status status = read_layer(file, of, i, text, &layer, &reads);
+        const rnnat_layer *layer;
+        rnnat_layer_options options;
+        const rnnat_status status = read_layer(file, of, i, text, &layer, &options, &reads);
         if (status != RNNAT_OK) return status;
-        rnnat_layer_of(layer.kind)->count(&layer, counts);
+        layer->count(&options, counts);
     }
     return RNNAT_OK;
 }

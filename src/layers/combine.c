@@ -4,12 +4,22 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static rnnat_status build_combine(rnnat_graph *graph, const rnnat_layer_text *text)
+static const rnnat_word combine_modes[] = {{"add", RNNAT_COMBINE_ADD},
+                                           {"mul", RNNAT_COMBINE_MUL},
+                                           {"sub", RNNAT_COMBINE_SUB},
+                                           {"concat", RNNAT_COMBINE_CONCAT},
+                                           {NULL, 0}};
+static const rnnat_key combine_keys[] = {
+    RNNAT_OPEN_KEY(rnnat_combine_options, mode, combine_modes)};
+
+static rnnat_status build_combine(rnnat_graph *graph, const void *options)
 {
-    const bool concat = text->combine == RNNAT_COMBINE_CONCAT;
-    rnnat_combining data = {.mode = text->combine};
+    const rnnat_combine_options *const line = options;
+    const rnnat_combine mode = (rnnat_combine)line->mode;
+    const bool concat = mode == RNNAT_COMBINE_CONCAT;
+    rnnat_combining data = {.mode = mode};
     int64_t features = 0;
-    if (graph->num_inputs < 2 || (text->combine == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
+    if (graph->num_inputs < 2 || (mode == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
         return RNNAT_ERROR_SHAPE;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
         data.features[i] = graph->values ? graph->values[graph->inputs[i]].features : 0;
@@ -92,6 +102,8 @@ static void tell_combine(const rnnat_node *node, const rnnat_kernels *kernels,
 
 const rnnat_layer rnnat_layer_combine = {.name = "rnnat_layer_combine",
                                          .takes_several = true,
+                                         .keys =
+                                             RNNAT_LAYER_KEYS(combine_keys, rnnat_combine_options),
                                          .count = RNNAT_IF_READER(rnnat_count_one),
                                          .build = RNNAT_IF_READER(build_combine),
                                          .run = run_combine,

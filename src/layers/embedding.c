@@ -4,14 +4,26 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static rnnat_status build_embedding(rnnat_graph *graph, const rnnat_layer_text *text)
+static const rnnat_key embedding_keys[] = {
+    RNNAT_SIZE_KEY(rnnat_embedding_options, num_embeddings),
+    RNNAT_SIZE_KEY(rnnat_embedding_options, embedding_dim),
+};
+
+static int32_t takes_embedding(const void *options)
 {
+    const rnnat_embedding_options *const line = options;
+    return line->num_embeddings;
+}
+
+static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
+{
+    const rnnat_embedding_options *const line = options;
     rnnat_builder *const build = graph->build;
     rnnat_tensor tensor;
     rnnat_status status =
-        rnnat_build_tensor(build, "weight", text->input_size, text->output_size, &tensor);
+        rnnat_build_tensor(build, "weight", line->num_embeddings, line->embedding_dim, &tensor);
     if (status != RNNAT_OK) return status;
-    const size_t count = (size_t)text->input_size * (size_t)text->output_size;
+    const size_t count = (size_t)line->num_embeddings * (size_t)line->embedding_dim;
     void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
     build->num_parameters += count;
     if (table && rnnat_is_float(build->kernels)) rnnat_tensor_read_f32(&tensor, 0, count, table);
@@ -20,7 +32,7 @@ static rnnat_status build_embedding(rnnat_graph *graph, const rnnat_layer_text *
         rnnat_tensor_read_f64(&tensor, 0, count, table);
 #endif
     const rnnat_embedding data = {
-        .known = text->input_size, .features = text->output_size, .table = table};
+        .known = line->num_embeddings, .features = line->embedding_dim, .table = table};
     rnnat_graph_add_one(graph, &rnnat_layer_embedding, &data, sizeof data, data.features);
     return RNNAT_OK;
 }
@@ -73,10 +85,13 @@ static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
 }
 #endif
 
-const rnnat_layer rnnat_layer_embedding = {.name = "rnnat_layer_embedding",
-                                           .takes_indices = true,
-                                           .count = RNNAT_IF_READER(rnnat_count_one),
-                                           .build = RNNAT_IF_READER(build_embedding),
-                                           .run = run_embedding,
-                                           .unpack = RNNAT_IF_INSPECT(unpack_embedding),
-                                           .tell = RNNAT_IF_INSPECT(tell_embedding)};
+const rnnat_layer rnnat_layer_embedding = {
+    .name = "rnnat_layer_embedding",
+    .takes_indices = true,
+    .keys = RNNAT_LAYER_KEYS(embedding_keys, rnnat_embedding_options),
+    .takes = RNNAT_IF_READER(takes_embedding),
+    .count = RNNAT_IF_READER(rnnat_count_one),
+    .build = RNNAT_IF_READER(build_embedding),
+    .run = run_embedding,
+    .unpack = RNNAT_IF_INSPECT(unpack_embedding),
+    .tell = RNNAT_IF_INSPECT(tell_embedding)};

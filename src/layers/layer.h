@@ -59,16 +59,29 @@ typedef struct rnnat_state_rows {
 /* A listener, who is told a node's data, member by member: inspect/emit.h. */
 typedef struct rnnat_teller rnnat_teller;
 
+/* Room for the options of any layer, the struct that its keys are read into. */
+enum { RNNAT_LAYER_OPTIONS = 640 };
+typedef union rnnat_layer_options {
+    char bytes[RNNAT_LAYER_OPTIONS];
+    double number; /* aligned as what a struct may have */
+    const void *pointer;
+} rnnat_layer_options;
+
 struct rnnat_layer {
     const char *name; /* of its C symbol */
     bool takes_indices; /* it reads an input of indices, and such an input alone */
     bool reads_a_layer; /* it cannot read an input of the model */
-    bool takes_several; /* it reads any values, and checks their features itself */
+    bool takes_several; /* it reads any number of values */
     bool stops_within; /* its threads wait for each other inside `run`, and stop there */
+    rnnat_keys keys; /* of its line in a file */
+    /* Fills the options, which are zero, out of a line's pairs; NULL: they are what the keys say. */
+    rnnat_status (*read)(const char *pairs, void *options);
+    /* Features that it takes, of indices how many there are; NULL: any, which build checks. */
+    int32_t (*takes)(const void *options);
     /* Counts what a line of the file becomes. */
-    void (*count)(const rnnat_layer_text *text, rnnat_counts *counts);
+    void (*count)(const void *options, rnnat_counts *counts);
     /* Adds its nodes to the graph; the line's own inputs are graph->inputs. */
-    rnnat_status (*build)(rnnat_graph *graph, const rnnat_layer_text *text);
+    rnnat_status (*build)(rnnat_graph *graph, const void *options);
     /* Takes its scratch for chunks of `steps` steps from an arena; NULL: it needs none. */
     void (*scratch)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                     int32_t steps, rnnat_arena *arena);
@@ -110,8 +123,16 @@ struct rnnat_layer {
 #define RNNAT_IF_INSPECT(function) NULL
 #endif
 
-/* The layer that a line of that kind in a file becomes: layers/registry.c. */
-const rnnat_layer *rnnat_layer_of(rnnat_layer_kind kind);
+/* .keys = RNNAT_LAYER_KEYS(table, options): none where some builds lack them. */
+#define RNNAT_LAYER_KEYS(table, options) RNNAT_KEYS(table, options, RNNAT_LAYER_OPTIONS)
+
+#if RNNAT_READER
+/* Which layer a line of a file is for, and what it says: layers/registry.c. RNNAT_ERROR_FORMAT: the
+ * line is not of the form that docs/file-format.md states. RNNAT_ERROR_UNSUPPORTED: it is, but names
+ * what is not known or not here, or a size past RNNAT_LAYER_MAX_SIZE. */
+rnnat_status rnnat_layer_read(const char *line, const rnnat_layer **layer,
+                              rnnat_layer_options *options);
+#endif
 
 /* Where the features of one step and row are. */
 static inline char *rnnat_view_at(const rnnat_kernels *kernels, rnnat_view view, int32_t step,

@@ -7,18 +7,24 @@
 #include "../text.h"
 #include "layer.h"
 
-/* Calls X(kind of a line in the file, name) for each. An `add` node has no line: a recurrent layer with
- * an output layer adds it, and linear nodes. */
+/* Calls X(name) for each: the first word of its line in a file, and the end of its struct's name. An
+ * `add` node has no line: a recurrent layer with an output layer adds it, and linear nodes. */
 #define RNNAT_LAYERS(X)                                                                            \
-    X(RNNAT_LAYER_EMBEDDING, embedding)                                                            \
-    X(RNNAT_LAYER_RECURRENT, recurrent)                                                            \
-    X(RNNAT_LAYER_LINEAR, linear)                                                                  \
-    X(RNNAT_LAYER_MERGE, merge)                                                                    \
-    X(RNNAT_LAYER_COMBINE, combine)
+    X(embedding)                                                                                   \
+    X(recurrent)                                                                                   \
+    X(linear)                                                                                      \
+    X(merge)                                                                                       \
+    X(combine)
 
-extern const rnnat_layer rnnat_layer_embedding, rnnat_layer_recurrent, rnnat_layer_linear;
-extern const rnnat_layer rnnat_layer_merge, rnnat_layer_combine, rnnat_layer_add;
+#define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
+RNNAT_LAYERS(RNNAT_LAYER_NAME)
+#undef RNNAT_LAYER_NAME
+extern const rnnat_layer rnnat_layer_add;
 
+/* What each layer's line says, and its nodes' data; a recurrent one's line is in cells/cell.h. */
+typedef struct rnnat_embedding_options {
+    int32_t num_embeddings, embedding_dim;
+} rnnat_embedding_options;
 /* An embedding: y is row x of the table. */
 typedef struct rnnat_embedding {
     int32_t known; /* indices 0 .. known - 1 */
@@ -26,6 +32,11 @@ typedef struct rnnat_embedding {
     const void *table; /* [known, features] */
 } rnnat_embedding;
 
+typedef struct rnnat_linear_options {
+    int32_t in_features, out_features;
+    int32_t bias;
+    int32_t activation; /* rnnat_activation */
+} rnnat_linear_options;
 /* A linear layer: y = activation(x weight^T + bias). */
 typedef struct rnnat_linear {
     int32_t features; /* of y */
@@ -47,6 +58,9 @@ rnnat_status rnnat_linear_add(rnnat_graph *graph, const rnnat_linear_names *name
 void rnnat_activate_steps(const rnnat_task *task, const rnnat_chunk *chunk,
                           rnnat_activation activation, int32_t features);
 
+typedef struct rnnat_merge_options {
+    int32_t features, mode;
+} rnnat_merge_options;
 /* A merge layer: its input is features a and b, one behind the other, its output a + b, a b or
  * (a + b) / 2. */
 typedef struct rnnat_merging {
@@ -54,6 +68,9 @@ typedef struct rnnat_merging {
     rnnat_merge mode;
 } rnnat_merging;
 
+typedef struct rnnat_combine_options {
+    int32_t mode;
+} rnnat_combine_options;
 /* A combine layer: several values are added, multiplied or subtracted element by element, or their
  * features put one behind the other. */
 typedef struct rnnat_combining {
@@ -70,9 +87,12 @@ typedef struct rnnat_adding {
 } rnnat_adding;
 
 #if RNNAT_READER
-/* They are the count and the build of a recurrent layer: recurrent_build.c. */
-void rnnat_recurrent_count(const rnnat_layer_text *text, rnnat_counts *counts);
-rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *text);
+/* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
+extern const rnnat_key rnnat_recurrent_keys[7];
+rnnat_status rnnat_recurrent_read(const char *pairs, void *options);
+int32_t rnnat_recurrent_takes(const void *options);
+void rnnat_recurrent_count(const void *options, rnnat_counts *counts);
+rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options);
 #endif
 
 /* A recurrent node: one layer of a stack, all its directions. */

@@ -25,13 +25,28 @@ rnnat_status rnnat_linear_add(rnnat_graph *graph, const rnnat_linear_names *name
     return RNNAT_OK;
 }
 
-static rnnat_status build_linear(rnnat_graph *graph, const rnnat_layer_text *text)
+static const rnnat_key linear_keys[] = {
+    RNNAT_SIZE_KEY(rnnat_linear_options, in_features),
+    RNNAT_SIZE_KEY(rnnat_linear_options, out_features),
+    RNNAT_WORD_KEY(rnnat_linear_options, bias, rnnat_flags),
+    RNNAT_OPEN_KEY(rnnat_linear_options, activation, rnnat_activation_words),
+};
+
+static int32_t takes_linear(const void *options)
 {
-    const rnnat_linear_names names = {"weight", text->bias ? "bias" : NULL};
-    const rnnat_linear data = {.features = text->output_size, .activation = text->activation};
+    const rnnat_linear_options *const line = options;
+    return line->in_features;
+}
+
+static rnnat_status build_linear(rnnat_graph *graph, const void *options)
+{
+    const rnnat_linear_options *const line = options;
+    const rnnat_linear_names names = {"weight", line->bias ? "bias" : NULL};
+    const rnnat_linear data = {.features = line->out_features,
+                               .activation = (rnnat_activation)line->activation};
     int32_t output;
     const rnnat_status status =
-        rnnat_linear_add(graph, &names, graph->inputs[0], text->input_size, data, &output);
+        rnnat_linear_add(graph, &names, graph->inputs[0], line->in_features, data, &output);
     if (status == RNNAT_OK) rnnat_graph_result(graph, output, data.features, graph->has_time);
     return status;
 }
@@ -99,6 +114,8 @@ static void tell_linear(const rnnat_node *node, const rnnat_kernels *kernels,
 #endif
 
 const rnnat_layer rnnat_layer_linear = {.name = "rnnat_layer_linear",
+                                        .keys = RNNAT_LAYER_KEYS(linear_keys, rnnat_linear_options),
+                                        .takes = RNNAT_IF_READER(takes_linear),
                                         .count = RNNAT_IF_READER(rnnat_count_one),
                                         .build = RNNAT_IF_READER(build_linear),
                                         .prepare = prepare_linear,

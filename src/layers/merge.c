@@ -2,9 +2,23 @@
 #include "layers.h"
 
 #if RNNAT_READER
-static rnnat_status build_merge(rnnat_graph *graph, const rnnat_layer_text *text)
+static const rnnat_word merge_modes[] = {
+    {"sum", RNNAT_MERGE_SUM}, {"mul", RNNAT_MERGE_MUL}, {"ave", RNNAT_MERGE_AVE}, {NULL, 0}};
+static const rnnat_key merge_keys[] = {
+    RNNAT_SIZE_KEY(rnnat_merge_options, features),
+    RNNAT_OPEN_KEY(rnnat_merge_options, mode, merge_modes),
+};
+
+static int32_t takes_merge(const void *options)
 {
-    const rnnat_merging data = {.features = text->output_size, .mode = text->merge};
+    const rnnat_merge_options *const line = options;
+    return 2 * line->features;
+}
+
+static rnnat_status build_merge(rnnat_graph *graph, const void *options)
+{
+    const rnnat_merge_options *const line = options;
+    const rnnat_merging data = {.features = line->features, .mode = (rnnat_merge)line->mode};
     rnnat_graph_add_one(graph, &rnnat_layer_merge, &data, sizeof data, data.features);
     return RNNAT_OK;
 }
@@ -37,6 +51,8 @@ static void tell_merge(const rnnat_node *node, const rnnat_kernels *kernels,
 
 const rnnat_layer rnnat_layer_merge = {.name = "rnnat_layer_merge",
                                        .reads_a_layer = true,
+                                       .keys = RNNAT_LAYER_KEYS(merge_keys, rnnat_merge_options),
+                                       .takes = RNNAT_IF_READER(takes_merge),
                                        .count = RNNAT_IF_READER(rnnat_count_one),
                                        .build = RNNAT_IF_READER(build_merge),
                                        .run = run_merge,

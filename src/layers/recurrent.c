@@ -356,16 +356,20 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
 }
 #endif
 
-const rnnat_layer rnnat_layer_recurrent = {.name = "rnnat_layer_recurrent",
-                                           .stops_within = true,
-                                           .count = RNNAT_IF_READER(rnnat_recurrent_count),
-                                           .build = RNNAT_IF_READER(rnnat_recurrent_build),
-                                           .scratch = scratch_recurrent,
-                                           .carve = carve_recurrent,
-                                           .reset = reset_recurrent,
-                                           .state = state_recurrent,
-                                           .prepare = prepare_recurrent,
-                                           .run = run_recurrent,
-                                           .step = step_recurrent,
-                                           .unpack = RNNAT_IF_INSPECT(unpack_recurrent),
-                                           .tell = RNNAT_IF_INSPECT(tell_recurrent)};
+const rnnat_layer rnnat_layer_recurrent = {
+    .name = "rnnat_layer_recurrent",
+    .stops_within = true,
+    .keys = RNNAT_LAYER_KEYS(rnnat_recurrent_keys, rnnat_recurrent_options),
+    .read = RNNAT_IF_READER(rnnat_recurrent_read),
+    .takes = RNNAT_IF_READER(rnnat_recurrent_takes),
+    .count = RNNAT_IF_READER(rnnat_recurrent_count),
+    .build = RNNAT_IF_READER(rnnat_recurrent_build),
+    .scratch = scratch_recurrent,
+    .carve = carve_recurrent,
+    .reset = reset_recurrent,
+    .state = state_recurrent,
+    .prepare = prepare_recurrent,
+    .run = run_recurrent,
+    .step = step_recurrent,
+    .unpack = RNNAT_IF_INSPECT(unpack_recurrent),
+    .tell = RNNAT_IF_INSPECT(tell_recurrent)};

@@ -6,13 +6,48 @@
 #include "layers.h"
 
 #if RNNAT_READER
-void rnnat_recurrent_count(const rnnat_layer_text *text, rnnat_counts *counts)
+static const rnnat_word directions[] = {{"forward", RNNAT_FORWARD},
+                                        {"reverse", RNNAT_REVERSE},
+                                        {"bidirectional", RNNAT_BIDIRECTIONAL},
+                                        {NULL, 0}};
+const rnnat_key rnnat_recurrent_keys[] = {
+    {.name = "cell"}, /* of which cells/cell_line.c makes layer->cell */
+    RNNAT_SIZE_KEY(rnnat_recurrent_options, input_size),
+    RNNAT_SIZE_KEY(rnnat_recurrent_options, hidden_size),
+    RNNAT_SIZE_KEY(rnnat_recurrent_options, num_layers),
+    RNNAT_WORD_KEY(rnnat_recurrent_options, direction, directions),
+    RNNAT_WORD_KEY(rnnat_recurrent_options, bias, rnnat_flags),
+    {.name = "return_sequences",
+     .words = rnnat_only_false,
+     .optional = true,
+     .at = offsetof(rnnat_recurrent_options, last_only)},
+};
+
+rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
 {
-    const rnnat_cell *const cell = rnnat_cell_find(text);
-    const size_t nodes = (size_t)text->num_layers + (text->output_layer ? 3 : 0);
+    rnnat_recurrent_options *const layer = options;
+    const rnnat_keys around = RNNAT_LAYER_KEYS(rnnat_recurrent_keys, rnnat_recurrent_options);
+    const rnnat_status status = rnnat_cell_read(pairs, &around, layer);
+    if (status != RNNAT_OK) return status;
+    layer->form.state = layer->hidden_size;
+    const rnnat_status formed = layer->cell->form ? layer->cell->form(layer) : RNNAT_OK;
+    if (formed != RNNAT_OK) return formed;
+    return layer->last_only && layer->form.output_layer ? RNNAT_ERROR_FORMAT : RNNAT_OK;
+}
+
+int32_t rnnat_recurrent_takes(const void *options)
+{
+    const rnnat_recurrent_options *const layer = options;
+    return layer->input_size;
+}
+
+void rnnat_recurrent_count(const void *options, rnnat_counts *counts)
+{
+    const rnnat_recurrent_options *const layer = options;
+    const size_t nodes = (size_t)layer->num_layers + (layer->form.output_layer ? 3 : 0);
     counts->nodes += nodes;
     counts->values += nodes + 1; /* h after the last step */
-    counts->states += cell ? (size_t)cell->num_states : 0;
+    counts->states += (size_t)layer->cell->num_states;
 }
 
 /* Whether the constants are finite in the type that is computed in. */
@@ -25,33 +60,34 @@ static bool has_room_for(const rnnat_kernels *kernels, const rnnat_functions *fu
 }
 
 /* The weights of one direction of the layer at `depth` of the stack. */
-static rnnat_status build_cell(rnnat_builder *build, const rnnat_layer_text *text,
-                               const rnnat_cell *cell, int32_t depth, int32_t direction,
-                               bool reverse, int32_t in_features, rnnat_cell_weights *weights)
+static rnnat_status build_cell(rnnat_builder *build, const rnnat_recurrent_options *line,
+                               int32_t depth, int32_t direction, bool reverse, int32_t in_features,
+                               rnnat_cell_weights *weights)
 {
     char suffix[32];
     rnnat_text_number(suffix, "_l", depth);
     if (reverse) memcpy(suffix + rnnat_text_size(suffix), "_reverse", sizeof "_reverse");
     build->suffix = suffix;
-    const rnnat_status status = cell->build(build, text, in_features, weights);
+    const rnnat_status status = line->cell->build(build, line, in_features, weights);
     build->suffix = "";
     if (status != RNNAT_OK) return status;
-    if (!has_room_for(build->kernels, &text->functions[direction])) return RNNAT_ERROR_UNSUPPORTED;
-    weights->functions = text->functions[direction];
+    if (!has_room_for(build->kernels, &line->form.functions[direction]))
+        return RNNAT_ERROR_UNSUPPORTED;
+    weights->functions = line->form.functions[direction];
     return RNNAT_OK;
 }
 
 /* What is made of x and of h by an output layer: o = activation(W_ho h + (W_xo x + b_o)). */
-static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_layer_text *text, int32_t on_x,
+static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_cell_form *form, int32_t on_x,
                                      int32_t h, int32_t h_features, int32_t first_cell)
 {
     const rnnat_linear_names names = {"weight_ho", NULL};
-    const rnnat_linear data = {.features = text->output_layer};
+    const rnnat_linear data = {.features = form->output_layer};
     int32_t on_h;
     const rnnat_status status = rnnat_linear_add(graph, &names, h, h_features, data, &on_h);
     if (status != RNNAT_OK) return status;
-    const rnnat_adding sum = {.features = text->output_layer,
-                              .activation = text->output_activation,
+    const rnnat_adding sum = {.features = form->output_layer,
+                              .activation = form->output_activation,
                               .traced_cell = first_cell};
     const rnnat_node node = {.layer = &rnnat_layer_add,
                              .data = rnnat_graph_keep(graph, &sum, sizeof sum),
@@ -62,32 +98,33 @@ static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_layer_text 
     return RNNAT_OK;
 }
 
-rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *text)
+rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
 {
-    const rnnat_cell *const cell = rnnat_cell_find(text);
-    if (!cell) return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_recurrent_options *const line = options;
+    const rnnat_cell_form *const form = &line->form;
+    const rnnat_cell *const cell = line->cell;
     if (!graph->has_time) return RNNAT_ERROR_SHAPE;
-    const int32_t num_directions = text->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
-    const int32_t hidden = text->output_size, state = text->proj_size ? text->proj_size : hidden;
+    const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    const int32_t hidden = line->hidden_size, state = form->state;
     const int32_t first_cell = graph->model->num_cells;
-    int32_t input = graph->inputs[0], features = text->input_size, on_x = -1, first_state = 0;
-    if (text->output_layer) {
-        const rnnat_linear_names names = {"weight_xo", text->bias ? "bias_o" : NULL};
-        const rnnat_linear data = {.features = text->output_layer};
+    int32_t input = graph->inputs[0], features = line->input_size, on_x = -1, first_state = 0;
+    if (form->output_layer) {
+        const rnnat_linear_names names = {"weight_xo", line->bias ? "bias_o" : NULL};
+        const rnnat_linear data = {.features = form->output_layer};
         const rnnat_status status = rnnat_linear_add(graph, &names, input, features, data, &on_x);
         if (status != RNNAT_OK) return status;
     }
     for (int32_t i = 0; i < cell->num_states; ++i) {
-        const int32_t index = rnnat_graph_add_state(graph, text->num_layers * num_directions,
+        const int32_t index = rnnat_graph_add_state(graph, line->num_layers * num_directions,
                                                     i == 0 ? state : hidden);
         if (i == 0) first_state = index;
     }
-    for (int32_t depth = 0; depth < text->num_layers; ++depth) {
+    for (int32_t depth = 0; depth < line->num_layers; ++depth) {
         rnnat_recurrent data = {.cell = cell,
                                 .hidden = hidden,
                                 .state = state,
                                 .first_cell = first_cell + depth * num_directions,
-                                .activation = text->activation};
+                                .activation = form->activation};
         rnnat_node node = {.layer = &rnnat_layer_recurrent,
                            .inputs = {input},
                            .num_inputs = 1,
@@ -96,9 +133,9 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *t
                            .first_state = first_state,
                            .first_row = depth * num_directions};
         for (int32_t d = 0; d < num_directions; ++d) {
-            node.reverse[d] = text->direction == RNNAT_REVERSE || d == 1;
-            const rnnat_status status = build_cell(graph->build, text, cell, depth, d,
-                                                   node.reverse[d], features, &data.weights[d]);
+            node.reverse[d] = line->direction == RNNAT_REVERSE || d == 1;
+            const rnnat_status status = build_cell(graph->build, line, depth, d, node.reverse[d],
+                                                   features, &data.weights[d]);
             if (status != RNNAT_OK) return status;
         }
         node.data = rnnat_graph_keep(graph, &data, sizeof data);
@@ -108,10 +145,10 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const rnnat_layer_text *t
         features = state * num_directions;
         input = rnnat_graph_add(graph, &node, features);
     }
-    graph->model->num_cells += num_directions * text->num_layers;
+    graph->model->num_cells += num_directions * line->num_layers;
     const int32_t last = rnnat_graph_add_last(graph, features);
-    if (text->output_layer) return add_output_layer(graph, text, on_x, input, features, first_cell);
-    rnnat_graph_result(graph, text->last_only ? last : input, features, !text->last_only);
+    if (form->output_layer) return add_output_layer(graph, form, on_x, input, features, first_cell);
+    rnnat_graph_result(graph, line->last_only ? last : input, features, !line->last_only);
     return RNNAT_OK;
 }
 #endif

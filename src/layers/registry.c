@@ -1,13 +1,31 @@
-/* Which layer runs the lines of a kind. */
+/* Which layer a line of a file is for. */
+#include <string.h>
+
 #include "layers.h"
 
 #if RNNAT_READER
-const rnnat_layer *rnnat_layer_of(rnnat_layer_kind kind)
+static const struct {
+    const char *kind;
+    const rnnat_layer *layer;
+} every_layer[] = {
+#define RNNAT_LAYER_ROW(name) {#name, &rnnat_layer_##name},
+    RNNAT_LAYERS(RNNAT_LAYER_ROW)
+#undef RNNAT_LAYER_ROW
+};
+
+rnnat_status rnnat_layer_read(const char *line, const rnnat_layer **layer,
+                              rnnat_layer_options *options)
 {
-#define RNNAT_KIND(KIND, name)                                                                     \
-    if (kind == KIND) return &rnnat_layer_##name;
-    RNNAT_LAYERS(RNNAT_KIND)
-#undef RNNAT_KIND
-    return NULL;
+    rnnat_slice kind;
+    const char *pairs;
+    size_t i = 0;
+    if (!rnnat_line_split(line, &kind, &pairs)) return RNNAT_ERROR_FORMAT;
+    while (!rnnat_text_is(kind.at, kind.size, every_layer[i].kind))
+        if (++i == sizeof every_layer / sizeof *every_layer) return RNNAT_ERROR_FORMAT;
+    const rnnat_layer *const found = every_layer[i].layer;
+    memset(options, 0, sizeof *options);
+    *layer = found;
+    return found->read ? found->read(pairs, options)
+                       : rnnat_line_read(pairs, &found->keys, options, NULL, NULL);
 }
 #endif

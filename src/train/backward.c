@@ -167,7 +167,7 @@ static void input_gradients(const worker *me, const rnnat_gradient_chunk *c, ptr
     const scratch *const s = &me->w->scratch;
     const rnnat_net_op *const op = &c->net->ops[c->op];
     const rnnat_net_direction *const d = &op->direction[c->direction];
-    const bool joins = op->kind == RNNAT_LAYER_RECURRENT && op->bottom >= 0;
+    const bool joins = op->layer == &rnnat_layer_recurrent && op->bottom >= 0;
     for (int32_t step = c->first; joins && c->direction == 0 && step < c->first + c->steps;
          ++step) {
         const ptrdiff_t at = ((ptrdiff_t)step * c->tape->batch + me->first) * op->input;
@@ -197,7 +197,7 @@ static void run_direction(worker *me, int32_t i, int32_t d, const void *dy, void
 {
     const backward_work *const w = me->w;
     const rnnat_net_op *const op = &w->net->ops[i];
-    const bool recurrent = op->kind == RNNAT_LAYER_RECURRENT;
+    const bool recurrent = op->layer == &rnnat_layer_recurrent;
     const bool reverse = op->direction[d].reverse;
     const int32_t time = w->tape->time, most = w->scratch.gradient.chunk;
     const ptrdiff_t gates = recurrent ? (ptrdiff_t)op->cell->gates * op->hidden : op->output;
@@ -282,7 +282,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     const void *dy = w->args->dy;
     for (int32_t i = net->num_ops - 1; i >= 0; --i) {
         const rnnat_net_op *const op = &net->ops[i];
-        if (op->kind == RNNAT_LAYER_EMBEDDING) {
+        if (op->layer == &rnnat_layer_embedding) {
             run_embedding(&me, dy);
             break;
         }

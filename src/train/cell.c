@@ -1,15 +1,19 @@
 /* Finds the cell that trains a layer. */
 #include "cell.h"
 
-const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer)
+const rnnat_train_cell *rnnat_train_cell_find(const rnnat_cell *cell)
 {
-    switch (layer->cell) {
-    case RNNAT_CELL_RNN: return &rnnat_train_rnn;
-    case RNNAT_CELL_GRU:
-        if (layer->gate_recurrent) return &rnnat_train_gate_gru;
-        return layer->reset_after ? &rnnat_train_gru : &rnnat_train_gru_before;
-    case RNNAT_CELL_LSTM: return layer->gate_recurrent ? &rnnat_train_gate_lstm : &rnnat_train_lstm;
-    }
+    static const struct {
+        const rnnat_cell *runs;
+        const rnnat_train_cell *trains;
+    } pairs[] = {{&rnnat_cell_rnn, &rnnat_train_rnn},
+                 {&rnnat_cell_gru, &rnnat_train_gru},
+                 {&rnnat_cell_gru_before, &rnnat_train_gru_before},
+                 {&rnnat_cell_lstm, &rnnat_train_lstm},
+                 {&rnnat_cell_gate_gru, &rnnat_train_gate_gru},
+                 {&rnnat_cell_gate_lstm, &rnnat_train_gate_lstm}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i)
+        if (pairs[i].runs == cell) return pairs[i].trains;
     return NULL;
 }
 

@@ -37,7 +37,8 @@ extern const rnnat_train_cell rnnat_train_lstm;
 extern const rnnat_train_cell rnnat_train_gate_gru;
 extern const rnnat_train_cell rnnat_train_gate_lstm;
 
-const rnnat_train_cell *rnnat_train_cell_find(const rnnat_layer_text *layer);
+/* NULL: the cell cannot be trained. */
+const rnnat_train_cell *rnnat_train_cell_find(const rnnat_cell *cell);
 
 /* Element `at` of an array of the net's dtype. */
 static inline void *rnnat_at(const rnnat_net *net, const void *base, ptrdiff_t at)

@@ -194,16 +194,11 @@ static void run_rows(const forward_work *w, const own_rows *own)
     if (!net->takes_indices) copy_steps(w, own, w->tape->x, w->args->x, net->input);
     for (int32_t i = 0; i < net->num_ops && !stops(w, own, 0); ++i) {
         const rnnat_net_op *const op = &net->ops[i];
-        switch (op->kind) {
-        case RNNAT_LAYER_EMBEDDING: run_embedding(w, own, i); break;
-        case RNNAT_LAYER_LINEAR: run_linear(w, own, i); break;
-        case RNNAT_LAYER_MERGE:
-        case RNNAT_LAYER_COMBINE: break; /* no net has one */
-        case RNNAT_LAYER_RECURRENT:
-            for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, own, i, d);
-            if (op->dropout && w->tape->dropout > 0) drop_out(w, own, i);
-            break;
-        }
+        if (op->layer == &rnnat_layer_embedding) run_embedding(w, own, i);
+        if (op->layer == &rnnat_layer_linear) run_linear(w, own, i);
+        if (op->layer != &rnnat_layer_recurrent) continue;
+        for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, own, i, d);
+        if (op->dropout && w->tape->dropout > 0) drop_out(w, own, i);
     }
     if (!stops(w, own, 0))
         copy_steps(w, own, w->args->y, w->tape->ops[net->num_ops - 1].out, net->output);

@@ -48,8 +48,8 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
         columns = most(columns, op_columns.used);
         sums = most(sums, op_sums.used);
         arena->overflow = arena->overflow || op_columns.overflow || op_sums.overflow;
-        if (op->kind == RNNAT_LAYER_LINEAR) gates = most(gates, (size_t)op->output);
-        if (op->kind != RNNAT_LAYER_RECURRENT) continue;
+        if (op->layer == &rnnat_layer_linear) gates = most(gates, (size_t)op->output);
+        if (op->layer != &rnnat_layer_recurrent) continue;
         gates = most(gates, (size_t)op->cell->gates * (size_t)op->hidden);
         if (op->state != op->hidden) state = most(state, (size_t)op->state);
         if (op->peephole) hidden = most(hidden, (size_t)op->hidden);
@@ -98,7 +98,7 @@ void rnnat_gradient_pack(const rnnat_gradient_chunk *chunk, int32_t step, int32_
     const int32_t depth = chunk->scratch->depth, batch = chunk->tape->batch;
     const int32_t *const lengths = rnnat_tape_lengths(chunk->tape);
     rnnat_train_at at = {.net = net};
-    if (op->kind == RNNAT_LAYER_RECURRENT)
+    if (op->layer == &rnnat_layer_recurrent)
         rnnat_tape_step(net, chunk->tape, chunk->op, chunk->direction, step, first, rows, &at);
     ptrdiff_t columns = 0;
     for (int32_t p = 0; p < op->num_products; ++p) {
@@ -138,7 +138,7 @@ void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *p
     const rnnat_net_op *const op = &net->ops[chunk->op];
     const rnnat_gradient_scratch *const scratch = chunk->scratch;
     const int32_t gates =
-        op->kind == RNNAT_LAYER_LINEAR ? op->output : op->cell->gates * op->hidden;
+        op->layer == &rnnat_layer_linear ? op->output : op->cell->gates * op->hidden;
     ptrdiff_t columns = 0, sums = 0;
     for (int32_t p = 0; p < op->num_products; ++p) {
         const rnnat_product *const product = &op->products[p];

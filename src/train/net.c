@@ -34,15 +34,14 @@ static void none(int32_t *index)
     for (int32_t w = 0; w < RNNAT_NET_WEIGHTS; ++w) index[w] = -1;
 }
 
-static void name_weights(building *b, const rnnat_layer_text *text, const rnnat_net_op *op,
+static void name_weights(building *b, const rnnat_cell *cell, const rnnat_net_op *op,
                          int32_t *index)
 {
-    const int32_t gates = text->cell == RNNAT_CELL_RNN ? 1 : text->cell == RNNAT_CELL_GRU ? 3 : 4;
-    const int64_t rows = (int64_t)gates * op->hidden;
+    const int64_t rows = (int64_t)cell->gates * op->hidden;
+    const bool gru = cell == &rnnat_cell_gate_gru;
     none(index);
     index[RNNAT_NET_IH] = next_weight(b, rows, op->input);
-    if (text->gate_recurrent) {
-        const bool gru = text->cell == RNNAT_CELL_GRU;
+    if (gru || cell == &rnnat_cell_gate_lstm) {
         index[RNNAT_NET_GH] = next_weight(b, (gru ? 2 : 4) * (int64_t)op->hidden, op->hidden);
         index[gru ? RNNAT_NET_HH : RNNAT_NET_CH] =
             next_weight(b, (gru ? 1 : 4) * (int64_t)op->hidden, op->hidden);
@@ -66,74 +65,81 @@ static void put_op(building *b, const rnnat_net_op *op)
     b->net->output = op->output;
 }
 
-static void build_output_layer(building *b, const rnnat_layer_text *text, int32_t bottom);
+static void build_output_layer(building *b, const rnnat_recurrent_options *line, int32_t bottom);
 
-static void build_recurrent(building *b, const rnnat_layer_text *text)
+/* An LSTM's. */
+static bool has_peepholes(const rnnat_recurrent_options *line)
+{
+    const rnnat_lstm_options *const own = rnnat_own_options(line);
+    return line->cell == &rnnat_cell_lstm && own->peephole;
+}
+
+static void build_recurrent(building *b, const rnnat_recurrent_options *line)
 {
     const int32_t first_state = b->net->num_states, bottom = b->net->num_ops;
-    const int32_t directions = text->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
-    for (int32_t layer = 0; layer < text->num_layers; ++layer) {
-        const int32_t state = text->proj_size ? text->proj_size : text->output_size;
-        rnnat_net_op op = {.kind = RNNAT_LAYER_RECURRENT,
-                           .input = layer ? state * directions : text->input_size,
-                           .output = state * directions,
-                           .activation = text->activation,
-                           .cell = rnnat_train_cell_find(text),
-                           .hidden = text->output_size,
-                           .state = state,
-                           .bias = text->bias,
-                           .peephole = text->peephole,
-                           .bottom =
-                               layer == 0 && text->output_layer ? bottom + text->num_layers : -1,
-                           .dropout = layer + 1 < text->num_layers,
-                           .num_directions = directions,
-                           .first_state = first_state,
-                           .first_row = layer * directions};
-        if (layer == 0) add_states(b, &op, text->num_layers * directions);
+    const int32_t directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    for (int32_t layer = 0; layer < line->num_layers; ++layer) {
+        const int32_t state = line->form.state;
+        rnnat_net_op op = {
+            .layer = &rnnat_layer_recurrent,
+            .input = layer ? state * directions : line->input_size,
+            .output = state * directions,
+            .activation = line->form.activation,
+            .cell = rnnat_train_cell_find(line->cell),
+            .hidden = line->hidden_size,
+            .state = state,
+            .bias = line->bias,
+            .peephole = has_peepholes(line),
+            .bottom = layer == 0 && line->form.output_layer ? bottom + line->num_layers : -1,
+            .dropout = layer + 1 < line->num_layers,
+            .num_directions = directions,
+            .first_state = first_state,
+            .first_row = layer * directions};
+        if (layer == 0) add_states(b, &op, line->num_layers * directions);
         for (int32_t d = 0; d < directions; ++d) {
-            op.direction[d].reverse = text->direction == RNNAT_REVERSE || d == 1;
-            name_weights(b, text, &op, op.direction[d].index);
+            op.direction[d].reverse = line->direction == RNNAT_REVERSE || d == 1;
+            name_weights(b, line->cell, &op, op.direction[d].index);
             op.cell->build(&b->arena, b->net, &op, &op.direction[d]);
         }
         put_op(b, &op);
     }
-    if (text->output_layer) build_output_layer(b, text, bottom);
+    if (line->form.output_layer) build_output_layer(b, line, bottom);
 }
 
 /* The linear layer behind a stack that also sees the stack's input. */
-static void build_output_layer(building *b, const rnnat_layer_text *text, int32_t bottom)
+static void build_output_layer(building *b, const rnnat_recurrent_options *line, int32_t bottom)
 {
-    rnnat_net_op op = {.kind = RNNAT_LAYER_LINEAR,
+    rnnat_net_op op = {.layer = &rnnat_layer_linear,
                        .input = b->net->output,
-                       .output = text->output_layer,
-                       .activation = text->output_activation,
-                       .bias = text->bias,
+                       .output = line->form.output_layer,
+                       .activation = line->form.output_activation,
+                       .bias = line->bias,
                        .adds_skip = true,
                        .bottom = bottom,
                        .num_directions = 1};
     rnnat_net_direction *const d = &op.direction[0];
     none(d->index);
     d->index[RNNAT_NET_IH] = next_weight(b, op.output, op.input);
-    d->index[RNNAT_NET_HH] = next_weight(b, op.output, text->input_size);
+    d->index[RNNAT_NET_HH] = next_weight(b, op.output, line->input_size);
     if (op.bias) d->index[RNNAT_NET_BIAS_IH] = next_weight(b, op.output, 1);
     rnnat_train_take_both(&b->arena, b->net, op.input, op.output, &d->ih, &d->back_ih);
-    rnnat_train_take_both(&b->arena, b->net, text->input_size, op.output, &d->hh, &d->back_hh);
+    rnnat_train_take_both(&b->arena, b->net, line->input_size, op.output, &d->hh, &d->back_hh);
     d->bias = rnnat_train_take_vector(&b->arena, b->net, op.output);
     rnnat_product *const product =
         rnnat_train_product(&op, (rnnat_product){.columns = op.output, .rows = op.output});
     rnnat_train_source(product, RNNAT_FROM_X, op.input, RNNAT_NET_IH);
-    rnnat_train_source(product, RNNAT_FROM_SKIP, text->input_size, RNNAT_NET_HH);
+    rnnat_train_source(product, RNNAT_FROM_SKIP, line->input_size, RNNAT_NET_HH);
     rnnat_train_ones(&op, product, RNNAT_NET_BIAS_IH, -1);
     put_op(b, &op);
 }
 
-static void build_linear(building *b, const rnnat_layer_text *text)
+static void build_linear(building *b, const rnnat_linear_options *line)
 {
-    rnnat_net_op op = {.kind = RNNAT_LAYER_LINEAR,
-                       .input = text->input_size,
-                       .output = text->output_size,
-                       .activation = text->activation,
-                       .bias = text->bias,
+    rnnat_net_op op = {.layer = &rnnat_layer_linear,
+                       .input = line->in_features,
+                       .output = line->out_features,
+                       .activation = (rnnat_activation)line->activation,
+                       .bias = line->bias,
                        .num_directions = 1};
     rnnat_net_direction *const d = &op.direction[0];
     none(d->index);
@@ -148,10 +154,11 @@ static void build_linear(building *b, const rnnat_layer_text *text)
     put_op(b, &op);
 }
 
-static void build_embedding(building *b, const rnnat_layer_text *text)
+static void build_embedding(building *b, const rnnat_embedding_options *line)
 {
-    rnnat_net_op op = {
-        .kind = RNNAT_LAYER_EMBEDDING, .input = text->input_size, .output = text->output_size};
+    rnnat_net_op op = {.layer = &rnnat_layer_embedding,
+                       .input = line->num_embeddings,
+                       .output = line->embedding_dim};
     none(op.direction[0].index);
     op.direction[0].index[RNNAT_NET_IH] = next_weight(b, op.input, op.output);
     b->net->takes_indices = true;
@@ -164,20 +171,25 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
     rnnat_net *const net = b->net;
     net->num_ops = net->num_states = net->num_weights = 0;
     for (int32_t i = 0; i < layers->count; ++i) {
-        rnnat_layer_text text;
-        const rnnat_status status = rnnat_layer_text_parse(layers->texts[i], &text);
+        const rnnat_layer *layer;
+        rnnat_layer_options options;
+        const rnnat_recurrent_options *const line = (const void *)&options;
+        const rnnat_status status = rnnat_layer_read(layers->texts[i], &layer, &options);
         if (status != RNNAT_OK) return status;
-        if (text.last_only || text.general) return RNNAT_ERROR_UNSUPPORTED;
-        if (i == 0) net->input = text.input_size;
-        if (i > 0 && (text.kind == RNNAT_LAYER_EMBEDDING || text.input_size != net->output))
+        const bool recurrent = layer == &rnnat_layer_recurrent;
+        const bool embedding = layer == &rnnat_layer_embedding;
+        if (recurrent ? line->last_only || !rnnat_train_cell_find(line->cell)
+                      : !embedding && layer != &rnnat_layer_linear)
+            return RNNAT_ERROR_UNSUPPORTED;
+        if (i == 0) net->input = layer->takes(&options);
+        if (i > 0 && (embedding || layer->takes(&options) != net->output))
             return RNNAT_ERROR_FORMAT;
-        switch (text.kind) {
-        case RNNAT_LAYER_EMBEDDING: build_embedding(b, &text); break;
-        case RNNAT_LAYER_RECURRENT: build_recurrent(b, &text); break;
-        case RNNAT_LAYER_LINEAR: build_linear(b, &text); break;
-        case RNNAT_LAYER_MERGE:
-        case RNNAT_LAYER_COMBINE: return RNNAT_ERROR_UNSUPPORTED;
-        }
+        if (recurrent)
+            build_recurrent(b, line);
+        else if (embedding)
+            build_embedding(b, (const void *)&options);
+        else
+            build_linear(b, (const void *)&options);
     }
     return RNNAT_OK;
 }
@@ -235,9 +247,9 @@ void rnnat_net_update(rnnat_net *net)
 {
     for (int32_t i = 0; i < net->num_ops; ++i) {
         const rnnat_net_op *const op = &net->ops[i];
-        for (int32_t d = 0; op->kind == RNNAT_LAYER_RECURRENT && d < op->num_directions; ++d)
+        for (int32_t d = 0; op->layer == &rnnat_layer_recurrent && d < op->num_directions; ++d)
             op->cell->pack(net, op, &op->direction[d]);
-        if (op->kind == RNNAT_LAYER_LINEAR) {
+        if (op->layer == &rnnat_layer_linear) {
             const rnnat_net_direction *const d = &op->direction[0];
             rnnat_train_pack_both(net, rnnat_net_array(net, d, RNNAT_NET_IH), 0, op->output, 0,
                                   &d->ih, &d->back_ih);

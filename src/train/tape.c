@@ -32,7 +32,7 @@ rnnat_tape *rnnat_tape_carve(rnnat_arena *arena, const rnnat_net *net, int32_t t
         const rnnat_net_op *const op = &net->ops[i];
         rnnat_tape_op to = {
             .out = rnnat_arena_take_table(arena, steps, rows, (size_t)op->output * elem)};
-        for (int32_t d = 0; op->kind == RNNAT_LAYER_RECURRENT && d < op->num_directions; ++d)
+        for (int32_t d = 0; op->layer == &rnnat_layer_recurrent && d < op->num_directions; ++d)
             carve_direction(arena, net, op, steps, rows, &to.direction[d]);
         if (ops) ops[i] = to;
     }

@@ -16,7 +16,7 @@ struct rnnat_stop; /* ../stop.h: how a call may be left before its end, or NULL 
 
 typedef struct rnnat_net_layers {
     int32_t count;
-    const char *const *texts; /* of file/layer_text.h */
+    const char *const *texts; /* lines of file/layer_line.h */
     int32_t dtype;            /* rnnat_dtype */
 } rnnat_net_layers;
 

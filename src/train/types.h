@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 #include "../arena.h"
-#include "../file/layer_text.h"
 #include "../kernels/train.h"
+#include "../layers/layers.h"
 #include "train.h"
 
 enum { rnnat_max_products = 4, rnnat_max_sources = 3 };
@@ -69,7 +69,7 @@ typedef struct rnnat_net_direction {
 } rnnat_net_direction;
 
 typedef struct rnnat_net_op {
-    rnnat_layer_kind kind;
+    const rnnat_layer *layer;
     int32_t input, output;
     rnnat_activation activation;
     const struct rnnat_train_cell *cell; /* recurrent, from here on */

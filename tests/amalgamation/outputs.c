@@ -36,20 +36,20 @@ int main(void)
     bool right = true;
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         uint64_t random = 1 + (uint64_t)variant;
-        rnnat_layer_text layer = variant_layer(variant, RNNAT_BIDIRECTIONAL, INPUT, HIDDEN);
+        test_layer layer = variant_layer(variant, RNNAT_BIDIRECTIONAL, INPUT, HIDDEN);
         layer.num_layers = 2;
         test_model model;
         test_model_start(&model, random);
         if (variant % 2)
-            test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
-                                                      .input_size = 7,
-                                                      .output_size = INPUT});
+            test_model_add(
+                &model,
+                (test_layer){.kind = TEST_EMBEDDING, .input_size = 7, .output_size = INPUT});
         test_model_add(&model, layer);
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                                  .input_size = test_layer_output(&layer),
-                                                  .output_size = OUTPUT,
-                                                  .bias = true,
-                                                  .activation = variant % 6});
+        test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                            .input_size = test_layer_output(&layer),
+                                            .output_size = OUTPUT,
+                                            .bias = true,
+                                            .activation = variant % 6});
         test_inputs in = test_inputs_make(&model, &random, TIME, BATCH, true, true);
         const char *const name = variants[variant].name;
         right = print_outcome(name, &model, &in, RNNAT_F32) && right;

@@ -26,28 +26,27 @@ int32_t test_choose(uint64_t *random, int32_t low, int32_t high)
 
 /* ---- layers ---- */
 
-int32_t test_layer_directions(const rnnat_layer_text *layer)
+int32_t test_layer_directions(const test_layer *layer)
 {
     return layer->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
 }
 
-int32_t test_layer_state(const rnnat_layer_text *layer)
+int32_t test_layer_state(const test_layer *layer)
 {
     return layer->proj_size ? layer->proj_size : layer->output_size;
 }
 
-int32_t test_layer_states(const rnnat_layer_text *layer)
+int32_t test_layer_states(const test_layer *layer)
 {
-    if (layer->cell == RNNAT_CELL_GRU) return layer->gate_recurrent ? 2 : 1;
-    return layer->cell == RNNAT_CELL_RNN ? 1 : layer->gate_recurrent ? 4 : 2;
+    if (layer->cell == TEST_GRU) return layer->gate_recurrent ? 2 : 1;
+    return layer->cell == TEST_RNN ? 1 : layer->gate_recurrent ? 4 : 2;
 }
 
-int32_t test_layer_output(const rnnat_layer_text *layer)
+int32_t test_layer_output(const test_layer *layer)
 {
     if (layer->output_layer) return layer->output_layer;
-    return layer->kind == RNNAT_LAYER_RECURRENT
-               ? test_layer_state(layer) * test_layer_directions(layer)
-               : layer->output_size;
+    return layer->kind == TEST_RECURRENT ? test_layer_state(layer) * test_layer_directions(layer)
+                                         : layer->output_size;
 }
 
 bool test_model_last_only(const test_model *model)
@@ -62,8 +61,8 @@ int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
 {
     int32_t count = 0;
     for (int32_t i = 0; i < model->num_layers; ++i) {
-        const rnnat_layer_text *const layer = &model->layers[i];
-        if (layer->kind != RNNAT_LAYER_RECURRENT) continue;
+        const test_layer *const layer = &model->layers[i];
+        if (layer->kind != TEST_RECURRENT) continue;
         for (int32_t k = 0; k < test_layer_states(layer); ++k, ++count) {
             rows[count] = layer->num_layers * test_layer_directions(layer);
             features[count] = k == 0 ? test_layer_state(layer) : layer->output_size;
@@ -77,7 +76,7 @@ int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
 static const char *flag(bool value) { return value ? "true" : "false"; }
 
 /* The keys of a cell with activations, of all of its directions. */
-static void describe_general(const rnnat_layer_text *layer, char *line, size_t size)
+static void describe_general(const test_layer *layer, char *line, size_t size)
 {
     static const struct {
         const char *name;
@@ -95,9 +94,9 @@ static void describe_general(const rnnat_layer_text *layer, char *line, size_t s
                  {"softsign", 0},
                  {"softplus", 0}};
     int used = 0;
-    if (layer->cell == RNNAT_CELL_GRU)
+    if (layer->cell == TEST_GRU)
         used = snprintf(line, size, "reset_after=%s ", flag(layer->reset_after));
-    if (layer->cell == RNNAT_CELL_LSTM)
+    if (layer->cell == TEST_LSTM)
         used = snprintf(line, size, "proj_size=%d peephole=%s ", layer->proj_size,
                         flag(layer->peephole));
     const char *next = "activations=";
@@ -117,24 +116,24 @@ static void describe_general(const rnnat_layer_text *layer, char *line, size_t s
     if ((size_t)used >= size) abort();
 }
 
-static void describe(const rnnat_layer_text *layer, char *line, size_t size)
+static void describe(const test_layer *layer, char *line, size_t size)
 {
     static const char *const cells[] = {"rnn", "gru", "lstm"};
     static const char *const directions[] = {"forward", "reverse", "bidirectional"};
     static const char *const activations[] = {"identity", "sigmoid", "tanh",
                                               "relu",     "softmax", "log_softmax"};
-    if (layer->kind == RNNAT_LAYER_EMBEDDING) {
+    if (layer->kind == TEST_EMBEDDING) {
         snprintf(line, size, "embedding num_embeddings=%d embedding_dim=%d", layer->input_size,
                  layer->output_size);
         return;
     }
-    if (layer->kind == RNNAT_LAYER_LINEAR) {
+    if (layer->kind == TEST_LINEAR) {
         snprintf(line, size, "linear in_features=%d out_features=%d bias=%s activation=%s",
                  layer->input_size, layer->output_size, flag(layer->bias),
                  activations[layer->activation]);
         return;
     }
-    if (layer->kind == RNNAT_LAYER_MERGE) {
+    if (layer->kind == TEST_MERGE) {
         static const char *const modes[] = {"sum", "mul", "ave"};
         snprintf(line, size, "merge features=%d mode=%s", layer->output_size, modes[layer->merge]);
         return;
@@ -148,9 +147,9 @@ static void describe(const rnnat_layer_text *layer, char *line, size_t size)
                  activations[layer->output_activation]);
     else if (layer->gate_recurrent)
         snprintf(more, sizeof more, "gate_recurrent=true");
-    else if (layer->cell == RNNAT_CELL_RNN)
+    else if (layer->cell == TEST_RNN)
         snprintf(more, sizeof more, "nonlinearity=%s", activations[layer->activation]);
-    else if (layer->cell == RNNAT_CELL_GRU)
+    else if (layer->cell == TEST_GRU)
         snprintf(more, sizeof more, "reset_after=%s", flag(layer->reset_after));
     else
         snprintf(more, sizeof more, "proj_size=%d peephole=%s", layer->proj_size,
@@ -189,7 +188,7 @@ static void add_tensor(test_model *model, const char *name, int32_t depth, bool 
     for (size_t i = 0; i < count; ++i) tensor->values[i] = test_random(&model->random, most);
 }
 
-static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t depth, bool reverse)
+static void add_cell(test_model *model, const test_layer *layer, int32_t depth, bool reverse)
 {
     static const int32_t gates_of[] = {1, 3, 4};
     const int32_t state = test_layer_state(layer), hidden = layer->output_size;
@@ -199,7 +198,7 @@ static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t d
     add_tensor(model, "weight_ih", depth, reverse, gates, input, 2 / (float)input);
     if (layer->gate_recurrent) {
         const float most = 0.5f / (float)hidden; /* the LSTM's gates add up two rows */
-        const bool gru = layer->cell == RNNAT_CELL_GRU;
+        const bool gru = layer->cell == TEST_GRU;
         add_tensor(model, "weight_gh", depth, reverse, gates - gru * hidden, hidden, most);
         add_tensor(model, gru ? "weight_hh" : "weight_ch", depth, reverse, gru ? hidden : gates,
                    hidden, most);
@@ -220,7 +219,7 @@ static void add_cell(test_model *model, const rnnat_layer_text *layer, int32_t d
     }
 }
 
-static void add_output(test_model *model, const rnnat_layer_text *layer)
+static void add_output(test_model *model, const test_layer *layer)
 {
     const int32_t hidden = layer->output_size * test_layer_directions(layer);
     add_tensor(model, "weight_ho", -1, false, layer->output_layer, hidden, 1 / (float)hidden);
@@ -250,23 +249,23 @@ void test_model_start(test_model *model, uint64_t seed)
     };
 }
 
-void test_model_add(test_model *model, rnnat_layer_text layer)
+void test_model_add(test_model *model, test_layer layer)
 {
     if (model->num_layers == MAX_LAYERS) abort();
     test_pair *const pair = &model->pairs[model->num_pairs++];
     snprintf(pair->key, sizeof pair->key, "rnn_native.layer.%d", model->num_layers);
     describe(&layer, pair->value, sizeof pair->value);
-    if (layer.kind == RNNAT_LAYER_RECURRENT) {
+    if (layer.kind == TEST_RECURRENT) {
         for (int32_t depth = 0; depth < layer.num_layers; ++depth) {
             add_cell(model, &layer, depth, layer.direction == RNNAT_REVERSE);
             if (layer.direction == RNNAT_BIDIRECTIONAL) add_cell(model, &layer, depth, true);
         }
         if (layer.output_layer) add_output(model, &layer);
-    } else if (layer.kind == RNNAT_LAYER_LINEAR) {
+    } else if (layer.kind == TEST_LINEAR) {
         add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
                    2 / (float)layer.input_size);
         if (layer.bias) add_tensor(model, "bias", -1, false, layer.output_size, 0, 0.5f);
-    } else if (layer.kind == RNNAT_LAYER_EMBEDDING) {
+    } else if (layer.kind == TEST_EMBEDDING) {
         add_tensor(model, "weight", -1, false, layer.input_size, layer.output_size, 2);
     }
     model->layers[model->num_layers++] = layer;

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "file/layer_text.h"
 #include "rnn_native.h"
+#include "test_layer.h"
 
 enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 4 * MAX_LAYERS };
 
@@ -27,7 +27,7 @@ typedef struct test_tensor {
 
 typedef struct test_model {
     uint64_t random;
-    rnnat_layer_text layers[MAX_LAYERS];
+    test_layer layers[MAX_LAYERS];
     int32_t num_layers;
     test_pair pairs[MAX_LAYERS + 2]; /* version, count, then the layers */
     int32_t num_pairs;
@@ -49,17 +49,17 @@ int32_t test_choose(uint64_t *random, int32_t low, int32_t high);
 void test_model_start(test_model *model, uint64_t seed);
 /* Adds a layer. The rows of a recurrent weight have absolute values that add up to at most 1, so
  * that errors cannot grow from step to step faster than they are made. */
-void test_model_add(test_model *model, rnnat_layer_text layer);
+void test_model_add(test_model *model, test_layer layer);
 void test_model_end(test_model *model);
 
-int32_t test_layer_directions(const rnnat_layer_text *layer);
+int32_t test_layer_directions(const test_layer *layer);
 /* Features of h: less than hidden_size with a projection. */
-int32_t test_layer_state(const rnnat_layer_text *layer);
-int32_t test_layer_output(const rnnat_layer_text *layer);
+int32_t test_layer_state(const test_layer *layer);
+int32_t test_layer_output(const test_layer *layer);
 /* True where a layer gives its last state alone, so that y has no time. */
 bool test_model_last_only(const test_model *model);
 /* State arrays of a recurrent layer. */
-int32_t test_layer_states(const rnnat_layer_text *layer);
+int32_t test_layer_states(const test_layer *layer);
 /* The state arrays, [rows, batch, features] each; how many there are. */
 int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
                           int32_t features[MAX_STATES]);

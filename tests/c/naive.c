@@ -11,7 +11,7 @@ enum { MAX_UNITS = 512 };
 /* ---- cells ---- */
 
 typedef struct cell {
-    const rnnat_layer_text *layer;
+    const test_layer *layer;
     const rnnat_functions *functions;
     int32_t input, hidden, state;
     const float *w_ih, *w_hh, *b_ih, *b_hh, *w_hr, *w_ci, *w_cf, *w_co, *w_gh, *w_ch;
@@ -161,13 +161,13 @@ static void lstm_step(const cell *w, const num *x, num *h, num *c)
 }
 
 /* Those of one direction. */
-static rnnat_functions functions_of(const rnnat_layer_text *layer, int32_t direction)
+static rnnat_functions functions_of(const test_layer *layer, int32_t direction)
 {
     static const rnnat_gate_activation of_layer[] = {[RNNAT_SIGMOID] = RNNAT_GATE_SIGMOID,
                                                      [RNNAT_TANH] = RNNAT_GATE_TANH,
                                                      [RNNAT_RELU] = RNNAT_GATE_RELU};
     if (layer->general) return layer->functions[direction];
-    if (layer->cell == RNNAT_CELL_RNN)
+    if (layer->cell == TEST_RNN)
         return (rnnat_functions){.of = {{of_layer[layer->activation], 0, 0}}};
     return (rnnat_functions){
         .of = {{RNNAT_GATE_SIGMOID, 0, 0}, {RNNAT_GATE_TANH, 0, 0}, {RNNAT_GATE_TANH, 0, 0}}};
@@ -192,14 +192,14 @@ static void run_row(const cell *w, bool reverse, const test_inputs *in, int32_t 
         const int32_t step = (reverse ? length - 1 - i : i) * in->batch + row;
         const num *const x_t = x + step * w->input;
         switch (w->layer->cell) {
-        case RNNAT_CELL_RNN: rnn_step(w, x_t, s[0]); break;
-        case RNNAT_CELL_GRU:
+        case TEST_RNN: rnn_step(w, x_t, s[0]); break;
+        case TEST_GRU:
             if (w->layer->gate_recurrent)
                 gate_gru_step(w, x_t, s[0], s[1]);
             else
                 gru_step(w, x_t, s[0]);
             break;
-        case RNNAT_CELL_LSTM:
+        case TEST_LSTM:
             if (w->layer->gate_recurrent)
                 gate_lstm_step(w, x_t, s[0], s[1], s[2], s[3]);
             else
@@ -214,7 +214,7 @@ static void run_row(const cell *w, bool reverse, const test_inputs *in, int32_t 
 static void run_output(const test_model *model, int32_t index, const test_inputs *in, const num *x,
                        num **h)
 {
-    const rnnat_layer_text *const layer = &model->layers[index];
+    const test_layer *const layer = &model->layers[index];
     const int32_t hidden = layer->output_size * test_layer_directions(layer);
     const float *const w_ho = find(model, index, "weight_ho", -1, false);
     const float *const w_xo = find(model, index, "weight_xo", -1, false);
@@ -242,7 +242,7 @@ static void run_output(const test_model *model, int32_t index, const test_inputs
 static void run_recurrent(const test_model *model, int32_t index, const test_inputs *in, num **x,
                           num *const *states)
 {
-    const rnnat_layer_text *const layer = &model->layers[index];
+    const test_layer *const layer = &model->layers[index];
     const int32_t directions = test_layer_directions(layer);
     const int32_t width = test_layer_state(layer) * directions;
     num *const given = *x;
@@ -283,7 +283,7 @@ static void run_recurrent(const test_model *model, int32_t index, const test_inp
 }
 
 /* x of the steps becomes h of the top layer as it stands, [batch, width]. */
-static void take_last(const rnnat_layer_text *layer, int32_t batch, const num *h, num **x)
+static void take_last(const test_layer *layer, int32_t batch, const num *h, num **x)
 {
     const int32_t directions = test_layer_directions(layer), state = test_layer_state(layer);
     const int32_t width = state * directions, first = (layer->num_layers - 1) * directions;
@@ -297,7 +297,7 @@ static void take_last(const rnnat_layer_text *layer, int32_t batch, const num *h
 }
 
 /* One step of one row of a merge layer. */
-static void run_merge(const rnnat_layer_text *layer, const num *x, num *out)
+static void run_merge(const test_layer *layer, const num *x, num *out)
 {
     const int32_t n = layer->output_size;
     for (int32_t j = 0; j < n; ++j) {
@@ -307,11 +307,11 @@ static void run_merge(const rnnat_layer_text *layer, const num *x, num *out)
 }
 
 /* One step of one row of an embedding or a linear layer. */
-static void run_step(const rnnat_layer_text *layer, const float *weight, const float *bias,
-                     const num *x, int32_t index, num *out)
+static void run_step(const test_layer *layer, const float *weight, const float *bias, const num *x,
+                     int32_t index, num *out)
 {
     for (int32_t j = 0; j < layer->output_size; ++j) {
-        if (layer->kind == RNNAT_LAYER_EMBEDDING) {
+        if (layer->kind == TEST_EMBEDDING) {
             out[j] = exactly(weight[index * layer->output_size + j]);
             continue;
         }
@@ -320,22 +320,22 @@ static void run_step(const rnnat_layer_text *layer, const float *weight, const f
         if (bias) add_bias(&s, bias[j]);
         out[j] = total(&s);
     }
-    if (layer->kind == RNNAT_LAYER_LINEAR) activate(layer->activation, out, layer->output_size);
+    if (layer->kind == TEST_LINEAR) activate(layer->activation, out, layer->output_size);
 }
 
 static void run_pointwise(const test_model *model, int32_t index, const test_inputs *in, num **x)
 {
-    const rnnat_layer_text *const layer = &model->layers[index];
+    const test_layer *const layer = &model->layers[index];
     const int32_t width = layer->output_size, before = layer->input_size;
     num *const out = calloc((size_t)(in->time * in->batch * width) + 1, sizeof *out);
     if (!out) abort();
     for (int32_t step = 0; step < in->time * in->batch; ++step) {
         if (in->lengths && step / in->batch >= in->lengths[step % in->batch]) continue;
-        if (layer->kind == RNNAT_LAYER_MERGE) {
+        if (layer->kind == TEST_MERGE) {
             run_merge(layer, *x + step * before, out + step * width);
             continue;
         }
-        const bool embedding = layer->kind == RNNAT_LAYER_EMBEDDING;
+        const bool embedding = layer->kind == TEST_EMBEDDING;
         run_step(layer, find(model, index, "weight", -1, false),
                  find(model, index, "bias", -1, false), embedding ? NULL : *x + step * before,
                  embedding ? in->indices[step] : 0, out + step * width);
@@ -357,7 +357,7 @@ void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
         for (int32_t i = 0; i < in->rows[s] * in->batch * in->features[s]; ++i)
             finals[s][i] = exactly(in->states[s] ? in->states[s][i] : 0);
     for (int32_t i = 0; i < model->num_layers; ++i) {
-        if (model->layers[i].kind != RNNAT_LAYER_RECURRENT) {
+        if (model->layers[i].kind != TEST_RECURRENT) {
             run_pointwise(model, i, &now, &x);
             continue;
         }

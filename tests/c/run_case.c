@@ -22,8 +22,8 @@ static size_t state_count(const test_inputs *in, int32_t state)
 test_inputs test_inputs_make(const test_model *model, uint64_t *random, int32_t time, int32_t batch,
                              bool lengths, bool states)
 {
-    const rnnat_layer_text *const first = &model->layers[0];
-    const bool indices = first->kind == RNNAT_LAYER_EMBEDDING;
+    const test_layer *const first = &model->layers[0];
+    const bool indices = first->kind == TEST_EMBEDDING;
     test_inputs in = {.time = time, .batch = batch, .width = indices ? 1 : first->input_size};
     const size_t count = (size_t)(time * batch * in.width);
     if (lengths) in.lengths = take((size_t)batch * sizeof *in.lengths);

@@ -25,15 +25,15 @@ static test_model model, embedded, wide;
 static test_bytes file;
 static rnnat_model *of_features, *of_indices, *of_double, *whole; /* whole: needs all of time */
 
-static rnnat_layer_text lstm(rnnat_direction direction, int32_t layers)
+static test_layer lstm(rnnat_direction direction, int32_t layers)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_LSTM,
-                              .input_size = INPUT,
-                              .output_size = HIDDEN,
-                              .num_layers = layers,
-                              .direction = direction,
-                              .bias = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = TEST_LSTM,
+                        .input_size = INPUT,
+                        .output_size = HIDDEN,
+                        .num_layers = layers,
+                        .direction = direction,
+                        .bias = true};
 }
 
 static void set_up(void)
@@ -41,9 +41,8 @@ static void set_up(void)
     test_model_start(&model, 1);
     test_model_add(&model, lstm(RNNAT_FORWARD, 1));
     test_model_start(&embedded, 2);
-    test_model_add(
-        &embedded,
-        (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING, .input_size = 5, .output_size = INPUT});
+    test_model_add(&embedded,
+                   (test_layer){.kind = TEST_EMBEDDING, .input_size = 5, .output_size = INPUT});
     test_model_add(&embedded, lstm(RNNAT_FORWARD, 1));
     test_model_start(&wide, 3);
     test_model_add(&wide, lstm(RNNAT_BIDIRECTIONAL, 2));

@@ -3,35 +3,33 @@
 #include "fake_blas.h"
 #include "run_check.h"
 
-static rnnat_layer_text linear(int32_t input, int32_t output, rnnat_activation activation)
+static test_layer linear(int32_t input, int32_t output, rnnat_activation activation)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                              .input_size = input,
-                              .output_size = output,
-                              .bias = true,
-                              .activation = activation};
+    return (test_layer){.kind = TEST_LINEAR,
+                        .input_size = input,
+                        .output_size = output,
+                        .bias = true,
+                        .activation = activation};
 }
 
-static rnnat_layer_text merge(int32_t features, rnnat_merge mode)
+static test_layer merge(int32_t features, rnnat_merge mode)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_MERGE,
-                              .input_size = 2 * features,
-                              .output_size = features,
-                              .merge = mode};
+    return (test_layer){
+        .kind = TEST_MERGE, .input_size = 2 * features, .output_size = features, .merge = mode};
 }
 
-static rnnat_layer_text recurrent(rnnat_cell_kind cell, rnnat_direction direction, int32_t input,
-                                  int32_t hidden, bool last_only)
+static test_layer recurrent(test_cell cell, rnnat_direction direction, int32_t input,
+                            int32_t hidden, bool last_only)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = cell,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = 1,
-                              .direction = direction,
-                              .bias = true,
-                              .activation = cell == RNNAT_CELL_RNN ? RNNAT_TANH : RNNAT_IDENTITY,
-                              .last_only = last_only};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = cell,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = 1,
+                        .direction = direction,
+                        .bias = true,
+                        .activation = cell == TEST_RNN ? RNNAT_TANH : RNNAT_IDENTITY,
+                        .last_only = last_only};
 }
 
 /* Width of what the chain gives so far. */
@@ -50,19 +48,18 @@ static void test_chance(uint64_t seed)
     test_model_start(&model, seed);
     int32_t width = sizes[test_choose(&random, 0, 10)];
     if (test_choose(&random, 0, 3) == 0)
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
-                                                  .input_size = test_choose(&random, 1, 9),
-                                                  .output_size = width});
+        test_model_add(&model, (test_layer){.kind = TEST_EMBEDDING,
+                                            .input_size = test_choose(&random, 1, 9),
+                                            .output_size = width});
     for (int32_t more = test_choose(&random, 0, 1); more >= 0 && model.num_layers < 3; --more) {
-        rnnat_layer_text layer =
-            recurrent((rnnat_cell_kind)test_choose(&random, 0, 2),
-                      (rnnat_direction)test_choose(&random, 0, 2), width,
-                      sizes[test_choose(&random, 0, 10)], more == 0 && test_choose(&random, 0, 2));
+        test_layer layer = recurrent(
+            (test_cell)test_choose(&random, 0, 2), (rnnat_direction)test_choose(&random, 0, 2),
+            width, sizes[test_choose(&random, 0, 10)], more == 0 && test_choose(&random, 0, 2));
         layer.num_layers = test_choose(&random, 1, 2);
-        if (layer.cell == RNNAT_CELL_LSTM && test_choose(&random, 0, 2) == 0)
+        if (layer.cell == TEST_LSTM && test_choose(&random, 0, 2) == 0)
             layer.proj_size = layer.output_size / 2;
         layer.gate_recurrent =
-            layer.cell != RNNAT_CELL_RNN && !layer.proj_size && test_choose(&random, 0, 3) == 0;
+            layer.cell != TEST_RNN && !layer.proj_size && test_choose(&random, 0, 3) == 0;
         test_model_add(&model, layer);
         width = width_of(&model);
         if (width % 2 == 0 && test_choose(&random, 0, 2)) {
@@ -92,7 +89,7 @@ static void test_threads(rnnat_direction direction, int32_t hidden, int32_t laye
     uint64_t random = 5;
     test_model model;
     test_model_start(&model, random);
-    rnnat_layer_text layer = recurrent(RNNAT_CELL_GRU, direction, 9, hidden, true);
+    test_layer layer = recurrent(TEST_GRU, direction, 9, hidden, true);
     layer.num_layers = layers;
     test_model_add(&model, layer);
     test_model_add(&model, merge(width_of(&model) / 2, RNNAT_MERGE_AVE));
@@ -112,7 +109,7 @@ static void test_stride_of_time(void)
     uint64_t random = 6;
     test_model model;
     test_model_start(&model, random);
-    test_model_add(&model, recurrent(RNNAT_CELL_GRU, RNNAT_FORWARD, 2, HIDDEN, true));
+    test_model_add(&model, recurrent(TEST_GRU, RNNAT_FORWARD, 2, HIDDEN, true));
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     test_inputs in = test_inputs_make(&model, &random, 5, ROWS, false, false);
     float y[2][ROWS * HIDDEN] = {{0}};
@@ -136,7 +133,7 @@ static void test_stride_of_time(void)
     test_model_end(&model);
 }
 
-static rnnat_status build(const rnnat_layer_text *layers, int32_t count)
+static rnnat_status build(const test_layer *layers, int32_t count)
 {
     test_model model;
     test_model_start(&model, 1);
@@ -151,16 +148,15 @@ static rnnat_status build(const rnnat_layer_text *layers, int32_t count)
 
 static void test_refusals(void)
 {
-    const rnnat_layer_text last = recurrent(RNNAT_CELL_GRU, RNNAT_FORWARD, 3, 4, true);
-    const rnnat_layer_text first = merge(2, RNNAT_MERGE_SUM);
+    const test_layer last = recurrent(TEST_GRU, RNNAT_FORWARD, 3, 4, true);
+    const test_layer first = merge(2, RNNAT_MERGE_SUM);
     CHECK(build(&first, 1) == RNNAT_ERROR_UNSUPPORTED);
-    CHECK(build((rnnat_layer_text[]){last, merge(2, RNNAT_MERGE_SUM)}, 2) == RNNAT_OK);
-    CHECK(build((rnnat_layer_text[]){last, merge(3, RNNAT_MERGE_SUM)}, 2) == RNNAT_ERROR_SHAPE);
+    CHECK(build((test_layer[]){last, merge(2, RNNAT_MERGE_SUM)}, 2) == RNNAT_OK);
+    CHECK(build((test_layer[]){last, merge(3, RNNAT_MERGE_SUM)}, 2) == RNNAT_ERROR_SHAPE);
     for (int again = 0; again < 2; ++again) {
-        const rnnat_layer_text more = recurrent(RNNAT_CELL_LSTM, RNNAT_FORWARD, 4, 5, again);
-        CHECK(build((rnnat_layer_text[]){last, more}, 2) == RNNAT_ERROR_SHAPE);
-        CHECK(build((rnnat_layer_text[]){last, linear(4, 4, RNNAT_TANH), more}, 3) ==
-              RNNAT_ERROR_SHAPE);
+        const test_layer more = recurrent(TEST_LSTM, RNNAT_FORWARD, 4, 5, again);
+        CHECK(build((test_layer[]){last, more}, 2) == RNNAT_ERROR_SHAPE);
+        CHECK(build((test_layer[]){last, linear(4, 4, RNNAT_TANH), more}, 3) == RNNAT_ERROR_SHAPE);
     }
 }
 
@@ -170,7 +166,7 @@ static void test_info(void)
     for (int last_only = 0; last_only < 2; ++last_only) {
         test_model model;
         test_model_start(&model, 2);
-        test_model_add(&model, recurrent(RNNAT_CELL_RNN, RNNAT_FORWARD, 3, 4, last_only));
+        test_model_add(&model, recurrent(TEST_RNN, RNNAT_FORWARD, 3, 4, last_only));
         test_model_add(&model, merge(2, RNNAT_MERGE_MUL));
         rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
         rnnat_model_info info = {.struct_size = sizeof info};
@@ -192,7 +188,7 @@ static void test_strings_of_others(void)
 {
     test_model model;
     test_model_start(&model, 3);
-    test_model_add(&model, recurrent(RNNAT_CELL_GRU, RNNAT_FORWARD, 3, 4, false));
+    test_model_add(&model, recurrent(TEST_GRU, RNNAT_FORWARD, 3, 4, false));
     rnnat_model *const without = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     model.pairs[model.num_pairs++] = (test_pair){"rnn_native.mask_value", "0.0"};
     model.pairs[model.num_pairs++] = (test_pair){"rnn_native.batch_first", "true"};

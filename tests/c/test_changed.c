@@ -13,16 +13,15 @@ static rnnat_model *make(bool recurrent)
 {
     test_model model;
     test_model_start(&model, 31);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
-                                              .input_size = KNOWN,
-                                              .output_size = WIDTH});
+    test_model_add(&model,
+                   (test_layer){.kind = TEST_EMBEDDING, .input_size = KNOWN, .output_size = WIDTH});
     if (recurrent)
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                                  .cell = RNNAT_CELL_GRU,
-                                                  .input_size = WIDTH,
-                                                  .output_size = WIDTH,
-                                                  .num_layers = 1,
-                                                  .bias = true});
+        test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                            .cell = TEST_GRU,
+                                            .input_size = WIDTH,
+                                            .output_size = WIDTH,
+                                            .num_layers = 1,
+                                            .bias = true});
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     test_model_end(&model);
     return made;

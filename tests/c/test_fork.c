@@ -60,13 +60,13 @@ int main(void)
     uint64_t random = 9;
     test_model_start(&model, 9);
     /* enough work that three threads are worth it */
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = RNNAT_CELL_GRU,
-                                              .input_size = 40,
-                                              .output_size = 40,
-                                              .num_layers = 2,
-                                              .direction = RNNAT_BIDIRECTIONAL,
-                                              .bias = true});
+    test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                        .cell = TEST_GRU,
+                                        .input_size = 40,
+                                        .output_size = 40,
+                                        .num_layers = 2,
+                                        .direction = RNNAT_BIDIRECTIONAL,
+                                        .bias = true});
     made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     for (int i = 0; i < 2; ++i) {
         in[i] = test_inputs_make(&model, &random, i ? 60 : 12, i ? 1 : 6, true, true);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "file/layer_text.h"
+#include "test_layer.h"
 
 static char *copy_of(const char *text, size_t size)
 {
@@ -213,24 +213,23 @@ static void test_lines(void)
 {
     const rnnat_function tanh_ = {RNNAT_GATE_TANH, 0, 0}, sigmoid_ = {RNNAT_GATE_SIGMOID, 0, 0};
     const rnnat_function elu = {RNNAT_GATE_ELU, 0.5, 0}, relu = {RNNAT_GATE_RELU, 0, 0};
-    rnnat_layer_text layer;
-    CHECK(rnnat_layer_text_parse(RNN "nonlinearity=relu", &layer) == RNNAT_OK && !layer.general);
-    CHECK(rnnat_layer_text_parse(RNN "clip=0x1p+1 nonlinearity=relu", &layer) == RNNAT_OK);
+    test_layer layer;
+    CHECK(test_layer_read(RNN "nonlinearity=relu", &layer) == RNNAT_OK && !layer.general);
+    CHECK(test_layer_read(RNN "clip=0x1p+1 nonlinearity=relu", &layer) == RNNAT_OK);
     CHECK(layer.general && layer.functions[0].clip == 2 && same(layer.functions[0].of[0], relu));
-    CHECK(rnnat_layer_text_parse(RNN "activations=elu:0x1p-1", &layer) == RNNAT_OK);
+    CHECK(test_layer_read(RNN "activations=elu:0x1p-1", &layer) == RNNAT_OK);
     CHECK(layer.general && layer.functions[0].clip == 0 && same(layer.functions[0].of[0], elu));
-    CHECK(rnnat_layer_text_parse(GRU "activations=tanh,elu:0x1p-1", &layer) == RNNAT_OK);
+    CHECK(test_layer_read(GRU "activations=tanh,elu:0x1p-1", &layer) == RNNAT_OK);
     CHECK(same(layer.functions[0].of[0], tanh_) && same(layer.functions[0].of[1], elu));
-    CHECK(rnnat_layer_text_parse(LSTM("bidirectional") "input_forget=true", &layer) == RNNAT_OK);
+    CHECK(test_layer_read(LSTM("bidirectional") "input_forget=true", &layer) == RNNAT_OK);
     for (int d = 0; d < 2; ++d) {
         CHECK(layer.functions[d].input_forget && same(layer.functions[d].of[0], sigmoid_));
         CHECK(same(layer.functions[d].of[1], tanh_) && same(layer.functions[d].of[2], tanh_));
     }
-    CHECK(rnnat_layer_text_parse(LSTM("bidirectional") "activations=tanh,tanh,relu", &layer) ==
-          RNNAT_OK);
+    CHECK(test_layer_read(LSTM("bidirectional") "activations=tanh,tanh,relu", &layer) == RNNAT_OK);
     CHECK(same(layer.functions[0].of[2], relu) && same(layer.functions[1].of[2], relu));
-    CHECK(rnnat_layer_text_parse(LSTM("bidirectional") "activations=tanh,tanh,relu,relu,tanh,tanh",
-                                 &layer) == RNNAT_OK);
+    CHECK(test_layer_read(LSTM("bidirectional") "activations=tanh,tanh,relu,relu,tanh,tanh",
+                          &layer) == RNNAT_OK);
     CHECK(same(layer.functions[0].of[2], relu) && same(layer.functions[1].of[0], relu));
 }
 
@@ -261,12 +260,12 @@ static void test_wrong_lines(void)
         "embedding num_embeddings=2 embedding_dim=2 activations=tanh",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
-        rnnat_layer_text layer = {.input_size = 99};
-        CHECK_CASE(rnnat_layer_text_parse(wrong[i], &layer) == RNNAT_ERROR_FORMAT, wrong[i]);
+        test_layer layer = {.input_size = 99};
+        CHECK_CASE(test_layer_read(wrong[i], &layer) == RNNAT_ERROR_FORMAT, wrong[i]);
         CHECK_CASE(layer.input_size == 99, wrong[i]); /* nothing written */
     }
-    rnnat_layer_text layer;
-    CHECK(rnnat_layer_text_parse(RNN "activations=swish", &layer) == RNNAT_ERROR_UNSUPPORTED);
+    test_layer layer;
+    CHECK(test_layer_read(RNN "activations=swish", &layer) == RNNAT_ERROR_UNSUPPORTED);
 }
 
 int main(void)

@@ -10,27 +10,27 @@
 /* The tensors that test_model_start_rich's layers do not have. */
 static void start_gates(test_model *model)
 {
-    rnnat_layer_text layer = {.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_RNN,
-                              .input_size = 6,
-                              .output_size = 4,
-                              .num_layers = 2,
-                              .direction = RNNAT_BIDIRECTIONAL,
-                              .bias = true,
-                              .activation = RNNAT_SIGMOID,
-                              .output_layer = 3,
-                              .output_activation = RNNAT_SOFTMAX};
+    test_layer layer = {.kind = TEST_RECURRENT,
+                        .cell = TEST_RNN,
+                        .input_size = 6,
+                        .output_size = 4,
+                        .num_layers = 2,
+                        .direction = RNNAT_BIDIRECTIONAL,
+                        .bias = true,
+                        .activation = RNNAT_SIGMOID,
+                        .output_layer = 3,
+                        .output_activation = RNNAT_SOFTMAX};
     test_model_start(model, 6);
     test_model_add(model, layer);
-    layer = (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                               .cell = RNNAT_CELL_GRU,
-                               .input_size = 3,
-                               .output_size = 5,
-                               .num_layers = 1,
-                               .bias = true,
-                               .gate_recurrent = true};
+    layer = (test_layer){.kind = TEST_RECURRENT,
+                         .cell = TEST_GRU,
+                         .input_size = 3,
+                         .output_size = 5,
+                         .num_layers = 1,
+                         .bias = true,
+                         .gate_recurrent = true};
     test_model_add(model, layer);
-    layer.cell = RNNAT_CELL_LSTM;
+    layer.cell = TEST_LSTM;
     layer.input_size = 5;
     layer.direction = RNNAT_REVERSE;
     test_model_add(model, layer);
@@ -153,22 +153,20 @@ static void test_wrong_chains(void)
     test_model model;
     for (int32_t width = 4; width <= 6; width += 2) {
         test_model_start(&model, 1);
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                                  .cell = RNNAT_CELL_GRU,
-                                                  .input_size = 2,
-                                                  .output_size = 5,
-                                                  .num_layers = 1});
-        test_model_add(
-            &model,
-            (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR, .input_size = width, .output_size = 3});
+        test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                            .cell = TEST_GRU,
+                                            .input_size = 2,
+                                            .output_size = 5,
+                                            .num_layers = 1});
+        test_model_add(&model,
+                       (test_layer){.kind = TEST_LINEAR, .input_size = width, .output_size = 3});
         check_refused(&model, RNNAT_ERROR_SHAPE, "5 features to another number");
         test_model_end(&model);
     }
     test_model_start(&model, 1);
     for (int i = 0; i < 2; ++i)
-        test_model_add(
-            &model,
-            (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING, .input_size = 4, .output_size = 4});
+        test_model_add(&model,
+                       (test_layer){.kind = TEST_EMBEDDING, .input_size = 4, .output_size = 4});
     check_refused(&model, RNNAT_ERROR_UNSUPPORTED, "an embedding that is not the first layer");
     test_model_end(&model);
 }

@@ -17,11 +17,11 @@ enum { SMALL_CASES = is_brief ? 1 : is_sanitized ? 4 : 10, LARGE_CASES = is_brie
 
 /* ---- which cases ---- */
 
-static rnnat_layer_text recurrent(int variant, rnnat_direction direction, int32_t input,
-                                  int32_t hidden, int32_t layers, bool bias)
+static test_layer recurrent(int variant, rnnat_direction direction, int32_t input, int32_t hidden,
+                            int32_t layers, bool bias)
 {
     if (variants[variant].layer.proj_size && hidden < 2) hidden = 2;
-    rnnat_layer_text layer = variant_layer(variant, direction, input, hidden);
+    test_layer layer = variant_layer(variant, direction, input, hidden);
     layer.num_layers = layers;
     layer.bias = bias;
     return layer;
@@ -38,19 +38,19 @@ static void test_small(int variant, rnnat_direction direction, uint64_t seed)
     int32_t width = sizes[test_choose(&random, 0, 15)];
     const int32_t hidden = sizes[test_choose(&random, 0, 15)];
     if (test_choose(&random, 0, 3) == 0)
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
-                                                  .input_size = test_choose(&random, 1, 9),
-                                                  .output_size = width});
+        test_model_add(&model, (test_layer){.kind = TEST_EMBEDDING,
+                                            .input_size = test_choose(&random, 1, 9),
+                                            .output_size = width});
     test_model_add(&model, recurrent(variant, direction, width, hidden, test_choose(&random, 1, 3),
                                      test_choose(&random, 0, 3) > 0));
     width = test_layer_output(&model.layers[model.num_layers - 1]);
     if (test_choose(&random, 0, 1)) {
-        const rnnat_layer_text linear = {.kind = RNNAT_LAYER_LINEAR,
-                                         .input_size = width,
-                                         .output_size = sizes[test_choose(&random, 0, 15)],
-                                         .bias = test_choose(&random, 0, 3) > 0,
-                                         .activation = (rnnat_activation)test_choose(
-                                             &random, RNNAT_IDENTITY, RNNAT_LOG_SOFTMAX)};
+        const test_layer linear = {.kind = TEST_LINEAR,
+                                   .input_size = width,
+                                   .output_size = sizes[test_choose(&random, 0, 15)],
+                                   .bias = test_choose(&random, 0, 3) > 0,
+                                   .activation = (rnnat_activation)test_choose(
+                                       &random, RNNAT_IDENTITY, RNNAT_LOG_SOFTMAX)};
         test_model_add(&model, linear);
         if (test_choose(&random, 0, 2) == 0) /* and one more layer with states of its own */
             test_model_add(&model, recurrent(test_choose(&random, 0, NUM_VARIANTS - 1),
@@ -102,17 +102,17 @@ static void test_wide(int variant, rnnat_direction direction, uint64_t seed)
 {
     static const int32_t hidden[] = {391, 225, 197}; /* by cell */
     uint64_t random = seed;
-    const rnnat_layer_text *const layer = &variants[variant].layer;
+    const test_layer *const layer = &variants[variant].layer;
     test_model model;
     test_model_start(&model, seed);
     test_model_add(&model, recurrent(variant, direction, 9,
                                      hidden[layer->cell] + (layer->proj_size ? 45 : 0), 1, true));
     if (variant % 2)
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                                  .input_size = test_layer_output(&model.layers[0]),
-                                                  .output_size = 70,
-                                                  .bias = true,
-                                                  .activation = RNNAT_SOFTMAX});
+        test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                            .input_size = test_layer_output(&model.layers[0]),
+                                            .output_size = 70,
+                                            .bias = true,
+                                            .activation = RNNAT_SOFTMAX});
     const int32_t batch = 1 + variant / 2 % 2;
     test_inputs in = test_inputs_make(&model, &random, 13, batch, seed % 2 == 0, seed % 4 < 2);
     CHECK(plan_of(&model, &in, 3 * batch).team_size == 3 || !rnnat_threads_compiled());
@@ -128,11 +128,11 @@ static void test_linear(rnnat_activation activation)
         uint64_t random = 100 + (uint64_t)width;
         test_model model;
         test_model_start(&model, random);
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                                  .input_size = 41 - width,
-                                                  .output_size = width,
-                                                  .bias = width % 2 == 0,
-                                                  .activation = activation});
+        test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                            .input_size = 41 - width,
+                                            .output_size = width,
+                                            .bias = width % 2 == 0,
+                                            .activation = activation});
         test_inputs in = test_inputs_make(&model, &random, 3, 4, width % 4 < 2, false);
         check_case(&model, &in, 1);
         test_inputs_end(&in);

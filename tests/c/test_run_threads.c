@@ -16,25 +16,25 @@ static const int32_t times[] = {21, 19, 17, 170};
 /* How often runs shared something. */
 static int shared_rows, shared_units, shared_stages, shared_rows_and_units;
 
-static rnnat_layer_text linear(int32_t input, int32_t output, rnnat_activation activation)
+static test_layer linear(int32_t input, int32_t output, rnnat_activation activation)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                              .input_size = input,
-                              .output_size = output,
-                              .bias = true,
-                              .activation = activation};
+    return (test_layer){.kind = TEST_LINEAR,
+                        .input_size = input,
+                        .output_size = output,
+                        .bias = true,
+                        .activation = activation};
 }
 
-static rnnat_layer_text gru(rnnat_direction direction, int32_t input, int32_t hidden)
+static test_layer gru(rnnat_direction direction, int32_t input, int32_t hidden)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_GRU,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = 1,
-                              .direction = direction,
-                              .bias = true,
-                              .reset_after = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = TEST_GRU,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = 1,
+                        .direction = direction,
+                        .bias = true,
+                        .reset_after = true};
 }
 
 static int32_t width_of(const test_model *model)
@@ -48,20 +48,19 @@ static void start(test_model *model, shape of, int32_t variant)
     static const rnnat_direction directions[] = {RNNAT_FORWARD, RNNAT_BIDIRECTIONAL, RNNAT_REVERSE,
                                                  RNNAT_FORWARD};
     const int32_t hidden = of == STAGES ? 31 : 115;
-    rnnat_layer_text layer = variant_layer(variant, directions[of], 6, hidden);
+    test_layer layer = variant_layer(variant, directions[of], 6, hidden);
     layer.num_layers = of == STAGES ? 3 : of == LAST ? 1 : 2;
     layer.last_only = of == LAST && !layer.output_layer;
     test_model_start(model, (uint64_t)variant * NUM_SHAPES + of);
     if (variant % 2)
-        test_model_add(
-            model,
-            (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING, .input_size = 9, .output_size = 6});
+        test_model_add(model,
+                       (test_layer){.kind = TEST_EMBEDDING, .input_size = 9, .output_size = 6});
     test_model_add(model, layer);
     if (of == DIRECTIONS && !layer.output_layer)
-        test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_MERGE,
-                                                 .input_size = width_of(model),
-                                                 .output_size = width_of(model) / 2,
-                                                 .merge = RNNAT_MERGE_SUM});
+        test_model_add(model, (test_layer){.kind = TEST_MERGE,
+                                           .input_size = width_of(model),
+                                           .output_size = width_of(model) / 2,
+                                           .merge = RNNAT_MERGE_SUM});
     if (of == UNITS) test_model_add(model, gru(RNNAT_FORWARD, width_of(model), 78));
     if (of == DIRECTIONS) test_model_add(model, gru(RNNAT_BIDIRECTIONAL, width_of(model), 63));
     if (of == LAST) test_model_add(model, linear(width_of(model), 51, RNNAT_TANH));

@@ -19,25 +19,25 @@ static size_t scratch(const rnnat_model *model, int32_t time, int32_t batch, int
     return need;
 }
 
-static rnnat_model *stack(rnnat_cell_kind cell, int32_t hidden, rnnat_direction direction,
+static rnnat_model *stack(test_cell cell, int32_t hidden, rnnat_direction direction,
                           int32_t num_layers, bool last_only)
 {
     static test_model model;
     test_model_start(&model, 5);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = cell,
-                                              .input_size = 64,
-                                              .output_size = hidden,
-                                              .num_layers = num_layers,
-                                              .direction = direction,
-                                              .bias = true,
-                                              .reset_after = cell == RNNAT_CELL_GRU,
-                                              .activation = cell == RNNAT_CELL_RNN ? RNNAT_TANH : 0,
-                                              .last_only = last_only});
+    test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                        .cell = cell,
+                                        .input_size = 64,
+                                        .output_size = hidden,
+                                        .num_layers = num_layers,
+                                        .direction = direction,
+                                        .bias = true,
+                                        .reset_after = cell == TEST_GRU,
+                                        .activation = cell == TEST_RNN ? RNNAT_TANH : 0,
+                                        .last_only = last_only});
     if (last_only)
-        test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                                  .input_size = test_layer_output(&model.layers[0]),
-                                                  .output_size = 7});
+        test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                            .input_size = test_layer_output(&model.layers[0]),
+                                            .output_size = 7});
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);
     test_model_end(&model);
     return made;
@@ -46,7 +46,7 @@ static rnnat_model *stack(rnnat_cell_kind cell, int32_t hidden, rnnat_direction 
 int main(void)
 {
     enum { long_time = 100000 };
-    static const rnnat_cell_kind cells[] = {RNNAT_CELL_RNN, RNNAT_CELL_GRU, RNNAT_CELL_LSTM};
+    static const test_cell cells[] = {TEST_RNN, TEST_GRU, TEST_LSTM};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; ++i) {
         for (int32_t layers = 1; layers <= 2; ++layers) {
             rnnat_model *const model = stack(cells[i], 256, RNNAT_FORWARD, layers, false);

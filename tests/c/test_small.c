@@ -49,16 +49,16 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
     test_model model;
     uint64_t random = (uint64_t)(variant * 100 + hidden * 10 + batch);
     test_model_start(&model, random);
-    rnnat_layer_text layer = variant_layer(variant, direction, 7, hidden);
+    test_layer layer = variant_layer(variant, direction, 7, hidden);
     layer.num_layers = 2;
     test_model_add(&model, layer);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                              .input_size = test_layer_output(&model.layers[0]),
-                                              .output_size = hidden + 3,
-                                              .bias = batch % 2,
-                                              .activation = (rnnat_activation)test_choose(
-                                                  &random, RNNAT_IDENTITY,
-                                                  alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
+    test_model_add(
+        &model, (test_layer){.kind = TEST_LINEAR,
+                             .input_size = test_layer_output(&model.layers[0]),
+                             .output_size = hidden + 3,
+                             .bias = batch % 2,
+                             .activation = (rnnat_activation)test_choose(
+                                 &random, RNNAT_IDENTITY, alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
     const bool halves = RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32 && (variant + batch) % 2;
     const rnnat_weight_dtype type = halves ? RNNAT_WEIGHT_F16 : RNNAT_WEIGHT_AS_DTYPE;
     rnnat_model *const made = make(&model, &kernels[dtype], type);

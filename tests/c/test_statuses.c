@@ -63,14 +63,14 @@ static void test_names(void)
 }
 
 /* A layer of the smallest sizes. */
-static rnnat_layer_text lstm(rnnat_direction direction)
+static test_layer lstm(rnnat_direction direction)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_LSTM,
-                              .input_size = 1,
-                              .output_size = 1,
-                              .num_layers = 2,
-                              .direction = direction};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = TEST_LSTM,
+                        .input_size = 1,
+                        .output_size = 1,
+                        .num_layers = 2,
+                        .direction = direction};
 }
 
 /* ---- the environment, asked once: before anything else ---- */
@@ -163,9 +163,8 @@ static void test_runs(void)
     test_model_start(&both_ways, 1);
     test_model_add(&both_ways, lstm(RNNAT_BIDIRECTIONAL));
     test_model_start(&of_words, 1);
-    test_model_add(
-        &of_words,
-        (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING, .input_size = 5, .output_size = 1});
+    test_model_add(&of_words,
+                   (test_layer){.kind = TEST_EMBEDDING, .input_size = 5, .output_size = 1});
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_AUTO);
     rnnat_model *const whole = test_model_make(&both_ways, RNNAT_F32, RNNAT_MATMUL_AUTO);
     rnnat_model *const words = test_model_make(&of_words, RNNAT_F32, RNNAT_MATMUL_AUTO);

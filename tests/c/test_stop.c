@@ -11,14 +11,14 @@
 #if RNNAT_STOP
 enum { TIME = 60, MOST_ROWS = 3, INPUT = 6, STATES = 4 };
 
-static rnnat_layer_text recurrent(rnnat_cell_kind cell, int32_t input, int32_t hidden)
+static test_layer recurrent(test_cell cell, int32_t input, int32_t hidden)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = cell,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = 1,
-                              .bias = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = cell,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = 1,
+                        .bias = true};
 }
 
 /* A kind of schedule each: units divided, with meetings inside of a step; directions side by side;
@@ -26,18 +26,18 @@ static rnnat_layer_text recurrent(rnnat_cell_kind cell, int32_t input, int32_t h
  * and then directions side by side. */
 static bool start(int32_t kind, test_model *model)
 {
-    rnnat_layer_text layer = recurrent(RNNAT_CELL_LSTM, INPUT, 48);
+    test_layer layer = recurrent(TEST_LSTM, INPUT, 48);
     if (kind > 5) return false;
     test_model_start(model, 40 + (uint64_t)kind);
     if (kind == 0) {
-        layer = recurrent(RNNAT_CELL_LSTM, 120, 110);
+        layer = recurrent(TEST_LSTM, 120, 110);
         layer.proj_size = 41;
-        test_model_add(model, recurrent(RNNAT_CELL_GRU, INPUT, 120));
+        test_model_add(model, recurrent(TEST_GRU, INPUT, 120));
         test_model_add(model, layer);
     } else if (kind == 5) {
-        layer = recurrent(RNNAT_CELL_LSTM, 120, 48);
+        layer = recurrent(TEST_LSTM, 120, 48);
         layer.direction = RNNAT_BIDIRECTIONAL;
-        test_model_add(model, recurrent(RNNAT_CELL_GRU, INPUT, 120));
+        test_model_add(model, recurrent(TEST_GRU, INPUT, 120));
         test_model_add(model, layer);
     } else if (kind < 4) {
         if (kind != 2) layer.direction = RNNAT_BIDIRECTIONAL;
@@ -45,13 +45,13 @@ static bool start(int32_t kind, test_model *model)
         layer.last_only = kind == 3;
         test_model_add(model, layer);
     }
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                             .input_size = kind == 4   ? INPUT
-                                                           : kind == 0 ? 41
-                                                           : kind == 2 ? 48
-                                                                       : 96,
-                                             .output_size = 50,
-                                             .activation = RNNAT_TANH});
+    test_model_add(model, (test_layer){.kind = TEST_LINEAR,
+                                       .input_size = kind == 4   ? INPUT
+                                                     : kind == 0 ? 41
+                                                     : kind == 2 ? 48
+                                                                 : 96,
+                                       .output_size = 50,
+                                       .activation = RNNAT_TANH});
     return true;
 }
 

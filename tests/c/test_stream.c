@@ -9,14 +9,14 @@
 #include "heap.h"
 #include "run_case.h"
 
-static rnnat_layer_text gru(int32_t input, int32_t hidden)
+static test_layer gru(int32_t input, int32_t hidden)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_GRU,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = 1,
-                              .bias = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = TEST_GRU,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = 1,
+                        .bias = true};
 }
 
 /* One of each cell, one of them projected, and an activation behind them. */
@@ -24,54 +24,53 @@ static void start_chain(test_model *model, bool indices)
 {
     test_model_start(model, 21);
     if (indices)
-        test_model_add(
-            model,
-            (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING, .input_size = 9, .output_size = 6});
+        test_model_add(model,
+                       (test_layer){.kind = TEST_EMBEDDING, .input_size = 9, .output_size = 6});
     test_model_add(model, gru(6, 17));
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                             .cell = RNNAT_CELL_LSTM,
-                                             .input_size = 17,
-                                             .output_size = 12,
-                                             .num_layers = 2,
-                                             .proj_size = 7,
-                                             .peephole = true});
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                             .cell = RNNAT_CELL_RNN,
-                                             .input_size = 7,
-                                             .output_size = 5,
-                                             .num_layers = 1,
-                                             .bias = true,
-                                             .activation = RNNAT_TANH});
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                             .input_size = 5,
-                                             .output_size = 11,
-                                             .bias = true,
-                                             .activation = RNNAT_LOG_SOFTMAX});
+    test_model_add(model, (test_layer){.kind = TEST_RECURRENT,
+                                       .cell = TEST_LSTM,
+                                       .input_size = 17,
+                                       .output_size = 12,
+                                       .num_layers = 2,
+                                       .proj_size = 7,
+                                       .peephole = true});
+    test_model_add(model, (test_layer){.kind = TEST_RECURRENT,
+                                       .cell = TEST_RNN,
+                                       .input_size = 7,
+                                       .output_size = 5,
+                                       .num_layers = 1,
+                                       .bias = true,
+                                       .activation = RNNAT_TANH});
+    test_model_add(model, (test_layer){.kind = TEST_LINEAR,
+                                       .input_size = 5,
+                                       .output_size = 11,
+                                       .bias = true,
+                                       .activation = RNNAT_LOG_SOFTMAX});
 }
 
 /* The cells whose gates recur on gates, between two networks with an output layer. */
 static void start_gates(test_model *model)
 {
-    rnnat_layer_text rnn = {.kind = RNNAT_LAYER_RECURRENT,
-                            .cell = RNNAT_CELL_RNN,
-                            .input_size = 6,
-                            .output_size = 9,
-                            .num_layers = 2,
-                            .bias = true,
-                            .activation = RNNAT_SIGMOID,
-                            .output_layer = 5,
-                            .output_activation = RNNAT_TANH};
-    rnnat_layer_text gates = {.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_GRU,
-                              .input_size = 5,
-                              .output_size = 17,
-                              .num_layers = 1,
-                              .bias = true,
-                              .gate_recurrent = true};
+    test_layer rnn = {.kind = TEST_RECURRENT,
+                      .cell = TEST_RNN,
+                      .input_size = 6,
+                      .output_size = 9,
+                      .num_layers = 2,
+                      .bias = true,
+                      .activation = RNNAT_SIGMOID,
+                      .output_layer = 5,
+                      .output_activation = RNNAT_TANH};
+    test_layer gates = {.kind = TEST_RECURRENT,
+                        .cell = TEST_GRU,
+                        .input_size = 5,
+                        .output_size = 17,
+                        .num_layers = 1,
+                        .bias = true,
+                        .gate_recurrent = true};
     test_model_start(model, 22);
     test_model_add(model, rnn);
     test_model_add(model, gates);
-    gates.cell = RNNAT_CELL_LSTM;
+    gates.cell = TEST_LSTM;
     gates.input_size = 17;
     gates.output_size = 12;
     gates.num_layers = 2;
@@ -294,7 +293,7 @@ static void test_not_streamable(void)
 {
     for (int direction = RNNAT_REVERSE; direction <= RNNAT_BIDIRECTIONAL; ++direction) {
         test_model model;
-        rnnat_layer_text layer = gru(3, 4);
+        test_layer layer = gru(3, 4);
         layer.direction = (rnnat_direction)direction;
         test_model_start(&model, 1);
         test_model_add(&model, layer);

@@ -12,31 +12,31 @@
 
 enum { TIME = 12, BATCH = 2, WIDTH = 21 };
 
-static rnnat_layer_text recurrent(rnnat_cell_kind cell, int32_t input, int32_t hidden)
+static test_layer recurrent(test_cell cell, int32_t input, int32_t hidden)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = cell,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = 1,
-                              .bias = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = cell,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = 1,
+                        .bias = true};
 }
 
 static void add_head(test_model *model, int32_t input)
 {
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                             .input_size = input,
-                                             .output_size = WIDTH,
-                                             .bias = true,
-                                             .activation = RNNAT_LOG_SOFTMAX});
+    test_model_add(model, (test_layer){.kind = TEST_LINEAR,
+                                       .input_size = input,
+                                       .output_size = WIDTH,
+                                       .bias = true,
+                                       .activation = RNNAT_LOG_SOFTMAX});
 }
 
 /* Two cells, one of them projected, and an activation behind them. */
 static void start_plain(test_model *model)
 {
-    rnnat_layer_text lstm = recurrent(RNNAT_CELL_LSTM, 170, 90);
+    test_layer lstm = recurrent(TEST_LSTM, 170, 90);
     lstm.proj_size = 41;
-    test_model_add(model, recurrent(RNNAT_CELL_GRU, 6, 170));
+    test_model_add(model, recurrent(TEST_GRU, 6, 170));
     test_model_add(model, lstm);
     add_head(model, 41);
 }
@@ -44,23 +44,22 @@ static void start_plain(test_model *model)
 /* Indices, activations of one's own, and halves that are merged. */
 static void start_general(test_model *model)
 {
-    rnnat_layer_text gru = recurrent(RNNAT_CELL_GRU, 6, 170);
+    test_layer gru = recurrent(TEST_GRU, 6, 170);
     gru.reset_after = true;
     gru.general = true;
     gru.functions[0] = (rnnat_functions){
         .of = {{RNNAT_GATE_HARD_SIGMOID, 0.25, 0.5}, {RNNAT_GATE_SOFTSIGN, 0, 0}}, .clip = 1.5};
-    rnnat_layer_text lstm = recurrent(RNNAT_CELL_LSTM, 85, 90);
+    test_layer lstm = recurrent(TEST_LSTM, 85, 90);
     lstm.general = true;
     lstm.functions[0] = (rnnat_functions){
         .of = {{RNNAT_GATE_SIGMOID, 0, 0}, {RNNAT_GATE_TANH, 0, 0}, {RNNAT_GATE_ELU, 0.5, 0}},
         .input_forget = true};
-    test_model_add(model, (rnnat_layer_text){
-                              .kind = RNNAT_LAYER_EMBEDDING, .input_size = 9, .output_size = 6});
+    test_model_add(model, (test_layer){.kind = TEST_EMBEDDING, .input_size = 9, .output_size = 6});
     test_model_add(model, gru);
-    test_model_add(model, (rnnat_layer_text){.kind = RNNAT_LAYER_MERGE,
-                                             .input_size = 170,
-                                             .output_size = 85,
-                                             .merge = RNNAT_MERGE_MUL});
+    test_model_add(model, (test_layer){.kind = TEST_MERGE,
+                                       .input_size = 170,
+                                       .output_size = 85,
+                                       .merge = RNNAT_MERGE_MUL});
     test_model_add(model, lstm);
     add_head(model, 90);
 }
@@ -68,7 +67,7 @@ static void start_general(test_model *model)
 /* A last state, of which a stream has one after every step. */
 static void start_last(test_model *model, bool last_only)
 {
-    rnnat_layer_text gru = recurrent(RNNAT_CELL_GRU, 6, 170);
+    test_layer gru = recurrent(TEST_GRU, 6, 170);
     gru.last_only = last_only;
     test_model_add(model, gru);
     add_head(model, 170);
@@ -188,7 +187,7 @@ static void test_barrier_wraps(void) {}
  * the bits of that row beside another one. */
 static void test_wide(void)
 {
-    rnnat_layer_text lstm = recurrent(RNNAT_CELL_LSTM, 1, 1100000);
+    test_layer lstm = recurrent(TEST_LSTM, 1, 1100000);
     lstm.proj_size = 1;
     test_model model;
     test_model_start(&model, 26);

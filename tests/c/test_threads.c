@@ -82,16 +82,16 @@ int main(void)
 {
     uint64_t random = 8;
     test_model_start(&model, 8);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = RNNAT_CELL_LSTM,
-                                              .input_size = INPUT,
-                                              .output_size = HIDDEN,
-                                              .num_layers = 1,
-                                              .bias = true});
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                              .input_size = HIDDEN,
-                                              .output_size = OUTPUT,
-                                              .activation = RNNAT_SOFTMAX});
+    test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                        .cell = TEST_LSTM,
+                                        .input_size = INPUT,
+                                        .output_size = HIDDEN,
+                                        .num_layers = 1,
+                                        .bias = true});
+    test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                        .input_size = HIDDEN,
+                                        .output_size = OUTPUT,
+                                        .activation = RNNAT_SOFTMAX});
     in = test_inputs_make(&model, &random, TIME, BATCH, false, false);
     test_bytes file = test_model_bytes(&model);
     pthread_t threads[THREADS];

@@ -59,12 +59,12 @@ int main(void)
     test_model model;
     uint64_t random = 4;
     test_model_start(&model, 4);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = RNNAT_CELL_GRU,
-                                              .input_size = 40,
-                                              .output_size = 40,
-                                              .num_layers = 1,
-                                              .bias = true});
+    test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                        .cell = TEST_GRU,
+                                        .input_size = 40,
+                                        .output_size = 40,
+                                        .num_layers = 1,
+                                        .bias = true});
     test_inputs in = test_inputs_make(&model, &random, TIME, BATCH, false, false);
     test_bytes file = test_model_bytes(&model);
     rnnat_model *const made = test_model_make(&model, RNNAT_F32, RNNAT_MATMUL_PACKED);

@@ -7,23 +7,22 @@
 
 static test_model file;
 
-static rnnat_layer_text lstm(int32_t input, int32_t hidden, int32_t layers)
+static test_layer lstm(int32_t input, int32_t hidden, int32_t layers)
 {
-    return (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                              .cell = RNNAT_CELL_LSTM,
-                              .input_size = input,
-                              .output_size = hidden,
-                              .num_layers = layers,
-                              .bias = true};
+    return (test_layer){.kind = TEST_RECURRENT,
+                        .cell = TEST_LSTM,
+                        .input_size = input,
+                        .output_size = hidden,
+                        .num_layers = layers,
+                        .bias = true};
 }
 
-static rnnat_layer_text linear(int32_t input, int32_t output)
+static test_layer linear(int32_t input, int32_t output)
 {
-    return (rnnat_layer_text){
-        .kind = RNNAT_LAYER_LINEAR, .input_size = input, .output_size = output};
+    return (test_layer){.kind = TEST_LINEAR, .input_size = input, .output_size = output};
 }
 
-static rnnat_model *chain(const rnnat_layer_text *layers, int32_t count)
+static rnnat_model *chain(const test_layer *layers, int32_t count)
 {
     test_model_start(&file, 3);
     for (int32_t i = 0; i < count; ++i) test_model_add(&file, layers[i]);
@@ -32,7 +31,7 @@ static rnnat_model *chain(const rnnat_layer_text *layers, int32_t count)
     return model;
 }
 
-static int32_t stages_of(const rnnat_layer_text *layers, int32_t count, int32_t most)
+static int32_t stages_of(const test_layer *layers, int32_t count, int32_t most)
 {
     rnnat_model *const model = chain(layers, count);
     const int32_t stages = rnnat_wavefront_stages(model, most);
@@ -40,7 +39,7 @@ static int32_t stages_of(const rnnat_layer_text *layers, int32_t count, int32_t 
     return stages;
 }
 
-static rnnat_job plan(const rnnat_layer_text *layers, int32_t count, int32_t time, int32_t batch,
+static rnnat_job plan(const test_layer *layers, int32_t count, int32_t time, int32_t batch,
                       int32_t threads)
 {
     static const float x[1];
@@ -57,36 +56,36 @@ static rnnat_job plan(const rnnat_layer_text *layers, int32_t count, int32_t tim
 int main(void)
 {
     /* Stages share the work, or there are fewer. */
-    const rnnat_layer_text two = lstm(48, 48, 2), four = lstm(48, 48, 4);
+    const test_layer two = lstm(48, 48, 2), four = lstm(48, 48, 4);
     CHECK(stages_of(&two, 1, 8) == 2);
     CHECK(stages_of(&four, 1, 8) == 4);
     CHECK(stages_of(&four, 1, 2) == 2);
     CHECK(stages_of(&two, 1, 1) == 1);
-    const rnnat_layer_text with_head[] = {lstm(48, 48, 1), linear(48, 1)};
+    const test_layer with_head[] = {lstm(48, 48, 1), linear(48, 1)};
     CHECK(stages_of(with_head, 2, 2) == 1);
-    const rnnat_layer_text with_wide_head[] = {lstm(16, 16, 1), linear(16, 128)};
+    const test_layer with_wide_head[] = {lstm(16, 16, 1), linear(16, 128)};
     CHECK(stages_of(with_wide_head, 2, 2) == 2);
     /* What follows the last state runs once a row, and takes no part. */
-    rnnat_layer_text last_only = four;
+    test_layer last_only = four;
     last_only.last_only = true;
-    const rnnat_layer_text classifier[] = {last_only, linear(48, 3), linear(3, 2)};
+    const test_layer classifier[] = {last_only, linear(48, 3), linear(3, 2)};
     CHECK(stages_of(classifier, 1, 8) == 4);
     CHECK(stages_of(classifier, 2, 8) == 4);
     CHECK(stages_of(classifier, 3, 8) == 4);
     /* A direction that runs backwards needs all of time. */
-    rnnat_layer_text both = two;
+    test_layer both = two;
     both.direction = RNNAT_BIDIRECTIONAL;
     CHECK(stages_of(&both, 1, 8) == 1);
     /* An output layer reads what the stack's first layer reads. */
-    const rnnat_layer_text skipping = {.kind = RNNAT_LAYER_RECURRENT,
-                                       .cell = RNNAT_CELL_RNN,
-                                       .input_size = 48,
-                                       .output_size = 48,
-                                       .num_layers = 2,
-                                       .bias = true,
-                                       .activation = RNNAT_TANH,
-                                       .output_layer = 48,
-                                       .output_activation = RNNAT_SIGMOID};
+    const test_layer skipping = {.kind = TEST_RECURRENT,
+                                 .cell = TEST_RNN,
+                                 .input_size = 48,
+                                 .output_size = 48,
+                                 .num_layers = 2,
+                                 .bias = true,
+                                 .activation = RNNAT_TANH,
+                                 .output_layer = 48,
+                                 .output_activation = RNNAT_SIGMOID};
     CHECK(stages_of(&skipping, 1, 8) == 1);
 
     if (!rnnat_threads_compiled()) return check_result();
@@ -99,7 +98,7 @@ int main(void)
     CHECK(!plan(&two, 1, 400, 2, 2).wavefront);
     CHECK(!plan(with_head, 2, 400, 1, 2).wavefront);
     /* Larger layers are divided. */
-    const rnnat_layer_text large = lstm(200, 200, 2);
+    const test_layer large = lstm(200, 200, 2);
     const rnnat_job divided = plan(&large, 1, 400, 1, 2);
     CHECK(!divided.wavefront && divided.workspaces == 1 && divided.team_size == 2);
     return check_result();

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "file/layer_text.h"
+#include "file/layer_line.h"
 #include "file/safetensors.h"
+#include "test_layer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -55,11 +56,11 @@ static void read_metadata(const rnnat_safetensors *st)
     }
     for (int i = 0; i < 4; ++i) {
         char key[32];
-        rnnat_layer_text layer;
+        test_layer layer;
         (void)snprintf(key, sizeof key, "rnn_native.layer.%d", i);
         if (rnnat_safetensors_metadata(st, key, value, sizeof value) == RNNAT_OK &&
-            rnnat_layer_text_parse(value, &layer) == RNNAT_OK) {
-            const int32_t inputs = layer.kind == RNNAT_LAYER_MERGE ? 2 : 1;
+            test_layer_read(value, &layer) == RNNAT_OK) {
+            const int32_t inputs = layer.kind == TEST_MERGE ? 2 : 1;
             require(layer.input_size >= 1 && layer.input_size <= inputs * RNNAT_LAYER_MAX_SIZE);
             require(layer.output_size >= 1 && layer.output_size <= RNNAT_LAYER_MAX_SIZE);
             require(layer.proj_size >= 0 && layer.proj_size < layer.output_size);

@@ -31,17 +31,17 @@ int main(int argc, char **argv)
     if (argc != 2) return 1;
     test_model model;
     test_model_start(&model, 1);
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_RECURRENT,
-                                              .cell = RNNAT_CELL_LSTM,
-                                              .input_size = INPUT,
-                                              .output_size = 7,
-                                              .num_layers = 2,
-                                              .bias = true});
-    test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_LINEAR,
-                                              .input_size = 7,
-                                              .output_size = OUTPUT,
-                                              .bias = true,
-                                              .activation = RNNAT_SIGMOID});
+    test_model_add(&model, (test_layer){.kind = TEST_RECURRENT,
+                                        .cell = TEST_LSTM,
+                                        .input_size = INPUT,
+                                        .output_size = 7,
+                                        .num_layers = 2,
+                                        .bias = true});
+    test_model_add(&model, (test_layer){.kind = TEST_LINEAR,
+                                        .input_size = 7,
+                                        .output_size = OUTPUT,
+                                        .bias = true,
+                                        .activation = RNNAT_SIGMOID});
     const test_bytes bytes = test_model_bytes(&model);
     FILE *const file = open_in(argv[1], "model.safetensors");
     const size_t written = fwrite(bytes.bytes, 1, bytes.size, file);

@@ -8,11 +8,11 @@
 #include "run_case.h"
 #include "variants.h"
 
-static bool is_there(const rnnat_layer_text *layer)
+static bool is_there(const test_layer *layer)
 {
-    const bool kind = layer->cell == RNNAT_CELL_RNN   ? RNNAT_WITH_RNN
-                      : layer->cell == RNNAT_CELL_GRU ? RNNAT_WITH_GRU
-                                                      : RNNAT_WITH_LSTM;
+    const bool kind = layer->cell == TEST_RNN   ? RNNAT_WITH_RNN
+                      : layer->cell == TEST_GRU ? RNNAT_WITH_GRU
+                                                : RNNAT_WITH_LSTM;
     return kind && (RNNAT_WITH_GATE || !layer->gate_recurrent) &&
            (RNNAT_WITH_GENERAL || !layer->general);
 }
@@ -96,13 +96,13 @@ int main(void)
 {
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;
-        const rnnat_layer_text layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);
+        const test_layer layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);
         test_model model;
         test_model_start(&model, (uint64_t)variant);
         if (variant % 2)
-            test_model_add(&model, (rnnat_layer_text){.kind = RNNAT_LAYER_EMBEDDING,
-                                                      .input_size = 3,
-                                                      .output_size = layer.input_size});
+            test_model_add(&model, (test_layer){.kind = TEST_EMBEDDING,
+                                                .input_size = 3,
+                                                .output_size = layer.input_size});
         test_model_add(&model, layer);
         rnnat_model *made = NULL;
         const bool there = is_there(&layer);

@@ -1,13 +1,14 @@
 /* Layer lines: what each form means, and that nothing else is taken. Lines lie in heap blocks of
  * exactly their size, so that the address sanitizer sees a read past their end. */
-#include "file/layer_text.h"
+#include "file/layer_line.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "test_layer.h"
 
-static rnnat_status parse(const char *text, rnnat_layer_text *out)
+static rnnat_status parse(const char *text, test_layer *out)
 {
     const size_t size = strlen(text) + 1;
     char *copy = malloc(size);
@@ -15,12 +16,12 @@ static rnnat_status parse(const char *text, rnnat_layer_text *out)
         abort();
     }
     memcpy(copy, text, size);
-    const rnnat_status status = rnnat_layer_text_parse(copy, out);
+    const rnnat_status status = test_layer_read(copy, out);
     free(copy);
     return status;
 }
 
-static bool equal(const rnnat_layer_text *a, const rnnat_layer_text *b)
+static bool equal(const test_layer *a, const test_layer *b)
 {
     return a->kind == b->kind && a->cell == b->cell && a->input_size == b->input_size &&
            a->output_size == b->output_size && a->num_layers == b->num_layers &&
@@ -36,26 +37,26 @@ static bool equal(const rnnat_layer_text *a, const rnnat_layer_text *b)
 
 static const struct {
     const char *text;
-    rnnat_layer_text layer;
+    test_layer layer;
 } right[] = {
     {"embedding num_embeddings=30 embedding_dim=256",
-     {.kind = RNNAT_LAYER_EMBEDDING, .input_size = 30, .output_size = 256}},
+     {.kind = TEST_EMBEDDING, .input_size = 30, .output_size = 256}},
     {"linear in_features=256 out_features=74 bias=true activation=softmax",
-     {.kind = RNNAT_LAYER_LINEAR,
+     {.kind = TEST_LINEAR,
       .input_size = 256,
       .output_size = 74,
       .bias = true,
       .activation = RNNAT_SOFTMAX}},
     {"merge features=12 mode=ave",
-     {.kind = RNNAT_LAYER_MERGE, .input_size = 24, .output_size = 12, .merge = RNNAT_MERGE_AVE}},
+     {.kind = TEST_MERGE, .input_size = 24, .output_size = 12, .merge = RNNAT_MERGE_AVE}},
     {"merge features=16777216 mode=sum",
-     {.kind = RNNAT_LAYER_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
+     {.kind = TEST_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",
-     {.kind = RNNAT_LAYER_LINEAR, .input_size = 1, .output_size = 1 << 24}},
+     {.kind = TEST_LINEAR, .input_size = 1, .output_size = 1 << 24}},
     {"recurrent cell=rnn input_size=3 hidden_size=5 num_layers=2 direction=reverse bias=true "
      "nonlinearity=relu",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_RNN,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_RNN,
       .input_size = 3,
       .output_size = 5,
       .num_layers = 2,
@@ -64,8 +65,8 @@ static const struct {
       .activation = RNNAT_RELU}},
     {"recurrent cell=gru input_size=256 hidden_size=255 num_layers=1 direction=forward bias=false "
      "reset_after=true",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_GRU,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_GRU,
       .input_size = 256,
       .output_size = 255,
       .num_layers = 1,
@@ -73,8 +74,8 @@ static const struct {
       .reset_after = true}},
     {"recurrent cell=lstm input_size=7 hidden_size=9 num_layers=3 direction=bidirectional "
      "bias=true proj_size=8 peephole=true",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_LSTM,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_LSTM,
       .input_size = 7,
       .output_size = 9,
       .num_layers = 3,
@@ -84,16 +85,16 @@ static const struct {
       .peephole = true}},
     {"recurrent cell=lstm input_size=1 hidden_size=1 num_layers=1 direction=forward bias=true "
      "proj_size=0 peephole=false",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_LSTM,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_LSTM,
       .input_size = 1,
       .output_size = 1,
       .num_layers = 1,
       .bias = true}},
     {"recurrent cell=gru input_size=4 hidden_size=3 num_layers=2 direction=forward bias=true "
      "gate_recurrent=true",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_GRU,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_GRU,
       .input_size = 4,
       .output_size = 3,
       .num_layers = 2,
@@ -101,8 +102,8 @@ static const struct {
       .gate_recurrent = true}},
     {"recurrent cell=lstm input_size=4 hidden_size=3 num_layers=1 direction=reverse bias=false "
      "gate_recurrent=true",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_LSTM,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_LSTM,
       .input_size = 4,
       .output_size = 3,
       .num_layers = 1,
@@ -110,8 +111,8 @@ static const struct {
       .gate_recurrent = true}},
     {"recurrent cell=rnn input_size=3 hidden_size=5 output_layer=7 output_nonlinearity=softmax "
      "num_layers=2 direction=forward bias=true nonlinearity=sigmoid",
-     {.kind = RNNAT_LAYER_RECURRENT,
-      .cell = RNNAT_CELL_RNN,
+     {.kind = TEST_RECURRENT,
+      .cell = TEST_RNN,
       .input_size = 3,
       .output_size = 5,
       .num_layers = 2,
@@ -148,7 +149,7 @@ static void join(char *out, const char *const *words, size_t count)
 static void test_right(void)
 {
     for (size_t i = 0; i < NUM_RIGHT; ++i) {
-        rnnat_layer_text layer;
+        test_layer layer;
         memset(&layer, 0x55, sizeof layer);
         CHECK_CASE(parse(right[i].text, &layer) == RNNAT_OK, right[i].text);
         CHECK_CASE(equal(&layer, &right[i].layer), right[i].text);
@@ -163,7 +164,7 @@ static void test_keys(void)
         char changed[512];
         const char *words[MAX_TOKENS];
         const char *other[MAX_TOKENS + 1];
-        rnnat_layer_text layer;
+        test_layer layer;
         strcpy(line, right[i].text);
         const size_t count = split(line, words);
         for (size_t turn = 0; turn < count - 1; ++turn) {
@@ -218,9 +219,9 @@ static void test_last_only(void)
 {
     for (size_t i = 0; i < NUM_RIGHT; ++i) {
         char line[512];
-        rnnat_layer_text layer, expected = right[i].layer;
+        test_layer layer, expected = right[i].layer;
         expected.last_only = true;
-        const bool may = expected.kind == RNNAT_LAYER_RECURRENT && !expected.output_layer;
+        const bool may = expected.kind == TEST_RECURRENT && !expected.output_layer;
         snprintf(line, sizeof line, "%s return_sequences=false", right[i].text);
         CHECK_CASE(parse(line, &layer) == (may ? RNNAT_OK : RNNAT_ERROR_FORMAT), line);
         CHECK_CASE(!may || equal(&layer, &expected), line);
@@ -313,13 +314,11 @@ static const struct {
 
 static void test_wrong(void)
 {
-    rnnat_layer_text layer = right[5].layer;
+    test_layer layer = right[5].layer;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
         CHECK_CASE(parse(wrong[i].text, &layer) == wrong[i].status, wrong[i].text);
         CHECK_CASE(equal(&layer, &right[5].layer), wrong[i].text); /* nothing written */
     }
-    CHECK(rnnat_layer_text_parse(NULL, &layer) == RNNAT_ERROR_ARGUMENT);
-    CHECK(rnnat_layer_text_parse(right[0].text, NULL) == RNNAT_ERROR_ARGUMENT);
 }
 
 static void test_words(void)
@@ -327,7 +326,7 @@ static void test_words(void)
     static const char *const activations[] = {LINEAR("identity"), LINEAR("sigmoid"),
                                               LINEAR("tanh"),     LINEAR("relu"),
                                               LINEAR("softmax"),  LINEAR("log_softmax")};
-    rnnat_layer_text layer;
+    test_layer layer;
     for (int i = 0; i < 6; ++i) {
         CHECK_CASE(parse(activations[i], &layer) == RNNAT_OK, activations[i]);
         CHECK_CASE((int)layer.activation == i, activations[i]);
@@ -344,7 +343,7 @@ static void test_damage(void)
 {
     for (size_t i = 0; i < NUM_RIGHT; ++i) {
         char line[256];
-        rnnat_layer_text layer;
+        test_layer layer;
         const size_t length = strlen(right[i].text);
         for (size_t size = 0; size < length; ++size) {
             memcpy(line, right[i].text, size);
@@ -360,8 +359,8 @@ static void test_damage(void)
                     continue;
                 }
                 const int32_t largest = RNNAT_LAYER_MAX_SIZE;
-                const bool recurrent = layer.kind == RNNAT_LAYER_RECURRENT;
-                const int32_t inputs = layer.kind == RNNAT_LAYER_MERGE ? 2 : 1;
+                const bool recurrent = layer.kind == TEST_RECURRENT;
+                const int32_t inputs = layer.kind == TEST_MERGE ? 2 : 1;
                 CHECK_CASE(layer.input_size >= 1 && layer.input_size <= inputs * largest, line);
                 CHECK_CASE(layer.output_size >= 1 && layer.output_size <= largest, line);
                 CHECK_CASE((layer.num_layers >= 1) == recurrent, line);

@@ -131,7 +131,7 @@ cdef class Stream:
         return view
 
     def reset(self):
-        """The state becomes zero."""
+        """The state becomes the model's initial state, with which a stream begins."""
         self._enter(True)
         check(rnnat_stream_reset(self._stream), "reset")
         self._busy = 0

@@ -150,7 +150,8 @@ class Model:
             converted. Of a model with several inputs: a dict of them by name, as ``inputs`` has
             them, all of the same steps and rows.
         state
-            Where to start: what a call returned before, or None for zeros.
+            Where to start: what a call returned before; None for the model's own initial state:
+            that of its layers (``Recurrent.initial_state``), which without one is zeros.
         lengths
             Steps of each row that count, [batch], each 0 to time. Outputs past a row's length
             are 0, and its state is the one at its own end. None: all or, where the model has a
@@ -218,8 +219,8 @@ class Model:
         return named
 
     def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:
-        """A stream that runs this model step by step, with a zero state for ``batch`` rows, from 1
-        on.
+        """A stream that runs this model step by step, with the model's initial state for ``batch``
+        rows, from 1 on.
 
         ``num_threads`` is how many threads may share a step that is large enough to keep them
         busy (None: what :func:`get_num_threads` tells); it pays where steps follow each other

@@ -41,7 +41,8 @@ def run(
         Floats [time, batch, input_size]; integers [time, batch] where the first layer is an
         Embedding. time and batch may be 0. Of a model with several inputs: a dict of them by name.
     state
-        The initial state; None is all zeros. For a model with one Recurrent layer: ``h_0`` or,
+        The initial state; None is the layers' own (``Recurrent.initial_state``), else zeros. For a
+        model with one Recurrent layer: ``h_0`` or,
         where it has more than h (``Recurrent.state_names``), a tuple such as ``(h_0, c_0)``, each
         [num_layers * num_directions, batch, size]. With several: a tuple of those, in the order
         of the layers; of a graph, a dict by the names of the nodes. With none: ``()``.
@@ -231,10 +232,7 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerS
     """By node, of each that has one, its state arrays, each [rows, batch, size]."""
     layers = {name: node.layer for name, node in spec.nodes.items() if node.layer.state_names}
     if state is None:
-        return {
-            name: tuple(np.zeros((layer.state_rows, batch, size)) for size in layer.state_sizes)
-            for name, layer in layers.items()
-        }
+        return {name: layer.first_state(batch) for name, layer in layers.items()}
     one = len(layers) == 1
     if spec.is_chain or one:
         parts = [state] if one else _parts("state", state, len(layers))

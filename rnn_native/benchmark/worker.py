@@ -53,7 +53,7 @@ class Task:
     x: NDArray[Any]
     """[time, batch, features], or indices [time, batch]."""
     states: Sequence[NDArray[Any]] | None
-    """Initial states in the order of ``states.flatten``, None for zeros."""
+    """Initial states in the order of ``states.flatten``, None for the model's own."""
     threads: int
     lengths: NDArray[Any] | None = None
     """Steps of each row, [batch]; None: all."""

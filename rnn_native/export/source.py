@@ -18,9 +18,9 @@ TITLE: Final = f"{MARK} {_core.version()}; do not edit."
 """That line, of this version's."""
 
 _STREAM: Final = """\
-/* The model's own stream, in static memory. The first call makes it, its state zeros, and must
- * have returned before another thread uses any function below. NULL where the library was compiled
- * for other kernels than the weights are packed for. */"""
+/* The model's own stream, in static memory. The first call makes it, in the model's initial state,
+ * and must have returned before another thread uses any function below. NULL where the library was
+ * compiled for other kernels than the weights are packed for. */"""
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,11 @@ def _header(
         yield f"rnnat_status {name}_step(const {x} *x, {y} *y);"
         yield f"/* Any number of steps: {_shapes(plan, facts, 'steps, ', False)}. */"
         yield f"rnnat_status {name}_steps(const {x} *x, int32_t steps, {y} *y);"
-        yield "/* The state becomes zero again. */"
+        yield "/* The state becomes what it was at first. */"
         yield f"rnnat_status {name}_reset(void);"
     else:
-        yield f"/* Whole sequences of at most {macro}_MAX_STEPS steps, in static memory, from a"
-        yield f" * state of zeros: {_shapes(plan, facts, 'steps, ', True)}."
+        yield f"/* Whole sequences of at most {macro}_MAX_STEPS steps, in static memory, from the"
+        yield f" * model's initial state: {_shapes(plan, facts, 'steps, ', True)}."
         yield " * One thread at a time. */"
         yield f"rnnat_status {name}_run(const {x} *x, int32_t steps, {y} *y);"
     yield "\n#ifdef __cplusplus\n}\n#endif\n#endif"

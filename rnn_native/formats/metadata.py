@@ -10,7 +10,8 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
     rnn_native.layer.2   linear in_features=8 out_features=7 bias=true activation=softmax
 
 and rnn_native.mask_value, a decimal number, where the model has one. What is no chain is version 2,
-whose strings are those of ``graph_text`` besides.
+whose strings are those of ``graph_text`` besides; so is a chain with a key that version 1 has not
+(``Key.version``), without these.
 
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
 strings of ours, ``CARRIED``, say nothing of the layers: how the model is called, a golden input and
@@ -25,7 +26,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import LAYERS, Array, Layer, ModelSpec
+from ..spec import LAYERS, Array, Layer, ModelSpec, Node
 from ..spec.keys import Key, in_line
 from . import calling, golden, graph_text, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
@@ -52,7 +53,8 @@ def to_metadata(spec: ModelSpec) -> dict[str, str]:
     """The strings that describe ``spec``, in a fixed order."""
     nodes = list(spec.nodes.values())
     reads = [""] * len(nodes) if spec.is_chain else graph_text.reads(spec)
-    strings = {f"{PREFIX}version": VERSION if spec.is_chain else graph_text.VERSION}
+    plain = spec.is_chain and not any(map(_needs_version_2, nodes))
+    strings = {f"{PREFIX}version": VERSION if plain else graph_text.VERSION}
     strings[f"{PREFIX}layers"] = str(len(nodes))
     for index, (node, behind) in enumerate(zip(nodes, reads, strict=True)):
         strings[f"{PREFIX}layer.{index}"] = describe(node.layer) + behind
@@ -122,7 +124,7 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
         )
     lines = [ours[name] for name in names]
     wiring = None
-    if version == graph_text.VERSION:
+    if rest:
         texts = {key.removeprefix(PREFIX): ours[key] for key in rest}
         lines, wiring = graph_text.from_strings(lines, texts)
     per_layer = _by_layer(tensors, count)
@@ -131,6 +133,11 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
         return wiring.spec(layers, mask_value) if wiring else ModelSpec(layers, mask_value)
     except RnnError as error:
         raise FormatError(str(error)) from error
+
+
+def _needs_version_2(node: Node) -> bool:
+    line = node.layer.line
+    return any(key.version > 1 and key.name in line for key in node.layer.keys_of(line))
 
 
 def describe(layer: Layer) -> str:

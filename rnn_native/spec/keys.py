@@ -39,6 +39,8 @@ class Key:
         Another key, with or without which alone a line has this one.
     only_runs
         Whether a layer that uses it cannot be trained.
+    version
+        Of the files whose lines may have it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Key:
     beside: str = ""
     unless: str = ""
     only_runs: bool = False
+    version: int = 1
 
     def is_used(self, value: Any) -> bool:
         """Whether the value is another than the default."""

@@ -153,6 +153,11 @@ class Layer(ABC):
         """Rows of each array of its state, [rows, batch, features]."""
         return 0
 
+    def first_state(self, batch: int) -> State:
+        """What its state is before the first step where nobody says another: arrays [rows, batch,
+        features] by ``state_names``."""
+        return tuple(np.zeros((self.state_rows, batch, size)) for size in self.state_sizes)
+
     @property
     def num_nodes(self) -> int:
         """Nodes that it is in the core."""

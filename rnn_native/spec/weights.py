@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,22 @@ def _is_unchangeable(array: NDArray[Any]) -> bool:
     while isinstance(owner, np.ndarray):
         owner = owner.base
     return type(owner) is bytes and 2 * array.nbytes >= len(owner)
+
+
+def as_weights(
+    where: str, given: Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, Array]:
+    """The arrays of these names and shapes, in their order, each as :func:`as_weight` has it;
+    ``ShapeError`` where the names are others."""
+    missing = [name for name in shapes if name not in given]
+    unknown = [name for name in given if name not in shapes]
+    if missing or unknown:
+        wrong = (("missing", missing), ("unexpected", unknown))
+        found = "; ".join(f"{what} {', '.join(names)}" for what, names in wrong if names)
+        raise ShapeError(f"{where}: {found}; expected {', '.join(shapes)}")
+    return {
+        name: expect(name, as_weight(name, given[name]), shape) for name, shape in shapes.items()
+    }
 
 
 def expect(where: str, array: Array, shape: tuple[int, ...]) -> Array:

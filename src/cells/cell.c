@@ -34,6 +34,16 @@ rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t 
     return RNNAT_OK;
 }
 
+void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,
+                      size_t count, void *out)
+{
+    if (rnnat_is_float(build->kernels)) rnnat_tensor_read_f32(tensor, first, count, out);
+#if RNNAT_FLOAT64
+    else
+        rnnat_tensor_read_f64(tensor, first, count, out);
+#endif
+}
+
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
                                 rnnat_gates gates, int32_t columns, int32_t panel,
                                 rnnat_matrix *matrix)

@@ -38,6 +38,9 @@ typedef struct rnnat_builder {
 /* Tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0. */
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor);
+/* Elements first .. of a tensor, in the type that is computed in. */
+void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,
+                      size_t count, void *out);
 /* Columns `gates` of the weight `name`, which has all_gates * units rows. */
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
                                 rnnat_gates gates, int32_t columns, int32_t panel,
@@ -71,6 +74,7 @@ typedef struct rnnat_recurrent_options {
     int32_t direction; /* rnnat_direction */
     int32_t bias;
     int32_t last_only; /* return_sequences=false */
+    int32_t initial_state; /* the file has what its states begin with */
     const rnnat_cell *cell;
     rnnat_cell_form form;
     union {
@@ -86,6 +90,7 @@ struct rnnat_cell {
     int32_t gates; /* blocks of rows in weight_ih */
     int32_t products; /* and of all recurrent weights together */
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
+    const char *states; /* the letter of each */
     bool in_place; /* a step reads and writes those after h unit by unit */
     bool to_memory; /* its recurrent products go to memory, and its kernel takes them from there */
     rnnat_keys keys; /* of its own in a layer's line, which are its own options */

@@ -45,6 +45,7 @@ const rnnat_cell rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
                                         .gates = 3,
                                         .products = 3,
                                         .num_states = 2,
+                                        .states = "hz",
                                         .keys = RNNAT_CELL_KEYS(gate_gru_keys, int32_t),
                                         .build = RNNAT_CELL_BUILD(build_gate_gru),
                                         .step = step_gate_gru};

@@ -75,6 +75,7 @@ const rnnat_cell rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
                                          .gates = 4,
                                          .products = 8,
                                          .num_states = 4,
+                                         .states = "hcif",
                                          .keys = RNNAT_CELL_KEYS(gate_lstm_keys, int32_t),
                                          .build = RNNAT_CELL_BUILD(build_gate_lstm),
                                          .step = step_gate_lstm};

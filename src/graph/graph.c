@@ -43,7 +43,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, const char *key, i
 /* What a file says of its whole model. */
 typedef struct outline {
     int32_t layers, inputs, outputs;
-    bool is_graph; /* version 2: lines say what they read; else each layer reads the one before */
+    bool is_graph; /* lines say what they read; else each layer reads the one before */
 } outline;
 
 static rnnat_status read_outline(const rnnat_safetensors *file, outline *of)
@@ -51,8 +51,11 @@ static rnnat_status read_outline(const rnnat_safetensors *file, outline *of)
     char text[text_size];
     if (read_text(file, "rnn_native.version", text) != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     const size_t size = rnnat_text_size(text);
-    *of = (outline){.inputs = 1, .outputs = 1, .is_graph = rnnat_text_is(text, size, "2")};
-    if (!of->is_graph && !rnnat_text_is(text, size, "1")) return RNNAT_ERROR_UNSUPPORTED;
+    const bool newer = rnnat_text_is(text, size, "2"); /* which a chain may be as well */
+    if (!newer && !rnnat_text_is(text, size, "1")) return RNNAT_ERROR_UNSUPPORTED;
+    *of = (outline){.inputs = 1, .outputs = 1};
+    of->is_graph = newer && rnnat_safetensors_metadata(file, "rnn_native.inputs", text,
+                                                       text_size) != RNNAT_ERROR_NOT_FOUND;
     rnnat_status status = read_count(file, "rnn_native.layers", &of->layers);
     if (status != RNNAT_OK || !of->is_graph) return status;
     status = read_count(file, "rnn_native.inputs", &of->inputs);

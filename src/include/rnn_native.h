@@ -143,7 +143,8 @@ typedef struct rnnat_run {
     ptrdiff_t y_stride_batch;
     const int32_t *lengths; /* [B], each in 0..T; NULL: all T, also where the file has a mask_value:
                              * to find a row's length by that is the caller's */
-    const float *const *state_in; /* num_states dense arrays, see rnnat_model_state; NULL: zeros */
+    const float *const *state_in; /* num_states dense arrays, see rnnat_model_state; NULL: the
+                                   * model's initial state: zeros, unless its file has another */
     float *const *state_out; /* the same, at each row's own end; NULL: not wanted */
     int32_t num_threads; /* at most this many; 0: the default (RNN_NATIVE_NUM_THREADS, or
                                   * the processors this process may use); never more than
@@ -270,7 +271,7 @@ RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat
  * UNSUPPORTED: a layer of the model is reverse or bidirectional. OVERFLOW. */
 RNNAT_API rnnat_status rnnat_stream_size(const rnnat_model *model, int32_t batch, int32_t max_steps,
                                          size_t *need);
-/* Makes a stream with a state of zeros in the caller's memory, without the heap. The memory must
+/* Makes a stream, in the model's initial state, in the caller's memory, without the heap. The memory must
  * stay where it is; it and the model must outlive the stream, and rnnat_stream_free is not
  * needed, but harmless. Besides: TOO_SMALL where mem_size is less than the need. */
 RNNAT_API rnnat_status rnnat_stream_init(void *mem, size_t mem_size, const rnnat_model *model,
@@ -306,7 +307,7 @@ RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const 
  * thread that waited for long has to be woken. Without RNNAT_THREADS, without effect.
  * ARGUMENT: NULL, a number below 1, or one above where RNN_NATIVE_THREADING cannot be used. */
 RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads);
-/* The state becomes zero, as of a new stream. ARGUMENT: NULL. */
+/* The state becomes that of a new stream, the model's initial state. ARGUMENT: NULL. */
 RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream);
 /* Copies state array `index` out of or into the stream; `values` is dense, of the model's dtype
  * and of the shape that rnnat_model_state tells. ARGUMENT: a NULL, or there is no such array. */

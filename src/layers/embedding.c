@@ -26,11 +26,7 @@ static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
     const size_t count = (size_t)line->num_embeddings * (size_t)line->embedding_dim;
     void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
     build->num_parameters += count;
-    if (table && rnnat_is_float(build->kernels)) rnnat_tensor_read_f32(&tensor, 0, count, table);
-#if RNNAT_FLOAT64
-    else if (table)
-        rnnat_tensor_read_f64(&tensor, 0, count, table);
-#endif
+    if (table) rnnat_build_read(build, &tensor, 0, count, table);
     const rnnat_embedding data = {
         .known = line->num_embeddings, .features = line->embedding_dim, .table = table};
     rnnat_graph_add_one(graph, &rnnat_layer_embedding, &data, sizeof data, data.features);

@@ -88,7 +88,7 @@ typedef struct rnnat_adding {
 
 #if RNNAT_READER
 /* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
-extern const rnnat_key rnnat_recurrent_keys[7];
+extern const rnnat_key rnnat_recurrent_keys[8];
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options);
 int32_t rnnat_recurrent_takes(const void *options);
 void rnnat_recurrent_count(const void *options, rnnat_counts *counts);
@@ -103,6 +103,8 @@ typedef struct rnnat_recurrent {
     int32_t first_cell; /* number of its first cell among the model's */
     rnnat_activation activation; /* of an RNN */
     rnnat_cell_weights weights[2]; /* [passes] */
+    /* Each state array begins with these, [passes, pad(features)], in every row; NULL: zeros. */
+    const void *initial[RNNAT_CELL_STATES];
 } rnnat_recurrent;
 
 /* The state of one pass: h, then what else its cell carries on, rows padded to whole vectors. A step

@@ -44,17 +44,26 @@ static void *carve_recurrent(const rnnat_node *node, const rnnat_kernels *kernel
     return states;
 }
 
+/* Every row becomes row `index` of `initial`; rows have `bytes` bytes. */
+static void fill_rows(char *to, const void *initial, int32_t index, size_t bytes, int32_t rows)
+{
+    const char *const from = (const char *)initial + (size_t)index * bytes;
+    for (int32_t row = 0; row < rows; ++row) memcpy(to + (size_t)row * bytes, from, bytes);
+}
+
 static void reset_recurrent(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                             void *memory)
 {
     const rnnat_recurrent *const layer = node->data;
     rnnat_cell_state *const states = memory;
-    const size_t bytes = (size_t)rows * (size_t)kernels->elem;
+    const size_t elem = (size_t)kernels->elem, bytes = (size_t)rows * elem;
     for (int32_t d = 0; d < node->num_passes; ++d) {
         for (int32_t s = 0; s < layer->cell->num_states; ++s) {
             const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
             memset(states[d].array[s][0], 0, pad * bytes); /* the padding included */
             memset(states[d].array[s][1], 0, pad * bytes);
+            if (layer->initial[s])
+                fill_rows(states[d].array[s][0], layer->initial[s], d, pad * elem, rows);
         }
         states[d].now = 0;
     }
@@ -352,6 +361,12 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
         rnnat_cell_tell(&layer->weights[d], kernels, layer->hidden, teller);
         teller->end(arg);
     }
+    teller->end(arg);
+    teller->begin(arg, "initial");
+    for (int32_t s = 0; s < layer->cell->num_states; ++s)
+        rnnat_tell_array(teller, "", layer->initial[s],
+                         (size_t)node->num_passes *
+                             (size_t)rnnat_pad(kernels, features_of(layer, s)));
     teller->end(arg);
 }
 #endif

@@ -21,6 +21,10 @@ const rnnat_key rnnat_recurrent_keys[] = {
      .words = rnnat_only_false,
      .optional = true,
      .at = offsetof(rnnat_recurrent_options, last_only)},
+    {.name = "initial_state",
+     .words = rnnat_only_true,
+     .optional = true,
+     .at = offsetof(rnnat_recurrent_options, initial_state)},
 };
 
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
@@ -74,6 +78,33 @@ static rnnat_status build_cell(rnnat_builder *build, const rnnat_recurrent_optio
     if (!has_room_for(build->kernels, &line->form.functions[direction]))
         return RNNAT_ERROR_UNSUPPORTED;
     weights->functions = line->form.functions[direction];
+    return RNNAT_OK;
+}
+
+/* Reads what the states of a node begin with, a row a pass, from the tensors "h_0" and its like, each
+ * [layers of the stack * passes, features]. */
+static rnnat_status build_initial(rnnat_builder *build, const rnnat_recurrent_options *line,
+                                  const rnnat_node *node, rnnat_recurrent *layer)
+{
+    const int32_t passes = node->num_passes;
+    for (int32_t s = 0; s < layer->cell->num_states; ++s) {
+        const char name[] = {layer->cell->states[s], '_', '0', '\0'};
+        const size_t features = (size_t)(s == 0 ? layer->state : layer->hidden);
+        const size_t pad = (size_t)rnnat_pad(build->kernels, (int32_t)features);
+        const size_t elem = (size_t)build->kernels->elem;
+        rnnat_tensor tensor;
+        const rnnat_status status = rnnat_build_tensor(
+            build, name, (int64_t)line->num_layers * passes, (int64_t)features, &tensor);
+        if (status != RNNAT_OK) return status;
+        char *const rows = rnnat_arena_take_table(&build->arena, (size_t)passes, pad, elem);
+        build->num_parameters += (uint64_t)passes * features;
+        layer->initial[s] = rows;
+        if (!rows) continue;
+        memset(rows, 0, (size_t)passes * pad * elem); /* the padding included */
+        for (int32_t p = 0; p < passes; ++p)
+            rnnat_build_read(build, &tensor, (size_t)(node->first_row + p) * features, features,
+                             rows + (size_t)p * pad * elem);
+    }
     return RNNAT_OK;
 }
 
@@ -136,6 +167,10 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
             node.reverse[d] = line->direction == RNNAT_REVERSE || d == 1;
             const rnnat_status status = build_cell(graph->build, line, depth, d, node.reverse[d],
                                                    features, &data.weights[d]);
+            if (status != RNNAT_OK) return status;
+        }
+        if (line->initial_state) {
+            const rnnat_status status = build_initial(graph->build, line, &node, &data);
             if (status != RNNAT_OK) return status;
         }
         node.data = rnnat_graph_keep(graph, &data, sizeof data);

@@ -178,7 +178,7 @@ static rnnat_status build_layers(building *b, const rnnat_net_layers *layers)
         if (status != RNNAT_OK) return status;
         const bool recurrent = layer == &rnnat_layer_recurrent;
         const bool embedding = layer == &rnnat_layer_embedding;
-        if (recurrent ? line->last_only || !rnnat_train_cell_find(line->cell)
+        if (recurrent ? line->last_only || line->initial_state || !rnnat_train_cell_find(line->cell)
                       : !embedding && layer != &rnnat_layer_linear)
             return RNNAT_ERROR_UNSUPPORTED;
         if (i == 0) net->input = layer->takes(&options);

@@ -35,6 +35,7 @@ static test_layer recurrent(int32_t variant, int32_t shape)
     layer.num_layers = shape == FORWARD_STACK ? 2 : 1;
     layer.bias = shape != LAST_ALONE;
     layer.last_only = shape >= LAST_ALONE && !layer.output_layer;
+    layer.initial_state = (variant + shape) % 3 == 0;
     return layer;
 }
 

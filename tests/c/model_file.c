@@ -36,10 +36,15 @@ int32_t test_layer_state(const test_layer *layer)
     return layer->proj_size ? layer->proj_size : layer->output_size;
 }
 
+const char *test_layer_letters(const test_layer *layer)
+{
+    if (layer->cell == TEST_GRU) return layer->gate_recurrent ? "hz" : "h";
+    return layer->cell == TEST_RNN ? "h" : layer->gate_recurrent ? "hcif" : "hc";
+}
+
 int32_t test_layer_states(const test_layer *layer)
 {
-    if (layer->cell == TEST_GRU) return layer->gate_recurrent ? 2 : 1;
-    return layer->cell == TEST_RNN ? 1 : layer->gate_recurrent ? 4 : 2;
+    return (int32_t)strlen(test_layer_letters(layer));
 }
 
 int32_t test_layer_output(const test_layer *layer)
@@ -156,10 +161,11 @@ static void describe(const test_layer *layer, char *line, size_t size)
                  flag(layer->peephole));
     snprintf(
         line, size,
-        "recurrent cell=%s input_size=%d hidden_size=%d num_layers=%d direction=%s bias=%s %s%s",
+        "recurrent cell=%s input_size=%d hidden_size=%d num_layers=%d direction=%s bias=%s %s%s%s",
         cells[layer->cell], layer->input_size, layer->output_size, layer->num_layers,
         directions[layer->direction], flag(layer->bias), more,
-        layer->last_only ? " return_sequences=false" : "");
+        layer->last_only ? " return_sequences=false" : "",
+        layer->initial_state ? " initial_state=true" : "");
 }
 
 /* ---- tensors ---- */
@@ -228,6 +234,19 @@ static void add_output(test_model *model, const test_layer *layer)
     if (layer->bias) add_tensor(model, "bias_o", -1, false, layer->output_layer, 0, 0.5f);
 }
 
+/* What each state begins with; such a file is version 2. */
+static void add_initial(test_model *model, const test_layer *layer)
+{
+    const char *const letters = test_layer_letters(layer);
+    for (int32_t s = 0; letters[s]; ++s) {
+        const char name[] = {letters[s], '_', '0', '\0'};
+        const int32_t features = s == 0 ? test_layer_state(layer) : layer->output_size;
+        const int32_t rows = layer->num_layers * test_layer_directions(layer);
+        add_tensor(model, name, -1, false, rows, features, 1);
+    }
+    strcpy(model->pairs[0].value, "2");
+}
+
 test_tensor *test_model_tensor(const test_model *model, int32_t layer, const char *name,
                                int32_t depth, bool reverse)
 {
@@ -236,6 +255,24 @@ test_tensor *test_model_tensor(const test_model *model, int32_t layer, const cha
     for (int32_t i = 0; i < model->num_tensors; ++i)
         if (strcmp(model->tensors[i].name, full) == 0) return RNNAT_WRITABLE(&model->tensors[i]);
     return NULL;
+}
+
+float test_model_initial(const test_model *model, int32_t index, int32_t batch, int32_t at)
+{
+    for (int32_t i = 0; i < model->num_layers; ++i) {
+        const test_layer *const layer = &model->layers[i];
+        if (layer->kind != TEST_RECURRENT) continue;
+        if (index >= test_layer_states(layer)) {
+            index -= test_layer_states(layer);
+            continue;
+        }
+        const char name[] = {test_layer_letters(layer)[index], '_', '0', '\0'};
+        const test_tensor *const tensor = test_model_tensor(model, i, name, -1, false);
+        if (!tensor) return 0;
+        const int32_t features = tensor->dims[1];
+        return tensor->values[at / (batch * features) * features + at % features];
+    }
+    abort();
 }
 
 /* ---- models ---- */
@@ -261,6 +298,7 @@ void test_model_add(test_model *model, test_layer layer)
             if (layer.direction == RNNAT_BIDIRECTIONAL) add_cell(model, &layer, depth, true);
         }
         if (layer.output_layer) add_output(model, &layer);
+        if (layer.initial_state) add_initial(model, &layer);
     } else if (layer.kind == TEST_LINEAR) {
         add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
                    2 / (float)layer.input_size);

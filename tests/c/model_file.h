@@ -10,7 +10,7 @@
 #include "rnn_native.h"
 #include "test_layer.h"
 
-enum { MAX_LAYERS = 5, MAX_TENSORS = 160, MAX_STATES = 4 * MAX_LAYERS };
+enum { MAX_LAYERS = 5, MAX_TENSORS = 180, MAX_STATES = 4 * MAX_LAYERS };
 
 typedef struct test_pair {
     char key[40];
@@ -58,8 +58,9 @@ int32_t test_layer_state(const test_layer *layer);
 int32_t test_layer_output(const test_layer *layer);
 /* True where a layer gives its last state alone, so that y has no time. */
 bool test_model_last_only(const test_model *model);
-/* State arrays of a recurrent layer. */
+/* State arrays of a recurrent layer, and the letter of each. */
 int32_t test_layer_states(const test_layer *layer);
+const char *test_layer_letters(const test_layer *layer);
 /* The state arrays, [rows, batch, features] each; how many there are. */
 int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
                           int32_t features[MAX_STATES]);
@@ -69,6 +70,9 @@ int32_t test_model_states(const test_model *model, int32_t rows[MAX_STATES],
  * "weight_ho" too. NULL without one. */
 test_tensor *test_model_tensor(const test_model *model, int32_t layer, const char *name,
                                int32_t depth, bool reverse);
+/* What state array `index` of the model begins with, one row of `batch` alike: element `at` of [rows,
+ * batch, features]. */
+float test_model_initial(const test_model *model, int32_t index, int32_t batch, int32_t at);
 test_bytes test_model_bytes(const test_model *model);
 
 /* The model itself; ends the program where that fails. */

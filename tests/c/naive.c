@@ -355,7 +355,8 @@ void naive_run(const test_model *model, const test_inputs *in, naive_number *y,
     test_inputs now = *in; /* of one step, behind a last state */
     for (int32_t s = 0; s < in->num_states; ++s)
         for (int32_t i = 0; i < in->rows[s] * in->batch * in->features[s]; ++i)
-            finals[s][i] = exactly(in->states[s] ? in->states[s][i] : 0);
+            finals[s][i] = exactly(in->states[s] ? in->states[s][i]
+                                                 : test_model_initial(model, s, in->batch, i));
     for (int32_t i = 0; i < model->num_layers; ++i) {
         if (model->layers[i].kind != TEST_RECURRENT) {
             run_pointwise(model, i, &now, &x);

@@ -29,7 +29,7 @@ typedef struct test_inputs {
     int32_t num_states;             /* of the model, */
     int32_t rows[MAX_STATES];       /* each [rows, batch, features] */
     int32_t features[MAX_STATES];
-    float *states[MAX_STATES];      /* NULL: zeros */
+    float *states[MAX_STATES];      /* NULL: what the model begins with */
 } test_inputs;
 
 /* y [time, batch, output], or [batch, output] of a model that gives its last state alone; finals as

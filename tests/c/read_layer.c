@@ -27,6 +27,7 @@ static test_layer recurrent_of(const rnnat_recurrent_options *line)
         .output_activation = line->form.output_activation,
         .general = cell->to_memory,
         .last_only = line->last_only,
+        .initial_state = line->initial_state,
     };
     for (int d = 0; d < 2; ++d) layer.functions[d] = line->form.functions[d];
     return layer;

@@ -25,7 +25,8 @@ void test_model_start_rich(test_model *model)
                                        .output_size = 3,
                                        .num_layers = 1,
                                        .bias = true,
-                                       .reset_after = true});
+                                       .reset_after = true,
+                                       .initial_state = true});
     test_model_add(model, (test_layer){.kind = TEST_RECURRENT,
                                        .cell = TEST_RNN,
                                        .input_size = 3,

@@ -34,6 +34,7 @@ typedef struct test_layer {
     bool general; /* a recurrent layer with activations, clip or input_forget, ... */
     rnnat_functions functions[2]; /* ... which are these, by direction */
     bool last_only;
+    bool initial_state;
     rnnat_merge merge;
     rnnat_combine combine;
 } test_layer;

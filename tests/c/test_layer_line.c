@@ -30,7 +30,7 @@ static bool equal(const test_layer *a, const test_layer *b)
            a->reset_after == b->reset_after && a->peephole == b->peephole &&
            a->gate_recurrent == b->gate_recurrent && a->output_layer == b->output_layer &&
            a->output_activation == b->output_activation && a->last_only == b->last_only &&
-           a->merge == b->merge;
+           a->initial_state == b->initial_state && a->merge == b->merge;
 }
 
 /* ---- right ---- */
@@ -213,22 +213,22 @@ static void test_keys(void)
     }
 }
 
-/* A recurrent layer may have return_sequences=false, once, wherever its line has room; one with an
- * output layer may not, nor another kind. */
-static void test_last_only(void)
+/* A recurrent layer may have this key, once, wherever its line has room; another kind may not, nor,
+ * where it is return_sequences=false, one with an output layer. */
+static void test_optional(const char *key, bool is_last)
 {
     for (size_t i = 0; i < NUM_RIGHT; ++i) {
         char line[512];
         test_layer layer, expected = right[i].layer;
-        expected.last_only = true;
-        const bool may = expected.kind == TEST_RECURRENT && !expected.output_layer;
-        snprintf(line, sizeof line, "%s return_sequences=false", right[i].text);
+        *(is_last ? &expected.last_only : &expected.initial_state) = true;
+        const bool may = expected.kind == TEST_RECURRENT && !(is_last && expected.output_layer);
+        snprintf(line, sizeof line, "%s %s", right[i].text, key);
         CHECK_CASE(parse(line, &layer) == (may ? RNNAT_OK : RNNAT_ERROR_FORMAT), line);
         CHECK_CASE(!may || equal(&layer, &expected), line);
-        strcat(line, " return_sequences=false");
+        snprintf(line, sizeof line, "%s %s %s", right[i].text, key, key);
         CHECK_CASE(parse(line, &layer) == RNNAT_ERROR_FORMAT, line);
         const size_t kind = strcspn(right[i].text, " ");
-        snprintf(line, sizeof line, "%.*s return_sequences=false%s", (int)kind, right[i].text,
+        snprintf(line, sizeof line, "%.*s %s%s", (int)kind, right[i].text, key,
                  right[i].text + kind);
         CHECK_CASE(parse(line, &layer) == (may ? RNNAT_OK : RNNAT_ERROR_FORMAT), line);
     }
@@ -375,7 +375,8 @@ int main(void)
 {
     test_right();
     test_keys();
-    test_last_only();
+    test_optional("return_sequences=false", true);
+    test_optional("initial_state=true", false);
     test_wrong();
     test_words();
     test_damage();

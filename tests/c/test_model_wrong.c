@@ -100,7 +100,6 @@ static const struct {
     rnnat_status status;
 } wrong_pairs[] = {
     {0, NULL, RNNAT_ERROR_FORMAT},
-    {0, "2", RNNAT_ERROR_FORMAT}, /* a graph, of which nothing says what it reads */
     {0, "3", RNNAT_ERROR_UNSUPPORTED},
     {0, "", RNNAT_ERROR_UNSUPPORTED},
     {1, NULL, RNNAT_ERROR_FORMAT},

@@ -66,7 +66,8 @@ static void start_gates(test_model *model)
                         .output_size = 17,
                         .num_layers = 1,
                         .bias = true,
-                        .gate_recurrent = true};
+                        .gate_recurrent = true,
+                        .initial_state = true};
     test_model_start(model, 22);
     test_model_add(model, rnn);
     test_model_add(model, gates);

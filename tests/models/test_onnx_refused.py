@@ -116,10 +116,20 @@ def test_a_coupling_that_is_neither_on_nor_off(tmp_path: Path) -> None:
 
 
 STATES: dict[str, tuple[Callable[[Builder], Any], type, str]] = {
-    "a learned state": (
-        lambda b: b.constant(np.full((1, B, H), 0.5, np.float32), name="h"),
+    "another state for each row": (
+        lambda b: b.constant(np.arange(B * H, dtype=np.float32).reshape(1, B, H), name="h"),
         UnsupportedError,
-        "initial_h: a constant initial state that is not zero",
+        r"initial_h: constants of shape \(1, 2, 4\) that differ from row to row of the batch",
+    ),
+    "integers": (
+        lambda b: b.constant(np.ones((1, B, H), np.int64), name="h"),
+        UnsupportedError,
+        "initial_h: expected floats, got a constant of int64",
+    ),
+    "a state of another size": (
+        lambda b: b.constant(np.ones((2, 1, H), np.float32), name="h"),
+        FormatError,
+        r"initial_h: expected shape \(1, batch, 4\), got \(2, 1, 4\)",
     ),
     "zeros of another size": (
         lambda b: b.constant(np.zeros((1, B, 5), np.float32), name="h"),
@@ -153,7 +163,7 @@ def test_an_initial_state_that_is_calculated(tmp_path: Path) -> None:
     state = b.recurrent(x, encoder)[1]
     b.output(b.recurrent(x, decoder, "", state, name="decoder")[0])
     with pytest.raises(
-        UnsupportedError, match=r"node 'decoder' \(GRU\): initial_h: expected zeros or"
+        UnsupportedError, match=r"node 'decoder' \(GRU\): initial_h: expected constants or"
     ):
         formats.read(b.save(tmp_path))
 

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ import strategies
 from numpy.typing import NDArray
 
 import rnn_native as rn
-from rnn_native.spec import Layer, ModelSpec, Recurrent
+from rnn_native.spec import Layer, ModelSpec
 
 AnyArray = NDArray[Any]
 
@@ -49,9 +48,7 @@ def recast(spec: ModelSpec, dtype: str) -> ModelSpec:
 
     def cast(layer: Layer) -> Layer:
         arrays = {name: a.astype(dtype) for name, a in layer.arrays.items()}
-        if isinstance(layer, Recurrent):
-            return replace(layer, weights=arrays)
-        return replace(layer, **arrays)
+        return layer.make(arrays, layer.options)
 
     return ModelSpec(tuple(cast(layer) for layer in spec.layers), spec.mask_value)
 

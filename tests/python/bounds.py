@@ -280,7 +280,7 @@ def _run(
         else:
             count = len(layer.state_sizes)
             depth = layer.num_layers * layer.num_directions
-            own = given[:count] or [np.zeros((depth, rows, n)) for n in layer.state_sizes]
+            own = given[:count] or list(layer.first_state(rows))
             given = given[count:]
             now, finals, inside = _recurrent(layer, now, own, valid, ar)
             states += finals

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from strategies import Case, grouped, map_state, zero_state
+from strategies import Case, first_state, grouped, map_state
 
 from rnn_native.spec import Embedding, Linear, Merge, Recurrent
 
@@ -172,7 +172,7 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
     """Every row alone, cut to its length; the reverse direction by reversing the list."""
     spec = case.spec
     lengths = case.lengths if case.lengths is not None else [case.time] * case.batch
-    state = zero_state(spec, case.batch) if case.state is None else case.state
+    state = first_state(spec, case.batch) if case.state is None else case.state
     final = map_state(lambda a: a.astype(np.float64), state)
     y = np.zeros((case.time if spec.return_sequences else 1, case.batch, spec.output_size))
     for b, length in enumerate(lengths):

@@ -4,7 +4,8 @@ Builders take a ``numpy.random.Generator`` first, or last where they follow a sp
 
 - ``make_recurrent``, ``make_linear``, ``make_embedding``: one layer;
 - ``make_spec``: a whole model around Recurrent layers of one kind;
-- ``zero_state``, ``random_state``, ``random_input``: what such a model is called with;
+- ``zero_state``, ``first_state``, ``random_state``, ``random_input``: what such a model is called
+  with;
 - ``map_state``, ``grouped``: the arrays of a state, whatever its structure;
 - ``some_rows``: rows of y, which has an axis of time or, after a last state alone, has none;
 - ``poison_padding``: NaN into everything past each row's length.
@@ -64,11 +65,13 @@ def make_recurrent(
     dtype: DTypeLike = np.float32,
     **options: Any,
 ) -> Recurrent:
-    """A Recurrent with weights uniform in +-gain / sqrt(hidden_size); options are Recurrent's."""
+    """A Recurrent with weights uniform in +-gain / sqrt(hidden_size); options are Recurrent's, of
+    which ``initial_state=True`` is one uniform in +-1."""
     bound = gain / np.sqrt(hidden_size)
     rows = {"rnn": 1, "gru": 3, "lstm": 4}[cell] * hidden_size
     features = options.get("proj_size", 0) or hidden_size
     direction = options.get("direction", "forward")
+    begins = options.pop("initial_state", None)
     suffixes = {"forward": [""], "reverse": ["_reverse"], "bidirectional": ["", "_reverse"]}
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in range(options.get("num_layers", 1)):
@@ -98,7 +101,13 @@ def make_recurrent(
     weights = {
         name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()
     }
-    return Recurrent(cell, input_size, hidden_size, weights, **options)
+    layer = Recurrent(cell, input_size, hidden_size, weights, **options)
+    if not begins:
+        return layer
+    given = tuple(
+        rng.uniform(-1.0, 1.0, (layer.state_rows, size)).astype(dtype) for size in layer.state_sizes
+    )
+    return replace(layer, initial_state=given)
 
 
 def make_linear(
@@ -170,6 +179,12 @@ def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) ->
     """The model's state, all zeros: ``h``, a tuple such as ``(h, c)``, or a tuple of those for
     several layers, as the API has it."""
     return _states(spec, batch, lambda shape: np.zeros(shape, dtype))
+
+
+def first_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
+    """The state that a call begins with where it states none, structured as ``zero_state``."""
+    arrays = iter([a for layer in spec.recurrents for a in layer.first_state(batch)])
+    return _states(spec, batch, lambda shape: next(arrays).astype(dtype))
 
 
 def random_state(
@@ -263,6 +278,7 @@ def recurrents(
     cells: Sequence[str] = ("rnn", "gru", "lstm"),
     output_layers: bool = True,
     general: bool = True,
+    initial: bool = True,
     directions: Sequence[str] = DIRECTIONS,
     max_size: int = 6,
     max_layers: int = 3,
@@ -294,6 +310,8 @@ def recurrents(
         options |= draw(general_options(cell, directions_used))
         if options["activations"] is not None:
             options.pop("nonlinearity", None)
+    if initial and draw(st.integers(0, 3)) == 3:
+        options["initial_state"] = True
     if input_size is None:
         input_size = draw(st.integers(1, max_size))
     rng = np.random.default_rng(draw(seeds()))
@@ -305,12 +323,14 @@ def specs(
     draw: st.DrawFn,
     *,
     directions: Sequence[str] = DIRECTIONS,
+    initial: bool = True,
     max_size: int = 6,
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge
-    behind any of these; never empty. The last Recurrent may give its last state alone."""
+    behind any of these; never empty. The last Recurrent may give its last state alone, and any may
+    begin with a state of its own, unless ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -340,9 +360,8 @@ def specs(
     count = draw(st.integers(0 if layers else 1, max_recurrents))
     for index in range(count):
         width = layers[-1].output_size if layers else width
-        layer = draw(
-            recurrents(input_size=width, directions=directions, max_size=max_size, dtype=dtype)
-        )
+        options: dict[str, Any] = {"directions": directions, "max_size": max_size, "dtype": dtype}
+        layer = draw(recurrents(input_size=width, initial=initial, **options))
         if index == count - 1 and not layer.output_layer and draw(st.booleans()):
             layer = replace(layer, return_sequences=False)
         layers.append(layer)

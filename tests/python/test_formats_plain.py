@@ -44,7 +44,7 @@ def invisible(layer: Recurrent) -> dict[str, Any]:
 
 
 @given(
-    recurrents(general=False),
+    recurrents(general=False, initial=False),
     st.sampled_from(["", "lstm.", "model.rnn.0.", "enc_", "weight_ih_l0."]),
 )
 def test_all_that_shapes_show_is_inferred(layer: Recurrent, prefix: str) -> None:
@@ -142,7 +142,7 @@ def test_what_is_left_out_is_said_unless_the_module_was_chosen() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "lstm."])
-@given(layer=recurrents(general=False), data=st.data())
+@given(layer=recurrents(general=False, initial=False), data=st.data())
 def test_any_tensor_missing_is_refused_by_name(
     prefix: str, layer: Recurrent, data: st.DataObject
 ) -> None:

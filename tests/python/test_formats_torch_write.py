@@ -48,6 +48,7 @@ def foreign(layer: Layer) -> bool:
         or not layer.reset_after
         or layer.nonlinearity == "sigmoid"
         or not layer.is_standard
+        or layer.initial_state is not None
     )
 
 

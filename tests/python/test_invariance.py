@@ -204,6 +204,6 @@ def test_no_steps_return_the_initial_state(case: Case) -> None:
     assert y.shape == (*steps, case.batch, case.spec.output_size)
     initial = case.state
     if initial is None:
-        initial = strategies.zero_state(case.spec, case.batch)
+        initial = strategies.first_state(case.spec, case.batch)
     assert_same_state(final, initial)
     assert all(a.dtype == np.float32 for a in arrays_of(final))

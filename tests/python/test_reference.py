@@ -25,6 +25,7 @@ from strategies import (
     VARIANTS,
     Case,
     cases,
+    first_state,
     grouped,
     make_linear,
     make_recurrent,
@@ -116,6 +117,11 @@ def test_full_lengths_equal_no_lengths(case):
     np.testing.assert_equal(full, run(case.spec, case.x, case.state))
 
 
+def begun(case):
+    """The state that a case begins with, stated or the model's own."""
+    return first_state(case.spec, case.batch) if case.state is None else case.state
+
+
 def flipped(x: np.ndarray, lengths: list[int]) -> np.ndarray:
     """Each row's valid steps in the opposite order, its padding where it was."""
     y = x.copy()
@@ -127,8 +133,8 @@ def flipped(x: np.ndarray, lengths: list[int]) -> np.ndarray:
 @given(cases(recurrents(directions=["reverse"]).map(chain), with_lengths=True))
 def test_reverse_is_forward_on_flipped_time(case):
     (layer,) = case.spec.layers
-    weights = {name.removesuffix("_reverse"): array for name, array in layer.arrays.items()}
-    forward = chain(replace(layer, direction="forward", weights=weights))
+    arrays = {name.removesuffix("_reverse"): array for name, array in layer.arrays.items()}
+    forward = chain(layer.make(arrays, layer.options | {"direction": "forward"}))
     y, state = run(forward, flipped(case.x, case.lengths), case.state, case.lengths)
     reverse = run(case.spec, case.x, case.state, case.lengths)
     assert_close(reverse, (flipped(y, case.lengths), state))
@@ -141,10 +147,12 @@ def test_bidirectional_is_both_directions_side_by_side(case):
     (layer,) = case.spec.layers
     y, state = run(case.spec, case.x, case.state, case.lengths)
     for d, direction in enumerate(["forward", "reverse"]):
-        weights = {n: a for n, a in layer.arrays.items() if n.endswith("_reverse") == bool(d)}
-        own = None if layer.activations is None else layer.activations_of(d)
-        one = chain(replace(layer, direction=direction, weights=weights, activations=own))
-        initial = None if case.state is None else map_state(lambda a, d=d: a[[d]], case.state)
+        weights = {n: a for n, a in layer.weights.items() if n.endswith("_reverse") == bool(d)}
+        options = {"direction": direction, "weights": weights, "initial_state": None}
+        if layer.activations is not None:
+            options["activations"] = layer.activations_of(d)
+        one = chain(replace(layer, **options))
+        initial = map_state(lambda a, d=d: a[[d]], begun(case))
         features = np.s_[d * layer.state_size : (d + 1) * layer.state_size]
         want = run(one, case.x, initial, case.lengths)
         assert_close((y[..., features], map_state(lambda a, d=d: a[[d]], state)), want)
@@ -157,13 +165,14 @@ def test_a_stack_is_each_layer_fed_to_the_next(case):
     for level in range(layer.num_layers):
         weights = {
             name.replace(f"_l{level}", "_l0"): array
-            for name, array in layer.arrays.items()
+            for name, array in layer.weights.items()
             if f"_l{level}" in name
         }
         width = layer.output_size if level else layer.input_size
-        one = chain(replace(layer, input_size=width, num_layers=1, weights=weights))
+        options = {"input_size": width, "num_layers": 1, "initial_state": None}
+        one = chain(replace(layer, weights=weights, **options))
         rows = np.s_[level * directions : (level + 1) * directions]
-        initial = None if case.state is None else map_state(lambda a, r=rows: a[r], case.state)
+        initial = map_state(lambda a, r=rows: a[r], begun(case))
         y, state = run(one, y, initial, case.lengths)
         states.append(grouped(one, state)[0])
     stacked = tuple(np.concatenate(parts) for parts in zip(*states, strict=True))
@@ -176,8 +185,7 @@ def test_a_stack_is_each_layer_fed_to_the_next(case):
 
 @given(cases())
 def test_no_steps_returns_the_initial_state(case):
-    given_state = zero_state(case.spec, case.batch) if case.state is None else case.state
-    initial = map_state(lambda a: a.astype(np.float64), given_state)
+    initial = map_state(lambda a: a.astype(np.float64), begun(case))
     for x, lengths in ((case.x[:0], None), (case.x[:0], [0] * case.batch)):
         y, state = run(case.spec, x, case.state, lengths)
         steps = (0,) if case.spec.return_sequences else ()
@@ -196,8 +204,7 @@ def test_no_steps_returns_the_initial_state(case):
 @given(cases())
 def test_inputs_are_neither_changed_nor_aliased(case):
     x = case.x.astype(np.int64 if case.spec.takes_indices else np.float64)
-    state = zero_state(case.spec, case.batch) if case.state is None else case.state
-    state = map_state(lambda a: a.astype(np.float64), state)
+    state = map_state(lambda a: a.astype(np.float64), begun(case))
     before = x.copy(), map_state(np.copy, state)
     y, final = run(case.spec, x, state, case.lengths)
     y[...] = 7

@@ -70,6 +70,7 @@ def _check(layer: Recurrent) -> None:
         "an output layer": layer.output_layer,
         "other activations": not layer.is_standard or layer.nonlinearity == "sigmoid",
         "reverse alone": layer.direction == "reverse",
+        "an initial state": layer.initial_state is not None,
     }
     if found := [what for what, there in lacking.items() if there]:
         raise UnsupportedError(f"torch.nn has no {layer.cell.upper()} with {', '.join(found)}")

@@ -69,6 +69,10 @@ def _merge(index: int, layer: Merge) -> list[list[Array]]:
 
 
 def _check(index: int, layer: Recurrent) -> None:
+    if layer.initial_state is not None:
+        raise UnsupportedError(
+            f"layer {index}: initial_state: Keras's layers have none; a call of theirs takes one"
+        )
     for option in (
         "peephole", "proj_size", "gate_recurrent", "output_layer", "clip", "input_forget",
     ):  # fmt: skip

@@ -7,8 +7,9 @@ refused by the name of the node.
 
 The ModelSpec takes and gives [time, batch, features] whatever the order of these axes in the
 file, and all directions concatenated on the features, also where the graph's output is a raw Y.
-Initial states may be zeros or inputs of the graph, which become the model's state; sizes that
-an exporter fixed, of time or batch, are not kept.
+Initial states may be inputs of the graph, which become the model's state, or constants, the same
+for all rows of a batch, which the layer keeps (``Recurrent.initial_state``); sizes that an exporter
+fixed, of time or batch, are not kept.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ...spec import Layer, Linear, Recurrent
+from ...spec.layers.initial_state import array_name
 from .tensors import Anything
 
 
@@ -42,13 +45,13 @@ class OutputDraft(LinearDraft):
         """One Recurrent; where only some of its layers have a bias, the others have one of 0."""
         first = self.stack[0]
         biased = self.bias is not None or any(layer.bias for layer in self.stack)
-        weights: dict[str, Anything | None] = {}
+        weights: dict[str, Any] = {}
         dtype = self.weight.dtype
         for level, layer in enumerate(self.stack):
             for suffix in layer.suffixes if biased else ():
                 for name in ("bias_ih", "bias_hh"):
                     weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, dtype)
-            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.arrays.items()}
+            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.weights.items()}
         weights |= {"weight_ho": self.weight, "weight_xo": self.weight_xo}
         if biased:
             zero = np.zeros(len(self.weight), dtype)
@@ -59,7 +62,8 @@ class OutputDraft(LinearDraft):
             "output_layer": len(self.weight),
             "output_nonlinearity": self.activation,
         }
-        return Recurrent(weights=weights, **options)  # type: ignore[arg-type]
+        initial = initial_of(self.stack)
+        return Recurrent(weights=weights, initial_state=initial, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,21 @@ class Last:
 
 
 Draft = Layer | LinearDraft | Last
+
+
+def initial_of(stack: Sequence[Recurrent]) -> dict[str, Anything] | None:
+    """The initial state of layers with the same options as one; None for zeros."""
+    if all(layer.initial_state is None for layer in stack):
+        return None
+    first = stack[0]
+    zeros = {
+        name: np.zeros((first.state_rows, size), np.float32)
+        for name, size in zip(first.state_names, first.state_sizes, strict=True)
+    }
+    return {
+        name: np.concatenate([layer.arrays.get(array_name(name), zero) for layer in stack])
+        for name, zero in zeros.items()
+    }
 
 
 def finish(draft: Draft) -> Layer:

@@ -13,7 +13,19 @@ from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
 from .merge import halve, times
 from .recurrent import recurrent
-from .values import Axis, Constant, Data, Failure, Half, Roles, StateOut, Value, layers_of
+from .repeated import MOVES, moved
+from .values import (
+    Axis,
+    Constant,
+    Data,
+    Failure,
+    Half,
+    Repeated,
+    Roles,
+    StateOut,
+    Value,
+    layers_of,
+)
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -146,6 +158,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         inputs = [
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
+    if not node.domain and node.op in MOVES and isinstance(inputs[0], Repeated):
+        return moved(node, inputs)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
         first = inputs[0] if inputs else None
         hint = ""

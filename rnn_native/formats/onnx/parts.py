@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
@@ -12,9 +13,10 @@ from ...spec import ModelSpec, Recurrent
 from ..names import some, suggest
 from .graph import File, Graph, Node, bodies_of
 from .interpret import interpret
-from .recurrent import recurrent
+from .recurrent import layout_of, recurrent
+from .states import own_state
 from .tensors import text
-from .values import Axis, Data, Failure, Roles, Value
+from .values import Axis, Constant, Data, Failure, Repeated, Roles, Value
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
 _LONGEST: Final = 200  # a name within a path
@@ -84,7 +86,8 @@ def read_node(file: File, name: str) -> ModelSpec:
     """The recurrent node of that name, its X as the model's input.
 
     Initial states become the model's state and sequence_lens its lengths, whatever they are in the
-    graph; W, R, B and P have to be constants, or made of constants.
+    graph; those that are constants, the same for all rows of a batch, are the layer's own. W, R, B
+    and P have to be constants, or made of constants.
     """
     place = _find(file, name)
     graph = file.graph(place.bodies)
@@ -93,14 +96,28 @@ def read_node(file: File, name: str) -> ModelSpec:
     w, r, b, p = _weights(graph, node)
     try:
         data = recurrent(node, [_sequence(), w, r, b, None, None, None, p], Roles())[0]
+        layer = _with_own_state(graph, node, data)
     except (UnsupportedError, FormatError):
         raise
     except RnnError as error:  # of the layer's own checks
         raise FormatError(f"{node}: {error}") from error
+    return ModelSpec((layer,))
+
+
+def _with_own_state(graph: Graph, node: Node, data: Value) -> Recurrent:
+    """The only layer of ``data``, with those of its initial states that the file fixes."""
     assert isinstance(data, Data)
     (layer,) = data.layers
     assert isinstance(layer, Recurrent)
-    return ModelSpec((layer,))
+    sizes = (layer.num_directions, layer.hidden_size)
+    initial: dict[str, Any] = {}
+    for state, name in zip("hc", node.inputs[5:7], strict=False):
+        with suppress(RnnError):  # whatever else it is, it is given to a call
+            value = interpret(graph, [name])[name] if name else None
+            if isinstance(value, (Constant, Repeated)):
+                own = own_state(node, f"initial_{state}", value, sizes, layout_of(node))
+                initial |= {} if own is None else {state: own}
+    return replace(layer, initial_state=initial or None)
 
 
 def _find(file: File, name: str) -> Place:

@@ -9,6 +9,7 @@ they are [B, T, in], [B, T, D, H] and [B, D, H].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -54,9 +55,13 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     x.expect_features(node, layer.input_size)
     time, batch = (roles.bind(node, x, abs(layout - i), role) for i, role in enumerate(_ROLES))
     check_lengths(node, lengths, time, roles)
-    for name, state in (("initial_h", h), ("initial_c", c)):
+    initial: dict[str, Anything] = {}
+    for name, state in (("h", h), ("c", c)):
         sizes = (layer.num_directions, layer.hidden_size)
-        check_state(node, name, state, sizes, layout, roles, x.source)
+        own = check_state(node, f"initial_{name}", state, sizes, layout, roles, x.source)
+        if own is not None:
+            initial[name] = own
+    layer = replace(layer, initial_state=initial or None)
     features = (Axis("features", layer.hidden_size, "features"),)
     two = (Axis("directions", 2, "features"),) if layer.num_directions == 2 else ()
     dims = ((batch,), (time,), two) if layout else ((time,), two, (batch,))
@@ -87,6 +92,11 @@ def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, 
         **options["of_cell"],
     )
     return layer, options["layout"]
+
+
+def layout_of(node: Node) -> int:
+    """0, or 1 for batch first."""
+    return int(_options(node, node.op.lower())["layout"])
 
 
 def _options(node: Node, cell: str) -> dict[str, Any]:

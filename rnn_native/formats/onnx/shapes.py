@@ -12,6 +12,7 @@ import numpy as np
 from .constants import axes_of, axis_of, integers, slices_of, split_sizes
 from .graph import FLOATS, INTEGERS, Node
 from .last import last_step
+from .repeated import expanded, tiled
 from .reshape import regroup
 from .tensors import element_name
 from .values import (
@@ -21,6 +22,7 @@ from .values import (
     Extent,
     Failure,
     Filled,
+    Repeated,
     Roles,
     Shape,
     StateIn,
@@ -254,9 +256,11 @@ def expand(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     value = _first(node, inputs)
     if isinstance(value, Shape) and len(value.extents) == 1:
         return [Filled(value.extents[0])]
+    if isinstance(value, Constant) and value.array.any():
+        return [expanded(node, value.array, _shape_or_none(node, inputs[1]))]
     if isinstance(value, Constant):
-        if value.array.dtype.kind != "f" or value.array.any():
-            raise node.unsupported("only zeros can be expanded to a shape that is not constant")
+        if value.array.dtype.kind != "f":
+            raise node.unsupported("only floats can be expanded to a shape that is not constant")
         own: tuple[Extent | None, ...] | None = tuple(map(Extent, value.array.shape))
     elif isinstance(value, Zeros):
         own = value.shape
@@ -276,7 +280,9 @@ def tile(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [Filled(value.extents[0])]
     if isinstance(value, Zeros) or (isinstance(value, Constant) and not value.array.any()):
         return [Zeros(None)]
-    raise node.unsupported("only zeros can be repeated")
+    if isinstance(value, Constant):
+        return [tiled(node, value.array, _shape_or_none(node, inputs[1]))]
+    raise node.unsupported("only constants can be repeated")
 
 
 def _check_rank(node: Node, rank: int) -> None:
@@ -321,6 +327,6 @@ def _first(node: Node, inputs: Values) -> Value:
 def _refused(node: Node, value: Value) -> Exception:
     kind = {
         Constant: "a constant", Zeros: "zeros", Shape: "a shape", StateIn: "a part of a state",
-        Data: "the data",
+        Data: "the data", Repeated: "repeated constants",
     }.get(type(value), "this")  # fmt: skip
     return node.unsupported(f"not supported for {kind}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...errors import RnnError
 from ...spec import Layer, Recurrent
 from ..metadata import PREFIX, describe, parse
 from .activations import rounded
+from .drafts import initial_of
 
 
 def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -44,7 +46,7 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
     """One Recurrent of these, each of one layer; the first where they are no stack."""
     first, *others = layers
     assert isinstance(first, Recurrent)
-    weights, options = dict(first.arrays), first.options
+    weights, options, joined = dict(first.weights), first.options, [first]
     for level, layer in enumerate(others, 1):
         wanted = {**first.options, "input_size": first.output_size}
         if level == count - 1:  # alone of the top layer it may be the last state that goes on
@@ -52,14 +54,17 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
         if not isinstance(layer, Recurrent) or layer.options != wanted:
             return first
         options = {**first.options, "return_sequences": layer.return_sequences}
-        for name, array in layer.arrays.items():
+        joined.append(layer)
+        for name, array in layer.weights.items():
             weights[name.replace("_l0", f"_l{level}", 1)] = array
-    return Recurrent(weights=weights, **{**options, "num_layers": count})
+    initial = initial_of(joined)
+    return Recurrent(weights=weights, initial_state=initial, **{**options, "num_layers": count})
 
 
 def _with(layer: Recurrent, options: Mapping[str, Any]) -> Recurrent:
     """The layer with these options, if they are its own but for the rounding of their numbers."""
     wanted = {**layer.options, **options}
+    wanted.pop("initial_state", None)  # which arrays say, not options
     if rounded(wanted) != rounded(layer.options):
         return layer
-    return Recurrent(weights=layer.arrays, **wanted)
+    return replace(layer, **wanted)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from .graph import INTEGERS, Node
+import numpy as np
+
+from .graph import INTEGERS, Anything, Node
 from .values import (
     Axis,
     Constant,
     Data,
     Extent,
     Filled,
+    Repeated,
     Roles,
     StateIn,
     Value,
@@ -49,21 +52,20 @@ def check_state(
     layout: int,
     roles: Roles,
     source: str,
-) -> None:
-    """An initial state: zeros, or rows of an input of the graph that nothing else uses.
+) -> Anything | None:
+    """An initial state: zeros, rows of an input of the graph that nothing else uses, or constants,
+    the same for every row of a batch, which are returned [directions, features].
 
     ``sizes`` are those of its axes of directions and features; the batch stands between them, or
     before them where ``layout`` is 1. ``source`` is the input that the data come from.
     """
     if value is None:
-        return
+        return None
+    if isinstance(value, (Constant, Repeated)):
+        return own_state(node, name, value, sizes, layout)
     shape: tuple[int | None, ...] | None
     rows: tuple[str, int] | None = None
-    if isinstance(value, Constant):
-        if value.array.dtype.kind != "f" or value.array.any():
-            raise node.unsupported(f"{name}: a constant initial state that is not zero")
-        shape = value.array.shape
-    elif isinstance(value, Zeros):
+    if isinstance(value, Zeros):
         shape = None if value.shape is None else tuple(map(_known, value.shape))
     elif isinstance(value, StateIn):
         if value.axis != layout:
@@ -72,14 +74,52 @@ def check_state(
     elif isinstance(value, Data) and not value.layers:
         shape, rows = tuple(map(size_of, value.dims)), (value.source, 0)
     else:
-        raise node.unsupported(f"{name}: expected zeros or an input of the graph")
-    if shape is not None and (
-        len(shape) != 3 or shape[layout] not in (None, sizes[0]) or shape[2] not in (None, sizes[1])
-    ):
-        wanted = f"(batch, {sizes[0]}, " if layout else f"({sizes[0]}, batch, "
-        raise node.malformed(f"{name}: expected shape {wanted}{sizes[1]}), got {shape}")
+        raise node.unsupported(f"{name}: expected constants or an input of the graph")
+    if shape is not None:
+        _check_shape(node, name, shape, sizes, layout, (None,))
     if rows is not None:
         _claim(node, name, *rows, sizes[0], roles, source)
+    return None
+
+
+def own_state(
+    node: Node, name: str, value: Constant | Repeated, sizes: tuple[int, int], layout: int
+) -> Anything | None:
+    """Constants as the initial state [directions, features] of a layer; None for zeros.
+
+    ``UnsupportedError`` where the rows of a batch do not all have the same.
+    """
+    array, batch = value.array, 1 - layout
+    if array.dtype.kind != "f":
+        raise node.unsupported(f"{name}: expected floats, got a constant of {array.dtype}")
+    once = (1,) if isinstance(value, Repeated) else ()
+    _check_shape(node, name, array.shape, sizes, layout, once)
+    if not array.any():
+        return None
+    first = array.take([0], axis=batch)
+    if (array != first).any():
+        raise node.unsupported(
+            f"{name}: constants of shape {array.shape} that differ from row to row of the batch; a "
+            "layer's own initial state is the same for all rows: make it an input of the graph"
+        )
+    return np.broadcast_to(first.squeeze(batch), sizes)
+
+
+def _check_shape(
+    node: Node,
+    name: str,
+    shape: tuple[int | None, ...],
+    sizes: tuple[int, int],
+    layout: int,
+    besides: tuple[int | None, ...],
+) -> None:
+    """``besides``: sizes that stand for any."""
+    fits = len(shape) == 3 and all(
+        size in (own, *besides) for size, own in zip((shape[layout], shape[2]), sizes, strict=True)
+    )
+    if not fits:
+        wanted = f"(batch, {sizes[0]}, " if layout else f"({sizes[0]}, batch, "
+        raise node.malformed(f"{name}: expected shape {wanted}{sizes[1]}), got {shape}")
 
 
 def _whole(value: Value, time: Axis) -> bool:

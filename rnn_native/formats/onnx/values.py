@@ -138,6 +138,13 @@ class Zeros:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """A constant that Expand or Tile has repeated along axes of size 1, how often is not known."""
+
+    array: Anything
+
+
+@dataclass(frozen=True)
 class Shape:
     """Integers that are sizes: a vector, or one number."""
 
@@ -198,7 +205,7 @@ def layers_of(value: object) -> list[tuple[object, ...]]:
     return [value.layers] if isinstance(value, Data) else []
 
 
-Value = Data | Constant | Zeros | Shape | Filled | StateIn | StateOut | Half | Failure
+Value = Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut | Half | Failure
 
 
 @dataclass

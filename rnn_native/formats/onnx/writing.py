@@ -13,9 +13,9 @@ For each layer of the spec:
 The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
 for any time and batch. Where the strings say ``batch_first``, both have these two axes the other
 way round: a Transpose stands behind x, and one before y. ``h_0`` and ``c_0`` are inputs that may be
-left out, for zeros; ``h_n`` and ``c_n`` are outputs: each [layers * directions, batch, features],
-as the state of a call; in a model of several layers their names begin with the layer's index:
-``1.h_0``.
+left out, for the layer's own initial state or zeros; ``h_n`` and ``c_n`` are outputs: each
+[layers * directions, batch, features], as the state of a call; in a model of several layers their
+names begin with the layer's index: ``1.h_0``.
 
 The strings of ``formats.metadata`` go along as the file's properties: the graph alone does not
 tell which of its nodes are one stack.
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
 from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec.layers.initial_state import array_name
 from .. import calling
 from ..files import replacing
 from ..gates import reordered
@@ -238,8 +239,9 @@ class _Writer:
         """The initial state of each layer of the stack, rows of one optional input."""
         rows = layer.num_layers * layer.num_directions
         given = f"{self.prefix}{name}_0"
-        zero = np.zeros((rows, 1, layer.hidden_size), self._dtype)
-        self._constants.append(self._onnx.numpy_helper.from_array(zero, given))
+        zeros = np.zeros((rows, layer.hidden_size), self._dtype)
+        own = layer.arrays.get(array_name(name), zeros)[:, None]
+        self._constants.append(self._onnx.numpy_helper.from_array(own, given))
         shape = [rows, "state_batch", layer.hidden_size]  # that of x, or 1 for all of its rows
         self._describe(self._inputs, given, shape, self._element)
         state = self.node("Expand", given, self._batch)

@@ -65,6 +65,11 @@ def _places(activations: Iterable[str]) -> Iterator[int]:
 
 def _check(where: str, layer: Recurrent) -> None:
     """Refuses what is not PyTorch's: an option that neither is known here nor has its default."""
+    if layer.initial_state is not None:
+        raise UnsupportedError(
+            f"{where}: PyTorch has no module for initial_state: its modules begin with zeros, or "
+            "with the state of a call; .safetensors and .npz keep it"
+        )
     for option in fields(Recurrent):
         if option.default is MISSING or option.name in _ANY:
             continue

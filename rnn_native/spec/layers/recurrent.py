@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...activations import FUNCTIONS, Activation
-from ...errors import FormatError, ShapeError
+from ...errors import FormatError
 from ..cell import Cell, CellState, Functions, Weights
 from ..cells import KINDS, cell_of
 from ..keys import Key, in_line
 from ..layer import Float64, Layer, Place, Ran, State, TracedCell, Value, float64
-from ..weights import Array, as_weight, brief, expect
+from ..weights import Array, as_weights, brief
+from .initial_state import array_name, as_initial_state, split
 from .recurrent_options import SUFFIXES, keys_of, recurrent_options, recurrent_shapes
 
 
@@ -79,6 +80,11 @@ class Recurrent(Layer):
         Whether the outputs are those of all steps; False: only the top layer's h after each row's
         last valid step (in the reverse direction, after its step 0), of both directions side by
         side, and no axis of time from here on. Not with an output layer.
+    initial_state
+        What a run begins with that states no state, the same for every row of a batch; None: zeros,
+        and all zeros are None. A mapping by ``state_names``, in which what is not there is zero, a
+        tuple in their order, or of one state its array; each [num_layers * num_directions, size],
+        or [num_layers * num_directions, 1, size] as a call gives it of one row.
 
     Raises
     ------
@@ -106,6 +112,7 @@ class Recurrent(Layer):
     clip: float | None = None
     input_forget: bool = False
     return_sequences: bool = True
+    initial_state: Mapping[str, ArrayLike] | Sequence[ArrayLike] | ArrayLike | None = None
 
     kind = "recurrent"
     needs_steps = True
@@ -113,7 +120,12 @@ class Recurrent(Layer):
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "weights", MappingProxyType(self._checked_weights()))
+        where, shapes = f"Recurrent {self.cell} weights", dict(self.weight_shapes())
+        checked = as_weights(where, self.weights, shapes)
+        object.__setattr__(self, "weights", MappingProxyType(checked))
+        sizes = dict(zip(self.state_names, self.state_sizes, strict=True))
+        initial = as_initial_state(self.initial_state, self.state_rows, sizes)
+        object.__setattr__(self, "initial_state", initial)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.make, (dict(self.arrays), self.options)  # a mapping proxy cannot be pickled
@@ -121,31 +133,15 @@ class Recurrent(Layer):
     def __repr__(self) -> str:
         default = {f.name: f.default for f in fields(self)}
         options = {k: v for k, v in self.options.items() if v != default[k]}
+        if self.initial_state is not None:
+            options["initial_state"] = self.state_names
         return brief(self, **options)
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything but the weights, by the names of the constructor."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "weights"}
-
-    def _checked_weights(self) -> dict[str, Array]:
-        expected = dict(self.weight_shapes())
-        missing = [name for name in expected if name not in self.weights]
-        unknown = [name for name in self.weights if name not in expected]
-        if missing or unknown:
-            raise ShapeError(
-                f"Recurrent {self.cell} weights: "
-                + "; ".join(
-                    f"{what} {', '.join(names)}"
-                    for what, names in (("missing", missing), ("unexpected", unknown))
-                    if names
-                )
-                + f"; expected {', '.join(expected)}"
-            )
-        return {
-            name: expect(name, as_weight(name, self.weights[name]), shape)
-            for name, shape in expected.items()
-        }
+        """Everything but the arrays, by the names of the constructor."""
+        names = (f.name for f in fields(self) if f.name not in ("weights", "initial_state"))
+        return {name: getattr(self, name) for name in names}
 
     def weight_shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Name and shape of every array the options call for, in ``state_dict`` order."""
@@ -153,17 +149,22 @@ class Recurrent(Layer):
 
     @property
     def arrays(self) -> Mapping[str, Array]:
-        return self.weights  # type: ignore[return-value]
+        weights: Mapping[str, Any] = self.weights
+        initial: Any = self.initial_state or {}
+        named = {array_name(name): array for name, array in initial.items()}
+        return {**weights, **named} if named else weights
 
     @classmethod
     def make(cls, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Recurrent:
-        return cls(weights=arrays, **options)
+        weights, initial = split(arrays)
+        return cls(weights=weights, initial_state=initial, **options)
 
     @property
     def line(self) -> dict[str, Any]:
+        values = self.options | {"initial_state": self.initial_state is not None or None}
         keys = keys_of(self.definition)
-        used = [key.name for key in keys if key.is_used(getattr(self, key.name))]
-        return {key.name: getattr(self, key.name) for key in in_line(keys, used)}
+        used = [key.name for key in keys if key.is_used(values[key.name])]
+        return {key.name: values[key.name] for key in in_line(keys, used)}
 
     @classmethod
     def keys_of(cls, values: Mapping[str, Any]) -> tuple[Key, ...]:
@@ -177,11 +178,17 @@ class Recurrent(Layer):
         # Bounds the work before the names of that many layers are made.
         if values["num_layers"] > len(arrays):
             raise FormatError(f"num_layers={values['num_layers']}, but only {len(arrays)} tensors")
-        return cls(weights=arrays, **values)
+        options = {name: value for name, value in values.items() if name != "initial_state"}
+        if "initial_state" not in values:
+            return cls(weights=arrays, **options)
+        names = map(array_name, cell_of(values["cell"], "gate_recurrent" in values).state_names)
+        if missing := [name for name in names if name not in arrays]:
+            raise FormatError(f"initial_state=true, but no tensors {', '.join(missing)}")
+        return cls.make(arrays, options)
 
     @property
     def title(self) -> str:
-        return self.cell
+        return self.cell if self.initial_state is None else f"{self.cell} with an initial state"
 
     @property
     def definition(self) -> Cell:
@@ -250,6 +257,12 @@ class Recurrent(Layer):
     def state_rows(self) -> int:
         return self.num_layers * self.num_directions
 
+    def first_state(self, batch: int) -> State:
+        if self.initial_state is None:
+            return super().first_state(batch)
+        rows = (float64(self.arrays[array_name(name)]) for name in self.state_names)
+        return tuple(np.repeat(array[:, None], batch, axis=1) for array in rows)
+
     @property
     def num_nodes(self) -> int:
         return self.num_layers + (3 if self.output_layer else 0)
@@ -261,7 +274,7 @@ class Recurrent(Layer):
     @property
     def state_matrices(self) -> tuple[str, ...]:
         kinds = [n for n, _ in self.definition.recurrent_shapes(self.hidden_size, self.options)]
-        return tuple(name for name in self.arrays if name.rpartition("_l")[0] in kinds)
+        return tuple(name for name in self.weights if name.rpartition("_l")[0] in kinds)
 
     def rows_of(self, gate: str) -> slice | None:
         gates, size = self.definition.gates, self.hidden_size
@@ -288,7 +301,7 @@ class Recurrent(Layer):
     def packed(self) -> dict[str, Place]:
         stack = 1 if self.output_layer else 0  # behind the output layer's product with x
         places = {}
-        for name in (name for name, array in self.arrays.items() if array.ndim == 2):
+        for name in (n for n, a in self.arrays.items() if a.ndim == 2 and n in self.weights):
             kind, _, place = name.rpartition("_l")
             depth, reverse, _ = place.partition("_reverse")
             if name == "weight_ho":
@@ -343,7 +356,7 @@ class Recurrent(Layer):
 
     def _output(self, h: Float64, x: Float64) -> Float64:
         """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
-        w = {name: float64(array) for name, array in self.arrays.items() if "_l" not in name}
+        w = {name: float64(array) for name, array in self.weights.items() if "_l" not in name}
         a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
         y: Float64 = FUNCTIONS[self.output_nonlinearity](a)
         return y
@@ -373,7 +386,7 @@ class Recurrent(Layer):
         """The float64 arrays of one layer and direction, without the ending; no bias is 0."""
         w = {
             name.removesuffix(ending): float64(array)
-            for name, array in self.arrays.items()
+            for name, array in self.weights.items()
             if name.endswith(ending)
         }
         for bias in ("bias_ih", "bias_hh"):

@@ -26,11 +26,12 @@ _STACK: Final = (
     Key("bias", "flag", True),
 )
 _LAST: Final = (Key("return_sequences", "flag", True, optional=True, only_runs=True),)
+_INITIAL: Final = (Key("initial_state", "flag", optional=True, only_runs=True, version=2),)
 
 
 def keys_of(cell: Cell) -> tuple[Key, ...]:
     """The options of a Recurrent with this cell, in the order of a file's line."""
-    return _STACK + cell.keys + _LAST
+    return _STACK + cell.keys + _LAST + _INITIAL
 
 
 def recurrent_options(

@@ -22,6 +22,7 @@ from strategies import make_spec
 
 from rnn_native import formats, onnx_backend
 from rnn_native.errors import FormatError, OptionError, RnnError, UnsupportedError
+from rnn_native.formats.onnx.interpret import OPERATORS
 from rnn_native.formats.onnx.writing import to_model
 
 RNG = np.random.default_rng(0)
@@ -70,6 +71,15 @@ def test_a_tensor_whose_parts_contradict_each_other(
         (FormatError, UnsupportedError), match=r"initializer '0\.W_l0|: W: expected"
     ):
         formats.read(save(change_weights(change), tmp_path / "model.onnx"))
+
+
+@pytest.mark.parametrize("op", sorted(OPERATORS))
+def test_an_operator_without_inputs(op: str, tmp_path: Path) -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["t", "b", 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node(op, [], ["y"])], "graph", [x], [y])
+    with pytest.raises((FormatError, UnsupportedError)):
+        formats.read(save(helper.make_model(graph, ir_version=8), tmp_path / "model.onnx"))
 
 
 # Much out of little

@@ -158,10 +158,10 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         inputs = [
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
-    if not node.domain and node.op in MOVES and isinstance(inputs[0], Repeated):
+    first = inputs[0] if inputs else None
+    if isinstance(first, Repeated) and not node.domain and node.op in MOVES:
         return moved(node, inputs)
     if entry is None and (node.domain or node.op not in FUNCTIONS):
-        first = inputs[0] if inputs else None
         hint = ""
         if isinstance(first, Data) and first.layers:
             ends = (first.source, node.inputs[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,11 +55,13 @@ def _models() -> list[ModelSpec]:
         return rng.normal(0, 0.5, shape).astype("f4")
 
     both = rn.LSTM(3, 4, num_layers=2, bidirectional=True).spec
+    begun = replace(rn.LSTM(3, 4, 2).spec, initial_state=(normal(2, 4), normal(2, 4)))
     return [
         ModelSpec((both, Merge("ave", 4), Linear(normal(2, 4), normal(2), "softmax"))),
         ModelSpec((Embedding(normal(5, 3)), rn.GRU(3, 4).spec, Linear(normal(2, 4)))),
         ModelSpec((rn.RNN(2, 3, nonlinearity="relu", dtype="float64").spec,)),
         ModelSpec((rn.LSTM(3, 4, proj_size=2).spec,)),
+        ModelSpec((begun,)),
     ]
 
 

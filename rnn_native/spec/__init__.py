@@ -38,7 +38,8 @@ array                  shape                       of
 ``bias_o``             [O]                         RNN with an output layer
 =====================  ==========================  ==========================================
 
-A gate-recurrent cell has ``bias_ih`` and no ``bias_hh``.
+A gate-recurrent cell has ``bias_ih`` and no ``bias_hh``. A Recurrent with an ``initial_state`` has
+among its arrays, not its weights, ``h_0`` and the like, [num_layers * directions, features of it].
 """
 
 from __future__ import annotations

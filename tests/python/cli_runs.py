@@ -19,6 +19,7 @@ SPECS = {
     "lstm": make_spec(RNG, "lstm", 3, 4, num_recurrents=2),
     "words": make_spec(RNG, "rnn", 3, 4, num_embeddings=6, out_features=2),
     "both": make_spec(RNG, "lstm", 3, 4, direction="bidirectional"),
+    "begun": make_spec(RNG, "lstm", 3, 4, num_layers=2, initial_state=True),
 }
 TIME, BATCH = 11, 3
 Run = Callable[..., tuple[int, str, str]]

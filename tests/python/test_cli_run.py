@@ -20,7 +20,7 @@ from rnn_native.spec import ModelSpec
 
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("chunk", [1, 4, 11, 1000, None])
-@pytest.mark.parametrize("name", ["gru", "lstm", "words"])
+@pytest.mark.parametrize("name", ["gru", "lstm", "words", "begun"])
 def test_pieces_give_the_bits_of_a_call(
     name: str, chunk: int | None, batch_first: bool, tmp_path: Path, run: Run
 ) -> None:
@@ -46,7 +46,7 @@ def test_pieces_give_the_bits_of_a_call(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("source", ["x.npy", "x.npz", "x.csv"])
-@pytest.mark.parametrize("name", ["gru", "words", "both"])
+@pytest.mark.parametrize("name", ["gru", "words", "both", "begun"])
 def test_one_row_comes_and_goes_in_any_file(
     name: str, source: str, dtype: str, tmp_path: Path, run: Run
 ) -> None:

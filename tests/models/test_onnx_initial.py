@@ -196,9 +196,12 @@ def test_what_we_write_begins_with_it_everywhere(cell: str, tmp_path: Path) -> N
         assert read.arrays[f"{name}_0"].tobytes() == array.tobytes()
 
 
+@pytest.mark.parametrize("dynamo", [False, True], ids=["TorchScript", "torch.export"])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_learned_state_as_pytorch_exports_it(layers: int, tmp_path: Path) -> None:
+def test_a_learned_state_as_pytorch_exports_it(layers: int, dynamo: bool, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
+    if dynamo:
+        pytest.importorskip("onnxscript")
 
     class Net(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -214,10 +217,11 @@ def test_a_learned_state_as_pytorch_exports_it(layers: int, tmp_path: Path) -> N
 
     torch.manual_seed(0)
     net, path = Net().eval(), tmp_path / "model.onnx"
+    free = {"x": {1: "batch"}}  # torch.export fixes the time of an LSTM
+    axes = {"dynamic_shapes": free} if dynamo else {"dynamic_axes": free}
     torch.onnx.export(
-        net, (torch.zeros(T, 2, IN),), path, input_names=["x"], output_names=["y"], dynamo=False,
-        dynamic_axes={"x": {0: "time", 1: "batch"}},
-    )  # fmt: skip
+        net, (torch.zeros(T, 2, IN),), path, input_names=["x"], dynamo=dynamo, verbose=False, **axes
+    )
     spec = assert_agrees(path, uniform(T, B, IN))
     for name in ("h_0", "c_0"):
         rows = np.concatenate([layer.arrays[name] for layer in spec.layers])

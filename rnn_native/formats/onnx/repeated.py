@@ -12,7 +12,6 @@ from .values import Constant, Extent, Repeated, Value
 
 MOVES: Final = ("Cast", "Identity", "Slice", "Split", "Transpose", "Unsqueeze")
 """What is read of them: operators that treat every row of a batch alike."""
-_TO_THE_END: Final = 2**31 - 1
 
 
 def expanded(node: Node, array: Anything, target: Sequence[Extent] | None) -> Repeated:
@@ -46,11 +45,11 @@ def moved(node: Node, inputs: Sequence[Value | None]) -> list[Value]:
         raise node.unsupported("moves constants in a way that is not constant")
     sizes = value.array.shape
     cut: set[int] = set()
-    if node.op == "Slice":
+    if node.op == "Slice":  # with the first of what may be one or more, all alike, is whole
         cut = {
             axis
             for axis, start, stop, step in slices_of(node, inputs, len(sizes))
-            if start != 0 or step != 1 or stop < _TO_THE_END
+            if not range(1)[start:stop:step]
         }
     elif node.op == "Split":
         cut = {split_sizes(node, inputs, len(sizes), sizes)[0]}

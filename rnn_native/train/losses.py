@@ -15,9 +15,8 @@ loss is sum w l / sum w over what counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,13 +109,6 @@ def mean_squared_error(
     a, counts = _output("y", y, lengths, mask)
     difference = a[counts] - _like("targets", targets, a)[counts]
     return _mean(y, counts, difference**2, 2.0 * difference, weights)
-
-
-LOSSES: Final[Mapping[str, Loss]] = MappingProxyType({
-    "cross_entropy": cross_entropy,
-    "binary_cross_entropy": binary_cross_entropy,
-    "mean_squared_error": mean_squared_error,
-})  # fmt: skip
 
 
 def _output(

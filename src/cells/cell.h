@@ -91,6 +91,7 @@ struct rnnat_cell {
     int32_t products; /* and of all recurrent weights together */
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
     const char *states; /* the letter of each */
+    const struct rnnat_cell_training *training; /* NULL: it only runs (train/cell_training.h) */
     bool in_place; /* a step reads and writes those after h unit by unit */
     bool to_memory; /* its recurrent products go to memory, and its kernel takes them from there */
     rnnat_keys keys; /* of its own in a layer's line, which are its own options */
@@ -121,6 +122,18 @@ struct rnnat_cell {
 #define RNNAT_CELL_NAME(word, name, part, other) extern const rnnat_cell rnnat_cell_##name;
 RNNAT_CELLS(RNNAT_CELL_NAME)
 #undef RNNAT_CELL_NAME
+
+/* .training = RNNAT_IF_TRAIN(&rnnat_<name>_training), which cells have that train, and layers: NULL
+ * where nothing is trained. */
+#if RNNAT_TRAIN
+#define RNNAT_IF_TRAIN(data) data
+#define RNNAT_CELL_TRAINING(word, name, part, other)                                               \
+    extern const struct rnnat_cell_training rnnat_##name##_training;
+RNNAT_CELLS(RNNAT_CELL_TRAINING)
+#undef RNNAT_CELL_TRAINING
+#else
+#define RNNAT_IF_TRAIN(data) NULL
+#endif
 
 #if RNNAT_READER
 /* What a line says of a recurrent layer: the keys of every one, `around`, and those of its cell.

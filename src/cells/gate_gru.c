@@ -47,6 +47,7 @@ const rnnat_cell rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",
                                         .num_states = 2,
                                         .states = "hz",
                                         .keys = RNNAT_CELL_KEYS(gate_gru_keys, int32_t),
+                                        .training = RNNAT_IF_TRAIN(&rnnat_gate_gru_training),
                                         .build = RNNAT_CELL_BUILD(build_gate_gru),
                                         .step = step_gate_gru};
 #endif

@@ -77,6 +77,7 @@ const rnnat_cell rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",
                                          .num_states = 4,
                                          .states = "hcif",
                                          .keys = RNNAT_CELL_KEYS(gate_lstm_keys, int32_t),
+                                         .training = RNNAT_IF_TRAIN(&rnnat_gate_lstm_training),
                                          .build = RNNAT_CELL_BUILD(build_gate_lstm),
                                          .step = step_gate_lstm};
 #endif

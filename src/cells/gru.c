@@ -81,6 +81,7 @@ const rnnat_cell rnnat_cell_gru = {.name = "rnnat_cell_gru",
                                    .num_states = 1,
                                    .states = "h",
                                    .keys = RNNAT_CELL_KEYS(gru_keys, int32_t),
+                                   .training = RNNAT_IF_TRAIN(&rnnat_gru_training),
                                    .build = RNNAT_CELL_BUILD(rnnat_build_gru),
                                    .step = step_after};
 const rnnat_cell rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
@@ -90,6 +91,7 @@ const rnnat_cell rnnat_cell_gru_before = {.name = "rnnat_cell_gru_before",
                                           .num_states = 1,
                                           .states = "h",
                                           .keys = RNNAT_CELL_KEYS(gru_before_keys, int32_t),
+                                          .training = RNNAT_IF_TRAIN(&rnnat_gru_before_training),
                                           .build = RNNAT_CELL_BUILD(rnnat_build_gru_before),
                                           .step = step_before};
 #endif

@@ -106,6 +106,7 @@ const rnnat_cell rnnat_cell_lstm = {.name = "rnnat_cell_lstm",
                                     .in_place = true,
                                     .keys = RNNAT_CELL_KEYS(lstm_keys, rnnat_lstm_options),
                                     .form = RNNAT_CELL_BUILD(rnnat_form_lstm),
+                                    .training = RNNAT_IF_TRAIN(&rnnat_lstm_training),
                                     .build = RNNAT_CELL_BUILD(rnnat_build_lstm),
                                     .step = step_lstm};
 #endif

@@ -64,6 +64,7 @@ const rnnat_cell rnnat_cell_rnn = {.name = "rnnat_cell_rnn",
                                    .states = "h",
                                    .keys = RNNAT_CELL_KEYS(rnn_keys, rnnat_rnn_options),
                                    .form = RNNAT_CELL_BUILD(form_rnn),
+                                   .training = RNNAT_IF_TRAIN(&rnnat_rnn_training),
                                    .build = RNNAT_CELL_BUILD(rnnat_build_rnn),
                                    .step = step_rnn};
 #endif

@@ -18,7 +18,7 @@
 
 #include "kernels.h"
 #if RNNAT_TRAIN
-#include "train.h"
+#include "train_kernels.h"
 #endif
 
 #undef REAL
@@ -99,6 +99,7 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 }
 
 #include "activations.inc.h"
+#include "gates.inc.h"
 #include "show.inc.h"
 #include "step.inc.h"
 #include "step_gate_recurrent.inc.h"
@@ -108,7 +109,5 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 #include "general.inc.h"
 #endif
 #if RNNAT_TRAIN
-#include "train_gemm.inc.h"
-
 #include "train.inc.h"
 #endif

@@ -74,7 +74,7 @@ typedef struct rnnat_kernels {
     const char *isa;
     int32_t lanes; /* elements of a vector */
     int32_t elem; /* bytes of an element */
-    const struct rnnat_train_kernels *train; /* kernels/train.h; NULL: compiled without */
+    const struct rnnat_train_kernels *train; /* train_kernels.h; NULL: compiled without */
     int32_t rows_of_3, rows_of_4; /* rows of a step's block that is 3, or 4, vectors wide */
     void (*gemm)(const rnnat_gemm_args *args);
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);

@@ -61,7 +61,7 @@ INLINE void FN(gru_postgemm)(const rnnat_step *s, FN(place) at, const int n, con
     ABREAST(i)
     {
         const VEC h = FN(load)(AT(i, h_prev, 1));
-        FN(put_h)(s, at, i, FN(fma)(rz[n + i], FN(sub)(h, new[i]), new[i]));
+        FN(put_h)(s, at, i, FN(gru_mix)(rz[n + i], h, new[i]));
         if (TRACED(s)) SHOW(i, 0, 3, rz[i], rz[n + i], new[i]);
     }
 }
@@ -93,7 +93,7 @@ INLINE void FN(gru_new_postgemm)(const rnnat_step *s, FN(place) at, const int n,
     ABREAST(i)
     {
         const VEC h = FN(load)(AT(i, h_prev, 1)), z = FN(load)(AT_PAD(i, z));
-        FN(put_h)(s, at, i, FN(fma)(z, FN(sub)(h, new[i]), new[i]));
+        FN(put_h)(s, at, i, FN(gru_mix)(z, h, new[i]));
         if (TRACED(s)) SHOW(i, 2, 1, new[i]);
     }
 }

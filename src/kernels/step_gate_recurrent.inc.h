@@ -33,7 +33,7 @@ NOINLINE void FN(gate_gru_new_post)(const rnnat_step *s, int32_t row, int32_t pa
     const VEC h = FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + unit);
     const VEC z = FN(load)((const REAL *)s->next[0] + row * s->pad_stride + unit);
     const VEC n = FN(tanh_of)(FN(add)(sums[0], FN(projected)(s, row, panel, 2, 3)));
-    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, FN(fma)(z, FN(sub)(n, h), h));
+    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, FN(gate_gru_mix)(z, h, n));
     if (TRACED(s)) FN(show)(s, 2, row, panel, &n, 1);
 }
 
@@ -46,13 +46,11 @@ NOINLINE void FN(gate_lstm_post)(const rnnat_step *s, int32_t row, int32_t panel
     const ptrdiff_t at = row * s->pad_stride + (ptrdiff_t)panel * LANES;
     VEC c = FN(load)((const REAL *)s->prev[0] + at), a[4];
     for (int g = 0; g < 4; ++g) a[g] = FN(add)(sums[g], FN(projected)(s, row, panel, g, 4));
-    const VEC i = FN(sigmoid_of)(a[0]), f = FN(sigmoid_of)(a[1]), g = FN(tanh_of)(a[2]);
-    const VEC o = FN(sigmoid_of)(a[3]);
-    c = FN(fma)(f, c, FN(mul)(i, g));
+    const VEC h = FN(lstm_gates)(a, &c, NULL);
     FN(store)((REAL *)s->next[0] + at, c);
-    FN(store)((REAL *)s->next[1] + at, i);
-    FN(store)((REAL *)s->next[2] + at, f);
-    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, FN(mul)(o, FN(tanh_of)(c)));
-    if (TRACED(s)) FN(show)(s, 0, row, panel, (const VEC[]){i, f, g, o}, 4);
+    FN(store)((REAL *)s->next[1] + at, a[0]);
+    FN(store)((REAL *)s->next[2] + at, a[1]);
+    FN(put_h)(s, (FN(place)){row, panel, 1}, 0, h);
+    if (TRACED(s)) FN(show)(s, 0, row, panel, a, 4);
 }
 #endif

@@ -1,4 +1,4 @@
-/* The two products of training and their packing. Part of body.inc.h. */
+/* The two products of training and their packing. Part of train.inc.h. */
 
 #define PANEL (train_vectors * LANES)
 
@@ -27,19 +27,6 @@ INLINE REAL *FN(next_row)(FN(row_walk) * w)
         w->left = w->inner;
     }
     return row;
-}
-
-/* The first `left` of a vector, or all of it. */
-INLINE VEC FN(get)(const REAL *p, int32_t left)
-{
-    return left < LANES ? FN(load_first)(p, left, FN(set1)(0)) : FN(load)(p);
-}
-INLINE void FN(put)(REAL *p, int32_t left, VEC v)
-{
-    if (left < LANES)
-        FN(store_first)(p, left, v);
-    else
-        FN(store)(p, v);
 }
 
 /* Rows of one panel for k = from .. to - 1. */

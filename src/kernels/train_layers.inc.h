@@ -1,5 +1,5 @@
 /* What training calculates elementwise outside of a cell's step: sums behind peepholes, around
- * a projection, behind a linear layer, dropout. Part of train.inc.h, whose helpers it uses.
+ * a projection, behind a linear layer, dropout. Part of train.inc.h.
  */
 
 static void FN(train_peephole)(void *sums, int32_t hidden, int32_t first, int32_t last,

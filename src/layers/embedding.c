@@ -89,5 +89,6 @@ const rnnat_layer rnnat_layer_embedding = {
     .count = RNNAT_IF_READER(rnnat_count_one),
     .build = RNNAT_IF_READER(build_embedding),
     .run = run_embedding,
+    .training = RNNAT_IF_TRAIN(&rnnat_embedding_training),
     .unpack = RNNAT_IF_INSPECT(unpack_embedding),
     .tell = RNNAT_IF_INSPECT(tell_embedding)};

@@ -107,6 +107,8 @@ struct rnnat_layer {
     /* Writes a weight that only exists packed, as PyTorch lays it out; NULL: it has none. */
     rnnat_status (*unpack)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t pass,
                            const char *name, void *rows);
+    /* NULL: it only runs (train/layer_training.h). */
+    const struct rnnat_layer_training *training;
     /* Tells the node's data to a listener; NULL: it has none. */
     void (*tell)(const rnnat_node *node, const rnnat_kernels *kernels, const rnnat_teller *teller);
 };

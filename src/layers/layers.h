@@ -21,6 +21,16 @@ RNNAT_LAYERS(RNNAT_LAYER_NAME)
 #undef RNNAT_LAYER_NAME
 extern const rnnat_layer rnnat_layer_add;
 
+#if RNNAT_TRAIN
+#define RNNAT_LAYER_TRAINING(name) extern const struct rnnat_layer_training rnnat_##name##_training;
+RNNAT_LAYERS(RNNAT_LAYER_TRAINING)
+#undef RNNAT_LAYER_TRAINING
+/* Adds the output layer of a recurrent stack, whose first node is number `stack`. */
+struct rnnat_net_builder;
+void rnnat_linear_train_stack(struct rnnat_net_builder *build, const rnnat_recurrent_options *line,
+                              int32_t stack);
+#endif
+
 /* What each layer's line says, and its nodes' data; a recurrent one's line is in cells/cell.h. */
 typedef struct rnnat_embedding_options {
     int32_t num_embeddings, embedding_dim;

@@ -121,5 +121,6 @@ const rnnat_layer rnnat_layer_linear = {.name = "rnnat_layer_linear",
                                         .prepare = prepare_linear,
                                         .run = run_linear,
                                         .step = step_linear,
+                                        .training = RNNAT_IF_TRAIN(&rnnat_linear_training),
                                         .unpack = RNNAT_IF_INSPECT(unpack_linear),
                                         .tell = RNNAT_IF_INSPECT(tell_linear)};

@@ -386,5 +386,6 @@ const rnnat_layer rnnat_layer_recurrent = {
     .prepare = prepare_recurrent,
     .run = run_recurrent,
     .step = step_recurrent,
+    .training = RNNAT_IF_TRAIN(&rnnat_recurrent_training),
     .unpack = RNNAT_IF_INSPECT(unpack_recurrent),
     .tell = RNNAT_IF_INSPECT(tell_recurrent)};

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "../threads/stop.h"
-#include "schedule.h"
+#include "layer_training.h"
+#include "rows.h"
 
 typedef struct forward_work {
     const rnnat_net *net;
@@ -11,209 +11,52 @@ typedef struct forward_work {
     rnnat_tape *tape;
 } forward_work;
 
-/* The rows of one thread. */
-typedef struct own_rows {
-    int32_t first, count;
-    bool asks; /* it is the one that began the call */
-} own_rows;
-
-/* Whether to leave, after so many multiplications of a row. */
-static bool stops(const forward_work *w, const own_rows *own, double work)
-{
-    return rnnat_stops(w->args->stop, own->asks, (work + RNNAT_STOP_ROW) * own->count);
-}
-
-/* c (+)= bias + a matrix for own rows of some steps; `a` and `c` are [time, batch, stride]. */
-static void project(const forward_work *w, const own_rows *own, int32_t first_step, int32_t steps,
-                    const rnnat_packed *matrix, const void *bias, const void *a, ptrdiff_t a_stride,
-                    void *c, ptrdiff_t c_stride, bool add)
-{
-    const int32_t batch = w->tape->batch;
-    const ptrdiff_t row = (ptrdiff_t)first_step * batch + own->first;
-    const rnnat_train_gemm args = {
-        .m = steps * own->count,
-        .n = matrix->n,
-        .k = matrix->k,
-        .a = {rnnat_at(w->net, a, row * a_stride), own->count, a_stride, batch * a_stride},
-        .c = {rnnat_at(w->net, c, row * c_stride), own->count, c_stride, batch * c_stride},
-        .b = matrix->data,
-        .bias = bias,
-        .add = add};
-    rnnat_train_pieces(w->net, args, w->args->stop, own->asks);
-}
-
-/* Steps to project at once: rows enough that the weights are not read too often. */
-static int32_t chunk_steps(int32_t rows)
-{
-    enum { chunk_rows = 128 };
-    return rows < chunk_rows ? chunk_rows / rows : 1;
-}
-
-static void copy_rows(const rnnat_net *net, void *to, const void *from, ptrdiff_t elements)
-{
-    const size_t bytes = (size_t)elements * (size_t)net->kernels->elem;
-    if (from)
-        memcpy(to, from, bytes);
-    else
-        memset(to, 0, bytes);
-}
-
-/* State array `array` of direction d: its slot of the tape, own rows, and what was given of it. */
-static void *slot(const forward_work *w, int32_t i, int32_t d, int32_t array, bool last,
-                  int32_t first, ptrdiff_t *features)
-{
-    const rnnat_net_op *const op = &w->net->ops[i];
-    const rnnat_tape_direction *const on = &w->tape->ops[i].direction[d];
-    const bool at_end = last != op->direction[d].reverse;
-    *features = array ? op->hidden : op->state;
-    const ptrdiff_t row = (at_end ? (ptrdiff_t)w->tape->time * w->tape->batch : 0) + first;
-    return rnnat_at(w->net, on->states[array], row * *features);
-}
-
-static void move_states(const forward_work *w, const own_rows *own, int32_t i, int32_t d, bool last)
-{
-    const rnnat_net_op *const op = &w->net->ops[i];
-    for (int32_t array = 0; array < op->cell->num_states; ++array) {
-        ptrdiff_t features;
-        void *const inside = slot(w, i, d, array, last, own->first, &features);
-        const ptrdiff_t row = (ptrdiff_t)(op->first_row + d) * w->tape->batch + own->first;
-        const int32_t index = op->first_state + array;
-        if (last)
-            copy_rows(w->net, rnnat_at(w->net, w->args->state_out[index], row * features), inside,
-                      own->count * features);
-        else
-            copy_rows(w->net, inside,
-                      w->args->state_in ? rnnat_at(w->net, w->args->state_in[index], row * features)
-                                        : NULL,
-                      own->count * features);
-    }
-}
-
-static void run_direction(const forward_work *w, const own_rows *own, int32_t i, int32_t d)
-{
-    const rnnat_net *const net = w->net;
-    const rnnat_tape *const tape = w->tape;
-    const rnnat_net_op *const op = &net->ops[i];
-    const rnnat_net_direction *const direction = &op->direction[d];
-    const rnnat_tape_direction *const on = &tape->ops[i].direction[d];
-    const int32_t time = tape->time, chunk = chunk_steps(own->count);
-    move_states(w, own, i, d, false);
-    for (int32_t done = 0, steps; done < time; done += steps) {
-        steps = time - done < chunk ? time - done : chunk;
-        const int32_t first = direction->reverse ? time - done - steps : done;
-        void *const gates = on->gates ? on->gates
-                            : direction->reverse
-                                ? on->states[0]
-                                : rnnat_at(net, on->states[0], (ptrdiff_t)tape->batch * op->state);
-        project(w, own, first, steps, &direction->ih, direction->bias, rnnat_tape_input(tape, i),
-                op->input, gates, on->gates_stride, false);
-        for (int32_t s = 0; s < steps; ++s) {
-            if (stops(w, own, (double)op->cell->gates * op->hidden * op->state)) return;
-            rnnat_train_at at;
-            const int32_t step = direction->reverse ? first + steps - 1 - s : first + s;
-            rnnat_tape_step(net, tape, i, d, step, own->first, own->count, &at);
-            op->cell->forward(&at);
-        }
-    }
-    move_states(w, own, i, d, true);
-}
-
-static void drop_out(const forward_work *w, const own_rows *own, int32_t i)
-{
-    const rnnat_tape *const tape = w->tape;
-    const int32_t n = w->net->ops[i].output;
-    for (int32_t step = 0; step < tape->time && !stops(w, own, n); ++step)
-        w->net->train->dropout(
-            rnnat_at(w->net, tape->ops[i].out, ((ptrdiff_t)step * tape->batch + own->first) * n),
-            own->count, n, rnnat_tape_dropout_key(tape, i, step), own->first, tape->dropout);
-}
-
-static bool is_valid(const rnnat_tape *tape, int32_t step, int32_t row)
-{
-    return !tape->has_lengths || step < tape->lengths[row];
-}
-
-static void run_linear(const forward_work *w, const own_rows *own, int32_t i)
-{
-    const rnnat_net *const net = w->net;
-    const rnnat_net_op *const op = &net->ops[i];
-    const rnnat_net_direction *const d = &op->direction[0];
-    const int32_t time = w->tape->time, batch = w->tape->batch, chunk = chunk_steps(own->count);
-    void *const out = w->tape->ops[i].out;
-    for (int32_t first = 0, steps; first < time; first += steps) {
-        steps = time - first < chunk ? time - first : chunk;
-        project(w, own, first, steps, &d->ih, d->bias, rnnat_tape_input(w->tape, i), op->input, out,
-                op->output, false);
-        if (op->adds_skip)
-            project(w, own, first, steps, &d->hh, NULL, rnnat_tape_input(w->tape, op->bottom),
-                    net->ops[op->bottom].input, out, op->output, true);
-        for (int32_t step = first; step < first + steps; ++step) {
-            if (stops(w, own, op->output)) return;
-            void *const rows =
-                rnnat_at(net, out, ((ptrdiff_t)step * batch + own->first) * op->output);
-            net->kernels->activate(op->activation, rnnat_plain_rows(rows, op->output, own->count),
-                                   own->count, op->output);
-            for (int32_t r = 0; w->tape->has_lengths && r < own->count; ++r)
-                if (!is_valid(w->tape, step, own->first + r))
-                    copy_rows(net, rnnat_at(net, rows, (ptrdiff_t)r * op->output), NULL,
-                              op->output);
-        }
-    }
-}
-
-static void run_embedding(const forward_work *w, const own_rows *own, int32_t i)
-{
-    const rnnat_net *const net = w->net;
-    const rnnat_net_op *const op = &net->ops[i];
-    const void *const table = rnnat_net_array(net, &op->direction[0], RNNAT_NET_IH);
-    for (int32_t step = 0; step < w->tape->time; ++step)
-        for (int32_t r = own->first; r < own->first + own->count; ++r) {
-            const ptrdiff_t row = (ptrdiff_t)step * w->tape->batch + r;
-            const void *const from =
-                is_valid(w->tape, step, r)
-                    ? rnnat_at(net, table, (ptrdiff_t)w->tape->indices[row] * op->output)
-                    : NULL;
-            copy_rows(net, rnnat_at(net, w->tape->ops[i].out, row * op->output), from, op->output);
-        }
-}
-
 /* Own rows of an array [time, batch, n]. */
-static void copy_steps(const forward_work *w, const own_rows *own, void *to, const void *from,
-                       int32_t n)
+static void copy_steps(const rnnat_forward_rows *own, void *to, const void *from, int32_t n)
 {
-    for (int32_t step = 0; step < w->tape->time; ++step) {
-        const ptrdiff_t at = ((ptrdiff_t)step * w->tape->batch + own->first) * n;
-        copy_rows(w->net, rnnat_at(w->net, to, at), rnnat_at(w->net, from, at),
-                  (ptrdiff_t)own->count * n);
+    for (int32_t step = 0; step < own->tape->time; ++step) {
+        const ptrdiff_t at = rnnat_tape_row(own->tape, step, own->first) * n;
+        rnnat_net_copy(own->net, rnnat_at(own->net, to, at), rnnat_at(own->net, from, at),
+                       (ptrdiff_t)own->count * n);
     }
 }
 
-static void run_rows(const forward_work *w, const own_rows *own)
+static void drop_out(const rnnat_forward_rows *own, int32_t i)
 {
-    const rnnat_net *const net = w->net;
-    if (!net->takes_indices) copy_steps(w, own, w->tape->x, w->args->x, net->input);
-    for (int32_t i = 0; i < net->num_ops && !stops(w, own, 0); ++i) {
-        const rnnat_net_op *const op = &net->ops[i];
-        if (op->layer == &rnnat_layer_embedding) run_embedding(w, own, i);
-        if (op->layer == &rnnat_layer_linear) run_linear(w, own, i);
-        if (op->layer != &rnnat_layer_recurrent) continue;
-        for (int32_t d = 0; d < op->num_directions; ++d) run_direction(w, own, i, d);
-        if (op->dropout && w->tape->dropout > 0) drop_out(w, own, i);
+    const rnnat_tape *const tape = own->tape;
+    const int32_t n = own->net->nodes[i].output;
+    for (int32_t step = 0; step < tape->time && !rnnat_forward_stops(own, n); ++step)
+        rnnat_tape_drop_out(own->net, tape, i, step, own->first, own->count, tape->nodes[i].out);
+}
+
+static void run_rows(const rnnat_forward_rows *own)
+{
+    const rnnat_net *const net = own->net;
+    if (!net->takes_indices) copy_steps(own, own->tape->x, own->args->x, net->input);
+    for (int32_t i = 0; i < net->num_nodes && !rnnat_forward_stops(own, 0); ++i) {
+        const rnnat_net_node *const node = &net->nodes[i];
+        node->layer->forward(own, i);
+        if (node->dropout && own->tape->dropout > 0) drop_out(own, i);
     }
-    if (!stops(w, own, 0))
-        copy_steps(w, own, w->args->y, w->tape->ops[net->num_ops - 1].out, net->output);
+    if (!rnnat_forward_stops(own, 0))
+        copy_steps(own, own->args->y, own->tape->nodes[net->num_nodes - 1].out, net->output);
 }
 
 static void run_thread(void *arg, int32_t thread, int32_t granted)
 {
     const forward_work *const w = arg;
-    const rnnat_member part = {thread, granted, NULL};
-    const int32_t first = rnnat_first(&part, thread, w->tape->batch);
-    const own_rows own = {first, rnnat_first(&part, thread + 1, w->tape->batch) - first,
-                          thread == 0};
+    const rnnat_member member = {thread, granted, NULL};
+    const int32_t first = rnnat_first(&member, thread, w->tape->batch);
+    const rnnat_forward_rows own = {.net = w->net,
+                                    .args = w->args,
+                                    .tape = w->tape,
+                                    .first = first,
+                                    .count =
+                                        rnnat_first(&member, thread + 1, w->tape->batch) - first,
+                                    .asks = thread == 0};
     const rnnat_float_mode mode = rnnat_float_enter();
     if (w->args->stop && thread == 0) w->args->stop->outside = mode;
-    if (own.count) run_rows(w, &own);
+    if (own.count) run_rows(&own);
     rnnat_stop_end(w->args->stop);
     if (thread == 0) rnnat_stop_wait(w->args->stop, granted);
     rnnat_float_leave(mode);
@@ -248,7 +91,8 @@ static bool take_indices(const rnnat_net *net, const rnnat_train_forward *args, 
     for (ptrdiff_t i = 0; i < count; ++i) {
         const int32_t index = args->indices[i];
         const bool known = index >= 0 && index < net->input;
-        if (!known && is_valid(tape, (int32_t)(i / args->batch), (int32_t)(i % args->batch)))
+        if (!known &&
+            rnnat_tape_is_valid(tape, (int32_t)(i / args->batch), (int32_t)(i % args->batch)))
             return false;
         tape->indices[i] = index;
     }

@@ -1,7 +1,7 @@
-/* Makes the gradients of weights, a chunk of steps at a time. */
+/* Gradients of weights: sums over time and batch of products, whose columns threads divide. */
 #include "gradient.h"
 
-#include <string.h>
+#include "layer_training.h"
 
 static int32_t round_up(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
@@ -35,24 +35,22 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
     const int32_t chunk = fit < time ? fit : time > 0 ? time : 1;
     const int32_t depth = chunk * batch;
     size_t gates = 0, state = 0, hidden = 0, columns = 0, sums = 0;
-    for (int32_t i = 0; i < net->num_ops; ++i) {
-        const rnnat_net_op *const op = &net->ops[i];
-        rnnat_arena op_columns = rnnat_arena_at(NULL), op_sums = op_columns;
-        for (int32_t p = 0; p < op->num_products; ++p) {
-            const rnnat_product *const product = &op->products[p];
+    for (int32_t i = 0; i < net->num_nodes; ++i) {
+        const rnnat_net_node *const node = &net->nodes[i];
+        rnnat_arena of_columns = rnnat_arena_at(NULL), of_sums = of_columns;
+        for (int32_t p = 0; p < node->num_products; ++p) {
+            const rnnat_product *const product = &node->products[p];
             const size_t height = (size_t)round_up(height_of(product), net->train->height);
-            rnnat_arena_take_table(&op_columns, height, (size_t)depth, elem);
-            rnnat_arena_take_table(&op_sums, height, (size_t)rnnat_net_pad(net, product->columns),
+            rnnat_arena_take_table(&of_columns, height, (size_t)depth, elem);
+            rnnat_arena_take_table(&of_sums, height, (size_t)rnnat_net_pad(net, product->columns),
                                    elem);
         }
-        columns = most(columns, op_columns.used);
-        sums = most(sums, op_sums.used);
-        arena->overflow = arena->overflow || op_columns.overflow || op_sums.overflow;
-        if (op->layer == &rnnat_layer_linear) gates = most(gates, (size_t)op->output);
-        if (op->layer != &rnnat_layer_recurrent) continue;
-        gates = most(gates, (size_t)op->cell->gates * (size_t)op->hidden);
-        if (op->state != op->hidden) state = most(state, (size_t)op->state);
-        if (op->peephole) hidden = most(hidden, (size_t)op->hidden);
+        columns = most(columns, of_columns.used);
+        sums = most(sums, of_sums.used);
+        arena->overflow = arena->overflow || of_columns.overflow || of_sums.overflow;
+        if (node->num_products) gates = most(gates, (size_t)node->gates);
+        if (node->state != node->hidden) state = most(state, (size_t)node->state);
+        if (node->peephole) hidden = most(hidden, (size_t)node->hidden);
     }
     *scratch = (rnnat_gradient_scratch){.chunk = chunk, .depth = depth};
     scratch->panel_bytes = (size_t)net->train->outer_depth * (size_t)net->train->panel * elem;
@@ -65,53 +63,39 @@ void rnnat_gradient_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time
 }
 
 /* Rows of one source at a step, from row `first` of the batch on; NULL: ones. */
-static const void *source_rows(const rnnat_gradient_chunk *chunk, rnnat_source from,
-                               const rnnat_train_step *at, int32_t step, int32_t first,
-                               ptrdiff_t *stride)
+static const void *source_rows(const rnnat_gradient_chunk *chunk, rnnat_source from, int32_t step,
+                               int32_t first, ptrdiff_t *stride)
 {
-    const rnnat_net_op *const op = &chunk->net->ops[chunk->op];
-    switch (from) {
-    case RNNAT_FROM_X:
-        *stride = op->input;
-        return rnnat_at(chunk->net, rnnat_tape_input(chunk->tape, chunk->op),
-                        ((ptrdiff_t)step * chunk->tape->batch + first) * op->input);
-    case RNNAT_FROM_H: *stride = op->state; return at->h_prev;
-    case RNNAT_FROM_C: *stride = op->hidden; return at->c_prev;
-    case RNNAT_FROM_I: *stride = op->hidden; return at->i_prev;
-    case RNNAT_FROM_F: *stride = op->hidden; return at->f_prev;
-    case RNNAT_FROM_SKIP:
-        *stride = chunk->net->ops[op->bottom].input;
-        return rnnat_at(chunk->net, rnnat_tape_input(chunk->tape, op->bottom),
-                        ((ptrdiff_t)step * chunk->tape->batch + first) * *stride);
-    case RNNAT_FROM_AUX: *stride = op->hidden; return at->aux;
-    case RNNAT_FROM_ONE: break;
-    }
+    const rnnat_net *const net = chunk->net;
+    const rnnat_net_node *const node = &net->nodes[chunk->node];
     *stride = 0;
-    return NULL;
+    if (from == RNNAT_FROM_ONE) return NULL;
+    if (from != RNNAT_FROM_X && from != RNNAT_FROM_STACK)
+        return node->layer->source(chunk, from, step, first, stride);
+    const int32_t i = from == RNNAT_FROM_X ? chunk->node : node->stack;
+    *stride = net->nodes[i].input;
+    return rnnat_at(net, rnnat_tape_input(chunk->tape, i),
+                    rnnat_tape_row(chunk->tape, step, first) * *stride);
 }
 
 void rnnat_gradient_pack(const rnnat_gradient_chunk *chunk, int32_t step, int32_t first,
                          int32_t rows)
 {
     const rnnat_net *const net = chunk->net;
-    const rnnat_net_op *const op = &net->ops[chunk->op];
+    const rnnat_net_node *const node = &net->nodes[chunk->node];
     const int32_t depth = chunk->scratch->depth, batch = chunk->tape->batch;
-    const int32_t *const lengths = rnnat_tape_lengths(chunk->tape);
-    rnnat_train_at at = {.net = net};
-    if (op->layer == &rnnat_layer_recurrent)
-        rnnat_tape_step(net, chunk->tape, chunk->op, chunk->direction, step, first, rows, &at);
+    const int32_t *const lengths = rnnat_tape_lengths(chunk->tape, first);
     ptrdiff_t columns = 0;
-    for (int32_t p = 0; p < op->num_products; ++p) {
-        const rnnat_product *const product = &op->products[p];
+    for (int32_t p = 0; p < node->num_products; ++p) {
+        const rnnat_product *const product = &node->products[p];
         int32_t column = 0;
         for (int32_t i = 0; i < product->num_sources; ++i) {
             ptrdiff_t stride;
             const void *const from =
-                source_rows(chunk, product->sources[i].from, &at.step, step, first, &stride);
+                source_rows(chunk, product->sources[i].from, step, first, &stride);
             net->train->pack_columns(rnnat_at(net, chunk->scratch->columns, columns), depth,
                                      (step - chunk->first) * batch + first, column, from, stride,
-                                     rows, product->sources[i].n, step,
-                                     lengths ? lengths + first : NULL);
+                                     rows, product->sources[i].n, step, lengths);
             column += product->sources[i].n;
         }
         columns += (ptrdiff_t)columns_size(net, product, depth);
@@ -131,21 +115,19 @@ static void add_outer(const rnnat_net *net, rnnat_train_outer args, rnnat_stop *
     }
 }
 
-void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
+void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *member,
                         rnnat_stop *stop)
 {
     const rnnat_net *const net = chunk->net;
-    const rnnat_net_op *const op = &net->ops[chunk->op];
+    const rnnat_net_node *const node = &net->nodes[chunk->node];
     const rnnat_gradient_scratch *const scratch = chunk->scratch;
-    const int32_t gates =
-        op->layer == &rnnat_layer_linear ? op->output : op->cell->gates * op->hidden;
     ptrdiff_t columns = 0, sums = 0;
-    for (int32_t p = 0; p < op->num_products; ++p) {
-        const rnnat_product *const product = &op->products[p];
+    for (int32_t p = 0; p < node->num_products; ++p) {
+        const rnnat_product *const product = &node->products[p];
         const int32_t panels = rnnat_net_pad(net, product->columns) / net->train->panel;
         const rnnat_train_outer args = {
-            .first_panel = rnnat_first(part, part->index, panels),
-            .last_panel = rnnat_first(part, part->index + 1, panels),
+            .first_panel = rnnat_first(member, member->index, panels),
+            .last_panel = rnnat_first(member, member->index + 1, panels),
             .k = chunk->steps * chunk->tape->batch,
             .m = height_of(product),
             .n = product->columns,
@@ -153,28 +135,16 @@ void rnnat_gradient_add(const rnnat_gradient_chunk *chunk, const rnnat_member *p
             .a = rnnat_at(net, scratch->columns, columns),
             .b = product->of_projection ? scratch->dstate
                                         : rnnat_at(net, scratch->dgates, product->first),
-            .b_stride = product->of_projection ? op->state : gates,
-            .panel = scratch->panels + (size_t)part->index * scratch->panel_bytes,
+            .b_stride = product->of_projection ? node->state : node->gates,
+            .panel = scratch->panels + (size_t)member->index * scratch->panel_bytes,
             .c = rnnat_at(net, scratch->sums, sums),
             .c_stride = rnnat_net_pad(net, product->columns),
             .add = !chunk->start};
-        add_outer(net, args, stop, part->index == 0);
+        add_outer(net, args, stop, member->index == 0);
         columns += (ptrdiff_t)columns_size(net, product, scratch->depth);
         sums += (ptrdiff_t)sums_size(net, product);
     }
-    if (!op->peephole) return;
-    rnnat_train_at at;
-    rnnat_tape_step(net, chunk->tape, chunk->op, chunk->direction, chunk->first, 0, 0, &at);
-    const int32_t hidden = op->hidden;
-    const int32_t from = rnnat_first(part, part->index, hidden);
-    const int32_t to = rnnat_first(part, part->index + 1, hidden);
-    if (chunk->start)
-        for (int32_t g = 0; g < 3; ++g)
-            memset(rnnat_at(net, scratch->peephole, g * (ptrdiff_t)hidden + from), 0,
-                   (size_t)(to - from) * (size_t)net->kernels->elem);
-    net->train->peephole(scratch->peephole, hidden, from, to, scratch->dgates, gates,
-                         at.step.c_prev, at.step.c_next, chunk->first, chunk->steps,
-                         chunk->tape->batch, rnnat_tape_lengths(chunk->tape));
+    if (node->layer->add) node->layer->add(chunk, member);
 }
 
 /* Columns first .. last of one source's sums, to one array. */
@@ -191,19 +161,19 @@ static void store_source(const rnnat_net *net, const rnnat_product *product, int
     }
 }
 
-void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_member *part,
+void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_member *member,
                           void *const *grads)
 {
     const rnnat_net *const net = chunk->net;
-    const rnnat_net_op *const op = &net->ops[chunk->op];
-    const int32_t *const index = op->direction[chunk->direction].index;
+    const rnnat_net_node *const node = &net->nodes[chunk->node];
+    const int32_t *const index = node->pass[chunk->pass].index;
     const int32_t width = net->train->panel;
     ptrdiff_t sums = 0;
-    for (int32_t p = 0; p < op->num_products; ++p) {
-        const rnnat_product *const product = &op->products[p];
+    for (int32_t p = 0; p < node->num_products; ++p) {
+        const rnnat_product *const product = &node->products[p];
         const int32_t panels = rnnat_net_pad(net, product->columns) / width;
-        const int32_t first = rnnat_first(part, part->index, panels) * width;
-        const int32_t end = rnnat_first(part, part->index + 1, panels) * width;
+        const int32_t first = rnnat_first(member, member->index, panels) * width;
+        const int32_t end = rnnat_first(member, member->index + 1, panels) * width;
         const int32_t last = end < product->columns ? end : product->columns;
         ptrdiff_t row = 0;
         for (int32_t i = 0; i < product->num_sources; ++i) {
@@ -218,11 +188,5 @@ void rnnat_gradient_store(const rnnat_gradient_chunk *chunk, const rnnat_member 
         }
         sums += (ptrdiff_t)sums_size(net, product);
     }
-    const size_t elem = (size_t)net->kernels->elem;
-    const int32_t from = rnnat_first(part, part->index, op->hidden);
-    const int32_t to = rnnat_first(part, part->index + 1, op->hidden);
-    for (int32_t g = 0; op->peephole && g < 3; ++g)
-        memcpy(rnnat_at(net, grads[index[RNNAT_NET_CI + g]], from),
-               rnnat_at(net, chunk->scratch->peephole, g * (ptrdiff_t)op->hidden + from),
-               (size_t)(to - from) * elem);
+    if (node->layer->store) node->layer->store(chunk, member, grads);
 }

@@ -2,23 +2,22 @@
 #ifndef RNNAT_TRAIN_TAPE_H
 #define RNNAT_TRAIN_TAPE_H
 
-#include "cell.h"
+#include "net.h"
 
 enum { rnnat_max_states = 4 };
 
-/* Of one direction of one layer. A state has one more step than time: slot 0 (of the reverse
- * direction: slot `time`) is the initial one, step t leads from slot t to t + 1 (t + 1 to t). */
-typedef struct rnnat_tape_direction {
+/* Of one pass of a recurrent node. A state has one more step than time: slot 0 (of a reverse pass:
+ * slot `time`) is the initial one, step t leads from slot t to t + 1 (t + 1 to t). */
+typedef struct rnnat_tape_pass {
     void *gates; /* [time, batch, gates] after activation */
     void *states[rnnat_max_states]; /* h [time + 1, batch, state]; others [.., hidden] */
     void *aux;   /* [time, batch, hidden] */
-    ptrdiff_t gates_stride;
-} rnnat_tape_direction;
+} rnnat_tape_pass;
 
-typedef struct rnnat_tape_op {
+typedef struct rnnat_tape_node {
     void *out; /* [time, batch, output] */
-    rnnat_tape_direction direction[2];
-} rnnat_tape_op;
+    rnnat_tape_pass pass[2];
+} rnnat_tape_node;
 
 typedef struct rnnat_tape {
     int32_t time, batch;
@@ -28,30 +27,34 @@ typedef struct rnnat_tape {
     void *x;          /* [time, batch, input], or */
     int32_t *indices; /* [time, batch] */
     int32_t *lengths; /* [batch] */
-    rnnat_tape_op *ops;
+    rnnat_tape_node *nodes;
 } rnnat_tape;
 
 /* Lays a tape out in the arena, the struct itself first; NULL while the arena only counts. */
 rnnat_tape *rnnat_tape_carve(rnnat_arena *arena, const rnnat_net *net, int32_t time, int32_t batch);
 
-static inline const int32_t *rnnat_tape_lengths(const rnnat_tape *tape)
+/* Lengths of the rows from `first` on; NULL: all steps count. */
+static inline const int32_t *rnnat_tape_lengths(const rnnat_tape *tape, int32_t first)
 {
-    return tape->has_lengths ? tape->lengths : NULL;
+    return tape->has_lengths ? tape->lengths + first : NULL;
 }
-/* The input of operation i. */
+static inline bool rnnat_tape_is_valid(const rnnat_tape *tape, int32_t step, int32_t row)
+{
+    return !tape->has_lengths || step < tape->lengths[row];
+}
+/* The input of node i. */
 static inline const void *rnnat_tape_input(const rnnat_tape *tape, int32_t i)
 {
-    return i ? tape->ops[i - 1].out : tape->x;
+    return i ? tape->nodes[i - 1].out : tape->x;
 }
-
-/* Fills what both ways need of a step: its rows first .. first + rows - 1 of the batch. */
-void rnnat_tape_step(const rnnat_net *net, const rnnat_tape *tape, int32_t op, int32_t direction,
-                     int32_t step, int32_t first, int32_t rows, rnnat_train_at *at);
-
-/* The key of the dropout mask behind operation i at a step. */
-static inline uint64_t rnnat_tape_dropout_key(const rnnat_tape *tape, int32_t i, int32_t step)
+/* Where a step begins, from row `first` of the batch on, in rows that follow each other. */
+static inline ptrdiff_t rnnat_tape_row(const rnnat_tape *tape, int32_t step, int32_t first)
 {
-    return rnnat_mix_in(rnnat_mix_in(tape->seed, i), step);
+    return (ptrdiff_t)step * tape->batch + first;
 }
+
+/* Drops out of what node i gives, or of its gradient, [time, batch, output]: rows of one step. */
+void rnnat_tape_drop_out(const rnnat_net *net, const rnnat_tape *tape, int32_t i, int32_t step,
+                         int32_t first, int32_t rows, void *features);
 
 #endif

@@ -8,8 +8,7 @@
 #include "check.h"
 #include "guard.h"
 #include "threads/threads.h"
-#include "train/schedule.h"
-#include "train/types.h"
+#include "train/net.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>

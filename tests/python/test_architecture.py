@@ -1,5 +1,6 @@
 """What ARCHITECTURE.md and CONTRIBUTING.md say is so: files that they name exist, the packed panel
-and the memory of a stream are those of the core, and links of all pages lead to files.
+and the memory of a stream are those of the core, schedules know no layer, and links of all pages
+lead to files.
 """
 
 from __future__ import annotations
@@ -62,6 +63,23 @@ def test_links_lead_to_files(page: str) -> None:
         if "://" not in link and not (ROOT / page).parent.joinpath(link).exists()
     ]
     assert not wrong, f"{page}: links to {', '.join(wrong)}, which does not exist"
+
+
+def test_a_name_of_a_source_of_c_is_one_file() -> None:
+    names = [path.name for path in sorted((ROOT / "src").rglob("*.[ch]"))]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
+@pytest.mark.parametrize("folder", ["run", "train"])
+def test_schedules_know_no_layer_and_no_cell(folder: str) -> None:
+    """What differs from one to the next hangs on its own struct of functions."""
+    stems = {
+        path.stem for part in ("layers", "cells") for path in (ROOT / "src" / part).glob("*.c")
+    }
+    own = "|".join(sorted({stem.removesuffix("_gradient") for stem in stems} - {"cell"}))
+    named = re.compile(rf"\brnnat_(?:layer|cell)_(?:{own})\b|\brnnat_(?:{own})_training\b")
+    for path in sorted((ROOT / "src" / folder).rglob("*.[ch]")):
+        assert not named.findall(path.read_text(encoding="utf-8")), path.name
 
 
 def packed(lstm: rn.LSTM, lanes: int) -> _core.PackedModel:

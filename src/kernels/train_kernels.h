@@ -3,13 +3,13 @@
  * A packed matrix [k, n] lies in panels of two vectors of columns, row k of a panel contiguous; the
  * last panel is padded with zeros. Everything else is plain: rows of features, not padded. `gates`
  * and `dgates` are rows of a cell's gates one after the other, each `hidden` wide, in the order that
- * its file in train/cells states.
+ * cells/<cell>_gradient.c states.
  *
  * Strides count elements. Every sum runs over k = 0, 1, 2, ... in that order, whatever block it
  * falls into: no bit of a result depends on how rows or columns were divided.
  */
-#ifndef RNNAT_KERNELS_TRAIN_H
-#define RNNAT_KERNELS_TRAIN_H
+#ifndef RNNAT_TRAIN_KERNELS_H
+#define RNNAT_TRAIN_KERNELS_H
 
 #include "kernels.h"
 

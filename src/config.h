@@ -135,7 +135,11 @@
 
 /* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16
-#define RNNAT_WITH_FLOAT16 (!RNNAT_SMALL)
+#if RNNAT_SMALL
+#define RNNAT_WITH_FLOAT16 0
+#else
+#define RNNAT_WITH_FLOAT16 1
+#endif
 #endif
 
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is

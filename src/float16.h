@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Widens exactly, NaN with its payload; it calculates with no denormal, which a CPU may take for 0. */
-static inline float rnnat_float16_widen(uint32_t half)
+static inline float rnnat_f16_widen(uint32_t half)
 {
     const uint32_t sign = (half & 0x8000u) << 16, rest = half & 0x7FFFu;
     const uint32_t normal = (rest << 13) + ((rest < 0x7C00u ? UINT32_C(112) : UINT32_C(224)) << 23);
@@ -22,7 +22,7 @@ static inline float rnnat_float16_widen(uint32_t half)
 }
 
 /* Rounds to the nearest float16, of two as near to the even one; to infinity from 65520 on. */
-static inline uint16_t rnnat_float16_round(double value)
+static inline uint16_t rnnat_f16_round(double value)
 {
     const uint64_t one = UINT64_C(1) << 52;
     uint64_t bits;

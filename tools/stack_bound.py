@@ -52,7 +52,7 @@ POINTERS = {
     "run/workspace": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
     "run/schedule": [("layers/.*", r"(prepare|run|step|show)_\w+")],
     "inspect/.*": [],  # Python's package alone
-    "weights/matrix": [(KERNELS[0], r"gemm_f(32|64)")],
+    "weights/matrix": [(KERNELS[0], r"gemm_[a-z0-9]+_f(32|64)")],
     "cells/.*": [KERNELS],
     "file/safetensors": [("file/safetensors", r"by_(name|span)")],
     "threads/(threads|workers|openmp)": [

@@ -34,10 +34,10 @@ static void step_gate_gru(const rnnat_cell_weights *weights, const rnnat_kernels
                           const rnnat_member *member, rnnat_step *s)
 {
     rnnat_cell_product(&weights->w_gh, kernels, s, s->prev[0], s->pad_stride); /* W_g. z of 1, 2 */
-    kernels->gate_gru_gates(s); /* 1, 2; r h */
+    kernels->of[s->type].gate_gru_gates(s); /* 1, 2; r h */
     rnnat_meet(member);
     rnnat_cell_product(&weights->w_hh, kernels, s, s->rh, s->pad_stride); /* W_hh (r h) */
-    kernels->gate_gru_new(s); /* 3, 4 */
+    kernels->of[s->type].gate_gru_new(s); /* 3, 4 */
 }
 
 const rnnat_cell rnnat_cell_gate_gru = {.name = "rnnat_cell_gate_gru",

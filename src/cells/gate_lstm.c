@@ -67,7 +67,7 @@ static void step_gate_lstm(const rnnat_cell_weights *weights, const rnnat_kernel
         panels_or_product(&weights->w_go, kernels, s, s->prev[1], 2 * pad);
     }
     s->w_c = panels_or_product(&weights->w_ch, kernels, s, s->prev[0], 4 * pad); /* W_c. c of 1-4 */
-    kernels->gate_lstm(s); /* 1-6 */
+    kernels->of[s->type].gate_lstm(s); /* 1-6 */
 }
 
 const rnnat_cell rnnat_cell_gate_lstm = {.name = "rnnat_cell_gate_lstm",

@@ -60,7 +60,7 @@ static void step_after(const rnnat_cell_weights *weights, const rnnat_kernels *k
 {
     (void)member;
     rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-3 */
-    kernels->gru(s); /* 1-4 */
+    kernels->of[s->type].gru(s); /* 1-4 */
 }
 
 static void step_before(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
@@ -68,10 +68,10 @@ static void step_before(const rnnat_cell_weights *weights, const rnnat_kernels *
 {
     rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev,
                        s->h_prev_stride); /* W_h. h of 1, 2 */
-    kernels->gru_gates(s); /* 1, 2; r h */
+    kernels->of[s->type].gru_gates(s); /* 1, 2; r h */
     rnnat_meet(member);
     rnnat_cell_product(&weights->w_hn, kernels, s, s->rh, s->pad_stride); /* W_hn (r h) */
-    kernels->gru_new(s); /* 3, 4 */
+    kernels->of[s->type].gru_new(s); /* 3, 4 */
 }
 
 const rnnat_cell rnnat_cell_gru = {.name = "rnnat_cell_gru",

@@ -94,7 +94,7 @@ static void step_lstm(const rnnat_cell_weights *weights, const rnnat_kernels *ke
                       const rnnat_member *member, rnnat_step *s)
 {
     rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* W_h. h of 1-5 */
-    rnnat_lstm_project(weights, kernels, member, s, kernels->lstm); /* 1-7 */
+    rnnat_lstm_project(weights, kernels, member, s, kernels->of[s->type].lstm); /* 1-7 */
 }
 
 const rnnat_cell rnnat_cell_lstm = {.name = "rnnat_cell_lstm",

@@ -53,7 +53,7 @@ static void step_rnn(const rnnat_cell_weights *weights, const rnnat_kernels *ker
 {
     (void)member;
     rnnat_cell_product(&weights->w_hh, kernels, s, s->h_prev, s->h_prev_stride); /* 1 */
-    kernels->rnn(s);                                                          /* 1, 2 */
+    kernels->of[s->type].rnn(s); /* 1, 2 */
 }
 
 const rnnat_cell rnnat_cell_rnn = {.name = "rnnat_cell_rnn",

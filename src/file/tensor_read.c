@@ -46,7 +46,7 @@ static double load_f64(const unsigned char *p)
 /* bfloat16 is the upper half of a float. */
 static float load_bf16(const unsigned char *p) { return float_of_bits(load_u16(p) << 16); }
 
-static float load_f16(const unsigned char *p) { return rnnat_float16_widen(load_u16(p)); }
+static float load_f16(const unsigned char *p) { return rnnat_f16_widen(load_u16(p)); }
 
 /* Bytes of one element; 0 for a type without a reader. */
 static size_t element_size(rnnat_tensor_type type)

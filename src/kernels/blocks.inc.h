@@ -28,8 +28,8 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
     if (s->w) {
         const WEIGHT *const w = (const WEIGHT *)s->w + (ptrdiff_t)panel * s->k * gates * LANES;
         WFN(factors) f = WFN(panels_at)(w, s->k, panels, gates);
-        f.a[0] = h;
-        UNROLL for (int r = 0; r < rows; ++r) f.row[r] = r * h_stride;
+        UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = h;
+        f.stride = h_stride;
         WFN(product)(acc, &f, s->k, 1, rows, panels);
     }
     UNROLL for (int p = 0; p < panels; ++p)

@@ -12,8 +12,8 @@ INLINE WFN(factors) WFN(state_factors)(const rnnat_step *s, const void *a, ptrdi
 {
     const ptrdiff_t at = (ptrdiff_t)panel * s->k * gates * LANES;
     WFN(factors) f = WFN(panels_at)((const WEIGHT *)w + at, s->k, panels, gates);
-    f.a[0] = (const REAL *)a + row * a_stride;
-    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = r * a_stride;
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = (const REAL *)a + row * a_stride;
+    f.stride = a_stride;
     return f;
 }
 
@@ -68,7 +68,7 @@ INLINE void WFN(products_of_gates)(VEC acc[][max_vectors], const rnnat_step *s, 
 {
     const ptrdiff_t pad = s->pad_stride;
     WFN(factors) f = WFN(state_factors)(s, s->prev[1], pad, s->w, row, panel, rows, panels, 4);
-    f.a[1] = (const REAL *)s->prev[2] + row * pad;
+    UNROLL for (int r = 0; r < rows; ++r) f.a[1][r] = (const REAL *)s->prev[2] + row * pad;
     f.second = 1;
     UNROLL for (int r = 0; r < rows; ++r)
     {

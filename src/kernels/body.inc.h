@@ -87,15 +87,11 @@ static inline int32_t next_block(int32_t rows, int32_t most)
 }
 #endif
 
-/* Row r: how many elements behind the base it begins, and where. */
-INLINE ptrdiff_t FN(row_offset)(const rnnat_rows *rows, int32_t r)
-{
-    if (r < rows->inner) return r * rows->inner_stride;
-    return (r / rows->inner) * rows->outer_stride + (r % rows->inner) * rows->inner_stride;
-}
 INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 {
-    return (REAL *)RNNAT_WRITABLE(rows->base) + FN(row_offset)(rows, r);
+    if (r < rows->inner) return (REAL *)RNNAT_WRITABLE(rows->base) + r * rows->inner_stride;
+    return (REAL *)RNNAT_WRITABLE(rows->base) + (r / rows->inner) * rows->outer_stride +
+           (r % rows->inner) * rows->inner_stride;
 }
 
 #include "activations.inc.h"

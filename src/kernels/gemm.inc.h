@@ -12,8 +12,7 @@ INLINE void WFN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const WEIGHT 
     const int vectors = width * panels;
     WFN(factors) f = WFN(panels_at)(b, g->k, panels, width);
     VEC acc[max_rows][max_vectors];
-    f.a[0] = g->a.base;
-    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = FN(row_offset)(&g->a, row + r);
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = FN(row_at)(&g->a, row + r);
     UNROLL for (int v = 0; v < vectors; ++v)
     {
         const VEC start = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);

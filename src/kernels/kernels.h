@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../types.h"
+#include "../weight_types.h"
 
 /* Arrays of state that a cell can have. */
 #define RNNAT_CELL_STATES 4
@@ -70,17 +70,9 @@ typedef struct rnnat_step {
     ptrdiff_t gx_stride, gh_stride, h_prev_stride, h_next_stride, out_stride, pad_stride;
 } rnnat_step;
 
-typedef struct rnnat_kernels {
-    const char *isa;
-    int32_t lanes; /* elements of a vector */
-    int32_t elem; /* bytes of an element */
-    const struct rnnat_train_kernels *train; /* train_kernels.h; NULL: compiled without */
-    int32_t rows_of_3, rows_of_4; /* rows of a step's block that is 3, or 4, vectors wide */
+/* What multiplies weights of one type. */
+typedef struct rnnat_products {
     void (*gemm)(const rnnat_gemm_args *args);
-    void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
-    void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
-    /* Rows of 2 n features become rows of n, elsewhere. */
-    void (*merge)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n);
     void (*rnn)(const rnnat_step *step);
     void (*gru)(const rnnat_step *step); /* reset after the product */
     void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; leaves r * h and z */
@@ -89,12 +81,25 @@ typedef struct rnnat_kernels {
     void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; leaves r * h */
     void (*gate_gru_new)(const rnnat_step *step); /* then n and h' */
     void (*gate_lstm)(const rnnat_step *step);
+} rnnat_products;
+
+typedef struct rnnat_kernels {
+    const char *isa;
+    int32_t lanes; /* elements of a vector */
+    int32_t elem; /* bytes of an element */
+    const struct rnnat_train_kernels *train; /* train_kernels.h; NULL: compiled without */
+    int32_t rows_of_3, rows_of_4; /* rows of a step's block that is 3, or 4, vectors wide */
+    void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
+    void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
+    /* Rows of 2 n features become rows of n, elsewhere. */
+    void (*merge)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n);
     /* Any activations, of products that are in gh. */
     void (*general_rnn)(const rnnat_step *step);
     void (*general_gru)(const rnnat_step *step);
     void (*general_gru_gates)(const rnnat_step *step);
     void (*general_gru_new)(const rnnat_step *step);
     void (*general_lstm)(const rnnat_step *step);
+    rnnat_products of[RNNAT_WEIGHT_TYPES]; /* by rnnat_weight_dtype; NULLs: compiled without */
 } rnnat_kernels;
 
 /* Whether they calculate in float. */

@@ -7,10 +7,9 @@
 
 /* What a block multiplies: rows of one array or two, and packed columns. */
 typedef struct WFN(factors) {
-    const REAL *a[max_arrays]; /* row r of array i is row[r] elements behind a[i], */
-    ptrdiff_t row[max_height]; /* and has one every `step` */
-    ptrdiff_t step;
-    const WEIGHT *w;              /* panel p is panel[p] elements behind w, */
+    const REAL *a[max_arrays][max_height]; /* row r of array i begins r * stride behind a[i][r], */
+    ptrdiff_t stride, step; /* and has an element every `step` */
+    const WEIGHT *w; /* panel p is panel[p] elements behind w, */
     ptrdiff_t panel[max_vectors]; /* `width` vectors wide; */
     int width;
     int second; /* where there are two arrays: the vector of a panel that multiplies a[1] */
@@ -23,6 +22,7 @@ INLINE WFN(factors)
     WFN(factors) f;
     f.w = w;
     f.width = width;
+    f.stride = 0;
     f.step = 1;
     f.second = width;
     UNROLL for (int p = 0; p < panels; ++p) f.panel[p] = p * ((ptrdiff_t)depth * width * LANES);
@@ -36,17 +36,17 @@ INLINE void WFN(product)(VEC acc[][max_vectors], const WFN(factors) * f, int32_t
 {
     const int width = f->width, vectors = panels * width;
     for (ptrdiff_t k = 0; k < depth; ++k) {
-        const WEIGHT *const w_k = f->w + k * width * LANES;
         if (arrays * rows <= vectors) {
             VEC x[max_arrays][max_height];
             UNROLL for (int r = 0; r < rows; ++r)
             {
                 UNROLL for (int i = 0; i < arrays; ++i) x[i][r] =
-                    FN(set1)((f->a[i] + k * f->step)[f->row[r]]);
+                    FN(set1)((f->a[i][r] + k * f->step)[r * f->stride]);
             }
             UNROLL for (int v = 0; v < vectors; ++v)
             {
-                const VEC w = LOAD_WEIGHTS(w_k + (f->panel[v / width] + v % width * LANES));
+                const VEC w =
+                    LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES);
                 UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
                     FN(fma)(x[v % width == f->second][r], w, acc[r][v]);
             }
@@ -55,10 +55,10 @@ INLINE void WFN(product)(VEC acc[][max_vectors], const WFN(factors) * f, int32_t
             {
                 VEC w[max_vectors];
                 UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second)) w[v] =
-                    LOAD_WEIGHTS(w_k + (f->panel[v / width] + v % width * LANES));
+                    LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES);
                 UNROLL for (int r = 0; r < rows; ++r)
                 {
-                    const VEC x = FN(set1)((f->a[i] + k * f->step)[f->row[r]]);
+                    const VEC x = FN(set1)((f->a[i][r] + k * f->step)[r * f->stride]);
                     UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second))
                         acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
                 }

@@ -12,8 +12,8 @@ INLINE void WFN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const WEIG
 {
     VEC acc[max_rows][max_vectors], *to[max_rows];
     WFN(factors) f = WFN(panels_at)(w, depth, panels, width);
-    UNROLL for (int i = 0; i < arrays; ++i) f.a[i] = a[i];
-    UNROLL for (int r = 0; r < rows; ++r) f.row[r] = a[r] - a[0];
+    UNROLL for (int i = 0; i < arrays; ++i) f.a[i][0] = a[i];
+    UNROLL for (int r = 1; r < rows; ++r) f.a[0][r] = a[r];
     if (arrays > 1) f.second = 1;
     UNROLL for (int p = 0; p < panels; ++p)
     {

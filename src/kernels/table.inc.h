@@ -41,35 +41,37 @@
 #else
 #define RNNAT_TRAIN_OF(BYTES) NULL
 #endif
-#define RNNAT_ROW(S, BYTES)                                                                        \
-    {.isa = RNNAT_ISA_NAME,                                                                        \
-     .lanes = lanes_##S,                                                                           \
-     .elem = BYTES,                                                                                \
-     .rows_of_3 = rows_of_3,                                                                       \
-     .rows_of_4 = rows_of_4,                                                                       \
-     .train = RNNAT_TRAIN_OF(BYTES),                                                               \
-     .gemm = gemm_##S,                                                                             \
-     .activate = activate_##S,                                                                     \
-     .rnn = RNNAT_IF_RNN(rnn_##S),                                                                 \
-     .gru = RNNAT_IF_GRU(gru_##S),                                                                 \
-     .gru_gates = RNNAT_IF_GRU(gru_gates_##S),                                                     \
-     .gru_new = RNNAT_IF_GRU(gru_new_##S),                                                         \
-     .lstm = RNNAT_IF_LSTM(lstm_##S),                                                              \
-     .gate_gru_gates = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_gates_##S)),                            \
-     .gate_gru_new = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_new_##S)),                                \
-     .gate_lstm = RNNAT_IF_GATE(RNNAT_IF_LSTM(gate_lstm_##S)),                                     \
-     .general_rnn = RNNAT_IF_GENERAL(RNNAT_IF_RNN(general_rnn_##S)),                               \
-     .general_gru = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_##S)),                               \
-     .general_gru_gates = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_gates_##S)),                   \
-     .general_gru_new = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_new_##S)),                       \
-     .general_lstm = RNNAT_IF_GENERAL(RNNAT_IF_LSTM(general_lstm_##S)),                            \
-     .add = add_rows_##S,                                                                          \
-     .merge = merge_rows_##S}
+/* What multiplies weights of one type, by the ending of its kernels. */
+#define RNNAT_PRODUCTS(E)                                                                          \
+    {.gemm = gemm_##E,                                                                             \
+     .rnn = RNNAT_IF_RNN(rnn_##E),                                                                 \
+     .gru = RNNAT_IF_GRU(gru_##E),                                                                 \
+     .gru_gates = RNNAT_IF_GRU(gru_gates_##E),                                                     \
+     .gru_new = RNNAT_IF_GRU(gru_new_##E),                                                         \
+     .lstm = RNNAT_IF_LSTM(lstm_##E),                                                              \
+     .gate_gru_gates = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_gates_##E)),                            \
+     .gate_gru_new = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_new_##E)),                                \
+     .gate_lstm = RNNAT_IF_GATE(RNNAT_IF_LSTM(gate_lstm_##E))}
+#define RNNAT_OF_TYPE(code, ending, name, stored, with)                                            \
+    RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32), )
+#define RNNAT_ROW(S, BYTES, ...)                                                                   \
+    {                                                                                              \
+        .isa = RNNAT_ISA_NAME, .lanes = lanes_##S, .elem = BYTES, .rows_of_3 = rows_of_3,          \
+        .rows_of_4 = rows_of_4, .train = RNNAT_TRAIN_OF(BYTES), .activate = activate_##S,          \
+        .general_rnn = RNNAT_IF_GENERAL(RNNAT_IF_RNN(general_rnn_##S)),                            \
+        .general_gru = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_##S)),                            \
+        .general_gru_gates = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_gates_##S)),                \
+        .general_gru_new = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_new_##S)),                    \
+        .general_lstm = RNNAT_IF_GENERAL(RNNAT_IF_LSTM(general_lstm_##S)), .add = add_rows_##S,    \
+        .merge = merge_rows_##S,                                                                   \
+        .of = {__VA_ARGS__[RNNAT_WEIGHT_AS_DTYPE] = RNNAT_PRODUCTS(own_##S)}                       \
+    }
 
 #if RNNAT_FLOAT64
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4), RNNAT_ROW(f64, 8)};
+const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE)),
+                                      RNNAT_ROW(f64, 8, )};
 #else
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4)};
+const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE))};
 #endif
 
 #if RNNAT_TRAIN

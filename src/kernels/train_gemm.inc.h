@@ -39,10 +39,9 @@ INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, F
     REAL *c[train_height];
     VEC acc[train_height][max_vectors];
     const int32_t left = g->n - column;
-    f.a[0] = (const REAL *)g->a.base + from;
     UNROLL for (int r = 0; r < rows; ++r)
     {
-        f.row[r] = FN(next_row)(as) - (const REAL *)g->a.base;
+        f.a[0][r] = FN(next_row)(as) + from;
         c[r] = FN(next_row)(cs) + column;
     }
     if (g->add || from) {
@@ -132,11 +131,10 @@ static void FN(train_outer)(const rnnat_train_outer *o)
                 WFN(factors) f = WFN(panels_at)(o->panel, 0, 1, train_vectors);
                 VEC acc[train_height][max_vectors];
                 const int32_t add = o->add || from;
-                f.a[0] = panel;
                 f.step = train_height;
                 UNROLL for (int r = 0; r < train_height; ++r)
                 {
-                    f.row[r] = r;
+                    f.a[0][r] = panel + r;
                     UNROLL for (int v = 0; v < train_vectors; ++v) acc[r][v] =
                         add ? FN(load)(c + r * o->c_stride + v * LANES) : FN(set1)(0);
                 }

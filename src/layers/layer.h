@@ -188,7 +188,7 @@ static inline void rnnat_multiply_step(rnnat_task *task, const char *in, const v
     if (task->product.m != task->rows) task->product.m = task->rows; /* after a longer chunk */
     task->product.a.base = in;
     task->product.c.base = out;
-    task->kernels->gemm(&task->product);
+    task->kernels->of[task->product.type].gemm(&task->product);
 }
 
 #endif

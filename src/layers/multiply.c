@@ -21,7 +21,7 @@ void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnna
         return;
     }
     if (!point) {
-        kernels->gemm(args);
+        kernels->of[args->type].gemm(args);
         return;
     }
     rnnat_gemm_args some = *args;
@@ -31,7 +31,7 @@ void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnna
     bool left = false;
     for (; some.first_panel < last && !left; some.first_panel = some.last_panel) {
         some.last_panel = last - some.first_panel < most ? last : some.first_panel + most;
-        kernels->gemm(&some);
+        kernels->of[some.type].gemm(&some);
         left = rnnat_stops(point->stop, point->asks && task->member.index == 0,
                            pair / 2 * (some.last_panel - some.first_panel));
     }

@@ -31,7 +31,7 @@ static uint16_t narrowed(rnnat_weight_dtype type, double value)
 {
     switch (type) {
     case RNNAT_WEIGHT_AS_DTYPE: break;
-    case RNNAT_WEIGHT_F16: return rnnat_float16_round(value);
+    case RNNAT_WEIGHT_F16: return rnnat_f16_round(value);
     }
     return 0;
 }
@@ -40,7 +40,7 @@ static float widened(rnnat_weight_dtype type, uint16_t stored)
 {
     switch (type) {
     case RNNAT_WEIGHT_AS_DTYPE: break;
-    case RNNAT_WEIGHT_F16: return rnnat_float16_widen(stored);
+    case RNNAT_WEIGHT_F16: return rnnat_f16_widen(stored);
     }
     return 0;
 }
@@ -284,5 +284,5 @@ void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
     }
 #endif
     const rnnat_gemm_args args = rnnat_gemm_plan(matrix, kernels, member, m, n, a, c, bias);
-    kernels->gemm(&args);
+    kernels->of[args.type].gemm(&args);
 }

@@ -44,7 +44,7 @@ KERNELS = (r"kernels/kernels_{isa}", r"(?!train_)\w+_f(32|64)")
 POINTERS = {
     "graph/graph": [
         ("layers/.*", r"(build|takes)_\w+|rnnat_recurrent_(takes|count|build)"),
-        ("graph/graph", "rnnat_count_one"),
+        ("graph/builder", "rnnat_count_one"),
     ],
     "layers/recurrent(_build)?": [("cells/.*", r"\w*(build|form)_\w+|step\w*")],
     "layers/registry": [("layers/.*", r"rnnat_recurrent_read")],

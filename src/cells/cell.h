@@ -1,25 +1,27 @@
-/* One direction of one recurrent layer: what every cell kind offers to the model and the schedule. */
+/* A cell: the equations of one direction of one recurrent layer, as a struct of functions, and what it
+ * is built of. */
 #ifndef RNNAT_CELL_H
 #define RNNAT_CELL_H
 
 #include "../file/layer_line.h"
 #include "../weights/matrix.h"
 
-/* Packed weights. What a cell has no use for stays empty. */
+/* The packed weights of one pass of a recurrent node. What a cell has no use for stays empty. */
 typedef struct rnnat_cell_weights {
     rnnat_matrix w_ih; /* [input, gates * pad(hidden)] */
-    const void *bias; /* what the projection of the input starts from */
-    rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z only; of a
-                        * gate-recurrent GRU: n only */
-    rnnat_matrix w_hn; /* GRU with reset before: n */
+    const void *bias; /* [gates * pad(hidden)] what the input's projection starts from, or NULL */
+    rnnat_matrix w_hh; /* [state, gates * pad(hidden)]; GRU with reset before: r and z alone;
+                        * gate-recurrent GRU: n alone */
+    rnnat_matrix w_hn; /* GRU with reset before: n [state, pad(hidden)] */
     rnnat_matrix w_hr; /* LSTM with a projection: [hidden, pad(proj_size)] */
-    const void *bias_hn; /* GRU with reset after */
+    const void *bias_hn; /* GRU with reset after: [pad(hidden)] */
     const void *peephole; /* LSTM: i, f, o [3, pad(hidden)] */
-    rnnat_matrix
-        w_gh; /* gates on gates: GRU: r, z on z; LSTM: i, g, o on i and f on f, for a BLAS */
-    rnnat_matrix w_gf, w_go; /* i alone, f, and g, o: each multiplies one state */
+    /* Gates on gates: of a GRU r, z on z; of an LSTM i, g, o on i and f on f, or i alone for a BLAS,
+     * which has f in w_gf and g, o in w_go: each matrix then multiplies one state. */
+    rnnat_matrix w_gh;
+    rnnat_matrix w_gf, w_go;
     rnnat_matrix w_ch; /* LSTM: all four gates on c */
-    rnnat_functions functions; /* of a general layer */
+    rnnat_functions functions; /* of a general cell */
 } rnnat_cell_weights;
 
 /* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
@@ -29,31 +31,31 @@ typedef struct rnnat_builder {
     const rnnat_kernels *kernels;
     const rnnat_safetensors *file;
     bool blas;
-    rnnat_weight_dtype type; /* of matrices */
+    rnnat_weight_dtype type; /* what matrices are stored as */
     uint64_t num_parameters;
-    const char *prefix; /* of tensor names: "1." */
-    const char *suffix; /* "_l0", "_l0_reverse", "" */
+    const char *prefix; /* before every tensor's name: "1." */
+    const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
 } rnnat_builder;
 
-/* Tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0. */
+/* Finds tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0. */
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor);
 /* Elements first .. of a tensor, in the type that is computed in. */
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,
                       size_t count, void *out);
-/* Columns `gates` of the weight `name`, which has all_gates * units rows. */
+/* Packs gates `gates` of the weight `name`, which has all_gates * units rows. */
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
                                 rnnat_gates gates, int32_t columns, int32_t panel,
                                 rnnat_matrix *matrix);
-/* A vector of zeros, laid out like a matrix's columns. */
+/* Takes a vector of zeros, laid out like a matrix's columns. */
 void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates);
 /* Adds the first `count` gates' elements of the vector `name`. */
 rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all_gates,
                              rnnat_gates gates, int32_t count, void *vector);
 
-/* .build = RNNAT_CELL_BUILD(function): NULL where no model is made of a file. */
+/* It is for .build = RNNAT_CELL_BUILD(function), which is NULL where no model is made of a file. */
 #define RNNAT_CELL_BUILD(function) RNNAT_IF(RNNAT_READER, function)
-/* .keys = RNNAT_CELL_KEYS(table, options): likewise. */
+/* It is for .keys = RNNAT_CELL_KEYS(table, options), which are none there. */
 #define RNNAT_CELL_KEYS(table, options) RNNAT_KEYS(table, options, RNNAT_CELL_OPTIONS)
 
 typedef struct rnnat_cell rnnat_cell;
@@ -61,10 +63,10 @@ typedef struct rnnat_cell rnnat_cell;
 /* What a cell's own options say to the layer around it; as it stands where they say nothing. */
 typedef struct rnnat_cell_form {
     int32_t state; /* features of h */
-    rnnat_activation activation; /* RNN */
-    rnnat_functions functions[2]; /* of each direction; of general cells */
-    int32_t output_layer; /* features of a layer behind the stack that reads h and x; 0: none, */
-    rnnat_activation output_activation; /* and what it applies */
+    rnnat_activation activation; /* of an RNN */
+    rnnat_functions functions[2]; /* [directions] of a general cell */
+    int32_t output_layer; /* features of a layer behind the stack, which reads h and x; or 0 */
+    rnnat_activation output_activation; /* what that layer applies */
 } rnnat_cell_form;
 
 /* What a line says of a recurrent layer. */
@@ -85,10 +87,10 @@ typedef struct rnnat_recurrent_options {
 } rnnat_recurrent_options;
 
 struct rnnat_cell {
-    const char *name; /* of its C symbol */
-    const char *parts[2]; /* of the build that it needs (config.h); NULLs: no more */
-    int32_t gates; /* blocks of rows in weight_ih */
-    int32_t products; /* and of all recurrent weights together */
+    const char *name; /* name of its C symbol */
+    const char *parts[2]; /* options of config.h that it needs; NULLs: no more */
+    int32_t gates; /* blocks of rows in weight_ih, `hidden` each */
+    int32_t products; /* blocks of rows in all recurrent weights together */
     int32_t num_states; /* arrays of its state: h, and what else it carries on */
     const char *states; /* the letter of each */
     const struct rnnat_cell_training *training; /* NULL: it only runs (train/cell_training.h) */
@@ -99,8 +101,8 @@ struct rnnat_cell {
     rnnat_status (*form)(rnnat_recurrent_options *layer);
     rnnat_status (*build)(rnnat_builder *build, const rnnat_recurrent_options *layer, int32_t input,
                           rnnat_cell_weights *weights);
-    /* One time step of some rows, by all threads of a team; each does its share of the units, and
-     * h_next is whole once they have met. h_next must not be h_prev. */
+    /* Takes one time step of some rows: all members of a team call it, each makes its own units, and
+     * h_next is whole when they have waited for each other. h_next must not be h_prev. */
     void (*step)(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                  const rnnat_member *member, rnnat_step *step);
 };
@@ -157,7 +159,7 @@ static inline const void *rnnat_own_options(const rnnat_recurrent_options *layer
     return &layer->own;
 }
 
-/* What cells share with their general form: keys, form and weights. */
+/* What cells have in common with their general form: keys, form and weights. */
 extern const rnnat_word rnnat_nonlinearity_words[];
 rnnat_status rnnat_form_lstm(rnnat_recurrent_options *layer);
 rnnat_status rnnat_build_rnn(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
@@ -168,15 +170,15 @@ rnnat_status rnnat_build_gru_before(rnnat_builder *b, const rnnat_recurrent_opti
                                     int32_t input, rnnat_cell_weights *weights);
 rnnat_status rnnat_build_lstm(rnnat_builder *b, const rnnat_recurrent_options *layer, int32_t input,
                               rnnat_cell_weights *weights);
-/* Vectors in the panels of a recurrent product of `gates` gates: all of a unit's together, where
- * its kernel multiplies. */
+/* How many vectors a panel of a recurrent product of `gates` gates has: all gates of a unit, where the
+ * cell's kernel multiplies. */
 static inline int32_t rnnat_recurrent_panel(const rnnat_recurrent_options *layer, int32_t gates)
 {
     return layer->cell->to_memory ? RNNAT_GEMM_PANEL : gates;
 }
 
-/* What follows the recurrent product of an LSTM: its kernel and, where there is one, the projection
- * of what that gives. */
+/* Does what follows the recurrent product of an LSTM: its kernel and, where there is one, the
+ * projection of what that gives. */
 void rnnat_lstm_project(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                         const rnnat_member *member, rnnat_step *s,
                         void (*kernel)(const rnnat_step *step));
@@ -190,7 +192,7 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
 rnnat_status rnnat_cell_unpack(const rnnat_cell_weights *weights, const rnnat_cell *cell,
                                const rnnat_kernels *kernels, int32_t hidden, int32_t state,
                                const char *name, void *rows);
-/* Tells of its members. */
+/* Tells a listener the members of a cell's weights. */
 struct rnnat_teller;
 void rnnat_cell_tell(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                      int32_t hidden, const struct rnnat_teller *teller);

@@ -35,6 +35,8 @@ typedef struct rnnat_graph {
 #if RNNAT_READER
 /* Takes memory for a node's data and copies them there; returns NULL while the arena only counts. */
 const void *rnnat_graph_keep(rnnat_graph *graph, const void *data, size_t size);
+/* Adds a value; returns its number. */
+int32_t rnnat_graph_add_value(rnnat_graph *graph, rnnat_value value);
 /* Adds a node that makes `features` of what it reads; returns the number of that value. */
 int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t features);
 /* Adds the value that is the last step of what the node before makes; returns its number. */

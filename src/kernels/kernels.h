@@ -1,4 +1,4 @@
-/* What every instruction set offers: one const table of kernels for float, one for double.
+/* The kernels that every instruction set offers: a const table for float, and one for double.
  *
  * Weights come packed (weights/matrix.h): columns in panels of a few vectors, row k of a panel
  * contiguous. The columns of a cell's gates are interleaved vector by vector, so that panel p
@@ -14,16 +14,16 @@
 
 #include "../weight_types.h"
 
-/* Arrays of state that a cell can have. */
+/* How many arrays of state a cell can have. */
 #define RNNAT_CELL_STATES 4
-/* Gates, a candidate among them. */
+/* How many gates a cell can have, its candidate among them. */
 #define RNNAT_CELL_GATES 4
 
-/* Vectors in one panel of an rnnat_gemm matrix. */
+/* How many vectors a panel of an rnnat_gemm matrix has. */
 #define RNNAT_GEMM_PANEL 4
 
 /* Rows addressed in two levels: row r is at base + (r / inner) * outer_stride
- * + (r % inner) * inner_stride. Rows of time and batch, in any layout, without a copy. */
+ * + (r % inner) * inner_stride. So rows of time and batch need no copy, whatever their layout. */
 typedef struct rnnat_rows {
     const void *base;
     int32_t inner;
@@ -31,26 +31,26 @@ typedef struct rnnat_rows {
     ptrdiff_t outer_stride;
 } rnnat_rows;
 
-/* c[m, n] = bias + a[m, k] b. */
+/* Arguments of c[m, n] = bias + a[m, k] b. */
 typedef struct rnnat_gemm_args {
     int32_t m, k, n;    /* n: valid columns; the rest of the last vector is not stored */
-    int32_t first_panel, last_panel; /* of b: this call's share of the columns */
+    int32_t first_panel, last_panel; /* panels of b that this call multiplies: first .. last - 1 */
     rnnat_rows a, c;
-    rnnat_weight_dtype type; /* of b */
-    const void *b;      /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
-    const void *bias;   /* [n_pad], or NULL for zero */
+    rnnat_weight_dtype type; /* what b is stored as */
+    const void *b; /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
+    const void *bias; /* [pad(n)], or NULL for zero */
 } rnnat_gemm_args;
 
-/* One time step of one direction of one layer, for some rows of the batch. */
+/* Arguments of one time step of one direction of one layer, for some rows of the batch. */
 typedef struct rnnat_step {
     int32_t rows;
-    int32_t first_panel, last_panel; /* this call's share of the units */
-    int32_t k;              /* features of h_prev that the recurrent product reads */
-    int32_t hidden;         /* units; they fill ceil(hidden / lanes) panels */
+    int32_t first_panel, last_panel; /* panels of units that this call makes: first .. last - 1 */
+    int32_t k; /* features of h_prev that the recurrent product reads */
+    int32_t hidden; /* units; they fill ceil(hidden / lanes) panels */
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
-    int32_t alternates; /* its units are taken the other way round in every other step, ... */
-    int32_t descends; /* this one from the last to the first: the same results */
-    rnnat_weight_dtype type; /* of its recurrent weights */
+    int32_t alternates; /* 1: every other step takes the panels from the last to the first */
+    int32_t descends; /* 1: this step does; its results are the same */
+    rnnat_weight_dtype type; /* what its recurrent weights are stored as */
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_c; /* gate-recurrent LSTM, whose w is i, f, g, o on gates: all on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
@@ -59,8 +59,8 @@ typedef struct rnnat_step {
     void *h_next; /* [rows, pad]; all of it is written, padding included */
     void *out; /* [rows, hidden] a second, exact copy of h_next, or NULL */
     void *c; /* LSTM: the cell state [rows, pad], updated in place */
-    const void *prev[RNNAT_CELL_STATES - 1]; /* states after h that other units read: before this */
-    void *next[RNNAT_CELL_STATES - 1]; /* step, and what becomes of them [rows, pad] */
+    const void *prev[RNNAT_CELL_STATES - 1]; /* [rows, pad] states that other units read, not h */
+    void *next[RNNAT_CELL_STATES - 1]; /* [rows, pad] what this step makes of them */
     const rnnat_functions *functions; /* general cells: their activations */
     const void *bias_hn; /* GRU, reset after: b_hn [pad] */
     const void *peephole; /* LSTM: diagonals i, f, o [3, pad], or NULL */
@@ -75,10 +75,10 @@ typedef struct rnnat_products {
     void (*gemm)(const rnnat_gemm_args *args);
     void (*rnn)(const rnnat_step *step);
     void (*gru)(const rnnat_step *step); /* reset after the product */
-    void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; leaves r * h and z */
+    void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; stores r * h and z */
     void (*gru_new)(const rnnat_step *step); /* then n and h' */
     void (*lstm)(const rnnat_step *step);
-    void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; leaves r * h */
+    void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; stores r * h */
     void (*gate_gru_new)(const rnnat_step *step); /* then n and h' */
     void (*gate_lstm)(const rnnat_step *step);
 } rnnat_products;
@@ -88,10 +88,10 @@ typedef struct rnnat_kernels {
     int32_t lanes; /* elements of a vector */
     int32_t elem; /* bytes of an element */
     const struct rnnat_train_kernels *train; /* train_kernels.h; NULL: compiled without */
-    int32_t rows_of_3, rows_of_4; /* rows of a step's block that is 3, or 4, vectors wide */
+    int32_t rows_of_3, rows_of_4; /* rows of a step's block that is 3, and 4, vectors wide */
     void (*activate)(rnnat_activation activation, rnnat_rows rows, int32_t m, int32_t n);
     void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
-    /* Rows of 2 n features become rows of n, elsewhere. */
+    /* Makes rows of n features, elsewhere, of rows of 2 n. */
     void (*merge)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n);
     /* Any activations, of products that are in gh. */
     void (*general_rnn)(const rnnat_step *step);
@@ -102,13 +102,13 @@ typedef struct rnnat_kernels {
     rnnat_products of[RNNAT_WEIGHT_TYPES]; /* by rnnat_weight_dtype; NULLs: compiled without */
 } rnnat_kernels;
 
-/* Whether they calculate in float. */
+/* Whether these kernels calculate in float. */
 static inline bool rnnat_is_float(const rnnat_kernels *kernels)
 {
     return !RNNAT_FLOAT64 || kernels->elem == (int32_t)sizeof(float);
 }
 
-/* [0] float, [1] double. */
+/* Each table is [float, double]. */
 extern const rnnat_kernels rnnat_kernels_baseline[2];
 extern const rnnat_kernels rnnat_kernels_avx2[2];
 extern const rnnat_kernels rnnat_kernels_avx512[2];

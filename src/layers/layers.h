@@ -92,8 +92,7 @@ typedef struct rnnat_combining {
 typedef struct rnnat_adding {
     int32_t features; /* of a, b and y */
     rnnat_activation activation;
-    int32_t
-        traced_cell; /* number of the cell as whose `o` its outputs are shown; -1: there is none */
+    int32_t traced_cell; /* the cell as whose `o` its outputs are shown; -1: there is none */
 } rnnat_adding;
 
 #if RNNAT_READER

@@ -35,9 +35,7 @@ typedef struct rnnat_run_args {
     const int32_t *lengths;
     const void *const *state_in;
     void *const *state_out;
-    const rnnat_cell_trace
-        *trace; /* [cells] where to show them, or NULL; a run that has it takes one
-                                    * thread */
+    const rnnat_cell_trace *trace; /* [cells] where to show them, by one thread; or NULL */
     rnnat_stop *stop; /* with RNNAT_STOP: how it can be stopped, or NULL */
     int32_t num_threads;
 } rnnat_run_args;

@@ -27,8 +27,7 @@ void rnnat_parallel(int32_t threads, rnnat_work work, void *arg);
 typedef struct rnnat_barrier {
 #if RNNAT_THREADS
     _Alignas(64) atomic_int arrived; /* members that wait now */
-    atomic_uint
-        generation; /* waits that are over; it wraps, as a stream keeps its barriers for life */
+    atomic_uint generation; /* waits that are over; wraps, as streams keep barriers for life */
     atomic_int haste; /* how often in a row threads have spun here in vain, up to a bound */
 #else
     char none; /* there is one thread, which waits for nobody */

@@ -1,8 +1,8 @@
-/* The seam of the matrix products: weights packed once, multiplied by whoever was chosen.
+/* Matrices: weights are packed when a model is made, and multiplied by our kernels or by a BLAS.
  *
  * A matrix [k, n] is stored in panels of a few vectors of columns, row k of a panel contiguous;
  * the last panel may be narrower. One panel as wide as the whole matrix is plain row-major, which
- * is what a BLAS reads. Gates are interleaved vector by vector (kernels/kernels.h).
+ * is what a BLAS reads. Gates are interleaved vector by vector: ARCHITECTURE.md draws it.
  */
 #ifndef RNNAT_MATRIX_H
 #define RNNAT_MATRIX_H
@@ -13,11 +13,11 @@
 #include "../threads/threads.h"
 
 typedef struct rnnat_matrix {
-    int32_t k;
+    int32_t k;     /* rows: features that are multiplied */
     int32_t n;     /* columns, padding included: whole vectors */
-    int32_t panel; /* vectors a panel */
-    bool blas;
-    rnnat_weight_dtype type; /* what is stored */
+    int32_t panel; /* vectors in a panel, but for a narrower last one */
+    bool blas;     /* a BLAS multiplies it */
+    rnnat_weight_dtype type; /* what its elements are stored as */
     const void *data;
 } rnnat_matrix;
 
@@ -27,14 +27,15 @@ static inline bool rnnat_matrix_is_blas(const rnnat_matrix *matrix)
     return RNNAT_BLAS && matrix->blas;
 }
 
-/* Which rows of a PyTorch weight [all gates * units, k] become columns: gates first ..
- * first + gates - 1, unit by unit. */
+/* Which rows of a PyTorch weight [all gates * units, k] become columns of a matrix: those of gates
+ * first .. first + gates - 1. */
 typedef struct rnnat_gates {
-    int32_t gates;
+    int32_t gates; /* how many */
     int32_t first;
-    int32_t units;
+    int32_t units; /* rows of each gate */
 } rnnat_gates;
 
+/* n rounded up to whole vectors. */
 static inline int32_t rnnat_pad(const rnnat_kernels *kernels, int32_t n)
 {
     return (n + kernels->lanes - 1) / kernels->lanes * kernels->lanes;

@@ -384,11 +384,8 @@ class Recurrent(Layer):
 
     def _weights(self, ending: str) -> Weights:
         """The float64 arrays of one layer and direction, without the ending; no bias is 0."""
-        w = {
-            name.removesuffix(ending): float64(array)
-            for name, array in self.weights.items()
-            if name.endswith(ending)
-        }
+        own = {name: array for name, array in self.weights.items() if name.endswith(ending)}
+        w = {name.removesuffix(ending): float64(array) for name, array in own.items()}
         for bias in ("bias_ih", "bias_hh"):
             w.setdefault(bias, np.zeros(len(w["weight_ih"])))
         return w

@@ -133,6 +133,14 @@
 #define RNNAT_SMALL 0
 #endif
 
+/* RNNAT_WITH_ELEMENTWISE has elementwise layers, whose functions are those of general cells. */
+#ifndef RNNAT_WITH_ELEMENTWISE
+#define RNNAT_WITH_ELEMENTWISE (RNNAT_WITH_GENERAL && !RNNAT_SMALL)
+#endif
+#if RNNAT_WITH_ELEMENTWISE && !RNNAT_WITH_GENERAL
+#error "RNNAT_WITH_ELEMENTWISE=1: expected RNNAT_WITH_GENERAL=1, got 0"
+#endif
+
 /* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16
 #if RNNAT_SMALL

@@ -104,6 +104,9 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 #if RNNAT_WITH_GENERAL
 #include "general.inc.h"
 #endif
+#if RNNAT_WITH_ELEMENTWISE
+#include "elementwise.inc.h"
+#endif
 #if RNNAT_TRAIN
 #include "train.inc.h"
 #endif

@@ -93,6 +93,9 @@ typedef struct rnnat_kernels {
     void (*add)(rnnat_rows to, rnnat_rows from, int32_t m, int32_t n); /* to += from */
     /* Makes rows of n features, elsewhere, of rows of 2 n. */
     void (*merge)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int32_t m, int32_t n);
+    /* Any function of each of m rows of n features. */
+    void (*apply)(const rnnat_function *function, rnnat_rows to, rnnat_rows from, int32_t m,
+                  int32_t n);
     /* Any activations, of products that are in gh. */
     void (*general_rnn)(const rnnat_step *step);
     void (*general_gru)(const rnnat_step *step);

@@ -36,6 +36,11 @@
 #else
 #define RNNAT_IF_GENERAL(kernel) NULL
 #endif
+#if RNNAT_WITH_ELEMENTWISE
+#define RNNAT_IF_ELEMENTWISE(kernel) kernel
+#else
+#define RNNAT_IF_ELEMENTWISE(kernel) NULL
+#endif
 #if RNNAT_TRAIN
 #define RNNAT_TRAIN_OF(BYTES) (&RNNAT_TRAIN_TABLE[(BYTES) / 8])
 #else
@@ -63,7 +68,7 @@
         .general_gru_gates = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_gates_##S)),                \
         .general_gru_new = RNNAT_IF_GENERAL(RNNAT_IF_GRU(general_gru_new_##S)),                    \
         .general_lstm = RNNAT_IF_GENERAL(RNNAT_IF_LSTM(general_lstm_##S)), .add = add_rows_##S,    \
-        .merge = merge_rows_##S,                                                                   \
+        .merge = merge_rows_##S, .apply = RNNAT_IF_ELEMENTWISE(apply_rows_##S),                    \
         .of = {__VA_ARGS__[RNNAT_WEIGHT_AS_DTYPE] = RNNAT_PRODUCTS(own_##S)}                       \
     }
 

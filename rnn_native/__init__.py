@@ -21,18 +21,9 @@ from .errors import (
 from .loading import load
 from .model import Model
 from .modules import GRU, LSTM, RNN
-from .spec import (
-    Activation,
-    Add,
-    Concat,
-    Embedding,
-    Linear,
-    Merge,
-    ModelSpec,
-    Mul,
-    Recurrent,
-    Sub,
-)
+from .spec import Activation, ModelSpec
+from .spec import layers as _layers
+from .spec.layers import *
 from .torch_accelerate import accelerate, restore
 from .torch_modules import from_torch
 
@@ -48,25 +39,17 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
-    "Add",
     "BusyError",
-    "Concat",
     "DTypeError",
     "DivergenceError",
-    "Embedding",
     "FormatError",
-    "Linear",
-    "Merge",
     "Model",
     "ModelSpec",
-    "Mul",
     "NotFittedError",
     "OptionError",
-    "Recurrent",
     "RnnError",
     "ShapeError",
     "Stream",
-    "Sub",
     "UnsupportedError",
     "VerifyError",
     "accelerate",
@@ -83,6 +66,7 @@ __all__ = [
     "show_config",
     "train",
 ]
+__all__ += _layers.__all__
 
 
 def __getattr__(name: str) -> _Any:

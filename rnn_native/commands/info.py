@@ -111,9 +111,10 @@ def _values(spec: ModelSpec, batch_first: bool, dtype: str) -> dict[str, Any]:
 
 def _layer(spec: ModelSpec, name: str) -> dict[str, Any]:
     layer, reads = spec.nodes[name]
-    options = layer.line
-    if "activations" in options:
-        options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
+    options = {
+        name: [[a.name, *a.constants] for a in value] if isinstance(value, tuple) else value
+        for name, value in layer.line.items()
+    }
     parameters = sum(array.size for array in layer.arrays.values())
     told = {"kind": layer.kind, **options, "parameters": parameters}
     return told if spec.is_chain else {"name": name, "reads": list(reads), **told}

@@ -58,16 +58,9 @@ from .cells.rnn import NONLINEARITIES as NONLINEARITIES
 from .graph import ModelSpec as ModelSpec
 from .keys import MAX_SIZE as MAX_SIZE
 from .layer import Layer as Layer
+from .layers import *
 from .layers import LAYERS as LAYERS
-from .layers import Embedding as Embedding
-from .layers import Linear as Linear
-from .layers import Merge as Merge
-from .layers import Recurrent as Recurrent
-from .layers.combine import Add as Add
 from .layers.combine import Combine as Combine
-from .layers.combine import Concat as Concat
-from .layers.combine import Mul as Mul
-from .layers.combine import Sub as Sub
 from .layers.merge import MERGE_MODES as MERGE_MODES
 from .layers.recurrent_options import DIRECTIONS as DIRECTIONS
 from .layers.recurrent_options import SUFFIXES as SUFFIXES

@@ -80,12 +80,12 @@ class Layer(ABC):
     if TYPE_CHECKING:  # fields or properties of each class
 
         @property
-        def input_size(self) -> int:
-            """Features of the input; of indices, how many there are."""
+        def input_size(self) -> int | None:
+            """Features of the input; of indices, how many there are. None: it takes any."""
 
         @property
-        def output_size(self) -> int:
-            """Features of the output."""
+        def output_size(self) -> int | None:
+            """Features of the output. None: those of the input."""
 
     @property
     def title(self) -> str:
@@ -198,7 +198,7 @@ class Layer(ABC):
             if x.indices:
                 raise ShapeError(f"{where}: expected an input of features, {x.name} is of indices")
             raise UnsupportedError(f"{where}: an {type(self).__name__} can only be first")
-        if x.features != self.input_size:
+        if self.input_size is not None and x.features != self.input_size:
             raise ShapeError(
                 f"{where} ({type(self).__name__}): expected an input of {self.input_size} "
                 f"features, {x.name} gives {x.features}"
@@ -208,7 +208,8 @@ class Layer(ABC):
                 f"{where} ({type(self).__name__}): expected an input of steps, {x.last}"
             )
         alone = f"{name} gives its last state alone (return_sequences=False)"
-        return (Value(name, self.output_size, last=x.last if self.gives_steps else alone),)
+        features = x.features if self.output_size is None else self.output_size
+        return (Value(name, features, last=x.last if self.gives_steps else alone),)
 
     @abstractmethod
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:

@@ -23,6 +23,7 @@ rnnat_status rnnat_layer_read(const char *line, const rnnat_layer **layer,
     while (!rnnat_text_is(kind.at, kind.size, every_layer[i].kind))
         if (++i == sizeof every_layer / sizeof *every_layer) return RNNAT_ERROR_FORMAT;
     const rnnat_layer *const found = every_layer[i].layer;
+    if (!found->build) return RNNAT_ERROR_UNSUPPORTED; /* this build has left it out */
     memset(options, 0, sizeof *options);
     *layer = found;
     return found->read ? found->read(pairs, options)

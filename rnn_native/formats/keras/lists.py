@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DTypeError, UnsupportedError
-from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Embedding, Layer, Linear, ModelSpec, Recurrent
 from ..gates import reordered
 from ..handlers import handler_of
 from .cells import ORDER
@@ -51,7 +51,8 @@ def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
         raise DTypeError(f"expected a Model or a ModelSpec, got {type(model).__name__}")
     lists: list[list[Array]] = []
     for index, layer in enumerate(spec.layers):
-        lists += handler_of(_LISTS, layer, f"layer {index}: Keras")(index, layer)
+        if layer.arrays:
+            lists += handler_of(_LISTS, layer, f"layer {index}: Keras")(index, layer)
     return lists
 
 
@@ -62,10 +63,6 @@ def _embedding(index: int, layer: Embedding) -> list[list[Array]]:
 def _dense(index: int, layer: Linear) -> list[list[Array]]:
     bias = [] if layer.bias is None else [layer.bias.copy()]
     return [[_transposed(layer.weight), *bias]]
-
-
-def _merge(index: int, layer: Merge) -> list[list[Array]]:
-    return []
 
 
 def _check(index: int, layer: Recurrent) -> None:
@@ -101,7 +98,6 @@ _LISTS: Final[Mapping[type[Layer], Callable[[int, Any], list[list[Array]]]]] = {
     Embedding: _embedding,
     Recurrent: _recurrent,
     Linear: _dense,
-    Merge: _merge,
 }
 
 

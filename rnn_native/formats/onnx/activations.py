@@ -36,6 +36,16 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What ONNX calls the activations that it has; onnxruntime reads the names in any case."""
+ELEMENTWISE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        NAMES[name]: name
+        for name in (
+            "elu", "hard_sigmoid", "leaky_relu", "relu", "sigmoid", "softplus", "softsign", "tanh",
+        )
+    }
+)  # fmt: skip
+"""Those that are operators too, with the same constants. ThresholdedRelu is another function as an
+operator: at alpha itself it is 0."""
 _THEIRS: Final = tuple(NAMES.values())
 _OURS: Final = {theirs.lower(): ours for ours, theirs in NAMES.items()}
 

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from ...activations import CONSTANTS
 from ...activations import FUNCTIONS as ACTIVATIONS
 from ...errors import RnnError
+from .activations import ELEMENTWISE
 from .constants import axes_of, axis_of, constant, integers, slices_of, split_sizes
 from .graph import Anything, Node
 from .tensors import element_name
@@ -242,10 +244,11 @@ def _gemm(node: Node, arrays: Arrays) -> Any:
 
 def _activation(name: str) -> Callable[[Node, Arrays], Any]:
     def calculate(node: Node, arrays: Arrays) -> Any:
-        node.options()
+        defaults = CONSTANTS[name].items()
+        constants = node.options(**{key: ("float", value) for key, value in defaults})
         if arrays[0].dtype.kind != "f":
             raise node.unsupported(f"expected floats, got {arrays[0].dtype}")
-        return ACTIVATIONS[name](arrays[0]).astype(arrays[0].dtype)
+        return ACTIVATIONS[name](arrays[0], **constants).astype(arrays[0].dtype)
 
     return calculate
 
@@ -300,6 +303,7 @@ _Entry = tuple[Callable[[Node, Arrays], Any], int, int]
 
 FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
     {
+        **{op: (_activation(name), 1, 1) for op, name in ELEMENTWISE.items()},
         "Add": (_elementwise(np.add), 2, 2),
         "Cast": (_cast, 1, 1),
         "Concat": (_concat, 1, 1000),
@@ -314,16 +318,13 @@ FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
         "LogSoftmax": (_softmax("log_softmax"), 1, 1),
         "MatMul": (_matmul, 2, 2),
         "Mul": (_elementwise(np.multiply), 2, 2),
-        "Relu": (_activation("relu"), 1, 1),
         "Reshape": (_reshape, 2, 2),
         "Shape": (_shape, 1, 1),
-        "Sigmoid": (_activation("sigmoid"), 1, 1),
         "Slice": (_slice, 1, 5),
         "Softmax": (_softmax("softmax"), 1, 1),
         "Split": (_split, 1, 2),
         "Squeeze": (_squeeze, 1, 2),
         "Sub": (_elementwise(np.subtract), 2, 2),
-        "Tanh": (_activation("tanh"), 1, 1),
         "Tile": (_tile, 2, 2),
         "Transpose": (_transpose, 1, 1),
         "Unsqueeze": (_unsqueeze, 1, 2),

@@ -32,19 +32,15 @@ Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 # The function, how many inputs are required, and how many there may be.
 OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
-        **dict.fromkeys(layers.ACTIVATIONS, (layers.activation, 1, 1)),
-        "Add": (layers.add, 2, 2),
+        **layers.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
         "Expand": (shapes.expand, 2, 2),
         "GRU": (recurrent, 3, 6),
-        "Gather": (layers.gather, 2, 2),
-        "Gemm": (layers.gemm, 2, 3),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
-        "MatMul": (layers.matmul, 2, 2),
         "Mul": (times, 2, 2),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),

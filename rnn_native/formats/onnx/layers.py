@@ -1,15 +1,17 @@
-"""Operators that are a layer, or a part of one: MatMul, Gemm, Add, activations, Gather."""
+"""Operators that are a layer, or a part of one: MatMul, Gemm, Add, activations, Gather; and the
+writers of layers that are one operator."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...spec import Embedding, Recurrent
+from ...spec import Embedding, Layer, Recurrent
 from .drafts import LinearDraft, OutputDraft
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
@@ -18,6 +20,7 @@ from .shapes import gather_shape
 from .values import Axis, Constant, Data, Half, Roles, Shape, Value, live
 
 Values = Sequence[Value | None]
+Reader = Callable[[Node, Values, Roles], list[Value]]
 
 ACTIVATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -116,6 +119,35 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     features = (Axis("features", table.array.shape[1], "features"),)
     after = indices.then(Embedding(table.array), (*indices.dims, features), features)
     return [replace(after, element=element_of(table.array))]
+
+
+OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
+    {
+        **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
+        "Add": (add, 2, 2),
+        "Gather": (gather, 2, 2),
+        "Gemm": (gemm, 2, 3),
+        "MatMul": (matmul, 2, 2),
+    }
+)
+"""What reads the operators of this module, how many inputs it needs, and how many there may be."""
+
+
+class NodeWriter(Protocol):
+    """Takes the nodes of a graph; what a method returns is the name of what it adds."""
+
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
+    def constant(self, name: str, array: NDArray[Any]) -> str: ...
+
+
+def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
+    return writer.node("Gather", writer.constant("weight", layer.weight), x)
+
+
+WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
+    {Embedding: _write_embedding}
+)
+"""What writes a layer that reads the tensor of this name."""
 
 
 def _output_layer(node: Node, top: Data, bottom: Data) -> Data:

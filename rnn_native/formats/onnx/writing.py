@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from ...spec import Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
 from ...spec.layers.initial_state import array_name
 from .. import calling
 from ..files import replacing
@@ -40,7 +40,7 @@ from ..handlers import handler_of
 from ..metadata import to_metadata
 from . import activations
 from .graph import import_onnx
-from .layers import ACTIVATIONS
+from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
 
 OPSET: Final = 17
@@ -145,9 +145,6 @@ class _Writer:
         )
         self._helper.set_model_props(model, {**to_metadata(spec), **strings})
         return model
-
-    def embedding(self, layer: Embedding, x: str) -> str:
-        return self.node("Gather", self.constant("weight", layer.weight), x)
 
     def merge(self, layer: Merge, x: str) -> str:
         halves = [self._fresh("half"), self._fresh("half")]
@@ -279,7 +276,7 @@ class _Writer:
 
 
 _HANDLERS: Final[Mapping[type[Layer], Callable[[_Writer, Any, str], str]]] = {
-    Embedding: _Writer.embedding,
+    **WRITERS,
     Linear: _Writer.linear,
     Merge: _Writer.merge,
     Recurrent: _Writer.recurrent,

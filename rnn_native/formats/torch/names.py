@@ -2,7 +2,7 @@
 
 ``Embedding``, ``RNN``, ``GRU``, ``LSTM`` and ``Linear`` take a place each, and so does the
 activation behind a Linear: ``0.weight``, ``1.weight_ih_l0``, ``2.weight``, (3 is a ReLU), ...
-A Merge, for which PyTorch has functions, takes one as well, without arrays. That a last state
+A layer without arrays, such as a Merge, takes one as well. That a last state
 alone goes on from a module changes none of its arrays either.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from ...errors import FormatError, UnsupportedError
-from ...spec import Array, Embedding, Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Array, Embedding, Layer, Linear, ModelSpec, Recurrent
 from ..handlers import handler_of
 from ..metadata import PREFIX, parse
 
@@ -35,7 +35,8 @@ def sequential_arrays(spec: ModelSpec) -> dict[str, Array]:
     activations = (getattr(layer, "activation", "identity") for layer in spec.layers)
     for index, (layer, place) in enumerate(zip(spec.layers, _places(activations), strict=True)):
         where = f"layer {index}"
-        handler_of(_CHECKS, layer, f"{where}: PyTorch")(where, layer)
+        if layer.arrays:
+            handler_of(_CHECKS, layer, f"{where}: PyTorch")(where, layer)
         named.update({f"{place}.{name}": array for name, array in layer.arrays.items()})
     return named
 
@@ -86,5 +87,4 @@ _CHECKS: Final[Mapping[type[Layer], Callable[[str, Any], None]]] = {
     Embedding: _any,
     Recurrent: _check,
     Linear: _any,
-    Merge: _any,
 }

@@ -1,4 +1,5 @@
-"""The layers: ``LAYERS`` is the only list of their kinds."""
+"""The layers: ``LAYERS`` is the only list of their kinds, and ``__all__`` of their names in
+``rnn_native``."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
-from .combine import Combine as Combine
-from .embedding import Embedding as Embedding
-from .linear import Linear as Linear
-from .merge import Merge as Merge
-from .recurrent import Recurrent as Recurrent
+from .combine import Add, Combine, Concat, Mul, Sub
+from .embedding import Embedding
+from .linear import Linear
+from .merge import Merge
+from .recurrent import Recurrent
+
+__all__ = ["Add", "Concat", "Embedding", "Linear", "Merge", "Mul", "Recurrent", "Sub"]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
     {layer.kind: layer for layer in (Embedding, Recurrent, Linear, Merge, Combine)}

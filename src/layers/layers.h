@@ -14,7 +14,8 @@
     X(recurrent)                                                                                   \
     X(linear)                                                                                      \
     X(merge)                                                                                       \
-    X(combine)
+    X(combine)                                                                                     \
+    X(elementwise)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -87,6 +88,15 @@ typedef struct rnnat_combining {
     rnnat_combine mode;
     int32_t features[RNNAT_NODE_INPUTS]; /* of each input */
 } rnnat_combining;
+
+typedef struct rnnat_elementwise_options {
+    rnnat_function_list function; /* one */
+} rnnat_elementwise_options;
+/* An elementwise layer: y = function(x), of each feature. */
+typedef struct rnnat_elementwise {
+    int32_t features;
+    rnnat_function function;
+} rnnat_elementwise;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

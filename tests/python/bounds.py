@@ -59,7 +59,7 @@ from bounds_arithmetic import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.spec import Embedding, Linear, Merge, ModelSpec, Recurrent
+from rnn_native.spec import Elementwise, Embedding, Linear, Merge, ModelSpec, Recurrent
 
 
 class Cell:
@@ -277,6 +277,8 @@ def _run(
             now = ar.activation(layer.activation, ar.dot([(Matrix(layer.weight), now)], bias))
         elif isinstance(layer, Merge):
             now = _merge(layer, now, ar)
+        elif isinstance(layer, Elementwise):
+            now = ar.function(layer.as_activation, None, now)
         else:
             count = len(layer.state_sizes)
             depth = layer.num_layers * layer.num_directions

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from strategies import Case, first_state, grouped, map_state
 
-from rnn_native.spec import Embedding, Linear, Merge, Recurrent
+from rnn_native.spec import Elementwise, Embedding, Linear, Merge, Recurrent
 
 
 def logistic(x: float) -> float:
@@ -185,6 +185,9 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_linear(layer, row) for row in rows]
             elif isinstance(layer, Merge):
                 rows = [scalar_merge(layer, row) for row in rows]
+            elif isinstance(layer, Elementwise):
+                f = PER_UNIT[layer.function]
+                rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]
             else:
                 arrays, given = next(groups), rows
                 for level in range(layer.num_layers):

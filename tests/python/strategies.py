@@ -39,6 +39,7 @@ from rnn_native.layers import MERGE_MODES
 from rnn_native.spec import (
     STANDARD,
     Activation,
+    Elementwise,
     Embedding,
     Layer,
     Linear,
@@ -318,6 +319,11 @@ def recurrents(
     return make_recurrent(rng, cell, input_size, hidden_size, dtype=dtype, **options)
 
 
+def width_of(layers: Sequence[Layer]) -> int:
+    """Features that a chain gives."""
+    return next(layer.output_size for layer in reversed(layers) if layer.output_size is not None)
+
+
 @st.composite
 def specs(
     draw: st.DrawFn,
@@ -328,9 +334,9 @@ def specs(
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
-    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge
-    behind any of these; never empty. The last Recurrent may give its last state alone, and any may
-    begin with a state of its own, unless ``initial`` is False."""
+    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge and an
+    Elementwise behind any of these; never empty. The last Recurrent may give its last state alone,
+    and any may begin with a state of its own, unless ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -343,9 +349,12 @@ def specs(
         )
 
     def merge() -> None:
-        features = layers[-1].output_size
+        features = width_of(layers)
         if features % 2 == 0 and draw(st.booleans()):
             layers.append(Merge(draw(st.sampled_from(MERGE_MODES)), features // 2))
+        if draw(st.integers(0, 3)) == 0:
+            f = draw(activations())
+            layers.append(Elementwise(f.name, *f.constants))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))
@@ -359,7 +368,7 @@ def specs(
         merge()
     count = draw(st.integers(0 if layers else 1, max_recurrents))
     for index in range(count):
-        width = layers[-1].output_size if layers else width
+        width = width_of(layers) if layers else width
         options: dict[str, Any] = {"directions": directions, "max_size": max_size, "dtype": dtype}
         layer = draw(recurrents(input_size=width, initial=initial, **options))
         if index == count - 1 and not layer.output_layer and draw(st.booleans()):
@@ -367,7 +376,7 @@ def specs(
         layers.append(layer)
         merge()
     if draw(st.booleans()):
-        layers.append(linear(layers[-1].output_size))
+        layers.append(linear(width_of(layers)))
         merge()
     return ModelSpec(tuple(layers))
 

@@ -58,8 +58,8 @@ def test_it_tells_what_the_model_is(
     assert told["streams"] == all(r.direction == "forward" for r in spec.recurrents)
     for layer, line in zip(spec.layers, told["layers"], strict=True):
         kind, options = metadata.parse("", metadata.describe(layer))
-        if "activations" in options:
-            options["activations"] = [[a.name, *a.constants] for a in options["activations"]]
+        for name in options.keys() & {"activations", "function"}:
+            options[name] = [[a.name, *a.constants] for a in options[name]]
         assert line == {"kind": kind, **options, "parameters": line["parameters"]}
     arrays = states.to_arrays(spec, random_state(spec, 7, RNG))
     shapes = {name: list(array.shape) for name, array in arrays.items()}

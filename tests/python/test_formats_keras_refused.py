@@ -42,8 +42,9 @@ OWN = {"class_name": "function", "config": "my>f"}
             kf.recurrent("LSTM", "x", UNITS, activation=OWN),
             "activation='my>f'",
         ),
-        (kf.layer("Dense", "x", units=2, activation="elu"), "activation='elu' is not supported"),
-        (kf.layer("Activation", "x", activation="relu"), "right after a Dense"),
+        (kf.layer("Dense", "x", units=2, activation="gelu"), "activation='gelu' is not supported"),
+        (kf.layer("Activation", "x", activation="gelu"), "activation='gelu' is not supported"),
+        (kf.layer("Activation", "x", activation="softmax"), "right after a Dense"),
         (kf.layer("TimeDistributed", "x", layer=kf.layer("Conv1D", "y")), "of a Conv1D"),
         (
             kf.layer("Bidirectional", "x", layer=kf.recurrent("LSTM", "y", 4), merge_mode=None),

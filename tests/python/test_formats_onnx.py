@@ -19,14 +19,25 @@ from rnn_native import Model, VerifyError, formats, load, onnx_backend
 from rnn_native.errors import OptionError, UnsupportedError
 from rnn_native.formats import safetensors
 from rnn_native.formats.onnx import writing
+from rnn_native.formats.onnx.activations import ELEMENTWISE
 from rnn_native.formats.onnx.writing import to_model
-from rnn_native.spec import Activation, Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import Activation, Elementwise, Embedding, Linear, ModelSpec, Recurrent
 
 OUTPUT = {"output_layer", "gate_recurrent", "proj_size"}  # not of a cell, or not of ONNX's
 RNG = np.random.default_rng(0)
 
 
 def expressible(spec: ModelSpec) -> bool:
+    """Whether a graph says exactly this: a Relu behind a Linear, or an output layer, is its
+    activation."""
+    for before, layer in zip((None, *spec.layers), spec.layers, strict=False):
+        if isinstance(layer, Elementwise):
+            plain = isinstance(before, Linear) and before.activation == "identity"
+            if isinstance(before, Recurrent) and before.output_layer:
+                plain = before.output_nonlinearity == "identity"
+            taken = plain and layer.function in ("relu", "sigmoid", "tanh")
+            if taken or layer.function not in ELEMENTWISE.values():
+                return False
     return not any(layer.gate_recurrent or layer.proj_size for layer in spec.recurrents)
 
 

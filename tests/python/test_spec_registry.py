@@ -35,6 +35,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "embedding": [rn.Embedding(np.ones((5, 3)))],
     "linear": [rn.Linear(np.ones((2, 3)), np.ones(2), "tanh"), rn.Linear(np.ones((2, 3)))],
     "merge": [rn.Merge("ave", 2)],
+    "elementwise": [rn.Elementwise("relu"), rn.Elementwise("hard_sigmoid", 0.25, -0.5)],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }
@@ -127,7 +128,8 @@ def test_no_function_tells_kinds_of_layers_apart() -> None:
 def test_a_format_writes_a_layer_or_refuses_it_by_name(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     for layer in LAYERS_OF_EACH[kind]:
-        first = [] if layer.can_be_first else [rn.Linear(np.ones((layer.input_size, 2)))]
+        alone = layer.can_be_first and layer.input_size is not None
+        first = [] if alone else [rn.Linear(np.ones((layer.input_size or 3, 2)))]
         model = rn.Model([*first, layer])
         writes = [partial(model.save, tmp_path / name) for name in ("model.onnx", "model.pt")]
         for write in [*writes, partial(rn.keras_weights, model)]:

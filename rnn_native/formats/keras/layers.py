@@ -7,15 +7,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MERGE_MODES, Embedding, Linear
-from .activations import linear_activation
+from ...spec import MERGE_MODES, Elementwise, Embedding, Linear
+from .activations import cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
 from .flow import Flow
 from .store import Part, Store
 
 Handler = Callable[[Layer, Store, Flow], None]
+_BEHIND_DENSE: Final = ("elu", "hard_sigmoid", "leaky_relu", "softplus", "softsign")
+"""Activations that a Linear does not have itself: an Elementwise behind it has them."""
 _NOTHING: Final = (
     "InputLayer", "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout",
     "GaussianNoise", "ActivityRegularization", "Identity",
@@ -49,24 +52,45 @@ def _embedding(layer: Layer, store: Store, flow: Flow) -> None:
 
 def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()) -> None:
     units, bias = layer.option("units", int), layer.option("use_bias", bool, True)
-    activation = linear_activation(f"{layer}: activation", layer.options.get("activation"))
+    where, name = f"{layer}: activation", layer.options.get("activation")
+    behind = name in _BEHIND_DENSE
+    activation = "identity" if behind else linear_activation(where, name)
     ((kernel, *rest),) = store.arrays(layer, [Part(groups, ("kernel", "bias")[: 1 + bias])])
     if kernel.ndim != 2 or kernel.shape[1] != units:
         raise FormatError(f"{layer}: kernel: expected (features, {units}), got {kernel.shape}")
     flow.linear(kernel, rest[0] if bias else None, activation)
+    if behind:
+        _elementwise(flow, cell_activation(where, name, layer.version))
 
 
 def _activation(layer: Layer, store: Store, flow: Flow) -> None:
-    """Activation, ReLU and Softmax: that of the Dense layer before."""
+    """Activation, ReLU and Softmax: that of the Dense layer before, or one by itself."""
     _check_plain(layer)
     name = {"ReLU": "relu", "Softmax": "softmax"}.get(layer.kind, layer.options.get("activation"))
-    activation = linear_activation(f"{layer}: activation", name)
-    if activation == "identity":
-        return
     last = flow.layers[-1] if flow.layers else None
-    if not isinstance(last, Linear) or last.activation != "identity":
-        raise layer.unsupported("an activation is only supported right after a Dense layer")
-    flow.layers[-1] = replace(last, activation=activation)
+    where = f"{layer}: activation"
+    if isinstance(last, Linear) and last.activation == "identity" and name not in _BEHIND_DENSE:
+        flow.layers[-1] = replace(last, activation=linear_activation(where, name))
+        return
+    if name in ("softmax", "log_softmax"):
+        raise layer.unsupported("softmax is only supported right after a Dense layer")
+    _elementwise(flow, cell_activation(where, name, layer.version))
+
+
+def _elementwise(flow: Flow, function: Activation) -> None:
+    if function.name != "identity":
+        flow.layers.append(Elementwise(function.name, *function.constants))
+
+
+def _leaky_relu(layer: Layer, store: Store, flow: Flow) -> None:
+    """LeakyReLU, whose slope Keras 2 called alpha."""
+    old, new = layer.options.get("alpha"), layer.options.get("negative_slope")
+    slope = layer.option("alpha" if new is None and old is not None else "negative_slope", float)
+    _elementwise(flow, Activation("leaky_relu", slope))
+
+
+def _elu(layer: Layer, store: Store, flow: Flow) -> None:
+    _elementwise(flow, Activation("elu", layer.option("alpha", float, 1.0)))
 
 
 def _check_plain(layer: Layer) -> None:
@@ -78,11 +102,18 @@ def _check_plain(layer: Layer) -> None:
             raise layer.unsupported(f"{option}={given!r} is not supported")
 
 
+_ACTIVATIONS: Final[Mapping[str, Handler]] = MappingProxyType({
+    **dict.fromkeys(("Activation", "ReLU", "Softmax"), _activation),
+    "ELU": _elu,
+    "LeakyReLU": _leaky_relu,
+})  # fmt: skip
+
+
 def _time_distributed(layer: Layer, store: Store, flow: Flow) -> None:
     inner = layer.inner("layer", "layer")
     if inner.kind == "Dense":
         _dense(replace(inner, groups=layer.groups), store, flow, ("layer",))
-    elif inner.kind in (*_NOTHING, "Activation", "ReLU", "Softmax"):
+    elif inner.kind in (*_NOTHING, *_ACTIVATIONS):
         add(inner, store, flow)
     else:
         raise layer.unsupported(f"of a {inner.kind}: this is not supported")
@@ -187,7 +218,7 @@ def _stacked(cell: Layer, groups: tuple[Step, ...]) -> list[tuple[Layer, tuple[S
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     **dict.fromkeys(_NOTHING, _nothing),
-    **dict.fromkeys(("Activation", "ReLU", "Softmax"), _activation),
+    **_ACTIVATIONS,
     **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "RNN": _recurrent,
     "Bidirectional": _bidirectional,

@@ -11,7 +11,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...spec import Embedding, Layer, Recurrent
+from ...activations import CONSTANTS
+from ...errors import UnsupportedError
+from ...spec import Elementwise, Embedding, Layer, Recurrent
+from .activations import ELEMENTWISE
 from .drafts import LinearDraft, OutputDraft
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
@@ -83,8 +86,11 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 
 def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Sigmoid, Tanh, Relu, Softmax or LogSoftmax after a Linear."""
+    """Sigmoid, Tanh, Relu, Softmax or LogSoftmax: of the Linear before, or by itself."""
     data = inputs[0]
+    alone = isinstance(data, Data) and not _takes_activation(data)
+    if alone and node.op in ELEMENTWISE:
+        return elementwise(node, inputs, roles)
     if not isinstance(data, Data):
         raise node.unsupported("expected the data")
     if node.op in ("Softmax", "LogSoftmax"):
@@ -95,10 +101,21 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         data.check_features(node, axis)
     else:
         node.options()
-    draft = data.layers[-1] if data.layers else None
-    if not isinstance(draft, LinearDraft) or _activated(draft):
+    if not _takes_activation(data):
         raise node.unsupported("an activation is only supported right after a Linear")
+    draft = data.layers[-1]
+    assert isinstance(draft, LinearDraft)
     return [_replace_last(data, replace(draft, activation=ACTIVATIONS[node.op]))]
+
+
+def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """An operator that is a function of each number, with its constants."""
+    name = ELEMENTWISE[node.op]
+    constants = node.options(**{key: ("float", value) for key, value in CONSTANTS[name].items()})
+    data = inputs[0]
+    if not isinstance(data, Data) or data.element in INTEGERS:
+        raise node.unsupported("expected the data, of a float type")
+    return [data.then(Elementwise(name, **constants), data.dims, data.features)]
 
 
 def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -123,6 +140,7 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
+        **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
         "Add": (add, 2, 2),
         "Gather": (gather, 2, 2),
@@ -144,8 +162,19 @@ def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
     return writer.node("Gather", writer.constant("weight", layer.weight), x)
 
 
+def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
+    op = {name: op for op, name in ELEMENTWISE.items()}.get(layer.function)
+    if op is None:
+        raise UnsupportedError(
+            f"Elementwise function={layer.function}: ONNX has no such operator; it has "
+            f"{', '.join(ELEMENTWISE)}"
+        )
+    constants = {"alpha": layer.alpha, "beta": layer.beta}
+    return writer.node(op, x, **{key: v for key, v in constants.items() if v is not None})
+
+
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Embedding: _write_embedding}
+    {Elementwise: _write_elementwise, Embedding: _write_embedding}
 )
 """What writes a layer that reads the tensor of this name."""
 
@@ -173,6 +202,11 @@ def _output_layer(node: Node, top: Data, bottom: Data) -> Data:
     assert isinstance(on_x, LinearDraft)
     draft = OutputDraft(on_h.weight, stack=tuple(rnns), weight_xo=on_x.weight)
     return replace(top, layers=(*top.layers[:count], draft))
+
+
+def _takes_activation(data: Data) -> bool:
+    draft = data.layers[-1] if data.layers else None
+    return isinstance(draft, LinearDraft) and not _activated(draft)
 
 
 def _is_product(draft: object) -> bool:

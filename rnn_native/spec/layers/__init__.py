@@ -9,14 +9,25 @@ from typing import Final
 
 from ..layer import Layer
 from .combine import Add, Combine, Concat, Mul, Sub
+from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
 from .recurrent import Recurrent
 
-__all__ = ["Add", "Concat", "Embedding", "Linear", "Merge", "Mul", "Recurrent", "Sub"]
+__all__ = [
+    "Add",
+    "Concat",
+    "Elementwise",
+    "Embedding",
+    "Linear",
+    "Merge",
+    "Mul",
+    "Recurrent",
+    "Sub",
+]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
-    {layer.kind: layer for layer in (Embedding, Recurrent, Linear, Merge, Combine)}
+    {layer.kind: layer for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise)}
 )
 """By the first word of their line in a file."""

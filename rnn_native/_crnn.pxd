@@ -92,7 +92,7 @@ cdef extern from "file/safetensors.h" nogil:
 cdef extern from "arena.h" nogil:
     ctypedef struct rnnat_arena:
         bint overflow
-        void (*told)(void *, const char *, size_t, size_t) noexcept
+        void (*told)(void *, const char *, size_t, size_t) except *
         void *arg
 
     rnnat_arena rnnat_arena_at(void *)
@@ -111,16 +111,16 @@ cdef extern from "cells/cell.h" nogil:
 cdef extern from "inspect/emit.h" nogil:
     ctypedef struct rnnat_teller:
         void *arg
-        void (*type)(void *, const char *) noexcept
-        void (*needs)(void *, const char *) noexcept
-        void (*number)(void *, const char *, int64_t) noexcept
-        void (*real)(void *, const char *, double) noexcept
-        void (*symbol)(void *, const char *, const char *) noexcept
-        void (*array)(void *, const char *, const void *, size_t) noexcept
-        void (*begin)(void *, const char *) noexcept
-        void (*end)(void *) noexcept
+        void (*type)(void *, const char *) except *
+        void (*needs)(void *, const char *) except *
+        void (*number)(void *, const char *, int64_t) except *
+        void (*real)(void *, const char *, double) except *
+        void (*symbol)(void *, const char *, const char *) except *
+        void (*array)(void *, const char *, const void *, size_t) except *
+        void (*begin)(void *, const char *) except *
+        void (*end)(void *) except *
 
-    void rnnat_model_tell(const rnnat_model *, const rnnat_teller *)
+    void rnnat_model_tell(const rnnat_model *, const rnnat_teller *) except *
 
 
 cdef extern from "graph/graph.h" nogil:
@@ -143,7 +143,9 @@ cdef extern from "layers/layer.h" nogil:
 
 
 cdef extern from "run/stream.h" nogil:
-    rnnat_stream *rnnat_stream_carve(rnnat_arena *, const rnnat_model *, int32_t, int32_t)
+    rnnat_stream *rnnat_stream_carve(
+        rnnat_arena *, const rnnat_model *, int32_t, int32_t
+    ) except? NULL
 
 
 cdef extern from "threads/stop.h" nogil:
@@ -182,7 +184,7 @@ cdef extern from "run/run.h" nogil:
         int32_t num_threads
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
-    void rnnat_run_carve(rnnat_arena *, const rnnat_model *, const rnnat_job *)
+    void rnnat_run_carve(rnnat_arena *, const rnnat_model *, const rnnat_job *) except *
     rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
 
 

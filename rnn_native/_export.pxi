@@ -82,8 +82,12 @@ cdef class PackedModel:
         return told
 
 
-cdef void _take_block(void *arg, const char *name, size_t count, size_t size) noexcept:
-    (<list>arg).append((name.decode(), count, size))
+# What the core calls. It goes on after an error, which waits until it has returned: whoever called the
+# core raises it.
+
+cdef void _take_block(void *arg, const char *name, size_t count, size_t size) except *:
+    if not PyErr_Occurred():
+        (<list>arg).append((name.decode(), count, size))
 
 
 cdef class Struct:
@@ -140,45 +144,57 @@ cdef class Told:
     cdef Struct top(self):
         return <Struct>self._open[len(self._open) - 1]
 
-    cdef void add(self, const char *name, value) noexcept:
+    cdef int add(self, const char *name, value) except -1:
         self.top()._members.append((name.decode(), value))
+        return 0
 
 
-cdef void _tell_type(void *arg, const char *name) noexcept:
-    (<Told>arg).top().type = name.decode()
+cdef void _tell_type(void *arg, const char *name) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).top().type = name.decode()
 
 
-cdef void _tell_needs(void *arg, const char *part) noexcept:
-    (<Told>arg).parts.add(part.decode())
+cdef void _tell_needs(void *arg, const char *part) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).parts.add(part.decode())
 
 
-cdef void _tell_number(void *arg, const char *name, int64_t value) noexcept:
-    (<Told>arg).add(name, value)
+cdef void _tell_number(void *arg, const char *name, int64_t value) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).add(name, value)
 
 
-cdef void _tell_real(void *arg, const char *name, double value) noexcept:
-    (<Told>arg).add(name, value)
+cdef void _tell_real(void *arg, const char *name, double value) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).add(name, value)
 
 
-cdef void _tell_symbol(void *arg, const char *name, const char *symbol) noexcept:
-    (<Told>arg).add(name, symbol.decode())
+cdef void _tell_symbol(void *arg, const char *name, const char *symbol) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).add(name, symbol.decode())
 
 
-cdef void _tell_array(void *arg, const char *name, const void *values, size_t count) noexcept:
+cdef void _tell_array(void *arg, const char *name, const void *values, size_t count) except *:
     cdef cnp.npy_intp shape[1]
     cdef cnp.ndarray array
+    if PyErr_Occurred():
+        return
     shape[0] = <cnp.npy_intp>count
     array = cnp.PyArray_EMPTY(1, shape, (<Told>arg)._typenum, 0)
     memcpy(cnp.PyArray_DATA(array), values, cnp.PyArray_NBYTES(array))
     (<Told>arg).add(name, array)
 
 
-cdef void _tell_begin(void *arg, const char *name) noexcept:
+cdef void _tell_begin(void *arg, const char *name) except *:
     cdef Told told = <Told>arg
-    cdef Struct inside = Struct()
+    cdef Struct inside
+    if PyErr_Occurred():
+        return
+    inside = Struct()
     told.add(name, inside)
     told._open.append(inside)
 
 
-cdef void _tell_end(void *arg) noexcept:
-    (<Told>arg)._open.pop()
+cdef void _tell_end(void *arg) except *:
+    if not PyErr_Occurred():
+        (<Told>arg)._open.pop()

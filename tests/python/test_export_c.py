@@ -9,6 +9,7 @@ import math
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -68,6 +69,41 @@ def test_numbers_are_written_exactly(array: np.ndarray[Any, Any]) -> None:
     read = np.array(found, array.dtype)
     same = np.isnan(read) & np.isnan(array)
     assert np.where(same, 0, read).tobytes() == np.where(same, 0, array).tobytes()
+
+
+# ---- what the core tells ----
+
+_WITHOUT_MEMORY = """
+import resource, sys
+import numpy as np
+import rnn_native as rn
+from rnn_native import _core
+from rnn_native.formats.safetensors import parts
+
+packed = _core.PackedModel(parts(rn.LSTM(1024, 1024).model.spec), 0, 8)
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used, used))
+taken = []
+try:
+    while True:
+        taken.append(np.empty(2**23, np.uint8))
+except MemoryError:
+    pass
+try:
+    packed.describe()  # a weight has 2**24 bytes
+except MemoryError:
+    sys.exit(33)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="bounds memory as Linux does")
+def test_memory_that_is_lacking_is_an_error_and_leaves_nothing_out() -> None:
+    """What is raised while the core calls back reaches whoever called the core."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _WITHOUT_MEMORY], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (33, "")
 
 
 # ---- the folder ----

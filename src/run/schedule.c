@@ -208,13 +208,17 @@ static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_
         for (int32_t p = 0; p < node->num_passes; ++p)
             run_pass(workspace, &team->all, index, p, 0, time, lengths);
     }
-    rnnat_meet(&team->all);
-    const rnnat_view out = view_of(workspace, node->output, 0);
-    if (lengths && out.base) {
-        clear_padding(workspace, &team->all, out, workspace->model->values[node->output].features,
-                      0, time, lengths);
-        rnnat_meet(&team->all);
-    }
+    const rnnat_task whole = {.node = node,
+                              .kernels = workspace->model->kernels,
+                              .rows = workspace->rows,
+                              .output = node->output,
+                              .member = team->all};
+    rnnat_view moved[1 + RNNAT_NODE_INPUTS];
+    rnnat_chunk chunk;
+    open_chunk(workspace, 0, 0, time, lengths, &chunk);
+    point_chunk(workspace, &whole, &chunk, moved);
+    chunk.stop_point = NULL; /* its passes have stopped, each at a point of its own */
+    end_node(workspace, &whole, &chunk);
 }
 
 void rnnat_run_steps(rnnat_workspace *workspace, const rnnat_team *team, int32_t time,

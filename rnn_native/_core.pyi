@@ -51,9 +51,14 @@ def run_graph(
 @final
 class Stream:
     def __init__(
-        self, model: CoreModel, batch: int, num_threads: int | None, mask_value: float | None
+        self,
+        model: CoreModel,
+        batch: int,
+        num_threads: int | None,
+        mask_value: float | None,
+        calls: Any = None,
     ) -> None: ...
-    def step(self, x: ArrayLike) -> NDArray[Any]: ...
+    def step(self, x: Any) -> Any: ...
     def reset(self) -> None: ...
     @property
     def batch(self) -> int: ...

@@ -59,6 +59,7 @@ cdef extern from "rnn_native.h" nogil:
     rnnat_status rnnat_stream_run_indices(rnnat_stream *, const int32_t *, int32_t, float *)
     rnnat_status rnnat_stream_run_f64(rnnat_stream *, const double *, int32_t, double *)
     rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *, const int32_t *, int32_t, double *)
+    rnnat_status rnnat_stream_run_values(rnnat_stream *, const void *const *, int32_t, void *const *)
     rnnat_status rnnat_stream_reset(rnnat_stream *)
     rnnat_status rnnat_stream_get_state(const rnnat_stream *, int32_t, void *)
     rnnat_status rnnat_stream_set_state(rnnat_stream *, int32_t, const void *)

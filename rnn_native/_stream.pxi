@@ -10,12 +10,17 @@ cdef class Stream:
     cdef Py_ssize_t _batch
     cdef int32_t _threads
     cdef uint64_t _busy  # 0, or the generation of the process in which a call is under way
-    cdef cnp.ndarray _y  # never handed out itself: a caller may reshape what it gets
+    cdef list _ys  # one an output; never handed out: a caller may reshape what it gets
+    cdef cnp.ndarray _y  # the first of them
     cdef size_t _x_size, _y_size  # bytes of a step
+    cdef object _calls  # of a graph: GraphCalls
+    cdef bint _several  # inputs or outputs
     cdef object _mask_value  # None, or what a step must not be all of
     cdef object __weakref__
 
-    def __cinit__(self, CoreModel model, batch, num_threads, mask_value):
+    def __cinit__(self, CoreModel model, batch, num_threads, mask_value, calls=None):
+        cdef rnnat_value_info info
+        cdef int32_t i
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 1 <= batch < 2**31:
@@ -23,18 +28,22 @@ cdef class Stream:
                 f"batch: expected 1 to {2**31 - 1} rows, got {batch}; a call takes a batch of 0"
             )
         if not model._info.streamable:
-            if model._info.num_inputs > 1 or model._info.num_outputs > 1:
-                raise UnsupportedError("stream: expected a model with one input and one output")
             raise UnsupportedError(
-                "stream: a model with a reverse or bidirectional layer needs whole sequences, and so "
-                "does a node whose outputs and last state are both read"
+                "stream: a model with a reverse or bidirectional layer needs whole sequences"
             )
         self._model = model
         self._batch = batch
         self._mask_value = mask_value
         self._threads = as_num_threads(num_threads) or get_num_threads()
         self._make()
-        self._y = np.zeros((batch, model._info.output_size), model.dtype)
+        self._calls = calls
+        self._several = calls is not None and calls.several
+        self._ys = []
+        info.struct_size = sizeof(info)
+        for i in range(model._info.num_outputs):
+            check(rnnat_model_output(model._model, i, &info), "stream")
+            self._ys.append(np.zeros((batch, info.features), model.dtype))
+        self._y = self._ys[0]
         self._y_size = self._y.nbytes
         self._x_size = batch * (
             sizeof(int32_t) if model._info.takes_indices
@@ -74,11 +83,12 @@ cdef class Stream:
         return np.ascontiguousarray(array)
 
     def step(self, x):
-        """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size].
+        """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size]; of a model
+        with several inputs or outputs dicts of them by name, as a call has them.
 
         The result is the stream's own buffer: valid until the next step, which overwrites it, and
-        may be that step's x: ``y = stream.step(y)``. Of a model that gives its last state alone it
-        is what a call with all steps so far would give.
+        may be that step's x: ``y = stream.step(y)``. What is made of last states is what a call with
+        all steps so far would give.
 
         ``ShapeError`` for a step that is masked (the model's ``mask_value``): masked steps are
         padding behind a row's end, and a stream has none.
@@ -87,6 +97,8 @@ cdef class Stream:
         cdef rnnat_status status
         cdef CoreModel model = self._model
         cdef bint wide = model._typenum == cnp.NPY_FLOAT64
+        if self._several:
+            return self._step_values(x)
         if (
             type(x) is cnp.ndarray
             and not model._info.takes_indices
@@ -98,6 +110,7 @@ cdef class Stream:
         ):
             array = x
         else:
+            x = x if self._calls is None else self._calls.only(x)
             array = self._convert(x)
         if self._mask_value is not None:
             refuse_masked(x, self._mask_value, bool(model._info.takes_indices))
@@ -123,12 +136,68 @@ cdef class Stream:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index({"x": x}, {"x": model._info.input_size}, None, False)
             check(status, "step")
-        cdef cnp.npy_intp shape[2]
-        shape[0] = self._batch
-        shape[1] = model._info.output_size
-        cdef cnp.ndarray view = cnp.PyArray_SimpleNewFromData(2, shape, model._typenum, y)
-        cnp.set_array_base(view, self._y)
+        return self._view(self._y)
+
+    cdef cnp.ndarray _view(self, cnp.ndarray y):
+        """What is handed out of an output's buffer."""
+        cdef cnp.ndarray view = cnp.PyArray_SimpleNewFromData(
+            2, cnp.PyArray_DIMS(y), self._model._typenum, cnp.PyArray_DATA(y)
+        )
+        cnp.set_array_base(view, y)
         return view
+
+    cdef object _step_values(self, object x):
+        """``step`` of several inputs or outputs."""
+        cdef const void *x_at[MAX_VALUES]
+        cdef void *y_at[MAX_VALUES]
+        cdef cnp.ndarray array
+        cdef rnnat_status status
+        cdef list arrays = [], known = []
+        cdef dict given = self._calls.given(x)
+        cdef Py_ssize_t i
+        for i, where in enumerate(given):
+            array = self._step_input(<int32_t>i, where, given[where], known)
+            x_at[i] = cnp.PyArray_DATA(array)
+            arrays.append(array)
+        if self._mask_value is not None:
+            refuse_masked(next(iter(given.values())), self._mask_value, bool(known))
+        for i in range(len(self._ys)):
+            y_at[i] = cnp.PyArray_DATA(<cnp.ndarray>self._ys[i])
+        self._enter()
+        with nogil:
+            status = rnnat_stream_run_values(self._stream, x_at, 1, y_at)
+        self._busy = 0
+        if status != RNNAT_OK:
+            if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
+                _raise_index(given, dict(known), None, False)
+            check(status, "step")
+        views = [self._view(y) for y in self._ys]
+        return views[0] if len(views) == 1 else dict(zip(self._calls.outputs, views))
+
+    cdef cnp.ndarray _step_input(self, int32_t index, str where, object x, list known):
+        """Input ``index`` as the core reads it; where it is of indices, ``known`` is told how many
+        there are."""
+        cdef rnnat_value_info info
+        cdef cnp.ndarray array, y
+        info.struct_size = sizeof(info)
+        check(rnnat_model_input(self._model._model, index, &info), "step")
+        if info.indices:
+            known.append((where, info.indices))
+            array = as_indices(where, x)
+            expected = (self._batch,)
+        else:
+            array = as_floats(where, x, self._model._typenum, False)
+            expected = (self._batch, info.features)
+        if np.shape(array) != expected:
+            raise ShapeError(f"{where}: expected shape {expected}, got {np.shape(x)}")
+        array = np.ascontiguousarray(array)
+        for y in self._ys:  # which are written while inputs are read
+            if overlap(
+                cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array),
+                cnp.PyArray_DATA(y), cnp.PyArray_NBYTES(y),
+            ):
+                return cnp.PyArray_NewCopy(array, cnp.NPY_CORDER)
+        return array
 
     def reset(self):
         """The state becomes the model's initial state, with which a stream begins."""

@@ -12,8 +12,8 @@ from ._core import CoreModel, run_graph
 from .errors import ShapeError, UnsupportedError
 from .spec import ModelSpec
 
-MAX_READS: Final = 8
-"""Values that one node may read: RNNAT_NODE_INPUTS."""
+MAX_READS: Final = 128
+"""Values that one layer may read: RNNAT_LINE_INPUTS."""
 
 
 class GraphCalls:
@@ -21,7 +21,9 @@ class GraphCalls:
 
     def __init__(self, spec: ModelSpec) -> None:
         _check(spec)
-        self._inputs, self._outputs = spec.inputs, tuple(spec.outputs)
+        self._inputs, self.outputs = spec.inputs, tuple(spec.outputs)
+        self.several = len(spec.inputs) > 1 or len(spec.outputs) > 1
+        """Whether there are several inputs, or outputs."""
 
     def of(self, core: CoreModel) -> Callable[..., tuple[Any, Any]]:
         """``run`` of this core."""
@@ -38,22 +40,22 @@ class GraphCalls:
         trace: Callable[[int, int], list[Any]] | None = None,
     ) -> tuple[NDArray[Any] | dict[str, NDArray[Any]], Any]:
         """As ``CoreModel.run``; x and y are dicts where there are several."""
-        given = self._given(x)
+        given = self.given(x)
         known = {
             self._called(name): one.features for name, one in self._inputs.items() if one.indices
         }
         ys, state = run_graph(core, given, known, lengths, state, batch_first, num_threads, trace)
-        return ys[0] if len(ys) == 1 else dict(zip(self._outputs, ys, strict=True)), state
+        return ys[0] if len(ys) == 1 else dict(zip(self.outputs, ys, strict=True)), state
 
     def only(self, x: Any) -> Any:
         """The array of the only input."""
-        return next(iter(self._given(x).values()))
+        return next(iter(self.given(x).values()))
 
     def _called(self, name: str) -> str:
         return "x" if len(self._inputs) == 1 else f"x[{name!r}]"
 
-    def _given(self, x: Any) -> dict[str, Any]:
-        """Each input by what messages call it."""
+    def given(self, x: Any) -> dict[str, Any]:
+        """Each input by what messages call it, in the core's order."""
         if not isinstance(x, Mapping):
             if len(self._inputs) == 1:
                 return {"x": x}
@@ -73,11 +75,3 @@ def _check(spec: ModelSpec) -> None:
                 f"ModelSpec node {name!r}: a Model's node reads at most {MAX_READS} values, this "
                 f"one {len(reads)}: combine some of them in a node before it"
             )
-    known: dict[str, str] = {}
-    for name, value in spec.outputs.items():
-        if value in known:
-            raise UnsupportedError(
-                f"ModelSpec output {name!r}: a Model gives a value once; {value!r} is the output "
-                f"{known[value]!r} already"
-            )
-        known[value] = name

@@ -227,11 +227,9 @@ class Model:
         at once, since a thread that had to wait for long has to be woken. The bits are the same.
         With ``matmul="blas"`` it is one thread.
 
-        Raises ``UnsupportedError`` where a layer runs in reverse and so needs whole sequences, and
-        for a graph with several inputs or outputs, or a node whose outputs and last state are both
-        read.
+        Raises ``UnsupportedError`` where a layer runs in reverse and so needs whole sequences.
         """
-        return Stream(self._core, batch, num_threads, self._mask_value)
+        return Stream(self._core, batch, num_threads, self._mask_value, self._calls)
 
     def save(
         self, path: str | os.PathLike[str], format: str | None = None, golden: Any = None

@@ -26,10 +26,10 @@ class Packed:
         self._reads = None if spec.is_chain else {n: node.inputs for n, node in spec.nodes.items()}
         self._inputs, self._outputs = spec.inputs, spec.outputs
         node = 0
-        for _, (layer, _) in spec.nodes.items():
+        for layer, reads in spec.nodes.values():
             self._layers.append(_way_back(layer, dtype, node))
             self.cells.append(layer.title)
-            node += layer.num_nodes
+            node += layer.nodes_reading(len(reads))
 
     def spec(self, core: CoreModel) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""

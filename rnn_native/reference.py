@@ -234,7 +234,7 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerS
     if state is None:
         return {name: layer.first_state(batch) for name, layer in layers.items()}
     one = len(layers) == 1
-    if spec.is_chain or one:
+    if spec.is_chain or len(layers) < 2:
         parts = [state] if one else _parts("state", state, len(layers))
     else:
         if not isinstance(state, Mapping) or set(state) != set(layers):

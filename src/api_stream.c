@@ -72,7 +72,7 @@ static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const vo
     rnnat_workspace *const workspace = &stream->workspace;
     const rnnat_model_info *const info = &workspace->model->info;
     if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
-    if (indices != (info->takes_indices != 0)) return RNNAT_ERROR_INPUT;
+    if (indices != (info->takes_indices != 0) || stream->has_several) return RNNAT_ERROR_INPUT;
     if (steps == 0) return RNNAT_OK;
     if (!x || !y) return RNNAT_ERROR_ARGUMENT;
     if (indices) {
@@ -105,6 +105,28 @@ rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *i
                                           int32_t steps, double *y)
 {
     return run_stream(stream, RNNAT_F64, indices, true, steps, y);
+}
+
+rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
+                                     void *const *outputs)
+{
+    if (!stream || steps < 0 || !inputs || !outputs) return RNNAT_ERROR_ARGUMENT;
+    if (steps == 0) return RNNAT_OK;
+    const rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model *const model = workspace->model;
+    for (int32_t i = 0; i < model->info.num_inputs; ++i)
+        if (!inputs[i]) return RNNAT_ERROR_ARGUMENT;
+    for (int32_t i = 0; i < model->info.num_outputs; ++i)
+        if (!outputs[i]) return RNNAT_ERROR_ARGUMENT;
+    for (int32_t i = 0; i < model->info.num_inputs; ++i) {
+        const int32_t known = model->values[i].known;
+        const rnnat_view in = rnnat_dense(RNNAT_WRITABLE(inputs[i]), workspace->rows, 1);
+        const rnnat_status status =
+            known ? rnnat_check_indices(known, in, steps, workspace->rows, NULL) : RNNAT_OK;
+        if (status != RNNAT_OK) return status;
+    }
+    rnnat_stream_go_values(stream, inputs, steps, outputs);
+    return RNNAT_OK;
 }
 
 rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads)

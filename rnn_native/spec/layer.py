@@ -163,6 +163,10 @@ class Layer(ABC):
         """Nodes that it is in the core."""
         return 1
 
+    def nodes_reading(self, count: int) -> int:
+        """Nodes that it is in the core where it reads so many values."""
+        return self.num_nodes
+
     @property
     def fan_in(self) -> int | None:
         """The n of initial weights in +-1/sqrt(n); None: normal ones."""

@@ -5,9 +5,13 @@
 #include "../cells/cell.h"
 #include "model.h"
 
+/* Values that one line may read: no more than its text surely has room for. */
+enum { RNNAT_LINE_INPUTS = 128 };
+
 /* How many nodes, values and state arrays the lines of a file become. */
 typedef struct rnnat_counts {
     size_t nodes, values, states;
+    int32_t reads; /* values that the line reads which is counted */
 } rnnat_counts;
 
 /* What a layer of the file gives to those behind it: a value at every step, and the one that is a
@@ -24,7 +28,7 @@ typedef struct rnnat_graph {
     rnnat_value *values;
     rnnat_state_shape *states;
     rnnat_given *given; /* [layers] what each layer before gives */
-    int32_t inputs[RNNAT_NODE_INPUTS]; /* values that the layer which is built reads */
+    int32_t inputs[RNNAT_LINE_INPUTS]; /* values that the layer which is built reads */
     int32_t num_inputs;
     bool has_time;      /* those values have an axis of time */
     int32_t made;       /* the value that the node before makes */

@@ -5,22 +5,10 @@
 
 #include "../layers/layer.h"
 #include "../text.h"
+#include "value_name.h"
 
 #if RNNAT_READER
 enum { text_size = 1024 }; /* of an entry of the metadata, its NUL included */
-
-/* Decimal, from 0 on; ends *at behind it. */
-static rnnat_status read_number(const char **at, int32_t *number)
-{
-    const char *const begin = *at;
-    int32_t n = 0;
-    for (; **at >= '0' && **at <= '9'; ++*at) {
-        n = n * 10 + (**at - '0');
-        if (n > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
-    }
-    *number = n;
-    return *at > begin && (*at == begin + 1 || *begin != '0') ? RNNAT_OK : RNNAT_ERROR_FORMAT;
-}
 
 static rnnat_status read_text(const rnnat_safetensors *file, const char *key, char *text)
 {
@@ -34,7 +22,7 @@ static rnnat_status read_count(const rnnat_safetensors *file, const char *key, i
     char text[text_size];
     const char *at = text;
     rnnat_status status = read_text(file, key, text);
-    if (status == RNNAT_OK) status = read_number(&at, count);
+    if (status == RNNAT_OK) status = rnnat_take_number(&at, count);
     if (status != RNNAT_OK) return RNNAT_ERROR_FORMAT;
     const bool fits = *count > 0 && *count <= RNNAT_SAFETENSORS_MAX_ENTRIES;
     return *at == '\0' && fits ? RNNAT_OK : RNNAT_ERROR_FORMAT;
@@ -101,7 +89,7 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
         const char *at = text + word + (word < size);
         int32_t count;
         if (!indices && !rnnat_text_is(text, word, "features")) return RNNAT_ERROR_FORMAT;
-        const rnnat_status status = read_number(&at, &count);
+        const rnnat_status status = rnnat_take_number(&at, &count);
         if (status != RNNAT_OK) return status;
         if (*at || count < 1) return RNNAT_ERROR_FORMAT;
         rnnat_graph_add_value(graph, (rnnat_value){.features = indices ? 1 : count,
@@ -122,23 +110,16 @@ static void add_input_of(rnnat_graph *graph, const rnnat_layer *layer,
                                                .has_time = true});
 }
 
-/* Takes the number of a value of a graph, "in0", "3" or "3:1": an input or one of the first `layers`
- * layers' values. *value is 0 while they are only counted. */
-static rnnat_status take_value_number(const rnnat_graph *graph, const char **at, int32_t layers,
-                                      int32_t *value)
+/* The value of that name: an input, or of one of the first `layers` layers. *value is 0 while they are
+ * only counted. */
+static rnnat_status find_value(const rnnat_graph *graph, rnnat_value_name of, int32_t layers,
+                               int32_t *value)
 {
-    const bool is_input = (*at)[0] == 'i' && (*at)[1] == 'n';
-    int32_t number;
-    if (is_input) *at += 2;
-    const rnnat_status status = read_number(at, &number);
-    if (status != RNNAT_OK) return status;
-    const bool is_last = !is_input && (*at)[0] == ':' && (*at)[1] == '1';
-    if (is_last) *at += 2;
-    if (**at == ',' && (*at)[1]) ++*at;
-    if (number >= (is_input ? graph->model->info.num_inputs : layers)) return RNNAT_ERROR_FORMAT;
-    *value = is_input ? number : 0;
-    if (!is_input && graph->given)
-        *value = is_last ? graph->given[number].last : graph->given[number].value;
+    if (of.number >= (of.is_input ? graph->model->info.num_inputs : layers))
+        return RNNAT_ERROR_FORMAT;
+    *value = of.is_input ? of.number : 0;
+    if (!of.is_input && graph->given)
+        *value = of.is_last ? graph->given[of.number].last : graph->given[of.number].value;
     return *value < 0 ? RNNAT_ERROR_SHAPE : RNNAT_OK;
 }
 
@@ -149,8 +130,10 @@ static rnnat_status find_inputs(rnnat_graph *graph, int32_t index, const char *r
     graph->inputs[0] = index ? graph->result.value : 0;
     if (graph->given && index) graph->inputs[0] = graph->given[index - 1].value;
     for (int32_t n = 0; *reads; graph->num_inputs = ++n) {
-        if (n == RNNAT_NODE_INPUTS) return RNNAT_ERROR_UNSUPPORTED;
-        const rnnat_status status = take_value_number(graph, &reads, index, &graph->inputs[n]);
+        rnnat_value_name of;
+        if (n == RNNAT_LINE_INPUTS) return RNNAT_ERROR_UNSUPPORTED;
+        rnnat_status status = rnnat_take_value_name(&reads, &of);
+        if (status == RNNAT_OK) status = find_value(graph, of, index, &graph->inputs[n]);
         if (status != RNNAT_OK) return status;
         if (*reads == ',' || (*reads && reads[-1] != ',')) return RNNAT_ERROR_FORMAT;
     }
@@ -207,35 +190,58 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
         status = check_chain(graph, layer, &options, index);
     graph->result.last = -1;
     if (status == RNNAT_OK) status = layer->build(graph, &options);
+    if (graph->result.last == graph->result.value)
+        graph->result.last = -1; /* one value, one name */
     if (status == RNNAT_OK && graph->given) graph->given[index] = graph->result;
     return status;
 }
 
-/* The values that are outputs, each a different one. */
+/* The values that are outputs, each a different one: of what is several outputs there are copies. */
 static rnnat_status find_outputs(rnnat_graph *graph, const outline *of, int32_t *outputs)
 {
-    rnnat_model *const model = graph->model;
     char text[text_size];
     const char *at = text;
-    if (!outputs) return RNNAT_OK;
-    outputs[0] = graph->result.value;
+    if (outputs) outputs[0] = graph->result.value;
     if (!of->is_graph) return RNNAT_OK;
     rnnat_status status = read_text(graph->build->file, "rnn_native.outputs", text);
     for (int32_t i = 0; status == RNNAT_OK && i < of->outputs; ++i) {
-        status = take_value_number(graph, &at, of->layers, &outputs[i]);
+        const char *const here = at;
+        rnnat_value_name number;
+        int32_t value;
+        status = rnnat_take_value_name(&at, &number);
+        if (status == RNNAT_OK) status = find_value(graph, number, of->layers, &value);
         if (status != RNNAT_OK) return status;
-        if (outputs[i] < model->info.num_inputs) return RNNAT_ERROR_UNSUPPORTED;
-        for (int32_t j = 0; j < i; ++j)
-            if (outputs[j] == outputs[i]) return RNNAT_ERROR_UNSUPPORTED;
+        if (number.is_input) return RNNAT_ERROR_UNSUPPORTED;
+        if (rnnat_is_named_before(text, here, number)) value = rnnat_combine_add_copy(graph, value);
+        if (outputs) outputs[i] = value;
     }
     return status == RNNAT_OK && *at ? RNNAT_ERROR_FORMAT : status;
+}
+
+/* Outputs that will be copies, at most. */
+static rnnat_status count_copies(const rnnat_safetensors *file, const outline *of, size_t *count)
+{
+    char text[text_size];
+    const char *at = text;
+    *count = 0;
+    if (!of->is_graph) return RNNAT_OK;
+    rnnat_status status = read_text(file, "rnn_native.outputs", text);
+    for (rnnat_value_name number; status == RNNAT_OK && *at;) {
+        const char *const here = at;
+        status = rnnat_take_value_name(&at, &number);
+        if (status == RNNAT_OK) *count += rnnat_is_named_before(text, here, number);
+    }
+    return status;
 }
 
 /* Counts nodes, values and states, so that their arrays can be taken before they are filled. */
 static rnnat_status count_nodes(const rnnat_safetensors *file, const outline *of,
                                 rnnat_counts *counts)
 {
-    *counts = (rnnat_counts){.values = (size_t)of->inputs};
+    size_t copies;
+    const rnnat_status found = count_copies(file, of, &copies);
+    if (found != RNNAT_OK) return found;
+    *counts = (rnnat_counts){.nodes = copies, .values = copies + (size_t)of->inputs};
     for (int32_t i = 0; i < of->layers; ++i) {
         char text[text_size];
         const char *reads;
@@ -243,6 +249,8 @@ static rnnat_status count_nodes(const rnnat_safetensors *file, const outline *of
         rnnat_layer_options options;
         const rnnat_status status = read_layer(file, of, i, text, &layer, &options, &reads);
         if (status != RNNAT_OK) return status;
+        counts->reads = 1;
+        for (const char *c = reads; *c; ++c) counts->reads += *c == ',';
         layer->count(&options, counts);
     }
     return RNNAT_OK;
@@ -268,7 +276,7 @@ static rnnat_status read_names(rnnat_graph *graph, const outline *of)
 }
 
 /* What info says of values, once all are there. */
-static void describe_values(const rnnat_graph *graph, const outline *of)
+static void describe_values(const rnnat_graph *graph)
 {
     rnnat_model *const model = graph->model;
     rnnat_model_info *const info = &model->info;
@@ -277,7 +285,6 @@ static void describe_values(const rnnat_graph *graph, const outline *of)
     info->input_size = x->known ? x->known : x->features;
     info->output_size = y->features;
     info->return_sequences = y->has_time;
-    if (of->inputs > 1 || of->outputs > 1) info->streamable = 0;
 }
 
 rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model *model)
@@ -315,7 +322,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (status == RNNAT_OK) status = find_outputs(&graph, &of, outputs);
     if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
     if (status != RNNAT_OK) return status;
-    if (graph.nodes) describe_values(&graph, &of);
+    if (graph.nodes) describe_values(&graph);
     model->info.weight_dtype = (int32_t)build->type;
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);

@@ -37,6 +37,13 @@ static inline bool rnnat_node_has_time(const rnnat_model *model, int32_t index)
     return model->values[model->nodes[index].output].has_time;
 }
 
+/* Says whether a node's outputs at all steps are read, and what its last one gives as well. */
+static inline bool rnnat_gives_both(const rnnat_model *model, const rnnat_node *node)
+{
+    return node->last >= 0 && model->values[node->last].home != RNNAT_HOME_NOWHERE &&
+           model->values[node->output].home != RNNAT_HOME_NOWHERE;
+}
+
 /* Does what rnnat_model_from_memory does, of a file that is open, which may end with this call. */
 rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,
                                    rnnat_model **out);

@@ -73,9 +73,6 @@ rnnat_status rnnat_plan_values(rnnat_model *model, rnnat_value *values, rnnat_bu
         const bool is_read = values[output].home != RNNAT_HOME_NOWHERE;
         if (!is_read && last < 0) return RNNAT_ERROR_UNSUPPORTED;
         if (last >= 0 && values[last].home != RNNAT_HOME_NOWHERE) model->has_rows = true;
-        /* A stream has one place for both: after every step there is what a last one gives. */
-        if (is_read && last >= 0 && values[last].home != RNNAT_HOME_NOWHERE)
-            model->info.streamable = 0;
     }
     return RNNAT_OK;
 }

@@ -116,8 +116,7 @@ typedef struct rnnat_model_info {
     int32_t
         num_states; /* state arrays: one for each RNN or GRU (h), two for each LSTM (h, c); where
                          * gates recur on gates: GRU h, z, LSTM h, c, i, f */
-    int32_t streamable; /* 1: a stream can be made: every layer runs forward, there is one input and
-                         * one output, and no node's steps are read beside its last one */
+    int32_t streamable; /* 1: a stream can be made: every layer runs forward */
     int32_t num_layers; /* layers of the file */
     uint64_t num_parameters;
     size_t memory; /* bytes the model occupies */
@@ -202,7 +201,8 @@ RNNAT_API rnnat_status rnnat_model_load(const char *path, const rnnat_model_opti
 RNNAT_API rnnat_status rnnat_model_from_memory(const void *bytes, size_t size,
                                                const rnnat_model_options *opt, rnnat_model **out);
 /* *need = exactly the bytes of memory that rnnat_model_init needs for this file and these options,
- * which depends on the instruction set in use. */
+ * which depends on the instruction set in use. Whether layers of a graph fit what they read is found
+ * by the functions that make the model, and not by this one. */
 RNNAT_API rnnat_status rnnat_model_size(const void *bytes, size_t size,
                                         const rnnat_model_options *opt, size_t *need);
 /* Makes the model inside the caller's memory, without the heap. The memory must stay where it is
@@ -301,6 +301,13 @@ RNNAT_API rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *
                                             double *y);
 RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                                     int32_t steps, double *y);
+/* The same of a model with several inputs or outputs: arrays of all of them, in the order of
+ * rnnat_model_input and rnnat_model_output, dense, not overlapping, [steps, B, features] of the
+ * model's dtype or, of indices, int32_t [steps, B]. What is made of last steps is given after each
+ * one. A model with one of each takes it, too; the functions above are INPUT for one with more.
+ * ARGUMENT: a NULL, or a negative number of steps. INDEX. Nothing was done then. */
+RNNAT_API rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs,
+                                               int32_t steps, void *const *outputs);
 /* Has runs from now on share their steps among up to that many threads, of which one step has to
  * keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any number
  * where a BLAS multiplies. The bits are the same. Pays where steps follow each other at once: a

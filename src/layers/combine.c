@@ -12,23 +12,75 @@ static const rnnat_word combine_modes[] = {{"add", RNNAT_COMBINE_ADD},
 static const rnnat_key combine_keys[] = {
     RNNAT_OPEN_KEY(rnnat_combine_options, mode, combine_modes)};
 
-static rnnat_status build_combine(rnnat_graph *graph, const void *options)
+/* Features of a value; 0 while they are only counted. */
+static int32_t features_of(const rnnat_graph *graph, int32_t value)
 {
-    const rnnat_combine_options *const line = options;
-    const rnnat_combine mode = (rnnat_combine)line->mode;
-    const bool concat = mode == RNNAT_COMBINE_CONCAT;
-    rnnat_combining data = {.mode = mode};
+    return graph->values ? graph->values[value].features : 0;
+}
+
+/* Whether all values can be combined, and to how many features. */
+static rnnat_status check_combine(const rnnat_graph *graph, rnnat_combine mode)
+{
     int64_t features = 0;
     if (graph->num_inputs < 2 || (mode == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
         return RNNAT_ERROR_SHAPE;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
-        data.features[i] = graph->values ? graph->values[graph->inputs[i]].features : 0;
-        if (!concat && data.features[i] != data.features[0]) return RNNAT_ERROR_SHAPE;
-        features = concat ? features + data.features[i] : data.features[i];
+        const int32_t own = features_of(graph, graph->inputs[i]);
+        features += own;
+        if (mode == RNNAT_COMBINE_CONCAT) continue;
+        if (own != features_of(graph, graph->inputs[0])) return RNNAT_ERROR_SHAPE;
+        features = own;
     }
-    if (features > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
-    rnnat_graph_add_one(graph, &rnnat_layer_combine, &data, sizeof data, (int32_t)features);
-    return RNNAT_OK;
+    return features > RNNAT_LAYER_MAX_SIZE ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
+}
+
+/* Of more values than a node reads a row of nodes is made, from left to right: each one behind the
+ * first reads what the one before has made, and further ones. */
+static void count_combine(const void *options, rnnat_counts *counts)
+{
+    const int32_t more = counts->reads - RNNAT_NODE_INPUTS, each = RNNAT_NODE_INPUTS - 1;
+    const size_t nodes = more > 0 ? 1 + (size_t)((more + each - 1) / each) : 1;
+    (void)options;
+    counts->nodes += nodes;
+    counts->values += nodes;
+}
+
+/* Adds a node for values `first` .. of the layer, behind `made`, what the one before has made, or -1.
+ * *first becomes that of the next node. */
+static int32_t add_node(rnnat_graph *graph, rnnat_combine mode, int32_t made, int32_t *first)
+{
+    rnnat_combining data = {.mode = mode};
+    rnnat_node node = {.layer = &rnnat_layer_combine, .num_passes = 1};
+    int32_t features = 0;
+    for (int32_t n = 0; n < RNNAT_NODE_INPUTS && *first < graph->num_inputs; ++n) {
+        node.inputs[n] = n == 0 && made >= 0 ? made : graph->inputs[(*first)++];
+        data.features[n] = features_of(graph, node.inputs[n]);
+        features = mode == RNNAT_COMBINE_CONCAT ? features + data.features[n] : data.features[n];
+        node.num_inputs = n + 1;
+    }
+    node.data = rnnat_graph_keep(graph, &data, sizeof data);
+    const int32_t value = rnnat_graph_add(graph, &node, features);
+    rnnat_graph_result(graph, value, features, graph->has_time);
+    return value;
+}
+
+static rnnat_status build_combine(rnnat_graph *graph, const void *options)
+{
+    const rnnat_combine mode = (rnnat_combine)((const rnnat_combine_options *)options)->mode;
+    const rnnat_status status = check_combine(graph, mode);
+    int32_t made = -1;
+    for (int32_t first = 0; status == RNNAT_OK && first < graph->num_inputs;)
+        made = add_node(graph, mode, made, &first);
+    return status;
+}
+
+int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value)
+{
+    int32_t first = 0;
+    graph->has_time = !graph->values || graph->values[value].has_time;
+    graph->inputs[0] = value;
+    graph->num_inputs = 1;
+    return add_node(graph, RNNAT_COMBINE_CONCAT, -1, &first);
 }
 #endif
 
@@ -104,7 +156,7 @@ const rnnat_layer rnnat_layer_combine = {.name = "rnnat_layer_combine",
                                          .takes_several = true,
                                          .keys =
                                              RNNAT_LAYER_KEYS(combine_keys, rnnat_combine_options),
-                                         .count = RNNAT_IF_READER(rnnat_count_one),
+                                         .count = RNNAT_IF_READER(count_combine),
                                          .build = RNNAT_IF_READER(build_combine),
                                          .run = run_combine,
                                          .tell = RNNAT_IF_INSPECT(tell_combine)};

@@ -134,6 +134,8 @@ struct rnnat_layer {
  * what is not known or not here, or a size past RNNAT_LAYER_MAX_SIZE. */
 rnnat_status rnnat_layer_read(const char *line, const rnnat_layer **layer,
                               rnnat_layer_options *options);
+/* Adds a node that copies a value, which it returns: layers/combine.c. */
+int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value);
 #endif
 
 /* Where the features of one step and row are. */

@@ -115,6 +115,23 @@ static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
     return true;
 }
 
+/* Copies what a node of a stream gave at a step to what it gives of a row's last step, which each step
+ * is, where both are read. */
+static void copy_last(const rnnat_workspace *workspace, const rnnat_task *task,
+                      const rnnat_chunk *chunk)
+{
+    const rnnat_kernels *const kernels = workspace->model->kernels;
+    if (!rnnat_gives_both(workspace->model, task->node)) return;
+    const rnnat_view last = view_of(workspace, task->node->last, chunk->first);
+    const size_t bytes =
+        (size_t)workspace->model->values[task->node->last].features * (size_t)kernels->elem;
+    for (int32_t step = 0; task->member.index == 0 && step < chunk->steps; ++step)
+        for (int32_t row = 0; row < workspace->rows; ++row)
+            memcpy(rnnat_view_at(kernels, last, step, row),
+                   rnnat_view_at(kernels, *chunk->out, step, row), bytes);
+    rnnat_meet(&task->member);
+}
+
 /* Whether a node runs at every step: in a stream each does. */
 static bool runs_at_steps(const rnnat_workspace *workspace, int32_t index)
 {
@@ -137,6 +154,7 @@ static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, in
         point_chunk(workspace, task, &chunk, moved);
         if (!task->node->layer->run(task, &chunk) || !end_node(workspace, task, &chunk))
             return false;
+        if (workspace->copies_last) copy_last(workspace, task, &chunk);
     }
     return true;
 }

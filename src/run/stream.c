@@ -17,9 +17,17 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
         .rows = batch, .time = max_steps, .team_size = 1, .is_stream = true};
     rnnat_workspace_carve(arena, model, &use, &workspace);
     if (!stream || arena->overflow) return NULL;
-    *stream = (rnnat_stream){.workspace = workspace, .barriers = barriers, .team_size = 1};
-    rnnat_workspace_open(&stream->workspace, rnnat_dense(NULL, batch, model->values[0].features),
-                         rnnat_dense(NULL, batch, model->info.output_size));
+    const rnnat_model_info *const info = &model->info;
+    *stream = (rnnat_stream){.workspace = workspace,
+                             .barriers = barriers,
+                             .has_several = info->num_inputs > 1 || info->num_outputs > 1};
+    for (int32_t i = 0; i < info->num_inputs; ++i)
+        workspace.at[i] = rnnat_dense(NULL, batch, model->values[i].features);
+    for (int32_t i = 0; i < info->num_outputs; ++i) {
+        const int32_t value = model->outputs[i];
+        workspace.at[value] = rnnat_dense(NULL, batch, model->values[value].features);
+    }
+    rnnat_stream_divide(stream, 1);
     for (int32_t i = 0; i < model->num_nodes; ++i)
         rnnat_task_prepare(&stream->workspace, &one_thread, i, 0, 0, &stream->workspace.tasks[i]);
     rnnat_workspace_reset(&stream->workspace);
@@ -28,7 +36,10 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
 
 void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
 {
-    stream->team_size = rnnat_run_team(stream->workspace.model, stream->workspace.rows, threads);
+    const rnnat_workspace *const workspace = &stream->workspace;
+    const bool blas = RNNAT_BLAS && workspace->model->info.matmul == RNNAT_MATMUL_BLAS;
+    stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads);
+    stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last;
 }
 
 /* Steps that the threads of a stream's team run together. */
@@ -50,21 +61,38 @@ static void run_stream_steps(void *arg, int32_t index, int32_t count)
     rnnat_float_leave(mode);
 }
 
-void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y)
+/* What is open already. */
+static void go(rnnat_stream *stream, int32_t steps)
 {
-    rnnat_workspace *const workspace = &stream->workspace;
-    const rnnat_model *const model = workspace->model;
-    const bool blas = RNNAT_BLAS && model->info.matmul == RNNAT_MATMUL_BLAS;
-    workspace->at[0].base = RNNAT_WRITABLE(x);
-    workspace->at[model->outputs[0]].base = y;
-    if (steps == 1 && stream->team_size == 1 && !blas) {
+    if (steps == 1 && stream->is_alone) {
         const rnnat_float_mode mode = rnnat_float_enter();
-        rnnat_run_step(workspace);
+        rnnat_run_step(&stream->workspace);
         rnnat_float_leave(mode);
         return;
     }
+    const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
     stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
     rnnat_parallel(stream->team_size, run_stream_steps, &all);
     if (blas) rnnat_blas_leave();
+}
+
+void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y)
+{
+    const rnnat_workspace *const workspace = &stream->workspace;
+    workspace->at[0].base = RNNAT_WRITABLE(x);
+    workspace->at[workspace->model->outputs[0]].base = y;
+    go(stream, steps);
+}
+
+void rnnat_stream_go_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
+                            void *const *outputs)
+{
+    const rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model_info *const info = &workspace->model->info;
+    for (int32_t i = 0; i < info->num_inputs; ++i)
+        workspace->at[i].base = RNNAT_WRITABLE(inputs[i]);
+    for (int32_t i = 0; i < info->num_outputs; ++i)
+        workspace->at[workspace->model->outputs[i]].base = outputs[i];
+    go(stream, steps);
 }

@@ -9,6 +9,8 @@ struct rnnat_stream {
     rnnat_workspace workspace;
     rnnat_barrier *barriers; /* [rnnat_team_barriers] its team's */
     int32_t team_size; /* threads that run its steps together */
+    bool is_alone; /* a single step is one thread's, which runs each node by its function for one */
+    bool has_several; /* the model has several inputs or outputs */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };
 
@@ -22,5 +24,8 @@ void rnnat_stream_divide(rnnat_stream *stream, int32_t threads);
 /* Runs `steps` steps, at least one, of at least one row: x [steps, batch, input features] or, where
  * the model takes them, checked indices [steps, batch] -> y [steps, batch, output features]. */
 void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y);
+/* The same of all inputs and outputs. */
+void rnnat_stream_go_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
+                            void *const *outputs);
 
 #endif

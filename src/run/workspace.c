@@ -112,6 +112,7 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
         void *memory = NULL;
         if (node->layer->carve) memory = node->layer->carve(node, model->kernels, use->rows, arena);
         if (workspace->memory) workspace->memory[i] = memory;
+        if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
         workspace->scratch[i] = take_most_scratch(arena, workspace);

@@ -22,6 +22,7 @@ typedef struct rnnat_workspace {
     int32_t rows; /* rows of the batch that it runs */
     int32_t chunk; /* steps that each node runs before the next node does */
     bool is_stream; /* after every step there is what a row's last step gives */
+    bool copies_last; /* in a stream some node gives that beside its outputs */
     rnnat_view *at; /* [values] where each one is, from step 0 on */
     rnnat_pointer *memory; /* [nodes] what its layer keeps from call to call */
     char *scratch[2]; /* the second one is there where a team runs two passes side by side */
@@ -48,7 +49,7 @@ void rnnat_workspace_set_rows(rnnat_workspace *workspace, int32_t rows);
 /* All states become what they are before the first step. */
 void rnnat_workspace_reset(rnnat_workspace *workspace);
 
-/* Says where the input and the output are, of a model that has one of each. */
+/* Says where the input and the output of a chain are. */
 static inline void rnnat_workspace_open(const rnnat_workspace *workspace, rnnat_view x,
                                         rnnat_view y)
 {

@@ -29,7 +29,7 @@ typedef struct test_model {
     uint64_t random;
     test_layer layers[MAX_LAYERS];
     int32_t num_layers;
-    test_pair pairs[MAX_LAYERS + 2]; /* version, count, then the layers */
+    test_pair pairs[MAX_LAYERS + 12]; /* version, count, then the layers, then by hand */
     int32_t num_pairs;
     test_tensor tensors[MAX_TENSORS];
     int32_t num_tensors;

@@ -20,6 +20,7 @@ _ELEMENTS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
     {"add": np.add, "mul": np.multiply, "sub": np.subtract}
 )
 COMBINE_MODES: Final = (*_ELEMENTS, "concat")
+_READ_BY_A_NODE: Final = 8  # of the core: RNNAT_NODE_INPUTS
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Combine(Layer):
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Combine:
         cls.check_arrays(values, arrays)
         return cls(values["mode"])
+
+    def nodes_reading(self, count: int) -> int:
+        return 1 + max(0, -(-(count - _READ_BY_A_NODE) // (_READ_BY_A_NODE - 1)))
 
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         where = f"{where} (Combine {self.mode})"

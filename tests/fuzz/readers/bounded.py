@@ -122,7 +122,9 @@ def read_one(format: str, data: bytes, folder: Path, options: dict[str, Any], ve
             if len(str(error)) > LONGEST_MESSAGE:
                 raise AssertionError(f"a message of {len(str(error))} characters") from error
             return f"{type(error).__name__}-{_place(error)}"
-        return "-".join(["read", *dict.fromkeys(type(layer).__name__ for layer in spec.layers)])
+        return "-".join(
+            ["read", *dict.fromkeys(type(layer).__name__ for layer, _ in spec.nodes.values())]
+        )
 
 
 def bounded(size: int) -> None:

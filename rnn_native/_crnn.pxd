@@ -77,6 +77,11 @@ cdef extern from "kernels/kernels.h" nogil:
         int32_t rows_of_4
 
 
+cdef extern from "weights/matrix.h" nogil:
+    bint rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
+    float rnnat_weight_stored(int32_t code, double value)
+
+
 cdef extern from "file/safetensors.h" nogil:
     ctypedef struct rnnat_safetensors:
         pass

@@ -16,6 +16,23 @@ def isas():
     return rows
 
 
+def weight_types():
+    """(name, largest number) of every type that weights can be stored as, by its code from 1 on."""
+    cdef const char *name
+    cdef double largest
+    cdef int32_t code = 1
+    rows = []
+    while rnnat_weight_type_at(code, &name, &largest):
+        rows.append((name.decode(), largest))
+        code += 1
+    return rows
+
+
+def weight_stored(int32_t code, double value):
+    """A number once it is stored as a weight of a type."""
+    return rnnat_weight_stored(code, value)
+
+
 def isa():
     """The instruction set in use. ``OptionError`` or ``UnsupportedError`` where
     RNN_NATIVE_ISA names one that is unknown or cannot run here."""

@@ -11,11 +11,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike
 
+from . import _core
 from .errors import OptionError, UnsupportedError
 from .spec import Embedding, ModelSpec
 
-WEIGHT_DTYPES: Final = ("float16",)
-"""By the names that ``weight_dtype=`` takes; the core's codes are 1, 2, ... in this order."""
+_LARGEST: Final = dict(_core.weight_types())
+"""The largest number of each type, in the order of the core's codes 1, 2, ..."""
+
+WEIGHT_DTYPES: Final = tuple(_LARGEST)
+"""The names that ``weight_dtype=`` takes, which are those of ``src/weight_types.h``."""
 
 
 def checked(
@@ -26,7 +30,8 @@ def checked(
     if weight_dtype is None:
         return None
     try:
-        name = np.dtype(weight_dtype).name
+        known = isinstance(weight_dtype, str) and weight_dtype in WEIGHT_DTYPES
+        name = str(weight_dtype) if known else np.dtype(weight_dtype).name
     except TypeError:
         name = ""
     if name not in WEIGHT_DTYPES:
@@ -60,12 +65,11 @@ def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
             continue  # its table is kept as it is
         for name in layer.packed():
             array = layer.arrays[name]
-            with np.errstate(over="ignore", invalid="ignore"):
-                lost = np.isfinite(array) & ~np.isfinite(array.astype(weight_dtype))
-            if lost.any():
-                value = float(array[lost][0])
-                most = float(np.finfo(np.dtype(weight_dtype)).max)
+            beyond = np.isfinite(array) & (np.abs(array) > _LARGEST[weight_dtype])
+            for value in map(float, array[beyond]):
+                if np.isfinite(_core.weight_stored(code_of(weight_dtype), value)):
+                    continue  # it rounds to the largest one
                 raise UnsupportedError(
                     f"weight_dtype={weight_dtype!r}: {node}.{name} has {value:.9g}; "
-                    f"{weight_dtype} ends at {most:.9g}"
+                    f"{weight_dtype} ends at {_LARGEST[weight_dtype]:.9g}"
                 )

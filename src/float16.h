@@ -42,4 +42,13 @@ static inline uint16_t rnnat_f16_round(double value)
     return (uint16_t)(sign | half);
 }
 
+/* Widens bfloat16, which is the upper half of a float. */
+static inline float rnnat_bf16_widen(uint32_t upper)
+{
+    const uint32_t bits = upper << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 #endif

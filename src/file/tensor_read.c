@@ -43,8 +43,7 @@ static double load_f64(const unsigned char *p)
     return value;
 }
 
-/* bfloat16 is the upper half of a float. */
-static float load_bf16(const unsigned char *p) { return float_of_bits(load_u16(p) << 16); }
+static float load_bf16(const unsigned char *p) { return rnnat_bf16_widen(load_u16(p)); }
 
 static float load_f16(const unsigned char *p) { return rnnat_f16_widen(load_u16(p)); }
 

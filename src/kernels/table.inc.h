@@ -57,7 +57,7 @@
      .gate_gru_gates = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_gates_##E)),                            \
      .gate_gru_new = RNNAT_IF_GATE(RNNAT_IF_GRU(gate_gru_new_##E)),                                \
      .gate_lstm = RNNAT_IF_GATE(RNNAT_IF_LSTM(gate_lstm_##E))}
-#define RNNAT_OF_TYPE(code, ending, name, stored, with)                                            \
+#define RNNAT_OF_TYPE(code, ending, name, most, stored, with)                                      \
     RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32), )
 #define RNNAT_ROW(S, BYTES, ...)                                                                   \
     {                                                                                              \

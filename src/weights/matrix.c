@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "../float16.h"
 #include "blas.h"
 
 #if RNNAT_READER
@@ -12,16 +11,19 @@
 /* Whether a type is one of those, and one that this library has. */
 static bool is_narrow(rnnat_weight_dtype type)
 {
+#define CASE(code, ending, name, most, stored, with)                                               \
+    case code: return with;
     switch (type) {
+        RNNAT_EACH_WEIGHT_TYPE(CASE)
     case RNNAT_WEIGHT_AS_DTYPE: break;
-    case RNNAT_WEIGHT_F16: return RNNAT_WITH_FLOAT16;
     }
+#undef CASE
     return false;
 }
 
 rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
 {
-    if (type < RNNAT_WEIGHT_AS_DTYPE || type > RNNAT_WEIGHT_F16) return RNNAT_ERROR_ARGUMENT;
+    if (type < RNNAT_WEIGHT_AS_DTYPE || type >= RNNAT_WEIGHT_TYPES) return RNNAT_ERROR_ARGUMENT;
     if (type == RNNAT_WEIGHT_AS_DTYPE) return RNNAT_OK;
     const bool can = is_narrow((rnnat_weight_dtype)type) && dtype == RNNAT_F32 && !blas;
     return can ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
@@ -29,21 +31,48 @@ rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
 
 static uint16_t narrowed(rnnat_weight_dtype type, double value)
 {
+#define CASE(code, ending, name, most, stored, with)                                               \
+    case code: return rnnat_##ending##_round(value);
     switch (type) {
+        RNNAT_EACH_WEIGHT_TYPE(CASE)
     case RNNAT_WEIGHT_AS_DTYPE: break;
-    case RNNAT_WEIGHT_F16: return rnnat_f16_round(value);
     }
+#undef CASE
     return 0;
 }
 
 static float widened(rnnat_weight_dtype type, uint16_t stored)
 {
+#define CASE(code, ending, name, most, stored_as, with)                                            \
+    case code: return rnnat_##ending##_widen(stored);
     switch (type) {
+        RNNAT_EACH_WEIGHT_TYPE(CASE)
     case RNNAT_WEIGHT_AS_DTYPE: break;
-    case RNNAT_WEIGHT_F16: return rnnat_f16_widen(stored);
     }
+#undef CASE
     return 0;
 }
+
+#if RNNAT_INSPECT
+bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
+{
+#define CASE(code, ending, name, most, stored, with)                                               \
+    case code:                                                                                     \
+        *type_name = name;                                                                         \
+        *largest = most;                                                                           \
+        return true;
+    switch (code) {
+        RNNAT_EACH_WEIGHT_TYPE(CASE)
+    default: return false;
+    }
+#undef CASE
+}
+
+float rnnat_weight_stored(int32_t code, double value)
+{
+    return widened((rnnat_weight_dtype)code, narrowed((rnnat_weight_dtype)code, value));
+}
+#endif
 
 /* Bytes of a stored element. */
 static size_t stored_size(rnnat_weight_dtype type, const rnnat_kernels *kernels)

@@ -48,6 +48,10 @@ rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels,
 /* Whether weights may be stored so where this is computed in and a BLAS multiplies or does not:
  * ARGUMENT where it is no rnnat_weight_dtype, UNSUPPORTED where they may not. */
 rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas);
+/* What is said of a type by its code, from 1 on: its name, and its largest number; false past the
+ * last one. Then what a number is once it is stored. Both are Python's, with RNNAT_INSPECT. */
+bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest);
+float rnnat_weight_stored(int32_t code, double value);
 /* Whether the type has room for every finite number of a tensor [rows, columns]. */
 bool rnnat_matrix_fits(rnnat_weight_dtype type, const rnnat_tensor *tensor);
 /* Fills it from a tensor [rows, k]. */

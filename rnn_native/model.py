@@ -86,8 +86,9 @@ class Model:
         How many threads a call may use; None: what
         :func:`get_num_threads` tells at the time of the call.
     weight_dtype
-        What weights of matrices are stored as: None, in ``dtype``; ``"float16"``, rounded to the
-        nearest and widened when they are multiplied: half the memory. Others stay in ``dtype``.
+        What weights of matrices are stored as: None, in ``dtype``; ``"float16"`` or
+        ``"bfloat16"``, rounded to the nearest and widened when they are multiplied: half the
+        memory. Others stay in ``dtype``.
 
     Raises
     ------

@@ -149,6 +149,14 @@
 #define RNNAT_WITH_FLOAT16 1
 #endif
 #endif
+/* RNNAT_WITH_BFLOAT16 has the same for bfloat16. */
+#ifndef RNNAT_WITH_BFLOAT16
+#if RNNAT_SMALL
+#define RNNAT_WITH_BFLOAT16 0
+#else
+#define RNNAT_WITH_BFLOAT16 1
+#endif
+#endif
 
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
  * compiled in. */

@@ -51,4 +51,26 @@ static inline float rnnat_bf16_widen(uint32_t upper)
     return value;
 }
 
+/* Rounds to the nearest bfloat16, of two as near to the even one; to infinity from 0x1.FFp127 on. The
+ * smallest are multiples of 2^-133. */
+static inline uint16_t rnnat_bf16_round(double value)
+{
+    const uint64_t one = UINT64_C(1) << 52;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = (uint32_t)(bits >> 48) & 0x8000u;
+    const int32_t exponent = (int32_t)(bits >> 52 & 0x7FF) - 1023;
+    bits &= one - 1;
+    if (exponent == 1024 && bits)
+        return (uint16_t)(sign | 0x7FC0u | (uint32_t)(bits >> 45)); /* NaN */
+    if (exponent > 127) return (uint16_t)(sign | 0x7F80u);
+    if (exponent < -134) return (uint16_t)sign;
+    const int32_t shift = exponent < -126 ? -81 - exponent : 45;
+    bits += exponent < -126 ? one : (uint64_t)(exponent + 127) << 52;
+    const uint64_t left = bits & ((UINT64_C(1) << shift) - 1), tie = UINT64_C(1) << (shift - 1);
+    uint32_t upper = (uint32_t)(bits >> shift);
+    if (left > tie || (left == tie && (upper & 1))) ++upper;
+    return (uint16_t)(sign | upper);
+}
+
 #endif

@@ -11,7 +11,8 @@
  * rnnat_<e>_round, to the nearest and of two as near to the even one, and the kernels that
  * kernels/weights.inc.h makes. */
 #define RNNAT_EACH_WEIGHT_TYPE(X)                                                                  \
-    X(RNNAT_WEIGHT_F16, f16, "float16", 65504.0, uint16_t, RNNAT_WITH_FLOAT16)
+    X(RNNAT_WEIGHT_F16, f16, "float16", 65504.0, uint16_t, RNNAT_WITH_FLOAT16)                     \
+    X(RNNAT_WEIGHT_BF16, bf16, "bfloat16", 0x1.FEp127, uint16_t, RNNAT_WITH_BFLOAT16)
 
 /* X(...) where the build has the option, else nothing. */
 #define RNNAT_IF_WITH(with, ...) RNNAT_IF_WITH_(with, __VA_ARGS__)

@@ -76,13 +76,15 @@ typedef enum rnnat_status {
  * and from every function that ends in _f64; one built without some cell, to a file that has it. */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
-/* What the weights of matrices are stored as: in the model's dtype, or (F16) as float16, rounded to
- * the nearest and computed with in float: half the memory. Embeddings, biases and peepholes are in
- * the model's dtype. F16 with RNNAT_F64, with a BLAS, for a finite weight beyond 65504 that would
- * become infinite, and in a library built without (RNNAT_WITH_FLOAT16=OFF), is UNSUPPORTED. */
+/* What the weights of matrices are stored as: in the model's dtype, or (F16, BF16) as float16 or
+ * bfloat16, rounded to the nearest and computed with in float: half the memory. Embeddings, biases and
+ * peepholes are in the model's dtype. F16 and BF16 with RNNAT_F64, with a BLAS, for a finite weight that
+ * would become infinite, and in a library built without (RNNAT_WITH_FLOAT16=OFF,
+ * RNNAT_WITH_BFLOAT16=OFF), are UNSUPPORTED. */
 typedef enum rnnat_weight_dtype {
     RNNAT_WEIGHT_AS_DTYPE = 0,
-    RNNAT_WEIGHT_F16 = 1
+    RNNAT_WEIGHT_F16 = 1,
+    RNNAT_WEIGHT_BF16 = 2
 } rnnat_weight_dtype;
 
 /* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the

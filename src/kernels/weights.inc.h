@@ -30,6 +30,29 @@ WIDEN_EACH(load_f16, uint16_t, rnnat_f16_widen)
 #undef LOAD_WEIGHTS
 #endif
 
+#if RNNAT_WITH_BFLOAT16 && !RNNAT_DOUBLE
+#if RNNAT_GNU && !RNNAT_SCALAR && (defined(__clang__) || __GNUC__ >= 9)
+/* The lanes are 16 bits wider, and what they hold is moved up by as many. */
+static inline vec_f32 load_bf16(const uint16_t *p)
+{
+    typedef uint16_t uppers __attribute__((vector_size(2 * lanes_f32)));
+    typedef uint32_t wholes __attribute__((vector_size(4 * lanes_f32)));
+    uppers all;
+    memcpy(&all, p, sizeof all);
+    return (vec_f32)(__builtin_convertvector(all, wholes) << 16);
+}
+#else
+WIDEN_EACH(load_bf16, uint16_t, rnnat_bf16_widen)
+#endif
+#define WEIGHT uint16_t
+#define WFN(name) FN(name##_bf16)
+#define LOAD_WEIGHTS load_bf16
+#include "products.inc.h"
+#undef WEIGHT
+#undef WFN
+#undef LOAD_WEIGHTS
+#endif
+
 #undef WIDEN_EACH
 
 /* The type that is computed in; training's too. */

@@ -13,7 +13,7 @@ static const rnnat_key combine_keys[] = {
     RNNAT_OPEN_KEY(rnnat_combine_options, mode, combine_modes)};
 
 /* Features of a value; 0 while they are only counted. */
-static int32_t features_of(const rnnat_graph *graph, int32_t value)
+static int32_t features_read(const rnnat_graph *graph, int32_t value)
 {
     return graph->values ? graph->values[value].features : 0;
 }
@@ -25,10 +25,10 @@ static rnnat_status check_combine(const rnnat_graph *graph, rnnat_combine mode)
     if (graph->num_inputs < 2 || (mode == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
         return RNNAT_ERROR_SHAPE;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
-        const int32_t own = features_of(graph, graph->inputs[i]);
+        const int32_t own = features_read(graph, graph->inputs[i]);
         features += own;
         if (mode == RNNAT_COMBINE_CONCAT) continue;
-        if (own != features_of(graph, graph->inputs[0])) return RNNAT_ERROR_SHAPE;
+        if (own != features_read(graph, graph->inputs[0])) return RNNAT_ERROR_SHAPE;
         features = own;
     }
     return features > RNNAT_LAYER_MAX_SIZE ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
@@ -54,7 +54,7 @@ static int32_t add_node(rnnat_graph *graph, rnnat_combine mode, int32_t made, in
     int32_t features = 0;
     for (int32_t n = 0; n < RNNAT_NODE_INPUTS && *first < graph->num_inputs; ++n) {
         node.inputs[n] = n == 0 && made >= 0 ? made : graph->inputs[(*first)++];
-        data.features[n] = features_of(graph, node.inputs[n]);
+        data.features[n] = features_read(graph, node.inputs[n]);
         features = mode == RNNAT_COMBINE_CONCAT ? features + data.features[n] : data.features[n];
         node.num_inputs = n + 1;
     }

@@ -2,7 +2,7 @@
 
 #define PANEL (train_vectors * LANES)
 
-/* Walks rows addressed in two levels, one after the other. */
+/* Rows addressed in two levels, one block after the other. */
 typedef struct FN(row_walk) {
     REAL *at;
     ptrdiff_t stride, jump;
@@ -18,15 +18,23 @@ INLINE FN(row_walk) FN(walk)(const rnnat_rows *rows)
                           .inner = rows->inner};
 }
 
-INLINE REAL *FN(next_row)(FN(row_walk) * w)
+/* Where the next `count` rows are. Most blocks lie within one stretch of rows. */
+INLINE void FN(next_rows)(FN(row_walk) * w, const int count, REAL **rows)
 {
-    REAL *const row = w->at;
-    w->at += w->stride;
-    if (--w->left == 0) {
-        w->at += w->jump;
-        w->left = w->inner;
+    if (w->left > count) {
+        UNROLL for (int r = 0; r < count; ++r) rows[r] = w->at + r * w->stride;
+        w->at += count * w->stride;
+        w->left -= count;
+        return;
     }
-    return row;
+    for (int r = 0; r < count; ++r) {
+        rows[r] = w->at;
+        w->at += w->stride;
+        if (--w->left == 0) {
+            w->at += w->jump;
+            w->left = w->inner;
+        }
+    }
 }
 
 /* Rows of one panel for k = from .. to - 1. */
@@ -36,14 +44,12 @@ INLINE void FN(train_gemm_block)(const rnnat_train_gemm *g, FN(row_walk) * as, F
 {
     const REAL *const panel = b + (ptrdiff_t)from * PANEL;
     WFN(factors) f = WFN(panels_at)(panel, 0, 1, train_vectors);
-    REAL *c[train_height];
+    REAL *a[train_height], *c[train_height];
     VEC acc[train_height][max_vectors];
     const int32_t left = g->n - column;
-    UNROLL for (int r = 0; r < rows; ++r)
-    {
-        f.a[0][r] = FN(next_row)(as) + from;
-        c[r] = FN(next_row)(cs) + column;
-    }
+    FN(next_rows)(as, rows, a);
+    FN(next_rows)(cs, rows, c);
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = a[r];
     if (g->add || from) {
         UNROLL for (int r = 0; r < rows; ++r)
         {
@@ -80,6 +86,8 @@ static void FN(train_gemm)(const rnnat_train_gemm *g)
         for (int32_t column = 0; column < g->n; column += PANEL) {
             const REAL *const b = (const REAL *)g->b + (ptrdiff_t)column * g->k;
             FN(row_walk) a = FN(walk)(&g->a), c = FN(walk)(&g->c);
+            a.at += from;
+            c.at += column;
             for (int32_t row = 0; row < g->m;) {
                 const int32_t rows = next_block(g->m - row, train_height);
                 switch (rows) {

@@ -335,6 +335,8 @@ class Odd(nn.Module):
             return self.head(y) + x[..., :2]
         if self.how == "relu":
             return self.head(torch.relu(y))
+        if self.how == "sine":
+            return self.head(torch.sin(y))
         if self.how == "softmax":
             return torch.softmax(self.head(y), 0)
         if self.how == "swapped":
@@ -346,9 +348,21 @@ class Odd(nn.Module):
 
 @pytest.mark.parametrize("exporter", ["script", "dynamo"])
 @pytest.mark.parametrize(
-    "how", ["last", "one direction", "residual", "relu", "softmax", "swapped", "across", "mixed"]
+    "how", ["last", "one direction", "residual", "sine", "softmax", "swapped", "across", "mixed"]
 )
 def test_what_is_no_chain_is_refused(how: str, exporter: str, tmp_path: Path) -> None:
     path = export(Odd(how), (torch.randn(T, B, IN),), tmp_path / "m.onnx", **EXPORTERS[exporter])
     with pytest.raises(UnsupportedError, match=r"node '.+' \(\w+\): "):
         formats.read(path)
+
+
+@pytest.mark.parametrize("exporter", ["script", "dynamo"])
+def test_an_activation_between_layers_is_one_of_the_chain(exporter: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Odd("relu")
+    x = torch.randn(T, B, IN)
+    path = export(module, (x,), tmp_path / "m.onnx", **EXPORTERS[exporter])
+    with torch.no_grad():
+        want = module(x)
+    y, _ = reference.run(formats.read(path), x.numpy())
+    np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)

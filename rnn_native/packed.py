@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import CoreModel
+from .activations import Activation
 from .errors import UnsupportedError
 from .spec import Layer, ModelSpec
 
@@ -46,13 +47,14 @@ class Packed:
 def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
     """``UnsupportedError`` where a constant of an activation is past all numbers of the type."""
     most = float(np.finfo(dtype).max)
-    for layer in spec.recurrents:
-        for activation in layer.activations or ():
+    for name, node in spec.nodes.items():
+        stated = (value for value in node.layer.line.values() if isinstance(value, tuple))
+        for activation in (one for some in stated for one in some if isinstance(one, Activation)):
             for number in activation.constants:
                 if abs(number) > most:
                     raise UnsupportedError(
-                        f"{layer.cell}: {activation.name} with the constant {number!r}: {dtype} "
-                        f"ends at {most:.4g}"
+                        f"layer {name}, {node.layer.kind}: {activation.name} with the constant "
+                        f"{number!r}: {dtype} ends at {most:.4g}"
                     )
 
 

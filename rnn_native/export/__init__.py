@@ -134,6 +134,7 @@ def _packed(
     if dtype is None:
         dtype = model.dtype if isinstance(model, Model) else "float32"
     spec = model.spec if isinstance(model, Model) else model
+    spec.check_is_chain("export_c")
     check_constants(spec, as_dtype(dtype))
     single = as_dtype(dtype) == np.float32
     packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])

@@ -187,6 +187,9 @@ def test_a_constant_past_float32_needs_float64() -> None:
     large = layer("rnn", activations=(Activation("affine", 1e39, 0.0),))
     with pytest.raises(rn.UnsupportedError, match=r"affine with the constant 1e\+39: float32 ends"):
         rn.Model(ModelSpec((large,)))
+    alone = [layer("rnn"), rn.Elementwise("elu", 1e39)]
+    with pytest.raises(rn.UnsupportedError, match="layer 1, elementwise: elu with the constant"):
+        rn.Model(alone)
     y, _ = rn.Model(ModelSpec((large,)), dtype="float64")(np.zeros((1, 1, 5)))
     expected = rn.reference.run(ModelSpec((large,)), np.zeros((1, 1, 5)))[0]
     np.testing.assert_allclose(y, expected, rtol=1e-12)

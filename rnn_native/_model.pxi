@@ -82,7 +82,10 @@ cdef class CoreModel:
         self._groups = counts
         self._names = names
         if self._info.num_inputs > MAX_VALUES or self._info.num_outputs > MAX_VALUES:
-            raise UnsupportedError(f"model: at most {MAX_VALUES} inputs, and as many outputs")
+            raise UnsupportedError(
+                f"model: at most {MAX_VALUES} inputs, and as many outputs; this one has "
+                f"{self._info.num_inputs} and {self._info.num_outputs}"
+            )
         self._num_layers = <int32_t>len(counts)
         for i in range(self._num_layers):
             self._counts[i] = counts[i]

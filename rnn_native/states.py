@@ -58,6 +58,8 @@ def flatten(counts: Sequence[int], state: Any, names: Sequence[str] | None = Non
             flat.extend(_parts(where, value, count))
         elif isinstance(value, (tuple, list)) and any(hasattr(part, "shape") for part in value):
             raise ShapeError(f"{where}: expected one array, got a {type(value).__name__} of arrays")
+        elif value is None or isinstance(value, Mapping):
+            raise ShapeError(f"{where}: expected one array, got {type(value).__name__}")
         else:
             flat.append(value)
     return flat

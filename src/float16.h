@@ -1,5 +1,5 @@
-/* float16 to float and back. IEEE 754's binary16 has 1 sign, 5 exponent (bias 15) and 10 fraction bits,
- * binary32 has 1, 8 (bias 127) and 23. */
+/* float16 and bfloat16 to float and back. IEEE 754's binary16 has 1 sign, 5 exponent (bias 15) and 10
+ * fraction bits, bfloat16 has 1, 8 (bias 127) and 7, binary32 has 1, 8 (bias 127) and 23. */
 #ifndef RNNAT_FLOAT16_H
 #define RNNAT_FLOAT16_H
 
@@ -21,27 +21,6 @@ static inline float rnnat_f16_widen(uint32_t half)
     return value;
 }
 
-/* Rounds to the nearest float16, of two as near to the even one; to infinity from 65520 on. */
-static inline uint16_t rnnat_f16_round(double value)
-{
-    const uint64_t one = UINT64_C(1) << 52;
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    const uint32_t sign = (uint32_t)(bits >> 48) & 0x8000u;
-    const int32_t exponent = (int32_t)(bits >> 52 & 0x7FF) - 1023;
-    bits &= one - 1;
-    if (exponent == 1024 && bits)
-        return (uint16_t)(sign | 0x7E00u | (uint32_t)(bits >> 42)); /* NaN */
-    if (exponent > 15) return (uint16_t)(sign | 0x7C00u);
-    if (exponent < -25) return (uint16_t)sign;
-    const int32_t shift = exponent < -14 ? 28 - exponent : 42;
-    bits += exponent < -14 ? one : (uint64_t)(exponent + 15) << 52;
-    const uint64_t left = bits & ((UINT64_C(1) << shift) - 1), tie = UINT64_C(1) << (shift - 1);
-    uint32_t half = (uint32_t)(bits >> shift);
-    if (left > tie || (left == tie && (half & 1))) ++half;
-    return (uint16_t)(sign | half);
-}
-
 /* Widens bfloat16, which is the upper half of a float. */
 static inline float rnnat_bf16_widen(uint32_t upper)
 {
@@ -51,26 +30,35 @@ static inline float rnnat_bf16_widen(uint32_t upper)
     return value;
 }
 
-/* Rounds to the nearest bfloat16, of two as near to the even one; to infinity from 0x1.FFp127 on. The
- * smallest are multiples of 2^-133. */
-static inline uint16_t rnnat_bf16_round(double value)
+/* Rounds to the nearest number of 16 bits, `fraction` of them its fraction's, of two as near to the even
+ * one; to infinity from half a step past the largest one on. */
+static inline uint16_t rnnat_round_to_16(double value, int32_t fraction, int32_t bias)
 {
     const uint64_t one = UINT64_C(1) << 52;
+    const uint32_t infinity = (2 * (uint32_t)bias + 1) << fraction;
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     const uint32_t sign = (uint32_t)(bits >> 48) & 0x8000u;
-    const int32_t exponent = (int32_t)(bits >> 52 & 0x7FF) - 1023;
+    const int32_t exponent = (int32_t)(bits >> 52 & 0x7FF) - 1023, least = 1 - bias;
+    int32_t shift = 52 - fraction;
     bits &= one - 1;
-    if (exponent == 1024 && bits)
-        return (uint16_t)(sign | 0x7FC0u | (uint32_t)(bits >> 45)); /* NaN */
-    if (exponent > 127) return (uint16_t)(sign | 0x7F80u);
-    if (exponent < -134) return (uint16_t)sign;
-    const int32_t shift = exponent < -126 ? -81 - exponent : 45;
-    bits += exponent < -126 ? one : (uint64_t)(exponent + 127) << 52;
+    if (exponent == 1024 && bits) /* NaN, a quiet one */
+        return (uint16_t)(sign | infinity | 1u << (fraction - 1) | (uint32_t)(bits >> shift));
+    if (exponent > bias) return (uint16_t)(sign | infinity);
+    if (exponent < least - fraction - 1) return (uint16_t)sign;
+    if (exponent < least) { /* a subnormal number */
+        shift += least - exponent;
+        bits += one;
+    } else {
+        bits += (uint64_t)(exponent + bias) << 52;
+    }
     const uint64_t left = bits & ((UINT64_C(1) << shift) - 1), tie = UINT64_C(1) << (shift - 1);
-    uint32_t upper = (uint32_t)(bits >> shift);
-    if (left > tie || (left == tie && (upper & 1))) ++upper;
-    return (uint16_t)(sign | upper);
+    uint32_t rounded = (uint32_t)(bits >> shift);
+    if (left > tie || (left == tie && (rounded & 1))) ++rounded;
+    return (uint16_t)(sign | rounded);
 }
+
+static inline uint16_t rnnat_f16_round(double value) { return rnnat_round_to_16(value, 10, 15); }
+static inline uint16_t rnnat_bf16_round(double value) { return rnnat_round_to_16(value, 7, 127); }
 
 #endif

@@ -373,3 +373,15 @@ def test_a_wrong_file_is_an_error_of_ours(make: Any) -> None:
         except RnnError:
             refused += 1
     assert refused > 200
+
+
+@pytest.mark.parametrize("state", [{"a": np.zeros((1, 1, 8))}, None])
+def test_the_one_state_of_a_graph_is_its_array(state: Any) -> None:
+    model = rn.Model(residual())
+    stream = model.stream(batch=1)
+    came = "NoneType" if state is None else "dict"
+    with pytest.raises(ShapeError, match=f"state: expected one array, got {came}"):
+        stream.state = state
+    if state is not None:
+        with pytest.raises(ShapeError, match="state: expected one array, got dict"):
+            model(np.zeros((2, 1, 5), np.float32), state)

@@ -377,7 +377,8 @@ def test_a_wrong_file_is_an_error_of_ours(make: Any) -> None:
 
 @pytest.mark.parametrize("state", [{"a": np.zeros((1, 1, 8))}, None])
 def test_the_one_state_of_a_graph_is_its_array(state: Any) -> None:
-    model = rn.Model(residual())
+    nodes = {"a": (recurrent("gru", 5, 8), "x"), "twice": (rn.Add(), ("a", "a"))}
+    model = rn.Model(ModelSpec(nodes=nodes, inputs={"x": 5}, outputs=("twice",)))
     stream = model.stream(batch=1)
     came = "NoneType" if state is None else "dict"
     with pytest.raises(ShapeError, match=f"state: expected one array, got {came}"):

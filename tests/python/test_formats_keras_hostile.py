@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rnn_native import formats
 from rnn_native.errors import FormatError, RnnError, UnsupportedError
-from rnn_native.formats.keras.config import MAX_CONFIG
+from rnn_native.formats.keras.config import MAX_CONFIG, Layer
 
 LSTM = kf.lstm(3, 4)
 BOTH = {
@@ -299,3 +299,13 @@ def test_wrong_elements_are_refused(tmp_path: Path) -> None:
         weights = {"a": LSTM | {"kernel": np.zeros((3, 16), dtype)}}
         with pytest.raises(FormatError, match="kernel:0': expected floats"):
             formats.read(kf.write_h5(tmp_path / "m.h5", SIMPLE, weights))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize(
+    ("kind", "key"), [("Masking", "mask_value"), ("LeakyReLU", "negative_slope")]
+)
+def test_numbers_that_are_not_finite_are_the_files_fault(kind: str, key: str, value: Any) -> None:
+    layer = Layer(kind, ("a",), (), {key: value}, 3)
+    with pytest.raises(FormatError, match=f"layer 'a' .{kind}.: {key}: expected a finite number"):
+        layer.option(key, float)

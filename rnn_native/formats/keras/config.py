@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,7 +47,9 @@ class Layer:
         value = self.options.get(key, default)
         if value is ...:
             raise FormatError(f"{self}: {key} is missing")
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not abs(value) <= sys.float_info.max:  # an infinity, NaN, a longer integer
+                raise FormatError(f"{self}: {key}: expected a finite number, got {_short(value)}")
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise FormatError(f"{self}: {key}: expected {kind.__name__}, got {_short(value)}")

@@ -122,6 +122,7 @@ cdef extern from "inspect/emit.h" nogil:
         void (*number)(void *, const char *, int64_t) except *
         void (*real)(void *, const char *, double) except *
         void (*symbol)(void *, const char *, const char *) except *
+        void (*text)(void *, const char *, const char *) except *
         void (*array)(void *, const char *, const void *, size_t) except *
         void (*begin)(void *, const char *) except *
         void (*end)(void *) except *

@@ -63,11 +63,10 @@ cdef class PackedModel:
         run.time = time
         run.batch = batch
         run.num_threads = 1
-        if self._model.info.takes_indices:
-            run.indices = <const int32_t *>&anything  # planning reads no array
-        else:
-            run.x = &anything
-        run.y = &anything
+        most = max(self._model.info.num_inputs, self._model.info.num_outputs)
+        cdef cnp.ndarray places = np.full(most, <size_t>&anything, np.uintp)
+        run.inputs = <const void *const *>cnp.PyArray_DATA(places)  # planning reads no array
+        run.outputs = <void *const *>cnp.PyArray_DATA(places)
         check(rnnat_run_plan(<rnnat_model *>&self._model, &run, &job), "run")
         blocks = []
         arena.told = _take_block
@@ -115,8 +114,8 @@ cdef class Struct:
 
 cdef class Told:
     """What a model has told: ``members``, of (name, value), and ``parts``, those options of the
-    build that it needs. A value is a number, a string (the C symbol to point to), an array, or the
-    ``Struct`` of members within."""
+    build that it needs. A value is a number, a string (the C symbol to point to), bytes (the text
+    to point to), an array, or the ``Struct`` of members within."""
 
     cdef rnnat_teller _teller
     cdef int _typenum
@@ -133,6 +132,7 @@ cdef class Told:
         self._teller.number = _tell_number
         self._teller.real = _tell_real
         self._teller.symbol = _tell_symbol
+        self._teller.text = _tell_text
         self._teller.array = _tell_array
         self._teller.begin = _tell_begin
         self._teller.end = _tell_end
@@ -172,6 +172,11 @@ cdef void _tell_real(void *arg, const char *name, double value) except *:
 cdef void _tell_symbol(void *arg, const char *name, const char *symbol) except *:
     if not PyErr_Occurred():
         (<Told>arg).add(name, symbol.decode())
+
+
+cdef void _tell_text(void *arg, const char *name, const char *text) except *:
+    if not PyErr_Occurred():
+        (<Told>arg).add(name, <bytes>text)
 
 
 cdef void _tell_array(void *arg, const char *name, const void *values, size_t count) except *:

@@ -5,6 +5,9 @@
 #include "model.h"
 #include "startup.h"
 
+#ifndef MODEL_INPUT_SIZE
+#error "expected a model of one input and one output, got one of several"
+#endif
 #ifndef MODEL_STREAM_BYTES
 #error "expected a model that streams, got one with a layer that runs backwards"
 #endif

@@ -12,7 +12,6 @@ from numpy.typing import DTypeLike
 
 from .. import _core
 from ..errors import OptionError
-from ..formats import metadata
 from ..formats.safetensors import parts
 from ..model import Model, as_dtype
 from ..packed import check_constants
@@ -36,7 +35,8 @@ def export_c(
 
     The folder gets ``<name>.c`` and ``<name>.h``, the model, and ``rnn_native.c`` with its headers,
     the library without what the model does not need. ``docs/embedded.md`` shows how to use them.
-    The same model gives the same bytes.
+    The functions of a model with several inputs or outputs take arrays of pointers to all of them,
+    in the order of ``spec.inputs`` and ``spec.outputs``. The same model gives the same bytes.
 
     Parameters
     ----------
@@ -83,8 +83,7 @@ def export_c(
     plan = source.Plan(
         name=name,
         packed=packed,
-        layers=[metadata.describe(layer) for layer in spec.layers],
-        mask_value=spec.mask_value,
+        spec=spec,
         isa=isa,
         target=target,
         batch=int(batch),
@@ -134,7 +133,6 @@ def _packed(
     if dtype is None:
         dtype = model.dtype if isinstance(model, Model) else "float32"
     spec = model.spec if isinstance(model, Model) else model
-    spec.check_is_chain("export_c")
     check_constants(spec, as_dtype(dtype))
     single = as_dtype(dtype) == np.float32
     packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from .. import _core
 from . import numbers
+from .literals import literal
 
 _ARRAYS: Final = {
     "nodes": "rnnat_node",
     "values": "rnnat_value",
     "outputs": "int32_t",
+    "names": "char *const",
     "buffers": "rnnat_buffer",
     "states": "rnnat_state_shape",
 }
-"""Members of a model that point to arrays, of structs or numbers."""
+"""Members of a model that point to arrays: of structs, numbers or texts."""
 
 
 class Constants:
@@ -34,7 +36,7 @@ class Constants:
         self.bytes = 0
         """Of the arrays."""
         self._structs: list[str] = []
-        """Names of the constants that are structs, or arrays of them."""
+        """Names of the constants that are structs, texts, or arrays of these."""
         self.has_names = False
         """Whether macros of <math.h> are among the numbers. Arrays alone may hold infinity or NaN:
         no layer has them as alpha, beta or clip, but a clip of 0 where there is no bound."""
@@ -70,6 +72,10 @@ class Constants:
         """An array; the arrays of its structs, and what they point to, before it."""
         texts: list[str] = []
         for index, (_, element) in enumerate(elements):
+            if isinstance(element, bytes):
+                self._structs.append(f"{name}_{index}")
+                yield f"static const char {name}_{index}[] = {literal(element)};"
+                element = f"{name}_{index}"
             if not isinstance(element, _core.Struct):
                 texts.append(f"    {element},")
                 continue

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from .. import _core
+from ..formats import metadata
 from ..masking import shown
+from ..spec import ModelSpec
 from . import footprint
+from .literals import listed, quoted
 from .model_data import Constants
 from .targets import Target
+from .values import Values
 
 MARK: Final = "/* Written by rnn-native export-c"
 """How the first line of every file of ours begins."""
@@ -29,9 +33,7 @@ class Plan:
 
     name: str
     packed: _core.PackedModel
-    layers: Sequence[str]
-    """What a model file says of each."""
-    mask_value: float | None
+    spec: ModelSpec
     isa: str
     target: Target
     batch: int
@@ -69,49 +71,48 @@ def make(plan: Plan, told: _core.Told) -> tuple[str, str]:
 def _title(plan: Plan) -> Iterator[str]:
     yield TITLE
     yield " *"
-    for index, layer in enumerate(plan.layers):
-        yield f" *   {index} {layer}"
+    for index, (name, node) in enumerate(plan.spec.nodes.items()):
+        line = metadata.describe(node.layer)
+        if plan.spec.is_chain:
+            yield f" *   {index} {line}"
+        else:
+            yield from listed(f" *   {quoted(name)}: {line}; reads", node.inputs)
     yield " *"
     yield f" * Packed for the kernels {plan.isa}."
 
 
-def _types(facts: _core.Struct) -> tuple[str, str, str]:
-    """What x is made of, what y is, and the end of the names of functions for them."""
+def _values(plan: Plan, facts: _core.Struct) -> Values:
     real = ("float", "double")[facts["info"]["dtype"]]
-    indices = "_indices" if facts["info"]["takes_indices"] else ""
-    return ("int32_t" if indices else real), real, indices + ("_f64" if real == "double" else "")
+    return Values(plan.name, plan.spec, real, bool(facts["info"]["streamable"]))
 
 
-def _shapes(plan: Plan, facts: _core.Struct, steps: str, whole: bool) -> str:
-    """x and y of so many steps."""
-    macro = plan.name.upper()
-    axes = f"[{steps}{macro}_BATCH"
-    x = f"x {axes}]: indices, each from 0 to {macro}_INPUT_SIZE - 1;"
-    if not facts["info"]["takes_indices"]:
-        x = f"x {axes}, {macro}_INPUT_SIZE],"
-    last = whole and not facts["info"]["return_sequences"]
-    return f"{x} y {f'[{macro}_BATCH' if last else axes}, {macro}_OUTPUT_SIZE]"
+def _state_names(spec: ModelSpec) -> list[str]:
+    """What each array of the state is, of a graph; of a chain it is known by its number."""
+    return [
+        "" if spec.is_chain else f", {state} of {quoted(name)}"
+        for name, node in spec.nodes.items()
+        for state in node.layer.state_names
+    ]
 
 
 def _macros(
     plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, info = plan.name.upper(), facts["info"]
-    kind = ("float", "double")[info["dtype"]]
-    inputs = "indices that it knows" if info["takes_indices"] else "features of x"
-    yield f"#define {macro}_INPUT_SIZE {info['input_size']} /* {inputs} */"
-    yield f"#define {macro}_OUTPUT_SIZE {info['output_size']} /* features of y */"
+    values = _values(plan, facts)
+    yield from values.macros()
     yield f"#define {macro}_BATCH {plan.batch} /* rows that are run side by side */"
     yield f"#define {macro}_MAX_STEPS {plan.max_steps} /* steps that are run at once */"
     yield f"#define {macro}_NUM_STATES {info['num_states']}"
-    for index, (_, state) in enumerate(facts["states"]):
+    names = _state_names(plan.spec)
+    for index, ((_, state), name) in enumerate(zip(facts["states"], names, strict=True)):
         rows, features = state["rows"], state["features"]
         yield (
             f"#define {macro}_STATE_{index}_SIZE ({rows} * {macro}_BATCH * {features}) "
-            f"/* {kind}s: [{rows}, {macro}_BATCH, {features}] */"
+            f"/* {values.real}s: [{rows}, {macro}_BATCH, {features}]{name} */"
         )
     yield f"#define {macro}_NUM_PARAMETERS {info['num_parameters']}"
-    yield f"#define {macro}_WEIGHT_BYTES {constants.bytes}u /* constant, of {kind}s */"
+    yield f"#define {macro}_WEIGHT_BYTES {constants.bytes}u /* constant, of {values.real}s */"
     what, name = ("stream", "STREAM") if info["streamable"] else ("run", "RUN")
     yield ""
     yield f"/* What one {what} needs, all of its memory. */"
@@ -126,10 +127,10 @@ def _header(
     plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
-    x, y, _ = _types(facts)
+    values = _values(plan, facts)
     yield from _title(plan)
-    if plan.mask_value is not None:
-        yield f" * Steps whose input is {shown(plan.mask_value)} are padding: leave them out."
+    if plan.spec.mask_value is not None:
+        yield f" * Steps whose input is {shown(plan.spec.mask_value)} are padding: leave them out."
     yield " */"
     yield f"#ifndef {macro}_H\n#define {macro}_H\n"
     yield '#include "rnn_native.h"\n'
@@ -137,19 +138,21 @@ def _header(
     yield '\n#ifdef __cplusplus\nextern "C" {\n#endif\n'
     yield "/* For the functions of rnn_native.h; constant, and any number of threads may use it. */"
     yield f"extern const rnnat_model {name}_model;\n"
-    if facts["info"]["streamable"]:
+    if values.several:
+        yield "/* " + "\n * ".join(values.each_shape()) + " */\n"
+    if values.streams:
         yield f"{_STREAM}\nrnnat_stream *{name}_stream(void);"
-        yield f"/* One step of it: {_shapes(plan, facts, '', False)}. */"
-        yield f"rnnat_status {name}_step(const {x} *x, {y} *y);"
-        yield f"/* Any number of steps: {_shapes(plan, facts, 'steps, ', False)}. */"
-        yield f"rnnat_status {name}_steps(const {x} *x, int32_t steps, {y} *y);"
+        yield f"/* One step of it: {values.shapes('')}. */"
+        yield f"rnnat_status {name}_step({values.parameters()});"
+        yield f"/* Any number of steps: {values.shapes('steps, ')}. */"
+        yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')});"
         yield "/* The state becomes what it was at first. */"
         yield f"rnnat_status {name}_reset(void);"
     else:
         yield f"/* Whole sequences of at most {macro}_MAX_STEPS steps, in static memory, from the"
-        yield f" * model's initial state: {_shapes(plan, facts, 'steps, ', True)}."
+        yield f" * model's initial state: {values.shapes('steps, ', whole=True)}."
         yield " * One thread at a time. */"
-        yield f"rnnat_status {name}_run(const {x} *x, int32_t steps, {y} *y);"
+        yield f"rnnat_status {name}_run({values.parameters('int32_t steps, ')});"
     yield "\n#ifdef __cplusplus\n}\n#endif\n#endif"
 
 
@@ -183,32 +186,31 @@ def _source(
 
 def _stream(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
-    x, y, suffix = _types(facts)
+    values = _values(plan, facts)
     yield f"rnnat_stream *{name}_stream(void)\n{{"
     yield "    static rnnat_stream *stream;"
     yield f"    if (!stream && {name}_fits())"
     yield f"        (void)rnnat_stream_init({name}_memory, sizeof {name}_memory, &{name}_model,"
     yield f"                                {macro}_BATCH, {macro}_MAX_STEPS, &stream);"
     yield "    return stream;\n}\n"
-    yield f"rnnat_status {name}_step(const {x} *x, {y} *y)\n{{"
-    yield f"    return rnnat_stream_run{suffix}({name}_stream(), x, 1, y);\n}}\n"
-    yield f"rnnat_status {name}_steps(const {x} *x, int32_t steps, {y} *y)\n{{"
-    yield f"    return rnnat_stream_run{suffix}({name}_stream(), x, steps, y);\n}}\n"
+    yield f"rnnat_status {name}_step({values.parameters()})\n{{"
+    yield f"    return {values.stream_call('1')};\n}}\n"
+    yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')})\n{{"
+    yield f"    return {values.stream_call('steps')};\n}}\n"
     yield f"rnnat_status {name}_reset(void)\n{{"
     yield f"    return rnnat_stream_reset({name}_stream());\n}}"
 
 
 def _run(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
-    x, y, _ = _types(facts)
-    suffix = "_f64" if y == "double" else ""
-    field = "indices" if x == "int32_t" else "x"
-    yield f"rnnat_status {name}_run(const {x} *x, int32_t steps, {y} *y)\n{{"
+    values = _values(plan, facts)
+    suffix = "_f64" if values.real == "double" else ""
+    yield f"rnnat_status {name}_run({values.parameters('int32_t steps, ')})\n{{"
     yield f"    const rnnat_run{suffix} run = {{.struct_size = sizeof run,"
     yield "                           .time = steps,"
     yield f"                           .batch = {macro}_BATCH,"
-    yield f"                           .{field} = x,"
-    yield "                           .y = y,"
+    for member in values.run_members():
+        yield f"                           {member},"
     yield "                           .num_threads = 1};"
     yield f"    if (steps > {macro}_MAX_STEPS) return RNNAT_ERROR_ARGUMENT;"
     yield f"    if (!{name}_fits()) return RNNAT_ERROR_UNSUPPORTED;"

@@ -17,6 +17,7 @@ typedef struct rnnat_teller {
     void (*number)(void *arg, const char *name, int64_t value);
     void (*real)(void *arg, const char *name, double value);
     void (*symbol)(void *arg, const char *name, const char *symbol); /* a pointer to it */
+    void (*text)(void *arg, const char *name, const char *text); /* a pointer to these characters */
     /* Elements of the model's dtype. */
     void (*array)(void *arg, const char *name, const void *values, size_t count);
     /* Opens a struct or an array within, or, where `name` is "", the next element of an array. */
@@ -31,7 +32,8 @@ static inline void rnnat_tell_array(const rnnat_teller *teller, const char *name
     if (values) teller->array(teller->arg, name, values, count);
 }
 /* Tells a whole model: info, and the arrays nodes, values, buffers and states, in each of which the members
- * of an element stand between begin("") and end; a node's `data` come last, as a struct within. */
+ * of an element stand between begin("") and end; a node's `data` come last, as a struct within. Of a graph
+ * the names of its inputs and outputs, too. */
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *teller);
 /* Tells a matrix; an empty one is left out. */
 void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat_matrix *matrix);

@@ -75,6 +75,16 @@ static void tell_values(const rnnat_model *model, const rnnat_teller *t)
     t->end(t->arg);
 }
 
+/* Those of a graph; a chain has no table of them. */
+static void tell_names(const rnnat_model *model, const rnnat_teller *t)
+{
+    if (!model->names) return;
+    t->begin(t->arg, "names");
+    for (int32_t i = 0; i < model->info.num_inputs + model->info.num_outputs; ++i)
+        t->text(t->arg, "", model->names[i]);
+    t->end(t->arg);
+}
+
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
 {
     tell_info(&model->info, t);
@@ -89,6 +99,7 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     for (int32_t i = 0; i < model->num_nodes; ++i) tell_node(&model->nodes[i], model->kernels, t);
     t->end(t->arg);
     tell_values(model, t);
+    tell_names(model, t);
     t->begin(t->arg, "states");
     for (int32_t i = 0; i < model->info.num_states; ++i) {
         t->begin(t->arg, "");

@@ -57,6 +57,7 @@ def run_all(out: Path) -> None:
         "rnn": make(rng, "rnn", 2, 5, output_layer=3, bias=False),
         "gate_lstm": make(rng, "lstm", 3, 5, gate_recurrent=True, return_sequences=False),
         "general": make(rng, GENERAL_VARIANTS[2][0], 3, 6, **GENERAL_VARIANTS[2][1]),
+        "graph": branches(rng),
     }
     for index, (name, spec) in enumerate(models.items()):
         cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
@@ -69,6 +70,26 @@ def run_all(out: Path) -> None:
             print(f"cortex_m: skipped {name}: its package is not installed")
             continue
         print(f"cortex_m: cortex-m4, {name}: {check(out / name, 'cortex-m4', spec, 1, LARGE)}")
+
+
+def branches(rng: object) -> object:
+    """A graph that reads x three times, and a last state beside it."""
+    import numpy as np
+    import strategies
+
+    import rnn_native as rn
+
+    assert isinstance(rng, np.random.Generator)
+    nodes = {
+        "gru": (strategies.make_recurrent(rng, "gru", 3, 5, initial_state=True), "x"),
+        "gate": (strategies.make_linear(rng, 3, 5, activation="sigmoid"), "x"),
+        "gated": (rn.Mul(), ("gru", "gate")),
+        "all": (rn.Concat(), ("gated", "gru", "x")),
+        "lstm": (strategies.make_recurrent(rng, "lstm", 13, 4), "all"),
+        "last": (rn.Concat(), ("gru.last", "lstm.last")),
+        "out": (strategies.make_linear(rng, 9, 2), "last"),
+    }
+    return rn.ModelSpec(nodes=nodes, inputs={"x": 3}, outputs="out")
 
 
 def nsnet2() -> object:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnn_native.spec import ModelSpec
+
+Arrays = Sequence[NDArray[Any]]
 
 CC = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
 STRICT = (
@@ -52,7 +55,8 @@ class Shared:
 
     def __init__(self, folder: Path, *flags: str) -> None:
         objects = compile_all(folder, "-fPIC", SHOWN, *flags)
-        path = link(objects, folder / "exported.so", "-shared", "-Wl,-z,defs")
+        sanitizers = [flag for flag in flags if flag.startswith("-fsanitize")]
+        path = link(objects, folder / "exported.so", "-shared", "-Wl,-z,defs", *sanitizers)
         self.library = ctypes.CDLL(str(path))
 
     def _call(self, function: str, *arguments: Any) -> None:
@@ -71,6 +75,11 @@ class Shared:
     def step(self, name: str, x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
         self._call(f"{name}_step", _at(x), _at(y))
         return y
+
+    def values(self, function: str, inputs: Arrays, outputs: Arrays, *steps: int) -> None:
+        """A function of a model with several inputs or outputs."""
+        places = [(ctypes.c_void_p * len(each))(*map(_at, each)) for each in (inputs, outputs)]
+        self._call(function, places[0], *map(ctypes.c_int32, steps), places[1])
 
     def reset(self, name: str) -> None:
         self._call(f"{name}_reset")

@@ -273,14 +273,6 @@ def test_only_models_are_exported(tmp_path: Path) -> None:
         rn.export_c("model.onnx", tmp_path)  # type: ignore[arg-type]
 
 
-def test_a_graph_is_refused_by_name(tmp_path: Path) -> None:
-    layers = make_spec(RNG, "rnn", 3, 5).layers
-    graph = rn.ModelSpec(nodes={"a": (layers[0], ("x",))}, inputs={"x": 3}, outputs=("a",))
-    with pytest.raises(rn.UnsupportedError, match="export_c: expected a chain of layers"):
-        rn.export_c(graph, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_constant_past_float32_is_named(tmp_path: Path) -> None:
     large = make_spec(RNG, "rnn", 3, 5, activations=(Activation("affine", 1e39, 0.0),))
     with pytest.raises(rn.UnsupportedError, match=r"affine with the constant 1e\+39: float32 ends"):

@@ -1,0 +1,141 @@
+"""Exports many graphs into one folder, compiles it, and compares every bit with the package's.
+
+    RNN_NATIVE_ISA=baseline python export_graph_sweep.py FOLDER ISA [FLAG ...]
+
+Exits with 0 if all bits are equal; test_export_graph.py starts it. The FLAGs are the compiler's.
+The graphs are those of test_graph_model.py and random ones, as streams and, where they have none,
+as whole runs; no scalar kernel sums up a softmax in the order of vectors, and none is among those.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+from agreement import DTYPES, assert_same_bits
+from exported import Shared
+from random_graphs import make_graph
+from test_graph_model import GRAPHS
+
+import rnn_native as rn
+from rnn_native.spec import ModelSpec
+
+FLAGS = {"avx2": ["-mavx2", "-mfma"]}
+TIME = 5
+RANDOM = 30
+"""Graphs of each dtype."""
+
+Values = list[np.ndarray[Any, Any]]
+
+
+class Compare:
+    """One exported graph against the same one in Python."""
+
+    def __init__(self, shared: Shared, name: str, model: rn.Model, spec: ModelSpec, batch: int):
+        self.shared, self.name, self.model, self.spec = shared, name, model, spec
+        self.batch = batch
+        self.several = max(len(spec.inputs), len(spec.outputs)) > 1
+
+    def run(self, rng: np.random.Generator) -> None:
+        x: Values = []
+        for one in self.spec.inputs.values():
+            if one.indices:
+                x.append(rng.integers(0, one.features, (TIME, self.batch)).astype(np.int32))
+            else:
+                shape = (TIME, self.batch, one.features)
+                x.append(rng.standard_normal(shape).astype(self.model.dtype))
+        if self.model.streamable:
+            self._stream(x)
+            return
+        for time in (TIME, 1):
+            inputs = [np.ascontiguousarray(array[:time]) for array in x]
+            self._check(lambda i=inputs: self.model(self._given(i))[0], "run", inputs, (time,))
+
+    def _stream(self, x: Values) -> None:
+        stream = self.model.stream(batch=self.batch)
+        for _ in range(2):  # the second time behind a reset
+            for first, end in ((0, 1), (1, 4), (4, TIME)):
+                inputs = [array[first:end] for array in x]
+                steps = () if (first, end) == (0, 1) else (end - first,)
+                self._check(
+                    lambda i=inputs: self._steps(stream, i), "steps" if steps else "step",
+                    inputs, steps,
+                )  # fmt: skip
+            for index, array in enumerate(_flat(stream.state)):
+                got = self.shared.state(self.name, index, np.empty_like(array))
+                assert_same_bits(got, array)
+            self.shared.reset(self.name)
+            stream.reset()
+
+    def _steps(self, stream: rn.Stream, inputs: Values) -> dict[str, Any]:
+        """What each step gives, one behind the other."""
+        found: dict[str, list[Any]] = {name: [] for name in self.spec.outputs}
+        for step in range(len(inputs[0])):
+            y = stream.step(self._given([array[step] for array in inputs]))
+            for name, array in self._named(y).items():
+                found[name].append(array.copy())
+        return {name: np.stack(arrays) for name, arrays in found.items()}
+
+    def _check(
+        self, wanted: Callable[[], Any], function: str, inputs: Values, steps: tuple[int, ...]
+    ) -> None:
+        want = [*self._named(wanted()).values()]
+        got = [np.full_like(array, np.nan) for array in want]
+        if self.several:
+            self.shared.values(f"{self.name}_{function}", inputs, got, *steps)
+        else:
+            getattr(self.shared, function)(self.name, inputs[0], got[0])
+        for a, b in zip(got, want, strict=True):
+            assert_same_bits(a, b)
+
+    def _given(self, inputs: Values) -> Any:
+        named = dict(zip(self.spec.inputs, inputs, strict=True))
+        return named if len(named) > 1 else inputs[0]
+
+    def _named(self, y: Any) -> Mapping[str, Any]:
+        return y if isinstance(y, dict) else dict.fromkeys(self.spec.outputs, y)
+
+
+def _flat(state: Any) -> Values:
+    if isinstance(state, dict):
+        return [part for each in state.values() for part in _flat(each)]
+    return [part for each in state for part in _flat(each)] if isinstance(state, tuple) else [state]
+
+
+def sums_rows(spec: ModelSpec) -> bool:
+    """Whether softmax, or its logarithm, sums features."""
+    layers = [node.layer for node in spec.nodes.values()]
+    return any("softmax" in getattr(layer, "activation", "") for layer in layers)
+
+
+def main(folder: Path, isa: str, flags: list[str]) -> None:
+    rng = np.random.default_rng(23)
+    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    softmax = isa != "scalar"
+    own = [spec for spec in (make() for make in GRAPHS) if softmax or not sums_rows(spec)]
+    for dtype in DTYPES:
+        graphs = [
+            make_graph(rng, dtype=dtype, streams=i % 3 != 0, softmax=softmax) for i in range(RANDOM)
+        ]
+        for index, spec in enumerate(own + graphs):
+            name, batch = f"m{len(cases)}", 1 + index % 3
+            model = rn.Model(spec, dtype=dtype, num_threads=1)
+            steps = 1 + index % 4 if model.streamable else TIME
+            rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
+            cases.append((name, model, spec, batch))
+    shared = Shared(folder, *FLAGS.get(isa, []), *flags)
+    for name, model, spec, batch in cases:
+        try:
+            Compare(shared, name, model, spec, batch).run(rng)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {model!r}, {spec}") from error
+    print(f"{isa}: {len(cases)} graphs give the same bits")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

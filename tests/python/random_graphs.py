@@ -1,0 +1,148 @@
+"""Graphs by chance: several inputs and outputs, branches, last states, over all layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import strategies
+from numpy.typing import DTypeLike
+from strategies import VARIANTS
+
+import rnn_native as rn
+from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, Merge, ModelSpec
+
+MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
+FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
+SINGLE = 3
+"""Of so many graphs one has a single input, a single output, or both."""
+
+
+class _Graph:
+    """A graph that grows by one node after the other."""
+
+    def __init__(self, rng: np.random.Generator, dtype: DTypeLike, streams: bool, softmax: bool):
+        self.rng, self.dtype = rng, dtype
+        self.directions = DIRECTIONS[:1] if streams else DIRECTIONS
+        self.activations = ("identity", "sigmoid", "tanh", "relu", "log_softmax", "softmax")
+        self.activations = self.activations if softmax else self.activations[:4]
+        self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
+        self.inputs: dict[str, Input] = {}
+        self.sizes: dict[str, int] = {}  # features of each value
+        self.over_time: dict[str, bool] = {}
+        self.read: set[str] = set()
+
+    def pick(self, options: Any) -> Any:
+        return options[int(self.rng.integers(len(options)))]
+
+    def size(self) -> int:
+        return int(self.rng.integers(1, 7))
+
+    def add(self, layer: Layer, reads: tuple[str, ...], features: int, over_time: bool) -> str:
+        name = f"{layer.kind} {len(self.nodes)}"
+        self.nodes[name] = (layer, reads)
+        self.read.update(reads)
+        self.sizes[name], self.over_time[name] = features, over_time
+        return name
+
+    def add_input(self) -> None:
+        name, indices = f"in/{len(self.inputs)}", self.rng.integers(3) == 0
+        self.inputs[name] = Input(self.size(), bool(indices))
+        if not indices:
+            self.sizes[name], self.over_time[name] = self.inputs[name].features, True
+            return
+        table = strategies.make_embedding(
+            self.rng, self.inputs[name].features, width := self.size(), dtype=self.dtype
+        )
+        self.add(table, (name,), width, True)
+
+    def add_node(self) -> None:
+        name = self.pick([*self.sizes])
+        width, over_time = self.sizes[name], self.over_time[name]
+        kind = self.rng.integers(7)
+        if kind < 2 and over_time:
+            self._recurrent(name)
+        elif kind < 4:
+            same = [n for n, t in self.over_time.items() if t == over_time]
+            self._combine(same)
+        elif kind == 4:
+            function = self.pick(FUNCTIONS)
+            self.add(Elementwise(*function), (name,), width, over_time)
+        elif kind == 5 and width % 2 == 0 and name in self.nodes:
+            mode = self.pick(("sum", "mul", "ave"))
+            self.add(Merge(mode, width // 2), (name,), width // 2, over_time)
+        else:
+            activation, features = self.pick(self.activations), self.size()
+            layer = strategies.make_linear(
+                self.rng, width, features, activation=activation, dtype=self.dtype
+            )
+            self.add(layer, (name,), features, over_time)
+
+    def _recurrent(self, name: str) -> None:
+        cell, options = self.pick(VARIANTS)
+        options = dict(options)
+        last_alone = not options.get("output_layer") and self.rng.integers(4) == 0
+        layer = strategies.make_recurrent(
+            self.rng, cell, self.sizes[name], 4 + self.size() % 3, dtype=self.dtype,
+            num_layers=1 + int(self.rng.integers(2)), direction=self.pick(self.directions),
+            initial_state=bool(self.rng.integers(2)), return_sequences=not last_alone, **options,
+        )  # fmt: skip
+        made = self.add(layer, (name,), layer.output_size, not last_alone)
+        if not last_alone and not options.get("output_layer") and self.rng.integers(3):
+            self.sizes[made + ".last"] = layer.output_size
+            self.over_time[made + ".last"] = False
+
+    def _combine(self, names: list[str]) -> None:
+        mode, count = self.pick(MODES), int(self.rng.integers(2, 5))
+        first = self.pick(names)
+        if mode is rn.Concat:
+            reads = [first, *(self.pick(names) for _ in range(count - 1))]
+            features = sum(self.sizes[name] for name in reads)
+        else:
+            features = self.sizes[first]
+            alike = [name for name in names if self.sizes[name] == features]
+            count = 2 if mode is rn.Sub else count
+            reads = [first, *(self.pick(alike) for _ in range(count - 1))]
+        if features <= 40:
+            self.add(mode(), tuple(reads), features, self.over_time[first])
+
+    def join(self) -> str:
+        """One value of all that nobody reads."""
+        ends = []
+        for name in [n for n in self.sizes if n not in self.read]:
+            if self.over_time[name]:
+                layer = strategies.make_recurrent(
+                    self.rng, "gru", self.sizes[name], 2, dtype=self.dtype, return_sequences=False
+                )
+                name = self.add(layer, (name,), 2, False)
+            ends.append(name)
+        if len(ends) == 1:
+            return ends[0]
+        return self.add(rn.Concat(), tuple(ends), sum(self.sizes[e] for e in ends), False)
+
+
+def make_graph(
+    rng: np.random.Generator,
+    *,
+    dtype: DTypeLike = np.float32,
+    streams: bool = True,
+    softmax: bool = True,
+) -> ModelSpec:
+    """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards;
+    ``softmax``: some activation may be one, which sums features."""
+    graph = _Graph(rng, dtype, streams, softmax)
+    for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
+        graph.add_input()
+    for _ in range(2 + int(rng.integers(7))):
+        graph.add_node()
+    for name in graph.inputs:  # each is read
+        if name not in graph.read:
+            function = graph.pick(FUNCTIONS)
+            graph.add(Elementwise(*function), (name,), graph.sizes[name], True)
+    if rng.integers(SINGLE) == 0:
+        outputs = {"only": graph.join()}
+    else:
+        ends = [n for n in graph.sizes if n not in graph.read and n not in graph.inputs]
+        more = [n for n in graph.sizes if n not in graph.inputs and rng.integers(5) == 0]
+        outputs = {f"out {i}": name for i, name in enumerate(ends + more)}
+    return ModelSpec(nodes=graph.nodes, inputs=graph.inputs, outputs=outputs)

@@ -148,11 +148,11 @@ static void drop_out(const rnnat_backward_rows *own, int32_t i, void *dx)
 
 /* A thread's own arrays begin where its rows of the widest node do: no other thread's reach there,
  * whatever node it is at. */
-static rnnat_backward_rows make_rows(const backward_work *w, int32_t thread, int32_t granted)
+static rnnat_backward_rows make_rows(const backward_work *w, int32_t thread, int32_t count)
 {
     const scratch *const s = &w->scratch;
     rnnat_backward_rows own = {
-        .net = w->net, .args = w->args, .tape = w->tape, .member = {thread, granted, s->barrier}};
+        .net = w->net, .args = w->args, .tape = w->tape, .member = {thread, count, s->barrier}};
     own.first = rnnat_first(&own.member, thread, w->tape->batch);
     own.count = rnnat_first(&own.member, thread + 1, w->tape->batch) - own.first;
     for (int32_t i = 0; i < rnnat_max_states; ++i)
@@ -161,11 +161,11 @@ static rnnat_backward_rows make_rows(const backward_work *w, int32_t thread, int
     return own;
 }
 
-static void run_thread(void *arg, int32_t thread, int32_t granted)
+static void run_thread(void *arg, int32_t thread, int32_t count)
 {
     const backward_work *const w = arg;
     const rnnat_net *const net = w->net;
-    const rnnat_backward_rows own = make_rows(w, thread, granted);
+    const rnnat_backward_rows own = make_rows(w, thread, count);
     const rnnat_float_mode mode = rnnat_float_enter();
     if (w->args->stop && thread == 0) w->args->stop->outside = mode;
     const void *dy = w->args->dy;
@@ -181,7 +181,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
         dy = dx;
     }
     rnnat_stop_end(w->args->stop);
-    if (thread == 0) rnnat_stop_wait(w->args->stop, granted);
+    if (thread == 0) rnnat_stop_wait(w->args->stop, count);
     rnnat_float_leave(mode);
 }
 

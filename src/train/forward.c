@@ -42,10 +42,10 @@ static void run_rows(const rnnat_forward_rows *own)
         copy_steps(own, own->args->y, own->tape->nodes[net->num_nodes - 1].out, net->output);
 }
 
-static void run_thread(void *arg, int32_t thread, int32_t granted)
+static void run_thread(void *arg, int32_t thread, int32_t count)
 {
     const forward_work *const w = arg;
-    const rnnat_member member = {thread, granted, NULL};
+    const rnnat_member member = {thread, count, NULL};
     const int32_t first = rnnat_first(&member, thread, w->tape->batch);
     const rnnat_forward_rows own = {.net = w->net,
                                     .args = w->args,
@@ -58,7 +58,7 @@ static void run_thread(void *arg, int32_t thread, int32_t granted)
     if (w->args->stop && thread == 0) w->args->stop->outside = mode;
     if (own.count) run_rows(&own);
     rnnat_stop_end(w->args->stop);
-    if (thread == 0) rnnat_stop_wait(w->args->stop, granted);
+    if (thread == 0) rnnat_stop_wait(w->args->stop, count);
     rnnat_float_leave(mode);
 }
 

@@ -6,24 +6,24 @@
 #if RNNAT_OPENMP
 #include <omp.h>
 
-static void count(void *arg, int32_t thread, int32_t granted)
+static void note_count(void *arg, int32_t thread, int32_t count)
 {
-    if (thread == 0) *(int32_t *)arg = granted;
+    if (thread == 0) *(int32_t *)arg = count;
 }
 
-static int32_t granted_of(int32_t threads)
+static int32_t threads_of(int32_t threads)
 {
-    int32_t granted = 0;
-    rnnat_parallel(threads, count, &granted);
-    return granted;
+    int32_t got = 0;
+    rnnat_parallel(threads, note_count, &got);
+    return got;
 }
 
-/* What the two threads of a region are granted, together. */
-static int32_t granted_within(int32_t threads)
+/* What the two threads of a region get, together. */
+static int32_t threads_within(int32_t threads)
 {
     int32_t all = 0;
 #pragma omp parallel num_threads(2) reduction(+ : all)
-    all = granted_of(threads);
+    all = threads_of(threads);
     return all;
 }
 
@@ -31,10 +31,10 @@ int main(void)
 {
     omp_set_dynamic(0);
     omp_set_max_active_levels(1);
-    CHECK(granted_of(3) == 3);
-    CHECK(granted_within(3) == 2);
+    CHECK(threads_of(3) == 3);
+    CHECK(threads_within(3) == 2);
     omp_set_max_active_levels(2);
-    CHECK(granted_within(3) == 6);
+    CHECK(threads_within(3) == 6);
     return check_result();
 }
 #else

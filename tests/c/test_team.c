@@ -165,9 +165,9 @@ static void test_refusals(void)
 
 #if RNNAT_THREADS
 /* A barrier that has been met as often as an unsigned can count goes on. */
-static void meet_twice(void *arg, int32_t thread, int32_t granted)
+static void meet_twice(void *arg, int32_t thread, int32_t count)
 {
-    const rnnat_member part = {thread, granted, arg};
+    const rnnat_member part = {thread, count, arg};
     rnnat_meet(&part);
     rnnat_meet(&part);
 }

@@ -1,4 +1,4 @@
-/* The threads behind every call: all that are granted run at once, calls at the same time have
+/* The threads behind every call: all that a call gets run at once, calls at the same time have
  * different ones, they are kept and not multiplied, and where the system has none the call runs on
  * fewer. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
@@ -49,31 +49,31 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 typedef struct call {
     rnnat_barrier barrier;
     pthread_t caller;
-    int32_t granted;
+    int32_t count;
     atomic_int came[MOST];
     atomic_bool wrong;
 } call;
 
-static void work(void *arg, int32_t thread, int32_t granted)
+static void work(void *arg, int32_t thread, int32_t count)
 {
     call *const c = arg;
-    const rnnat_member part = {thread, granted, &c->barrier};
-    if (thread < 0 || thread >= granted || granted > MOST ||
+    const rnnat_member part = {thread, count, &c->barrier};
+    if (thread < 0 || thread >= count || count > MOST ||
         (pthread_equal(pthread_self(), c->caller) != 0) != (thread == 0)) {
         atomic_store(&c->wrong, true);
         return;
     }
-    if (thread == 0) c->granted = granted;
+    if (thread == 0) c->count = count;
     for (int i = 0; i < 3; ++i) { /* ends only where all are there at once */
         atomic_fetch_add(&c->came[thread], 1);
         rnnat_meet(&part);
-        for (int32_t other = 0; other < granted; ++other)
+        for (int32_t other = 0; other < count; ++other)
             if (atomic_load(&c->came[other]) != i + 1) atomic_store(&c->wrong, true);
         rnnat_meet(&part);
     }
 }
 
-/* How many threads it was granted; 0 where anything was wrong. */
+/* How many threads it got; 0 where anything was wrong. */
 static int32_t run(int32_t threads)
 {
     call c;
@@ -81,8 +81,8 @@ static int32_t run(int32_t threads)
     c.caller = pthread_self();
     rnnat_parallel(threads, work, &c);
     for (int32_t i = 0; i < MOST; ++i)
-        if (atomic_load(&c.came[i]) != (i < c.granted ? 3 : 0)) return 0;
-    return atomic_load(&c.wrong) || c.granted > threads ? 0 : c.granted;
+        if (atomic_load(&c.came[i]) != (i < c.count ? 3 : 0)) return 0;
+    return atomic_load(&c.wrong) || c.count > threads ? 0 : c.count;
 }
 
 static bool runs_all_sizes(void)
@@ -128,8 +128,8 @@ static atomic_int waiting; /* callers that are not in their calls yet */
 static void *use(void *arg)
 {
     for (int32_t i = 0; i < ROUNDS; ++i) {
-        const int32_t threads = 1 + i % MOST, granted = run(threads);
-        if (granted != threads) return NULL;
+        const int32_t threads = 1 + i % MOST, count = run(threads);
+        if (count != threads) return NULL;
     }
     return arg;
 }
@@ -161,13 +161,13 @@ static bool users_one_by_one(void)
 
 /* A process has no more of them than one call may have, however many calls there are. */
 
-static void wait_for_all(void *arg, int32_t thread, int32_t granted)
+static void wait_for_all(void *arg, int32_t thread, int32_t count)
 {
-    (void)granted;
+    (void)count;
     if (thread > 0) return;
     atomic_fetch_sub(&waiting, 1);
     while (atomic_load(&waiting) > 0) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    *(int32_t *)arg = granted;
+    *(int32_t *)arg = count;
 }
 
 static void *call_and_stay(void *arg)
@@ -180,14 +180,14 @@ static bool bounded(void)
 {
     enum { CALLERS = 20 };
     pthread_t callers[CALLERS];
-    int32_t granted[CALLERS], all = 0;
+    int32_t count[CALLERS], all = 0;
     const int32_t most = rnnat_threads_sensible(RNNAT_MAX_THREADS) - 1;
     atomic_store(&waiting, CALLERS);
     for (int i = 0; i < CALLERS; ++i)
-        if (pthread_create(&callers[i], NULL, call_and_stay, &granted[i]) != 0) return false;
+        if (pthread_create(&callers[i], NULL, call_and_stay, &count[i]) != 0) return false;
     for (int i = 0; i < CALLERS; ++i) {
         pthread_join(callers[i], NULL);
-        all += granted[i] - 1;
+        all += count[i] - 1;
     }
     const int32_t wanted = CALLERS * (MOST - 1);
     return all == (wanted < most ? wanted : most);
@@ -226,10 +226,10 @@ static bool forks_amid_calls(void)
 static atomic_int open_signals; /* workers that take a signal of somebody else's, */
 static atomic_int deaf;         /* or do not take one of their own */
 
-static void look_at_signals(void *arg, int32_t thread, int32_t granted)
+static void look_at_signals(void *arg, int32_t thread, int32_t count)
 {
     sigset_t mask;
-    (void)arg, (void)granted;
+    (void)arg, (void)count;
     if (thread == 0 || pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0) return;
     for (int i = 0; i < 3; ++i)
         atomic_fetch_add(&open_signals,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .arrays import as_array
 from .errors import DTypeError, OptionError, ShapeError
 from .model import Model, as_dtype
+from .packed import check_range
 from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
 from .spec.keys import size
 
@@ -84,6 +85,7 @@ class _Module:
         layer = Recurrent(weights=weights, **self._layer_options)
         if self._model_options["weight_dtype"] is not None:  # what is given is rounded once
             return Model(ModelSpec((layer,)), **self._model_options)
+        check_range(ModelSpec((layer,)), self._dtype)
         cast = {name: array.astype(self._dtype) for name, array in layer.arrays.items()}
         layer = Recurrent(weights=cast, **self._layer_options)
         return Model(ModelSpec((layer,)), **self._model_options)

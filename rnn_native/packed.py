@@ -20,7 +20,7 @@ class Packed:
     """The layers of a spec without their matrices, and the way back."""
 
     def __init__(self, spec: ModelSpec, dtype: np.dtype[Any]) -> None:
-        check_constants(spec, dtype)
+        check_range(spec, dtype)
         self._layers: list[Rebuild] = []
         self.cells: list[str] = []
         self.mask_value = spec.mask_value
@@ -44,8 +44,9 @@ class Packed:
         )
 
 
-def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
-    """``UnsupportedError`` where a constant of an activation is past all numbers of the type."""
+def check_range(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
+    """``UnsupportedError``, which names it, where a finite number of the model is past all numbers
+    of the type: a constant of an activation, an element of an array."""
     most = float(np.finfo(dtype).max)
     for name, node in spec.nodes.items():
         stated = (value for value in node.layer.line.values() if isinstance(value, tuple))
@@ -56,6 +57,22 @@ def check_constants(spec: ModelSpec, dtype: np.dtype[Any]) -> None:
                         f"layer {name}, {node.layer.kind}: {activation.name} with the constant "
                         f"{number!r}: {dtype} ends at {most:.4g}"
                     )
+        for array_name, array in node.layer.arrays.items():
+            if array.dtype.itemsize > dtype.itemsize:
+                _check_array(f"layer {name}, {node.layer.kind}: {array_name}", array, dtype)
+
+
+def _check_array(where: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    most = float(np.finfo(dtype).max)
+    if -most <= array.min(initial=0.0) and array.max(initial=0.0) <= most:
+        return  # neither is true of a NaN
+    with np.errstate(over="ignore"):
+        beyond = np.isfinite(array) & np.isinf(array.astype(dtype))
+    if beyond.any():
+        raise UnsupportedError(
+            f"{where} has {float(array[beyond][0]):.9g}: {dtype} ends at {most:.4g}; "
+            "dtype='float64' has room for it"
+        )
 
 
 def _way_back(layer: Layer, dtype: np.dtype[Any], node: int) -> Rebuild:

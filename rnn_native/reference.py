@@ -247,6 +247,8 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerS
     for index, (part, (name, layer)) in enumerate(zip(parts, layers.items(), strict=True)):
         where = "state" if one else f"state[{index if spec.is_chain else repr(name)}]"
         sizes = layer.state_sizes
+        if len(sizes) == 1 and isinstance(part, Mapping):
+            raise ShapeError(f"{where}: expected one array, got {type(part).__name__}")
         arrays = [part] if len(sizes) == 1 else _parts(where, part, len(sizes))
         initial[name] = tuple(
             _floats(f"{where} {own}_0", array, (layer.state_rows, batch, size))

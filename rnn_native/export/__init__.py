@@ -14,7 +14,7 @@ from .. import _core
 from ..errors import OptionError
 from ..formats.safetensors import parts
 from ..model import Model, as_dtype
-from ..packed import check_constants
+from ..packed import check_range
 from ..spec import ModelSpec
 from . import folder as folders
 from . import names, source, targets
@@ -76,7 +76,7 @@ def export_c(
     ShapeError
         The memory that it would need is beyond all bounds.
     UnsupportedError
-        A constant of an activation is past every float32.
+        A constant of an activation, a weight or an initial state is past every float32.
     """
     names.check(name)
     spec, packed, target = _packed(model, isa, batch, max_steps, dtype)
@@ -133,7 +133,7 @@ def _packed(
     if dtype is None:
         dtype = model.dtype if isinstance(model, Model) else "float32"
     spec = model.spec if isinstance(model, Model) else model
-    check_constants(spec, as_dtype(dtype))
+    check_range(spec, as_dtype(dtype))
     single = as_dtype(dtype) == np.float32
     packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])
     return spec, packed, target

@@ -15,6 +15,7 @@ from ..arrays import as_array
 from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
 from ..model import as_dtype
+from ..packed import check_range
 from ..spec import ModelSpec
 from ..spec.weights import brief
 from ..states import State, flatten, state_counts, unflatten
@@ -105,6 +106,7 @@ class Network:
         self._num_threads = as_num_threads(num_threads)
         self._dtype = as_dtype(dtype)
         _refuse_what_only_runs(spec)
+        check_range(spec, self._dtype)
         self._layers = spec.layers
         self._is_stacked = any(layer.num_layers > 1 for layer in spec.recurrents)
         weights: dict[str, NDArray[Any]] = {}

@@ -301,6 +301,14 @@ def test_wrong_elements_are_refused(tmp_path: Path) -> None:
             formats.read(kf.write_h5(tmp_path / "m.h5", SIMPLE, weights))
 
 
+def test_bytes_that_may_be_bfloat16_are_refused_with_the_reason(tmp_path: Path) -> None:
+    """As Keras writes a bfloat16 model to .h5: findings/keras_bfloat16_h5.sh."""
+    weights = {"a": LSTM | {"kernel": np.zeros((3, 16), "V2")}}
+    path = kf.write_h5(tmp_path / "m.h5", SIMPLE, weights)
+    with pytest.raises(FormatError, match=r"two bytes an element.* bfloat16 .*save it as \.keras"):
+        formats.read(path)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
 @pytest.mark.parametrize(
     ("kind", "key"), [("Masking", "mask_value"), ("LeakyReLU", "negative_slope")]

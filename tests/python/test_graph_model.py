@@ -386,3 +386,5 @@ def test_the_one_state_of_a_graph_is_its_array(state: Any) -> None:
     if state is not None:
         with pytest.raises(ShapeError, match="state: expected one array, got dict"):
             model(np.zeros((2, 1, 5), np.float32), state)
+        with pytest.raises(ShapeError, match="state: expected one array, got dict"):
+            rn.reference.run(model.spec, np.zeros((2, 1, 5)), state)

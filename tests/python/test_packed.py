@@ -77,3 +77,47 @@ def test_a_model_in_memory_is_little_more_than_its_weights(cell: str) -> None:
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert model._core.info["memory"] + held <= 1.1 * raw
+
+
+def past_float32(where: str) -> ModelSpec:
+    """A model with 1e300 in one of its arrays, and infinity, which is one in any type, beside."""
+    initial = np.array([[np.inf, 1, -1e300, 0]])
+    layers = {
+        "weight_hh_l0": lambda a: rn.Recurrent("gru", 3, 4, a),
+        "bias_ih_l0": lambda a: rn.Recurrent("gru", 3, 4, a),
+        "h_0": lambda a: rn.Recurrent("gru", 3, 4, a, initial_state=initial),
+        "weight": lambda a: Linear(np.array([[1.0, np.inf], [1e300, 2.0]])),
+    }  # fmt: skip
+    arrays = {name: np.ones(array.shape) for name, array in rn.GRU(3, 4).state_dict().items()}
+    if where in arrays:
+        arrays[where].flat[:2] = 1e300, np.inf
+    return ModelSpec((layers[where](arrays),))
+
+
+@pytest.mark.parametrize("where", ["weight_hh_l0", "bias_ih_l0", "h_0", "weight"])
+def test_a_number_past_float32_is_named(where: str) -> None:
+    """Of each kind of array; float64 has room for it, and infinity is a number of both."""
+    spec = past_float32(where)
+    with pytest.raises(
+        rn.UnsupportedError, match=rf"layer 0, \w+: {where} has -?1e\+300: float32 ends at 3.403e"
+    ):
+        rn.Model(spec)
+    with pytest.raises(rn.UnsupportedError, match=where):
+        rn.export_c(spec, "never written")
+    model = rn.Model(spec, dtype="float64")
+    assert np.isinf(model.spec.layers[0].arrays[where]).any()
+    if where != "h_0":
+        with pytest.raises(rn.UnsupportedError, match=where):
+            rn.train.Network(spec)
+    if where.endswith("l0"):
+        gru = rn.GRU(3, 4)
+        before = gru.state_dict()
+        with pytest.raises(rn.UnsupportedError, match=where):
+            gru.load_state_dict(spec.layers[0].arrays)
+        assert all((before[name] == array).all() for name, array in gru.state_dict().items())
+
+
+def test_what_rounds_to_the_largest_float_is_no_error() -> None:
+    most = float(np.finfo(np.float32).max)
+    model = rn.Model(ModelSpec((Linear(np.array([[most * (1 + 2**-26), np.nan]])),)))
+    assert model.spec.layers[0].arrays["weight"][0, 0] == np.float32(most)

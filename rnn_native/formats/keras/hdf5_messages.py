@@ -37,6 +37,7 @@ class Type:
     text: bool = False
     in_heap: bool = False
     bfloat16: bool = False
+    opaque: bool = False  # of two bytes that nothing is said of
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,13 @@ class Dataset:
         if self.refused is not None:
             raise FormatError(f"dataset {path!r}: {self.refused}")
         if self.type.dtype is None:
-            raise FormatError(f"dataset {path!r}: expected floats")
+            why = ""
+            if self.type.opaque:
+                why = (
+                    ", got two bytes an element of which the file does not say what they are: "
+                    "Keras writes a bfloat16 model so to .h5, and cannot load it; save it as .keras"
+                )
+            raise FormatError(f"dataset {path!r}: expected floats{why}")
         count = prod(self.shape)
         if not count:
             raise FormatError(f"dataset {path!r}: expected numbers, got the shape {self.shape}")
@@ -85,7 +92,7 @@ def dataset(kinds: Mapping[int, bytes], attributes: Mapping[str, bytes], path: s
     shape, _ = _dataspace(kinds[_DATASPACE], where)
     element = _datatype(kinds[_DATATYPE], where)
     if element.bfloat16 and "dtype" not in attributes:
-        element = Type(element.size)
+        element = Type(element.size, opaque=True)
     if shape is None:
         return Dataset((0,), element, 0)
     layout = kinds[_LAYOUT]

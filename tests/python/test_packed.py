@@ -87,7 +87,7 @@ def past_float32(where: str) -> ModelSpec:
         "bias_ih_l0": lambda a: rn.Recurrent("gru", 3, 4, a),
         "h_0": lambda a: rn.Recurrent("gru", 3, 4, a, initial_state=initial),
         "weight": lambda a: Linear(np.array([[1.0, np.inf], [1e300, 2.0]])),
-    }  # fmt: skip
+    }
     arrays = {name: np.ones(array.shape) for name, array in rn.GRU(3, 4).state_dict().items()}
     if where in arrays:
         arrays[where].flat[:2] = 1e300, np.inf

@@ -135,7 +135,11 @@
 
 /* RNNAT_WITH_ELEMENTWISE has elementwise layers, whose functions are those of general cells. */
 #ifndef RNNAT_WITH_ELEMENTWISE
-#define RNNAT_WITH_ELEMENTWISE (RNNAT_WITH_GENERAL && !RNNAT_SMALL)
+#if RNNAT_WITH_GENERAL && !RNNAT_SMALL
+#define RNNAT_WITH_ELEMENTWISE 1
+#else
+#define RNNAT_WITH_ELEMENTWISE 0
+#endif
 #endif
 #if RNNAT_WITH_ELEMENTWISE && !RNNAT_WITH_GENERAL
 #error "RNNAT_WITH_ELEMENTWISE=1: expected RNNAT_WITH_GENERAL=1, got 0"

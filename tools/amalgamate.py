@@ -199,11 +199,11 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
         plain += re.findall(r"(?:^|,)\s*([a-z]\w*)", body)
     own = rf"(?<![\w.#>])({'|'.join(n for n in plain if not re.search('_f(32|64)$', n))})\b"
     for i in range(0, len(parts), 2):
-        # load_f32, name##_f32, load_##S; not a compiler's vld1q_f32 or vld1q_##S
+        # load_f32, name##_f32, load_##S, name##_##S; not a compiler's vld1q_f32 or vld1q_##S
         parts[i] = re.sub(
             r"(?<![\w#])((?!v(?!ec_))\w*(?:##)?_f(?:32|64))\b", rf"\1_{suffix}", parts[i]
         )
-        parts[i] = re.sub(r"(?<![\w#])((?!v)\w+_##S)\b", rf"\1##_{suffix}", parts[i])
+        parts[i] = re.sub(r"(?<![\w#])((?!v)\w+(?:##)?_##S)\b", rf"\1##_{suffix}", parts[i])
         parts[i] = re.sub(own, rf"\1_{suffix}", parts[i])
     text = "".join(parts)
     return text + "".join(undefine(text.splitlines()))

@@ -5,6 +5,7 @@
 
 #include "../file/layer_line.h"
 #include "../weights/matrix.h"
+#include "cell_list.h"
 
 /* The packed weights of one pass of a recurrent node. What a cell has no use for stays empty. */
 typedef struct rnnat_cell_weights {
@@ -106,20 +107,6 @@ struct rnnat_cell {
     void (*step)(const rnnat_cell_weights *weights, const rnnat_kernels *kernels,
                  const rnnat_member *member, rnnat_step *step);
 };
-
-/* The list of all cells: X(`cell` in a line, name, two parts of the build that it needs). Of those of
- * one word a line means the first whose keys and words it has. */
-#define RNNAT_CELLS(X)                                                                             \
-    X(rnn, rnn, RNNAT_WITH_RNN, 1)                                                                 \
-    X(rnn, general_rnn, RNNAT_WITH_RNN, RNNAT_WITH_GENERAL)                                        \
-    X(gru, gru, RNNAT_WITH_GRU, 1)                                                                 \
-    X(gru, gru_before, RNNAT_WITH_GRU, 1)                                                          \
-    X(gru, gate_gru, RNNAT_WITH_GRU, RNNAT_WITH_GATE)                                              \
-    X(gru, general_gru, RNNAT_WITH_GRU, RNNAT_WITH_GENERAL)                                        \
-    X(gru, general_gru_before, RNNAT_WITH_GRU, RNNAT_WITH_GENERAL)                                 \
-    X(lstm, lstm, RNNAT_WITH_LSTM, 1)                                                              \
-    X(lstm, gate_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GATE)                                           \
-    X(lstm, general_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GENERAL)
 
 #define RNNAT_CELL_NAME(word, name, part, other) extern const rnnat_cell rnnat_cell_##name;
 RNNAT_CELLS(RNNAT_CELL_NAME)

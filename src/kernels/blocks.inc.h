@@ -1,5 +1,5 @@
-/* One time step of each cell: the recurrent product and, while its sums are still in registers,
- * the gates. Part of products.inc.h.
+/* Time steps of cells: the recurrent product and, while its sums are still in registers, the gates.
+ * Part of products.inc.h; which steps there are, and of what shapes, is in the cells' gates.
  *
  * A block is `rows` rows of the batch by `panels` panels of units, `gates` vectors a panel:
  * acc[r][p * gates + g]. Every sum adds k = 0, 1, 2, ... in that order in any block and the input
@@ -56,7 +56,7 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
 /* One block: the sums in registers, then the gates, several vectors of units abreast: those of one
  * row or, where the block is one panel wide, of one panel.
  * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
-#define STEP_BLOCK(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                     \
+#define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
     INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
                                   const int panels)                                                \
     {                                                                                              \
@@ -87,25 +87,13 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
         }                                                                                          \
     }
 
-#if RNNAT_WITH_RNN
-STEP_BLOCK(rnn, 1, 1, 0, 1, h_prev, h_prev_stride, NULL)
-#endif
-#if RNNAT_WITH_GRU
-STEP_BLOCK(gru, 3, 3, 0, 2, h_prev, h_prev_stride, s->bias_hn)
-STEP_BLOCK(gru_gates, 2, 3, 0, 2, h_prev, h_prev_stride, NULL)
-STEP_BLOCK(gru_new, 1, 3, 2, 1, rh, pad_stride, NULL)
-#endif
-#if RNNAT_WITH_LSTM
-STEP_BLOCK(lstm, 4, 4, 0, 4, h_prev, h_prev_stride, NULL)
-#endif
-
 /* One height of a block; those above MOST are never asked for, and cost no code. */
 #define STEP_CASE(name, R, PANELS, MOST)                                                           \
     case R:                                                                                        \
         if (R <= MOST) WFN(name##_block)(s, row, panel, R <= MOST ? R : 1, PANELS);                \
         break
 
-/* All rows of `PANELS` panels, in blocks; here and in blocks_gate_recurrent.inc.h. */
+/* All rows of `PANELS` panels, in blocks. */
 #define STEP_ROWS(name, PANELS, MOST)                                                              \
     for (int32_t row = 0; row < s->rows;) {                                                        \
         const int32_t rows = next_block(s->rows - row, MOST);                                      \
@@ -140,7 +128,7 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
  * rows take WIDE of them, so that each broadcast of h serves several vectors, and what is left
  * over, with as many rows as then fit. Every other step begins at the end, with the weights that
  * the step before has left in the cache. */
-#define STEP(name, SINGLE, WIDE, MOST, MOST_OF_1)                                                  \
+#define STEP_BLOCKS(name, SINGLE, WIDE, MOST, MOST_OF_1)                                           \
     static void WFN(name##_single)(const rnnat_step *s)                                            \
     {                                                                                              \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
@@ -183,18 +171,80 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
         }                                                                                          \
     }
 
-#if RNNAT_WITH_RNN
-STEP(rnn, 8, 4, rows_of_4, rows_of_1)
-#endif
-#if RNNAT_WITH_GRU
-STEP(gru, 3, 1, rows_of_3, rows_of_3)
-STEP(gru_gates, 4, 2, rows_of_4, rows_of_2)
-STEP(gru_new, 8, 4, rows_of_4, rows_of_1)
-#endif
-#if RNNAT_WITH_LSTM
-STEP(lstm, 2, 1, rows_of_4, rows_of_4)
-#endif
+/* ---- steps whose gates recur on gates ----
+ *
+ * Their products of one sum are added to each other in the order of the equations, and the input
+ * projection last, with the gates. */
 
-#undef STEP
+/* Rows of a state and `gates` vectors a panel of w. */
+INLINE WFN(factors) WFN(state_factors)(const rnnat_step *s, const void *a, ptrdiff_t a_stride,
+                                       const void *w, int32_t row, int32_t panel, const int rows,
+                                       const int panels, const int gates)
+{
+    const ptrdiff_t at = (ptrdiff_t)panel * s->k * gates * LANES;
+    WFN(factors) f = WFN(panels_at)((const WEIGHT *)w + at, s->k, panels, gates);
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = (const REAL *)a + row * a_stride;
+    f.stride = a_stride;
+    return f;
+}
+
+/* `gates` vectors a panel of a product a w, from panel `panel` on: w packed, or NULL where a BLAS
+ * made the product, `made`, laid out like the input projection. */
+INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, const void *a,
+                               ptrdiff_t a_stride, const void *w, const void *made, int32_t row,
+                               int32_t panel, const int rows, const int panels, const int gates)
+{
+    if (!w) {
+        const REAL *all =
+            (const REAL *)made + row * s->gh_stride + (ptrdiff_t)panel * gates * LANES;
+        for (int r = 0; r < rows; ++r)
+            for (int v = 0; v < panels * gates; ++v)
+                acc[r][v] = FN(load)(all + r * s->gh_stride + v * LANES);
+        return;
+    }
+    UNROLL for (int r = 0; r < rows; ++r)
+    {
+        UNROLL for (int v = 0; v < panels * gates; ++v) acc[r][v] = FN(set1)(0);
+    }
+    const WFN(factors) f = WFN(state_factors)(s, a, a_stride, w, row, panel, rows, panels, gates);
+    WFN(product)(acc, &f, s->k, 1, rows, panels);
+}
+
+/* One block, of `GATES` gates that recur on the step's array A; then the gates, unit by unit. */
+#define GATE_SUMS(name, GATES, A)                                                                  \
+    INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
+                                  const int panels)                                                \
+    {                                                                                              \
+        VEC sums[max_rows][max_vectors];                                                           \
+        WFN(state_product)(sums, s, s->A, s->pad_stride, s->w, s->gh, row, panel, rows, panels,    \
+                           GATES);                                                                 \
+        for (int r = 0; r < rows; ++r)                                                             \
+            for (int p = 0; p < panels; ++p)                                                       \
+                FN(name##_post)(s, row + r, panel + p, sums[r] + p * GATES);                       \
+    }
+
+#define GATE_PANELS(name, PANELS)                                                                  \
+    for (; panel + PANELS <= s->last_panel; panel += PANELS) STEP_ROWS(name, PANELS, rows_of_4)
+
+/* One row alone takes SINGLE panels at once, more rows WIDE of them. */
+#define GATE_BLOCKS(name, SINGLE, WIDE)                                                            \
+    static void WFN(name)(const rnnat_step *s)                                                     \
+    {                                                                                              \
+        int32_t panel = s->first_panel;                                                            \
+        if (s->rows == 1)                                                                          \
+            for (; panel + SINGLE <= s->last_panel; panel += SINGLE)                               \
+                WFN(name##_block)(s, 0, panel, 1, SINGLE);                                         \
+        GATE_PANELS(name, WIDE)                                                                    \
+        GATE_PANELS(name, 1)                                                                       \
+    }
+
+#include "../cells/gates.inc.h"
+
+#undef GATE_BLOCKS
+#undef GATE_PANELS
+#undef GATE_SUMS
+#undef STEP_BLOCKS
 #undef STEP_SINGLE
-#undef STEP_BLOCK
+#undef STEP_ROWS
+#undef STEP_CASE
+#undef STEP_SUMS

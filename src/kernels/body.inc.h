@@ -21,6 +21,9 @@
 #include "train_kernels.h"
 #endif
 
+#undef WEIGHT
+#undef WFN
+#undef LOAD_WEIGHTS
 #undef REAL
 #undef VEC
 #undef LANES
@@ -95,18 +98,16 @@ INLINE REAL *FN(row_at)(const rnnat_rows *rows, int32_t r)
 }
 
 #include "activations.inc.h"
-#include "gates.inc.h"
+#if RNNAT_WITH_GENERAL
+#include "functions.inc.h"
+#endif
+#if RNNAT_TRAIN
+#include "train_rows.inc.h"
+#endif
 #include "show.inc.h"
 #include "step.inc.h"
-#include "step_gate_recurrent.inc.h"
 
 #include "weights.inc.h"
-#if RNNAT_WITH_GENERAL
-#include "general.inc.h"
-#endif
-#if RNNAT_WITH_ELEMENTWISE
-#include "elementwise.inc.h"
-#endif
 #if RNNAT_TRAIN
 #include "train.inc.h"
 #endif

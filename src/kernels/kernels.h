@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../cells/cell_list.h"
 #include "../weight_types.h"
 
 /* How many arrays of state a cell can have. */
@@ -70,17 +71,13 @@ typedef struct rnnat_step {
     ptrdiff_t gx_stride, gh_stride, h_prev_stride, h_next_stride, out_stride, pad_stride;
 } rnnat_step;
 
+/* A kernel for each step of a list of them. */
+#define RNNAT_STEP_KERNEL(E, name, part, other) void (*name)(const rnnat_step *step);
+
 /* What multiplies weights of one type. */
 typedef struct rnnat_products {
     void (*gemm)(const rnnat_gemm_args *args);
-    void (*rnn)(const rnnat_step *step);
-    void (*gru)(const rnnat_step *step); /* reset after the product */
-    void (*gru_gates)(const rnnat_step *step); /* reset before it: r, z; stores r * h and z */
-    void (*gru_new)(const rnnat_step *step); /* then n and h' */
-    void (*lstm)(const rnnat_step *step);
-    void (*gate_gru_gates)(const rnnat_step *step); /* gate-recurrent: r, z; stores r * h */
-    void (*gate_gru_new)(const rnnat_step *step); /* then n and h' */
-    void (*gate_lstm)(const rnnat_step *step);
+    RNNAT_PRODUCT_STEPS(RNNAT_STEP_KERNEL, )
 } rnnat_products;
 
 typedef struct rnnat_kernels {
@@ -96,12 +93,7 @@ typedef struct rnnat_kernels {
     /* Any function of each of m rows of n features. */
     void (*apply)(const rnnat_function *function, rnnat_rows to, rnnat_rows from, int32_t m,
                   int32_t n);
-    /* Any activations, of products that are in gh. */
-    void (*general_rnn)(const rnnat_step *step);
-    void (*general_gru)(const rnnat_step *step);
-    void (*general_gru_gates)(const rnnat_step *step);
-    void (*general_gru_new)(const rnnat_step *step);
-    void (*general_lstm)(const rnnat_step *step);
+    RNNAT_MEMORY_STEPS(RNNAT_STEP_KERNEL, )
     rnnat_products of[RNNAT_WEIGHT_TYPES]; /* by rnnat_weight_dtype; NULLs: compiled without */
 } rnnat_kernels;
 

@@ -22,10 +22,3 @@ SHOWER void FN(show)(const rnnat_step *s, int32_t first, int32_t row, int32_t pa
             FN(store_first)(to, (int32_t)left, gates[g]);
     }
 }
-
-/* The LSTM's, from their sums: its step does not need each of them by itself. */
-SHOWER void FN(show_ifg)(const rnnat_step *s, int32_t row, int32_t panel, VEC i, VEC f, VEC g)
-{
-    const VEC gates[] = {FN(sigmoid_of)(i), FN(sigmoid_of)(f), FN(tanh_of)(g)};
-    FN(show)(s, 0, row, panel, gates, 3);
-}

@@ -1,6 +1,6 @@
 /* Matrix products and steps of small builds: few shapes of blocks, which all cells share. Part of
- * products.inc.h, in the place of blocks.inc.h, blocks_gate_recurrent.inc.h and gemm.inc.h: every sum
- * adds the same numbers in the same order as there, so that the bits are the same.
+ * products.inc.h, in the place of blocks.inc.h and gemm.inc.h: every sum adds the same numbers in
+ * the same order as there, so that the bits are the same.
  */
 
 /* sums += a w, for rows at a[0], a[1], ... and `there` of up to `panels` panels that are `width`
@@ -161,76 +161,23 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
     }
 }
 
-#define STEP(name, ...)                                                                            \
+/* Shapes of blocks are none of a small build's. */
+#define STEP_BLOCKS(name, SINGLE, WIDE, MOST, MOST_OF_1)
+#define GATE_BLOCKS(name, SINGLE, WIDE)
+
+#define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
     static void WFN(name)(const rnnat_step *s)                                                     \
     {                                                                                              \
-        const WFN(sums_of) of = {__VA_ARGS__};                                                     \
+        const WFN(sums_of)                                                                         \
+            of = {GATES, GX_GATES, GX_FIRST, APART, s->H, s->H_STRIDE, START, FN(name##_post)};    \
         WFN(each_unit)(s, &of);                                                                    \
     }
-#define STANDARD_STEP(name, ...) STEP(name, __VA_ARGS__, FN(name##_post))
+#define GATE_SUMS(name, GATES, A) STEP_SUMS(name, GATES, 0, 0, 0, A, pad_stride, NULL)
 
-#if RNNAT_WITH_RNN
-STANDARD_STEP(rnn, 1, 1, 0, 1, s->h_prev, s->h_prev_stride, NULL)
-#endif
-#if RNNAT_WITH_GRU
-STANDARD_STEP(gru, 3, 3, 0, 2, s->h_prev, s->h_prev_stride, s->bias_hn)
-STANDARD_STEP(gru_gates, 2, 3, 0, 2, s->h_prev, s->h_prev_stride, NULL)
-STANDARD_STEP(gru_new, 1, 3, 2, 1, s->rh, s->pad_stride, NULL)
-#endif
-#if RNNAT_WITH_LSTM
-STANDARD_STEP(lstm, 4, 4, 0, 4, s->h_prev, s->h_prev_stride, NULL)
-#endif
-#if RNNAT_WITH_GATE && RNNAT_WITH_GRU
-STEP(gate_gru_gates, 2, 3, 0, 0, s->prev[0], s->pad_stride, NULL, FN(gate_gru_gates_post))
-STEP(gate_gru_new, 1, 3, 2, 0, s->rh, s->pad_stride, NULL, FN(gate_gru_new_post))
-#endif
-#undef STANDARD_STEP
-#undef STEP
+#include "../cells/gates.inc.h"
 
-#if RNNAT_WITH_GATE && RNNAT_WITH_LSTM
-/* The same of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}; a BLAS made i, f, then g and o. */
-INLINE void WFN(gates_or_made)(VEC *sums, const REAL *const *on_if, const rnnat_step *s,
-                               const REAL *made, int32_t panel, int32_t panels)
-{
-    const WEIGHT *const w = (const WEIGHT *)s->w;
-    for (int32_t p = 0; p < panels; p += 2) {
-        const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
-        if (w) {
-            WFN(tile)(sums + p * 4, on_if, s->k, w + unit * s->k * 4, panels - p, 2, 1, 2, 4);
-            continue;
-        }
-        for (int32_t v = 0; v < (panels - p > 1 ? 8 : 4); ++v) {
-            const ptrdiff_t at = unit + v / 4 * LANES, pad = s->pad_stride;
-            const REAL *const gate[] = {made + at, made + pad + at, made + 2 * (pad + at),
-                                        made + 2 * (pad + at) + LANES};
-            sums[p * 4 + v] = FN(load)(gate[v % 4]);
-        }
-    }
-}
-
-static void WFN(gate_lstm)(const rnnat_step *s)
-{
-    const ptrdiff_t pad = s->pad_stride;
-    for (int32_t panel = s->first_panel, count; panel < s->last_panel; panel += count) {
-        const int32_t left = s->last_panel - panel;
-        count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
-        for (int32_t row = 0; row < s->rows; ++row) {
-            const VEC zero = FN(set1)(0);
-            VEC gates[WFN(panels_at_once) * 4], all[WFN(panels_at_once) * 4];
-            const REAL *const on_if[] = {(const REAL *)s->prev[1] + row * pad,
-                                         (const REAL *)s->prev[2] + row * pad};
-            const REAL *const on_c = (const REAL *)s->prev[0] + row * pad;
-            const REAL *const made = (const REAL *)s->gh + row * s->gh_stride;
-            for (int32_t v = 0; v < count * 4; ++v) gates[v] = all[v] = zero;
-            WFN(gates_or_made)(gates, on_if, s, made, panel, count);
-            WFN(summed)(all, on_c, s->k, s->w_c, made + 4 * pad, panel, count, 4);
-            for (int32_t p = 0; p < count; ++p) {
-                VEC *const sums = all + 4 * p;
-                for (int g = 0; g < 4; ++g) sums[g] = FN(add)(gates[4 * p + g], sums[g]);
-                FN(gate_lstm_post)(s, row, panel + p, sums);
-            }
-        }
-    }
-}
-#endif
+#undef GATE_SUMS
+#undef STEP_SUMS
+#undef GATE_BLOCKS
+#undef STEP_BLOCKS
 #endif

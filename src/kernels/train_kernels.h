@@ -61,6 +61,11 @@ typedef struct rnnat_train_step {
     ptrdiff_t gates_stride, state_stride, out_stride, dgates_stride;
 } rnnat_train_step;
 
+/* What a step's sums become, forward, and its gradient back, of each of a list of them. */
+#define RNNAT_TRAINING_STEP(S, name)                                                               \
+    void (*name##_forward)(const rnnat_train_step *step);                                          \
+    void (*name##_backward)(const rnnat_train_step *step);
+
 typedef struct rnnat_train_kernels {
     int32_t panel; /* columns of a packed panel: two vectors */
     int32_t height; /* columns of a panel of pack_columns */
@@ -87,18 +92,7 @@ typedef struct rnnat_train_kernels {
     void (*transpose)(void *dst, ptrdiff_t ld, const void *src, ptrdiff_t stride, int32_t m,
                       int32_t n);
 
-    void (*rnn_forward)(const rnnat_train_step *step);
-    void (*rnn_backward)(const rnnat_train_step *step);
-    void (*gru_forward)(const rnnat_train_step *step); /* reset after the product */
-    void (*gru_backward)(const rnnat_train_step *step);
-    void (*gru_gates_forward)(const rnnat_train_step *step); /* reset before it: r, z, r h */
-    void (*gru_new_forward)(const rnnat_train_step *step); /* then n, h' */
-    void (*gru_new_backward)(const rnnat_train_step *step); /* n, z */
-    void (*gru_gates_backward)(const rnnat_train_step *step); /* r */
-    void (*gate_gru_new_forward)(const rnnat_train_step *step); /* gate-recurrent: n, h', z */
-    void (*gate_gru_new_backward)(const rnnat_train_step *step);
-    void (*lstm_forward)(const rnnat_train_step *step);
-    void (*lstm_backward)(const rnnat_train_step *step);
+    RNNAT_TRAINING_STEPS(RNNAT_TRAINING_STEP, )
 
     /* After a projection: out = h_next; where a row is not valid h_next = h_prev, out = 0.
      * `hidden` is the width of the state. */

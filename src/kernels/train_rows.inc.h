@@ -1,5 +1,5 @@
 /* Rows of training's arrays, which are not padded, and what its cells have in common. Part of
- * train.inc.h. */
+ * body.inc.h. */
 
 /* The first `left` of a vector, or all of it. */
 INLINE VEC FN(get)(const REAL *p, int32_t left)

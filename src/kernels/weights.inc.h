@@ -5,10 +5,6 @@
  * a vector of them is loaded, exactly and at any alignment. Its load is a vec header's where an
  * instruction set has a fast one, and otherwise WIDEN_EACH makes it.
  */
-#undef WEIGHT
-#undef WFN
-#undef LOAD_WEIGHTS
-
 #define WIDEN_EACH(load, stored, widen)                                                            \
     static inline vec_f32 load(const stored *p)                                                    \
     {                                                                                              \

@@ -82,6 +82,18 @@ def test_schedules_know_no_layer_and_no_cell(folder: str) -> None:
         assert not named.findall(path.read_text(encoding="utf-8")), path.name
 
 
+def test_kernels_know_no_cell() -> None:
+    """A cell's gates stand beside it, and the tables follow cell_list.h."""
+    names = re.findall(r"X\((?:\w+, )?(\w+), RNNAT_WITH", text_of("src/cells/cell_list.h"))
+    assert {"rnn", "lstm", "gate_gru_new", "general_gru_before"} <= set(names)
+    known = re.compile(
+        rf"\b(?:train_)?(?:{'|'.join(names)})(?:_(?!native)\w+)?\b|RNNAT_WITH_(?:RNN|GRU|LSTM|GATE)"
+    )
+    for path in sorted((ROOT / "src/kernels").glob("*.[ch]")):
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not known.findall(code), path.name
+
+
 def packed(lstm: rn.LSTM, lanes: int) -> _core.PackedModel:
     return _core.PackedModel(parts(lstm.model.spec), 0, lanes)
 

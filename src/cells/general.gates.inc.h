@@ -1,34 +1,9 @@
-/* The gates of cells with other activations than the standard ones. Part of body.inc.h. The
- * equations are in cells/general.c.
+/* The gates of cells with any activations. Part of gates.inc.h; the equations are in general.c.
  *
  * The recurrent products are in memory, in s->gh, gates interleaved like the input projection's;
  * what remains is done vector by vector: no unit, and no row, knows of another one.
  */
-
-/* An activation of x, within its bounds where there are any. NaN stays NaN. */
-NOINLINE VEC FN(apply)(const rnnat_functions *functions, int32_t which, VEC x)
-{
-    const rnnat_function *const f = &functions->of[which];
-    const VEC alpha = FN(set1)((REAL)f->alpha), beta = FN(set1)((REAL)f->beta);
-    const VEC zero = FN(set1)(0);
-    if (functions->clip > 0) x = FN(clamp)(x, (REAL)-functions->clip, (REAL)functions->clip);
-    switch (f->kind) {
-    case RNNAT_GATE_IDENTITY: break;
-    case RNNAT_GATE_RELU: return FN(relu)(x);
-    case RNNAT_GATE_TANH: return FN(tanh_of)(x);
-    case RNNAT_GATE_SIGMOID: return FN(sigmoid_of)(x);
-    case RNNAT_GATE_AFFINE: return FN(fma)(alpha, x, beta);
-    case RNNAT_GATE_LEAKY_RELU: return FN(if_less)(x, zero, FN(mul)(alpha, x), x);
-    case RNNAT_GATE_THRESHOLDED_RELU: return FN(if_less)(x, alpha, zero, x);
-    case RNNAT_GATE_SCALED_TANH: return FN(mul)(alpha, FN(tanh_of)(FN(mul)(beta, x)));
-    case RNNAT_GATE_HARD_SIGMOID: return FN(clamp)(FN(fma)(alpha, x, beta), 0, 1);
-    case RNNAT_GATE_ELU: return FN(if_less)(x, zero, FN(mul)(alpha, FN(expm1)(x)), x);
-    case RNNAT_GATE_SOFTSIGN: return FN(softsign)(x);
-    case RNNAT_GATE_SOFTPLUS: return FN(softplus)(x);
-    }
-    return x;
-}
-
+#if RNNAT_WITH_GENERAL && !defined(WEIGHT)
 /* Gate `gate` of `gates` of a panel's recurrent product. */
 INLINE VEC FN(made)(const rnnat_step *s, int32_t row, int32_t panel, int32_t gate, int32_t gates)
 {
@@ -47,6 +22,15 @@ INLINE VEC FN(h_before)(const rnnat_step *s, int32_t row, int32_t panel)
     return FN(load)((const REAL *)s->h_prev + row * s->h_prev_stride + (ptrdiff_t)panel * LANES);
 }
 
+/* All rows and units of a thread's share. */
+#define GENERAL(name)                                                                              \
+    static void FN(name)(const rnnat_step *s)                                                      \
+    {                                                                                              \
+        for (int32_t row = 0; row < s->rows; ++row)                                                \
+            for (int32_t panel = s->first_panel; panel < s->last_panel; ++panel)                   \
+                FN(name##_at)(s, (FN(place)){row, panel, 1});                                      \
+    }
+
 #if RNNAT_WITH_RNN
 INLINE void FN(general_rnn_at)(const rnnat_step *s, FN(place) at)
 {
@@ -54,7 +38,7 @@ INLINE void FN(general_rnn_at)(const rnnat_step *s, FN(place) at)
         FN(add)(FN(made)(s, at.row, at.panel, 0, 1), FN(projected)(s, at.row, at.panel, 0, 1));
     FN(put_h)(s, at, 0, FN(apply)(s->functions, 0, a));
 }
-
+GENERAL(general_rnn)
 #endif
 
 #if RNNAT_WITH_GRU
@@ -104,6 +88,9 @@ INLINE void FN(general_gru_new_at)(const rnnat_step *s, FN(place) at)
     if (TRACED(s)) FN(show)(s, 2, at.row, at.panel, &n, 1);
 }
 
+GENERAL(general_gru)
+GENERAL(general_gru_gates)
+GENERAL(general_gru_new)
 #endif
 
 #if RNNAT_WITH_LSTM
@@ -131,28 +118,8 @@ INLINE void FN(general_lstm_at)(const rnnat_step *s, FN(place) at)
     FN(put_h)(s, at, 0, FN(mul)(o, FN(apply)(functions, 2, c)));
     if (TRACED(s)) FN(show)(s, 0, at.row, at.panel, (const VEC[]){i, f, g, o}, 4);
 }
-
-#endif
-
-/* All rows and units of a thread's share. */
-#define GENERAL(name)                                                                              \
-    static void FN(name)(const rnnat_step *s)                                                      \
-    {                                                                                              \
-        for (int32_t row = 0; row < s->rows; ++row)                                                \
-            for (int32_t panel = s->first_panel; panel < s->last_panel; ++panel)                   \
-                FN(name##_at)(s, (FN(place)){row, panel, 1});                                      \
-    }
-
-#if RNNAT_WITH_RNN
-GENERAL(general_rnn)
-#endif
-#if RNNAT_WITH_GRU
-GENERAL(general_gru)
-GENERAL(general_gru_gates)
-GENERAL(general_gru_new)
-#endif
-#if RNNAT_WITH_LSTM
 GENERAL(general_lstm)
 #endif
 
 #undef GENERAL
+#endif

@@ -1,5 +1,6 @@
-/* LSTMs, forward and back: gates i, f, g, o; gate-recurrent, i and f are states too. Part of
- * train.inc.h. The equations are in cells/lstm_gradient.c and gate_lstm_gradient.c. */
+/* The gates of LSTMs where they learn, forward and back: i, f, g, o; gate-recurrent, i and f are
+ * states too. Part of lstm.gates.inc.h; the equations are in lstm_gradient.c and
+ * gate_lstm_gradient.c. */
 
 static void FN(train_lstm_forward)(const rnnat_train_step *s)
 {

@@ -1,5 +1,6 @@
-/* GRUs, forward and back: gates n, r, z and, with reset after the product, q = W_hn h + b_hn. Part of
- * train.inc.h. The equations are in cells/gru_gradient.c and gate_gru_gradient.c. */
+/* The gates of a gated recurrent unit where it learns, forward and back: n, r, z and, with reset
+ * after the product, q = W_hn h + b_hn. Part of gru.gates.inc.h; the equations are in
+ * gru_gradient.c. */
 
 static void FN(train_gru_forward)(const rnnat_train_step *s)
 {
@@ -30,7 +31,7 @@ static void FN(train_gru_forward)(const rnnat_train_step *s)
     }
 }
 
-/* (B1) of cells/gru_gradient.c: dn and dz, and what h_{t-1} gets through z. */
+/* (B1): dn and dz, and what h_{t-1} gets through z. */
 #define GRU_NEW(left)                                                                              \
     const VEC d = FN(dh_of)(dy, dh, u, left), n = FN(get)(g + u, left);                            \
     const VEC z = FN(get)(g + 2 * H + u, left), hp = FN(get)(before + u, left);                    \
@@ -141,63 +142,6 @@ static void FN(train_gru_gates_backward)(const rnnat_train_step *s)
         const VEC hp = FN(get)(before + u, left);                                                  \
         FN(put)(dg + H + u, left, FN(mul)(FN(mul)(d, hp), FN(sigmoid_slope)(reset)));              \
         FN(put)(dh + u, left, FN(fma)(d, reset, FN(get)(dh + u, left)));                           \
-    } while (0)
-        FOR_UNITS(BODY);
-#undef BODY
-    }
-}
-
-/* ---- gate-recurrent GRU: the same gates, but z is a state, and mixes the other way round ---- */
-
-static void FN(train_gate_gru_new_forward)(const rnnat_train_step *s)
-{
-    const int32_t H = s->hidden;
-    for (int32_t r = 0; r < s->rows; ++r) {
-        REAL *const h = ROW(s->h_next, s->state_stride), *const out = ROW(s->out, s->out_stride);
-        REAL *const g = ROW(s->gates, s->gates_stride), *const z_next = ROW(s->c_next, H);
-        const REAL *const before = ROW(s->h_prev, s->state_stride);
-        if (!FN(is_valid)(s, r)) {
-            FN(pass_through)(s, r);
-            FN(copy_row)(z_next, ROW(s->c_prev, H), H);
-            continue;
-        }
-#define BODY(left)                                                                                 \
-    do {                                                                                           \
-        const VEC n = FN(tanh_of)(FN(get)(g + u, left)), z = FN(get)(g + 2 * H + u, left);         \
-        const VEC v = FN(gate_gru_mix)(z, FN(get)(before + u, left), n);                           \
-        FN(put)(g + u, left, n);                                                                   \
-        FN(put)(z_next + u, left, z);                                                              \
-        FN(put)(h + u, left, v);                                                                   \
-        FN(put)(out + u, left, v);                                                                 \
-    } while (0)
-        FOR_UNITS(BODY);
-#undef BODY
-    }
-}
-
-/* (B1) of cells/gate_gru_gradient.c. */
-static void FN(train_gate_gru_new_backward)(const rnnat_train_step *s)
-{
-    const int32_t H = s->hidden;
-    for (int32_t r = 0; r < s->rows; ++r) {
-        REAL *const dg = ROW(s->dgates, s->dgates_stride), *const dh = ROW(s->dh, s->state_stride);
-        REAL *const dz_row = ROW(s->dc, H);
-        const REAL *const g = ROW(s->gates, s->gates_stride);
-        const REAL *const before = ROW(s->h_prev, s->state_stride);
-        const REAL *const dy = s->dy ? ROW(s->dy, s->out_stride) : NULL;
-        if (!FN(is_valid)(s, r)) {
-            FN(copy_row)(dg, NULL, 3 * H);
-            continue;
-        }
-#define BODY(left)                                                                                 \
-    do {                                                                                           \
-        const VEC d = FN(dh_of)(dy, dh, u, left), n = FN(get)(g + u, left);                        \
-        const VEC z = FN(get)(g + 2 * H + u, left), hp = FN(get)(before + u, left);                \
-        const VEC dz = FN(fma)(d, FN(sub)(n, hp), FN(get)(dz_row + u, left));                      \
-        FN(put)(dg + u, left, FN(mul)(FN(mul)(d, z), FN(tanh_slope)(n)));                          \
-        FN(put)(dg + 2 * H + u, left, FN(mul)(dz, FN(sigmoid_slope)(z)));                          \
-        FN(put)(dh + u, left, FN(mul)(d, FN(sub)(FN(set1)(1), z)));                                \
-        FN(put)(dz_row + u, left, FN(set1)(0));                                                    \
     } while (0)
         FOR_UNITS(BODY);
 #undef BODY

@@ -1,5 +1,5 @@
-/* A simple recurrent network, forward and back. Part of train.inc.h. The equations are in
- * cells/rnn_gradient.c. */
+/* An Elman network where it learns, forward and back. Part of rnn.gates.inc.h; the equations are in
+ * rnn_gradient.c. */
 
 static void FN(train_rnn_forward)(const rnnat_train_step *s)
 {

@@ -17,6 +17,7 @@ from .graph_calls import GraphCalls
 from .masking import lengths_of
 from .packed import Packed
 from .spec import Layer, ModelSpec
+from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
 from .weight_types import checked, code_of
@@ -59,6 +60,18 @@ def _only(what: str, sizes: dict[str, int]) -> int:
         names = ", ".join(map(repr, sizes))
         raise UnsupportedError(f"{what}: this model has several, {names}: see model.spec.value")
     return next(iter(sizes.values()))
+
+
+def _ahead_text(spec: ModelSpec) -> str:
+    """Which layers look ahead, and by how much."""
+    each = []
+    for name, steps in spec.ahead().items():
+        called = f"layer {name}" if spec.is_chain else f"node {name!r}"
+        if steps is None:
+            each.append(f"{called}, a reverse or bidirectional layer, needs whole sequences")
+        else:
+            each.append(f"{called} looks {steps} {'step' if steps == 1 else 'steps'} ahead")
+    return ", ".join(each)
 
 
 class Model:
@@ -117,6 +130,8 @@ class Model:
         self._mask_value = spec.mask_value
         self._takes_indices = len(spec.inputs) == 1 and spec.takes_indices
         self._axes = spec.all_axes(bool(batch_first))
+        self._ahead = _ahead_text(spec)
+        self._paces = {name: spec.value(value).paces for name, value in spec.outputs.items()}
         self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
@@ -219,6 +234,13 @@ class Model:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
 
+    def output_steps(self, steps: ArrayLike) -> Any:
+        """How many steps y has where x has so many: an integer or, of the lengths of rows, an
+        array; of several outputs a dict. As many, unless layers with strides make fewer or more."""
+        given: Any = np.asarray(steps) if np.ndim(steps) else int(np.asarray(steps))
+        each = {name: steps_of(paces, given) for name, paces in self._paces.items()}
+        return each if len(each) > 1 else next(iter(each.values()))
+
     def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:
         """A stream that runs this model step by step, with the model's initial state for ``batch``
         rows, from 1 on.
@@ -228,9 +250,10 @@ class Model:
         at once, since a thread that had to wait for long has to be woken. The bits are the same.
         With ``matmul="blas"`` it is one thread.
 
-        Raises ``UnsupportedError`` where a layer runs in reverse and so needs whole sequences.
+        Raises ``UnsupportedError``, which names them, where layers look ahead: they run in reverse
+        and so need whole sequences, or have padding behind the last step.
         """
-        return Stream(self._core, batch, num_threads, self._mask_value, self._calls)
+        return Stream(self._core, batch, num_threads, self._mask_value, self._calls, self._ahead)
 
     def save(
         self, path: str | os.PathLike[str], format: str | None = None, golden: Any = None

@@ -201,7 +201,7 @@ def _generate(model: Runs, spec: ModelSpec) -> NDArray[Any]:
     """As many steps of one row as surely find a place in a file, at most ``_STEPS``."""
     item = model.dtype.itemsize
     features = 1 if spec.takes_indices else spec.input_size
-    states = sum(layer.state_rows * sum(layer.state_sizes) for layer in spec.stateful)
+    states = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
     room = MAX_CHARACTERS * 3 // 4 - 1024 - states * item
     steps = min(_STEPS, max(1, room // ((features + spec.output_size) * item)))
     rng = np.random.default_rng(_SEED)
@@ -236,26 +236,25 @@ def _join(
     pieces: list[NDArray[Any]] = []
     for count in counts:
         group = [as_array("state", next(rest)) for _ in range(count)]
-        pieces += [array[row].ravel() for row in range(len(group[0])) for array in group]
+        most = max(map(len, group))
+        pieces += [a[row].ravel() for row in range(most) for a in group if row < len(a)]
     return np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
 
 
 def _split(spec: ModelSpec, batch: int, flat: NDArray[Any]) -> list[NDArray[Any]]:
     """The inverse of :func:`_join`."""
     arrays: list[NDArray[Any]] = []
+    needed = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
+    if len(flat) < needed * batch:
+        raise ShapeError(f"state: {len(flat)} numbers, fewer than its layers need")
+    if len(flat) > needed * batch:
+        raise ShapeError(f"state: {len(flat)} numbers, {needed * batch} expected")
     used = 0
-    for layer in spec.stateful:
-        rows = layer.state_rows
-        size = batch * sum(layer.state_sizes)
-        part = flat[used : used + rows * size]
-        if len(part) != rows * size:
-            raise ShapeError(f"state: {len(flat)} numbers, fewer than its layers need")
-        used += rows * size
-        block = part.reshape(rows, size)
-        ends = np.cumsum([batch * features for features in layer.state_sizes])
-        for features, end in zip(layer.state_sizes, ends, strict=True):
-            own = block[:, end - batch * features : end]
-            arrays.append(own.reshape(rows, batch, features))
-    if used != len(flat):
-        raise ShapeError(f"state: {len(flat)} numbers, {used} expected")
+    for shapes in spec.state_shapes.values():
+        group = [np.empty((rows, batch, size), flat.dtype) for rows, size in shapes]
+        for row in range(max(rows for rows, _ in shapes)):
+            for array in (a for a in group if row < len(a)):
+                array[row] = flat[used : used + array[row].size].reshape(array[row].shape)
+                used += array[row].size
+        arrays += group
     return arrays

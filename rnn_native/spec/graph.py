@@ -10,9 +10,10 @@ from typing import Any
 
 from ..errors import OptionError, UnsupportedError
 from ..masking import as_mask_value
-from .layer import Layer, Value
+from .layer import LAST, Layer, Value
 from .layers import Recurrent
 from .weights import brief
+from .windowed import Windowed
 from .wiring import Input, Node, chain, graph
 
 
@@ -187,6 +188,57 @@ class ModelSpec:
             for each, named in zip((x, y), several, strict=True)
         ]
         return texts[0], texts[1]
+
+    def steps(self, value: str, steps: Any, state: Any = None) -> Any:
+        """How many steps a value has where the inputs have so many: an integer, or an array.
+
+        As many, unless layers with strides before it make fewer or more. ``state``: what a call
+        that goes on from it is given, a dict by the names of nodes, for these count from there.
+        """
+        changing: list[str] = []
+        while self.value(value).paces:
+            name = value if value in self.nodes else value.removesuffix(LAST)
+            layer, reads = self.nodes[name]
+            if layer.window is not None and not layer.window.keeps_pace:
+                changing.insert(0, name)
+            value = reads[0]
+        for name in changing:
+            layer = self.nodes[name].layer
+            assert isinstance(layer, Windowed)
+            phase = None
+            if state is not None and layer.state_names:
+                arrays = state[name]
+                phase = layer.phase_of(arrays if isinstance(arrays, tuple) else (arrays,))
+            steps = layer.window.steps(steps, phase)
+        return steps
+
+    def ahead(self) -> dict[str, int | None]:
+        """The nodes that look at steps behind their own, and by how many; None: at all of them."""
+        found: dict[str, int | None] = {}
+        for name, (layer, _) in self.nodes.items():
+            if layer.needs_all:
+                found[name] = None
+            elif layer.window is not None and layer.window.after > 0:
+                found[name] = layer.window.latency
+        return found
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Rows and features of each state array, of each node that has some."""
+        return {
+            name: layer.state_shapes(self.value(reads[0]).features)
+            for name, (layer, reads) in self.nodes.items()
+            if layer.state_names
+        }
+
+    @property
+    def has_named_state(self) -> bool:
+        """Whether a state is a dict by the names of nodes: that of a graph where several have one,
+        and wherever another than a Recurrent has one."""
+        layers = self.stateful
+        if any(not isinstance(layer, Recurrent) for layer in layers):
+            return True
+        return not self.is_chain and len(layers) > 1
 
     @property
     def stateful(self) -> tuple[Layer, ...]:

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "pace.h"
+
 #if RNNAT_READER
 const void *rnnat_graph_keep(rnnat_graph *graph, const void *data, size_t size)
 {
@@ -20,8 +22,13 @@ int32_t rnnat_graph_add_value(rnnat_graph *graph, rnnat_value value)
 int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t features)
 {
     rnnat_model *const model = graph->model;
+    int32_t paced_by = graph->values ? graph->values[node->inputs[0]].paced_by : -1;
+    if (!rnnat_window_keeps_pace(&node->window)) paced_by = model->num_nodes;
+    if (paced_by >= 0) model->has_paces = true;
+    if (node->window.extent) model->has_windows = true;
     const int32_t output = rnnat_graph_add_value(
-        graph, (rnnat_value){.features = features, .has_time = graph->has_time});
+        graph,
+        (rnnat_value){.features = features, .has_time = graph->has_time, .paced_by = paced_by});
     if (graph->nodes) {
         rnnat_node *const added = &graph->nodes[model->num_nodes];
         *added = *node;
@@ -39,7 +46,9 @@ int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t feat
 
 int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features)
 {
-    const int32_t last = rnnat_graph_add_value(graph, (rnnat_value){.features = features});
+    const int32_t paced_by = graph->values ? graph->values[graph->made].paced_by : -1;
+    const int32_t last =
+        rnnat_graph_add_value(graph, (rnnat_value){.features = features, .paced_by = paced_by});
     graph->result.last = last;
     if (graph->nodes) graph->nodes[graph->model->num_nodes - 1].last = last;
     return last;
@@ -59,15 +68,45 @@ void rnnat_count_one(const void *options, rnnat_counts *counts)
     ++counts->values;
 }
 
+static void add_node_with(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                          int32_t features, const rnnat_window *window)
+{
+    rnnat_node node = {.layer = layer,
+                       .data = data,
+                       .window = *window,
+                       .num_inputs = graph->num_inputs,
+                       .num_passes = 1,
+                       .num_states = rnnat_window_states(window),
+                       .first_state = graph->model->info.num_states};
+    const int32_t kept = rnnat_window_kept(window), input = graph->inputs[0];
+    memcpy(node.inputs, graph->inputs, sizeof node.inputs);
+    if (kept) rnnat_graph_add_state(graph, kept, graph->values ? graph->values[input].features : 0);
+    if (node.num_states > (kept > 0)) rnnat_graph_add_state(graph, 1, 1);
+    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, features), features, graph->has_time);
+}
+
 void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                          size_t size, int32_t features)
 {
-    rnnat_node node = {.layer = layer,
-                       .data = rnnat_graph_keep(graph, data, size),
-                       .num_inputs = graph->num_inputs,
-                       .num_passes = 1};
-    memcpy(node.inputs, graph->inputs, sizeof node.inputs);
-    rnnat_graph_result(graph, rnnat_graph_add(graph, &node, features), features, graph->has_time);
+    const rnnat_window none = {0};
+    add_node_with(graph, layer, rnnat_graph_keep(graph, data, size), features, &none);
+}
+
+rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                    size_t size, int32_t features, const rnnat_window *window)
+{
+    const int32_t input = graph->inputs[0];
+    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (graph->values && rnnat_paces_above(graph->values, graph->nodes, input) >= RNNAT_MOST_PACES)
+        return RNNAT_ERROR_UNSUPPORTED;
+    add_node_with(graph, layer, rnnat_graph_keep(graph, data, size), features, window);
+    return RNNAT_OK;
+}
+
+void rnnat_count_window(const void *options, rnnat_counts *counts)
+{
+    rnnat_count_one(options, counts);
+    counts->states += 2;
 }
 
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features)

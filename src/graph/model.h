@@ -22,6 +22,8 @@ struct rnnat_model {
     int32_t num_cells; /* directions of all recurrent nodes */
     bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
     bool has_rows; /* some value has no time */
+    bool has_windows; /* some node keeps steps of its input */
+    bool has_paces; /* some value has other steps than the inputs */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
     const rnnat_value *values; /* the model's inputs come first */
     const int32_t *outputs; /* [num_outputs] numbers of values, each a different one */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "history.h"
+
 /* Rows of all steps of a chunk, which one product projects: enough of them that the input's weights
  * pass through the cache seldom, and few enough that the projection stays there until its steps are
  * taken. */
@@ -14,6 +16,14 @@ static int32_t steps_of(int32_t rows, int32_t time)
     const int32_t steps = rows <= 0 || rows >= chunk_rows ? 1 : (chunk_rows + rows - 1) / rows;
     const int32_t most = time > 0 ? time : 1;
     return steps < most ? steps : most;
+}
+
+/* The chunk of a model with sparser values: longer, so that these have chunks worth a product, too. */
+static int32_t longer_chunk(const rnnat_model *model, int32_t chunk, int32_t time)
+{
+    const int32_t most_times = 128, pace = rnnat_longest_pace(model);
+    const int32_t longer = chunk * (pace < most_times ? pace : most_times);
+    return longer < time ? longer : time > chunk ? time : chunk;
 }
 
 /* In a wavefront of `team_size` stages nobody works for the first and the last team_size - 1 chunks: there
@@ -33,6 +43,18 @@ static bool has_two_passes(const rnnat_model *model)
     return false;
 }
 
+int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index)
+{
+    const rnnat_model *const model = workspace->model;
+    if (!model->has_paces) return workspace->chunk;
+    const rnnat_node *const node = &model->nodes[index];
+    const int64_t read = rnnat_most_steps_of(model, node->inputs[0], workspace->chunk);
+    const int64_t made = rnnat_most_steps_of(model, node->output, workspace->chunk);
+    int64_t most = read > made ? read : made;
+    if (most < workspace->chunk) most = workspace->chunk;
+    return most < INT32_MAX ? (int32_t)most : INT32_MAX;
+}
+
 /* Takes as much scratch as any node needs. */
 static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace)
 {
@@ -42,7 +64,8 @@ static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *worksp
         const rnnat_node *const node = &model->nodes[i];
         rnnat_arena need = rnnat_arena_at(NULL);
         if (node->layer->scratch)
-            node->layer->scratch(node, model->kernels, workspace->rows, workspace->chunk, &need);
+            node->layer->scratch(node, model->kernels, workspace->rows,
+                                 rnnat_workspace_chunk_of(workspace, i), &need);
         if (need.overflow) arena->overflow = true;
         if (need.used > most) most = need.used;
     }
@@ -58,7 +81,15 @@ static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, r
         const rnnat_buffer *const buffer = &model->buffers[b];
         if (buffer->home != home) continue;
         const size_t width = (size_t)buffer->features * (size_t)model->kernels->elem;
-        char *const memory = rnnat_arena_take_table(arena, steps, (size_t)workspace->rows, width);
+        size_t most = steps;
+        for (int32_t v = 0; model->has_paces && v < model->num_values; ++v) {
+            const rnnat_value *const value = &model->values[v];
+            if (value->home != home || value->buffer != b) continue;
+            if (!value->has_time && !workspace->is_stream) continue;
+            const size_t own = (size_t)rnnat_most_steps_of(model, v, (int64_t)steps);
+            if (own > most) most = own;
+        }
+        char *const memory = rnnat_arena_take_table(arena, most, (size_t)workspace->rows, width);
         for (int32_t v = 0; at && v < model->num_values; ++v) {
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
@@ -102,16 +133,29 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                                    .rows = use->rows,
                                    .chunk = steps_of(use->rows, use->time),
                                    .is_stream = use->is_stream};
+    if (model->has_paces) workspace->chunk = longer_chunk(model, workspace->chunk, use->time);
     if (use->wavefront)
         workspace->chunk = shorter_chunk(workspace->chunk, use->time, use->team_size);
     workspace->at = take_views(arena, model);
     workspace->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
+    if (model->has_windows) {
+        workspace->histories = RNNAT_TAKE(arena, nodes, rnnat_history);
+        workspace->phases = rnnat_arena_take(arena, nodes, sizeof *workspace->phases);
+    }
+    if (model->has_paces && !use->is_stream)
+        workspace->lengths =
+            rnnat_arena_take_table(arena, nodes, (size_t)use->rows, sizeof *workspace->lengths);
     if (use->is_stream) workspace->tasks = RNNAT_TAKE(arena, nodes, rnnat_task);
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         void *memory = NULL;
         if (node->layer->carve) memory = node->layer->carve(node, model->kernels, use->rows, arena);
         if (workspace->memory) workspace->memory[i] = memory;
+        if (model->has_windows && rnnat_window_states(&node->window)) {
+            rnnat_history history;
+            rnnat_history_carve(arena, model, i, use->rows, &history);
+            if (workspace->histories) workspace->histories[i] = history;
+        }
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
@@ -139,6 +183,61 @@ void rnnat_workspace_reset(rnnat_workspace *workspace)
         const rnnat_node *const node = &model->nodes[i];
         if (node->layer->reset)
             node->layer->reset(node, model->kernels, workspace->rows, workspace->memory[i]);
+        if (!model->has_windows) continue;
+        workspace->phases[i] = node->window.before; /* that of a node which keeps nothing, too */
+        if (rnnat_window_states(&node->window))
+            rnnat_history_reset(model, i, workspace->rows, &workspace->histories[i]);
+    }
+}
+
+/* Row `row` of state array `array` of node `index`. */
+static rnnat_state_rows state_rows(const rnnat_workspace *workspace, int32_t index, int32_t array,
+                                   int32_t row)
+{
+    const rnnat_model *const model = workspace->model;
+    const rnnat_node *const node = &model->nodes[index];
+    if (node->window.extent)
+        return rnnat_history_state(model, index, &workspace->histories[index], workspace->rows,
+                                   array, row);
+    return node->layer->state(node, model->kernels, workspace->memory[index], array, row);
+}
+
+void rnnat_workspace_take_phases(const rnnat_workspace *workspace)
+{
+    const rnnat_model *const model = workspace->model;
+    for (int32_t i = 0; model->has_windows && i < model->num_nodes; ++i)
+        if (rnnat_window_states(&model->nodes[i].window))
+            workspace->phases[i] = rnnat_history_phase(model, &workspace->histories[i], 0);
+}
+
+void rnnat_workspace_take_lengths(const rnnat_workspace *workspace, const int32_t *lengths)
+{
+    const rnnat_model *const model = workspace->model;
+    for (int32_t i = 0; lengths && model->has_paces && i < model->num_nodes; ++i) {
+        const int32_t value = model->nodes[i].output;
+        int32_t *const own = workspace->lengths + (ptrdiff_t)i * workspace->rows;
+        for (int32_t row = 0; model->values[value].paced_by == i && row < workspace->rows; ++row)
+            own[row] = rnnat_workspace_steps(workspace, value, lengths[row]);
+    }
+}
+
+void rnnat_workspace_move_phases(const rnnat_workspace *workspace, int64_t steps,
+                                 const int32_t *lengths)
+{
+    const rnnat_model *const model = workspace->model;
+    const rnnat_phases phases = {workspace->phases, NULL};
+    for (int32_t i = model->num_nodes - 1; model->has_windows && i >= 0; --i) {
+        const rnnat_node *const node = &model->nodes[i]; /* the last first: earlier phases count */
+        if (!rnnat_window_states(&node->window)) continue;
+        const int32_t phase = workspace->phases[i], input = node->inputs[0];
+        for (int32_t row = 0; row < workspace->rows; ++row) {
+            const int64_t own = lengths ? lengths[row] : steps;
+            const int64_t read = rnnat_steps_of(model, phases, input, own);
+            const int32_t moved = rnnat_window_phase(&node->window, phase, read);
+            rnnat_history_set_phase(model, &workspace->histories[i], row, moved);
+        }
+        const int64_t read = rnnat_steps_of(model, phases, input, steps);
+        workspace->phases[i] = rnnat_window_phase(&node->window, phase, read);
     }
 }
 
@@ -152,9 +251,10 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
         const rnnat_node *const node = &model->nodes[i];
         const int32_t own = index - node->first_state;
         if (own < 0 || own >= node->num_states) continue;
-        for (int32_t p = 0; p < node->num_passes; ++p) {
-            const rnnat_state_rows rows =
-                node->layer->state(node, model->kernels, workspace->memory[i], own, p);
+        int32_t count = 1;
+        for (int32_t p = 0; p < count; ++p) {
+            const rnnat_state_rows rows = state_rows(workspace, i, own, p);
+            count = rows.rows;
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
             for (size_t r = 0; r < (size_t)workspace->rows; ++r) {

@@ -5,7 +5,7 @@
 #ifndef RNNAT_WORKSPACE_H
 #define RNNAT_WORKSPACE_H
 
-#include "../graph/model.h"
+#include "../graph/pace.h"
 #include "../layers/layer.h"
 
 typedef void *rnnat_pointer;
@@ -24,6 +24,9 @@ typedef struct rnnat_workspace {
     bool is_stream; /* after every step there is what a row's last step gives */
     bool copies_last; /* in a stream some node gives that beside its outputs */
     rnnat_view *at; /* [values] where each one is, from step 0 on */
+    rnnat_history *histories; /* [nodes] of those with windows; NULL: no node has one */
+    int32_t *phases; /* [nodes] of their windows before the first step of a call */
+    int32_t *lengths; /* [nodes, rows] steps that count of what changes their number, in a run */
     rnnat_pointer *memory; /* [nodes] what its layer keeps from call to call */
     char *scratch[2]; /* the second one is there where a team runs two passes side by side */
     rnnat_task *tasks; /* [nodes] ready for one thread; NULL: they are made for each chunk */
@@ -44,6 +47,8 @@ typedef struct rnnat_workspace_use {
 /* Lays a workspace out in the arena. */
 void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                            const rnnat_workspace_use *use, rnnat_workspace *workspace);
+/* The most steps of a chunk that node `index` reads or makes. */
+int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index);
 /* Sets how many rows it has from now on, at most those that it was carved for. */
 void rnnat_workspace_set_rows(rnnat_workspace *workspace, int32_t rows);
 /* All states become what they are before the first step. */
@@ -63,6 +68,22 @@ void rnnat_workspace_set_state(rnnat_workspace *workspace, int32_t index, const 
                                int32_t batch, int32_t first_row);
 void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, void *values,
                                int32_t batch, int32_t first_row);
+/* Takes the phases from the state; every row's is the same. */
+void rnnat_workspace_take_phases(const rnnat_workspace *workspace);
+/* Moves the phases on: `steps` steps were run, of each row as many as lengths says, unless that is
+ * NULL. */
+void rnnat_workspace_move_phases(const rnnat_workspace *workspace, int64_t steps,
+                                 const int32_t *lengths);
+/* Finds the lengths of rows, `lengths` of the inputs, in steps of other values. */
+void rnnat_workspace_take_lengths(const rnnat_workspace *workspace, const int32_t *lengths);
+/* Steps of a value behind `steps` of the call's. */
+static inline int32_t rnnat_workspace_steps(const rnnat_workspace *workspace, int32_t value,
+                                            int32_t steps)
+{
+    if (!workspace->model->has_paces) return steps;
+    return (int32_t)rnnat_steps_of(workspace->model, (rnnat_phases){workspace->phases, NULL}, value,
+                                   steps);
+}
 /* Copies h as it is now to the values that nodes make of each row's last step. */
 void rnnat_workspace_take_last(const rnnat_workspace *workspace);
 

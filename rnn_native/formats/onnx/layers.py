@@ -11,11 +11,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...activations import CONSTANTS
-from ...errors import UnsupportedError
 from ...spec import Elementwise, Embedding, Layer, Recurrent
 from .activations import ELEMENTWISE
 from .drafts import LinearDraft, OutputDraft
+from .functions import FUNCTIONS, operator
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
 from .merge import merge
@@ -110,12 +109,13 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """An operator that is a function of each number, with its constants."""
-    name = ELEMENTWISE[node.op]
-    constants = node.options(**{key: ("float", value) for key, value in CONSTANTS[name].items()})
     data = inputs[0]
     if not isinstance(data, Data) or data.element in INTEGERS:
         raise node.unsupported("expected the data, of a float type")
-    return [data.then(Elementwise(name, **constants), data.dims, data.features)]
+    f = FUNCTIONS[node.op][0](node, inputs)
+    if f.name == "identity":
+        return [data]
+    return [data.then(Elementwise(f.name, *f.constants), data.dims, data.features)]
 
 
 def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -140,7 +140,7 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
-        **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
+        **{op: (elementwise, least, most) for op, (_, least, most) in FUNCTIONS.items()},
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
         "Add": (add, 2, 2),
         "Gather": (gather, 2, 2),
@@ -156,6 +156,7 @@ class NodeWriter(Protocol):
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...
+    def number(self, value: float) -> str: ...
 
 
 def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
@@ -163,14 +164,9 @@ def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
 
 
 def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
-    op = {name: op for op, name in ELEMENTWISE.items()}.get(layer.function)
-    if op is None:
-        raise UnsupportedError(
-            f"Elementwise function={layer.function}: ONNX has no such operator; it has "
-            f"{', '.join(ELEMENTWISE)}"
-        )
-    constants = {"alpha": layer.alpha, "beta": layer.beta}
-    return writer.node(op, x, **{key: v for key, v in constants.items() if v is not None})
+    op, attributes, more = operator(layer.as_activation)
+    inputs = [writer.number(value) for value in more]
+    return writer.node(op, x, *inputs, **attributes)
 
 
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(

@@ -267,6 +267,10 @@ class _Writer:
         )
         return name
 
+    def number(self, value: float) -> str:
+        """A constant without dimensions, of the file's type."""
+        return self.constant("number", np.asarray(value, self._dtype))
+
     def _fresh(self, name: str) -> str:
         self._count += 1
         return f"{self.prefix}{name}.{self._count}"

@@ -22,12 +22,12 @@ from ...spec import ModelSpec
 from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
-from .drafts import finish
+from .assembling import Parts, chain_of, graph_of
 from .graph import File, Graph, load
 from .interpret import interpret
 from .parts import listing, read_node
 from .stacks import rejoin
-from .values import Axis, Data, Failure, StateOut, Value, live, show
+from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
 
 
 def write(
@@ -118,74 +118,106 @@ def _read_chain(file: File, start: str | None, end: str | None) -> ModelSpec:
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
-    values = interpret(graph, wanted, start)
-    data = _the_data(wanted, values)
-    if start is not None and data.source != start:
+    roles = Roles()
+    values = interpret(graph, wanted, start, roles)
+    outputs, states = _outputs(wanted, values)
+    parts = Parts(outputs.values())
+    if start is not None and set(parts.sources) != {start}:
+        other = next((name for name in parts.sources if name != start), None)
         raise OptionError(
             f"between: the tensor {start!r} does not lead to the output {', '.join(wanted)}"
+            if start not in parts.sources
+            else f"between: besides {start!r} the output {', '.join(wanted)} needs {other!r}"
         )
-    first = values[data.source]
-    assert isinstance(first, Data)
-    _check_ends(first, data)
+    _check_states(states, roles, parts, outputs)
+    _check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
+    for output in outputs.values():
+        _check_output(output)
     try:
-        layers = [finish(draft) for draft in data.layers]
-        return ModelSpec(rejoin(layers, file.properties))
+        layers = chain_of(parts, outputs)
+        if layers is not None:
+            return ModelSpec(rejoin(layers, file.properties))
+        return graph_of(parts, outputs, [start] if start else graph.inputs)
     except RnnError as error:
         raise FormatError(str(error)) from error
 
 
-def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
-    """The one output that the chain ends in, a sequence or a last state; the others must be final
-    states."""
+def _outputs(
+    wanted: Sequence[str], values: Mapping[str, Value]
+) -> tuple[dict[str, Data], dict[str, StateOut]]:
+    """The values that are outputs of the model, sequences or, where there are none, last states;
+    and the final states."""
     found: dict[str, Data] = {}
     states: dict[str, StateOut] = {}
     for name in wanted:
         value = values[name]
         if isinstance(value, Failure):
             raise value.error
-        if isinstance(value, Data) and value.layers:
+        if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):
             states[name] = value
         else:
             raise UnsupportedError(f"the output {name!r} is not made by a layer")
+    found = found or _last_states(states)
     if not found:
-        found = _last_state(states)
-    if len(found) != 1:
-        raise UnsupportedError(
-            f"expected one output that is a sequence, found {some([*map(repr, found)])}"
-            + ("; choose one with between=" if found else ": only final states")
-        )
-    ((end, data),) = found.items()
-    in_chain = set(map(id, data.recurrents))
-    for name, state in states.items():
-        if any(id(layer) not in in_chain for layer in state.layers):
-            raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
-    return data
+        raise UnsupportedError("expected an output that is a sequence, or an h: found other states")
+    return found, states
 
 
-def _last_state(states: Mapping[str, StateOut]) -> dict[str, Data]:
-    """The one that the chain ends in: of the last layer of all, and the first of its kind, where
-    one stands for the output and another for the state."""
-    found = [
-        (name, part)
+def _last_states(states: Mapping[str, StateOut]) -> dict[str, Data]:
+    """Those that the graph ends in: of the last layer of all, and the first of its kind, where one
+    stands for the output and another for the state; and of layers that these do not need."""
+    left = {
+        name: part
         for name, state in states.items()
         for part in state.parts
         if len(state.parts) == 1 and isinstance(part, Data)
-    ]
-    return dict([max(found, key=lambda item: len(item[1].layers))] if found else [])
+    }
+    found: dict[str, Data] = {}
+    while left:
+        end = max(left, key=lambda name: left[name].depth)
+        found[end] = left.pop(end)
+        reached = Parts(found.values()).reached
+        left = {name: part for name, part in left.items() if part.step not in reached}
+    return {name: found[name] for name in states if name in found}
 
 
-def _check_ends(start: Data, end: Data) -> None:
-    """Both ends have a time, a batch and the features, and nothing mixes these."""
-    others = [axis for axis in live([a for dim in start.dims for a in dim]) if not _feature(axis)]
-    if len(others) > 2:
+def _check_states(
+    states: Mapping[str, StateOut], roles: Roles, parts: Parts, outputs: Mapping[str, Data]
+) -> None:
+    """States are of layers that the model has, and no input of it besides."""
+    for name, state in states.items():
+        if any(step not in parts.reached for step in state.steps):
+            raise UnsupportedError(
+                f"the output {name!r} is a state that {some([*map(repr, outputs)])} does not need"
+            )
+    for (name, _), owner in roles.states.items():
+        if name in parts.sources:
+            raise UnsupportedError(f"{owner}: the input {name!r} is the data as well")
+
+
+def _check_inputs(sources: Sequence[Data]) -> None:
+    """Each has a time, a batch and the features; or none has a time."""
+    for source in sources:
+        axes = live([axis for dim in source.dims for axis in dim])
+        if sum(not _feature(axis) for axis in axes) > 2:
+            raise UnsupportedError(
+                f"input {source.source!r} {show(source.dims)}: expected time, batch and features"
+            )
+    ranks = {source.source: len(source.dims) - bool(source.features) for source in sources}
+    few, many = (which(ranks, key=lambda name: ranks[name]) for which in (min, max))
+    if ranks[few] != ranks[many]:
         raise UnsupportedError(
-            f"input {start.source!r} {show(start.dims)}: expected time, batch and features"
+            f"input {few!r} has fewer axes than {many!r}: all inputs of a model have time and batch"
         )
+
+
+def _check_output(end: Data) -> None:
+    """The features are whole, and last."""
     axes = [axis for dim in end.dims for axis in dim]
     features = live(end.features)
-    if features and axes[-1] is not end.features[-1] and live(axes)[-1] is not features[-1]:
+    if features and axes[-1] != end.features[-1] and live(axes)[-1] != features[-1]:
         raise UnsupportedError(
             f"the output is {show(end.dims)}: expected the features {show([end.features])} last"
         )

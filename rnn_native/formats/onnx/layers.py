@@ -1,4 +1,4 @@
-"""Operators that are a layer, or a part of one: MatMul, Gemm, Add, activations, Gather; and the
+"""Operators that are a layer, or a part of one: MatMul, Gemm, activations, Gather; and the
 writers of layers that are one operator."""
 
 from __future__ import annotations
@@ -8,19 +8,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...activations import CONSTANTS
 from ...errors import UnsupportedError
-from ...spec import Elementwise, Embedding, Layer, Recurrent
+from ...spec import Elementwise, Embedding, Layer
 from .activations import ELEMENTWISE
-from .drafts import LinearDraft, OutputDraft
+from .constants import bias_of
+from .drafts import LinearDraft, SumDraft, is_product
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
-from .merge import merge
 from .shapes import gather_shape
-from .values import Axis, Constant, Data, Half, Roles, Shape, Value, live
+from .values import Axis, Constant, Data, Roles, Shape, Value
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -61,28 +60,8 @@ def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     bias = inputs[2] if len(inputs) > 2 else None
     if bias is None:
         return [_linear(node, data, array, None)]
-    return [_linear(node, data, array, _scaled(_bias(node, bias, array.shape[0]), options["beta"]))]
-
-
-def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """The bias of the product just before; or two products of an RNN's output layer."""
-    node.options()
-    left, right = inputs[0], inputs[1]
-    if isinstance(left, Half) and isinstance(right, Half):
-        return [merge(node, left, right, "sum")]
-    if isinstance(left, Data) and isinstance(right, Data):
-        return [_output_layer(node, *sorted((left, right), key=lambda data: -len(data.layers)))]
-    data, bias = (left, right) if isinstance(left, Data) else (right, left)
-    if not (isinstance(data, Data) and isinstance(bias, Constant)):
-        raise node.unsupported("expected the data and a constant")
-    draft = data.layers[-1] if data.layers else None
-    if not isinstance(draft, LinearDraft) or draft.bias is not None or _activated(draft):
-        raise node.unsupported("only the bias right after a MatMul can be added")
-    data.check_features(node, -1)
-    if bias.array.ndim > len(data.dims):
-        raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
-    vector = _bias(node, bias, draft.weight.shape[0])
-    return [_replace_last(data, replace(draft, bias=vector))]
+    vector = _scaled(bias_of(node, bias, array.shape[0]), options["beta"])
+    return [_linear(node, data, array, vector)]
 
 
 def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -103,9 +82,9 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         node.options()
     if not _takes_activation(data):
         raise node.unsupported("an activation is only supported right after a Linear")
-    draft = data.layers[-1]
-    assert isinstance(draft, LinearDraft)
-    return [_replace_last(data, replace(draft, activation=ACTIVATIONS[node.op]))]
+    draft = data.draft
+    assert isinstance(draft, (LinearDraft, SumDraft))
+    return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -113,8 +92,9 @@ def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     name = ELEMENTWISE[node.op]
     constants = node.options(**{key: ("float", value) for key, value in CONSTANTS[name].items()})
     data = inputs[0]
-    if not isinstance(data, Data) or data.element in INTEGERS:
-        raise node.unsupported("expected the data, of a float type")
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    data.check_floats(node)
     return [data.then(Elementwise(name, **constants), data.dims, data.features)]
 
 
@@ -128,7 +108,7 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [last_step(node, table, scalar(indices), axis, roles)]
     if not (isinstance(table, Constant) and isinstance(indices, Data)):
         raise node.unsupported("expected a constant table and the data")
-    if indices.element not in INTEGERS or indices.layers:
+    if indices.element not in INTEGERS or indices.step:
         raise node.unsupported("an Embedding can only be the first layer, of integers")
     if axis not in (0, -table.array.ndim) or table.array.ndim != 2:
         raise node.unsupported(f"attribute axis={axis} of a table of shape {table.array.shape}")
@@ -142,7 +122,6 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
         **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
-        "Add": (add, 2, 2),
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),
@@ -179,39 +158,13 @@ WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingPr
 """What writes a layer that reads the tensor of this name."""
 
 
-def _output_layer(node: Node, top: Data, bottom: Data) -> Data:
-    """W_ho h + W_xo x, where h is what RNNs make of x."""
-    count = max(0, len(bottom.layers) - 1)
-    *stack, on_h = top.layers[count:] or [None]
-    on_x = bottom.layers[-1] if bottom.layers else None
-    rnns = [layer for layer in stack if isinstance(layer, Recurrent) and layer.cell == "rnn"]
-    options = [{**layer.options, "input_size": 0, "bias": True} for layer in rnns]
-    if not (
-        top.source == bottom.source
-        and all(a is b for a, b in zip(top.layers, bottom.layers[:-1], strict=False))
-        and 0 < len(rnns) == len(stack)
-        and all(option == options[0] for option in options)
-        and _is_product(on_h)
-        and _is_product(on_x)
-        and [live(dim) for dim in top.dims[:-1]] == [live(dim) for dim in bottom.dims[:-1]]
-    ):
-        raise node.unsupported(
-            "adds data to data; only an RNN's outputs and inputs can be, each times a matrix"
-        )
-    assert isinstance(on_h, LinearDraft)
-    assert isinstance(on_x, LinearDraft)
-    draft = OutputDraft(on_h.weight, stack=tuple(rnns), weight_xo=on_x.weight)
-    return replace(top, layers=(*top.layers[:count], draft))
-
-
 def _takes_activation(data: Data) -> bool:
-    draft = data.layers[-1] if data.layers else None
-    return isinstance(draft, LinearDraft) and not _activated(draft)
-
-
-def _is_product(draft: object) -> bool:
-    """A matrix and nothing else."""
-    return type(draft) is LinearDraft and draft.bias is None and not _activated(draft)
+    draft = data.draft
+    if isinstance(draft, SumDraft):  # of an RNN's output layer, perhaps
+        assert data.step is not None
+        products = all(is_product(value.draft) for value in data.step.inputs)
+        return draft.activation == "identity" and (products or draft.bias is not None)
+    return isinstance(draft, LinearDraft) and draft.activation == "identity"
 
 
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
@@ -221,23 +174,5 @@ def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> 
     return data.then(LinearDraft(weight, bias), (*data.dims[:-1], features), features)
 
 
-def _bias(node: Node, value: Value, size: int) -> Anything:
-    """A constant as a vector [size], if all it broadcasts to is the features."""
-    if not isinstance(value, Constant):
-        raise node.unsupported("expected the bias to be a constant")
-    shape = value.array.shape
-    if value.array.size not in (1, size) or (shape and value.array.size != shape[-1]):
-        raise node.unsupported(f"a bias of shape {shape} for {size} features")
-    return np.broadcast_to(value.array.reshape(-1), (size,))
-
-
 def _scaled(array: Anything, factor: float) -> Anything:
     return array if factor == 1.0 else (array * array.dtype.type(factor))
-
-
-def _activated(draft: LinearDraft) -> bool:
-    return draft.activation != "identity"
-
-
-def _replace_last(data: Data, draft: LinearDraft) -> Data:
-    return replace(data, layers=(*data.layers[:-1], draft))

@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 
 from .constants import axes_of, axis_of, integers, slices_of, split_sizes
+from .features import of_half, sliced
 from .graph import FLOATS, INTEGERS, Node
+from .joining import concat as joined
 from .last import last_step
 from .repeated import expanded, tiled
 from .reshape import regroup
@@ -22,6 +24,7 @@ from .values import (
     Extent,
     Failure,
     Filled,
+    Half,
     Repeated,
     Roles,
     Shape,
@@ -171,7 +174,9 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not slices:
         return [value]
     axis, start, stop, step = slices[0]
-    if len(slices) == 1 and not value.layers and axis in (0, 1) and step == 1 and start >= 0:
+    if len(slices) == 1 and step == 1 and (found := sliced(value, axis, start, stop)) is not None:
+        return [found]
+    if len(slices) == 1 and not value.step and axis in (0, 1) and step == 1 and start >= 0:
         part = [size_of(dim) for dim in value.dims]
         rows = part[axis]
         if rows is not None or 0 <= stop < _TO_THE_END:
@@ -194,7 +199,7 @@ def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise _refused(node, value)
     sizes = [size_of(dim) for dim in value.dims]
     axis, parts = split_sizes(node, inputs, len(sizes), sizes)
-    if value.layers or axis not in (0, 1):
+    if value.step or axis not in (0, 1):
         raise node.unsupported(f"takes parts of {show(value.dims)}; only whole sequences are read")
     starts = accumulate(parts, initial=0)
     return [
@@ -212,7 +217,11 @@ def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         extents = [e for value in inputs for e in _extents(node, value, "its inputs")]
         _check_rank(node, len(extents))
         return [Shape(tuple(extents))]
-    raise node.unsupported("joins data; a chain of layers has nothing to join")
+    parts = [of_half(value) if isinstance(value, Half) else value for value in inputs]
+    data = [value for value in parts if isinstance(value, Data)]
+    if len(data) < max(2, len(parts)):
+        raise node.unsupported("joins what is no value of the graph with others, or one alone")
+    return [joined(node, data, axis)]
 
 
 def gather_shape(node: Node, value: Shape, index: Value | None, axis: int) -> list[Value]:

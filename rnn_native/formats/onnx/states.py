@@ -28,7 +28,7 @@ def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> 
     """
     name = None
     if value is not None and not _whole(value, time):
-        if not isinstance(value, Data) or value.layers or value.element not in INTEGERS:
+        if not isinstance(value, Data) or value.step or value.element not in INTEGERS:
             raise node.unsupported(
                 "sequence_lens: expected an input of the graph, none, or the whole of the time"
             )
@@ -51,13 +51,12 @@ def check_state(
     sizes: tuple[int, int],
     layout: int,
     roles: Roles,
-    source: str,
 ) -> Anything | None:
     """An initial state: zeros, rows of an input of the graph that nothing else uses, or constants,
     the same for every row of a batch, which are returned [directions, features].
 
     ``sizes`` are those of its axes of directions and features; the batch stands between them, or
-    before them where ``layout`` is 1. ``source`` is the input that the data come from.
+    before them where ``layout`` is 1.
     """
     if value is None:
         return None
@@ -71,14 +70,14 @@ def check_state(
         if value.axis != layout:
             raise node.unsupported(f"{name}: a part of {value.source!r} along axis {value.axis}")
         shape, rows = value.shape, (value.source, value.start)
-    elif isinstance(value, Data) and not value.layers:
+    elif isinstance(value, Data) and not value.step:
         shape, rows = tuple(map(size_of, value.dims)), (value.source, 0)
     else:
         raise node.unsupported(f"{name}: expected constants or an input of the graph")
     if shape is not None:
         _check_shape(node, name, shape, sizes, layout, (None,))
     if rows is not None:
-        _claim(node, name, *rows, sizes[0], roles, source)
+        _claim(node, name, *rows, sizes[0], roles)
     return None
 
 
@@ -138,12 +137,8 @@ def _known(extent: Extent | None) -> int | None:
     return None if extent is None else extent.known
 
 
-def _claim(
-    node: Node, name: str, state: str, start: int, count: int, roles: Roles, source: str
-) -> None:
+def _claim(node: Node, name: str, state: str, start: int, count: int, roles: Roles) -> None:
     """Notes that these rows of an input are a state, of nothing else."""
-    if state == source:
-        raise node.unsupported(f"{name}: the input {source!r} is the data as well")
     for row in range(start, start + count):
         owner = roles.states.setdefault((state, row), f"{node} {name}")
         if owner != f"{node} {name}":

@@ -7,5 +7,8 @@
 
 void fuzz_calls_of_run(fuzz_input *in, const fuzz_model *model);
 void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model);
+/* The same by arrays of all inputs and outputs. */
+void fuzz_calls_of_values(fuzz_input *in, const fuzz_model *model);
+void fuzz_calls_of_value_stream(fuzz_input *in, const fuzz_model *model);
 
 #endif

@@ -84,7 +84,9 @@ static void choose_pointers(fuzz_input *in, const fuzz_model *model, value_call 
     case 2: c->run.y = (float *)(void *)c->values.out[0].body; break;
     case 3: c->run.x_stride_time = 1; break;
     case 4: c->run.y_stride_batch = 1; break;
-    default: c->run.inputs = NULL; c->size_ok = ok && info->num_inputs == 1 && empty; /* x is NULL, too */
+    default: /* x is NULL, too */
+        c->run.inputs = NULL;
+        c->size_ok = ok && info->num_inputs == 1 && empty;
     }
 }
 

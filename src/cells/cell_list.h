@@ -18,8 +18,7 @@
     X(lstm, gate_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GATE)                                           \
     X(lstm, general_lstm, RNNAT_WITH_LSTM, RNNAT_WITH_GENERAL)
 
-/* X(E, name, parts): kernels that multiply, and make gates of the sums, for each type of weights.
- */
+/* X(E, name, parts): kernels that multiply and make gates of the sums, for each weight type. */
 #define RNNAT_PRODUCT_STEPS(X, E)                                                                  \
     X(E, rnn, RNNAT_WITH_RNN, 1)                                                                   \
     X(E, gru, RNNAT_WITH_GRU, 1)                                                                   \

@@ -1,4 +1,5 @@
-"""Which layers are one stack: a graph does not tell, but a file of our own says it besides."""
+"""Which layers are one stack, and which activations are layers of their own: a graph does not tell,
+but a file of our own says it besides."""
 
 from __future__ import annotations
 
@@ -6,15 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...activations import CONSTANTS
 from ...errors import RnnError
-from ...spec import Layer, Recurrent
+from ...spec import Elementwise, Layer, Linear, Recurrent
 from ..metadata import PREFIX, describe, parse
 from .activations import rounded
 from .drafts import initial_of
 
 
 def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Layer, ...]:
-    """The layers with those joined that the descriptions among a file's properties say are one.
+    """The layers with those joined that the descriptions among a file's properties say are one, and
+    activations taken off that they say stand behind their layer.
 
     The graph is what counts: descriptions that are not of these very layers, of a file that was
     changed since, are nothing to go by and change nothing.
@@ -29,11 +32,12 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
             _, options = parse("", line)
             count = options.get("num_layers", 1)
             first, rest = rest[0], rest[1:]
-            if isinstance(first, Recurrent):
-                if first.num_layers < count:
-                    stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
-                    first = _stack(stack, count)
-                first = _with(first, options)
+            if isinstance(first, Recurrent) and first.num_layers < count:
+                stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
+                first = _stack(stack, count)
+            if describe(first := _with(first, options)) != line:
+                first, *behind = _apart(first)
+                first, rest = _with(first, options), [*behind, *rest]
             if describe(first) != line:
                 return tuple(layers)
             joined.append(first)
@@ -61,8 +65,20 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
     return Recurrent(weights=weights, initial_state=initial, **{**options, "num_layers": count})
 
 
-def _with(layer: Recurrent, options: Mapping[str, Any]) -> Recurrent:
+def _apart(layer: Layer) -> tuple[Layer, ...]:
+    """A layer without its activation, and this behind it, where it can stand there."""
+    name = layer.activation if isinstance(layer, Linear) else ""
+    if isinstance(layer, Recurrent) and layer.output_layer:
+        name = layer.output_nonlinearity
+    if name not in CONSTANTS:
+        return (layer,)
+    return layer.with_activation("identity"), Elementwise(name)
+
+
+def _with(layer: Layer, options: Mapping[str, Any]) -> Layer:
     """The layer with these options, if they are its own but for the rounding of their numbers."""
+    if not isinstance(layer, Recurrent):
+        return layer
     wanted = {**layer.options, **options}
     wanted.pop("initial_state", None)  # which arrays say, not options
     if rounded(wanted) != rounded(layer.options):

@@ -74,6 +74,8 @@ class Layer(ABC):
     """Whether x is integers: the layer reads an input of the model."""
     arity: ClassVar[tuple[int, int]] = (1, 1)
     """The least and the most values that it reads."""
+    activation_key: ClassVar[str] = ""
+    """The option that is the activation of its outputs, where its line has it."""
     can_be_first: ClassVar[bool] = True
     needs_steps: ClassVar[bool] = False
     trains: ClassVar[bool] = True
@@ -181,9 +183,16 @@ class Layer(ABC):
         """Those of a gate in an array that has all gates; None where it has no such gate."""
         return None
 
-    def with_activation(self, name: str) -> Layer:
+    @property
+    def own_activation(self) -> str:
+        """That of its outputs; "" where they have none."""
+        return str(self.line.get(self.activation_key, ""))
+
+    def with_activation(self, name: str) -> Self:
         """The same layer, its outputs activated; ``UnsupportedError`` where they have none."""
-        raise UnsupportedError(f"{type(self).__name__}: its outputs have no activation")
+        if not self.own_activation:
+            raise UnsupportedError(f"{type(self).__name__}: its outputs have no activation")
+        return self.make(self.arrays, self.options | {self.activation_key: name})
 
     @property
     def gives_steps(self) -> bool:

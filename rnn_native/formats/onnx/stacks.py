@@ -9,7 +9,7 @@ from typing import Any
 
 from ...activations import CONSTANTS
 from ...errors import RnnError
-from ...spec import Elementwise, Layer, Linear, Recurrent
+from ...spec import Elementwise, Layer, Recurrent
 from ..metadata import PREFIX, describe, parse
 from .activations import rounded
 from .drafts import initial_of
@@ -67,12 +67,9 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
 
 def _apart(layer: Layer) -> tuple[Layer, ...]:
     """A layer without its activation, and this behind it, where it can stand there."""
-    name = layer.activation if isinstance(layer, Linear) else ""
-    if isinstance(layer, Recurrent) and layer.output_layer:
-        name = layer.output_nonlinearity
-    if name not in CONSTANTS:
+    if layer.own_activation not in CONSTANTS:
         return (layer,)
-    return layer.with_activation("identity"), Elementwise(name)
+    return layer.with_activation("identity"), Elementwise(layer.own_activation)
 
 
 def _with(layer: Layer, options: Mapping[str, Any]) -> Layer:

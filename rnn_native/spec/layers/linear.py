@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class Linear(Layer):
     activation: str = "identity"
 
     kind = "linear"
+    activation_key = "activation"
     keys = (
         Key("in_features", "natural"),
         Key("out_features", "natural"),
@@ -57,9 +58,6 @@ class Linear(Layer):
     @property
     def output_size(self) -> int:
         return int(self.weight.shape[0])
-
-    def with_activation(self, name: str) -> Linear:
-        return replace(self, activation=name)
 
     @property
     def arrays(self) -> Mapping[str, Array]:

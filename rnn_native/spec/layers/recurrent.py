@@ -6,7 +6,7 @@ What a cell is and calculates is in ``spec.cells``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -115,6 +115,7 @@ class Recurrent(Layer):
     initial_state: Mapping[str, ArrayLike] | Sequence[ArrayLike] | ArrayLike | None = None
 
     kind = "recurrent"
+    activation_key = "output_nonlinearity"
     needs_steps = True
 
     def __post_init__(self) -> None:
@@ -281,11 +282,6 @@ class Recurrent(Layer):
         if gate not in gates:
             return None
         return slice(gates.index(gate) * size, (gates.index(gate) + 1) * size)
-
-    def with_activation(self, name: str) -> Layer:
-        if not self.output_layer:
-            return super().with_activation(name)
-        return replace(self, output_nonlinearity=name)
 
     @property
     def gives_steps(self) -> bool:

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from ._crnn cimport *
 
 import os
+from fractions import Fraction
 from threading import main_thread
 
 import numpy as np
@@ -46,6 +47,7 @@ if hasattr(os, "register_at_fork"):
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
     MAX_VALUES = 64  # inputs of one model, and outputs
+    MOST_STEPS = 64  # of a push that are run together
     CACHE_LINE = 64
     LARGE = 32768  # bytes of an output that is worth aligning
     PACKED = 1  # RNNAT_MATMUL_PACKED

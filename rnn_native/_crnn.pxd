@@ -43,6 +43,9 @@ cdef extern from "rnn_native.h" nogil:
         int32_t features
         int32_t indices
         int32_t has_time
+        int32_t repeat
+        int32_t stride
+        int32_t latency
 
     rnnat_status rnnat_model_input(const rnnat_model *, int32_t, rnnat_value_info *)
     rnnat_status rnnat_model_output(const rnnat_model *, int32_t, rnnat_value_info *)
@@ -60,6 +63,8 @@ cdef extern from "rnn_native.h" nogil:
     rnnat_status rnnat_stream_run_f64(rnnat_stream *, const double *, int32_t, double *)
     rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *, const int32_t *, int32_t, double *)
     rnnat_status rnnat_stream_run_values(rnnat_stream *, const void *const *, int32_t, void *const *)
+    rnnat_status rnnat_stream_push_values(rnnat_stream *, const void *const *, int32_t,
+                                          void *const *, const int32_t *, int32_t *)
     rnnat_status rnnat_stream_reset(rnnat_stream *)
     rnnat_status rnnat_stream_get_state(const rnnat_stream *, int32_t, void *)
     rnnat_status rnnat_stream_set_state(rnnat_stream *, int32_t, const void *)
@@ -131,6 +136,7 @@ cdef extern from "inspect/emit.h" nogil:
 
 
 cdef extern from "graph/graph.h" nogil:
+    bint rnnat_has_paces(const rnnat_model *)
     # The public header's struct, seen from inside.
     ctypedef struct rnnat_packed_model "struct rnnat_model":
         rnnat_model_info info
@@ -139,6 +145,10 @@ cdef extern from "graph/graph.h" nogil:
                                        rnnat_model **)
     rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, const char *, void *)
     rnnat_status rnnat_model_build(rnnat_builder *, int32_t, rnnat_packed_model *)
+
+
+cdef extern from "graph/pace.h" nogil:
+    int64_t rnnat_output_steps(const rnnat_model *, const void *const *, int32_t, int64_t)
 
 
 cdef extern from "layers/layer.h" nogil:

@@ -1,5 +1,15 @@
 # Calls of models with several inputs or outputs. Included by _core.pyx.
 
+cdef int check_phases(rnnat_status status) except -1:
+    """``ShapeError`` where a run's or a stream's states cannot go on together."""
+    if rnnat_status_name(status) == b"RNNAT_ERROR_LENGTH":
+        raise ShapeError(
+            "state: expected the same phase in every row, one that the layer's window can have, and "
+            "layers with strides that are read together at the same one: run other rows apart"
+        )
+    return 0
+
+
 def run_graph(CoreModel model, dict x, dict known, lengths, state, bint batch_first,
               int32_t num_threads, trace=None):
     """One run of a graph: (list of outputs in the core's order, state).
@@ -58,9 +68,9 @@ def run_graph(CoreModel model, dict x, dict known, lengths, state, bint batch_fi
             kept.append(array)
         run.state_in = state_in
     cdef list ys = [], results = []
-    shape[0] = time
     shape[1] = batch
     for i in range(outputs):
+        shape[0] = model._steps(<int32_t>i, &run)
         check(rnnat_model_output(model._model, <int32_t>i, &info), "run")
         shape[2] = info.features
         if info.has_time:
@@ -89,6 +99,7 @@ def run_graph(CoreModel model, dict x, dict known, lengths, state, bint batch_fi
     if status != RNNAT_OK:
         if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
             _raise_index(x, known, lengths, batch_first)
+        check_phases(status)
         check(status, "run")
     if batch_first:
         ys = [np.ascontiguousarray(np.swapaxes(y, 0, 1)) if y.ndim == 3 else y for y in ys]

@@ -140,6 +140,7 @@ cdef class CoreModel:
         cdef list arrays = []
         if self._names is not None:
             state = by_name(self._names, state)
+            state = state[0] if self._num_layers == 1 else state
         if self._num_layers == 1:
             if self._counts[0] == 1 and type(state) is cnp.ndarray:
                 return (state,)
@@ -162,7 +163,7 @@ cdef class CoreModel:
     cdef _grouped(self, list arrays):
         """The inverse: a state as callers see it."""
         cdef Py_ssize_t i, first = 0
-        if self._num_layers == 1:
+        if self._num_layers == 1 and self._names is None:
             return arrays[0] if self._counts[0] == 1 else tuple(arrays)
         cdef list groups = []
         for i in range(self._num_layers):
@@ -243,15 +244,16 @@ cdef class CoreModel:
                 state_in[i] = cnp.PyArray_DATA(result)
                 given.append(result)
             run.state_in = state_in
+        cdef Py_ssize_t made = self._steps(0, &run)
         if not self._info.return_sequences:
             shape[0] = batch
             axes = 1
         else:
-            shape[time_axis] = time
+            shape[time_axis] = made
             shape[1 - time_axis] = batch
             run.y_stride_time = width if batch_first else batch * width
             axes = 2
-        run.y_stride_batch = time * width if batch_first and axes == 2 else width
+        run.y_stride_batch = made * width if batch_first and axes == 2 else width
         shape[axes] = width
         y = empty(axes + 1, shape, self._typenum)
         run.y = cnp.PyArray_DATA(y)
@@ -276,8 +278,19 @@ cdef class CoreModel:
         if status != RNNAT_OK:
             if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
                 _raise_index({"x": x}, {"x": self._info.input_size}, lengths, batch_first)
+            check_phases(status)
             check(status, "run")
         return y, self._grouped(results)
+
+    cdef Py_ssize_t _steps(self, int32_t index, const rnnat_run_args *run) except -1:
+        """How many steps an output has."""
+        if not rnnat_has_paces(self._model):
+            return run.time
+        cdef const void *const *states = run.state_in if run.batch else NULL
+        cdef int64_t steps = rnnat_output_steps(self._model, states, index, run.time)
+        if steps > 2**31 - 1:
+            raise ShapeError(f"x: {run.time} steps make {steps} of y, more than 2**31 - 1")
+        return steps
 
     cdef rnnat_status _run(self, const rnnat_run_args *run) except *:
         """Runs in the model's own scratch, or in more where another thread has that or it is too

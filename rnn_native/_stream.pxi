@@ -16,9 +16,14 @@ cdef class Stream:
     cdef object _calls  # of a graph: GraphCalls
     cdef bint _several  # inputs or outputs
     cdef object _mask_value  # None, or what a step must not be all of
+    cdef bint _paced  # an output has other steps than the inputs
+    cdef list _rates  # of each output: (repeat, stride, latency)
+    cdef int32_t _most  # steps that are run together
     cdef object __weakref__
 
-    def __cinit__(self, CoreModel model, batch, num_threads, mask_value, calls=None):
+    def __cinit__(
+        self, CoreModel model, batch, num_threads, mask_value, calls=None, ahead=""
+    ):
         cdef rnnat_value_info info
         cdef int32_t i
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
@@ -28,21 +33,23 @@ cdef class Stream:
                 f"batch: expected 1 to {2**31 - 1} rows, got {batch}; a call takes a batch of 0"
             )
         if not model._info.streamable:
-            raise UnsupportedError(
-                "stream: a model with a reverse or bidirectional layer needs whole sequences"
-            )
+            raise UnsupportedError(f"stream: expected a model that runs step by step; {ahead}")
         self._model = model
         self._batch = batch
         self._mask_value = mask_value
         self._threads = as_num_threads(num_threads) or get_num_threads()
+        self._most = 1
         self._make()
         self._calls = calls
         self._several = calls is not None and calls.several
         self._ys = []
+        self._rates = []
+        self._paced = rnnat_has_paces(model._model)
         info.struct_size = sizeof(info)
         for i in range(model._info.num_outputs):
             check(rnnat_model_output(model._model, i, &info), "stream")
             self._ys.append(np.zeros((batch, info.features), model.dtype))
+            self._rates.append((info.repeat, info.stride, info.latency))
         self._y = self._ys[0]
         self._y_size = self._y.nbytes
         self._x_size = batch * (
@@ -55,7 +62,10 @@ cdef class Stream:
 
     cdef int _make(self) except -1:
         cdef rnnat_stream *stream
-        check(rnnat_stream_create(self._model._model, <int32_t>self._batch, 1, &stream), "stream")
+        check(
+            rnnat_stream_create(self._model._model, <int32_t>self._batch, self._most, &stream),
+            "stream",
+        )
         rnnat_stream_free(self._stream)
         self._stream = stream
         check(rnnat_stream_set_num_threads(stream, self._threads), "stream")
@@ -97,6 +107,12 @@ cdef class Stream:
         cdef rnnat_status status
         cdef CoreModel model = self._model
         cdef bint wide = model._typenum == cnp.NPY_FLOAT64
+        if self._paced:
+            raise UnsupportedError(
+                "step: expected a model that makes one step of y of each step of x; this one makes "
+                f"{' and '.join(f'{r} of {s}' for r, s, _ in self._rates)}: stream.push takes any "
+                "number of steps and gives those that are ready"
+            )
         if self._several:
             return self._step_values(x)
         if (
@@ -137,6 +153,116 @@ cdef class Stream:
                 _raise_index({"x": x}, {"x": model._info.input_size}, None, False)
             check(status, "step")
         return self._view(self._y)
+
+    def push(self, x):
+        """Any number of steps, time first: x [steps, batch, input_size], or indices [steps, batch] ->
+        those steps of y that are ready, [ready, batch, output_size]; of a model with several inputs or
+        outputs dicts of them by name.
+
+        As many as came, unless layers with strides make fewer or more (``rate``), or wait for steps
+        behind their own (``latency``). The same bits, however the steps are cut. The result is the
+        caller's.
+
+        ``ShapeError`` for masked steps, as ``step`` has it.
+        """
+        cdef const void *x_at[MAX_VALUES]
+        cdef void *y_at[MAX_VALUES]
+        cdef int32_t room[MAX_VALUES], got[MAX_VALUES]
+        cdef cnp.ndarray array
+        cdef rnnat_status status
+        cdef list arrays = [], known = []
+        cdef dict given = self._calls.given(x) if self._calls is not None else {"x": x}
+        cdef Py_ssize_t i, steps = -1
+        for i, where in enumerate(given):
+            array = self._steps_input(<int32_t>i, where, given[where], known, steps)
+            steps = array.shape[0]
+            x_at[i] = cnp.PyArray_DATA(array)
+            arrays.append(array)
+        if steps > 2**31 - 1:
+            raise ShapeError(f"x: at most 2**31 - 1 steps, got {steps}")
+        if self._mask_value is not None:
+            for one in next(iter(given.values())):
+                refuse_masked(one, self._mask_value, bool(known))
+        self._enter()
+        try:
+            self._lengthen(steps)
+            for i in range(len(self._ys)):
+                room[i] = got[i] = 0
+                y_at[i] = NULL
+            with nogil:  # without room for what is ready, nothing happens but that it is counted
+                status = rnnat_stream_push_values(
+                    self._stream, x_at, <int32_t>steps, y_at, room, got
+                )
+            ys = []
+            for i in range(len(self._ys)):
+                width = (<cnp.ndarray>self._ys[i]).shape[1]
+                ys.append(np.empty((got[i], self._batch, width), self._model.dtype))
+                room[i] = got[i]
+                y_at[i] = cnp.PyArray_DATA(<cnp.ndarray>ys[i])
+            if rnnat_status_name(status) == b"RNNAT_ERROR_TOO_SMALL":
+                with nogil:
+                    status = rnnat_stream_push_values(
+                        self._stream, x_at, <int32_t>steps, y_at, room, got
+                    )
+        finally:
+            self._busy = 0
+        if status != RNNAT_OK:
+            if rnnat_status_name(status) == b"RNNAT_ERROR_INDEX":
+                _raise_index(given, dict(known), None, False)
+            check_phases(status)
+            check(status, "push")
+        return ys[0] if len(ys) == 1 else dict(zip(self._calls.outputs, ys))
+
+    cdef int _lengthen(self, Py_ssize_t steps) except -1:
+        """Makes room for so many steps at once, up to some: what lasts is the state."""
+        cdef Py_ssize_t i
+        cdef cnp.ndarray array
+        cdef int32_t most = <int32_t>min(steps, MOST_STEPS)
+        if most <= self._most:
+            return 0
+        cdef list arrays = [
+            self._model._empty_state(i, self._batch) for i in range(self._model._info.num_states)
+        ]
+        for i, array in enumerate(arrays):
+            rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
+        self._most = most
+        self._make()
+        for i, array in enumerate(arrays):
+            rnnat_stream_set_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
+        return 0
+
+    cdef cnp.ndarray _steps_input(self, int32_t index, str where, object x, list known,
+                                  Py_ssize_t steps):
+        """Steps of input ``index`` as the core reads them; ``steps``: how many there are, or -1."""
+        cdef rnnat_value_info info
+        cdef cnp.ndarray array
+        info.struct_size = sizeof(info)
+        check(rnnat_model_input(self._model._model, index, &info), "push")
+        if info.indices:
+            known.append((where, info.indices))
+            array = as_indices(where, x)
+            behind = (self._batch,)
+        else:
+            array = as_floats(where, x, self._model._typenum, False)
+            behind = (self._batch, info.features)
+        shape = np.shape(array)
+        if len(shape) != 1 + len(behind) or shape[1:] != behind or (steps >= 0 and shape[0] != steps):
+            wanted = ", ".join(map(str, ("steps" if steps < 0 else steps, *behind)))
+            raise ShapeError(f"{where}: expected shape ({wanted}), got {np.shape(x)}")
+        return np.ascontiguousarray(array)
+
+    @property
+    def rate(self):
+        """Steps of y for each step of x, a ``fractions.Fraction``; of several outputs by name."""
+        return self._of_outputs([Fraction(r, s) for r, s, _ in self._rates])
+
+    @property
+    def latency(self):
+        """How many steps of x behind its own a step of y waits for; of several outputs by name."""
+        return self._of_outputs([latency for _, _, latency in self._rates])
+
+    cdef object _of_outputs(self, list each):
+        return each[0] if len(each) == 1 else dict(zip(self._calls.outputs, each))
 
     cdef cnp.ndarray _view(self, cnp.ndarray y):
         """What is handed out of an output's buffer."""
@@ -235,8 +361,12 @@ cdef class Stream:
             for i in range(self._model._info.num_states)
         ]
         self._enter(True)
-        for i in range(len(arrays)):
-            rnnat_stream_set_state(
+        cdef rnnat_status status = RNNAT_OK
+        for i in reversed(range(len(arrays))):  # a phase is refused before its steps are set
+            status = rnnat_stream_set_state(
                 self._stream, <int32_t>i, cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
             )
+            if status != RNNAT_OK:
+                break
         self._busy = 0
+        check_phases(status)

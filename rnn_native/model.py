@@ -17,6 +17,7 @@ from .graph_calls import GraphCalls
 from .masking import lengths_of
 from .packed import Packed
 from .spec import Layer, ModelSpec
+from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
 from .weight_types import checked, code_of
@@ -117,6 +118,8 @@ class Model:
         self._mask_value = spec.mask_value
         self._takes_indices = len(spec.inputs) == 1 and spec.takes_indices
         self._axes = spec.all_axes(bool(batch_first))
+        self._ahead = spec.looks_ahead
+        self._paces = {name: spec.value(value).paces for name, value in spec.outputs.items()}
         self._layout = Layout(spec)
         self._packed = Packed(spec, as_dtype(dtype))
         self._batch_first = bool(batch_first)
@@ -202,13 +205,14 @@ class Model:
         ``i_l0``, ``g_l0_reverse``; in a model of several layers they begin with the layer's
         index, as in a file: ``1.i_l0``.
 
-        Each array is [time, batch, features] (``batch_first``: [batch, time, features]), and zero
-        past a row's length. ``h`` and ``c`` have the bits of the call. Raises what a call raises.
+        Each array is [time, batch, features] (``batch_first``: [batch, time, features]) of the
+        steps that its layer reads, and zero past a row's length. ``h`` and ``c`` have the bits of
+        the call. Raises what a call raises.
         """
         named: dict[str, NDArray[Any]] = {}
 
         def arrays(time: int, batch: int) -> list[Any]:
-            new, cells = self._layout.arrays(time, batch, self.dtype)
+            new, cells = self._layout.arrays(time, batch, self.dtype, state)
             named.update(new)
             return cells
 
@@ -219,6 +223,13 @@ class Model:
             return {name: np.swapaxes(array, 0, 1) for name, array in named.items()}
         return named
 
+    def output_steps(self, steps: ArrayLike) -> Any:
+        """How many steps y has where x has so many: an integer or, of the lengths of rows, an
+        array; of several outputs a dict. As many, unless layers with strides make fewer or more."""
+        given: Any = np.asarray(steps) if np.ndim(steps) else int(np.asarray(steps))
+        each = {name: steps_of(paces, given) for name, paces in self._paces.items()}
+        return each if len(each) > 1 else next(iter(each.values()))
+
     def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:
         """A stream that runs this model step by step, with the model's initial state for ``batch``
         rows, from 1 on.
@@ -228,9 +239,10 @@ class Model:
         at once, since a thread that had to wait for long has to be woken. The bits are the same.
         With ``matmul="blas"`` it is one thread.
 
-        Raises ``UnsupportedError`` where a layer runs in reverse and so needs whole sequences.
+        Raises ``UnsupportedError``, which names them, where layers look ahead: they run in reverse
+        and so need whole sequences, or have padding behind the last step.
         """
-        return Stream(self._core, batch, num_threads, self._mask_value, self._calls)
+        return Stream(self._core, batch, num_threads, self._mask_value, self._calls, self._ahead)
 
     def save(
         self, path: str | os.PathLike[str], format: str | None = None, golden: Any = None

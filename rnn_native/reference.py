@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from .activations import sigmoid as sigmoid
 from .arrays import as_array
 from .errors import DTypeError, ShapeError
-from .spec import ModelSpec
+from .spec import ModelSpec, Node
 from .spec.layer import LAST
+from .spec.windowed import Windowed
 
 Array = NDArray[np.float64]
 Trace = dict[str, Array]
@@ -109,29 +110,52 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
         values[name] = np.where(valid if data.ndim == 2 else valid[..., None], data, 0)
     final: dict[str, Any] = {}
     traced: Trace = {}
+    there = dict.fromkeys(given, valid)  # which steps of each value there are
     with np.errstate(all="ignore"):  # infinities and NaNs travel silently, as IEEE 754 has it
         for name, node in spec.nodes.items():
             ran = node.layer.run(
-                [values[source] for source in node.inputs], initial.get(name, ()), valid
+                [values[source] for source in node.inputs],
+                initial.get(name, ()),
+                there[node.inputs[0]],
             )
             values |= dict(zip((name, name + LAST), ran.outputs, strict=False))
+            there |= dict.fromkeys((name, name + LAST), _made(node, initial, name, there))
+            values[name] = _padded(values[name], there[name], bool(spec.value(name).last))
             prefix = f"{name}." if len(spec.nodes) > 1 else ""
             traced |= {
-                prefix + inside: np.where(valid[..., None], array, 0.0)
+                prefix + inside: np.where(there[name][..., None], array, 0.0)
                 for inside, array in ran.trace.items()
             }
             if node.layer.state_names:
                 final[name] = ran.state if len(ran.state) > 1 else ran.state[0]
     y = {
-        name: values[value]
-        if spec.value(value).last
-        else np.where(valid[..., None], values[value], 0.0)
+        name: _padded(values[value], there[value], bool(spec.value(value).last))
         for name, value in spec.outputs.items()
     }
     outputs = y if len(y) > 1 else next(iter(y.values()))
-    if len(final) == 1:
-        return outputs, next(iter(final.values())), traced
-    return outputs, tuple(final.values()) if spec.is_chain or not final else final, traced
+    if spec.has_named_state:
+        return outputs, final, traced
+    return outputs, next(iter(final.values())) if len(final) == 1 else (*final.values(),), traced
+
+
+def _made(
+    node: Node,
+    initial: Mapping[str, LayerState],
+    name: str,
+    there: Mapping[str, NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    """Which steps of what a node makes there are."""
+    read = there[node.inputs[0]]
+    if not isinstance(node.layer, Windowed):
+        return read
+    phase = node.layer.phase_of(initial.get(name, ()))
+    made = node.layer.window.steps(read.shape[0], phase)
+    ends: NDArray[np.int64] = node.layer.window.steps(np.sum(read, axis=0), phase)
+    return np.arange(made)[:, None] < ends
+
+
+def _padded(array: Array, there: NDArray[np.bool_], is_last: bool) -> Array:
+    return array if is_last else np.where(there[..., None], array, 0.0)
 
 
 # Checks
@@ -231,10 +255,11 @@ def _unmasked(spec: ModelSpec, x: ArrayLike) -> list[int]:
 def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerState]:
     """By node, of each that has one, its state arrays, each [rows, batch, size]."""
     layers = {name: node.layer for name, node in spec.nodes.items() if node.layer.state_names}
+    features = {name: spec.value(node.inputs[0]).features for name, node in spec.nodes.items()}
     if state is None:
-        return {name: layer.first_state(batch) for name, layer in layers.items()}
-    one = len(layers) == 1
-    if spec.is_chain or len(layers) < 2:
+        return {name: layer.first_state(batch, features[name]) for name, layer in layers.items()}
+    one = len(layers) == 1 and not spec.has_named_state
+    if not spec.has_named_state:
         parts = [state] if one else _parts("state", state, len(layers))
     else:
         if not isinstance(state, Mapping) or set(state) != set(layers):
@@ -245,14 +270,14 @@ def _initial_states(spec: ModelSpec, state: Any, batch: int) -> dict[str, LayerS
         parts = [state[name] for name in layers]
     initial = {}
     for index, (part, (name, layer)) in enumerate(zip(parts, layers.items(), strict=True)):
-        where = "state" if one else f"state[{index if spec.is_chain else repr(name)}]"
-        sizes = layer.state_sizes
-        if len(sizes) == 1 and isinstance(part, Mapping):
+        where = "state" if one else f"state[{repr(name) if spec.has_named_state else index}]"
+        shapes = spec.state_shapes[name]
+        if len(shapes) == 1 and isinstance(part, Mapping):
             raise ShapeError(f"{where}: expected one array, got {type(part).__name__}")
-        arrays = [part] if len(sizes) == 1 else _parts(where, part, len(sizes))
+        arrays = [part] if len(shapes) == 1 else _parts(where, part, len(shapes))
         initial[name] = tuple(
-            _floats(f"{where} {own}_0", array, (layer.state_rows, batch, size))
-            for own, array, size in zip(layer.state_names, arrays, sizes, strict=True)
+            _floats(f"{where} {own}_0", array, (rows, batch, size))
+            for own, array, (rows, size) in zip(layer.state_names, arrays, shapes, strict=True)
         )
     return initial
 

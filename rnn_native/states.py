@@ -2,8 +2,8 @@
 
 One Recurrent: h_n, or where its cell carries on more than h, a tuple, such as (h_n, c_n) of an
 LSTM (``Recurrent.state_names``), each [layers * directions, batch, size].
-A model with several: a tuple of those, in the order of its layers; a graph with several: a dict of
-those by the names of its nodes. One with none: ().
+A model with several: a tuple of those, in the order of its layers; a graph with several, or a model
+with other layers that have a state: a dict of those by the names of its nodes. One with none: ().
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def _parts(where: str, value: Any, count: int) -> Sequence[Any]:
 def state_counts(spec: ModelSpec) -> tuple[int, ...]:
     """How many arrays the state of each layer that has one has: 1 (h), or more, such as
     2 (h, c) for LSTM."""
-    return tuple(len(layer.state_sizes) for layer in spec.stateful)
+    return tuple(len(layer.state_names) for layer in spec.stateful)
 
 
 def state_names(spec: ModelSpec) -> tuple[str, ...] | None:
-    """Of a graph with several layers that have a state, their names; else None."""
+    """The names of the layers that have a state, where that is a dict; else None."""
     names = tuple(name for name, node in spec.nodes.items() if node.layer.state_names)
-    return None if spec.is_chain or len(names) < 2 else names
+    return names if spec.has_named_state else None
 
 
 def by_name(names: Sequence[str], state: Any) -> tuple[Any, ...]:

@@ -16,28 +16,32 @@ class Layout:
 
     def __init__(self, spec: ModelSpec) -> None:
         several = len(spec.nodes) > 1
+        self._spec = spec
         self._cells = [
-            cell
+            (node.inputs[0], cell)
             for name, node in spec.nodes.items()
             for cell in node.layer.traced(f"{name}." if several else "")
         ]
 
     def arrays(
-        self, time: int, batch: int, dtype: np.dtype[Any]
+        self, time: int, batch: int, dtype: np.dtype[Any], state: Any = None
     ) -> tuple[dict[str, NDArray[Any]], list[Any]]:
-        """Arrays of zeros [time, batch, features] by name, and the same as the core takes them."""
+        """Arrays of zeros [time, batch, features] by name, and the same as the core takes them.
+        ``time``: steps of the model's inputs, from ``state`` on; a cell may have others."""
         named: dict[str, NDArray[Any]] = {}
+        steps = {source: self._spec.steps(source, time, state) for source, _ in self._cells}
 
-        def make(sizes: dict[str, int]) -> list[NDArray[Any]]:
+        def make(sizes: dict[str, int], time: int) -> list[NDArray[Any]]:
             new = {name: np.zeros((time, batch, size), dtype) for name, size in sizes.items()}
             named.update(new)
             return list(new.values())
 
         cells = []
         outputs: dict[str, NDArray[Any]] = {}
-        for cell in self._cells:
-            gates, c, h = make(cell.gates), make(cell.c), make(cell.h)
-            o = [np.zeros((time, batch, size), dtype) for size in cell.output.values()]
+        for source, cell in self._cells:
+            own = steps[source]
+            gates, c, h = make(cell.gates, own), make(cell.c, own), make(cell.h, own)
+            o = [np.zeros((own, batch, size), dtype) for size in cell.output.values()]
             outputs.update(zip(cell.output, o, strict=True))
             cells.append((gates, h[0], c[0] if c else None, o[0] if o else None))
         return named | outputs, cells

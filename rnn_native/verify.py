@@ -29,7 +29,7 @@ from .arrays import as_array
 from .errors import FormatError, OptionError, RnnError, ShapeError, VerifyError
 from .formats.golden import MAX_CHARACTERS, Golden, from_strings, largest_error
 from .spec import ModelSpec
-from .states import flatten, state_counts, unflatten
+from .states import flatten, state_counts, state_names, unflatten
 
 _STEPS: Final = 16
 _SEED: Final = 0
@@ -76,15 +76,15 @@ def make(model: Runs, call: Any) -> Golden:
     spec = model.spec
     arguments = _arguments(model, spec, call)
     y, after = model(**arguments)
-    counts, dtype = state_counts(spec), model.dtype
+    counts, names, dtype = state_counts(spec), state_names(spec), model.dtype
     x = as_array("x", arguments["x"]).astype(np.int32 if spec.takes_indices else dtype)
     if model.batch_first:
         x, y = np.swapaxes(x, 0, 1), _time_first(y)
-    final = _join(counts, flatten(counts, after), dtype)
+    final = _join(counts, flatten(counts, after, names), dtype)
     start, given = None, arguments.get("state")
     if given is not None:
-        start = _join(counts, flatten(counts, given), dtype)
-        given = unflatten(counts, _split(spec, x.shape[1], start))
+        start = _join(counts, flatten(counts, given, names), dtype)
+        given = unflatten(counts, _split(spec, x.shape[1], start), names)
     lengths = arguments.get("lengths")
     lengths = None if lengths is None else as_array("lengths", lengths).astype(np.int32)
     if not (y.size and np.isfinite(y).all() and np.isfinite(final).all()):
@@ -92,11 +92,11 @@ def make(model: Runs, call: Any) -> Golden:
             f"golden: expected an input with some steps and a finite result; x is {x.shape}"
         )
     y_ref, after_ref = reference.run(spec, x, given, lengths)
-    final_ref = _join(counts, flatten(counts, after_ref), np.dtype(np.float64))
+    final_ref = _join(counts, flatten(counts, after_ref, names), np.dtype(np.float64))
     error = max(_relative(y, y_ref), _relative(final, final_ref))
     if dtype == np.float64:
         y_coarse, after_coarse = type(model)(spec)(x, given, lengths)
-        final_coarse = _join(counts, flatten(counts, after_coarse), np.dtype(np.float32))
+        final_coarse = _join(counts, flatten(counts, after_coarse, names), np.dtype(np.float32))
         coarse = max(_relative(y_coarse, y_ref), _relative(final_coarse, final_ref))
         error = max(error, coarse * 2.0**-29)
     error = float(f"{error:.3g}")  # as a file has it
@@ -113,7 +113,7 @@ def arguments_of(spec: ModelSpec, golden: Golden) -> dict[str, Any]:
     arguments: dict[str, Any] = {"x": golden.x, "lengths": golden.lengths}
     if golden.state is not None:
         flat = _split(spec, golden.x.shape[1], golden.state)
-        arguments["state"] = unflatten(state_counts(spec), flat)
+        arguments["state"] = unflatten(state_counts(spec), flat, state_names(spec))
     return arguments
 
 
@@ -123,7 +123,7 @@ def replay(model: Runs, spec: ModelSpec, golden: Golden) -> None:
     Raises ``FormatError`` where the input is none of this model's, and ``VerifyError`` where a
     result is farther from the golden one than the module's text allows.
     """
-    counts = state_counts(spec)
+    counts, names = state_counts(spec), state_names(spec)
     try:
         arguments = arguments_of(spec, golden)
         if model.batch_first:
@@ -132,7 +132,7 @@ def replay(model: Runs, spec: ModelSpec, golden: Golden) -> None:
     except RnnError as error:
         raise FormatError(f"golden: not an input of this model: {error}") from error
     y = _time_first(y) if model.batch_first else y
-    final = _join(counts, flatten(counts, after), model.dtype)
+    final = _join(counts, flatten(counts, after, names), model.dtype)
     roundoff = _roundoff(golden.y.dtype)
     relative = max(_FACTOR * golden.error, _LEAST * roundoff)
     relative *= max(1.0, _roundoff(model.dtype) / roundoff)
@@ -201,7 +201,7 @@ def _generate(model: Runs, spec: ModelSpec) -> NDArray[Any]:
     """As many steps of one row as surely find a place in a file, at most ``_STEPS``."""
     item = model.dtype.itemsize
     features = 1 if spec.takes_indices else spec.input_size
-    states = sum(layer.state_rows * sum(layer.state_sizes) for layer in spec.stateful)
+    states = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
     room = MAX_CHARACTERS * 3 // 4 - 1024 - states * item
     steps = min(_STEPS, max(1, room // ((features + spec.output_size) * item)))
     rng = np.random.default_rng(_SEED)
@@ -236,26 +236,25 @@ def _join(
     pieces: list[NDArray[Any]] = []
     for count in counts:
         group = [as_array("state", next(rest)) for _ in range(count)]
-        pieces += [array[row].ravel() for row in range(len(group[0])) for array in group]
+        most = max(map(len, group))
+        pieces += [a[row].ravel() for row in range(most) for a in group if row < len(a)]
     return np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
 
 
 def _split(spec: ModelSpec, batch: int, flat: NDArray[Any]) -> list[NDArray[Any]]:
     """The inverse of :func:`_join`."""
     arrays: list[NDArray[Any]] = []
+    needed = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
+    if len(flat) < needed * batch:
+        raise ShapeError(f"state: {len(flat)} numbers, fewer than its layers need")
+    if len(flat) > needed * batch:
+        raise ShapeError(f"state: {len(flat)} numbers, {needed * batch} expected")
     used = 0
-    for layer in spec.stateful:
-        rows = layer.state_rows
-        size = batch * sum(layer.state_sizes)
-        part = flat[used : used + rows * size]
-        if len(part) != rows * size:
-            raise ShapeError(f"state: {len(flat)} numbers, fewer than its layers need")
-        used += rows * size
-        block = part.reshape(rows, size)
-        ends = np.cumsum([batch * features for features in layer.state_sizes])
-        for features, end in zip(layer.state_sizes, ends, strict=True):
-            own = block[:, end - batch * features : end]
-            arrays.append(own.reshape(rows, batch, features))
-    if used != len(flat):
-        raise ShapeError(f"state: {len(flat)} numbers, {used} expected")
+    for shapes in spec.state_shapes.values():
+        group = [np.empty((rows, batch, size), flat.dtype) for rows, size in shapes]
+        for row in range(max(rows for rows, _ in shapes)):
+            for array in (a for a in group if row < len(a)):
+                array[row] = flat[used : used + array[row].size].reshape(array[row].shape)
+                used += array[row].size
+        arrays += group
     return arrays

@@ -1,5 +1,6 @@
 /* The public functions of models: they check arguments, and make, free and describe a model. */
 #include "config.h"
+#include "graph/pace.h"
 #if RNNAT_HEAP
 #include <stdlib.h>
 #endif
@@ -149,11 +150,16 @@ static rnnat_status tell_value(const rnnat_model *model, int32_t value, int32_t 
 {
     if (info->struct_size != sizeof *info) return RNNAT_ERROR_ARGUMENT;
     const rnnat_value *const of = &model->values[value];
+    rnnat_rate rate = {1, 1, 0};
+    if (RNNAT_HAS_PACES(model)) rate = rnnat_rate_of(model, value);
     *info = (rnnat_value_info){.struct_size = sizeof *info,
                                .name = model->names ? model->names[index] : name,
                                .features = of->features,
                                .indices = of->known,
-                               .has_time = of->has_time};
+                               .has_time = of->has_time,
+                               .repeat = rate.repeat,
+                               .stride = rate.stride,
+                               .latency = rate.latency};
     return RNNAT_OK;
 }
 

@@ -1,4 +1,5 @@
 /* The public functions that run a model over whole sequences: they check arguments and delegate. */
+#include "graph/pace.h"
 #include "run/run.h"
 
 #define RUN_ARGS(DTYPE, run)                                                                       \
@@ -35,6 +36,23 @@ static rnnat_status run_with(const rnnat_model *model, const rnnat_run_args *arg
     return status == RNNAT_OK ? rnnat_run_go(model, &job, scratch, scratch_size) : status;
 }
 
+static rnnat_status output_steps_of(const rnnat_model *model, const rnnat_run_args *args,
+                                    int32_t index, int32_t *steps)
+{
+    rnnat_job job;
+    rnnat_status status = rnnat_run_plan(model, args, &job);
+    if (status == RNNAT_OK) status = rnnat_run_check(model, &job);
+    if (status != RNNAT_OK) return status;
+    if (index < 0 || index >= model->info.num_outputs) return RNNAT_ERROR_ARGUMENT;
+    *steps = job.time;
+    if (!model->values[model->outputs[index]].has_time)
+        *steps = 1;
+    else if (RNNAT_HAS_PACES(model))
+        *steps =
+            (int32_t)rnnat_output_steps(model, job.batch ? job.state_in : NULL, index, job.time);
+    return RNNAT_OK;
+}
+
 rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnnat_run *run, size_t *need)
 {
     if (!model || !run || !need || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
@@ -48,6 +66,23 @@ rnnat_status rnnat_model_run(const rnnat_model *model, const rnnat_run *run, voi
     if (!model || !run || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
     const rnnat_run_args args = RUN_ARGS(RNNAT_F32, run);
     return run_with(model, &args, scratch, scratch_size);
+}
+
+rnnat_status rnnat_model_run_steps(const rnnat_model *model, const rnnat_run *run, int32_t index,
+                                   int32_t *steps)
+{
+    if (!model || !run || !steps || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_run_args args = RUN_ARGS(RNNAT_F32, run);
+    return output_steps_of(model, &args, index, steps);
+}
+
+rnnat_status rnnat_model_run_steps_f64(const rnnat_model *model, const rnnat_run_f64 *run,
+                                       int32_t index, int32_t *steps)
+{
+    if (!model || !run || !steps || run->struct_size != sizeof *run) return RNNAT_ERROR_ARGUMENT;
+    if (!RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_run_args args = RUN_ARGS(RNNAT_F64, run);
+    return output_steps_of(model, &args, index, steps);
 }
 
 rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_f64 *run,

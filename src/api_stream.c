@@ -6,6 +6,7 @@
 
 #include "run/run.h"
 #include "run/stream.h"
+#include "run/windows.h"
 #include "threads/threads.h"
 
 static rnnat_status check_stream(const rnnat_model *model, int32_t batch, int32_t max_steps)
@@ -64,69 +65,171 @@ void rnnat_stream_free(rnnat_stream *stream)
 }
 #endif
 
-static rnnat_status run_stream(rnnat_stream *stream, rnnat_dtype dtype, const void *x, bool indices,
-                               int32_t steps, void *y)
+/* ---- running ---- */
+
+/* The one input of a model, as a function for one takes it. */
+typedef struct one_input {
+    rnnat_dtype dtype;
+    bool indices;
+    const void *x;
+} one_input;
+
+static rnnat_status check_stream_indices(const rnnat_stream *stream, int32_t index, const void *x,
+                                         int32_t steps)
+{
+    const rnnat_workspace *const workspace = &stream->workspace;
+    const int32_t known = workspace->model->values[index].known;
+    if (!known) return RNNAT_OK;
+    const rnnat_view in = rnnat_dense(RNNAT_WRITABLE(x), workspace->rows, 1);
+    return rnnat_check_indices(known, in, steps, workspace->rows, NULL);
+}
+
+/* Whether the stream can take so many steps of it. */
+static rnnat_status check_stream_input(const rnnat_stream *stream, const one_input *in,
+                                       int32_t steps)
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
-    if (dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
-    rnnat_workspace *const workspace = &stream->workspace;
-    const rnnat_model_info *const info = &workspace->model->info;
-    if (dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
-    if (indices != (info->takes_indices != 0) || stream->has_several) return RNNAT_ERROR_INPUT;
+    if (in->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_model_info *const info = &stream->workspace.model->info;
+    if (in->dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
+    if (in->indices != (info->takes_indices != 0) || stream->has_several) return RNNAT_ERROR_INPUT;
     if (steps == 0) return RNNAT_OK;
-    if (!x || !y) return RNNAT_ERROR_ARGUMENT;
-    if (indices) {
-        const rnnat_view in = {RNNAT_WRITABLE(x), workspace->rows, 1};
-        const rnnat_status status =
-            rnnat_check_indices(info->input_size, in, steps, workspace->rows, NULL);
+    return in->x ? check_stream_indices(stream, 0, in->x, steps) : RNNAT_ERROR_ARGUMENT;
+}
+
+static rnnat_status check_stream_inputs(const rnnat_stream *stream, const void *const *inputs,
+                                        int32_t steps)
+{
+    const int32_t count = stream->workspace.model->info.num_inputs;
+    for (int32_t i = 0; i < count; ++i)
+        if (!inputs[i]) return RNNAT_ERROR_ARGUMENT;
+    for (int32_t i = 0; i < count; ++i) {
+        const rnnat_status status = check_stream_indices(stream, i, inputs[i], steps);
         if (status != RNNAT_OK) return status;
     }
-    rnnat_stream_go(stream, x, steps, y);
     return RNNAT_OK;
+}
+
+/* Whether every output has a step for each of the inputs. */
+static bool all_keep_pace(const rnnat_model *model)
+{
+    for (int32_t i = 0; i < model->info.num_outputs; ++i)
+        if (model->values[model->outputs[i]].paced_by >= 0) return false;
+    return true;
+}
+
+/* Counts the steps that each output will have, and whether there is room for them. */
+static rnnat_status count_ready(const rnnat_stream *stream, int32_t steps, void *const *outputs,
+                                const int32_t *capacities, int32_t *got)
+{
+    const rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model *const model = workspace->model;
+    const rnnat_phases phases = {workspace->phases, NULL};
+    if (RNNAT_HAS_PACES(model) && !rnnat_phases_agree(model, phases)) return RNNAT_ERROR_LENGTH;
+    bool have_room = true;
+    for (int32_t i = 0; i < model->info.num_outputs; ++i) {
+        int64_t ready = steps;
+        if (RNNAT_HAS_PACES(model)) ready = rnnat_steps_of(model, phases, model->outputs[i], steps);
+        got[i] = ready < INT32_MAX ? (int32_t)ready : INT32_MAX;
+        if (ready > capacities[i]) have_room = false;
+    }
+    if (!have_room) return RNNAT_ERROR_TOO_SMALL;
+    for (int32_t i = 0; i < model->info.num_outputs; ++i)
+        if (got[i] && !outputs[i]) return RNNAT_ERROR_ARGUMENT;
+    return RNNAT_OK;
+}
+
+static rnnat_status run_stream(rnnat_stream *stream, const one_input *in, int32_t steps, void *y)
+{
+    const rnnat_status status = check_stream_input(stream, in, steps);
+    if (status != RNNAT_OK) return status;
+    if (!all_keep_pace(stream->workspace.model)) return RNNAT_ERROR_UNSUPPORTED;
+    if (steps == 0) return RNNAT_OK;
+    if (!y) return RNNAT_ERROR_ARGUMENT;
+    rnnat_stream_go(stream, in->x, steps, y);
+    return RNNAT_OK;
+}
+
+static rnnat_status push_stream(rnnat_stream *stream, const one_input *in, int32_t steps, void *y,
+                                int32_t capacity, int32_t *got)
+{
+    if (!got) return RNNAT_ERROR_ARGUMENT;
+    rnnat_status status = check_stream_input(stream, in, steps);
+    if (status == RNNAT_OK) status = count_ready(stream, steps, &y, &capacity, got);
+    if (status == RNNAT_OK && steps) rnnat_stream_go(stream, in->x, steps, y);
+    return status;
 }
 
 rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps, float *y)
 {
-    return run_stream(stream, RNNAT_F32, x, false, steps, y);
+    return run_stream(stream, &(one_input){RNNAT_F32, false, x}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices, int32_t steps,
                                       float *y)
 {
-    return run_stream(stream, RNNAT_F32, indices, true, steps, y);
+    return run_stream(stream, &(one_input){RNNAT_F32, true, indices}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *x, int32_t steps, double *y)
 {
-    return run_stream(stream, RNNAT_F64, x, false, steps, y);
+    return run_stream(stream, &(one_input){RNNAT_F64, false, x}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                           int32_t steps, double *y)
 {
-    return run_stream(stream, RNNAT_F64, indices, true, steps, y);
+    return run_stream(stream, &(one_input){RNNAT_F64, true, indices}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
                                      void *const *outputs)
 {
     if (!stream || steps < 0 || !inputs || !outputs) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_model *const model = stream->workspace.model;
+    if (!all_keep_pace(model)) return RNNAT_ERROR_UNSUPPORTED;
     if (steps == 0) return RNNAT_OK;
-    const rnnat_workspace *const workspace = &stream->workspace;
-    const rnnat_model *const model = workspace->model;
-    for (int32_t i = 0; i < model->info.num_inputs; ++i)
-        if (!inputs[i]) return RNNAT_ERROR_ARGUMENT;
     for (int32_t i = 0; i < model->info.num_outputs; ++i)
         if (!outputs[i]) return RNNAT_ERROR_ARGUMENT;
-    for (int32_t i = 0; i < model->info.num_inputs; ++i) {
-        const int32_t known = model->values[i].known;
-        const rnnat_view in = rnnat_dense(RNNAT_WRITABLE(inputs[i]), workspace->rows, 1);
-        const rnnat_status status =
-            known ? rnnat_check_indices(known, in, steps, workspace->rows, NULL) : RNNAT_OK;
-        if (status != RNNAT_OK) return status;
-    }
-    rnnat_stream_go_values(stream, inputs, steps, outputs);
-    return RNNAT_OK;
+    const rnnat_status status = check_stream_inputs(stream, inputs, steps);
+    if (status == RNNAT_OK) rnnat_stream_go_values(stream, inputs, steps, outputs);
+    return status;
+}
+
+rnnat_status rnnat_stream_push(rnnat_stream *stream, const float *x, int32_t steps, float *y,
+                               int32_t capacity, int32_t *got)
+{
+    return push_stream(stream, &(one_input){RNNAT_F32, false, x}, steps, y, capacity, got);
+}
+
+rnnat_status rnnat_stream_push_indices(rnnat_stream *stream, const int32_t *indices, int32_t steps,
+                                       float *y, int32_t capacity, int32_t *got)
+{
+    return push_stream(stream, &(one_input){RNNAT_F32, true, indices}, steps, y, capacity, got);
+}
+
+rnnat_status rnnat_stream_push_f64(rnnat_stream *stream, const double *x, int32_t steps, double *y,
+                                   int32_t capacity, int32_t *got)
+{
+    return push_stream(stream, &(one_input){RNNAT_F64, false, x}, steps, y, capacity, got);
+}
+
+rnnat_status rnnat_stream_push_indices_f64(rnnat_stream *stream, const int32_t *indices,
+                                           int32_t steps, double *y, int32_t capacity, int32_t *got)
+{
+    return push_stream(stream, &(one_input){RNNAT_F64, true, indices}, steps, y, capacity, got);
+}
+
+rnnat_status rnnat_stream_push_values(rnnat_stream *stream, const void *const *inputs,
+                                      int32_t steps, void *const *outputs,
+                                      const int32_t *capacities, int32_t *got)
+{
+    if (!stream || steps < 0 || !inputs || !outputs || !capacities || !got)
+        return RNNAT_ERROR_ARGUMENT;
+    rnnat_status status = steps ? check_stream_inputs(stream, inputs, steps) : RNNAT_OK;
+    if (status == RNNAT_OK) status = count_ready(stream, steps, outputs, capacities, got);
+    if (status == RNNAT_OK && steps) rnnat_stream_go_values(stream, inputs, steps, outputs);
+    return status;
 }
 
 rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads)
@@ -156,6 +259,13 @@ rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index, const v
 {
     if (!stream || !values || index < 0 || index >= stream->workspace.model->info.num_states)
         return RNNAT_ERROR_ARGUMENT;
-    rnnat_workspace_set_state(&stream->workspace, index, values, stream->workspace.rows, 0);
+    rnnat_workspace *const workspace = &stream->workspace;
+    const rnnat_model *const model = workspace->model;
+    for (int32_t n = 0; n < model->num_nodes; ++n)
+        if (RNNAT_HAS_WINDOW(&model->nodes[n]) && rnnat_phase_array(&model->nodes[n]) == index &&
+            !rnnat_are_phases(model, n, values, workspace->rows))
+            return RNNAT_ERROR_LENGTH;
+    rnnat_workspace_set_state(workspace, index, values, workspace->rows, 0);
+    if (RNNAT_HAS_WINDOWS(model)) rnnat_windows_take_phases(workspace);
     return RNNAT_OK;
 }

@@ -145,6 +145,15 @@
 #error "RNNAT_WITH_ELEMENTWISE=1: expected RNNAT_WITH_GENERAL=1, got 0"
 #endif
 
+/* RNNAT_WITH_WINDOWS has layers with windows over time (graph/window.h): pooling, and strides. */
+#ifndef RNNAT_WITH_WINDOWS
+#if RNNAT_SMALL
+#define RNNAT_WITH_WINDOWS 0
+#else
+#define RNNAT_WITH_WINDOWS 1
+#endif
+#endif
+
 /* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16
 #if RNNAT_SMALL

@@ -85,15 +85,16 @@ def run(arguments: argparse.Namespace) -> None:
     with _open_input(arguments, model, spec, turned) as source:
         if batch_first and source.flat:
             raise OptionError(f"--batch-first: {source.name} has no axis of rows")
-        steps = running.steps_of_a_piece(model, spec, source.batch, arguments.chunk)
+        have_ends = lengths is not None or spec.mask_value is not None
+        steps = running.steps_of_a_piece(spec, source.batch, arguments.chunk, have_ends)
         needed = running.whole_bytes(model, spec, source)
         if steps is None and needed is not None and needed > _LARGE:
             print(
-                f"rnn-native run: note: a layer runs in reverse, so that the whole sequence is "
-                f"needed: {needed / 2**30:.1f} GiB for x and y",
+                f"rnn-native run: note: the whole sequence is needed: {needed / 2**30:.1f} GiB for "
+                f"x and y; {spec.looks_ahead or 'rows have lengths and a layer a stride'}",
                 file=sys.stderr,
             )
-        form = running.form_of(model, spec, source, turned and not source.flat)
+        form = running.form_of(model, spec, source, turned and not source.flat, state)
         long = steps is not None and (source.time is None or source.time > steps)
         with (
             outputs.open_output(arguments.output, form) as output,

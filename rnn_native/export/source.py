@@ -83,7 +83,8 @@ def _title(plan: Plan) -> Iterator[str]:
 
 def _values(plan: Plan, facts: _core.Struct) -> Values:
     real = ("float", "double")[facts["info"]["dtype"]]
-    return Values(plan.name, plan.spec, real, bool(facts["info"]["streamable"]))
+    streams = bool(facts["info"]["streamable"])
+    return Values(plan.name, plan.spec, real, streams, plan.max_steps)
 
 
 def _state_names(spec: ModelSpec) -> list[str]:
@@ -142,10 +143,15 @@ def _header(
         yield "/* " + "\n * ".join(values.each_shape()) + " */\n"
     if values.streams:
         yield f"{_STREAM}\nrnnat_stream *{name}_stream(void);"
-        yield f"/* One step of it: {values.shapes('')}. */"
-        yield f"rnnat_status {name}_step({values.parameters()});"
-        yield f"/* Any number of steps: {values.shapes('steps, ')}. */"
-        yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')});"
+        if values.pushes:
+            yield f"/* Any number of steps: {values.shapes('steps, ')}, those that are"
+            yield " * ready; there has to be room for them, or TOO_SMALL is all that happens. */"
+            yield f"rnnat_status {name}_push({values.push_parameters});"
+        else:
+            yield f"/* One step of it: {values.shapes('')}. */"
+            yield f"rnnat_status {name}_step({values.parameters()});"
+            yield f"/* Any number of steps: {values.shapes('steps, ')}. */"
+            yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')});"
         yield "/* The state becomes what it was at first. */"
         yield f"rnnat_status {name}_reset(void);"
     else:
@@ -193,9 +199,12 @@ def _stream(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     yield f"        (void)rnnat_stream_init({name}_memory, sizeof {name}_memory, &{name}_model,"
     yield f"                                {macro}_BATCH, {macro}_MAX_STEPS, &stream);"
     yield "    return stream;\n}\n"
-    yield f"rnnat_status {name}_step({values.parameters()})\n{{"
-    yield f"    return {values.stream_call('1')};\n}}\n"
-    yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')})\n{{"
+    if values.pushes:
+        yield f"rnnat_status {name}_push({values.push_parameters})\n{{"
+    else:
+        yield f"rnnat_status {name}_step({values.parameters()})\n{{"
+        yield f"    return {values.stream_call('1')};\n}}\n"
+        yield f"rnnat_status {name}_steps({values.parameters('int32_t steps, ')})\n{{"
     yield f"    return {values.stream_call('steps')};\n}}\n"
     yield f"rnnat_status {name}_reset(void)\n{{"
     yield f"    return rnnat_stream_reset({name}_stream());\n}}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..spec import ModelSpec
+from ..spec.window import Paces, most_steps_of, rate_of, steps_of
 from .literals import literal, quoted
 
 
@@ -19,10 +20,18 @@ class Values:
     spec: ModelSpec
     real: str
     streams: bool
+    max_steps: int
 
     @property
     def several(self) -> bool:
         return max(len(self.spec.inputs), len(self.spec.outputs)) > 1
+
+    @property
+    def pushes(self) -> bool:
+        """Whether a stream tells how many steps of the outputs are ready: where these have other
+        steps than the inputs."""
+        outputs = self.spec.outputs.values()
+        return self.streams and any(self.spec.value(value).paces for value in outputs)
 
     @cached_property
     def _macro(self) -> str:
@@ -39,13 +48,22 @@ class Values:
             return f"const void *const *inputs, {steps}void *const *outputs"
         return f"const {self._takes} *x, {steps}{self.real} *y"
 
+    @property
+    def push_parameters(self) -> str:
+        """The same of a function that tells how many steps of the outputs are ready."""
+        room = "const int32_t *capacities" if self.several else "int32_t capacity"
+        return f"{self.parameters('int32_t steps, ')}, {room}, int32_t *got"
+
     def stream_call(self, steps: str) -> str:
         """The call of the library for so many steps of ``NAME_stream()``."""
-        suffix, ends = "_values", ("inputs", "outputs")
+        suffix, ends, room = "_values", ("inputs", "outputs"), "capacities"
         if not self.several:
             indices = "_indices" if self.spec.takes_indices else ""
             suffix, ends = indices + ("_f64" if self.real == "double" else ""), ("x", "y")
-        return f"rnnat_stream_run{suffix}({self.name}_stream(), {ends[0]}, {steps}, {ends[1]})"
+            room = "capacity"
+        verb, more = ("push", f", {room}, got") if self.pushes else ("run", "")
+        given = f"{self.name}_stream(), {ends[0]}, {steps}, {ends[1]}{more}"
+        return f"rnnat_stream_{verb}{suffix}({given})"
 
     def run_members(self) -> tuple[str, str]:
         """The members of a run that say where all of that is."""
@@ -64,6 +82,22 @@ class Values:
         if not self.spec.is_chain:
             yield from self._named("INPUT", self.spec.sizes[0])
             yield from self._named("OUTPUT", self.spec.sizes[1])
+        for index, value in enumerate(self.spec.outputs.values()):
+            if paces := self.spec.value(value).paces:
+                which = f"OUTPUT_{index}" if self.several else "OUTPUT"
+                yield from self._pace(f"{self._macro}_{which}", which.lower(), paces)
+
+    def _pace(self, macro: str, what: str, paces: Paces) -> Iterator[str]:
+        """How many steps an output has, for whoever makes room for them."""
+        rate, latency = rate_of(paces)
+        if self.streams:
+            most = most_steps_of(paces, self.max_steps)
+            yield f"#define {macro}_REPEAT {rate.numerator} /* steps of {what} for every ... */"
+            yield f"#define {macro}_STRIDE {rate.denominator} /* ... so many of the input */"
+            yield f"#define {macro}_LATENCY {latency} /* steps of the input that one waits for */"
+        else:
+            most = steps_of(paces, self.max_steps)
+        yield f"#define {macro}_MAX_STEPS {most} /* at most, of {self._macro}_MAX_STEPS at once */"
 
     def _named(self, kind: str, sizes: dict[str, int]) -> Iterator[str]:
         yield f"#define {self._macro}_NUM_{kind}S {len(sizes)}"
@@ -81,8 +115,17 @@ class Values:
         x = f"x {axes}]: indices, each from 0 to {self._macro}_INPUT_SIZE - 1;"
         if not self.spec.takes_indices:
             x = f"x {axes}, {self._macro}_INPUT_SIZE],"
-        last = whole and not self.spec.return_sequences
-        return f"{x} y {f'[{self._macro}_BATCH' if last else axes}, {self._macro}_OUTPUT_SIZE]"
+        (output,) = self.spec.outputs.values()
+        if whole and not self.spec.return_sequences:
+            axes = f"[{self._macro}_BATCH"
+        elif self.spec.value(output).paces and steps:
+            axes = f"[{self._made()}, {self._macro}_BATCH"
+        return f"{x} y {axes}, {self._macro}_OUTPUT_SIZE]"
+
+    def _made(self, index: int | None = None) -> str:
+        """How many steps an output has that has not those of the inputs."""
+        made = "got" if self.streams else "rnnat_model_run_steps"
+        return made if index is None else f"{made}[{index}]" if self.streams else f"{made} {index}"
 
     def each_shape(self) -> Iterator[str]:
         """Those of all inputs and outputs where there are several."""
@@ -95,8 +138,9 @@ class Values:
                 text = f"int32_t {axes}], each from 0 to {size} - 1"
             yield f"  inputs[{index}], {quoted(name)}: {text}"
         for index, (name, source) in enumerate(self.spec.outputs.items()):
-            size, last = f"{self._macro}_OUTPUT_{index}_SIZE", self.spec.value(source).last
-            text = f"{self.real} {axes}, {size}]"
+            size, value = f"{self._macro}_OUTPUT_{index}_SIZE", self.spec.value(source)
+            steps, last = "steps" if not value.paces else self._made(index), value.last
+            text = f"{self.real} [{steps}, {self._macro}_BATCH, {size}]"
             if last and self.streams:
                 text += ", of the last step so far"
             elif last:

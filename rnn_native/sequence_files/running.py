@@ -18,16 +18,20 @@ from .outputs import Form, Output
 _NUMBERS: Final = 2**20  # of x and y together in one piece: some megabytes
 
 
-def steps_of_a_piece(model: Model, spec: ModelSpec, batch: int, wanted: int | None) -> int | None:
-    """How many steps to run at once; None: all, since a layer runs in reverse.
+def steps_of_a_piece(
+    spec: ModelSpec, batch: int, wanted: int | None, have_ends: bool
+) -> int | None:
+    """How many steps to run at once; None: all, since a layer looks ahead, or since rows that
+    ``have_ends`` of their own are at different steps of a stride behind them.
 
     ``UnsupportedError`` where a number is wanted all the same.
     """
-    if not model.streamable:
+    ahead = spec.looks_ahead
+    if not ahead and have_ends and spec.is_paced:
+        ahead = "rows with lengths of their own do not go on together behind a layer with a stride"
+    if ahead:
         if wanted is not None:
-            raise UnsupportedError(
-                "--chunk: a model with a reverse or bidirectional layer needs the whole sequence"
-            )
+            raise UnsupportedError(f"--chunk: the whole sequence is needed: {ahead}")
         return None
     return wanted or max(1, _NUMBERS // max(1, batch * _numbers_of_a_step(spec)))
 
@@ -39,12 +43,16 @@ def whole_bytes(model: Model, spec: ModelSpec, source: Input) -> int | None:
     return source.time * source.batch * _numbers_of_a_step(spec) * model.dtype.itemsize
 
 
-def form_of(model: Model, spec: ModelSpec, source: Input, batch_first: bool) -> Form:
-    """What the output of :func:`run` looks like. That of a last state alone has no time: a row of
-    it stands where a step would, [batch, features] in any file."""
+def form_of(
+    model: Model, spec: ModelSpec, source: Input, batch_first: bool, state: Any = None
+) -> Form:
+    """What the output of :func:`run` from that state looks like. That of a last state alone has no
+    time: a row of it stands where a step would, [batch, features] in any file."""
     whole = spec.return_sequences
+    (output,) = spec.outputs.values()
+    steps = None if source.time is None else spec.steps(output, source.time, state)
     return Form(
-        time=source.time if whole else source.batch,
+        time=steps if whole else source.batch,
         batch=source.batch if whole else 1,
         features=spec.output_size,
         dtype=model.dtype,

@@ -44,6 +44,6 @@ def to_arrays(spec: ModelSpec, state: Any) -> dict[str, NDArray[Any]]:
 def shapes(spec: ModelSpec) -> dict[str, tuple[int, str, int]]:
     """The shape of each array of the state by its name: (rows, "batch", features)."""
     all_shapes = [
-        (layer.state_rows, "batch", size) for layer in spec.stateful for size in layer.state_sizes
+        (rows, "batch", size) for shapes in spec.state_shapes.values() for rows, size in shapes
     ]
     return dict(zip(names(spec), all_shapes, strict=True))

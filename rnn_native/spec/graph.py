@@ -10,9 +10,11 @@ from typing import Any
 
 from ..errors import OptionError, UnsupportedError
 from ..masking import as_mask_value
-from .layer import Layer, Value
+from .layer import LAST, Layer, Value
 from .layers import Recurrent
 from .weights import brief
+from .window import form_of
+from .windowed import Windowed
 from .wiring import Input, Node, chain, graph
 
 
@@ -187,6 +189,68 @@ class ModelSpec:
             for each, named in zip((x, y), several, strict=True)
         ]
         return texts[0], texts[1]
+
+    def steps(self, value: str, steps: Any, state: Any = None) -> Any:
+        """How many steps a value has where the inputs have so many: an integer, or an array.
+
+        As many, unless layers with strides before it make fewer or more. ``state``: what a call
+        that goes on from it is given, a dict by the names of nodes, for these count from there.
+        """
+        changing: list[str] = []
+        while self.value(value).paces:
+            name = value if value in self.nodes else value.removesuffix(LAST)
+            layer, reads = self.nodes[name]
+            if layer.window is not None and not layer.window.keeps_pace:
+                changing.insert(0, name)
+            value = reads[0]
+        for name in changing:
+            layer = self.nodes[name].layer
+            assert isinstance(layer, Windowed)
+            phase = None
+            if state is not None and layer.state_names:
+                arrays = state[name]
+                phase = layer.phase_of(arrays if isinstance(arrays, tuple) else (arrays,))
+            steps = layer.window.steps(steps, phase)
+        return steps
+
+    @property
+    def looks_ahead(self) -> str:
+        """Which nodes look at steps behind their own, so that no stream runs them; empty: none."""
+        each = []
+        for name, (layer, reads) in self.nodes.items():
+            called = f"layer {name}" if self.is_chain else f"node {name!r}"
+            if layer.needs_all:
+                each.append(f"{called}, a reverse or bidirectional layer, needs whole sequences")
+            elif layer.window is not None and not layer.window.is_causal:
+                after = layer.window.after
+                each.append(f"{called} has {after} {'step' if after == 1 else 'steps'} of padding "
+                            "behind the last one")  # fmt: skip
+            elif len({form_of(self.value(read).paces) for read in reads}) > 1:
+                each.append(f"{called} reads last states that do not come at the same steps")
+        return ", ".join(each)
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether some value has other steps than the inputs."""
+        return any(value.paces for value in self.__dict__["_values"].values())
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Rows and features of each state array, of each node that has some."""
+        return {
+            name: layer.state_shapes(self.value(reads[0]).features)
+            for name, (layer, reads) in self.nodes.items()
+            if layer.state_names
+        }
+
+    @property
+    def has_named_state(self) -> bool:
+        """Whether a state is a dict by the names of nodes: that of a graph where several have one,
+        and wherever another than a Recurrent has one."""
+        layers = self.stateful
+        if any(not isinstance(layer, Recurrent) for layer in layers):
+            return True
+        return not self.is_chain and len(layers) > 1
 
     @property
     def stateful(self) -> tuple[Layer, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError, ShapeError, UnsupportedError
 from .keys import Key
 from .weights import Array
+from .window import MOST_PACES, Paces, Window
 
 LAST: Final = ".last"
 """What follows a node's name in that of its second value, the last state."""
@@ -36,6 +37,7 @@ class Value:
     features: int
     indices: bool = False  # [time, batch] of integers below ``features``
     last: str = ""
+    paces: Paces = ()  # before it; () where it has the steps of the model's inputs
 
 
 class Ran(NamedTuple):
@@ -155,9 +157,23 @@ class Layer(ABC):
         """Rows of each array of its state, [rows, batch, features]."""
         return 0
 
-    def first_state(self, batch: int) -> State:
+    def state_shapes(self, features: int) -> tuple[tuple[int, int], ...]:
+        """Rows and features of each array of its state, where what it reads has so many."""
+        return tuple((self.state_rows, size) for size in self.state_sizes)
+
+    @property
+    def window(self) -> Window | None:
+        """Which steps of its input it makes each of its own of; None: of the one in its place."""
+        return None
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether no step can be made before the last one of the input is there."""
+        return False
+
+    def first_state(self, batch: int, features: int) -> State:
         """What its state is before the first step where nobody says another: arrays [rows, batch,
-        features] by ``state_names``."""
+        features] by ``state_names``; ``features``: of what it reads."""
         return tuple(np.zeros((self.state_rows, batch, size)) for size in self.state_sizes)
 
     @property
@@ -222,7 +238,16 @@ class Layer(ABC):
             )
         alone = f"{name} gives its last state alone (return_sequences=False)"
         features = x.features if self.output_size is None else self.output_size
-        return (Value(name, features, last=x.last if self.gives_steps else alone),)
+        paces = x.paces
+        if self.window is not None and not self.window.keeps_pace:
+            paces = (*paces, self.window)
+            if len(paces) > MOST_PACES:
+                raise UnsupportedError(
+                    f"{where}: at most {MOST_PACES} layers behind each other can change the number "
+                    "of steps"
+                )
+        last = x.last if self.gives_steps else alone
+        return (Value(name, features, last=last, paces=paces),)
 
     @abstractmethod
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:

@@ -48,6 +48,8 @@ typedef struct rnnat_key {
 /* Members of a table: keys that have the name of the options' member. */
 #define RNNAT_SIZE_KEY(options, member)                                                            \
     {.name = #member, .type = RNNAT_KEY_SIZE, .least = 1, .at = offsetof(options, member)}
+#define RNNAT_COUNT_KEY(options, member)                                                           \
+    {.name = #member, .type = RNNAT_KEY_SIZE, .least = 0, .at = offsetof(options, member)}
 #define RNNAT_WORD_KEY(options, member, of)                                                        \
     {.name = #member, .words = of, .at = offsetof(options, member)}
 #define RNNAT_OPEN_KEY(options, member, of)                                                        \

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "pace.h"
+
 #if RNNAT_READER
 const void *rnnat_graph_keep(rnnat_graph *graph, const void *data, size_t size)
 {
@@ -20,8 +22,14 @@ int32_t rnnat_graph_add_value(rnnat_graph *graph, rnnat_value value)
 int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t features)
 {
     rnnat_model *const model = graph->model;
+    int32_t paced_by = graph->values ? graph->values[node->inputs[0]].paced_by : -1;
+    if (RNNAT_HAS_WINDOW(node) && !rnnat_window_keeps_pace(&node->window))
+        paced_by = model->num_nodes;
+    if (paced_by >= 0) model->has_paces = true;
+    if (RNNAT_HAS_WINDOW(node)) model->has_windows = true;
     const int32_t output = rnnat_graph_add_value(
-        graph, (rnnat_value){.features = features, .has_time = graph->has_time});
+        graph,
+        (rnnat_value){.features = features, .has_time = graph->has_time, .paced_by = paced_by});
     if (graph->nodes) {
         rnnat_node *const added = &graph->nodes[model->num_nodes];
         *added = *node;
@@ -39,7 +47,9 @@ int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t feat
 
 int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features)
 {
-    const int32_t last = rnnat_graph_add_value(graph, (rnnat_value){.features = features});
+    const int32_t paced_by = graph->values ? graph->values[graph->made].paced_by : -1;
+    const int32_t last =
+        rnnat_graph_add_value(graph, (rnnat_value){.features = features, .paced_by = paced_by});
     graph->result.last = last;
     if (graph->nodes) graph->nodes[graph->model->num_nodes - 1].last = last;
     return last;
@@ -59,16 +69,47 @@ void rnnat_count_one(const void *options, rnnat_counts *counts)
     ++counts->values;
 }
 
-void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
-                         size_t size, int32_t features)
+static void add_reading_node(rnnat_graph *graph, rnnat_node node, int32_t features)
 {
-    rnnat_node node = {.layer = layer,
-                       .data = rnnat_graph_keep(graph, data, size),
-                       .num_inputs = graph->num_inputs,
-                       .num_passes = 1};
+    node.num_inputs = graph->num_inputs;
+    node.num_passes = 1;
     memcpy(node.inputs, graph->inputs, sizeof node.inputs);
     rnnat_graph_result(graph, rnnat_graph_add(graph, &node, features), features, graph->has_time);
 }
+
+void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                         size_t size, int32_t features)
+{
+    const void *const kept = rnnat_graph_keep(graph, data, size);
+    add_reading_node(graph, (rnnat_node){.layer = layer, .data = kept}, features);
+}
+
+#if RNNAT_WITH_WINDOWS
+rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                    size_t size, int32_t features, const rnnat_window *window)
+{
+    const int32_t input = graph->inputs[0], kept = rnnat_window_kept(window);
+    const int32_t read = graph->values ? graph->values[input].features : 0;
+    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (graph->values && rnnat_paces_above(graph->values, graph->nodes, input) >= RNNAT_MOST_PACES)
+        return RNNAT_ERROR_UNSUPPORTED;
+    const rnnat_node node = {.layer = layer,
+                             .data = rnnat_graph_keep(graph, data, size),
+                             .window = *window,
+                             .num_states = rnnat_window_states(window),
+                             .first_state = graph->model->info.num_states};
+    if (kept) rnnat_graph_add_state(graph, kept, read);
+    if (node.num_states > (kept > 0)) rnnat_graph_add_state(graph, 1, 1);
+    add_reading_node(graph, node, features);
+    return RNNAT_OK;
+}
+
+void rnnat_count_window(const void *options, rnnat_counts *counts)
+{
+    rnnat_count_one(options, counts);
+    counts->states += 2; /* the steps that are kept, and the phase */
+}
+#endif
 
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features)
 {

@@ -45,11 +45,16 @@ int32_t rnnat_graph_add_value(rnnat_graph *graph, rnnat_value value);
 int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t features);
 /* Adds the value that is the last step of what the node before makes; returns its number. */
 int32_t rnnat_graph_add_last(rnnat_graph *graph, int32_t features);
+/* Does what rnnat_graph_add_one does for a node with a window. UNSUPPORTED: too many of them change the
+ * number of steps, one behind the other. */
+rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                    size_t size, int32_t features, const rnnat_window *window);
 /* Says what the next layers see of the one that is built, which has called rnnat_graph_add_last before
  * where it has a second value. */
 void rnnat_graph_result(rnnat_graph *graph, int32_t value, int32_t features, bool has_time);
 /* They count and add a layer that is one node, with its data, what it reads and what it gives. */
 void rnnat_count_one(const void *options, rnnat_counts *counts);
+void rnnat_count_window(const void *options, rnnat_counts *counts);
 void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                          size_t size, int32_t features);
 /* Adds a state array [rows, batch, features]; returns its number. */

@@ -5,6 +5,7 @@
 
 #include "../layers/layer.h"
 #include "../text.h"
+#include "pace.h"
 #include "value_name.h"
 
 #if RNNAT_READER
@@ -94,7 +95,8 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
         if (*at || count < 1) return RNNAT_ERROR_FORMAT;
         rnnat_graph_add_value(graph, (rnnat_value){.features = indices ? 1 : count,
                                                    .known = indices ? count : 0,
-                                                   .has_time = true});
+                                                   .has_time = true,
+                                                   .paced_by = -1});
     }
     return RNNAT_OK;
 }
@@ -107,7 +109,8 @@ static void add_input_of(rnnat_graph *graph, const rnnat_layer *layer,
     const int32_t taken = layer->takes ? layer->takes(first) : 1;
     rnnat_graph_add_value(graph, (rnnat_value){.features = indices ? 1 : taken,
                                                .known = indices ? taken : 0,
-                                               .has_time = true});
+                                               .has_time = true,
+                                               .paced_by = -1});
 }
 
 /* The value of that name: an input, or of one of the first `layers` layers. *value is 0 while they are
@@ -164,6 +167,11 @@ static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
         const int32_t features = layer->takes_indices ? value->known : value->features;
         if ((value->known > 0) != layer->takes_indices || value->has_time != graph->has_time)
             return RNNAT_ERROR_SHAPE;
+        if (RNNAT_HAS_PACES(graph->model) &&
+            !rnnat_same_pace(graph->model, graph->inputs[0], graph->inputs[i])) {
+            if (value->has_time) return RNNAT_ERROR_SHAPE;
+            graph->model->info.streamable = 0; /* where last steps come at each of their own */
+        }
         if (layer->takes && features != layer->takes(options)) return RNNAT_ERROR_SHAPE;
     }
     return RNNAT_OK;

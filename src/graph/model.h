@@ -22,6 +22,8 @@ struct rnnat_model {
     int32_t num_cells; /* directions of all recurrent nodes */
     bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
     bool has_rows; /* some value has no time */
+    bool has_windows; /* some node has a window */
+    bool has_paces; /* some value has other steps than the inputs */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
     const rnnat_value *values; /* the model's inputs come first */
     const int32_t *outputs; /* [num_outputs] numbers of values, each a different one */
@@ -30,6 +32,15 @@ struct rnnat_model {
     const rnnat_state_shape *states;
     void *heap; /* what rnnat_model_free frees, or NULL */
 };
+
+/* Whether some node has a window, some value other steps than the inputs, and this node a window:
+ * macros, so that no compiler looks for what a build without windows has not. */
+#define RNNAT_HAS_WINDOWS(model) (RNNAT_WITH_WINDOWS && (model)->has_windows)
+#define RNNAT_HAS_PACES(model) (RNNAT_WITH_WINDOWS && (model)->has_paces)
+#define RNNAT_HAS_WINDOW(node) (RNNAT_WITH_WINDOWS && (node)->window.extent > 0)
+
+/* The same as a function. */
+static inline bool rnnat_has_paces(const rnnat_model *model) { return RNNAT_HAS_PACES(model); }
 
 /* Whether node `index` runs at every step; the others run once, on what each row's last step gives. */
 static inline bool rnnat_node_has_time(const rnnat_model *model, int32_t index)

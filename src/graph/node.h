@@ -1,15 +1,18 @@
 /* What a model is: nodes, each of which a layer runs, and the values that pass between them.
  *
- * A value is features of every step and row, [time, rows, features]. Nodes stand in the order in which
- * they run: each reads values that the model is given or that earlier nodes make. Behind a recurrent
- * layer's last state a value has no time, [rows, features]: the nodes that make such values run after
- * all others, once. */
+ * A value is features of every step and row, [time, rows, features]. Its steps are those of the
+ * model's inputs, unless a node before has a window that makes more or fewer of them (window.h).
+ * Nodes stand in the order in which they run: each reads values that the model is given or that
+ * earlier nodes make. Behind a recurrent layer's last state a value has no time, [rows, features]:
+ * the nodes that make such values run after all others, once. */
 #ifndef RNNAT_GRAPH_TYPES_H
 #define RNNAT_GRAPH_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "window.h"
 
 /* How many values one node may read. */
 enum { RNNAT_NODE_INPUTS = 8 };
@@ -27,6 +30,7 @@ typedef struct rnnat_value {
     int32_t features;
     int32_t known; /* indices 0 .. known - 1, one int32 for each step; 0: it is features */
     bool has_time; /* it has an axis of time */
+    int32_t paced_by; /* the node whose window gives it its steps; -1: they are the inputs' */
     rnnat_home home;
     int32_t buffer; /* number of the buffer that is its home */
 } rnnat_value;
@@ -47,6 +51,7 @@ typedef struct rnnat_node {
     int32_t num_inputs;
     int32_t output; /* number of the value that it makes at every step */
     int32_t last; /* number of the value that is a row's last step alone; -1: there is none */
+    rnnat_window window; /* which steps of its first input it makes each of its own of */
     int32_t num_passes; /* how often it goes over all steps: one pass for each direction, 1 or 2 */
     bool reverse[2]; /* [passes] it goes from the last step to the first */
     int32_t num_states; /* arrays of recurrent state that it moves on */
@@ -60,7 +65,7 @@ typedef struct rnnat_node {
 /* True where a node can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_node_is_causal(const rnnat_node *node)
 {
-    return node->num_passes == 1 && !node->reverse[0];
+    return node->num_passes == 1 && !node->reverse[0] && node->window.after <= 0;
 }
 
 #endif

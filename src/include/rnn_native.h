@@ -138,7 +138,8 @@ typedef struct rnnat_run {
     const int32_t *indices; /* indices [T, B]; NULL for a model of features */
     ptrdiff_t x_stride_time; /* both zero: dense [T, B, ...] */
     ptrdiff_t x_stride_batch;
-    float *y; /* [T, B, output_size]; steps past a row's length become 0. Of a model without
+    float *y; /* [T, B, output_size], of layers with strides [rnnat_model_run_steps, B,
+               * output_size]; steps past a row's length become 0. Of a model without
                * return_sequences: [B, output_size], with T = 0 too */
     ptrdiff_t y_stride_time; /* both zero: dense; without return_sequences it is not looked at */
     ptrdiff_t y_stride_batch;
@@ -225,6 +226,11 @@ typedef struct rnnat_value_info {
     int32_t
         indices; /* of an input: int32 indices [T, B] below this; 0: features [T, B, features] */
     int32_t has_time; /* 0, of an output: [B, features], what is made of last steps */
+    /* Steps: `repeat` for every `stride` of the inputs, 1 and 1 but where layers with strides make
+     * fewer or more; each is made once `latency` more steps of the inputs are there than its own. */
+    int32_t repeat;
+    int32_t stride;
+    int32_t latency;
 } rnnat_value_info;
 /* Input, or output, `index`: 0, and of a graph (docs/file-format.md) up to num_inputs - 1, num_outputs
  * - 1. ARGUMENT: a NULL, struct_size, or there is no such one. */
@@ -255,12 +261,20 @@ RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnna
  *              RNN_NATIVE_THREADING names no threads that were compiled, and num_threads is not 1
  *   DTYPE      the model is of the other precision
  *   INPUT      features for a model of indices, or the other way round
- *   LENGTH, INDEX   of lengths, and of the indices of steps that count
+ *   LENGTH, INDEX   of lengths, and of the indices of steps that count; LENGTH too of a state_in whose
+ *              rows, or layers with strides, are at steps that do not go together
  *   OVERFLOW   strides or sizes that do not fit an address
  *   TOO_SMALL  scratch */
 RNNAT_API rnnat_status rnnat_model_run(const rnnat_model *model, const rnnat_run *run,
                                        void *scratch, size_t scratch_size);
-/* The same two in double. Without RNNAT_FLOAT64: UNSUPPORTED. */
+/* *steps = how many steps of output `index` the run gives: as many as it has itself, unless layers with
+ * strides make fewer or more of them; then state_in counts, too. Fails as rnnat_model_run_size does, and
+ * with LENGTH. ARGUMENT: there is no such output. */
+RNNAT_API rnnat_status rnnat_model_run_steps(const rnnat_model *model, const rnnat_run *run,
+                                             int32_t index, int32_t *steps);
+/* The same three in double. Without RNNAT_FLOAT64: UNSUPPORTED. */
+RNNAT_API rnnat_status rnnat_model_run_steps_f64(const rnnat_model *model, const rnnat_run_f64 *run,
+                                                 int32_t index, int32_t *steps);
 RNNAT_API rnnat_status rnnat_model_run_size_f64(const rnnat_model *model, const rnnat_run_f64 *run,
                                                 size_t *need);
 RNNAT_API rnnat_status rnnat_model_run_f64(const rnnat_model *model, const rnnat_run_f64 *run,
@@ -310,6 +324,27 @@ RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const 
  * ARGUMENT: a NULL, or a negative number of steps. INDEX. Nothing was done then. */
 RNNAT_API rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs,
                                                int32_t steps, void *const *outputs);
+/* x [steps, B, input_size] -> the steps of y that are ready, *got of them: as many as `steps`, unless
+ * layers with strides make fewer or more. y has room for `capacity` steps; where it needs more, *got
+ * says how many, and TOO_SMALL is all that happens. The functions above are UNSUPPORTED for a model
+ * whose output has not one step for each of the input. LENGTH: as of rnnat_model_run, of states that
+ * were set. */
+RNNAT_API rnnat_status rnnat_stream_push(rnnat_stream *stream, const float *x, int32_t steps,
+                                         float *y, int32_t capacity, int32_t *got);
+RNNAT_API rnnat_status rnnat_stream_push_indices(rnnat_stream *stream, const int32_t *indices,
+                                                 int32_t steps, float *y, int32_t capacity,
+                                                 int32_t *got);
+/* The same two in double. Without RNNAT_FLOAT64: UNSUPPORTED. */
+RNNAT_API rnnat_status rnnat_stream_push_f64(rnnat_stream *stream, const double *x, int32_t steps,
+                                             double *y, int32_t capacity, int32_t *got);
+RNNAT_API rnnat_status rnnat_stream_push_indices_f64(rnnat_stream *stream, const int32_t *indices,
+                                                     int32_t steps, double *y, int32_t capacity,
+                                                     int32_t *got);
+/* The same of all inputs and outputs, as rnnat_stream_run_values has them; `capacities` and `got` are
+ * [num_outputs]. */
+RNNAT_API rnnat_status rnnat_stream_push_values(rnnat_stream *stream, const void *const *inputs,
+                                                int32_t steps, void *const *outputs,
+                                                const int32_t *capacities, int32_t *got);
 /* Has runs from now on share their steps among up to that many threads, of which one step has to
  * keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any number
  * where a BLAS multiplies. The bits are the same. Pays where steps follow each other at once: a
@@ -319,7 +354,8 @@ RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_
 /* The state becomes that of a new stream, the model's initial state. ARGUMENT: NULL. */
 RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream);
 /* Copies state array `index` out of or into the stream; `values` is dense, of the model's dtype
- * and of the shape that rnnat_model_state tells. ARGUMENT: a NULL, or there is no such array. */
+ * and of the shape that rnnat_model_state tells. ARGUMENT: a NULL, or there is no such array. LENGTH, of
+ * an array that says at which step of its stride a layer is: rows at different ones, or at none. */
 RNNAT_API rnnat_status rnnat_stream_get_state(const rnnat_stream *stream, int32_t index,
                                               void *values);
 RNNAT_API rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index,

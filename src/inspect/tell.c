@@ -30,6 +30,16 @@ static void tell_node(const rnnat_node *node, const rnnat_kernels *kernels, cons
     t->number(t->arg, "num_inputs", node->num_inputs);
     t->number(t->arg, "output", node->output);
     t->number(t->arg, "last", node->last);
+    if (node->window.extent) {
+        t->begin(t->arg, "window");
+        t->number(t->arg, "extent", node->window.extent);
+        t->number(t->arg, "stride", node->window.stride);
+        t->number(t->arg, "repeat", node->window.repeat);
+        t->number(t->arg, "before", node->window.before);
+        t->number(t->arg, "after", node->window.after);
+        t->number(t->arg, "lowest", node->window.lowest);
+        t->end(t->arg);
+    }
     t->number(t->arg, "num_passes", node->num_passes);
     t->begin(t->arg, "reverse");
     for (int32_t i = 0; i < node->num_passes; ++i) t->number(t->arg, "", node->reverse[i]);
@@ -57,6 +67,7 @@ static void tell_values(const rnnat_model *model, const rnnat_teller *t)
         t->number(t->arg, "features", value->features);
         t->number(t->arg, "known", value->known);
         t->number(t->arg, "has_time", value->has_time);
+        t->number(t->arg, "paced_by", value->paced_by);
         t->number(t->arg, "home", (int64_t)value->home);
         t->number(t->arg, "buffer", value->buffer);
         t->end(t->arg);
@@ -95,6 +106,8 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     t->number(t->arg, "num_cells", model->num_cells);
     t->number(t->arg, "has_rows", model->has_rows);
     t->number(t->arg, "is_chain", model->is_chain);
+    t->number(t->arg, "has_windows", model->has_windows);
+    t->number(t->arg, "has_paces", model->has_paces);
     t->begin(t->arg, "nodes");
     for (int32_t i = 0; i < model->num_nodes; ++i) tell_node(&model->nodes[i], model->kernels, t);
     t->end(t->arg);

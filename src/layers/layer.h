@@ -42,19 +42,34 @@ typedef struct rnnat_task {
 typedef struct rnnat_chunk {
     const rnnat_view *in[RNNAT_NODE_INPUTS]; /* its inputs, from the chunk's first step on */
     const rnnat_view *out; /* its output, likewise; base NULL: nobody reads it */
-    int32_t first, steps; /* it is steps first .. first + steps - 1 of the whole */
-    const int32_t *lengths; /* [rows] steps that count; NULL: all do */
+    int32_t first, steps; /* it is steps first .. first + steps - 1 of what the node reads */
+    const int32_t *lengths; /* [rows] steps of that that count; NULL: all do */
+    int32_t first_made, made; /* steps of its output likewise, the same unless it has a window */
+    const int32_t *lengths_made;
+    /* Of a node with a window: where the first of these begins, a position from the chunk's first step
+     * on, and the steps before that, [rnnat_window_kept, rows, width]; NULL: before and behind there is
+     * padding. */
+    int64_t start;
+    const char *history;
+    int32_t width; /* features of what it reads */
     rnnat_stop_point *stop_point; /* NULL: nothing stops the run */
     uint32_t node, num_nodes; /* the node's number among the model's */
     const rnnat_cell_trace *trace; /* [cells] of the model, or NULL */
 } rnnat_chunk;
 
-/* Where one array of recurrent state is, of one pass: [rows, features]. */
+/* Where one row of an array of state is, such as that of one pass: [batch, features]. */
 typedef struct rnnat_state_rows {
     char *base;
-    ptrdiff_t stride; /* elements from one row to the next */
+    ptrdiff_t stride; /* elements from one row of the batch to the next */
     int32_t features;
+    int32_t rows; /* of the array that are this node's */
 } rnnat_state_rows;
+
+/* What a workspace keeps for a node with a window (run/history.h). */
+typedef struct rnnat_history {
+    char *steps; /* [rnnat_window_kept, rows, features] of what it reads, the oldest first */
+    char *phases; /* [rows] elements: positions before the next step where the next one begins */
+} rnnat_history;
 
 /* A listener, who is told a node's data, member by member: inspect/emit.h. */
 typedef struct rnnat_teller rnnat_teller;
@@ -145,6 +160,23 @@ static inline char *rnnat_view_at(const rnnat_kernels *kernels, rnnat_view view,
     return view.base + (step * view.time + row * view.row) * kernels->elem;
 }
 
+/* Where the features of one row at a position of a window's input are; NULL: that is padding. Of a node
+ * that needs all of time, it ends with the row. */
+static inline const char *rnnat_window_at(const rnnat_task *task, const rnnat_chunk *chunk,
+                                          int64_t position, int32_t row)
+{
+    const rnnat_window *const window = &task->node->window;
+    const int64_t repeat = window->repeat;
+    const int64_t step = (position >= 0 ? position : position - repeat + 1) / repeat;
+    if (step >= 0) {
+        const int32_t end = chunk->history || !chunk->lengths ? chunk->steps : chunk->lengths[row];
+        return step < end ? rnnat_view_at(task->kernels, *chunk->in[0], (int32_t)step, row) : NULL;
+    }
+    const int64_t kept = rnnat_window_kept(window) + step;
+    if (!chunk->history || kept < 0) return NULL;
+    return chunk->history + (kept * task->rows + row) * chunk->width * task->kernels->elem;
+}
+
 /* A buffer as a view: dense [steps, rows, width]. */
 static inline rnnat_view rnnat_dense(char *base, int32_t rows, int32_t width)
 {
@@ -157,15 +189,15 @@ static inline rnnat_rows rnnat_rows_of(rnnat_view view, int32_t rows)
     return (rnnat_rows){view.base, rows, view.row, view.time};
 }
 
-/* Steps of a chunk that one member of the team takes, where each takes some of them. */
+/* Steps made of a chunk that one member of the team takes, where each takes some of them. */
 typedef struct rnnat_some_steps {
     int32_t first, steps;
 } rnnat_some_steps;
 static inline rnnat_some_steps rnnat_own_steps(const rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_member *const member = &task->member;
-    const int32_t first = rnnat_first(member, member->index, chunk->steps);
-    return (rnnat_some_steps){first, rnnat_first(member, member->index + 1, chunk->steps) - first};
+    const int32_t first = rnnat_first(member, member->index, chunk->made);
+    return (rnnat_some_steps){first, rnnat_first(member, member->index + 1, chunk->made) - first};
 }
 
 /* A number for the barrier after a step: not that of the barrier before it. */

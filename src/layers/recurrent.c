@@ -73,14 +73,16 @@ static rnnat_state_rows state_of(const rnnat_recurrent *layer, const rnnat_kerne
                                  const rnnat_cell_state *state, int32_t array, int32_t now)
 {
     const int32_t features = features_of(layer, array);
-    return (rnnat_state_rows){state->array[array][now], rnnat_pad(kernels, features), features};
+    return (rnnat_state_rows){state->array[array][now], rnnat_pad(kernels, features), features, 0};
 }
 
 static rnnat_state_rows state_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
                                         void *memory, int32_t array, int32_t pass)
 {
     const rnnat_cell_state *const state = (const rnnat_cell_state *)memory + pass;
-    return state_of(node->data, kernels, state, array, state->now);
+    rnnat_state_rows rows = state_of(node->data, kernels, state, array, state->now);
+    rows.rows = node->num_passes;
+    return rows;
 }
 
 /* ---- preparing ---- */

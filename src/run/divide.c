@@ -1,4 +1,5 @@
 /* How many threads a run or a step is worth, and what each of them does. */
+#include "../graph/pace.h"
 #include "run.h"
 #include "wavefront.h"
 
@@ -36,10 +37,17 @@ static product recurrent_product(const rnnat_model *model)
 /* Multiplications of one row, of everything. */
 static double row_work(const rnnat_model *model, int32_t time)
 {
-    double step_work = 0, last_work = 0;
-    for (int32_t i = 0; i < model->num_nodes; ++i)
-        *(rnnat_node_has_time(model, i) ? &step_work : &last_work) += model->nodes[i].work;
-    return step_work * time + last_work;
+    double step_work = 0, paced_work = 0, last_work = 0;
+    for (int32_t i = 0; i < model->num_nodes; ++i) {
+        const rnnat_node *const node = &model->nodes[i];
+        if (!rnnat_node_has_time(model, i))
+            last_work += node->work;
+        else if (!RNNAT_HAS_PACES(model) || model->values[node->output].paced_by < 0)
+            step_work += node->work;
+        else
+            paced_work += node->work * (double)rnnat_most_steps_of(model, node->output, time);
+    }
+    return step_work * time + paced_work + last_work;
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */

@@ -8,6 +8,7 @@
 #include "../threads/threads.h"
 #include "../weights/blas.h"
 #include "wavefront.h"
+#include "windows.h"
 
 /* Rows of the widest workspace; the others have as many or one less. */
 static int32_t widest_rows(const rnnat_job *job)
@@ -104,9 +105,13 @@ static rnnat_status check_arrays(const rnnat_model *model, const rnnat_run_args 
 static bool all_fit(const rnnat_model *model, int32_t time, int32_t batch)
 {
     int32_t widest = 1;
-    for (int32_t v = 0; v < model->num_values; ++v)
+    int64_t most = time;
+    for (int32_t v = 0; v < model->num_values; ++v) {
+        const int64_t steps = RNNAT_HAS_PACES(model) ? rnnat_most_steps_of(model, v, time) : time;
         if (model->values[v].features > widest) widest = model->values[v].features;
-    return fits((double)time * batch * widest);
+        if (steps > most) most = steps;
+    }
+    return most <= INT32_MAX && fits((double)most * batch * widest);
 }
 
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job)
@@ -131,7 +136,8 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     if (!info->return_sequences) job->out.time = 0;
     /* One row after the other where there is no time to step over. */
     if (!job->out.row && !info->return_sequences) job->out.row = info->output_size;
-    if ((args->inputs || args->outputs) && !all_fit(model, args->time, args->batch))
+    if ((args->inputs || args->outputs || RNNAT_HAS_PACES(model)) &&
+        !all_fit(model, args->time, args->batch))
         return RNNAT_ERROR_OVERFLOW;
     if (!args->inputs &&
         !fill_strides(&job->in, args->time, args->batch, model->values[0].features))
@@ -191,7 +197,19 @@ static rnnat_view from_row(rnnat_view view, int32_t first, ptrdiff_t elem)
     return view;
 }
 
-static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
+/* Whether the phases in a state are ones that windows have, the same in every row. */
+static bool phases_are_right(const rnnat_model *model, const rnnat_job *job)
+{
+    if (!RNNAT_HAS_WINDOWS(model) || job->batch == 0) return true;
+    for (int32_t n = 0; n < model->num_nodes; ++n) {
+        const int32_t array = rnnat_phase_array(&model->nodes[n]);
+        if (array >= 0 && !rnnat_are_phases(model, n, job->state_in[array], job->batch))
+            return false;
+    }
+    return rnnat_phases_agree(model, (rnnat_phases){NULL, job->state_in});
+}
+
+rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job)
 {
     for (int32_t row = 0; job->lengths && row < job->batch; ++row)
         if (job->lengths[row] < 0 || job->lengths[row] > job->time) return RNNAT_ERROR_LENGTH;
@@ -199,14 +217,19 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
         if (job->state_in && !job->state_in[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
         if (job->state_out && !job->state_out[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
     }
-    for (int32_t i = 0; i < model->info.num_inputs; ++i) {
+    return job->state_in && !phases_are_right(model, job) ? RNNAT_ERROR_LENGTH : RNNAT_OK;
+}
+
+static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
+{
+    rnnat_status status = rnnat_run_check(model, job);
+    for (int32_t i = 0; status == RNNAT_OK && i < model->info.num_inputs; ++i) {
         const int32_t known = model->values[i].known;
-        const rnnat_status status = known ? rnnat_check_indices(known, input_of(model, job, i),
-                                                                job->time, job->batch, job->lengths)
-                                          : RNNAT_OK;
-        if (status != RNNAT_OK) return status;
+        if (known)
+            status = rnnat_check_indices(known, input_of(model, job, i), job->time, job->batch,
+                                         job->lengths);
     }
-    return RNNAT_OK;
+    return status;
 }
 
 /* Takes the lengths as they now are. They were in 0..time; whoever has changed them since gets other
@@ -247,6 +270,9 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
         open_stop_points(workspace, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_workspace_set_state(workspace, i, job->state_in[i], job->batch, first);
+        if (RNNAT_HAS_WINDOWS(model)) rnnat_windows_take_phases(workspace);
+        if (RNNAT_HAS_PACES(model) && job->lengths)
+            rnnat_windows_take_lengths(workspace, w->lengths + first);
     }
     for (int32_t i = 0; leads && i < model->info.num_inputs; ++i)
         workspace->at[i] = from_row(input_of(model, job, i), first,
@@ -264,6 +290,8 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
         rnnat_meet(&team->all);
         rnnat_run_rows(workspace, &team->all);
     }
+    if (RNNAT_HAS_WINDOWS(model) && leads && job->state_out)
+        rnnat_windows_move_phases(workspace, job->time, lengths);
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_workspace_get_state(workspace, i, job->state_out[i], job->batch, first);
     if (leads) rnnat_stop_end(job->stop);

@@ -42,6 +42,8 @@ typedef struct rnnat_run_args {
 
 /* Checks the shape of the run and plans it; reads no array. */
 rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args, rnnat_job *job);
+/* Checks what arrays say, but indices, of a planned run: lengths and states. */
+rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job);
 /* Takes what a planned run needs, from an arena that only counts. */
 void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job);
 /* Checks lengths, indices and pointers, then runs. */

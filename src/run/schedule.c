@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "windows.h"
+
 static int32_t steps_from(const rnnat_workspace *workspace, int32_t first, int32_t time)
 {
     const int32_t left = time - first;
@@ -60,38 +62,65 @@ void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *me
     task->scratch = workspace->scratch[scratch];
     task->in = &workspace->at[node->inputs[0]];
     task->out = &workspace->at[task->output];
-    if (node->layer->prepare) node->layer->prepare(task, workspace->chunk);
+    if (node->layer->prepare)
+        node->layer->prepare(task, rnnat_workspace_chunk_of(workspace, index));
 }
+
+/* Steps of the model's inputs, and how many of them count in each row; NULL: all. */
+typedef struct span {
+    int32_t first, steps;
+    const int32_t *lengths;
+} span;
 
 /* Fills what all nodes see of a chunk alike. */
-static void open_chunk(const rnnat_workspace *workspace, int32_t scratch, int32_t first,
-                       int32_t steps, const int32_t *lengths, rnnat_chunk *chunk)
+static void open_chunk(const rnnat_workspace *workspace, int32_t scratch, rnnat_chunk *chunk)
 {
-    chunk->first = first;
-    chunk->steps = steps;
-    chunk->lengths = lengths;
-    chunk->stop_point =
-        RNNAT_STOP && workspace->stop_points ? workspace->stop_points + scratch : NULL;
-    chunk->num_nodes = (uint32_t)workspace->model->num_nodes;
-    chunk->trace = RNNAT_INSPECT ? workspace->trace : NULL;
+    *chunk = (rnnat_chunk){.num_nodes = (uint32_t)workspace->model->num_nodes};
+    if (RNNAT_STOP && workspace->stop_points) chunk->stop_point = workspace->stop_points + scratch;
+    if (RNNAT_INSPECT) chunk->trace = workspace->trace;
 }
 
-/* Fills what one node reads and writes of it; `moved` has room for views that begin later. */
+/* Fills which steps a node reads and makes, where it makes one of each. */
+static void set_steps(rnnat_chunk *chunk, int32_t first, int32_t steps, const int32_t *lengths)
+{
+    chunk->first = chunk->first_made = first;
+    chunk->steps = chunk->made = steps;
+    chunk->lengths = chunk->lengths_made = lengths;
+}
+
+/* Fills which steps of its input and output are those of a span of the model's inputs. */
+static void set_paced_steps(const rnnat_workspace *workspace, const rnnat_task *task,
+                            const span *of, rnnat_chunk *chunk)
+{
+    const int32_t read = task->node->inputs[0], made = task->output, end = of->first + of->steps;
+    set_steps(chunk, rnnat_windows_steps(workspace, read, of->first), 0,
+              rnnat_windows_lengths(workspace, read, of->lengths));
+    chunk->steps = rnnat_windows_steps(workspace, read, end) - chunk->first;
+    chunk->first_made = rnnat_windows_steps(workspace, made, of->first);
+    chunk->made = rnnat_windows_steps(workspace, made, end) - chunk->first_made;
+    chunk->lengths_made = rnnat_windows_lengths(workspace, made, of->lengths);
+}
+
+/* Fills where a node reads and writes the steps of a chunk; `moved` has room for views that begin
+ * later. */
 static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task,
                         rnnat_chunk *chunk, rnnat_view *moved)
 {
     const rnnat_node *const node = task->node;
-    const bool later = chunk->first > 0;
     chunk->node = (uint32_t)(node - workspace->model->nodes);
     for (int32_t i = 0; i < node->num_inputs; ++i) {
+        const bool later = chunk->first > 0;
         if (later) moved[i + 1] = view_of(workspace, node->inputs[i], chunk->first);
         chunk->in[i] = later ? &moved[i + 1] : &workspace->at[node->inputs[i]];
     }
-    if (later) moved[0] = view_of(workspace, task->output, chunk->first);
+    const bool later = chunk->first_made > 0;
+    if (later) moved[0] = view_of(workspace, task->output, chunk->first_made);
     chunk->out = later ? &moved[0] : &workspace->at[task->output];
+    if (RNNAT_HAS_WINDOW(node)) rnnat_windows_open(workspace, node, chunk);
 }
 
-/* Ends a node: waits until all members have come to its end, and makes padding zero. */
+/* Ends a node: waits until all members have come to its end, keeps what later windows read, and makes
+ * padding zero. */
 static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
                      const rnnat_chunk *chunk)
 {
@@ -104,12 +133,15 @@ static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
                                rnnat_barrier_number(chunk, 0, chunk->first), work))
             return false;
     }
-    if (chunk->lengths && chunk->out->base) {
+    const bool keeps = RNNAT_HAS_WINDOW(task->node) && chunk->history;
+    const bool has_padding = chunk->lengths && chunk->out->base;
+    if (keeps && member->index == 0)
+        rnnat_history_move(task, chunk, &workspace->histories[chunk->node]);
+    if (has_padding)
         clear_padding(workspace, member, *chunk->out,
-                      workspace->model->values[task->output].features, chunk->first, chunk->steps,
-                      chunk->lengths);
-        rnnat_meet(member);
-    }
+                      workspace->model->values[task->output].features, chunk->first_made,
+                      chunk->made, chunk->lengths_made);
+    if (keeps || has_padding) rnnat_meet(member);
     if (RNNAT_INSPECT && chunk->trace && task->node->layer->show)
         task->node->layer->show(task, chunk);
     return true;
@@ -122,10 +154,10 @@ static void copy_last(const rnnat_workspace *workspace, const rnnat_task *task,
 {
     const rnnat_kernels *const kernels = workspace->model->kernels;
     if (!rnnat_gives_both(workspace->model, task->node)) return;
-    const rnnat_view last = view_of(workspace, task->node->last, chunk->first);
+    const rnnat_view last = view_of(workspace, task->node->last, chunk->first_made);
     const size_t bytes =
         (size_t)workspace->model->values[task->node->last].features * (size_t)kernels->elem;
-    for (int32_t step = 0; task->member.index == 0 && step < chunk->steps; ++step)
+    for (int32_t step = 0; task->member.index == 0 && step < chunk->made; ++step)
         for (int32_t row = 0; row < workspace->rows; ++row)
             memcpy(rnnat_view_at(kernels, last, step, row),
                    rnnat_view_at(kernels, *chunk->out, step, row), bytes);
@@ -140,20 +172,23 @@ static bool runs_at_steps(const rnnat_workspace *workspace, int32_t index)
 
 /* Runs nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
 static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
-                      int32_t end, int32_t first, int32_t steps, const int32_t *lengths,
-                      bool at_steps)
+                      int32_t end, const span *of, bool at_steps)
 {
     const bool kept = workspace->tasks && member->count == 1;
+    const bool paced = at_steps && RNNAT_HAS_PACES(workspace->model);
     rnnat_view moved[1 + RNNAT_NODE_INPUTS];
     rnnat_chunk chunk;
-    open_chunk(workspace, 0, first, steps, lengths, &chunk);
+    open_chunk(workspace, 0, &chunk);
+    set_steps(&chunk, of->first, of->steps, of->lengths);
     for (int32_t i = begin; i < end; ++i) {
         if (runs_at_steps(workspace, i) != at_steps) continue;
         rnnat_task made, *const task = kept ? &workspace->tasks[i] : &made;
         if (!kept) rnnat_task_prepare(workspace, member, i, 0, 0, task);
+        if (paced) set_paced_steps(workspace, task, of, &chunk);
+        if (chunk.steps == 0) continue;
         point_chunk(workspace, task, &chunk, moved);
-        if (!task->node->layer->run(task, &chunk) || !end_node(workspace, task, &chunk))
-            return false;
+        if (chunk.made > 0 && !task->node->layer->run(task, &chunk)) return false;
+        if (!end_node(workspace, task, &chunk)) return false;
         if (workspace->copies_last) copy_last(workspace, task, &chunk);
     }
     return true;
@@ -162,13 +197,14 @@ static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, in
 bool rnnat_run_chunk(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
                      int32_t end, int32_t first, int32_t time, const int32_t *lengths)
 {
-    return run_nodes(workspace, member, begin, end, first, steps_from(workspace, first, time),
-                     lengths, true);
+    const span of = {first, steps_from(workspace, first, time), lengths};
+    return run_nodes(workspace, member, begin, end, &of, true);
 }
 
 void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member)
 {
-    run_nodes(workspace, member, 0, workspace->model->num_nodes, 0, 1, NULL, false);
+    const span one = {0, 1, NULL};
+    run_nodes(workspace, member, 0, workspace->model->num_nodes, &one, false);
 }
 
 void rnnat_run_step(rnnat_workspace *workspace)
@@ -196,23 +232,50 @@ static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, i
     if (!goes_on) rnnat_meet(member);
 }
 
+/* Fills the next piece of all steps that a node reads or, where it has a window, makes of all of them:
+ * piece `index` from its end where it goes backwards. */
+static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, int32_t index,
+                      const span *all, const span *made, rnnat_chunk *chunk)
+{
+    const bool has_window = RNNAT_HAS_WINDOW(task->node);
+    const span *const cut = has_window ? made : all;
+    const int32_t last = (cut->steps - 1) / workspace->chunk;
+    const int32_t which = task->node->reverse[task->pass] ? last - index : index;
+    const int32_t first = which * workspace->chunk;
+    const int32_t steps = steps_from(workspace, first, cut->steps);
+    set_steps(chunk, first, steps, all->lengths);
+    if (!has_window) return;
+    chunk->first = 0;
+    chunk->steps = all->steps;
+    chunk->lengths_made = made->lengths;
+}
+
 /* Runs one pass of a node over all of time, from the end where it begins. */
 static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int32_t index,
-                     int32_t pass, int32_t scratch, int32_t time, const int32_t *lengths)
+                     int32_t pass, int32_t scratch, const span *all, const span *made)
 {
-    const int32_t chunks = time / workspace->chunk + (time % workspace->chunk != 0);
-    const bool reverse = workspace->model->nodes[index].reverse[pass];
     rnnat_task task;
     rnnat_task_prepare(workspace, member, index, pass, scratch, &task);
+    const int32_t steps = RNNAT_HAS_WINDOW(task.node) ? made->steps : all->steps;
+    const int32_t pieces = steps / workspace->chunk + (steps % workspace->chunk != 0);
     bool goes_on = true;
-    for (int32_t i = 0; i < chunks && goes_on; ++i) {
-        const int32_t first = (reverse ? chunks - 1 - i : i) * workspace->chunk;
+    for (int32_t i = 0; i < pieces && goes_on; ++i) {
         rnnat_view moved[1 + RNNAT_NODE_INPUTS];
         rnnat_chunk chunk;
-        open_chunk(workspace, scratch, first, steps_from(workspace, first, time), lengths, &chunk);
+        open_chunk(workspace, scratch, &chunk);
+        set_piece(workspace, &task, i, all, made, &chunk);
         point_chunk(workspace, &task, &chunk, moved);
         goes_on = task.node->layer->run(&task, &chunk);
     }
+}
+
+/* All steps of a value. */
+static span all_of(const rnnat_workspace *workspace, int32_t value, int32_t time,
+                   const int32_t *lengths)
+{
+    if (!RNNAT_HAS_PACES(workspace->model)) return (span){0, time, lengths};
+    return (span){0, rnnat_windows_steps(workspace, value, time),
+                  rnnat_windows_lengths(workspace, value, lengths)};
 }
 
 /* Runs one node that needs all of time: its two passes side by side where there is a team. */
@@ -220,11 +283,13 @@ static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_
                       int32_t time, const int32_t *lengths)
 {
     const rnnat_node *const node = &workspace->model->nodes[index];
+    const span all = all_of(workspace, node->inputs[0], time, lengths);
+    const span made = all_of(workspace, node->output, time, lengths);
     if (team->all.count > 1 && node->num_passes == 2) {
-        run_pass(workspace, &team->of_pass, index, team->pass, team->pass, time, lengths);
+        run_pass(workspace, &team->of_pass, index, team->pass, team->pass, &all, &made);
     } else {
         for (int32_t p = 0; p < node->num_passes; ++p)
-            run_pass(workspace, &team->all, index, p, 0, time, lengths);
+            run_pass(workspace, &team->all, index, p, 0, &all, &made);
     }
     const rnnat_task whole = {.node = node,
                               .kernels = workspace->model->kernels,
@@ -233,7 +298,10 @@ static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_
                               .member = team->all};
     rnnat_view moved[1 + RNNAT_NODE_INPUTS];
     rnnat_chunk chunk;
-    open_chunk(workspace, 0, 0, time, lengths, &chunk);
+    open_chunk(workspace, 0, &chunk);
+    set_steps(&chunk, 0, all.steps, all.lengths);
+    chunk.made = made.steps;
+    chunk.lengths_made = made.lengths;
     point_chunk(workspace, &whole, &chunk, moved);
     chunk.stop_point = NULL; /* its passes have stopped, each at a point of its own */
     end_node(workspace, &whole, &chunk);

@@ -4,6 +4,7 @@
 #include "../float_scope.h"
 #include "../weights/blas.h"
 #include "run.h"
+#include "windows.h"
 
 static const rnnat_member one_thread = {0, 1, NULL};
 
@@ -39,7 +40,8 @@ void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
     const rnnat_workspace *const workspace = &stream->workspace;
     const bool blas = RNNAT_BLAS && workspace->model->info.matmul == RNNAT_MATMUL_BLAS;
     stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads);
-    stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last;
+    stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last &&
+                       !RNNAT_HAS_PACES(workspace->model);
 }
 
 /* Steps that the threads of a stream's team run together. */
@@ -68,6 +70,8 @@ static void go(rnnat_stream *stream, int32_t steps)
         const rnnat_float_mode mode = rnnat_float_enter();
         rnnat_run_step(&stream->workspace);
         rnnat_float_leave(mode);
+        if (RNNAT_HAS_WINDOWS(stream->workspace.model))
+            rnnat_windows_move_phases(&stream->workspace, 1, NULL);
         return;
     }
     const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
@@ -75,6 +79,8 @@ static void go(rnnat_stream *stream, int32_t steps)
     if (blas) rnnat_blas_enter();
     rnnat_parallel(stream->team_size, run_stream_steps, &all);
     if (blas) rnnat_blas_leave();
+    if (RNNAT_HAS_WINDOWS(stream->workspace.model))
+        rnnat_windows_move_phases(&stream->workspace, steps, NULL);
 }
 
 void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y)

@@ -35,7 +35,7 @@ int32_t rnnat_wavefront_stages(const rnnat_model *model, int32_t most)
 {
     const double all = work_of(model, 0, model->over_time);
     const double uneven = 1.5; /* times the mean: what one stage may have, for all wait for it */
-    if (!model->info.streamable || !model->is_chain) return 1;
+    if (!model->info.streamable || !model->is_chain || RNNAT_HAS_WINDOWS(model)) return 1;
     for (int32_t stages = most < model->over_time ? most : model->over_time; stages > 1; --stages) {
         bool even = true;
         for (int32_t s = 0; s < stages; ++s) {

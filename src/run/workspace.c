@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "../graph/pace.h"
+#include "history.h"
+
 /* Rows of all steps of a chunk, which one product projects: enough of them that the input's weights
  * pass through the cache seldom, and few enough that the projection stays there until its steps are
  * taken. */
@@ -14,6 +17,14 @@ static int32_t steps_of(int32_t rows, int32_t time)
     const int32_t steps = rows <= 0 || rows >= chunk_rows ? 1 : (chunk_rows + rows - 1) / rows;
     const int32_t most = time > 0 ? time : 1;
     return steps < most ? steps : most;
+}
+
+/* The chunk of a model with sparser values: longer, so that these have chunks worth a product, too. */
+static int32_t longer_chunk(const rnnat_model *model, int32_t chunk, int32_t time)
+{
+    const int32_t most_times = 128, pace = rnnat_longest_pace(model);
+    const int32_t longer = chunk * (pace < most_times ? pace : most_times);
+    return longer < time ? longer : time > chunk ? time : chunk;
 }
 
 /* In a wavefront of `team_size` stages nobody works for the first and the last team_size - 1 chunks: there
@@ -33,6 +44,20 @@ static bool has_two_passes(const rnnat_model *model)
     return false;
 }
 
+int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index)
+{
+    const rnnat_model *const model = workspace->model;
+    const rnnat_node *const node = &model->nodes[index];
+    int64_t read = 0, made = 0, most = workspace->chunk;
+    if (RNNAT_HAS_PACES(model)) {
+        read = rnnat_most_steps_of(model, node->inputs[0], workspace->chunk);
+        made = rnnat_most_steps_of(model, node->output, workspace->chunk);
+    }
+    if (read > most) most = read;
+    if (made > most) most = made;
+    return most < INT32_MAX ? (int32_t)most : INT32_MAX;
+}
+
 /* Takes as much scratch as any node needs. */
 static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace)
 {
@@ -42,7 +67,8 @@ static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *worksp
         const rnnat_node *const node = &model->nodes[i];
         rnnat_arena need = rnnat_arena_at(NULL);
         if (node->layer->scratch)
-            node->layer->scratch(node, model->kernels, workspace->rows, workspace->chunk, &need);
+            node->layer->scratch(node, model->kernels, workspace->rows,
+                                 rnnat_workspace_chunk_of(workspace, i), &need);
         if (need.overflow) arena->overflow = true;
         if (need.used > most) most = need.used;
     }
@@ -58,7 +84,15 @@ static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, r
         const rnnat_buffer *const buffer = &model->buffers[b];
         if (buffer->home != home) continue;
         const size_t width = (size_t)buffer->features * (size_t)model->kernels->elem;
-        char *const memory = rnnat_arena_take_table(arena, steps, (size_t)workspace->rows, width);
+        size_t most = steps;
+        for (int32_t v = 0; v < model->num_values; ++v) {
+            const rnnat_value *const value = &model->values[v];
+            if (value->home != home || value->buffer != b) continue;
+            if (!RNNAT_HAS_PACES(model) || (!value->has_time && !workspace->is_stream)) continue;
+            const size_t own = (size_t)rnnat_most_steps_of(model, v, (int64_t)steps);
+            if (own > most) most = own;
+        }
+        char *const memory = rnnat_arena_take_table(arena, most, (size_t)workspace->rows, width);
         for (int32_t v = 0; at && v < model->num_values; ++v) {
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
@@ -102,16 +136,29 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                                    .rows = use->rows,
                                    .chunk = steps_of(use->rows, use->time),
                                    .is_stream = use->is_stream};
+    if (RNNAT_HAS_PACES(model)) workspace->chunk = longer_chunk(model, workspace->chunk, use->time);
     if (use->wavefront)
         workspace->chunk = shorter_chunk(workspace->chunk, use->time, use->team_size);
     workspace->at = take_views(arena, model);
     workspace->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
+    if (RNNAT_HAS_WINDOWS(model)) {
+        workspace->histories = RNNAT_TAKE(arena, nodes, rnnat_history);
+        workspace->phases = rnnat_arena_take(arena, nodes, sizeof *workspace->phases);
+    }
+    if (RNNAT_HAS_PACES(model) && !use->is_stream)
+        workspace->lengths =
+            rnnat_arena_take_table(arena, nodes, (size_t)use->rows, sizeof *workspace->lengths);
     if (use->is_stream) workspace->tasks = RNNAT_TAKE(arena, nodes, rnnat_task);
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         void *memory = NULL;
         if (node->layer->carve) memory = node->layer->carve(node, model->kernels, use->rows, arena);
         if (workspace->memory) workspace->memory[i] = memory;
+        if (RNNAT_HAS_WINDOW(node) && rnnat_window_states(&node->window)) {
+            rnnat_history history;
+            rnnat_history_carve(arena, model, i, use->rows, &history);
+            if (workspace->histories) workspace->histories[i] = history;
+        }
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
@@ -139,10 +186,25 @@ void rnnat_workspace_reset(rnnat_workspace *workspace)
         const rnnat_node *const node = &model->nodes[i];
         if (node->layer->reset)
             node->layer->reset(node, model->kernels, workspace->rows, workspace->memory[i]);
+        if (!RNNAT_HAS_WINDOWS(model)) continue;
+        workspace->phases[i] = node->window.before; /* that of a node which keeps nothing, too */
+        if (rnnat_window_states(&node->window))
+            rnnat_history_reset(model, i, workspace->rows, &workspace->histories[i]);
     }
 }
 
-/* Copies between the dense array and the workspace's padded rows, in the direction asked for. */
+/* Row `row` of state array `array` of node `index`. */
+static rnnat_state_rows state_rows(const rnnat_workspace *workspace, int32_t index, int32_t array,
+                                   int32_t row)
+{
+    const rnnat_model *const model = workspace->model;
+    const rnnat_node *const node = &model->nodes[index];
+    if (RNNAT_HAS_WINDOW(node))
+        return rnnat_history_state(model, index, &workspace->histories[index], workspace->rows,
+                                   array, row);
+    return node->layer->state(node, model->kernels, workspace->memory[index], array, row);
+}
+
 static void copy_state(const rnnat_workspace *workspace, int32_t index, char *values, int32_t batch,
                        int32_t first_row, bool into_workspace)
 {
@@ -152,9 +214,10 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
         const rnnat_node *const node = &model->nodes[i];
         const int32_t own = index - node->first_state;
         if (own < 0 || own >= node->num_states) continue;
-        for (int32_t p = 0; p < node->num_passes; ++p) {
-            const rnnat_state_rows rows =
-                node->layer->state(node, model->kernels, workspace->memory[i], own, p);
+        int32_t count = 1;
+        for (int32_t p = 0; p < count; ++p) {
+            const rnnat_state_rows rows = state_rows(workspace, i, own, p);
+            count = rows.rows;
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
             for (size_t r = 0; r < (size_t)workspace->rows; ++r) {

@@ -24,6 +24,9 @@ typedef struct rnnat_workspace {
     bool is_stream; /* after every step there is what a row's last step gives */
     bool copies_last; /* in a stream some node gives that beside its outputs */
     rnnat_view *at; /* [values] where each one is, from step 0 on */
+    rnnat_history *histories; /* [nodes] of those with windows; NULL: no node has one */
+    int32_t *phases; /* [nodes] of their windows before the first step of a call */
+    int32_t *lengths; /* [nodes, rows] steps that count of what such a node makes, in a run */
     rnnat_pointer *memory; /* [nodes] what its layer keeps from call to call */
     char *scratch[2]; /* the second one is there where a team runs two passes side by side */
     rnnat_task *tasks; /* [nodes] ready for one thread; NULL: they are made for each chunk */
@@ -44,6 +47,8 @@ typedef struct rnnat_workspace_use {
 /* Lays a workspace out in the arena. */
 void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                            const rnnat_workspace_use *use, rnnat_workspace *workspace);
+/* The most steps of a chunk that node `index` reads or makes. */
+int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index);
 /* Sets how many rows it has from now on, at most those that it was carved for. */
 void rnnat_workspace_set_rows(rnnat_workspace *workspace, int32_t rows);
 /* All states become what they are before the first step. */

@@ -282,7 +282,7 @@ def _run(
         else:
             count = len(layer.state_sizes)
             depth = layer.num_layers * layer.num_directions
-            own = given[:count] or list(layer.first_state(rows))
+            own = given[:count] or list(layer.first_state(rows, layer.input_size))
             given = given[count:]
             now, finals, inside = _recurrent(layer, now, own, valid, ar)
             states += finals

@@ -184,7 +184,8 @@ def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) ->
 
 def first_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
     """The state that a call begins with where it states none, structured as ``zero_state``."""
-    arrays = iter([a for layer in spec.recurrents for a in layer.first_state(batch)])
+    each = [layer.first_state(batch, layer.input_size) for layer in spec.recurrents]
+    arrays = iter([array for state in each for array in state])
     return _states(spec, batch, lambda shape: next(arrays).astype(dtype))
 
 

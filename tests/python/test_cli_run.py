@@ -134,10 +134,11 @@ def test_a_model_that_runs_backwards_takes_the_whole_and_says_so(
     monkeypatch.setattr(cli.COMMANDS["run"], "_LARGE", 100)
     status, out, err = run("model.npz", "x.npy", "-o", "y.npy")
     assert (status, out) == (0, "")
-    assert err.startswith("rnn-native run: note: a layer runs in reverse")
+    assert err.startswith("rnn-native run: note: the whole sequence is needed: ")
+    assert "layer 0, a reverse or bidirectional layer, needs whole sequences" in err
     status, out, err = run("model.npz", "x.npy", "-o", "y.npy", "--chunk", "4")
     assert (status, out) == (2, "")
-    assert "--chunk: a model with a reverse or bidirectional layer needs the whole" in err
+    assert "--chunk: the whole sequence is needed: layer 0, a reverse or bidirectional" in err
 
 
 LAST = {

@@ -105,7 +105,7 @@ def test_each_state_of_a_cell_has_one_of_its_own(name: str) -> None:
     x = RNG.standard_normal((1, 1, 3)).astype(np.float32)
     for index, state in enumerate(cell.state_names):
         layer = replace(plain, initial_state={state: np.full((1, 4), 0.5, np.float32)})
-        first = [array.any() for array in layer.first_state(2)]
+        first = [array.any() for array in layer.first_state(2, layer.input_size)]
         assert first == [own == index for own in range(len(cell.state_names))]
         if cell.gate_recurrent and cell.kind == "lstm" and state == "h":
             continue  # this cell does not read h

@@ -116,9 +116,9 @@ class _Writer:
             )
         return self._turned("x", 2 if indices else 3)
 
-    def _axes(self) -> list[str]:
+    def _axes(self, time: str = "time") -> list[str]:
         """The first two of x and y."""
-        return ["batch", "time"] if self._batch_first else ["time", "batch"]
+        return ["batch", time] if self._batch_first else [time, "batch"]
 
     def _turned(self, name: str, rank: int) -> str:
         """x as the operators take it, or y as it is to be given."""
@@ -132,7 +132,8 @@ class _Writer:
         maker = next(node for node in self._nodes if y in node.output)
         maker.output[list(maker.output).index(y)] = "y"
         outputs: list[Any] = []
-        axes = self._axes() if spec.return_sequences else ["batch"]
+        time = "steps" if spec.is_paced else "time"  # one name for one size
+        axes = self._axes(time) if spec.return_sequences else ["batch"]
         self._describe(outputs, "y", [*axes, spec.output_size], self._element)
         graph = self._helper.make_graph(
             self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants

@@ -15,6 +15,7 @@ from ...errors import ShapeError
 from ..keys import MAX_SIZE, Key, one_of
 from ..layer import Float64, Layer, Ran, State, Value
 from ..weights import Array
+from ..window import form_of, paces_text
 
 _ELEMENTS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
     {"add": np.add, "mul": np.multiply, "sub": np.subtract}
@@ -82,6 +83,11 @@ class Combine(Layer):
                     f"{where}: expected inputs that all have steps, or none: {steps.name} has "
                     f"them, {none.last}"
                 )
+            if not value.last and form_of(value.paces) != form_of(first.paces):
+                raise ShapeError(
+                    f"{where}: expected inputs of equal steps, {first.name} has "
+                    f"{paces_text(first.paces)}, {value.name} {paces_text(value.paces)}"
+                )
             if self.mode != "concat" and value.features != first.features:
                 raise ShapeError(
                     f"{where}: expected inputs of equal features, {first.name} gives "
@@ -92,7 +98,7 @@ class Combine(Layer):
             features = sum(value.features for value in inputs)
         if features > MAX_SIZE:
             raise ShapeError(f"{where}: expected at most {MAX_SIZE} features, got {features}")
-        return (Value(name, features, last=first.last),)
+        return (Value(name, features, last=first.last, paces=first.paces),)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         if self.mode == "concat":

@@ -258,9 +258,13 @@ class Recurrent(Layer):
     def state_rows(self) -> int:
         return self.num_layers * self.num_directions
 
-    def first_state(self, batch: int) -> State:
+    @property
+    def needs_all(self) -> bool:
+        return self.direction != "forward"
+
+    def first_state(self, batch: int, features: int) -> State:
         if self.initial_state is None:
-            return super().first_state(batch)
+            return super().first_state(batch, features)
         rows = (float64(self.arrays[array_name(name)]) for name in self.state_names)
         return tuple(np.repeat(array[:, None], batch, axis=1) for array in rows)
 
@@ -291,8 +295,8 @@ class Recurrent(Layer):
         first = super().outputs(where, name, inputs)
         if not self.return_sequences:
             return first
-        called = f"the last state of {name}"
-        return (*first, Value(called, self.last_size, last=f"{called} is alone"))
+        called, alone = f"the last state of {name}", f"the last state of {name} is alone"
+        return (*first, Value(called, self.last_size, last=alone, paces=first[0].paces))
 
     def packed(self) -> dict[str, Place]:
         stack = 1 if self.output_layer else 0  # behind the output layer's product with x

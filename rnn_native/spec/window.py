@@ -1,0 +1,129 @@
+"""A window over time: which steps of its input a layer makes each of its own steps of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST: Final = 2**20
+"""The largest number of a window; the core's RNNAT_WINDOW_MAX."""
+MOST_PACES: Final = 64
+"""Windows behind each other that change the number of steps; RNNAT_MOST_PACES."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Step j is made of ``extent`` positions of the input, from ``j * stride - before`` on; each
+    step of it stands at ``repeat`` positions, one behind the other.
+
+    What lies before the first step or behind the last is padding. Where the first window begins
+    another number of positions before the steps than ``before``, since a state says so, that is the
+    ``phase``.
+    """
+
+    extent: int
+    stride: int = 1
+    repeat: int = 1
+    before: int = 0
+    after: int = 0
+
+    def steps(self, read: Any, phase: Any = None) -> Any:
+        """How many steps are made of so many: an integer, or an array of them."""
+        phase = self.before if phase is None else phase
+        last = read * self.repeat + phase + self.after - self.extent
+        made = np.maximum(np.floor_divide(last, self.stride) + 1, 0)
+        made = np.where(np.equal(read, 0), 0, made)
+        return made if np.ndim(made) else int(made)
+
+    def moved(self, phase: Any, read: Any) -> Any:
+        """The phase behind so many steps."""
+        return phase + read * self.repeat - self.steps(read, phase) * self.stride
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether it can run as its input comes: it looks at no step behind its own."""
+        return self.after == 0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the phase is the same at every step."""
+        return self.repeat % self.stride == 0 and self.before == self.extent - 1
+
+    @property
+    def keeps_pace(self) -> bool:
+        """Whether there is a step for each step of the input."""
+        return self.stride == self.repeat == 1 and self.before + self.after == self.extent - 1
+
+    @property
+    def kept(self) -> int:
+        """Steps that later windows may still need: what is state."""
+        return (self.extent - 2 + self.repeat) // self.repeat if self.is_causal else 0
+
+    @property
+    def latency(self) -> int:
+        """Steps of the input behind its own that a step waits for; below 0: it is there before."""
+        return -(-(self.extent - 1 - self.before) // self.repeat)
+
+
+Paces = tuple[Window, ...]
+"""Those windows before a value that change the number of steps, the first one first."""
+
+
+def steps_of(paces: Sequence[Window], steps: Any, phases: Sequence[Any] = ()) -> Any:
+    """How many steps a value has behind so many of the model's inputs."""
+    for index, window in enumerate(paces):
+        steps = window.steps(steps, phases[index] if phases else None)
+    return steps
+
+
+def most_steps_of(paces: Sequence[Window], steps: int) -> int:
+    """The most steps of a value that any ``steps`` steps of the inputs bring."""
+    for w in paces:
+        steps = (steps * w.repeat + w.before + w.after) // w.stride + 1
+    return steps
+
+
+def rate_of(paces: Sequence[Window]) -> tuple[Fraction, int]:
+    """Steps for each step of the inputs, and how many of these, at most, a step waits for."""
+    rate, latency = Fraction(1), 0
+    for window in paces:
+        latency += ceil(window.latency / rate)
+        rate *= Fraction(window.repeat, window.stride)
+    return rate, max(latency, 0)
+
+
+def form_of(paces: Sequence[Window]) -> tuple[Any, ...]:
+    """(repeat, stride, offset, where): equal for values that always have as many steps as each
+    other. They have ``(steps * repeat + offset) // stride + 1``; past a window for which that is
+    not so, ``where``, it begins anew."""
+    repeat, stride, offset, where = 1, 1, -1, -1
+    for index, w in enumerate(paces):
+        beyond = w.before + w.after - w.extent
+        if beyond < 0 and w.repeat == 1:
+            stride, offset = stride * w.stride, offset + stride * (1 + beyond)
+        elif beyond < 0 and stride == 1:
+            repeat, offset = repeat * w.repeat, (offset + 1) * w.repeat + beyond
+            stride = w.stride
+        else:
+            repeat, stride, offset = w.repeat, w.stride, beyond
+            where = (index, *paces[:index])  # type: ignore[assignment]
+    return repeat, stride, offset, where
+
+
+def paces_text(paces: Sequence[Window]) -> str:
+    """How many steps a value has, for messages: of 100 of the inputs, and how it comes to them."""
+    rate, _ = rate_of(paces)
+    return f"{steps_of(paces, 100)} steps for 100 of the model's input ({rate} for each)"
+
+
+def places(window: Window, made: int, phase: int) -> NDArray[np.int64]:
+    """The steps of the input, from the call's first on, that each of ``made`` steps is made of,
+    [made, extent]; those before it are below 0."""
+    first = np.arange(made)[:, None] * window.stride - phase
+    return (first + np.arange(window.extent)) // window.repeat

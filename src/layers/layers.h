@@ -15,7 +15,8 @@
     X(linear)                                                                                      \
     X(merge)                                                                                       \
     X(combine)                                                                                     \
-    X(elementwise)
+    X(elementwise)                                                                                 \
+    X(pool)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -97,6 +98,17 @@ typedef struct rnnat_elementwise {
     int32_t features;
     rnnat_function function;
 } rnnat_elementwise;
+
+typedef struct rnnat_pool_options {
+    int32_t mode, kernel_size, stride, before, after, count_include_pad;
+} rnnat_pool_options;
+typedef enum rnnat_pool { RNNAT_POOL_AVERAGE, RNNAT_POOL_MAX } rnnat_pool;
+/* A pooling layer: y[t] is the mean, or the largest, of the steps of x in the node's window. */
+typedef struct rnnat_pooling {
+    int32_t features;
+    rnnat_pool mode;
+    bool counts_padding; /* a mean is of padding as well */
+} rnnat_pooling;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

@@ -147,6 +147,12 @@ static void describe(const test_layer *layer, char *line, size_t size)
         snprintf(line, size, "elementwise function=tanh");
         return;
     }
+    if (layer->kind == TEST_POOL) { /* of test_push.c and tests/parts */
+        snprintf(
+            line, size,
+            "pool mode=average kernel_size=4 stride=2 before=1 after=0 count_include_pad=true");
+        return;
+    }
     char more[400];
     if (layer->general)
         describe_general(layer, more, sizeof more);

@@ -59,6 +59,8 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_elementwise) {
         const rnnat_elementwise_options *const of = read;
         *layer = (test_layer){.kind = TEST_ELEMENTWISE, .function = of->function.of[0]};
+    } else if (kind == &rnnat_layer_pool) {
+        *layer = (test_layer){.kind = TEST_POOL};
     } else {
         *layer = recurrent_of(read);
     }

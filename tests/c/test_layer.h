@@ -11,7 +11,8 @@ typedef enum test_kind {
     TEST_LINEAR,
     TEST_MERGE,
     TEST_COMBINE,
-    TEST_ELEMENTWISE
+    TEST_ELEMENTWISE,
+    TEST_POOL
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -92,23 +92,23 @@ static void check_double(const rnnat_model *model, bool indices)
     CHECK(rnnat_stream_run_indices_f64(stream, &index, 1, y) == expected);
 }
 
-/* An elementwise layer behind a linear one. */
-static void check_elementwise(void)
+/* A layer that a build may lack, behind a linear one. */
+static void check_layer(test_kind kind, bool there)
 {
     test_model model;
     rnnat_model *made = NULL;
     test_model_start(&model, 7);
     test_model_add(&model, (test_layer){.kind = TEST_LINEAR, .input_size = 3, .output_size = 5});
-    test_model_add(&model, (test_layer){.kind = TEST_ELEMENTWISE, .output_size = 5});
-    CHECK(load(&model, RNNAT_F32, &made) ==
-          (RNNAT_WITH_ELEMENTWISE ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED));
+    test_model_add(&model, (test_layer){.kind = kind, .output_size = 5});
+    CHECK(load(&model, RNNAT_F32, &made) == (there ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED));
     rnnat_model_free(made);
     test_model_end(&model);
 }
 
 int main(void)
 {
-    check_elementwise();
+    check_layer(TEST_ELEMENTWISE, RNNAT_WITH_ELEMENTWISE);
+    check_layer(TEST_POOL, RNNAT_WITH_WINDOWS);
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;
         const test_layer layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);

@@ -11,6 +11,7 @@ from strategies import VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, Merge, ModelSpec
+from rnn_native.spec.window import Paces, form_of
 
 MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
 FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
@@ -21,8 +22,10 @@ SINGLE = 3
 class _Graph:
     """A graph that grows by one node after the other."""
 
-    def __init__(self, rng: np.random.Generator, dtype: DTypeLike, streams: bool, softmax: bool):
-        self.rng, self.dtype = rng, dtype
+    def __init__(
+        self, rng: np.random.Generator, dtype: DTypeLike, streams: bool, softmax: bool, pools: bool
+    ):
+        self.rng, self.dtype, self.streams, self.pools = rng, dtype, streams, pools
         self.directions = DIRECTIONS[:1] if streams else DIRECTIONS
         self.activations = ("identity", "sigmoid", "tanh", "relu", "log_softmax", "softmax")
         self.activations = self.activations if softmax else self.activations[:4]
@@ -30,6 +33,7 @@ class _Graph:
         self.inputs: dict[str, Input] = {}
         self.sizes: dict[str, int] = {}  # features of each value
         self.over_time: dict[str, bool] = {}
+        self.paces: dict[str, Paces] = {}
         self.read: set[str] = set()
 
     def pick(self, options: Any) -> Any:
@@ -43,11 +47,13 @@ class _Graph:
         self.nodes[name] = (layer, reads)
         self.read.update(reads)
         self.sizes[name], self.over_time[name] = features, over_time
+        self.paces[name] = self.paces[reads[0]]
         return name
 
     def add_input(self) -> None:
         name, indices = f"in/{len(self.inputs)}", self.rng.integers(3) == 0
         self.inputs[name] = Input(self.size(), bool(indices))
+        self.paces[name] = ()
         if not indices:
             self.sizes[name], self.over_time[name] = self.inputs[name].features, True
             return
@@ -60,11 +66,12 @@ class _Graph:
         name = self.pick([*self.sizes])
         width, over_time = self.sizes[name], self.over_time[name]
         kind = self.rng.integers(7)
-        if kind < 2 and over_time:
+        if self.pools and over_time and self.rng.integers(3) == 0:
+            self._pool(name)
+        elif kind < 2 and over_time:
             self._recurrent(name)
         elif kind < 4:
-            same = [n for n, t in self.over_time.items() if t == over_time]
-            self._combine(same)
+            self._combine([n for n in self.sizes if self.go_together(n, name)])
         elif kind == 4:
             function = self.pick(FUNCTIONS)
             self.add(Elementwise(*function), (name,), width, over_time)
@@ -77,6 +84,14 @@ class _Graph:
                 self.rng, width, features, activation=activation, dtype=self.dtype
             )
             self.add(layer, (name,), features, over_time)
+
+    def go_together(self, a: str, b: str) -> bool:
+        """Whether one layer can read both."""
+        if self.over_time[a] != self.over_time[b]:
+            return False
+        if not self.over_time[a] and not self.streams:
+            return True  # last states, whenever they are there
+        return form_of(self.paces[a]) == form_of(self.paces[b])
 
     def _recurrent(self, name: str) -> None:
         cell, options = self.pick(VARIANTS)
@@ -91,6 +106,16 @@ class _Graph:
         if not last_alone and not options.get("output_layer") and self.rng.integers(3):
             self.sizes[made + ".last"] = layer.output_size
             self.over_time[made + ".last"] = False
+            self.paces[made + ".last"] = self.paces[name]
+
+    def _pool(self, name: str) -> None:
+        size, stride = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 5))
+        before = int(self.rng.integers(size))
+        after = 0 if self.streams else int(self.rng.integers(size))
+        layer = self.pick((rn.AvgPool, rn.MaxPool))(size, stride, (before, after))
+        made = self.add(layer, (name,), self.sizes[name], True)
+        if not layer.window.keeps_pace:
+            self.paces[made] = (*self.paces[name], layer.window)
 
     def _combine(self, names: list[str]) -> None:
         mode, count = self.pick(MODES), int(self.rng.integers(2, 5))
@@ -127,10 +152,12 @@ def make_graph(
     dtype: DTypeLike = np.float32,
     streams: bool = True,
     softmax: bool = True,
+    pools: bool = False,
 ) -> ModelSpec:
-    """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards;
-    ``softmax``: some activation may be one, which sums features."""
-    graph = _Graph(rng, dtype, streams, softmax)
+    """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards or
+    has padding behind the last step; ``softmax``: some activation may be one, which sums features;
+    ``pools``: some values have fewer or more steps than the inputs."""
+    graph = _Graph(rng, dtype, streams, softmax, pools)
     for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
         graph.add_input()
     for _ in range(2 + int(rng.integers(7))):
@@ -139,7 +166,9 @@ def make_graph(
         if name not in graph.read:
             function = graph.pick(FUNCTIONS)
             graph.add(Elementwise(*function), (name,), graph.sizes[name], True)
-    if rng.integers(SINGLE) == 0:
+    alone = [n for n in graph.sizes if n not in graph.read]
+    ends_together = not streams or len({form_of(graph.paces[name]) for name in alone}) == 1
+    if rng.integers(SINGLE) == 0 and ends_together:
         outputs = {"only": graph.join()}
     else:
         ends = [n for n in graph.sizes if n not in graph.read and n not in graph.inputs]

@@ -35,6 +35,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "embedding": [rn.Embedding(np.ones((5, 3)))],
     "linear": [rn.Linear(np.ones((2, 3)), np.ones(2), "tanh"), rn.Linear(np.ones((2, 3)))],
     "merge": [rn.Merge("ave", 2)],
+    "pool": [rn.AvgPool(3, 2, (1, 2), count_include_pad=False), rn.MaxPool(2)],
     "elementwise": [rn.Elementwise("relu"), rn.Elementwise("hard_sigmoid", 0.25, -0.5)],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MERGE_MODES, Elementwise, Embedding, Linear
+from ...spec import MERGE_MODES, AvgPool, Elementwise, Embedding, Linear, MaxPool
 from .activations import cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
@@ -100,6 +100,41 @@ def _check_plain(layer: Layer) -> None:
         given = layer.options.get(option, value)
         if layer.kind in ("ReLU", "Softmax") and given != value:
             raise layer.unsupported(f"{option}={given!r} is not supported")
+
+
+def _pool(layer: Layer, store: Store, flow: Flow) -> None:
+    """AveragePooling1D and MaxPooling1D over time."""
+    size = _of_one(layer, "pool_size", 2)
+    stride = size if layer.options.get("strides") is None else _of_one(layer, "strides", size)
+    padding = layer.options.get("padding", "valid")
+    if layer.options.get("data_format") not in (None, "channels_last"):
+        raise layer.unsupported(f"data_format={layer.options['data_format']!r} is not supported")
+    if padding not in ("valid", "same"):
+        raise layer.unsupported(f"padding={padding!r}: expected 'valid' or 'same'")
+    if padding == "same" and stride > 1:
+        raise layer.unsupported(
+            "padding='same' with strides above 1, whose padding depends on how many steps come; "
+            "padding='valid' is supported"
+        )
+    if flow.mask_value is not None:
+        raise layer.unsupported("in a model that masks steps: Keras pools those as well")
+    if flow.flipped:
+        raise layer.unsupported("after go_backwards=True, of steps that Keras turned round")
+    before = (size - 1) // 2 if padding == "same" else 0
+    after = size - 1 - before if padding == "same" else 0
+    if layer.kind == "MaxPooling1D":
+        flow.layers.append(MaxPool(size, stride, (before, after)))
+    else:
+        flow.layers.append(AvgPool(size, stride, (before, after), count_include_pad=False))
+
+
+def _of_one(layer: Layer, name: str, default: int) -> int:
+    """An integer that may be written as a list of one."""
+    value = layer.options.get(name, default)
+    value = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise FormatError(f"{layer}: {name}: expected an integer from 1 on, got {value!r}")
+    return value
 
 
 _ACTIVATIONS: Final[Mapping[str, Handler]] = MappingProxyType({
@@ -225,5 +260,6 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     "Dense": _dense,
     "Embedding": _embedding,
     "Masking": _masking,
+    **dict.fromkeys(("AveragePooling1D", "MaxPooling1D"), _pool),
     "TimeDistributed": _time_distributed,
 })  # fmt: skip

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...activations import CONSTANTS
 from ...errors import UnsupportedError
 from ...spec import Elementwise, Embedding, Layer, Recurrent
+from ...spec.layers.pool import Pool
 from .activations import ELEMENTWISE
 from .drafts import LinearDraft, OutputDraft
 from .graph import INTEGERS, Anything, Node, element_of
@@ -138,6 +139,46 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [replace(after, element=element_of(table.array))]
 
 
+def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """AveragePool and MaxPool of [batch, features, time], over time."""
+    average = {"count_include_pad": ("int", 0)} if node.op == "AveragePool" else {}
+    options = node.options(
+        kernel_shape=("ints", None), strides=("ints", None), pads=("ints", None),
+        auto_pad=("string", "NOTSET"), ceil_mode=("int", 0), dilations=("ints", None),
+        storage_order=("int", 0), **average,
+    )  # fmt: skip
+    data = inputs[0]
+    if not isinstance(data, Data) or len(data.dims) != 3:
+        raise node.unsupported("expected the data, [batch, features, time]")
+    data.check_features(node, 1)
+    roles.bind(node, data, 0, "batch")
+    time = roles.bind(node, data, 2, "time")
+    for name, plain in (("ceil_mode", 0), ("storage_order", 0), ("dilations", None)):
+        if options[name] != plain and options[name] != [1]:
+            raise node.unsupported(f"attribute {name}={options[name]} is not supported")
+    size, stride = _one(node, options, "kernel_shape", None), _one(node, options, "strides", 1)
+    before, after = options["pads"] or (0, 0)
+    if options["auto_pad"] in ("SAME_UPPER", "SAME_LOWER") and stride == 1:
+        less, more = (size - 1) // 2, size // 2
+        before, after = (less, more) if options["auto_pad"] == "SAME_UPPER" else (more, less)
+    elif options["auto_pad"] not in ("NOTSET", "VALID"):
+        raise node.unsupported(f"attribute auto_pad={options['auto_pad']} with stride {stride}")
+    mode = "average" if average else "max"
+    counts = bool(options.get("count_include_pad", 1)) or before == after == 0
+    layer = Pool(mode, size, stride, before, after, counts)
+    steps = None if time.size is None else layer.window.steps(time.size)
+    roles.axes["time"] = Axis("time", steps, "time")  # what is after it has other steps
+    return [data.then(layer, (*data.dims[:2], (roles.axes["time"],)), data.features)]
+
+
+def _one(node: Node, options: Mapping[str, Any], name: str, default: int | None) -> int:
+    """The only element of an attribute, that of the only axis."""
+    values = options[name] or ([] if default is None else [default])
+    if len(values) != 1:
+        raise node.malformed(f"attribute {name}: expected one integer, got {values}")
+    return int(values[0])
+
+
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
         **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
@@ -146,6 +187,7 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),
+        **dict.fromkeys(("AveragePool", "MaxPool"), (pool, 1, 1)),
     }
 )
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""
@@ -173,8 +215,19 @@ def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
     return writer.node(op, x, **{key: v for key, v in constants.items() if v is not None})
 
 
+def _write_pool(writer: NodeWriter, layer: Pool, x: str) -> str:
+    average = layer.mode == "average"
+    y = writer.node(
+        "AveragePool" if average else "MaxPool",
+        writer.node("Transpose", x, perm=[1, 2, 0]),
+        kernel_shape=[layer.kernel_size], strides=[layer.stride], pads=[layer.before, layer.after],
+        **({"count_include_pad": int(layer.count_include_pad)} if average else {}),
+    )  # fmt: skip
+    return writer.node("Transpose", y, perm=[2, 0, 1])
+
+
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Elementwise: _write_elementwise, Embedding: _write_embedding}
+    {Elementwise: _write_elementwise, Embedding: _write_embedding, Pool: _write_pool}
 )
 """What writes a layer that reads the tensor of this name."""
 

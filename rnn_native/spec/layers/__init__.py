@@ -13,14 +13,17 @@ from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
+from .pool import AvgPool, MaxPool, Pool
 from .recurrent import Recurrent
 
 __all__ = [
     "Add",
+    "AvgPool",
     "Concat",
     "Elementwise",
     "Embedding",
     "Linear",
+    "MaxPool",
     "Merge",
     "Mul",
     "Recurrent",
@@ -28,6 +31,9 @@ __all__ = [
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
-    {layer.kind: layer for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise)}
+    {
+        layer.kind: layer
+        for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise, Pool)
+    }
 )
 """By the first word of their line in a file."""

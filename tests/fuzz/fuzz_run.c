@@ -1,10 +1,12 @@
 /* libFuzzer entry: runs and streams, with any options, of models that have every cell, option and
- * kind of layer, and what a model itself is made with. The memory of each call is as large as its
- * options require and no larger. */
+ * kind of layer, of graphs, and what a model itself is made with. The memory of each call is as
+ * large as its options require and no larger. */
 #include "every_model.h"
+#include "graph_models.h"
 #include "run_calls.h"
 
-enum { MOST_MODELS = 256 };
+/* Chains, and graphs behind them. */
+enum { FIRST_GRAPH = 256, MOST_MODELS = FIRST_GRAPH + GRAPH_MODELS };
 
 /* The bytes of model `index`; made once. */
 static const test_bytes *file_of(int32_t index)
@@ -14,7 +16,10 @@ static const test_bytes *file_of(int32_t index)
     if (file->bytes) return file;
     test_model model;
     const char *name;
-    REQUIRE(every_model_start(index, &model, &name));
+    if (index >= FIRST_GRAPH)
+        graph_model_start(index - FIRST_GRAPH, &model);
+    else
+        REQUIRE(every_model_start(index, &model, &name));
     const test_bytes made = test_model_bytes(&model);
     test_model_end(&model);
     file->size = made.size;
@@ -30,7 +35,7 @@ static int32_t count_models(void)
     static int32_t count;
     test_model model;
     const char *name;
-    while (count == 0 || count < MOST_MODELS) {
+    while (count < FIRST_GRAPH) {
         if (!every_model_start(count, &model, &name)) break;
         test_model_end(&model);
         ++count;
@@ -53,8 +58,20 @@ static const fuzz_model *model_of(int32_t index, int32_t dtype)
     return model;
 }
 
+/* By arrays of all inputs and outputs, or, where it has one of each, by x and y. */
+static void call_model(fuzz_input *in, const fuzz_model *model, bool by_values, bool stream)
+{
+    by_values = by_values || model->info.num_inputs > 1 || model->info.num_outputs > 1;
+    if (stream)
+        fuzz_calls_of_stream(in, model, by_values);
+    else if (by_values)
+        fuzz_calls_of_values(in, model);
+    else
+        fuzz_calls_of_run(in, model);
+}
+
 /* Any options, and any part of the memory that the model needs. */
-static void make_model(fuzz_input *in, const test_bytes *file)
+static void make_model(fuzz_input *in, const test_bytes *file, bool by_values)
 {
     rnnat_model_options options = {.struct_size = sizeof options};
     options.dtype = fuzz_count(in, 1);
@@ -79,7 +96,7 @@ static void make_model(fuzz_input *in, const test_bytes *file)
     if (enough) {
         const fuzz_model model = fuzz_describe(made);
         REQUIRE(model.info.memory == need);
-        fuzz_calls_of_run(in, &model);
+        call_model(in, &model, by_values, false);
     }
     rnnat_model_free(made);
     free(memory.heap);
@@ -88,13 +105,14 @@ static void make_model(fuzz_input *in, const test_bytes *file)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     fuzz_input in = {bytes, bytes + size};
-    const int32_t index = fuzz_byte(&in) % count_models();
+    const int32_t chosen = fuzz_byte(&in);
     const int kind = fuzz_byte(&in);
+    const int group = kind / 32; /* 0..4: a chain by x and y, 5: by values; 6 and 7: so a graph */
+    const bool is_graph = group >= 6, by_values = group == 5 || group == 7;
+    const int32_t index = is_graph ? FIRST_GRAPH + chosen % GRAPH_MODELS : chosen % count_models();
     if (kind % 8 == 7)
-        make_model(&in, file_of(index));
-    else if (kind % 8 >= 4)
-        fuzz_calls_of_stream(&in, model_of(index, kind / 8 % 2));
+        make_model(&in, file_of(index), by_values);
     else
-        fuzz_calls_of_run(&in, model_of(index, kind / 8 % 2));
+        call_model(&in, model_of(index, kind / 8 % 2), by_values, kind % 8 >= 4);
     return 0;
 }

@@ -1,13 +1,9 @@
 /* Runs a model with options out of a fuzz input, and judges what comes of it. */
 #include "run_calls.h"
 
-enum {
-    MOST_STATES = 32,
-    MOST_TIME = 7,
-    MOST_BATCH = 7,
-    MOST_ELEMENTS = 1 << 14,
-    MOST_MEMORY = 1 << 24
-};
+#include "call_options.h"
+
+enum { MOST_ELEMENTS = 1 << 14, MOST_MEMORY = 1 << 24 };
 
 /* An array [time, batch, width] with strides. */
 typedef struct layout {
@@ -19,14 +15,11 @@ typedef struct layout {
     bool overlaps;       /* two of its places are one */
 } layout;
 
-/* One call: what it is told, the memory it is given, and what has to come of it. */
+/* One call: what it is told, and its arrays. */
 typedef struct call {
-    rnnat_run run;
-    int32_t dtype;
+    fuzz_call of;
     layout x, y;
-    fuzz_block x_block, y_block, lengths, in[MOST_STATES], out[MOST_STATES];
-    void *state_in[MOST_STATES], *state_out[MOST_STATES];
-    bool size_ok, run_ok;
+    fuzz_block x_block, y_block;
 } call;
 
 static ptrdiff_t stride(fuzz_input *in)
@@ -101,42 +94,12 @@ static void choose_indices(fuzz_input *in, const fuzz_model *model, call *c)
            wrong + fuzz_byte(in) % 4, sizeof *wrong);
 }
 
-static void choose_lengths(fuzz_input *in, call *c)
-{
-    const int32_t batch = c->run.batch > 0 ? c->run.batch : 0;
-    c->lengths = fuzz_take((size_t)batch * sizeof(int32_t), 0);
-    for (int32_t b = 0; b < batch; ++b) {
-        int32_t length = fuzz_choose(in, 0, c->run.time > 0 ? c->run.time : 0);
-        if (fuzz_rarely(in)) length = fuzz_count(in, 9);
-        memcpy(c->lengths.body + (size_t)b * sizeof length, &length, sizeof length);
-        if (length < 0 || length > c->run.time) c->run_ok = false;
-    }
-    c->run.lengths = (const int32_t *)(const void *)c->lengths.body;
-}
-
-static void choose_states(fuzz_input *in, const fuzz_model *model, call *c)
-{
-    const int32_t batch = c->run.batch > 0 ? c->run.batch : 0;
-    const bool gives = fuzz_byte(in) % 2, wants = fuzz_byte(in) % 4 != 3;
-    for (int32_t s = 0; s < model->info.num_states; ++s) {
-        const size_t count = fuzz_state_count(model, s, batch);
-        c->in[s] = fuzz_take(count * model->elem, 0);
-        c->out[s] = fuzz_take(count * model->elem, 0);
-        fuzz_numbers(in, c->in[s].body, count, model->elem);
-        c->state_in[s] = fuzz_rarely(in) ? NULL : c->in[s].body;
-        c->state_out[s] = fuzz_rarely(in) ? NULL : c->out[s].body;
-        if (batch && ((gives && !c->state_in[s]) || (wants && !c->state_out[s]))) c->run_ok = false;
-    }
-    if (gives) c->run.state_in = (const float *const *)c->state_in;
-    if (wants) c->run.state_out = (float *const *)c->state_out;
-}
-
 /* Whether each index of a step that counts is one. */
 static bool has_right_indices(const fuzz_model *model, call *c)
 {
-    for (int32_t b = 0; b < c->run.batch; ++b) {
-        const int32_t end = c->run.lengths ? c->run.lengths[b] : c->run.time;
-        for (int32_t t = 0; t < end && t < c->run.time; ++t) {
+    for (int32_t b = 0; b < c->of.run.batch; ++b) {
+        const int32_t end = fuzz_call_length(&c->of, b);
+        for (int32_t t = 0; t < end && t < c->of.run.time; ++t) {
             int32_t index;
             memcpy(&index, place(&c->x, &c->x_block, t, b, sizeof index), sizeof index);
             if (index < 0 || index >= model->info.input_size) return false;
@@ -148,43 +111,34 @@ static bool has_right_indices(const fuzz_model *model, call *c)
 /* False where the call's arrays would be too large: then there is only its scalar part. */
 static bool choose_call(fuzz_input *in, const fuzz_model *model, call *c)
 {
-    static const int32_t threads[] = {1, 1, 2, 3, 0, 7, 64, INT32_MAX};
-    const rnnat_model_info *const info = &model->info;
-    *c = (call){.run = {.struct_size = sizeof c->run}, .dtype = info->dtype};
-    rnnat_run *const run = &c->run;
-    run->time = fuzz_count(in, MOST_TIME);
-    run->batch = fuzz_count(in, MOST_BATCH);
-    run->num_threads = fuzz_rarely(in) ? -1 - fuzz_byte(in) : threads[fuzz_byte(in) % 8];
-    if (fuzz_rarely(in)) run->struct_size = fuzz_byte(in);
-    if (fuzz_rarely(in)) c->dtype = 1 - c->dtype;
+    *c = (call){.of = fuzz_call_start(in, model)};
+    rnnat_run *const run = &c->of.run;
     c->x = (layout){.time = run->time, .batch = run->batch, .width = model->x_width};
-    c->y = (layout){.time = run->time, .batch = run->batch, .width = info->output_size};
+    c->y = (layout){.time = run->time, .batch = run->batch, .width = model->info.output_size};
     choose_strides(in, &c->x);
     choose_strides(in, &c->y);
     run->x_stride_time = c->x.given_time, run->x_stride_batch = c->x.given_batch;
     run->y_stride_time = c->y.given_time, run->y_stride_batch = c->y.given_batch;
-    if (!info->return_sequences) {
+    if (!model->info.return_sequences) {
         c->y.time = 1;
         c->y.given_time = 0;
     }
-    c->size_ok = run->struct_size == sizeof *run && c->dtype == info->dtype && run->time >= 0 &&
-                 run->batch >= 0 && run->num_threads >= 0;
-    c->run_ok = true;
     return lay_out(&c->x) && lay_out(&c->y) && run->batch <= MOST_ELEMENTS;
 }
 
 static void choose_arrays(fuzz_input *in, const fuzz_model *model, call *c)
 {
     const bool indices = model->info.takes_indices;
-    rnnat_run *const run = &c->run;
+    fuzz_call *const of = &c->of;
+    rnnat_run *const run = &of->run;
     c->x_block = fuzz_take(c->x.elements * model->x_elem, 0);
     c->y_block = fuzz_take(c->y.elements * model->elem, 0);
     if (indices)
         choose_indices(in, model, c);
     else
         fuzz_numbers(in, c->x_block.body, c->x.elements, model->elem);
-    if (fuzz_byte(in) % 2) choose_lengths(in, c);
-    choose_states(in, model, c);
+    fuzz_call_choose_lengths(in, of);
+    fuzz_call_choose_states(in, model, of);
     const void *const x = c->x_block.body + (size_t)c->x.first * model->x_elem;
     const int kind = fuzz_byte(in) % 32; /* 29: both; 30: the wrong one; 31: neither */
     const bool has_right = kind <= 29, has_wrong = kind == 29 || kind == 30;
@@ -194,32 +148,28 @@ static void choose_arrays(fuzz_input *in, const fuzz_model *model, call *c)
         run->y = (float *)(void *)(c->y_block.body + (size_t)c->y.first * model->elem);
     const bool empty_x = run->time <= 0 || run->batch <= 0;
     const bool empty_y = run->batch <= 0 || (run->time <= 0 && model->info.return_sequences);
-    c->size_ok = c->size_ok && !has_wrong && (has_right || empty_x) && (run->y || empty_y);
-    c->run_ok = c->run_ok && c->size_ok;
-    if (c->run_ok && indices && !empty_x) c->run_ok = has_right_indices(model, c);
+    of->size_ok = of->size_ok && !has_wrong && (has_right || empty_x) && (run->y || empty_y);
+    of->run_ok = of->run_ok && of->size_ok;
+    if (of->run_ok && indices && !empty_x) of->run_ok = has_right_indices(model, c);
 }
 
 static void end_call(const fuzz_model *model, call *c)
 {
     free(c->x_block.heap);
     free(c->y_block.heap);
-    free(c->lengths.heap);
-    for (int32_t s = 0; s < model->info.num_states; ++s) {
-        free(c->in[s].heap);
-        free(c->out[s].heap);
-    }
+    fuzz_call_end(model, &c->of);
 }
 
 /* ---- what has come of it ---- */
 
 static void check_row(const fuzz_model *model, call *c, int32_t b, int32_t piece)
 {
-    const rnnat_run *const run = &c->run;
+    const rnnat_run *const run = &c->of.run;
     const int32_t num_states = model->info.num_states, width = model->info.output_size;
     const size_t x_bytes = (size_t)model->x_width * model->x_elem;
     const size_t y_bytes = (size_t)width * model->elem;
-    void *in[MOST_STATES], *out[MOST_STATES], *got[MOST_STATES];
-    fuzz_row row = {.time = run->lengths ? run->lengths[b] : run->time,
+    void *in[MOST_CALL_STATES], *out[MOST_CALL_STATES], *got[MOST_CALL_STATES];
+    fuzz_row row = {.time = fuzz_call_length(&c->of, b),
                     .state_in = run->state_in ? in : NULL,
                     .state_out = out};
     const int32_t y_time = model->info.return_sequences ? row.time : 1;
@@ -231,9 +181,9 @@ static void check_row(const fuzz_model *model, call *c, int32_t b, int32_t piece
         memcpy(x.body + (size_t)t * x_bytes, place(&c->x, &c->x_block, t, b, model->x_elem),
                x_bytes);
     for (int32_t s = 0; s < num_states; ++s) {
-        in[s] = fuzz_state_row(model, s, &c->in[s], b, run->batch);
-        got[s] = fuzz_state_row(model, s, &c->out[s], b, run->batch);
-        out[s] = fuzz_state_row(model, s, &c->out[s], b, run->batch);
+        in[s] = fuzz_state_row(model, s, &c->of.in[s], b, run->batch);
+        got[s] = fuzz_state_row(model, s, &c->of.out[s], b, run->batch);
+        out[s] = fuzz_state_row(model, s, &c->of.out[s], b, run->batch);
     }
     fuzz_run_row(model, &row, row.time ? piece : 0);
     for (int32_t t = 0; t < c->y.time; ++t) {
@@ -261,7 +211,7 @@ static void check_results(fuzz_input *in, const fuzz_model *model, call *c)
     int32_t piece = fuzz_choose(in, 0, 4);
     if (!model->info.streamable) piece = 0;
     if (c->y.overlaps) return; /* whoever wrote last */
-    for (int32_t b = 0; b < c->run.batch; ++b) check_row(model, c, b, piece);
+    for (int32_t b = 0; b < c->of.run.batch; ++b) check_row(model, c, b, piece);
     REQUIRE(fuzz_unwritten(&c->y_block)); /* check_row made it so where it looked */
 }
 
@@ -269,26 +219,26 @@ void fuzz_calls_of_run(fuzz_input *in, const fuzz_model *model)
 {
     call c;
     size_t need = 77;
-    if (model->info.num_states > MOST_STATES) return;
+    if (model->info.num_states > MOST_CALL_STATES) return;
     if (!choose_call(in, model, &c)) {
         float y = 0;
         const int32_t x = 0; /* nobody reads the one or writes the other */
-        c.run.y = &y;
+        c.of.run.y = &y;
         if (model->info.takes_indices)
-            c.run.indices = &x;
+            c.of.run.indices = &x;
         else
-            c.run.x = &y;
-        const rnnat_status status = fuzz_run_size(model->made, c.dtype, &c.run, &need);
-        REQUIRE(c.size_ok || status != RNNAT_OK);
+            c.of.run.x = &y;
+        const rnnat_status status = fuzz_run_size(model->made, c.of.dtype, &c.of.run, &need);
+        REQUIRE(c.of.size_ok || status != RNNAT_OK);
         return;
     }
     choose_arrays(in, model, &c);
     const bool no_model = fuzz_rarely(in), no_run = fuzz_rarely(in);
     const rnnat_model *const made = no_model ? NULL : model->made;
-    const rnnat_run *const run = no_run ? NULL : &c.run;
-    const rnnat_status sized = fuzz_run_size(made, c.dtype, run, &need);
-    const bool far = sized == RNNAT_ERROR_OVERFLOW && (c.run.time <= 0 || c.run.batch <= 0);
-    REQUIRE((sized == RNNAT_OK) == (c.size_ok && !no_model && !no_run) || far);
+    const rnnat_run *const run = no_run ? NULL : &c.of.run;
+    const rnnat_status sized = fuzz_run_size(made, c.of.dtype, run, &need);
+    const bool far = sized == RNNAT_ERROR_OVERFLOW && (c.of.run.time <= 0 || c.of.run.batch <= 0);
+    REQUIRE((sized == RNNAT_OK) == (c.of.size_ok && !no_model && !no_run) || far);
     REQUIRE(sized == RNNAT_OK || need == 77);
     if (need > MOST_MEMORY) { /* of a batch without steps */
         end_call(model, &c);
@@ -300,13 +250,13 @@ void fuzz_calls_of_run(fuzz_input *in, const fuzz_model *model)
                                                : need,
                                    fuzz_byte(in) % 64);
     void *const memory = lack == 3 ? NULL : scratch.body;
-    const rnnat_status status = fuzz_run(made, c.dtype, run, memory, scratch.size);
-    REQUIRE((status == RNNAT_OK) == (c.run_ok && sized == RNNAT_OK && !lack));
+    const rnnat_status status = fuzz_run(made, c.of.dtype, run, memory, scratch.size);
+    REQUIRE((status == RNNAT_OK) == (c.of.run_ok && sized == RNNAT_OK && !lack));
     if (status == RNNAT_OK) {
         check_results(in, model, &c);
     } else {
         REQUIRE(fuzz_unwritten(&c.y_block) && fuzz_unwritten(&scratch));
-        for (int32_t s = 0; s < model->info.num_states; ++s) REQUIRE(fuzz_unwritten(&c.out[s]));
+        REQUIRE(fuzz_call_states_unwritten(model, &c.of));
     }
     free(scratch.heap);
     end_call(model, &c);

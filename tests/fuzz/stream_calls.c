@@ -1,23 +1,18 @@
-/* Takes steps of a stream in pieces of any size, and beside it each one alone. */
+/* Makes a stream and calls it as a fuzz input says: steps in pieces of any size, and between them
+ * states, threads and new beginnings. */
 #include "run_calls.h"
+#include "stream_pair.h"
 
-enum { MOST_STEPS = 6, MOST_BATCH = 1000, MOST_MEMORY = 1 << 22 };
+enum { MOST_ROWS = 1000, MOST_MEMORY = 1 << 22 };
 
-/* A stream, and beside it one of the same rows that takes every step alone. */
-typedef struct pair {
-    const fuzz_model *model;
-    rnnat_stream *one, *other;
-    int32_t batch;
-} pair;
-
-static fuzz_block get_state(const pair *p, const rnnat_stream *stream, int32_t index)
+static fuzz_block get_state(const fuzz_stream_pair *p, const rnnat_stream *stream, int32_t index)
 {
     fuzz_block values = fuzz_take(fuzz_state_count(p->model, index, p->batch) * p->model->elem, 0);
     REQUIRE(rnnat_stream_get_state(stream, index, values.body) == RNNAT_OK);
     return values;
 }
 
-static void compare_states(const pair *p)
+static void compare_states(const fuzz_stream_pair *p)
 {
     for (int32_t s = 0; s < p->model->info.num_states; ++s) {
         fuzz_block a = get_state(p, p->one, s), b = get_state(p, p->other, s);
@@ -27,71 +22,7 @@ static void compare_states(const pair *p)
     }
 }
 
-static void choose_x(fuzz_input *in, const fuzz_model *model, fuzz_block *x)
-{
-    const size_t count = x->size / model->x_elem;
-    if (!model->info.takes_indices) {
-        fuzz_numbers(in, x->body, count, model->elem);
-        return;
-    }
-    for (size_t i = 0; i < count; ++i) {
-        const int32_t index = (int32_t)(i * 3 + count) % model->info.input_size;
-        memcpy(x->body + i * sizeof index, &index, sizeof index);
-    }
-}
-
-/* A run of some steps; or a wrong one, after which all is as before. */
-static void run(fuzz_input *in, const pair *p)
-{
-    const fuzz_model *const model = p->model;
-    const bool indices = model->info.takes_indices;
-    const int32_t steps = fuzz_choose(in, 0, MOST_STEPS), batch = p->batch;
-    const size_t x_step = (size_t)batch * (size_t)model->x_width * model->x_elem;
-    const size_t y_step = (size_t)batch * (size_t)model->info.output_size * model->elem;
-    fuzz_block x = fuzz_take((size_t)steps * x_step, 0), y = fuzz_take((size_t)steps * y_step, 0);
-    choose_x(in, model, &x);
-    const int32_t dtype = model->info.dtype;
-    const bool empty = steps == 0;
-    if (fuzz_rarely(in)) {
-        bool right = false; /* what does not stop an empty run */
-        rnnat_status status = RNNAT_OK;
-        const int32_t wrong = model->info.input_size;
-        switch (fuzz_byte(in) % 7) {
-        case 0: status = fuzz_stream_run(p->one, 1 - dtype, indices, x.body, steps, y.body); break;
-        case 1: status = fuzz_stream_run(p->one, dtype, !indices, x.body, steps, y.body); break;
-        case 2: status = fuzz_stream_run(p->one, dtype, indices, x.body, -1, y.body); break;
-        case 3: status = fuzz_stream_run(NULL, dtype, indices, x.body, steps, y.body); break;
-        case 4:
-            status = fuzz_stream_run(p->one, dtype, indices, NULL, steps, y.body);
-            right = empty;
-            break;
-        case 5:
-            status = fuzz_stream_run(p->one, dtype, indices, x.body, steps, NULL);
-            right = empty;
-            break;
-        default:
-            if (indices && !empty) memcpy(x.body + x.size - sizeof wrong, &wrong, sizeof wrong);
-            if (indices) status = fuzz_stream_run(p->one, dtype, true, x.body, steps, y.body);
-            right = !indices || empty;
-        }
-        REQUIRE((status == RNNAT_OK) == right && fuzz_unwritten(&y));
-    } else {
-        REQUIRE(fuzz_stream_run(p->one, dtype, indices, x.body, steps, y.body) == RNNAT_OK);
-        for (int32_t t = 0; t < steps; ++t) {
-            fuzz_block alone = fuzz_take(y_step, 0);
-            REQUIRE(fuzz_stream_run(p->other, dtype, indices, x.body + (size_t)t * x_step, 1,
-                                    alone.body) == RNNAT_OK);
-            REQUIRE(fuzz_same(alone.body, y.body + (size_t)t * y_step, y_step / model->elem,
-                              model->elem));
-            free(alone.heap);
-        }
-    }
-    compare_states(p);
-    free(x.heap);
-    free(y.heap);
-}
-
-static void set_state(fuzz_input *in, const pair *p)
+static void set_state(fuzz_input *in, const fuzz_stream_pair *p)
 {
     const int32_t count = p->model->info.num_states, index = fuzz_count(in, count);
     const bool right = index >= 0 && index < count;
@@ -106,19 +37,18 @@ static void set_state(fuzz_input *in, const pair *p)
     free(values.heap);
 }
 
-static void set_threads(fuzz_input *in, const pair *p)
+static void set_threads(fuzz_input *in, const fuzz_stream_pair *p)
 {
     const int32_t threads = fuzz_count(in, 4);
     REQUIRE((rnnat_stream_set_num_threads(p->one, threads) == RNNAT_OK) == (threads >= 1));
 }
 
-static void reset(const pair *p)
+static void reset(const fuzz_stream_pair *p)
 {
     REQUIRE(rnnat_stream_reset(p->one) == RNNAT_OK && rnnat_stream_reset(p->other) == RNNAT_OK);
-    compare_states(p);
 }
 
-void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model)
+void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model, bool by_values)
 {
     const int32_t batch = fuzz_count(in, 6), max_steps = 1 + fuzz_count(in, 5) % INT32_MAX;
     size_t need = 77, small = 0;
@@ -134,7 +64,7 @@ void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model)
         REQUIRE(byte == FUZZ_FILL && !stream);
         return;
     }
-    if (need > MOST_MEMORY || batch > MOST_BATCH) return;
+    if (need > MOST_MEMORY || batch > MOST_ROWS) return;
     fuzz_block memory = fuzz_take(need, fuzz_byte(in) % 64);
     REQUIRE(rnnat_stream_init(memory.body, need - 1, model->made, batch, max_steps, &stream) ==
             RNNAT_ERROR_TOO_SMALL);
@@ -143,15 +73,16 @@ void fuzz_calls_of_stream(fuzz_input *in, const fuzz_model *model)
             RNNAT_OK);
     REQUIRE(rnnat_stream_size(model->made, batch, 1, &small) == RNNAT_OK);
     fuzz_block beside = fuzz_take(small, 0);
-    pair p = {.model = model, .one = stream, .batch = batch};
+    fuzz_stream_pair p = {.model = model, .one = stream, .batch = batch};
     REQUIRE(rnnat_stream_init(beside.body, small, model->made, batch, 1, &p.other) == RNNAT_OK);
     for (int32_t calls = fuzz_choose(in, 1, 8); calls > 0; --calls) {
         switch (fuzz_byte(in) % 8) {
         case 5: set_state(in, &p); break;
         case 6: set_threads(in, &p); break;
         case 7: reset(&p); break;
-        default: run(in, &p);
+        default: (by_values ? fuzz_steps_of_values : fuzz_steps_of_arrays)(in, &p);
         }
+        compare_states(&p);
     }
     free(memory.heap);
     free(beside.heap);

@@ -16,7 +16,7 @@
 
 /* Rows that no number of threads divides evenly; steps in two chunks and a bit. */
 enum { TIME = 27, BATCH = 22, MOST_LAYERS = 5, MOST_ARRAYS = 64 };
-enum { ROUNDS = is_brief ? 1 : 4, CALLERS = 3 };
+enum { ROUNDS = is_brief || is_sanitized ? 1 : 4, CALLERS = 3 };
 static const int32_t counts[] = {2, 3, 4, 5, 6, 7, 8};
 
 typedef struct layer_chain {

@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "model_file.h"
 #include "run/run.h"
+#include "threads/threads.h"
 
 #if RNNAT_STOP
 enum { TIME = 60, MOST_ROWS = 3, INPUT = 6, STATES = 4 };
@@ -135,11 +136,12 @@ static void check_kind(const rnnat_model *model, int32_t batch, int32_t threads,
 int main(void)
 {
     static const int32_t lengths[MOST_ROWS] = {3, TIME, 31};
+    const int32_t most_threads = rnnat_threads_compiled() ? 4 : 1;
     test_model file;
     for (int32_t kind = 0; start(kind, &file); ++kind) {
         rnnat_model *const model = test_model_make(&file, RNNAT_F32, RNNAT_MATMUL_PACKED);
         for (int32_t batch = 1; batch <= MOST_ROWS; batch += 2)
-            for (int32_t threads = 1; threads <= 4; ++threads) {
+            for (int32_t threads = 1; threads <= most_threads; ++threads) {
                 check_kind(model, batch, threads, NULL);
                 if (batch > 1) check_kind(model, batch, threads, lengths);
             }

@@ -125,6 +125,7 @@ def replay(model: Runs, spec: ModelSpec, golden: Golden) -> None:
     """
     counts, names = state_counts(spec), state_names(spec)
     try:
+        spec.check_is_chain("golden")
         arguments = arguments_of(spec, golden)
         if model.batch_first:
             arguments["x"] = np.swapaxes(golden.x, 0, 1)

@@ -265,6 +265,22 @@ def test_an_input_that_is_too_large_is_refused_by_name(suffix: str, tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_graph_carries_none(tmp_path: Path) -> None:
+    layer = rn.GRU(2, 3).spec
+    nodes = {"a": (layer, "x"), "b": (rn.Elementwise("tanh"), "a")}
+    model = rn.Model(ModelSpec(nodes=nodes, inputs="x", outputs=["a", "b"]))
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(
+        rn.UnsupportedError, match="golden: expected a chain of layers, got a graph"
+    ):
+        model.save(path, golden=True)
+    assert not path.exists()
+    strings = golden.to_strings(verify.make(rn.Model([layer]), True))
+    formats.write(model.spec, path, strings=strings)
+    with pytest.raises(rn.FormatError, match=r"golden: not an input .* a graph of 2 nodes"):
+        rn.load(path, verify=True)
+
+
 def test_a_wide_model_gets_fewer_steps(tmp_path: Path) -> None:
     wide = ModelSpec((rn.Linear(np.full((2, 9_000), 1e-3, np.float32)),))
     rn.Model(wide).save(tmp_path / "wide.safetensors", golden=True)

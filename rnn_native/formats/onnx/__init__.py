@@ -17,6 +17,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec
 from ..names import some, suggest
@@ -82,7 +84,8 @@ def read_all(
     """The model, and the file's ``metadata_props``."""
     start, end = _ends(node, between)
     file = load(path)
-    return _read(file, node, between is not None, start, end), file.properties
+    with np.errstate(all="ignore"):  # a file's numbers may be any
+        return _read(file, node, between is not None, start, end), file.properties
 
 
 def _read(

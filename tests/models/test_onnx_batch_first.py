@@ -121,7 +121,7 @@ def test_states_of_several_layers_are_parts_along_the_second_axis(tmp_path: Path
 
     for how in ("Split", "Slice"):
         assert len(formats.read(build(1, how)).layers) == 2
-        with pytest.raises(UnsupportedError, match="initial_h: a part of 'h' along axis 0"):
+        with pytest.raises(UnsupportedError, match="initial_h: a part of 'h' along its batch"):
             formats.read(build(0, how))
 
 

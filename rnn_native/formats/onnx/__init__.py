@@ -1,9 +1,10 @@
-"""ONNX files: a graph that is a chain of layers, as exporters write it, or a part of one.
+"""ONNX files: a graph of layers as exporters write it, or a part of one.
 
 What is read: RNN, GRU and LSTM (each a Recurrent of one layer; several stay several), MatMul or
-Gemm and Add (Linear) with an activation, Gather of a table (Embedding), and the Transpose,
-Squeeze, Reshape and shape arithmetic between them. Whatever else a graph needs for its output is
-refused by the name of the node.
+Gemm and Add (Linear) with an activation, Gather of a table (Embedding), values added, multiplied,
+subtracted or side by side, and the Transpose, Squeeze, Reshape and shape arithmetic between them.
+Whatever else a graph needs for its outputs is refused by the name of the node. Where each layer
+reads the one before, the model is a chain, else a graph with the file's names.
 
 The ModelSpec takes and gives [time, batch, features] whatever the order of these axes in the
 file, and all directions concatenated on the features, also where the graph's output is a raw Y.
@@ -24,12 +25,12 @@ from ...spec import ModelSpec
 from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
-from .drafts import finish
+from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .graph import File, Graph, load
 from .interpret import interpret
 from .parts import listing, read_node
 from .stacks import rejoin
-from .values import Axis, Data, Failure, StateOut, Value, live, show
+from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
 
 
 def write(
@@ -54,23 +55,22 @@ def read(
     node
         The name of one recurrent node, also inside of an If, Loop or Scan, to take by itself: its
         X is the model's input, its initial states are the model's state. A node without a name is
-        called by its first output. An error about a graph that is no chain lists the names.
+        called by its first output. An error about a graph that is not read lists the names.
     between
         Two tensors of the graph, the model's input and its output, float [time, batch, features] or
         in another order of time and batch. None in the place of either is where the graph itself
-        begins or ends: the input that the chain starts from; all outputs, of which one is a
-        sequence and any number are final states.
+        begins or ends, with all of its inputs or outputs.
 
     Raises
     ------
     UnsupportedError
-        Without the onnx package; for a graph that is no such chain, naming the node, and the
-        attribute and its value.
+        Without the onnx package; for what is no such graph, naming the node, and the attribute and
+        its value.
     FormatError
         For what is no valid model.
     OptionError
-        ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or not on one
-        chain.
+        ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or the second
+        needs more than the first.
     """
     return read_all(path, node=node, between=between)[0]
 
@@ -94,9 +94,9 @@ def _read(
     if node is not None:
         return read_node(file, node)
     if part:
-        return _read_chain(file, start, end)
+        return _read_graph(file, start, end)
     try:
-        return _read_chain(file, None, None)
+        return _read_graph(file, None, None)
     except UnsupportedError as error:
         raise UnsupportedError(f"{error}; {listing(file)}") from error
 
@@ -114,81 +114,129 @@ def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str |
     return ends
 
 
-def _read_chain(file: File, start: str | None, end: str | None) -> ModelSpec:
+def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     graph = file.graph()
     known = _tensor_names(graph)
     for name in (start, end):
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
-    values = interpret(graph, wanted, start)
-    data = _the_data(wanted, values)
-    if start is not None and data.source != start:
+    roles = Roles()
+    values = interpret(graph, wanted, start, roles)
+    outputs, states = _outputs(wanted, values)
+    parts = Parts(outputs.values())
+    if start is not None and set(parts.sources) != {start}:
+        other = next((name for name in parts.sources if name != start), None)
         raise OptionError(
             f"between: the tensor {start!r} does not lead to the output {', '.join(wanted)}"
+            if start not in parts.sources
+            else f"between: besides {start!r} the output {', '.join(wanted)} needs {other!r}"
         )
-    first = values[data.source]
-    assert isinstance(first, Data)
-    _check_ends(first, data)
+    _check_states(states, roles, parts, outputs)
+    _check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
+    for output in outputs.values():
+        _check_output(output)
     try:
-        layers = [finish(draft) for draft in data.layers]
-        return ModelSpec(rejoin(layers, file.properties))
+        layers = chain_of(parts, outputs)
+        if layers is not None:
+            return ModelSpec(rejoin(layers, file.properties))
+        return graph_of(parts, outputs, [start] if start else graph.inputs)
     except RnnError as error:
         raise FormatError(str(error)) from error
 
 
-def _the_data(wanted: Sequence[str], values: Mapping[str, Value]) -> Data:
-    """The one output that the chain ends in, a sequence or a last state; the others must be final
-    states."""
+def _outputs(
+    wanted: Sequence[str], values: Mapping[str, Value]
+) -> tuple[dict[str, Data], dict[str, StateOut]]:
+    """The values that are outputs of the model, and those that hold final states."""
     found: dict[str, Data] = {}
     states: dict[str, StateOut] = {}
     for name in wanted:
         value = values[name]
         if isinstance(value, Failure):
-            raise value.error
-        if isinstance(value, Data) and value.layers:
+            raise _hinted(value, values)
+        if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):
             states[name] = value
         else:
             raise UnsupportedError(f"the output {name!r} is not made by a layer")
-    if not found:
-        found = _last_state(states)
-    if len(found) != 1:
-        raise UnsupportedError(
-            f"expected one output that is a sequence, found {some([*map(repr, found)])}"
-            + ("; choose one with between=" if found else ": only final states")
-        )
-    ((end, data),) = found.items()
-    in_chain = set(map(id, data.recurrents))
-    for name, state in states.items():
-        if any(id(layer) not in in_chain for layer in state.layers):
-            raise UnsupportedError(f"the output {name!r} is a state that {end!r} does not need")
-    return data
+    ends = _with_last_states(found, states)
+    if not ends:
+        raise UnsupportedError("expected an output that is a sequence, or an h: found other states")
+    return {name: ends[name] for name in wanted if name in ends}, states
 
 
-def _last_state(states: Mapping[str, StateOut]) -> dict[str, Data]:
-    """The one that the chain ends in: of the last layer of all, and the first of its kind, where
-    one stands for the output and another for the state."""
-    found = [
-        (name, part)
+def _hinted(failure: Failure, values: Mapping[str, Value]) -> RnnError:
+    """The error, with what of the graph before the node can be read."""
+    if failure.node is None or not isinstance(failure.error, UnsupportedError):
+        return failure.error
+    for name in failure.node.inputs:
+        value = values.get(name)
+        if isinstance(value, Data) and value.step:
+            sources = list(sources_of([value]))
+            ends = (sources[0] if len(sources) == 1 else None, name)
+            return UnsupportedError(
+                f"{failure.error}; between={ends!r} reads the graph up to there"
+            )
+    return failure.error
+
+
+def _with_last_states(
+    outputs: Mapping[str, Data], states: Mapping[str, StateOut]
+) -> dict[str, Data]:
+    """The outputs and those h whose layers they do not need: of the last layer of all, and the
+    first of its kind, where one stands for the output and another for the state."""
+    ends = {
+        name: part
         for name, state in states.items()
         for part in state.parts
         if len(state.parts) == 1 and isinstance(part, Data)
-    ]
-    return dict([max(found, key=lambda item: len(item[1].layers))] if found else [])
+    }
+    found = dict(outputs)
+    reached = steps_of(found.values())
+    for name in sorted(ends, key=lambda name: -ends[name].depth):
+        if ends[name].step not in reached:
+            found[name] = ends[name]
+            steps_of([ends[name]], reached)
+    return found
 
 
-def _check_ends(start: Data, end: Data) -> None:
-    """Both ends have a time, a batch and the features, and nothing mixes these."""
-    others = [axis for axis in live([a for dim in start.dims for a in dim]) if not _feature(axis)]
-    if len(others) > 2:
+def _check_states(
+    states: Mapping[str, StateOut], roles: Roles, parts: Parts, outputs: Mapping[str, Data]
+) -> None:
+    """States are of layers that the model has, and no input of it besides."""
+    for name, state in states.items():
+        if any(step not in parts.reached for step in state.steps):
+            raise UnsupportedError(
+                f"the output {name!r} is a state that {some([*map(repr, outputs)])} does not need"
+            )
+    for name, claims in roles.states.items():
+        if name in parts.sources:
+            raise UnsupportedError(f"{claims[0][1]}: the input {name!r} is the data as well")
+
+
+def _check_inputs(sources: Sequence[Data]) -> None:
+    """Each has a time, a batch and the features; or none has a time."""
+    for source in sources:
+        axes = live([axis for dim in source.dims for axis in dim])
+        if sum(not _feature(axis) for axis in axes) > 2:
+            raise UnsupportedError(
+                f"input {source.source!r} {show(source.dims)}: expected time, batch and features"
+            )
+    ranks = {source.source: len(source.dims) - bool(source.features) for source in sources}
+    few, many = (which(ranks, key=lambda name: ranks[name]) for which in (min, max))
+    if ranks[few] != ranks[many]:
         raise UnsupportedError(
-            f"input {start.source!r} {show(start.dims)}: expected time, batch and features"
+            f"input {few!r} has fewer axes than {many!r}: all inputs of a model have time and batch"
         )
+
+
+def _check_output(end: Data) -> None:
+    """The features are whole, and last."""
     axes = [axis for dim in end.dims for axis in dim]
     features = live(end.features)
-    if features and axes[-1] is not end.features[-1] and live(axes)[-1] is not features[-1]:
+    if features and axes[-1] != end.features[-1] and live(axes)[-1] != features[-1]:
         raise UnsupportedError(
             f"the output is {show(end.dims)}: expected the features {show([end.features])} last"
         )

@@ -118,3 +118,13 @@ def split_sizes(
     if size not in (None, sum(sizes)) or min(sizes, default=0) < 0 or len(sizes) != count:
         raise node.malformed(f"split={sizes} of {size} into {count} outputs")
     return axis, sizes
+
+
+def bias_of(node: Node, value: Value, size: int) -> Anything:
+    """A constant as a vector [size], if all it broadcasts to is the features."""
+    if not isinstance(value, Constant):
+        raise node.unsupported("expected the bias to be a constant")
+    shape = value.array.shape
+    if value.array.size not in (1, size) or (shape and value.array.size != shape[-1]):
+        raise node.unsupported(f"a bias of shape {shape} for {size} features")
+    return np.broadcast_to(value.array.reshape(-1), (size,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,66 +21,53 @@ class LinearDraft:
     bias: Anything | None = None
     activation: str = "identity"
 
-    @property
-    def recurrents(self) -> tuple[Recurrent, ...]:
-        return ()
-
-    def finish(self) -> Layer:
+    def finish(self) -> Linear:
         return Linear(self.weight, self.bias, self.activation)
 
 
 @dataclass(frozen=True, eq=False)
-class OutputDraft(LinearDraft):
-    """An RNN's output layer, of the last of ``stack`` by ``weight`` and, by ``weight_xo``, of what
-    the first of them takes."""
+class SumDraft:
+    """Two values added: an RNN's output layer where they are products of what it gives and takes,
+    else an Add; with a bias and an activation."""
 
-    stack: tuple[Recurrent, ...] = ()
-    weight_xo: Anything | None = None
-
-    @property
-    def recurrents(self) -> tuple[Recurrent, ...]:
-        return self.stack
-
-    def finish(self) -> Layer:
-        """One Recurrent; where only some of its layers have a bias, the others have one of 0."""
-        first = self.stack[0]
-        biased = self.bias is not None or any(layer.bias for layer in self.stack)
-        weights: dict[str, Any] = {}
-        dtype = self.weight.dtype
-        for level, layer in enumerate(self.stack):
-            for suffix in layer.suffixes if biased else ():
-                for name in ("bias_ih", "bias_hh"):
-                    weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, dtype)
-            weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.weights.items()}
-        weights |= {"weight_ho": self.weight, "weight_xo": self.weight_xo}
-        if biased:
-            zero = np.zeros(len(self.weight), dtype)
-            weights["bias_o"] = zero if self.bias is None else self.bias
-        options = first.options | {
-            "bias": biased,
-            "num_layers": len(self.stack),
-            "output_layer": len(self.weight),
-            "output_nonlinearity": self.activation,
-        }
-        initial = initial_of(self.stack)
-        return Recurrent(weights=weights, initial_state=initial, **options)
+    bias: Anything | None = None
+    activation: str = "identity"
 
 
-@dataclass(frozen=True, eq=False)
-class Last:
-    """A Recurrent of which only the last state goes on."""
-
-    layer: Recurrent
-
-    @property
-    def recurrents(self) -> tuple[Recurrent, ...]:
-        return (self.layer,)
-
-    def finish(self) -> Layer:
-        return replace(self.layer, return_sequences=False)
+Draft = Layer | LinearDraft | SumDraft
 
 
-Draft = Layer | LinearDraft | Last
+def is_product(draft: Draft | None) -> bool:
+    """Whether it is a matrix and nothing else."""
+    return isinstance(draft, LinearDraft) and draft.bias is None and draft.activation == "identity"
+
+
+def with_output_layer(
+    stack: Sequence[Recurrent], of_h: Anything, of_x: Anything, rest: SumDraft
+) -> Recurrent:
+    """RNNs and their output layer as one Recurrent, which adds what ``of_h`` makes of the last of
+    ``stack`` and ``of_x`` of what the first takes; where only some have a bias, the others have one
+    of 0."""
+    first = stack[0]
+    biased = rest.bias is not None or any(layer.bias for layer in stack)
+    weights: dict[str, Any] = {}
+    dtype = of_h.dtype
+    for level, layer in enumerate(stack):
+        for suffix in layer.suffixes if biased else ():
+            for name in ("bias_ih", "bias_hh"):
+                weights[f"{name}_l{level}{suffix}"] = np.zeros(layer.hidden_size, dtype)
+        weights |= {n.replace("_l0", f"_l{level}", 1): a for n, a in layer.weights.items()}
+    weights |= {"weight_ho": of_h, "weight_xo": of_x}
+    if biased:
+        zero = np.zeros(len(of_h), dtype)
+        weights["bias_o"] = zero if rest.bias is None else rest.bias
+    options = first.options | {
+        "bias": biased,
+        "num_layers": len(stack),
+        "output_layer": len(of_h),
+        "output_nonlinearity": rest.activation,
+    }
+    return Recurrent(weights=weights, initial_state=initial_of(stack), **options)
 
 
 def initial_of(stack: Sequence[Recurrent]) -> dict[str, Anything] | None:
@@ -96,8 +83,3 @@ def initial_of(stack: Sequence[Recurrent]) -> dict[str, Anything] | None:
         name: np.concatenate([layer.arrays.get(array_name(name), zero) for layer in stack])
         for name, zero in zeros.items()
     }
-
-
-def finish(draft: Draft) -> Layer:
-    """The layer that it is now that all of the graph is read."""
-    return draft.finish() if isinstance(draft, (LinearDraft, Last)) else draft

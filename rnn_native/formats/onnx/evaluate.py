@@ -206,6 +206,15 @@ def _shape(node: Node, arrays: Arrays) -> Any:
 # Calculating
 
 
+def _divided(a: Anything, b: Anything) -> Anything:
+    """a / b, of integers towards 0."""
+    if a.dtype.kind not in "iu":
+        return np.asarray(a / b)
+    if not b.all():
+        raise ValueError("divides an integer by 0")
+    return np.asarray(np.sign(a) * np.sign(b) * (abs(a) // abs(b)))
+
+
 def _elementwise(function: Callable[[Any, Any], Any]) -> Callable[[Node, Arrays], Any]:
     def calculate(node: Node, arrays: Arrays) -> Any:
         node.options()
@@ -310,6 +319,7 @@ FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
         "Constant": (_constant, 0, 0),
         "ConstantOfShape": (_constant_of_shape, 1, 1),
         "DequantizeLinear": (_dequantize, 2, 3),
+        "Div": (_elementwise(_divided), 2, 2),
         "Dropout": (_dropout, 1, 3),
         "Expand": (_expand, 2, 2),
         "Gather": (_gather, 2, 2),

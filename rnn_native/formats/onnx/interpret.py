@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import layers, shapes
+from . import arithmetic, given, layers, repeated, shapes
 from .evaluate import FUNCTIONS, fold
+from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
-from .merge import halve, times
+from .merge import halve
 from .recurrent import recurrent
-from .repeated import MOVES, moved
 from .values import (
     Axis,
     Constant,
@@ -22,9 +24,10 @@ from .values import (
     Half,
     Repeated,
     Roles,
+    Shape,
+    StateIn,
     StateOut,
     Value,
-    layers_of,
 )
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
@@ -32,6 +35,7 @@ Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 # The function, how many inputs are required, and how many there may be.
 OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
+        **arithmetic.OPERATORS,
         **layers.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
@@ -41,7 +45,6 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
-        "Mul": (times, 2, 2),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
@@ -57,6 +60,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
 
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
+_OF_HALVES: Final = ("Add", "Mul")  # which make a Merge of both
 
 
 def interpret(
@@ -75,9 +79,15 @@ def interpret(
         inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
         try:
             results = _evaluate(node, inputs, roles)
+            pairs = zip(results, node.outputs, strict=False)
+            results = [
+                of_half(node, value) if isinstance(value, Half) and name in wanted else value
+                for value, name in pairs
+            ]
             _take(node, inputs, results)
+            _sign(node, results)
         except (UnsupportedError, FormatError) as error:
-            results = [Failure(error)] * len(node.outputs)
+            results = [Failure(error, node)] * len(node.outputs)
         except RnnError as error:  # of a layer's own checks
             results = [Failure(FormatError(f"{node}: {error}"))] * len(node.outputs)
         for name, result in zip(node.outputs, results, strict=False):
@@ -104,12 +114,12 @@ def source(graph: Graph, name: str) -> Value:
         sizes = (None, None, None)
     symbols = info.symbols or ("",) * len(sizes)
     axes = [
-        Axis(f"axis {index}", size, symbol=symbol)
+        Axis(f"axis {index}", size, symbol=symbol, sources=[name])
         for index, (size, symbol) in enumerate(zip(sizes, symbols, strict=True))
     ]
     features: tuple[Axis, ...] = ()
     if info.element in FLOATS and axes:
-        axes[-1].name, axes[-1].role = "features", "features"
+        axes[-1].become("features")
         features = (axes[-1],)
     return Data(name, info.element, tuple((axis,) for axis in axes), features)
 
@@ -155,14 +165,14 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
     first = inputs[0] if inputs else None
-    if isinstance(first, Repeated) and not node.domain and node.op in MOVES:
-        return moved(node, inputs)
+    if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
+        return repeated.moved(node, inputs)
+    if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
+        return given.moved(node, first, inputs[1:])
+    if node.op in ("Add", "Div", "Sub"):
+        inputs = [_as_constant(value) for value in inputs]
     if entry is None and (node.domain or node.op not in FUNCTIONS):
-        hint = ""
-        if isinstance(first, Data) and first.layers:
-            ends = (first.source, node.inputs[0])
-            hint = f"; between={ends!r} reads the graph up to there"
-        raise node.unsupported(f"this operator is not supported{hint}")
+        raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):
         arrays = [value.array if isinstance(value, Constant) else None for value in inputs]
         folded = fold(node, arrays)
@@ -171,6 +181,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     if entry is None:
         raise node.unsupported("this operator is only supported of constants")
     handler = _handler(node, inputs, entry)
+    if node.op not in _OF_HALVES:
+        inputs = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
     for value in inputs:
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
@@ -178,11 +190,23 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
 
 
 def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:
-    """Takes from the file's budget what the results' lists of layers need besides the inputs'."""
-    before = {id(held) for value in inputs for held in layers_of(value)}
-    made = {id(held): len(held) for value in results for held in layers_of(value)}
+    """Takes from the file's budget what the results' lists of steps need besides the inputs'."""
+    before = {id(value.steps) for value in inputs if isinstance(value, StateOut)}
+    made = {id(value.steps): len(value.steps) for value in results if isinstance(value, StateOut)}
     size = 8 * sum(length for key, length in made.items() if key not in before)
     node.contents.budget.take(str(node), size)
+
+
+def _sign(node: Node, results: Sequence[Value]) -> None:
+    """Says of the steps that the results are of, as far as they are new, which node made them."""
+    parts = [part for v in results for part in (v.parts if isinstance(v, StateOut) else (v,))]
+    values = [part.data if isinstance(part, Half) else part for part in parts]
+    new = [value.step for value in values if isinstance(value, Data) and value.step]
+    while new:
+        step = new.pop()
+        if step.node is None:
+            step.node = node
+            new += [value.step for value in step.inputs if value.step]
 
 
 def _handler(
@@ -193,6 +217,15 @@ def _handler(
     if not least <= len(inputs) <= most or any(value is None for value in inputs[:least]):
         raise node.malformed(f"expected {least} to {most} inputs, got {len(inputs)}")
     return handler
+
+
+def _as_constant(value: Value | None) -> Value | None:
+    """Sizes that are known as numbers, which are calculated with as such."""
+    sizes = [extent.known for extent in value.extents] if isinstance(value, Shape) else [None]
+    if None in sizes or not isinstance(value, Shape):
+        return value
+    array = np.array(sizes, np.int64)
+    return Constant(array[0] if value.scalar else array)
 
 
 def _as_data(node: Node, state: StateOut) -> Data | Half:

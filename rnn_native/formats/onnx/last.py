@@ -9,9 +9,9 @@ from dataclasses import replace
 from ...errors import RnnError
 from ...spec import Recurrent
 from .constants import axis_of, slices_of
-from .drafts import Last, OutputDraft
 from .graph import Node
-from .values import Constant, Data, Half, Roles, StateOut, Value, live, show
+from .joining import concat
+from .values import Constant, Data, Half, Roles, StateOut, Step, Value, live, show
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 
@@ -33,8 +33,8 @@ def arrange(
         with suppress(RnnError):  # of features, for a Merge; else of the states of several layers
             return handler(node, [states[0].parts[0], *inputs[1:]], roles)
     # Once each, however often they are joined with themselves.
-    layers = tuple(dict.fromkeys(layer for state in states for layer in state.layers))
-    return [StateOut(layers, _parts(node, inputs, roles, handler))] * max(1, len(node.outputs))
+    steps = tuple(dict.fromkeys(step for state in states for step in state.steps))
+    return [StateOut(steps, _parts(node, inputs, roles, handler))] * max(1, len(node.outputs))
 
 
 def _parts(
@@ -55,18 +55,23 @@ def _parts(
 
 
 def _joined(node: Node, inputs: Sequence[Value | None]) -> tuple[Data | Half, ...]:
-    """Of several layers, along the first axis; of the two directions of one, on the features."""
+    """Of several layers, along the first axis or on the features; of the two directions of one, on
+    the features."""
     every = [value.parts if isinstance(value, StateOut) else () for value in inputs]
     if not all(every) or sum(map(len, every)) > _MOST:
         return ()
     parts = [part for parts in every for part in parts]
-    axis = node.options(axis=("int", None))["axis"]
+    axis = node.options(axis=("int", 0))["axis"]
     if axis in (0, -3) and all(_rows(part) for part in parts):
         return tuple(parts)
     if len(parts) == 2 and axis in (1, -1):
         left, right = parts
         if isinstance(left, Half) and isinstance(right, Half) and left.data == right.data:
             return (left.data,) if (left.which, right.which) == (0, 1) else ()
+    data = [part for part in parts if isinstance(part, Data)]
+    if len(data) == len(parts) == len(inputs):
+        with suppress(RnnError):
+            return (concat(node, data, axis),)
     return ()
 
 
@@ -113,27 +118,51 @@ def last_step(
     """
     at = axis_of(node, axis, len(data.dims))
     time = roles.axes.get("time")
-    number = max((i for i, d in enumerate(data.layers) if isinstance(d, Recurrent)), default=-1)
-    layer = data.layers[number] if number >= 0 else None
-    behind = data.layers[number + 1 :]
     ends = {"forward": -1, "reverse": 0}
+    rebuilt = None
     if (
-        time is None
-        or time not in data.dims[at]
-        or any(other is not time for other in live(data.dims[at]))
-        or roles.lengths is not None
-        or not isinstance(layer, Recurrent)
-        or index is None
-        or index != ends.get(layer.direction)
-        or any(isinstance(draft, (OutputDraft, Last)) for draft in behind)
+        time is not None
+        and any(axis == time for axis in data.dims[at])
+        and all(axis == time for axis in live(data.dims[at]))
+        and roles.lengths is None
+        and index is not None
     ):
+        rebuilt = _of_last_states(node, data, [d for d, end in ends.items() if end == index])
+    if rebuilt is None:
         raise node.unsupported(
             f"takes a part of {show(data.dims)}; only the step that a layer of one direction "
             "ends with can be taken, where there are no sequence_lens"
         )
-    layers = (*data.layers[:number], Last(layer), *behind)
     dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
-    return replace(data, layers=layers, dims=dims)
+    return replace(rebuilt, dims=dims)
+
+
+def _of_last_states(node: Node, data: Data, directions: Sequence[str]) -> Data | None:
+    """What the steps behind the Recurrents make of their last states; None where there is
+    something else that they read, or a Recurrent of another direction."""
+    found: dict[Step, None] = {}
+    pending = [data]
+    while pending:
+        value = pending.pop()
+        step = value.step
+        if step is None or value.last:
+            return None
+        if isinstance(step.draft, Recurrent):
+            if step.draft.direction not in directions or not step.draft.return_sequences:
+                return None
+        elif step not in found:
+            found[step] = None
+            pending += step.inputs
+    node.contents.budget.take(str(node), 200 * len(found))
+    made: dict[Step, Step] = {}
+
+    def moved(value: Data) -> Data:
+        step = value.step
+        return replace(value, step=made[step]) if step in made else replace(value, last=True)
+
+    for step in sorted(found, key=lambda step: step.number):
+        made[step] = Step(step.draft, tuple(map(moved, step.inputs)), node=step.node)
+    return moved(data)
 
 
 def scalar(index: Value | None) -> int | None:

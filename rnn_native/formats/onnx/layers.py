@@ -1,4 +1,4 @@
-"""Operators that are a layer, or a part of one: MatMul, Gemm, Add, activations, Gather; and the
+"""Operators that are a layer, or a part of one: MatMul, Gemm, activations, Gather; and the
 writers of layers that are one operator."""
 
 from __future__ import annotations
@@ -8,20 +8,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...activations import CONSTANTS
 from ...errors import UnsupportedError
-from ...spec import Elementwise, Embedding, Layer, Recurrent
+from ...spec import Elementwise, Embedding, Layer
 from ...spec.layers.pool import Pool
+from . import given
 from .activations import ELEMENTWISE
-from .drafts import LinearDraft, OutputDraft
+from .constants import axis_of, bias_of, integers
+from .drafts import LinearDraft, SumDraft, is_product
+from .features import of_features, picked
+from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
-from .merge import merge
 from .shapes import gather_shape
-from .values import Axis, Constant, Data, Half, Roles, Shape, Value, live
+from .values import Axis, Constant, Data, Roles, Shape, Value, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -62,28 +64,8 @@ def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     bias = inputs[2] if len(inputs) > 2 else None
     if bias is None:
         return [_linear(node, data, array, None)]
-    return [_linear(node, data, array, _scaled(_bias(node, bias, array.shape[0]), options["beta"]))]
-
-
-def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """The bias of the product just before; or two products of an RNN's output layer."""
-    node.options()
-    left, right = inputs[0], inputs[1]
-    if isinstance(left, Half) and isinstance(right, Half):
-        return [merge(node, left, right, "sum")]
-    if isinstance(left, Data) and isinstance(right, Data):
-        return [_output_layer(node, *sorted((left, right), key=lambda data: -len(data.layers)))]
-    data, bias = (left, right) if isinstance(left, Data) else (right, left)
-    if not (isinstance(data, Data) and isinstance(bias, Constant)):
-        raise node.unsupported("expected the data and a constant")
-    draft = data.layers[-1] if data.layers else None
-    if not isinstance(draft, LinearDraft) or draft.bias is not None or _activated(draft):
-        raise node.unsupported("only the bias right after a MatMul can be added")
-    data.check_features(node, -1)
-    if bias.array.ndim > len(data.dims):
-        raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
-    vector = _bias(node, bias, draft.weight.shape[0])
-    return [_replace_last(data, replace(draft, bias=vector))]
+    vector = _scaled(bias_of(node, bias, array.shape[0]), options["beta"])
+    return [_linear(node, data, array, vector)]
 
 
 def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -104,9 +86,9 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         node.options()
     if not _takes_activation(data):
         raise node.unsupported("an activation is only supported right after a Linear")
-    draft = data.layers[-1]
-    assert isinstance(draft, LinearDraft)
-    return [_replace_last(data, replace(draft, activation=ACTIVATIONS[node.op]))]
+    draft = data.draft
+    assert isinstance(draft, (LinearDraft, SumDraft))
+    return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -114,8 +96,9 @@ def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     name = ELEMENTWISE[node.op]
     constants = node.options(**{key: ("float", value) for key, value in CONSTANTS[name].items()})
     data = inputs[0]
-    if not isinstance(data, Data) or data.element in INTEGERS:
-        raise node.unsupported("expected the data, of a float type")
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    data.check_floats(node)
     return [data.then(Elementwise(name, **constants), data.dims, data.features)]
 
 
@@ -126,10 +109,10 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(table, Shape):
         return gather_shape(node, table, indices, axis)
     if isinstance(table, Data):
-        return [last_step(node, table, scalar(indices), axis, roles)]
+        return [_gathered(node, table, indices, axis, roles)]
     if not (isinstance(table, Constant) and isinstance(indices, Data)):
         raise node.unsupported("expected a constant table and the data")
-    if indices.element not in INTEGERS or indices.layers:
+    if indices.element not in INTEGERS or indices.step:
         raise node.unsupported("an Embedding can only be the first layer, of integers")
     if axis not in (0, -table.array.ndim) or table.array.ndim != 2:
         raise node.unsupported(f"attribute axis={axis} of a table of shape {table.array.shape}")
@@ -179,11 +162,28 @@ def _one(node: Node, options: Mapping[str, Any], name: str, default: int | None)
     return int(values[0])
 
 
+def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: Roles) -> Value:
+    """Some of the features, a part of an input that is a state, or the last step."""
+    at = axis_of(node, axis, len(data.dims))
+    if of_features(data, at):
+        rows, size = integers(node, indices, "indices"), size_of(data.dims[at])
+        assert isinstance(indices, Constant)
+        if size is None or indices.array.ndim > 1 or any(not -size <= row < size for row in rows):
+            raise node.unsupported(f"takes features {rows} of {size}")
+        found = picked(node, data, at, [row % size for row in rows], indices.array.ndim == 1)
+        if found is None:
+            raise node.unsupported(f"takes a part of axis {at} of {show(data.dims)}")
+        return found
+    part = part_of(data)
+    if part is not None:
+        return given.moved(node, part, [indices])[0]
+    return last_step(node, data, scalar(indices), axis, roles)
+
+
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
         **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
-        "Add": (add, 2, 2),
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),
@@ -232,39 +232,13 @@ WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingPr
 """What writes a layer that reads the tensor of this name."""
 
 
-def _output_layer(node: Node, top: Data, bottom: Data) -> Data:
-    """W_ho h + W_xo x, where h is what RNNs make of x."""
-    count = max(0, len(bottom.layers) - 1)
-    *stack, on_h = top.layers[count:] or [None]
-    on_x = bottom.layers[-1] if bottom.layers else None
-    rnns = [layer for layer in stack if isinstance(layer, Recurrent) and layer.cell == "rnn"]
-    options = [{**layer.options, "input_size": 0, "bias": True} for layer in rnns]
-    if not (
-        top.source == bottom.source
-        and all(a is b for a, b in zip(top.layers, bottom.layers[:-1], strict=False))
-        and 0 < len(rnns) == len(stack)
-        and all(option == options[0] for option in options)
-        and _is_product(on_h)
-        and _is_product(on_x)
-        and [live(dim) for dim in top.dims[:-1]] == [live(dim) for dim in bottom.dims[:-1]]
-    ):
-        raise node.unsupported(
-            "adds data to data; only an RNN's outputs and inputs can be, each times a matrix"
-        )
-    assert isinstance(on_h, LinearDraft)
-    assert isinstance(on_x, LinearDraft)
-    draft = OutputDraft(on_h.weight, stack=tuple(rnns), weight_xo=on_x.weight)
-    return replace(top, layers=(*top.layers[:count], draft))
-
-
 def _takes_activation(data: Data) -> bool:
-    draft = data.layers[-1] if data.layers else None
-    return isinstance(draft, LinearDraft) and not _activated(draft)
-
-
-def _is_product(draft: object) -> bool:
-    """A matrix and nothing else."""
-    return type(draft) is LinearDraft and draft.bias is None and not _activated(draft)
+    draft = data.draft
+    if isinstance(draft, SumDraft):  # of an RNN's output layer, perhaps
+        assert data.step is not None
+        products = all(is_product(value.draft) for value in data.step.inputs)
+        return draft.activation == "identity" and (products or draft.bias is not None)
+    return isinstance(draft, LinearDraft) and draft.activation == "identity"
 
 
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
@@ -274,23 +248,5 @@ def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> 
     return data.then(LinearDraft(weight, bias), (*data.dims[:-1], features), features)
 
 
-def _bias(node: Node, value: Value, size: int) -> Anything:
-    """A constant as a vector [size], if all it broadcasts to is the features."""
-    if not isinstance(value, Constant):
-        raise node.unsupported("expected the bias to be a constant")
-    shape = value.array.shape
-    if value.array.size not in (1, size) or (shape and value.array.size != shape[-1]):
-        raise node.unsupported(f"a bias of shape {shape} for {size} features")
-    return np.broadcast_to(value.array.reshape(-1), (size,))
-
-
 def _scaled(array: Anything, factor: float) -> Anything:
     return array if factor == 1.0 else (array * array.dtype.type(factor))
-
-
-def _activated(draft: LinearDraft) -> bool:
-    return draft.activation != "identity"
-
-
-def _replace_last(data: Data, draft: LinearDraft) -> Data:
-    return replace(data, layers=(*data.layers[:-1], draft))

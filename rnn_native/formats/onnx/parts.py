@@ -105,9 +105,9 @@ def read_node(file: File, name: str) -> ModelSpec:
 
 
 def _with_own_state(graph: Graph, node: Node, data: Value) -> Recurrent:
-    """The only layer of ``data``, with those of its initial states that the file fixes."""
+    """The layer of ``data``, with those of its initial states that the file fixes."""
     assert isinstance(data, Data)
-    (layer,) = data.layers
+    layer = data.draft
     assert isinstance(layer, Recurrent)
     sizes = (layer.num_directions, layer.hidden_size)
     initial: dict[str, Any] = {}
@@ -149,5 +149,5 @@ def _weights(graph: Graph, node: Node) -> list[Value | None]:
 def _sequence() -> Data:
     """Any sequence: the numbers of its steps, rows and features are not known."""
     time, batch, features = Axis("time", None), Axis("batch", None), Axis("features", None)
-    features.role = "features"
+    features.become("features")
     return Data("X", "FLOAT", ((time,), (batch,), (features,)), (features,))

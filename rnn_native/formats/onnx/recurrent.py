@@ -18,7 +18,6 @@ import numpy as np
 from ...spec import SUFFIXES, Recurrent, cell_of
 from ..gates import reordered_weight
 from . import activations
-from .drafts import Last
 from .graph import Anything, Node
 from .states import check_lengths, check_state
 from .values import Axis, Constant, Data, Roles, StateOut, Value
@@ -58,7 +57,7 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     initial: dict[str, Anything] = {}
     for name, state in (("h", h), ("c", c)):
         sizes = (layer.num_directions, layer.hidden_size)
-        own = check_state(node, f"initial_{name}", state, sizes, layout, roles, x.source)
+        own = check_state(node, f"initial_{name}", state, sizes, layout, roles)
         if own is not None:
             initial[name] = own
     layer = replace(layer, initial_state=initial or None)
@@ -67,8 +66,9 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     dims = ((batch,), (time,), two) if layout else ((time,), two, (batch,))
     y = x.then(layer, (*dims, features), two + features)
     ends = (two, (batch,), features) if not layout else ((batch,), two, features)
-    last = x.then(Last(layer), ends, two + features)
-    return [y, StateOut((layer,), (last,)), StateOut((layer,))]
+    assert y.step is not None
+    last = replace(y, dims=ends, last=True)
+    return [y, StateOut((y.step,), (last,)), StateOut((y.step,))]
 
 
 def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, int]:

@@ -146,7 +146,7 @@ def _cost(group: Dim, wanted: Extent | Dim | None) -> int:
 def _learn(group: Dim, wanted: Extent | Dim | None) -> None:
     axis = _fixes(group, wanted)
     if axis is not None and isinstance(wanted, Extent) and wanted.known is not None:
-        axis.size = wanted.known // prod(a.size for a in group if a.size is not None)
+        axis.learn(wanted.known // prod(a.size for a in group if a.size is not None))
 
 
 def _fixes(group: Dim, wanted: Extent | Dim | None) -> Axis | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
-from .constants import axes_of, axis_of, integers, slices_of, split_sizes
+from .constants import axes_of, axis_of, integers, slices_of
+from .features import of_features, of_half, sliced
+from .given import moved, part_of
 from .graph import FLOATS, INTEGERS, Node
+from .joining import concat as joined
 from .last import last_step
 from .repeated import expanded, tiled
 from .reshape import regroup
@@ -22,6 +24,7 @@ from .values import (
     Extent,
     Failure,
     Filled,
+    Half,
     Repeated,
     Roles,
     Shape,
@@ -167,40 +170,42 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [Zeros(tuple(sizes))]
     if not isinstance(value, Data):
         raise _refused(node, value)
-    slices = [cut for cut in slices if not _is_whole(value.dims[cut[0]], cut)]
-    if not slices:
-        return [value]
-    axis, start, stop, step = slices[0]
-    if len(slices) == 1 and not value.layers and axis in (0, 1) and step == 1 and start >= 0:
-        part = [size_of(dim) for dim in value.dims]
-        rows = part[axis]
-        if rows is not None or 0 <= stop < _TO_THE_END:
-            stop = stop if rows is None else range(rows)[start:stop].stop
-            part[axis] = max(0, stop - start)
-            return [StateIn(value.source, axis, start, tuple(part))]
+    slices = [one for one in slices if not _is_whole(value.dims[one[0]], one)]
+    others = [one for one in slices if not of_features(value, one[0])]
+    part = part_of(value) if others else None
+    if part is not None:
+        return moved(node, part, inputs[1:])
+    found: Data | Half = value
+    for axis, start, stop, step in [one for one in slices if one not in others]:
+        value = _data_of(node, found)
+        found = sliced(node, value, axis, start, stop, step)
+    if not others:
+        return [found]
+    value = _data_of(node, found)
+    axis, start, stop, step = others[0]
     ends = {(-1, True): -1, (0, False): 0}  # one step: to the end, or the first
     to_the_end = stop >= _TO_THE_END
-    one = len(slices) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
+    one = len(others) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
     index = ends.get((start, to_the_end)) if one else None
     return [last_step(node, value, index, axis, roles, keep=True)]
 
 
+def _data_of(node: Node, value: Data | Half) -> Data:
+    data = of_half(node, value) if isinstance(value, Half) else value
+    if isinstance(data, Half):
+        raise node.unsupported(f"takes a part of {show(data.data.dims)}")
+    return data
+
+
 def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Of a state, into the states of several layers."""
+    """Of an input that is a state, into those of several layers."""
     value = _first(node, inputs)
     if isinstance(value, Zeros):
         return [Zeros(None)] * len(node.outputs)
-    if not isinstance(value, Data):
+    part = part_of(value) if isinstance(value, Data) else None
+    if part is None:
         raise _refused(node, value)
-    sizes = [size_of(dim) for dim in value.dims]
-    axis, parts = split_sizes(node, inputs, len(sizes), sizes)
-    if value.layers or axis not in (0, 1):
-        raise node.unsupported(f"takes parts of {show(value.dims)}; only whole sequences are read")
-    starts = accumulate(parts, initial=0)
-    return [
-        StateIn(value.source, axis, start, (*sizes[:axis], part, *sizes[axis + 1 :]))
-        for start, part in zip(starts, parts, strict=False)
-    ]
+    return moved(node, part, inputs[1:])
 
 
 def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -212,7 +217,11 @@ def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         extents = [e for value in inputs for e in _extents(node, value, "its inputs")]
         _check_rank(node, len(extents))
         return [Shape(tuple(extents))]
-    raise node.unsupported("joins data; a chain of layers has nothing to join")
+    parts = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
+    data = [value for value in parts if isinstance(value, Data)]
+    if len(data) < max(2, len(parts)):
+        raise node.unsupported("joins what is no value of the graph with others, or one alone")
+    return [joined(node, data, axis)]
 
 
 def gather_shape(node: Node, value: Shape, index: Value | None, axis: int) -> list[Value]:

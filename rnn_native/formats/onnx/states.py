@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .given import part_of
 from .graph import INTEGERS, Anything, Node
 from .values import (
     Axis,
@@ -17,7 +18,6 @@ from .values import (
     Value,
     Zeros,
     live,
-    size_of,
 )
 
 
@@ -28,7 +28,7 @@ def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> 
     """
     name = None
     if value is not None and not _whole(value, time):
-        if not isinstance(value, Data) or value.layers or value.element not in INTEGERS:
+        if not isinstance(value, Data) or value.step or value.element not in INTEGERS:
             raise node.unsupported(
                 "sequence_lens: expected an input of the graph, none, or the whole of the time"
             )
@@ -51,34 +51,29 @@ def check_state(
     sizes: tuple[int, int],
     layout: int,
     roles: Roles,
-    source: str,
 ) -> Anything | None:
     """An initial state: zeros, rows of an input of the graph that nothing else uses, or constants,
     the same for every row of a batch, which are returned [directions, features].
 
     ``sizes`` are those of its axes of directions and features; the batch stands between them, or
-    before them where ``layout`` is 1. ``source`` is the input that the data come from.
+    before them where ``layout`` is 1.
     """
     if value is None:
         return None
     if isinstance(value, (Constant, Repeated)):
         return own_state(node, name, value, sizes, layout)
-    shape: tuple[int | None, ...] | None
-    rows: tuple[str, int] | None = None
     if isinstance(value, Zeros):
-        shape = None if value.shape is None else tuple(map(_known, value.shape))
-    elif isinstance(value, StateIn):
-        if value.axis != layout:
-            raise node.unsupported(f"{name}: a part of {value.source!r} along axis {value.axis}")
-        shape, rows = value.shape, (value.source, value.start)
-    elif isinstance(value, Data) and not value.layers:
-        shape, rows = tuple(map(size_of, value.dims)), (value.source, 0)
-    else:
+        if value.shape is not None:
+            _check_shape(node, name, tuple(map(_known, value.shape)), sizes, layout, (None,))
+        return None
+    part = part_of(value) if isinstance(value, Data) else value
+    if not isinstance(part, StateIn):
         raise node.unsupported(f"{name}: expected constants or an input of the graph")
-    if shape is not None:
-        _check_shape(node, name, shape, sizes, layout, (None,))
-    if rows is not None:
-        _claim(node, name, *rows, sizes[0], roles, source)
+    _check_shape(node, name, part.shape, sizes, layout, (None,))
+    rows = part.dims[1 - layout]
+    if rows is not None and not rows.whole:
+        raise node.unsupported(f"{name}: a part of {part.source!r} along its batch")
+    _claim(node, name, part, roles)
     return None
 
 
@@ -138,13 +133,11 @@ def _known(extent: Extent | None) -> int | None:
     return None if extent is None else extent.known
 
 
-def _claim(
-    node: Node, name: str, state: str, start: int, count: int, roles: Roles, source: str
-) -> None:
-    """Notes that these rows of an input are a state, of nothing else."""
-    if state == source:
-        raise node.unsupported(f"{name}: the input {source!r} is the data as well")
-    for row in range(start, start + count):
-        owner = roles.states.setdefault((state, row), f"{node} {name}")
-        if owner != f"{node} {name}":
-            raise node.unsupported(f"{name}: row {row} of {state!r} is {owner} too")
+def _claim(node: Node, name: str, part: StateIn, roles: Roles) -> None:
+    """Notes that this part of an input is a state, and nothing else."""
+    claims = roles.states.setdefault(part.source, [])
+    node.contents.budget.work(str(node), 1000 * len(claims))
+    for other, owner in claims:
+        if owner != f"{node} {name}" and part.meets(other):
+            raise node.unsupported(f"{name}: a part of {part.source!r} is {owner} too")
+    claims.append((part, f"{node} {name}"))

@@ -1,0 +1,172 @@
+"""Add, Mul, Sub, Div, Sum, Mean and Neg: a bias, a Merge, values of a graph combined, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from ...spec import Elementwise, Merge
+from .constants import bias_of
+from .drafts import LinearDraft, SumDraft, is_product
+from .features import of_half
+from .graph import Anything, Node
+from .joining import MODES, elementwise, whole
+from .merge import merge
+from .shapes import multiply
+from .values import Constant, Data, Half, Roles, Value, show, size_of
+
+Values = Sequence[Value | None]
+Reader = Callable[[Node, Values, Roles], list[Value]]
+
+
+def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """The bias of the product just before; the halves of a Merge; or any two values."""
+    left, right = inputs[0], inputs[1]
+    if isinstance(left, Half) and isinstance(right, Half) and left.is_other_of(right):
+        node.options()
+        return [merge(left, "sum")]
+    data, bias = (left, right) if isinstance(left, Data) else (right, left)
+    if not (isinstance(data, Data) and isinstance(bias, Constant)):
+        return combine(node, inputs, roles)
+    draft = data.draft
+    if not _takes_bias(data) or not isinstance(draft, (LinearDraft, SumDraft)):
+        return combine(node, inputs, roles)
+    node.options()
+    data.check_features(node, -1)
+    if bias.array.ndim > len(data.dims):
+        raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
+    vector = bias_of(node, bias, size_of(data.features) or 0)
+    return [data.instead(replace(draft, bias=vector))]
+
+
+def _takes_bias(data: Data) -> bool:
+    """A product; or the sum of values of which one is, as of an RNN's output layer."""
+    draft = data.draft
+    if not isinstance(draft, SumDraft):
+        return is_product(draft)
+    assert data.step is not None
+    products = any(is_product(value.draft) for value in data.step.inputs)
+    return products and draft.bias is None and draft.activation == "identity"
+
+
+def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Add, Mul, Sub or Sum of several values; Add, Mul, Sub or Div of one and constants."""
+    node.options()
+    parts = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
+    data = [value for value in parts if isinstance(value, Data)]
+    if len(data) == len(parts) and node.op in MODES:
+        return [elementwise(node, data)]
+    constants = [value for value in parts if isinstance(value, Constant)]
+    if len(data) != 1 or len(constants) != 1 or len(parts) != 2:
+        ways = "values of the graph, or one" if node.op in MODES else "one value of the graph"
+        raise node.unsupported(f"expected {ways} and a constant")
+    data[0].check_floats(node)
+    array, first = constants[0].array, isinstance(parts[0], Constant)
+    if first and node.op == "Div":
+        raise node.unsupported("divides a constant; only a value can be, by a constant")
+    if array.ndim > len(data[0].dims):
+        raise node.unsupported(f"its constant of shape {array.shape} adds dimensions")
+    if array.size and (array == array.flat[0]).all() and _fits(data[0], array.shape):
+        return [_affine(node, data[0], float(array.flat[0]), first)]
+    return [_scaled(node, data[0], array, first)]
+
+
+def mean(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """The sum of several values by their number."""
+    data = [value for value in inputs if isinstance(value, Data)]
+    node.options()
+    if len(data) != len(inputs):
+        raise node.unsupported("expected values of the graph")
+    total = elementwise(node, data)
+    return [total if len(data) == 1 else _affine(node, total, 1 / len(data), True, "Mul")]
+
+
+def _fits(data: Data, shape: Sequence[int]) -> bool:
+    """Whether a constant of this shape is a number, or a vector of the features."""
+    return all(size == 1 for size in shape) or (
+        whole(data) == len(data.dims) - 1
+        and shape[-1] == size_of(data.features)
+        and all(size == 1 for size in shape[:-1])
+    )
+
+
+def _scaled(node: Node, data: Data, array: Anything, first: bool) -> Data:
+    """Each feature with a number of its own: a Linear whose matrix has those on its diagonal, or
+    ones, which change no bit."""
+    if not _fits(data, array.shape) or array.dtype.kind != "f":
+        raise node.unsupported(
+            f"its constant of shape {array.shape} is neither a number nor one for each of the "
+            f"features of {show(data.dims)}"
+        )
+    vector = array.reshape(-1)
+    if node.op == "Div" and not vector.all():
+        raise node.unsupported("divides by 0")
+    ones = np.ones_like(vector)
+    scale = {"Mul": vector, "Div": 1 / (vector if node.op == "Div" else ones)}.get(node.op, ones)
+    bias = {"Add": vector, "Sub": vector if first else -vector}.get(node.op)
+    node.contents.budget.take(str(node), 4 * max(4, vector.itemsize) * vector.size**2)
+    matrix = np.diag(-scale if first and node.op == "Sub" else scale)
+    features = data.fresh(vector.size)
+    return data.then(LinearDraft(matrix, bias), (*data.dims[:-1], features), features)
+
+
+def _affine(node: Node, data: Data, number: float, first: bool, op: str = "") -> Data:
+    """Of each feature x one of x + number, x * number, x / number, x - number, number - x."""
+    op = op or node.op
+    if op == "Div" and number == 0:
+        raise node.unsupported("divides by 0")
+    scale = {"Mul": number, "Div": 1 / number if number else 0.0, "Sub": -1.0 if first else 1.0}
+    alpha = scale.get(op, 1.0)
+    beta = {"Add": number, "Sub": number if first else -number}.get(op, 0.0)
+    last = data.draft
+    scaled = isinstance(last, Elementwise) and last.function == "affine" and last.beta == 0
+    if scaled and alpha == 1:
+        assert isinstance(last, Elementwise)
+        return data.instead(Elementwise("affine", last.alpha, beta))
+    return data.then(Elementwise("affine", alpha, beta), data.dims, data.features)
+
+
+def negate(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """-x."""
+    node.options()
+    data = inputs[0]
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    data.check_floats(node)
+    return [data.then(Elementwise("affine", -1.0, 0.0), data.dims, data.features)]
+
+
+def times(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Mul of two halves; of their sum by 0.5, which is their average; of data; or of shapes."""
+    left, right = inputs[0], inputs[1]
+    if isinstance(left, Half) and isinstance(right, Half) and left.is_other_of(right):
+        node.options()
+        return [merge(left, "mul")]
+    data, factor = (left, right) if isinstance(left, (Data, Half)) else (right, left)
+    if isinstance(data, Data) and isinstance(factor, Constant):
+        last = data.draft
+        half = factor.array.size == 1 and factor.array.ndim <= len(data.dims)
+        if isinstance(last, Merge) and last.mode == "sum" and half and factor.array.item() == 0.5:
+            node.options()
+            return [data.instead(Merge("ave", last.size))]
+    if isinstance(data, (Data, Half)):
+        return combine(node, inputs, roles)
+    return multiply(node, inputs, roles)
+
+
+OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
+    {
+        "Add": (add, 2, 2),
+        "Div": (combine, 2, 2),
+        "Mean": (mean, 1, 1000),
+        "Mul": (times, 2, 2),
+        "Neg": (negate, 1, 1),
+        "Sub": (combine, 2, 2),
+        "Sum": (combine, 1, 1000),
+    }
+)
+"""What reads the operators of this module, how many inputs it needs, and how many there may be."""

@@ -1,0 +1,132 @@
+"""Several values made one, in a graph: added, multiplied, subtracted, or side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Final
+
+import numpy as np
+
+from ...spec.layers.combine import Combine
+from .constants import axis_of
+from .drafts import Draft, LinearDraft, SumDraft
+from .graph import Node
+from .values import Data, Dim, Step, live, show, size_of
+
+MODES: Final = {"Add": "add", "Mul": "mul", "Sub": "sub", "Sum": "add", "Mean": "add"}
+"""What the operators do with each number of one value and that of the other."""
+
+
+def elementwise(node: Node, parts: Sequence[Data]) -> Data:
+    """The values of one of ``MODES``, from left to right, each number with those in its place."""
+    return reduce(lambda left, right: _two(node, left, right), parts)
+
+
+def _two(node: Node, left: Data, right: Data) -> Data:
+    mode = MODES[node.op]
+    for data in (left, right):
+        data.check_floats(node)
+    rank = max(len(left.dims), len(right.dims))
+    left, right = (d.shaped(((),) * (rank - len(d.dims)) + d.dims) for d in (left, right))
+    at = whole(left)
+    if at is None or at != whole(right):
+        return _in_parts(node, left, right, mode)
+    sizes = [size_of(data.features) for data in (left, right)]
+    if None in sizes:
+        for data, size in ((left, sizes[1]), (right, sizes[0])):
+            if size is not None and len(data.features) == 1 and data.features[0].size is None:
+                data.features[0].learn(size)
+    elif 1 in sizes and sizes[0] != sizes[1]:
+        left, right = (
+            _repeated(data, at, max(size or 0 for size in sizes)) for data in (left, right)
+        )
+    sizes = [size_of(data.features) for data in (left, right)]
+    if sizes[0] != sizes[1]:
+        raise node.unsupported(
+            f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
+        )
+    others = [i for i in range(rank) if i != at]
+    same = {i: _same(node, left, right, i) for i in others}
+    features = left.fresh(sizes[0])
+    dims = tuple(features if i == at else same[i] for i in range(rank))
+    return _joined(_draft(mode), (left, right), dims, features)
+
+
+def _draft(mode: str) -> Draft:
+    return SumDraft() if mode == "add" else Combine(mode)
+
+
+def whole(data: Data) -> int | None:
+    """The dimension that is the features, all of them and nothing else."""
+    exactly = [i for i, dim in enumerate(data.dims) if dim == data.features]
+    alike = [i for i, dim in enumerate(data.dims) if live(dim) == live(data.features)]
+    return next(iter([*exactly[::-1], *alike[::-1]]), None)
+
+
+def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
+    """Of features that are several dimensions, the same of both: a raw Y of both directions."""
+    one, two = left.features, right.features
+    sizes = [[axis.size for axis in features] for features in (one, two)]
+    places = [[[d.features.index(a) for a in live(dim) if a in d.features] for dim in d.dims]
+              for d in (left, right)]  # fmt: skip
+    if sizes[0] != sizes[1] or places[0] != places[1]:
+        raise node.unsupported(
+            f"takes {show(left.dims)} and {show(right.dims)}, whose features are not in the same "
+            "places"
+        )
+    for i, place in enumerate(places[0]):
+        if not place:
+            _same(node, left, right, i)
+    features = left.fresh(*sizes[0])
+    dims = tuple(
+        tuple(features[one.index(axis)] if axis in one else axis for axis in dim)
+        for dim in left.dims
+    )
+    return _joined(_draft(mode), (left, right), dims, features)
+
+
+def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
+    """The features of all, side by side."""
+    first = parts[0]
+    at = axis_of(node, axis, len(first.dims))
+    for data in parts:
+        data.check_floats(node)
+        if len(data.dims) != len(first.dims):
+            raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
+        if live(data.dims[at]) != live(data.features) or not data.features:
+            raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
+        for i in range(len(first.dims)):
+            if i != at:
+                _same(node, first, data, i)
+    sizes = [size_of(data.features) for data in parts]
+    if None in sizes:
+        raise node.unsupported("joins features of which the file does not say how many there are")
+    features = first.fresh(sum(size for size in sizes if size is not None))
+    dims = (*first.dims[:at], features, *first.dims[at + 1 :])
+    return _joined(Combine("concat"), tuple(parts), dims, features)
+
+
+def _joined(draft: Draft, parts: tuple[Data, ...], dims: tuple[Dim, ...], features: Dim) -> Data:
+    return Data(parts[0].source, parts[0].element, dims, features, Step(draft, parts))
+
+
+def _repeated(data: Data, at: int, size: int) -> Data:
+    """One feature ``size`` times, by a matrix of ones, which changes no bit; others as they are."""
+    if size_of(data.features) != 1:
+        return data
+    dtype = np.float64 if data.element == "DOUBLE" else np.float32
+    features = data.fresh(size)
+    dims = (*data.dims[:at], features, *data.dims[at + 1 :])
+    return data.then(LinearDraft(np.ones((size, 1), dtype)), dims, features)
+
+
+def _same(node: Node, left: Data, right: Data, position: int) -> Dim:
+    """Dimension ``position`` of both, which has to be the same one: not the features."""
+    one, two = live(left.dims[position]), live(right.dims[position])
+    if one != two and not (len(one) == len(two) == 1 and one[0].join(two[0])):
+        what = f"axis {position} of {show(left.dims)} and of {show(right.dims)} is not the same"
+        if not one or not two:
+            what += "; of values that are combined either all have steps, or none"
+        raise node.unsupported(what)
+    return left.dims[position]

@@ -59,7 +59,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             "safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True, graphs=True
         ),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True),
-        "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True),
+        "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True, graphs=True),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "keras": Format(
             "keras",

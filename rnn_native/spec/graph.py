@@ -124,7 +124,7 @@ class ModelSpec:
         if not self.is_chain:
             raise UnsupportedError(
                 f"{what}: expected a chain of layers, got a graph of {len(self.nodes)} nodes "
-                "(spec.nodes); rn.Model and rn.reference run it, .safetensors and .npz keep it"
+                "(spec.nodes); rn.Model and rn.reference run it, .safetensors, .npz, .onnx keep it"
             )
 
     def value(self, name: str) -> Value:

@@ -21,7 +21,7 @@ from rnn_native.formats import safetensors
 from rnn_native.formats.onnx import writing
 from rnn_native.formats.onnx.activations import ELEMENTWISE
 from rnn_native.formats.onnx.writing import to_model
-from rnn_native.spec import Activation, Elementwise, Embedding, Linear, ModelSpec, Recurrent
+from rnn_native.spec import Activation, Elementwise, Embedding, Linear, Merge, ModelSpec, Recurrent
 
 OUTPUT = {"output_layer", "gate_recurrent", "proj_size"}  # not of a cell, or not of ONNX's
 RNG = np.random.default_rng(0)
@@ -29,14 +29,15 @@ RNG = np.random.default_rng(0)
 
 def expressible(spec: ModelSpec) -> bool:
     """Whether a graph says exactly this: a Relu behind a Linear, or an output layer, is its
-    activation."""
+    activation, and half of a sum a Merge."""
     for before, layer in zip((None, *spec.layers), spec.layers, strict=False):
         if isinstance(layer, Elementwise):
             plain = isinstance(before, Linear) and before.activation == "identity"
             if isinstance(before, Recurrent) and before.output_layer:
                 plain = before.output_nonlinearity == "identity"
             taken = plain and layer.function in ("relu", "sigmoid", "tanh")
-            if taken or layer.function not in ELEMENTWISE.values():
+            halved = isinstance(before, Merge) and layer.function == "affine"
+            if taken or halved or layer.function not in (*ELEMENTWISE.values(), "affine"):
                 return False
     return not any(layer.gate_recurrent or layer.proj_size for layer in spec.recurrents)
 
@@ -66,6 +67,14 @@ def test_numbers_of_every_kind_keep_their_bits(path: Path, seed: int, cell: str)
     odd = np.array([0.0, -0.0, np.inf, np.nan, np.finfo("f4").smallest_subnormal], np.float32)
     weights = {name: rng.choice(odd, array.shape) for name, array in layer.arrays.items()}
     spec = ModelSpec((Recurrent(weights=weights, **layer.options),))
+    formats.write(spec, path)
+    assert the_same(formats.read(path), spec)
+
+
+@pytest.mark.parametrize("function", [("leaky_relu", 0.1), ("affine", 0.1, -1 / 3)])
+def test_constants_that_float32_rounds_come_back(path: Path, function: Any) -> None:
+    stack = make_recurrent(RNG, "gru", 3, 4, num_layers=2)
+    spec = ModelSpec((stack, Elementwise(*function)))
     formats.write(spec, path)
     assert the_same(formats.read(path), spec)
 

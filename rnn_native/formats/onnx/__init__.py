@@ -16,7 +16,7 @@ fixed, of time or batch, are not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
+from .described import described, description_of
 from .graph import File, Graph, load
 from .interpret import interpret
 from .parts import listing, read_node
@@ -123,7 +124,8 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     wanted = graph.outputs if end is None else (end,)
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
-    outputs, states = _outputs(wanted, values)
+    description = description_of(file.properties) if start is None and end is None else None
+    outputs, states = _outputs(wanted, values, description.outputs if description else ())
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
         other = next((name for name in parts.sources if name != start), None)
@@ -137,6 +139,9 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     for output in outputs.values():
         _check_output(output)
     try:
+        whole = described(description, parts, outputs) if description else None
+        if whole is not None:
+            return whole
         layers = chain_of(parts, outputs)
         if layers is not None:
             return ModelSpec(rejoin(layers, file.properties))
@@ -146,15 +151,18 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
 
 
 def _outputs(
-    wanted: Sequence[str], values: Mapping[str, Value]
+    wanted: Sequence[str], values: Mapping[str, Value], last: Collection[str]
 ) -> tuple[dict[str, Data], dict[str, StateOut]]:
-    """The values that are outputs of the model, and those that hold final states."""
+    """The values that are outputs of the model, as those called ``last`` are where they are an h,
+    and those that hold final states."""
     found: dict[str, Data] = {}
     states: dict[str, StateOut] = {}
     for name in wanted:
         value = values[name]
         if isinstance(value, Failure):
             raise _hinted(value, values)
+        if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
+            (value,) = value.parts
         if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):

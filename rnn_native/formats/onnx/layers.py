@@ -198,6 +198,7 @@ class NodeWriter(Protocol):
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...
+    def number(self, value: float) -> str: ...
 
 
 def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
@@ -205,11 +206,14 @@ def _write_embedding(writer: NodeWriter, layer: Embedding, x: str) -> str:
 
 
 def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
+    if layer.function == "affine":
+        y = writer.node("Mul", x, writer.number(layer.alpha or 0.0))
+        return writer.node("Add", y, writer.number(layer.beta)) if layer.beta else y
     op = {name: op for op, name in ELEMENTWISE.items()}.get(layer.function)
     if op is None:
         raise UnsupportedError(
             f"Elementwise function={layer.function}: ONNX has no such operator; it has "
-            f"{', '.join(ELEMENTWISE)}"
+            f"{', '.join(ELEMENTWISE)}, and Mul and Add for affine"
         )
     constants = {"alpha": layer.alpha, "beta": layer.beta}
     return writer.node(op, x, **{key: v for key, v in constants.items() if v is not None})

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ...activations import CONSTANTS
 from ...errors import RnnError
-from ...spec import Elementwise, Layer, Recurrent
+from ...spec import LAYERS, Elementwise, Layer, Recurrent
 from ..metadata import PREFIX, describe, parse
 from .activations import rounded
 from .drafts import initial_of
@@ -29,15 +31,15 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
             line = properties.get(f"{PREFIX}layer.{len(joined)}")
             if line is None:
                 return tuple(layers)
-            _, options = parse("", line)
+            kind, options = parse("", line)
             count = options.get("num_layers", 1)
             first, rest = rest[0], rest[1:]
             if isinstance(first, Recurrent) and first.num_layers < count:
                 stack, rest = [first, *rest[: count - 1]], rest[count - 1 :]
-                first = _stack(stack, count)
-            if describe(first := _with(first, options)) != line:
-                first, *behind = _apart(first)
-                first, rest = _with(first, options), [*behind, *rest]
+                first = stacked(stack, count)
+            if describe(first := with_options(first, kind, options)) != line:
+                first, *behind = apart(first)
+                first, rest = with_options(first, kind, options), [*behind, *rest]
             if describe(first) != line:
                 return tuple(layers)
             joined.append(first)
@@ -46,7 +48,7 @@ def rejoin(layers: Sequence[Layer], properties: Mapping[str, str]) -> tuple[Laye
     return tuple(joined)
 
 
-def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
+def stacked(layers: Sequence[Layer], count: int) -> Recurrent:
     """One Recurrent of these, each of one layer; the first where they are no stack."""
     first, *others = layers
     assert isinstance(first, Recurrent)
@@ -65,19 +67,31 @@ def _stack(layers: Sequence[Layer], count: int) -> Recurrent:
     return Recurrent(weights=weights, initial_state=initial, **{**options, "num_layers": count})
 
 
-def _apart(layer: Layer) -> tuple[Layer, ...]:
+def apart(layer: Layer) -> tuple[Layer, ...]:
     """A layer without its activation, and this behind it, where it can stand there."""
     if layer.own_activation not in CONSTANTS:
         return (layer,)
     return layer.with_activation("identity"), Elementwise(layer.own_activation)
 
 
-def _with(layer: Layer, options: Mapping[str, Any]) -> Layer:
-    """The layer with these options, if they are its own but for the rounding of their numbers."""
-    if not isinstance(layer, Recurrent):
+def with_options(layer: Layer, kind: str, options: Mapping[str, Any]) -> Layer:
+    """The layer with these options of its line, if they are its own but for the rounding of their
+    numbers."""
+    if isinstance(layer, Recurrent):
+        wanted = {**layer.options, **options}
+        wanted.pop("initial_state", None)  # which arrays say, not options
+        same = rounded(wanted) == rounded(layer.options)
+        return replace(layer, **wanted) if same else layer
+    if kind != layer.kind or _rounded(options) != _rounded(layer.line):
         return layer
-    wanted = {**layer.options, **options}
-    wanted.pop("initial_state", None)  # which arrays say, not options
-    if rounded(wanted) != rounded(layer.options):
-        return layer
-    return replace(layer, **wanted)
+    return LAYERS[kind].from_line(options, layer.arrays)
+
+
+def _rounded(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a line with the constants of functions as attributes keep them."""
+    return {
+        key: [(f.name, *map(np.float32, f.constants)) for f in value]
+        if isinstance(value, tuple)
+        else value
+        for key, value in line.items()
+    }

@@ -1,6 +1,6 @@
 """A ModelSpec as an ONNX graph of the standard operators.
 
-For each layer of the spec:
+For each layer of the spec, or node:
 
 - Embedding: Gather;
 - Recurrent: an RNN, GRU or LSTM node for each layer of the stack, then Squeeze, or Transpose and
@@ -8,14 +8,17 @@ For each layer of the spec:
 - its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
-- Merge: Split, then Add or Mul.
+- Merge: Split, then Add or Mul;
+- Combine: Concat, or an Add, Mul or Sub for each value after the first.
 
-The input ``x`` is [time, batch, features], or int64 [time, batch]; the output ``y`` is its like,
-for any time and batch. Where the strings say ``batch_first``, both have these two axes the other
-way round: a Transpose stands behind x, and one before y. ``h_0`` and ``c_0`` are inputs that may be
-left out, for the layer's own initial state or zeros; ``h_n`` and ``c_n`` are outputs: each
-[layers * directions, batch, features], as the state of a call; in a model of several layers their
-names begin with the layer's index: ``1.h_0``.
+Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it
+its name. Of a chain the input is ``x`` and the output ``y``. Both are [time, batch, features] of
+any time and batch, of indices int64 [time, batch]; where the strings say ``batch_first``, they have
+these two axes the other way round: a Transpose stands behind x, and one before y. ``h_0`` and
+``c_0`` are inputs that may be left out, for the layer's own initial state or zeros; ``h_n`` and
+``c_n`` are outputs: each [layers * directions, batch, features], as the state of a call. In a model
+of several layers their names begin with the layer's index, ``1.h_0``, in a graph with the node's
+name.
 
 The strings of ``formats.metadata`` go along as the file's properties: the graph alone does not
 tell which of its nodes are one stack.
@@ -25,13 +28,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Combine, Layer, Linear, Merge, ModelSpec, Node, Recurrent
+from ...spec.layer import LAST
 from ...spec.layers.initial_state import array_name
 from .. import calling
 from ..files import replacing
@@ -67,7 +72,8 @@ def write(
 def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
     """The ``onnx.ModelProto`` that ``write`` writes."""
     onnx = import_onnx()
-    arrays = [array for layer in spec.layers for array in layer.arrays.values()]
+    layers = [node.layer for node in spec.nodes.values()]
+    arrays = [array for layer in layers for array in layer.arrays.values()]
     if len({array.dtype for array in arrays}) > 1:
         raise UnsupportedError("weights of float32 and of float64: the operators take one type")
     size = sum(array.nbytes for array in arrays)
@@ -79,12 +85,12 @@ def to_model(spec: ModelSpec, strings: Mapping[str, str] | None = None) -> Any:
         raise UnsupportedError(
             f"ModelSpec mask_value={spec.mask_value}: a graph does not find lengths in x"
         )
-    writer = _Writer(onnx, arrays[0].dtype, calling.from_strings(strings or {}).batch_first)
-    y = writer.start(spec)
-    for index, layer in enumerate(spec.layers):
-        writer.prefix = f"{index}." if len(spec.layers) > 1 else ""
-        y = handler_of(_HANDLERS, layer, "ONNX")(writer, layer, y)
-    return writer.finish(y, spec, strings or {})
+    dtype = arrays[0].dtype if arrays else np.dtype(np.float32)
+    writer = _Writer(onnx, dtype, calling.from_strings(strings or {}).batch_first)
+    writer.start(spec)
+    for name, node in spec.nodes.items():
+        writer.add(name, node)
+    return writer.finish(spec, strings or {})
 
 
 class _Writer:
@@ -101,20 +107,38 @@ class _Writer:
         self._states: list[Any] = []
         self._count = 0
         self._batch = ""
+        self._names: set[str] = set()  # of inputs and outputs, those of states among them
+        self._values: dict[str, str] = {}  # the tensors of inputs and nodes, by the spec's names
+        self._read: set[str] = set()  # what nodes and outputs are
+        self._reserved: set[str] = set()  # names of inputs and outputs, which nothing else gets
+        self._whole = False  # the one layer of a chain, whose names have nothing before them
+        self._node = ""
         self.prefix = ""
 
-    def start(self, spec: ModelSpec) -> str:
-        indices = spec.takes_indices
-        element = self._onnx.TensorProto.INT64 if indices else self._element
-        features = [] if indices else [spec.input_size]
-        self._describe(self._inputs, "x", [*self._axes(), *features], element)
+    def start(self, spec: ModelSpec) -> None:
+        self._reserved = {*spec.inputs, *spec.outputs}
+        self._read = {name for node in spec.nodes.values() for name in node.inputs}
+        self._read |= {*spec.outputs.values()}
+        self._whole = len(spec.nodes) == 1 and spec.is_chain
+        for name, (features, indices) in spec.inputs.items():
+            element = self._onnx.TensorProto.INT64 if indices else self._element
+            shape = [*self._axes(), *([] if indices else [features])]
+            self._describe(self._inputs, name, shape, element)
         if spec.recurrents:
+            first = next(iter(spec.inputs))
             one = self.constant("one", np.ones(1, np.int64))
             axis = 0 if self._batch_first else 1
             self._batch = self.node(
-                "Concat", one, self.node("Shape", "x", start=axis, end=axis + 1), one, axis=0
+                "Concat", one, self.node("Shape", first, start=axis, end=axis + 1), one, axis=0
             )
-        return self._turned("x", 2 if indices else 3)
+        for name, one_input in spec.inputs.items():
+            self._values[name] = self._turned(name, 2 if one_input.indices else 3)
+
+    def add(self, name: str, node: Node) -> None:
+        """The next node, which reads inputs and those before it."""
+        self._node, self.prefix = name, "" if self._whole else f"{name}."
+        write = handler_of(_HANDLERS, node.layer, "ONNX")
+        self._values[name] = write(self, node.layer, *(self._values[one] for one in node.inputs))
 
     def _axes(self, time: str = "time") -> list[str]:
         """The first two of x and y."""
@@ -126,15 +150,19 @@ class _Writer:
             return name
         return self.node("Transpose", name, perm=[1, 0, 2][:rank])
 
-    def finish(self, y: str, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
-        if spec.return_sequences:
-            y = self._turned(y, 3)
-        maker = next(node for node in self._nodes if y in node.output)
-        maker.output[list(maker.output).index(y)] = "y"
+    def finish(self, spec: ModelSpec, strings: Mapping[str, str]) -> Any:
         outputs: list[Any] = []
-        time = "steps" if spec.is_paced else "time"  # one name for one size
-        axes = self._axes(time) if spec.return_sequences else ["batch"]
-        self._describe(outputs, "y", [*axes, spec.output_size], self._element)
+        for name, source in spec.outputs.items():
+            value, y = spec.value(source), self._values[source]
+            if not value.last:
+                y = self._turned(y, 3)
+            if not spec.is_chain:  # others may read it
+                y = self.node("Identity", y)
+            maker = next(node for node in self._nodes if y in node.output)
+            maker.output[list(maker.output).index(y)] = name
+            time = f"{name} steps" if value.paces else "time"  # one name for one size
+            axes = ["batch"] if value.last else self._axes(time)
+            self._describe(outputs, name, [*axes, value.features], self._element)
         graph = self._helper.make_graph(
             self._nodes, "model", self._inputs, [*outputs, *self._states], self._constants
         )
@@ -156,6 +184,12 @@ class _Writer:
         if layer.mode == "sum":
             return y
         return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
+
+    def combine(self, layer: Combine, *parts: str) -> str:
+        if layer.mode == "concat":
+            return self.node("Concat", *parts, axis=-1)
+        op = {"add": "Add", "mul": "Mul", "sub": "Sub"}[layer.mode]
+        return reduce(lambda left, right: self.node(op, left, right), parts)
 
     def linear(self, layer: Linear, x: str) -> str:
         y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
@@ -185,6 +219,8 @@ class _Writer:
             finals.append(final)
         for name, rows in zip(layer.state_names, zip(*finals, strict=True), strict=True):
             self._final(layer, f"{self.prefix}{name}_n", rows)
+        if self._node + LAST in self._read:
+            self._values[self._node + LAST] = self._on_features(layer, finals[-1][0], 0)
         return self._output_layer(layer, x, bottom) if layer.output_layer else x
 
     def _output_layer(self, layer: Recurrent, h: str, x: str) -> str:
@@ -261,6 +297,16 @@ class _Writer:
         self._nodes.append(self._helper.make_node(op, inputs, [output], output, **attributes))
         return output
 
+    def number(self, value: float) -> str:
+        """A constant of the type of the weights."""
+        with np.errstate(over="ignore"):
+            array = np.array(value).astype(self._dtype)
+        if not np.isfinite(array):
+            raise UnsupportedError(
+                f"{value}: beyond {self._dtype}, the type of this model's weights"
+            )
+        return self.constant("number", array)
+
     def constant(self, name: str, array: NDArray[Any]) -> str:
         name = self._fresh(name)
         self._constants.append(
@@ -269,15 +315,24 @@ class _Writer:
         return name
 
     def _fresh(self, name: str) -> str:
-        self._count += 1
-        return f"{self.prefix}{name}.{self._count}"
+        while True:
+            self._count += 1
+            fresh = f"{self.prefix}{name}.{self._count}"
+            if fresh not in self._reserved:
+                return fresh
 
     def _describe(self, where: list[Any], name: str, shape: list[Any], element: int) -> None:
+        if name in self._names:
+            raise UnsupportedError(
+                f"{name!r} would be two inputs or outputs of an ONNX file, with those of states"
+            )
+        self._names.add(name)
         where.append(self._helper.make_tensor_value_info(name, element, shape))
 
 
-_HANDLERS: Final[Mapping[type[Layer], Callable[[_Writer, Any, str], str]]] = {
+_HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
+    Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,
     Recurrent: _Writer.recurrent,

@@ -63,10 +63,10 @@ def test_two_outputs_made_one_are_the_mode_that_does_the_same(
         ([], "merge_mode=None is not supported but before an Add"),
         ([kf.layer("Concatenate", "j", HALVES[::-1])], "outputs 1 and 0 of 'b'; expected its two"),
         ([kf.layer("Concatenate", "j", HALVES, axis=1)], "axis=1, outputs 0 and 1 of 'b'"),
-        ([kf.layer("Add", "j", [HALVES[0]] * 2)], r"'j' \(Add\): expected one input, it has b, b"),
-        ([kf.layer("Subtract", "j", HALVES)], r"'j' \(Subtract\): expected one input"),
-        ([kf.layer("Add", "j", [*HALVES, HALVES[0]])], "expected one input, it has b, b, b"),
-        ([kf.layer("Dropout", "j", [HALVES[1]])], "output 1, a state or one direction alone"),
+        ([kf.layer("Add", "j", [HALVES[0]] * 2)], "merge_mode=None is not supported but"),
+        ([kf.layer("Subtract", "j", HALVES)], "merge_mode=None is not supported but before"),
+        ([kf.layer("Add", "j", [*HALVES, HALVES[0]])], "merge_mode=None is not supported but"),
+        ([kf.layer("Dropout", "j", [HALVES[1]])], "merge_mode=None is not supported but before"),
         ([kf.layer("Dropout", "j", [HALVES[0]])], "merge_mode=None is not supported"),
     ],
 )
@@ -76,7 +76,7 @@ def test_all_else_is_refused_by_name(behind: list[Any], message: str, tmp_path: 
 
 
 def test_outputs_of_a_merged_one_are_no_halves(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match=r"'j' \(Add\): expected one input, it has b, b"):
+    with pytest.raises(UnsupportedError, match=r"'b' \(Bidirectional\): its output 1, a state or"):
         read(tmp_path, model(kf.layer("Add", "j", HALVES), mode="sum"))
 
 

@@ -1,8 +1,9 @@
 """Keras files: ``.keras`` and ``.h5``, of Keras 2 and 3, with NumPy alone.
 
-A Sequential or a straight functional model becomes a chain of our layers; from other models one
-layer or a straight run of them can be taken. A file of weights alone tells what its layers are by
-the names and shapes of their arrays (``plain``), or is read with the model's JSON.
+A Sequential or a straight functional model becomes a chain of our layers, one with branches a
+graph; from any model one layer or a straight run of them can be taken. A file of weights alone
+tells what its layers are by the names and shapes of their arrays (``plain``), or is read with the
+model's JSON.
 
 y and state are what Keras's layers give, but for masked steps, whose outputs are 0 here (Keras
 repeats the last one), and for the order of the steps after ``go_backwards``. ``stateful`` is up to
@@ -55,8 +56,8 @@ def read(
     Raises
     ------
     UnsupportedError
-        A layer, an option or an activation that is not supported, by its name; a model that is no
-        chain, with the recurrent layers that ``node`` can take.
+        A layer, an option or an activation that is not supported, by its name, with the recurrent
+        layers that ``node`` can take.
     FormatError
         For what is no valid file.
     OptionError

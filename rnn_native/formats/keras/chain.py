@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from ...errors import OptionError, UnsupportedError
 from ...spec import ModelSpec
 from ..names import some, suggest
+from .checks import check_arguments, check_mask, check_states
 from .flow import Flow
-from .graph import RECURRENT, Call, Graph, Tensor
+from .graph import Call, Graph, Tensor
 from .halves import joined
 from .layers import add
+from .network import read_graph
 from .store import Store
-
-_MASKS = ("NotEqual", "Any")  # the operators that Keras 3 makes a mask with
 
 
 def read_chain(
@@ -26,7 +26,8 @@ def read_chain(
         calls = _between(graph, *between)
     else:
         try:
-            return _build(_whole(graph), store)
+            whole = _whole(graph)
+            return read_graph(graph, store) if whole is None else _build(whole, store)
         except UnsupportedError as error:
             raise UnsupportedError(f"{error}{_hint(graph)}") from error
     return _build(calls, store)
@@ -36,7 +37,7 @@ def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
     flow = Flow()
     model: tuple[str, ...] = ()
     for call in calls:
-        _check_arguments(call)
+        check_arguments(call)
         if call.layer.path[: len(model)] != model and call.layer.version > 2:
             flow.mask_lost = "/".join(model)
         model = call.layer.path[:-1]
@@ -44,38 +45,18 @@ def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
     return flow.finish()
 
 
-def _check_arguments(call: Call) -> None:
-    """What a layer is called with besides its input has to be nothing that would change it."""
-    for name, value in call.arguments.items():
-        if value not in (None, False):
-            raise call.layer.unsupported(f"called with {name}={str(value)[:80]}")
-
-
-def _whole(graph: Graph) -> list[Call]:
-    """The calls from the model's input to its output."""
-    outputs = [graph.resolve(tensor) for tensor in graph.outputs]
-    ends = [tensor for tensor in outputs if tensor.index == 0]
-    if len(set(ends)) != 1:
-        names = some([tensor.layer for tensor in ends])
-        raise UnsupportedError(f"expected a model with one output, this one has {names}")
-    calls, start = _trace(graph, ends[0], None)
+def _whole(graph: Graph) -> list[Call] | None:
+    """The calls from the model's input to its output; None where they are no chain."""
+    ends = {tensor for tensor in map(graph.resolve, graph.outputs) if tensor.index == 0}
+    if len(ends) != 1:
+        return None
+    try:
+        calls, start = _trace(graph, ends.pop(), None)
+    except UnsupportedError:
+        return None
+    check_states(graph, calls)
     for call in calls:
-        _check_mask(graph, call, start)
-    ids = {id(call) for call in calls}
-    for tensor in outputs:
-        maker = graph.maker(tensor)
-        own = maker is not None and maker.layer.kind in RECURRENT and id(maker) in ids
-        if tensor.index and not own:
-            raise UnsupportedError(f"output {tensor.index} of {tensor.layer!r} is not supported")
-    states = {graph.resolve(tensor) for call in calls for tensor in call.states}
-    for tensor in states:
-        if tensor not in graph.inputs:
-            raise UnsupportedError(f"an initial state is made by the layer {tensor.layer!r}")
-    for tensor in graph.inputs:
-        if tensor != start and tensor not in states:
-            raise UnsupportedError(
-                f"expected one input, and maybe initial states; {tensor.layer!r} is another one"
-            )
+        check_mask(graph, call, start)
     return calls
 
 
@@ -125,7 +106,7 @@ def _trace(graph: Graph, end: Tensor, first: str | None) -> tuple[list[Call], Te
             )
         whole = joined(graph, call)
         if whole is not None and call.layer.name != first:
-            _check_arguments(call)
+            check_arguments(call)
             call = whole
         calls.append(call)
         if len(call.data) != 1 and call.layer.name != first:
@@ -134,21 +115,6 @@ def _trace(graph: Graph, end: Tensor, first: str | None) -> tuple[list[Call], Te
         if call.layer.name == first:
             return calls[::-1], tensor
         tensor = graph.resolve(call.data[0])
-
-
-def _check_mask(graph: Graph, call: Call, start: Tensor) -> None:
-    """A mask that Keras 3 wrote down has to be the one that a Masking or Embedding makes."""
-    for mask in call.mask:
-        tensor = graph.resolve(mask)
-        for _ in _MASKS:
-            maker = graph.maker(tensor)
-            if maker is not None and maker.layer.kind in _MASKS and maker.data:
-                tensor = graph.resolve(maker.data[0])
-        if tensor != start:
-            raise call.layer.unsupported(
-                f"its mask is made of {tensor.layer!r}; only that of a Masking or an Embedding at "
-                "the beginning is supported"
-            )
 
 
 def _hint(graph: Graph) -> str:

@@ -12,6 +12,7 @@ its outputs (``swapped``): the next layer with a matrix has the rows for them ex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,12 +23,19 @@ from .config import Layer as KerasLayer
 from .store import Array
 
 DIRECTIONS = ("forward", "reverse")
+TURNED = (
+    "the outputs are in the order of the input's steps; the Keras model, whose go_backwards turns "
+    "them round, gives y[::-1]"
+)
+"""A warning."""
 
 
 class Flow:
     """Layers are appended in their order; ``finish`` makes a model of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, no_mask: str = "") -> None:
+        """``no_mask``: why none of its layers can mask steps, if that is so."""
+        self.no_mask = no_mask
         self.layers: list[Layer] = []
         self.flipped = False
         self.swapped = 0
@@ -101,21 +109,19 @@ class Flow:
         )
 
     def mask(self, layer: KerasLayer, value: float) -> None:
-        if self.layers or self.mask_value is not None:
-            raise layer.unsupported("only the first layer of a model can mask steps")
+        if self.layers or self.mask_value is not None or self.no_mask:
+            why = self.no_mask or "only the first layer of a model can mask steps"
+            raise layer.unsupported(why)
         self.mask_value = value
+
+    def unswap(self, dtype: np.dtype[Any]) -> None:
+        """Puts the features in Keras's order, by a matrix of zeros and ones."""
+        self.linear(np.eye(2 * self.swapped, dtype=dtype), None, "identity")
 
     def finish(self) -> ModelSpec:
         """Warns with a ``UserWarning`` where the outputs are in another order than Keras's."""
         if self.swapped:
-            identity = np.eye(2 * self.swapped, dtype=self._dtype())
-            self.linear(identity, None, "identity")
+            self.unswap(next(iter(self.layers[-1].arrays.values())).dtype)
         if self.flipped:
-            warn(
-                "the outputs are in the order of the input's steps; the Keras model, whose "
-                "go_backwards turns them round, gives y[::-1]"
-            )
+            warn(TURNED)
         return ModelSpec(tuple(self.layers), self.mask_value)
-
-    def _dtype(self) -> np.dtype[np.floating]:
-        return next(iter(self.layers[-1].arrays.values())).dtype

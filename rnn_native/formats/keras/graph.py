@@ -18,6 +18,8 @@ MAX_LAYERS: Final = 20_000
 """Models inside of models multiply: a small file can describe more than any memory holds."""
 _MAX_DEPTH: Final = 16
 _STATEFUL: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "RNN", "Bidirectional")
+BINARY: Final = ("Add", "Multiply", "Subtract")
+"""Those that Keras 3 also makes of ``a + b``: operators of two arguments."""
 RECURRENT: Final = _STATEFUL
 """The classes that ``node=`` is made for."""
 
@@ -42,11 +44,13 @@ class Call:
 
 @dataclass
 class Graph:
-    """``calls`` by layer and number; ``alias``: what the tensors of models inside stand for."""
+    """``calls`` by layer and number; ``alias``: what the tensors of models inside stand for;
+    ``shapes``: what the model says of its inputs, [batch, ...], where it does."""
 
     calls: dict[tuple[str, tuple[int, ...]], Call] = field(default_factory=dict)
     alias: dict[Tensor, Tensor] = field(default_factory=dict)
     inputs: dict[Tensor, None] = field(default_factory=dict)
+    shapes: dict[Tensor, list[Any]] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
 
     def resolve(self, tensor: Tensor) -> Tensor:
@@ -138,6 +142,10 @@ class _Reader:
             nodes = config.get("inbound_nodes", [])
             if not isinstance(nodes, list):
                 raise FormatError(f"{layer}: inbound_nodes: expected a list")
+            if layer.kind == "InputLayer" and given is None:
+                shape = layer.options.get("batch_shape", layer.options.get("batch_input_shape"))
+                if isinstance(shape, list):
+                    self.graph.shapes[Tensor(layer.name, (*call, 0))] = shape
             if layer.kind != "InputLayer":
                 calls += [(number, _call(model, layer, node, call)) for number, node in
                           enumerate(nodes) if node]  # fmt: skip
@@ -183,6 +191,9 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
             key = positional[index] if index < len(positional) else f"argument {index + 1}"
             named.setdefault(key, value)
         data = _tensors(args[:1], model, number)
+        if layer.kind in BINARY and len(args) == 2 and len(_tensors(args[1:], model, number)) == 1:
+            named.pop("argument 1", None)
+            data = _tensors(args, model, number)
     else:
         if isinstance(node, list) and node and isinstance(node[0], str):
             node = [node]

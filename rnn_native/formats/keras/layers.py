@@ -73,7 +73,9 @@ def _activation(layer: Layer, store: Store, flow: Flow) -> None:
         flow.layers[-1] = replace(last, activation=linear_activation(where, name))
         return
     if name in ("softmax", "log_softmax"):
-        raise layer.unsupported("softmax is only supported right after a Dense layer")
+        raise layer.unsupported(
+            "softmax is only supported right after a Dense layer whose outputs nothing else reads"
+        )
     _elementwise(flow, cell_activation(where, name, layer.version))
 
 

@@ -1,0 +1,304 @@
+"""A Keras model with branches as a graph of layers: runs of calls, and what joins several values.
+
+A run is a chain as ``flow`` has it: calls each of which takes what the one before gives and nobody
+else does. Runs begin at inputs of the model, behind values that are read more than once, and at a
+layer that makes one value of several.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from ...spec import Combine, Elementwise, Input, Layer, ModelSpec
+from ...spec.layer import LAST
+from ...warn import warn
+from .checks import check_arguments, check_mask, check_states
+from .config import Layer as KerasLayer
+from .flow import TURNED, Flow
+from .graph import Call, Graph, Tensor
+from .halves import joined
+from .layers import add
+from .store import Store
+
+_WITH_STATES: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM")
+_ALONE: Final = (
+    "only the one input of a model can have its steps masked, where nothing else reads it"
+)
+Key = tuple[str, tuple[int, ...]]
+
+
+@dataclass(eq=False)
+class _Run:
+    """Layers one behind the other, with the names of Keras's, and what the first one reads."""
+
+    flow: Flow
+    reads: list[_Value]
+    names: list[str] = field(default_factory=list)
+    model: tuple[str, ...] = ()
+
+    def add(self, call: Call, store: Store) -> None:
+        path = call.layer.path[:-1]
+        if call.layer.path[: len(self.model)] != self.model and call.layer.version > 2:
+            self.flow.mask_lost = "/".join(self.model)
+        self.model = path
+        add(call.layer, store, self.flow)
+        self.name(call.layer)
+
+    def name(self, layer: KerasLayer) -> None:
+        """Says of the layers that are new whose they are."""
+        self.names += [layer.name] * (len(self.flow.layers) - len(self.names))
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a run gives, or its last layer's last state; or an input of the model."""
+
+    run: _Run | None
+    tensor: Tensor
+    last: bool = False
+
+
+def read_graph(graph: Graph, store: Store) -> ModelSpec:
+    """Raises ``UnsupportedError`` for what nothing of ours is, by the layer's name."""
+    return _Network(graph, store).spec()
+
+
+class _Network:
+    def __init__(self, graph: Graph, store: Store) -> None:
+        self._graph, self._store = graph, store
+        self._ends = [t for t in map(graph.resolve, graph.outputs) if t.index == 0]
+        if not self._ends:
+            raise UnsupportedError("expected a model with an output that is no state")
+        self._calls = dict(_needed(graph, self._ends))
+        data = [t for call in self._calls.values() for t in map(graph.resolve, call.data)]
+        self._uses = Counter(_key(tensor) for tensor in [*data, *self._ends])
+        check_states(graph, self._calls.values())
+        inputs = [t for t in graph.inputs if t in data]
+        self._start = inputs[0] if len(inputs) == 1 and self._uses[_key(inputs[0])] == 1 else None
+        self._inputs = inputs
+        self._runs: list[_Run] = []
+        self._run_of: dict[Key, _Run] = {}
+
+    def spec(self) -> ModelSpec:
+        for key, call in self._calls.items():
+            check_arguments(call)
+            check_mask(self._graph, call, self._start)
+            values = [*map(self._value, call.data)]
+            join = _JOINS.get(call.layer.kind)
+            if join is None and len(values) != 1:
+                names = ", ".join(value.tensor.layer for value in values)
+                raise call.layer.unsupported(f"expected one input, it has {names}")
+            if join is None:
+                run = self._continued(values[0])
+                run.add(call, self._store)
+            else:
+                run = self._joined(call.layer, values, join)
+            self._run_of[key] = run
+        masked = [r.flow.mask_value for r in self._runs if r.flow.mask_value is not None]
+        ends = [self._plain(self._value(tensor)) for tensor in self._ends]
+        if any(end.run is not None and end.run.flow.flipped for end in ends):
+            warn(TURNED)
+        nodes, called = self._nodes()
+        called_out = _Names()
+        outputs = {
+            called_out.free(end.layer): called(value)
+            for end, value in zip(self._ends, ends, strict=True)
+        }
+        of_indices = {name for layer, reads in nodes.values() if layer.takes_indices
+                      for name in reads}  # fmt: skip
+        sizes = {t.layer: self._size(t, t.layer in of_indices) for t in self._inputs}
+        return ModelSpec(
+            (),
+            masked[0] if masked else None,
+            nodes=nodes,
+            inputs=sizes,  # type: ignore[arg-type]
+            outputs=outputs,
+        )
+
+    def _value(self, tensor: Tensor) -> _Value:
+        tensor = self._graph.resolve(tensor)
+        call = self._calls.get(_key(tensor))
+        if call is None:
+            return _Value(None, tensor)
+        if tensor.index and (tensor.index > 1 or call.layer.kind not in _WITH_STATES):
+            raise call.layer.unsupported(
+                f"its output {tensor.index}, a state or one direction alone, is used"
+            )
+        return _Value(self._run_of[_key(tensor)], tensor, bool(tensor.index))
+
+    def _continued(self, value: _Value) -> _Run:
+        """The run that gives the value, if nobody else reads it; else a new one behind it."""
+        run = value.run
+        if run is not None and not value.last and self._uses[_key(value.tensor)] == 1:
+            return run
+        new = self._begin([value])
+        if run is None:
+            new.flow.no_mask = "" if value.tensor == self._start else _ALONE
+        elif not value.last:
+            new.flow.flipped, new.flow.swapped = run.flow.flipped, run.flow.swapped
+        return new
+
+    def _begin(self, values: Sequence[_Value]) -> _Run:
+        flow = Flow(no_mask=_ALONE)
+        for before in [value.run for value in values if value.run is not None]:
+            flow.mask_value = before.flow.mask_value
+            flow.mask_lost = before.flow.mask_lost or flow.mask_lost
+        first = values[0].run
+        self._runs.append(_Run(flow, list(values), model=first.model if first else ()))
+        return self._runs[-1]
+
+    def _plain(self, value: _Value) -> _Value:
+        """The value with its features in Keras's order."""
+        if value.run is None or value.last or not value.run.flow.swapped:
+            return value
+        run = self._begin([value])
+        run.flow.swapped = value.run.flow.swapped
+        run.flow.flipped = value.run.flow.flipped
+        run.flow.unswap(_dtype(value.run))
+        run.names.append(f"{value.tensor.layer} in order")
+        return _Value(run, value.tensor)
+
+    def _joined(self, layer: KerasLayer, values: Sequence[_Value], join: Join) -> _Run:
+        values = [*map(self._plain, values)]
+        turned = {value.run is not None and value.run.flow.flipped for value in values}
+        if len(turned) > 1:
+            raise layer.unsupported("joins outputs of go_backwards=True and others")
+        run = self._begin(values)
+        run.flow.flipped = turned.pop()
+        if len(values) > 1:
+            run.flow.layers += join(layer, len(values))
+        run.name(layer)
+        return run
+
+    def _nodes(self) -> tuple[dict[str, tuple[Layer, list[str]]], Callable[[_Value], str]]:
+        """The layers of all runs, and what gives the name of a value."""
+        names = _Names(tensor.layer for tensor in self._inputs)
+        nodes: dict[str, tuple[Layer, list[str]]] = {}
+        ends: dict[_Run, str] = {}
+
+        def called(value: _Value) -> str:
+            if value.run is None:
+                return value.tensor.layer
+            end = ends[value.run]
+            both = value.last and getattr(nodes[end][0], "return_sequences", False)
+            return end + LAST * both
+
+        for run in self._runs:
+            reads = [*map(called, run.reads)]
+            for own, layer in zip(run.names, run.flow.layers, strict=True):
+                name = names.free(own)
+                nodes[name] = (layer, reads)
+                reads = [name]
+            ends[run] = reads[0]
+        return nodes, called
+
+    def _size(self, tensor: Tensor, indices: bool) -> Input | None:
+        """What the model says of an input's features."""
+        shape = self._graph.shapes.get(tensor)
+        if shape is None or len(shape) == (2 if indices else 3):
+            size = None if shape is None or indices else shape[-1]
+            return Input(size, False) if isinstance(size, int) else None
+        raise UnsupportedError(
+            f"input {tensor.layer!r} of shape {shape}: expected [batch, time, features], or "
+            "[batch, time] where an Embedding reads it: all inputs of a model have steps"
+        )
+
+
+def _dtype(run: _Run | None) -> np.dtype[Any]:
+    """That of the arrays of the run, or of those before."""
+    while run is not None:
+        arrays = [a for layer in run.flow.layers for a in layer.arrays.values()]
+        if arrays:
+            return arrays[-1].dtype
+        run = run.reads[0].run
+    return np.dtype(np.float32)
+
+
+def _key(tensor: Tensor) -> Key:
+    return tensor.layer, tensor.call
+
+
+class _Names:
+    """Names, each of which is given once: with a number behind where it was before."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._numbers: dict[str, int] = {}
+
+    def free(self, name: str) -> str:
+        found = name
+        while found in self._taken:
+            self._numbers[name] = self._numbers.get(name, 1) + 1
+            found = f"{name} {self._numbers[name]}"
+        self._taken.add(found)
+        return found
+
+
+def _needed(graph: Graph, ends: Sequence[Tensor]) -> Iterator[tuple[Key, Call]]:
+    """The calls that some tensors need, each behind those that it takes from."""
+    done: set[Key] = set()
+    open_: dict[Key, None] = {}
+    pending = [*ends][::-1]
+    while pending:
+        tensor = graph.resolve(pending[-1])
+        key, call = _key(tensor), graph.maker(tensor)
+        if call is None or key in done:
+            pending.pop()
+            continue
+        call = joined(graph, call) or call
+        wanted = [t for t in map(graph.resolve, call.data)
+                  if graph.maker(t) is not None and _key(t) not in done]  # fmt: skip
+        if not wanted:
+            pending.pop()
+            done.add(key)
+            yield key, call
+            continue
+        if key in open_:
+            raise UnsupportedError(f"{call.layer}: it needs its own output")
+        open_[key] = None
+        pending += wanted[::-1]
+
+
+Join = Callable[[KerasLayer, int], list[Layer]]
+
+
+def _concatenate(layer: KerasLayer, count: int) -> list[Layer]:
+    axis = layer.option("axis", int, -1)
+    if axis not in (-1, 2):
+        raise layer.unsupported(f"axis={axis}; only the features can be put side by side")
+    return [Combine("concat")]
+
+
+def _add(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("add")]
+
+
+def _subtract(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("sub")]
+
+
+def _multiply(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("mul")]
+
+
+def _average(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("add"), Elementwise("affine", 1 / count, 0.0)]
+
+
+_JOINS: Final[Mapping[str, Join]] = MappingProxyType(
+    {
+        "Add": _add,
+        "Average": _average,
+        "Concatenate": _concatenate,
+        "Multiply": _multiply,
+        "Subtract": _subtract,
+    }
+)
+"""What makes one value of several: the layers that it is."""

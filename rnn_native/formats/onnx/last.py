@@ -117,13 +117,11 @@ def last_step(
     The layers behind it go on with that as well: they take every step by itself.
     """
     at = axis_of(node, axis, len(data.dims))
-    time = roles.axes.get("time")
     ends = {"forward": -1, "reverse": 0}
     rebuilt = None
     if (
-        time is not None
-        and any(axis == time for axis in data.dims[at])
-        and all(axis == time for axis in live(data.dims[at]))
+        any(axis.role == "time" for axis in data.dims[at])
+        and all(axis.role == "time" for axis in live(data.dims[at]))
         and roles.lengths is None
         and index is not None
     ):

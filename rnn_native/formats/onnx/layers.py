@@ -150,8 +150,8 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     counts = bool(options.get("count_include_pad", 1)) or before == after == 0
     layer = Pool(mode, size, stride, before, after, counts)
     steps = None if time.size is None else layer.window.steps(time.size)
-    roles.axes["time"] = Axis("time", steps, "time")  # what is after it has other steps
-    return [data.then(layer, (*data.dims[:2], (roles.axes["time"],)), data.features)]
+    made = (Axis("time", steps, "time"),)
+    return [data.then(layer, (*data.dims[:2], made), data.features)]
 
 
 def _one(node: Node, options: Mapping[str, Any], name: str, default: int | None) -> int:

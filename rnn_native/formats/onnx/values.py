@@ -72,6 +72,11 @@ class Axis:
     def symbol(self) -> str:
         return self._facts.symbol
 
+    @property
+    def is_made(self) -> bool:
+        """Whether it is no input's, but what a layer makes of one, such as fewer steps."""
+        return not self._facts.sources
+
     def learn(self, size: int) -> None:
         self._facts.size = size
 
@@ -361,6 +366,8 @@ class Roles:
         candidates = live(dim)
         if len(candidates) == 1:
             axis = candidates[0]
+            if axis.is_made and axis.role == role:
+                return axis
         elif candidates:
             raise self._wrong(node, data, position, role)
         elif known is not None and known.size == 1:

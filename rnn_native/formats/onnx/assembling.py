@@ -52,7 +52,14 @@ class Parts:
                 self.layers[step] = stacks[step]
             elif step not in inner:
                 self._add(step)
-        self.layers = dict(sorted(self.layers.items(), key=lambda item: item[0].number))
+        self.layers = dict(sorted(self.layers.items(), key=lambda item: self._place(item[0])))
+
+    def _place(self, step: Step) -> int:
+        """Where it stands: a Linear at its product, wherever the activation comes."""
+        base = step.base
+        if base is None or base in self.reached or not isinstance(step.draft, LinearDraft):
+            return step.number
+        return self._place(base)
 
     def gives_both(self, step: Step) -> bool:
         """Whether a Recurrent's outputs are needed beside its last state."""

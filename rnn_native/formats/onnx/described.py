@@ -74,13 +74,14 @@ class _Match:
         self._wires = wires
         self._rest = list(parts.layers.items())[::-1]
         self._names: dict[Key, str] = {}
-        self._behind: list[Layer] = []  # activations that were taken off the layer before
+        # By node: the activation that was taken off it, and the step that made both.
+        self._behind: dict[str, tuple[Layer, Step | None]] = {}
         self._step: Step | None = None
 
     def spec(self, lines: Sequence[str], outputs: Mapping[str, Data]) -> ModelSpec:
         layers: list[Layer] = []
         for (name, sources), line in zip(self._wires.nodes.items(), lines, strict=True):
-            layer, reads = self._next(line, len(sources), layers)
+            layer, reads = self._next(name, line, sources)
             if reads != sources or describe(layer) != line:
                 raise UnlikeError
             layers.append(layer)
@@ -92,22 +93,25 @@ class _Match:
             raise UnlikeError
         return self._wires.spec(layers, None)
 
-    def _next(self, line: str, count: int, before: Sequence[Layer]) -> tuple[Layer, list[str]]:
-        """The next layer, and what it reads, of which the description says how many there are."""
+    def _next(self, name: str, line: str, sources: Sequence[str]) -> tuple[Layer, Sequence[str]]:
+        """The layer of that node, and what it reads; ``sources``: as the description has it."""
         kind, options = parse("", line)
-        if self._behind:
-            return self._behind.pop(), [list(self._wires.nodes)[len(before) - 1]]
+        if sources[0] in self._behind:
+            layer, self._step = self._behind.pop(sources[0])
+            return layer, sources[:1]
         part = self._take()
         reads = [*map(self._called, part.inputs)]
         layer = part.layer
         if isinstance(layer, Recurrent):
             layer = self._stack(layer, options)
         else:
-            while len(reads) < count:
+            while len(reads) < len(sources):
                 reads += self._joined(layer)
         if describe(layer := with_options(layer, kind, options)) != line:
-            first, *self._behind = apart(layer)
-            layer = with_options(first, kind, options)
+            layer, *behind = apart(layer)
+            layer = with_options(layer, kind, options)
+            if behind:
+                self._behind[name] = behind[0], self._step
         return layer, reads
 
     def _take(self) -> Part:

@@ -92,7 +92,7 @@ test-c-thread: ## the same under the thread sanitizer, which knows no OpenMP: wi
 	$(call c_tests,build/c-thread,-DRNNAT_SANITIZE=thread -DRNNAT_OPENMP=OFF)
 
 test-c-valgrind: ## the same under Valgrind, which knows no AVX-512, without threads
-	$(call c_tests,build/c-valgrind,$(VALGRIND_OPTIONS),-E "test_activations|test_stack")
+	$(call c_tests,build/c-valgrind,$(VALGRIND_OPTIONS),-E "test_activations|test_elementary|test_stack")
 
 fuzz-c: ## libFuzzer on models and on runs, FUZZ_SECONDS each; Clang is needed
 	$(CMAKE_DIR)cmake -S . -B build/fuzz -DCMAKE_C_COMPILER=clang -DRNNAT_FUZZ=ON -DRNNAT_WERROR=ON \
@@ -109,9 +109,10 @@ cross: build/venv-models/.package ## other machines, under emulators; TARGETS="a
 	JOBS=$(JOBS) CMAKE_DIR=$(CMAKE_DIR) MODELS_PYTHON=build/venv-models/bin/python \
 		tools/cross.sh $(TARGETS)
 
-test-exhaustive: ## sigmoid and tanh at all 2^32 floats, on every instruction set of this CPU
+test-exhaustive: ## sigmoid, tanh, exp, log, erf and others at all 2^32 floats, on every instruction set of this CPU
 	$(call c_build,build/c,-DRNNAT_OPENMP=AUTO)
 	build/c/tests/c/test_activations --exhaustive
+	build/c/tests/c/test_elementary --exhaustive
 
 test-python: build/venv-test/.package ## the Python package
 	build/venv-test/bin/python -P -m pytest -n $(JOBS) tests/python
@@ -139,8 +140,8 @@ define c_tests
 	$(CMAKE_DIR)ctest --test-dir $(1) --no-tests=error --output-on-failure -j $(JOBS) $(3)
 endef
 
-# Not test_activations, for Valgrind's long double is a double, nor test_stack, whose paint it takes for
-# an error. CMake calls by two names what each test begins with: of before 3.29, and of today.
+# Not test_activations and test_elementary, for Valgrind's long double is a double, nor test_stack, whose
+# paint it takes for an error. CMake calls by two names what each test begins with: of before 3.29, and of today.
 VALGRIND_LEAKS := --leak-check=full;--show-leak-kinds=definite;--errors-for-leak-kinds=definite
 VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \

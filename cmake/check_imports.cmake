@@ -2,7 +2,7 @@
 # What each source calls outside of the library: memory, mathematics, and of everything
 # that may wait, take memory or leave the process only what is listed here for it. What runs a model
 # is not listed, so that no path of it, tested or not, can do any of these.
-set(_anywhere "mem(cpy|set|move|cmp)|exp|log|log1p|ldexp")
+set(_anywhere "mem(cpy|set|move|cmp)|erfc?|exp|log|log1p|ldexp|pow|sqrtf?")
 string(JOIN "|" _compiler # what it calls, and refers to, on its own
   _GLOBAL_OFFSET_TABLE_ "__(memory_base|table_base|stack_pointer|indirect_function_table)"
   __tls_get_addr "__aarch64_(cas|swp|ld(add|clr|eor|set))[0-9]+_[a-z_]+" "__(aeabi|gnu)_.*" "__stack_chk_.*" "__mem.*_chk"

@@ -34,20 +34,44 @@ typedef enum rnnat_combine {
     RNNAT_COMBINE_CONCAT
 } rnnat_combine;
 
-/* Of the gates of a cell, as ONNX's operators have them. */
+/* The functions of one number, the only list of them: calls X(code, name in a file, how many of the
+ * constants alpha and beta it takes, option of the build without which it is not there). Cells have
+ * them as activations of their gates, elementwise layers of features. rnn_native/activations.py has
+ * their equations. */
+#define RNNAT_EACH_FUNCTION(X)                                                                     \
+    X(IDENTITY, "identity", 0, RNNAT_WITH_GENERAL)                                                 \
+    X(RELU, "relu", 0, RNNAT_WITH_GENERAL)                                                         \
+    X(TANH, "tanh", 0, RNNAT_WITH_GENERAL)                                                         \
+    X(SIGMOID, "sigmoid", 0, RNNAT_WITH_GENERAL)                                                   \
+    X(AFFINE, "affine", 2, RNNAT_WITH_GENERAL)                                                     \
+    X(LEAKY_RELU, "leaky_relu", 1, RNNAT_WITH_GENERAL)                                             \
+    X(THRESHOLDED_RELU, "thresholded_relu", 1, RNNAT_WITH_GENERAL)                                 \
+    X(SCALED_TANH, "scaled_tanh", 2, RNNAT_WITH_GENERAL)                                           \
+    X(HARD_SIGMOID, "hard_sigmoid", 2, RNNAT_WITH_GENERAL)                                         \
+    X(ELU, "elu", 1, RNNAT_WITH_GENERAL)                                                           \
+    X(SOFTSIGN, "softsign", 0, RNNAT_WITH_GENERAL)                                                 \
+    X(SOFTPLUS, "softplus", 0, RNNAT_WITH_GENERAL)                                                 \
+    X(SILU, "silu", 1, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(GELU, "gelu", 0, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(GELU_TANH, "gelu_tanh", 0, RNNAT_WITH_ELEMENTWISE)                                           \
+    X(MISH, "mish", 0, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(HARD_SWISH, "hard_swish", 2, RNNAT_WITH_ELEMENTWISE)                                         \
+    X(SELU, "selu", 2, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(CLIP, "clip", 2, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(MAX, "max", 1, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(MIN, "min", 1, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(ABS, "abs", 0, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(EXP, "exp", 0, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(LOG, "log", 0, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(SQRT, "sqrt", 0, RNNAT_WITH_ELEMENTWISE)                                                     \
+    X(RECIPROCAL, "reciprocal", 0, RNNAT_WITH_ELEMENTWISE)                                         \
+    X(POW, "pow", 1, RNNAT_WITH_ELEMENTWISE)                                                       \
+    X(ERF, "erf", 0, RNNAT_WITH_ELEMENTWISE)
+
 typedef enum rnnat_gate_activation {
-    RNNAT_GATE_IDENTITY,
-    RNNAT_GATE_RELU,             /* max(0, x) */
-    RNNAT_GATE_TANH,
-    RNNAT_GATE_SIGMOID,
-    RNNAT_GATE_AFFINE,           /* alpha x + beta */
-    RNNAT_GATE_LEAKY_RELU,       /* x if x >= 0, else alpha x */
-    RNNAT_GATE_THRESHOLDED_RELU, /* x if x >= alpha, else 0 */
-    RNNAT_GATE_SCALED_TANH,      /* alpha tanh(beta x) */
-    RNNAT_GATE_HARD_SIGMOID,     /* min(max(alpha x + beta, 0), 1) */
-    RNNAT_GATE_ELU,              /* x if x >= 0, else alpha (exp(x) - 1) */
-    RNNAT_GATE_SOFTSIGN,         /* x / (1 + |x|) */
-    RNNAT_GATE_SOFTPLUS          /* log(1 + exp(x)) */
+#define RNNAT_FUNCTION_CODE(code, name, constants, with) RNNAT_GATE_##code,
+    RNNAT_EACH_FUNCTION(RNNAT_FUNCTION_CODE)
+#undef RNNAT_FUNCTION_CODE
 } rnnat_gate_activation;
 
 /* One of them with its constants; those that it does not take are 0. */

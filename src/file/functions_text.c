@@ -8,22 +8,13 @@
 #if RNNAT_READER
 #if RNNAT_WITH_GENERAL
 static const struct {
-    const char *name;
+    const char *name; /* empty: not in this build */
     rnnat_gate_activation kind;
     int constants; /* how many of alpha, beta it takes */
 } known_functions[] = {
-    {"identity", RNNAT_GATE_IDENTITY, 0},
-    {"relu", RNNAT_GATE_RELU, 0},
-    {"tanh", RNNAT_GATE_TANH, 0},
-    {"sigmoid", RNNAT_GATE_SIGMOID, 0},
-    {"affine", RNNAT_GATE_AFFINE, 2},
-    {"leaky_relu", RNNAT_GATE_LEAKY_RELU, 1},
-    {"thresholded_relu", RNNAT_GATE_THRESHOLDED_RELU, 1},
-    {"scaled_tanh", RNNAT_GATE_SCALED_TANH, 2},
-    {"hard_sigmoid", RNNAT_GATE_HARD_SIGMOID, 2},
-    {"elu", RNNAT_GATE_ELU, 1},
-    {"softsign", RNNAT_GATE_SOFTSIGN, 0},
-    {"softplus", RNNAT_GATE_SOFTPLUS, 0},
+#define FUNCTION(code, name, constants, with) {with ? name : "", RNNAT_GATE_##code, constants},
+    RNNAT_EACH_FUNCTION(FUNCTION)
+#undef FUNCTION
 };
 
 /* Takes `symbol` off the front of the text, where it is there. */
@@ -102,7 +93,7 @@ static rnnat_status read_function(const char *text, const char *end, rnnat_funct
     const size_t size = up_to(text, end, ':');
     size_t i = 0;
     while (i < count && !rnnat_text_is(text, size, known_functions[i].name)) ++i;
-    if (i == count) return RNNAT_ERROR_UNSUPPORTED;
+    if (i == count || size == 0) return RNNAT_ERROR_UNSUPPORTED;
     *out = (rnnat_function){.kind = known_functions[i].kind};
     double *const constants[] = {&out->alpha, &out->beta};
     text += size;

@@ -67,10 +67,17 @@ void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat
 
 static void tell_functions(const rnnat_functions *functions, const rnnat_teller *teller)
 {
+    static const char *const needed[] = {
+#define NEEDED(code, name, constants, with) [RNNAT_GATE_##code] = #with,
+        RNNAT_EACH_FUNCTION(NEEDED)
+#undef NEEDED
+    };
     void *const arg = teller->arg;
     teller->begin(arg, "functions");
     teller->begin(arg, "of");
     for (int i = 0; i < RNNAT_FUNCTIONS; ++i) {
+        const rnnat_gate_activation kind = functions->of[i].kind;
+        if (kind != RNNAT_GATE_IDENTITY) teller->needs(arg, needed[kind]); /* others have zeros */
         teller->begin(arg, "");
         teller->number(arg, "kind", (int64_t)functions->of[i].kind);
         teller->real(arg, "alpha", functions->of[i].alpha);

@@ -11,6 +11,8 @@
 #define EXP_MAX 709.0
 #define EXP_MIN -708.0
 #define TANH_MAX 22.0
+#define EXP_MOST 709.8
+#define EXP_LEAST -708.4
 #else
 #define LOG2E 1.44269504f
 #define LN2_HIGH 0.693359375f
@@ -19,14 +21,17 @@
 #define EXP_MAX 88.0f
 #define EXP_MIN -87.0f
 #define TANH_MAX 10.0f
+#define EXP_MOST 88.8f /* exp is infinite above, ... */
+#define EXP_LEAST -87.34f /* ... and below no normal number */
 #endif
 
 /* Each function below takes n vectors abreast: one alone is a chain of some thirty dependent
  * operations, and a core waits for most of them. n is a constant where it is called. */
 #define ABREAST(i) UNROLL for (int i = 0; i < n; ++i)
 
-/* exp(x) = scale * (1 + part), scale a power of two; EXP_MIN <= x <= EXP_MAX. x becomes `part`. */
-INLINE void FN(expm1_abreast)(const int n, VEC *x, VEC *scale)
+/* exp(x) = 2^whole * (1 + part); EXP_LEAST <= x <= EXP_MOST. x becomes `part`, and `whole` the power,
+ * pushed into the low bits by MAGIC. */
+INLINE void FN(exp_reduce)(const int n, VEC *x, VEC *pushed)
 {
 #if RNNAT_DOUBLE
     static const double q[] = {
@@ -41,8 +46,8 @@ INLINE void FN(expm1_abreast)(const int n, VEC *x, VEC *scale)
     const int32_t degree = (int32_t)(sizeof q / sizeof q[0]) - 1;
     const VEC magic = FN(set1)(MAGIC);
     VEC whole[max_abreast], sum[max_abreast];
-    ABREAST(i) scale[i] = FN(fma)(x[i], FN(set1)(LOG2E), magic);
-    ABREAST(i) whole[i] = FN(sub)(scale[i], magic);
+    ABREAST(i) pushed[i] = FN(fma)(x[i], FN(set1)(LOG2E), magic);
+    ABREAST(i) whole[i] = FN(sub)(pushed[i], magic);
     ABREAST(i) x[i] = FN(fma)(whole[i], FN(set1)(-LN2_HIGH), x[i]);
     ABREAST(i) x[i] = FN(fma)(whole[i], FN(set1)(-LN2_LOW), x[i]);
     ABREAST(i) sum[i] = FN(set1)(q[degree]);
@@ -51,6 +56,12 @@ INLINE void FN(expm1_abreast)(const int n, VEC *x, VEC *scale)
         ABREAST(i) sum[i] = FN(fma)(sum[i], x[i], FN(set1)(q[j]));
     }
     ABREAST(i) x[i] = FN(fma)(FN(mul)(x[i], x[i]), sum[i], x[i]);
+}
+
+/* exp(x) = scale * (1 + part), scale a power of two; EXP_MIN <= x <= EXP_MAX. x becomes `part`. */
+INLINE void FN(expm1_abreast)(const int n, VEC *x, VEC *scale)
+{
+    FN(exp_reduce)(n, x, scale);
     ABREAST(i) scale[i] = FN(pow2)(scale[i]);
 }
 
@@ -319,6 +330,10 @@ static void FN(merge_rows)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int
     }
 }
 
+#if RNNAT_WITH_ELEMENTWISE
+#include "elementary.inc.h"
+#endif
+
 #undef MAP_ROW
 #undef ABREAST
 #undef LOG2E
@@ -327,4 +342,6 @@ static void FN(merge_rows)(rnnat_merge mode, rnnat_rows to, rnnat_rows from, int
 #undef MAGIC
 #undef EXP_MAX
 #undef EXP_MIN
+#undef EXP_MOST
+#undef EXP_LEAST
 #undef TANH_MAX

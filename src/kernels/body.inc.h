@@ -10,6 +10,8 @@
  *   min, max              the second operand where the two do not compare: NaN passes through it
  *   if_less(a, b, x, y)   x where a < b, else y
  *   abs, copysign(v >= 0, sign)
+ *   sqrt                  rounded right
+ *   exponent(v)           the n of 2^n <= v < 2^(n + 1), where v is a normal number above 0
  *   pow2(n + magic)       2^n, where n is a whole number that `magic` pushed into the low bits
  * and RNNAT_VEC_REGISTERS, how many vectors fit in registers.
  */

@@ -20,6 +20,11 @@ NOINLINE VEC FN(apply)(const rnnat_functions *functions, int32_t which, VEC x)
     case RNNAT_GATE_ELU: return FN(if_less)(x, zero, FN(mul)(alpha, FN(expm1)(x)), x);
     case RNNAT_GATE_SOFTSIGN: return FN(softsign)(x);
     case RNNAT_GATE_SOFTPLUS: return FN(softplus)(x);
+    default:
+#if RNNAT_WITH_ELEMENTWISE
+        return FN(apply_more)(f, x);
+#endif
+        break;
     }
     return x;
 }

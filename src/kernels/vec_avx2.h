@@ -40,6 +40,7 @@ static inline __m256i first_f64(int32_t n)
     static inline T fma_##S(T a, T b, T c) { return _mm256_fmadd_##M(a, b, c); }                   \
     static inline T min_##S(T a, T b) { return _mm256_min_##M(a, b); }                             \
     static inline T max_##S(T a, T b) { return _mm256_max_##M(a, b); }                             \
+    static inline T sqrt_##S(T v) { return _mm256_sqrt_##M(v); }                                   \
     static inline T if_less_##S(T a, T b, T x, T y)                                                \
     {                                                                                              \
         return _mm256_blendv_##M(y, x, _mm256_cmp_##M(a, b, _CMP_LT_OQ));                          \
@@ -72,6 +73,19 @@ static inline vec_f64 pow2_f64(vec_f64 n)
 {
     const __m256i bits = _mm256_slli_epi64(_mm256_castpd_si256(n), 52);
     return _mm256_castsi256_pd(_mm256_add_epi64(bits, _mm256_set1_epi64x(0x3ff0000000000000)));
+}
+
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    const __m256i bits = _mm256_srli_epi32(_mm256_castps_si256(v), 23);
+    const __m256i placed = _mm256_or_si256(bits, _mm256_set1_epi32(0x4b000000));
+    return _mm256_sub_ps(_mm256_castsi256_ps(placed), _mm256_set1_ps(0x1p23f + 127));
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    const __m256i bits = _mm256_srli_epi64(_mm256_castpd_si256(v), 52);
+    const __m256i placed = _mm256_or_si256(bits, _mm256_set1_epi64x(0x4330000000000000));
+    return _mm256_sub_pd(_mm256_castsi256_pd(placed), _mm256_set1_pd(0x1p52 + 1023));
 }
 
 #endif

@@ -33,6 +33,7 @@ static inline __mmask8 first_f64(int32_t n) { return (__mmask8)((1u << n) - 1u);
     static inline T fma_##S(T a, T b, T c) { return _mm512_fmadd_##M(a, b, c); }                   \
     static inline T min_##S(T a, T b) { return _mm512_min_##M(a, b); }                             \
     static inline T max_##S(T a, T b) { return _mm512_max_##M(a, b); }                             \
+    static inline T sqrt_##S(T v) { return _mm512_sqrt_##M(v); }                                   \
     static inline T if_less_##S(T a, T b, T x, T y)                                                \
     {                                                                                              \
         return _mm512_mask_blend_##M(_mm512_cmp_##M##_mask(a, b, _CMP_LT_OQ), y, x);               \
@@ -63,6 +64,19 @@ static inline vec_f64 pow2_f64(vec_f64 n)
 {
     const __m512i bits = _mm512_slli_epi64(_mm512_castpd_si512(n), 52);
     return _mm512_castsi512_pd(_mm512_add_epi64(bits, _mm512_set1_epi64(0x3ff0000000000000)));
+}
+
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    const __m512i bits = _mm512_srli_epi32(_mm512_castps_si512(v), 23);
+    const __m512i placed = _mm512_or_si512(bits, _mm512_set1_epi32(0x4b000000));
+    return _mm512_sub_ps(_mm512_castsi512_ps(placed), _mm512_set1_ps(0x1p23f + 127));
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    const __m512i bits = _mm512_srli_epi64(_mm512_castpd_si512(v), 52);
+    const __m512i placed = _mm512_or_si512(bits, _mm512_set1_epi64(0x4330000000000000));
+    return _mm512_sub_pd(_mm512_castsi512_pd(placed), _mm512_set1_pd(0x1p52 + 1023));
 }
 
 #endif

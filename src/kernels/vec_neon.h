@@ -32,6 +32,7 @@ typedef float64x2_t vec_f64;
     static inline T fma_##S(T a, T b, T c) { return vfmaq_##S(c, a, b); }                          \
     static inline T min_##S(T a, T b) { return vbslq_##S(vcltq_##S(a, b), a, b); }                 \
     static inline T max_##S(T a, T b) { return vbslq_##S(vcgtq_##S(a, b), a, b); }                 \
+    static inline T sqrt_##S(T v) { return vsqrtq_##S(v); }                                        \
     static inline T if_less_##S(T a, T b, T x, T y) { return vbslq_##S(vcltq_##S(a, b), x, y); }   \
     static inline T abs_##S(T v) { return vabsq_##S(v); }                                          \
     static inline T copysign_##S(T v, T sign) { return vbslq_##S(vdupq_n_##BITS(SIGN), sign, v); }
@@ -55,6 +56,19 @@ static inline vec_f64 pow2_f64(vec_f64 n)
 {
     const uint64x2_t bits = vshlq_n_u64(vreinterpretq_u64_f64(n), 52);
     return vreinterpretq_f64_u64(vaddq_u64(bits, vdupq_n_u64(UINT64_C(0x3ff0000000000000))));
+}
+
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    const uint32x4_t bits = vshrq_n_u32(vreinterpretq_u32_f32(v), 23);
+    const uint32x4_t placed = vorrq_u32(bits, vdupq_n_u32(0x4b000000u));
+    return vsubq_f32(vreinterpretq_f32_u32(placed), vdupq_n_f32(0x1p23f + 127));
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    const uint64x2_t bits = vshrq_n_u64(vreinterpretq_u64_f64(v), 52);
+    const uint64x2_t placed = vorrq_u64(bits, vdupq_n_u64(UINT64_C(0x4330000000000000)));
+    return vsubq_f64(vreinterpretq_f64_u64(placed), vdupq_n_f64(0x1p52 + 1023));
 }
 
 #endif

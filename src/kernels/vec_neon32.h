@@ -51,6 +51,13 @@ static inline vec_f32 div_f32(vec_f32 a, vec_f32 b)
     for (int i = 0; i < 4; ++i) x[i] /= y[i];
     return vld1q_f32(x);
 }
+static inline vec_f32 sqrt_f32(vec_f32 v)
+{
+    float x[4];
+    vst1q_f32(x, v);
+    for (int i = 0; i < 4; ++i) x[i] = sqrtf(x[i]);
+    return vld1q_f32(x);
+}
 static inline vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
 /* min and max keep the second operand where the two do not compare, unlike vminq and vmaxq. */
 static inline vec_f32 min_f32(vec_f32 a, vec_f32 b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
@@ -68,6 +75,12 @@ static inline vec_f32 pow2_f32(vec_f32 n)
 {
     const uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(n), 23);
     return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(UINT32_C(0x3f800000))));
+}
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    const uint32x4_t bits = vshrq_n_u32(vreinterpretq_u32_f32(v), 23);
+    const uint32x4_t placed = vorrq_u32(bits, vdupq_n_u32(UINT32_C(0x4b000000)));
+    return vsubq_f32(vreinterpretq_f32_u32(placed), vdupq_n_f32(0x1p23f + 127));
 }
 
 /* ---- doubles ---- */
@@ -106,6 +119,7 @@ static inline vec_f64 if_less_f64(vec_f64 a, vec_f64 b, vec_f64 x, vec_f64 y)
     return (vec_f64){a.a < b.a ? x.a : y.a, a.b < b.b ? x.b : y.b};
 }
 static inline vec_f64 abs_f64(vec_f64 v) { return (vec_f64){fabs(v.a), fabs(v.b)}; }
+static inline vec_f64 sqrt_f64(vec_f64 v) { return (vec_f64){sqrt(v.a), sqrt(v.b)}; }
 static inline double pow2_one(double n)
 {
     uint64_t bits;
@@ -115,5 +129,18 @@ static inline double pow2_one(double n)
     return n;
 }
 static inline vec_f64 pow2_f64(vec_f64 n) { return (vec_f64){pow2_one(n.a), pow2_one(n.b)}; }
+
+static inline double exponent_one(double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits = (bits >> 52) | UINT64_C(0x4330000000000000);
+    memcpy(&v, &bits, sizeof v);
+    return v - (0x1p52 + 1023);
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    return (vec_f64){exponent_one(v.a), exponent_one(v.b)};
+}
 
 #endif

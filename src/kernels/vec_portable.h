@@ -4,6 +4,7 @@
 #ifndef RNNAT_VEC_PORTABLE_H
 #define RNNAT_VEC_PORTABLE_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ typedef double vec_f64 __attribute__((vector_size(16)));
 typedef uint32_t bits_f32 __attribute__((vector_size(16)));
 typedef uint64_t bits_f64 __attribute__((vector_size(16)));
 
-#define RNNAT_VEC(T, S, P, B, ...)                                                                 \
+#define RNNAT_VEC(T, S, P, B, SUFFIX, ...)                                                         \
     static inline T load_##S(const P *p)                                                           \
     {                                                                                              \
         T v;                                                                                       \
@@ -41,6 +42,11 @@ typedef uint64_t bits_f64 __attribute__((vector_size(16)));
     static inline T select_##S(B mask, T a, T b) { return (T)(((B)a & mask) | ((B)b & ~mask)); }   \
     static inline T min_##S(T a, T b) { return select_##S((B)(a < b), a, b); }                     \
     static inline T max_##S(T a, T b) { return select_##S((B)(a > b), a, b); }                     \
+    static inline T sqrt_##S(T v)                                                                  \
+    {                                                                                              \
+        for (int32_t i = 0; i < lanes_##S; ++i) v[i] = sqrt##SUFFIX(v[i]);                         \
+        return v;                                                                                  \
+    }                                                                                              \
     static inline T if_less_##S(T a, T b, T x, T y) { return select_##S((B)(a < b), x, y); }       \
     static inline T abs_##S(T v) { return (T)((B)v & ~(B)set1_##S((P) - 0.0)); }                   \
     static inline T copysign_##S(T v, T sign)                                                      \
@@ -48,8 +54,8 @@ typedef uint64_t bits_f64 __attribute__((vector_size(16)));
         return (T)((B)v | ((B)sign & (B)set1_##S((P) - 0.0)));                                     \
     }
 
-RNNAT_VEC(vec_f32, f32, float, bits_f32, x, x, x, x)
-RNNAT_VEC(vec_f64, f64, double, bits_f64, x, x)
+RNNAT_VEC(vec_f32, f32, float, bits_f32, f, x, x, x, x)
+RNNAT_VEC(vec_f64, f64, double, bits_f64, , x, x)
 #undef RNNAT_VEC
 
 #if defined(__clang__) || __GNUC__ >= 9 /* as in float16.h */
@@ -72,6 +78,14 @@ static inline vec_f32 pow2_f32(vec_f32 n) { return (vec_f32)(((bits_f32)n << 23)
 static inline vec_f64 pow2_f64(vec_f64 n)
 {
     return (vec_f64)(((bits_f64)n << 52) + UINT64_C(0x3ff0000000000000));
+}
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    return (vec_f32)(((bits_f32)v >> 23) | 0x4b000000u) - (0x1p23f + 127);
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    return (vec_f64)(((bits_f64)v >> 52) | UINT64_C(0x4330000000000000)) - (0x1p52 + 1023);
 }
 
 #endif

@@ -44,6 +44,7 @@ typedef double vec_f64;
     }                                                                                              \
     static inline T min_##S(T a, T b) { return a < b ? a : b; }                                    \
     static inline T max_##S(T a, T b) { return a > b ? a : b; }                                    \
+    static inline T sqrt_##S(T v) { return sqrt##SUFFIX(v); }                                      \
     static inline T if_less_##S(T a, T b, T x, T y) { return a < b ? x : y; }                      \
     static inline T abs_##S(T v) { return fabs##SUFFIX(v); }                                       \
     static inline T copysign_##S(T v, T sign) { return copysign##SUFFIX(v, sign); }
@@ -67,6 +68,22 @@ static inline vec_f64 pow2_f64(vec_f64 n)
     bits = (bits << 52) + UINT64_C(0x3ff0000000000000);
     memcpy(&n, &bits, sizeof n);
     return n;
+}
+static inline vec_f32 exponent_f32(vec_f32 v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits = (bits >> 23) | UINT32_C(0x4b000000);
+    memcpy(&v, &bits, sizeof v);
+    return v - (0x1p23f + 127);
+}
+static inline vec_f64 exponent_f64(vec_f64 v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits = (bits >> 52) | UINT64_C(0x4330000000000000);
+    memcpy(&v, &bits, sizeof v);
+    return v - (0x1p52 + 1023);
 }
 
 #endif

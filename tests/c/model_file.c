@@ -86,18 +86,11 @@ static void describe_general(const test_layer *layer, char *line, size_t size)
     static const struct {
         const char *name;
         int constants;
-    } names[] = {{"identity", 0},
-                 {"relu", 0},
-                 {"tanh", 0},
-                 {"sigmoid", 0},
-                 {"affine", 2},
-                 {"leaky_relu", 1},
-                 {"thresholded_relu", 1},
-                 {"scaled_tanh", 2},
-                 {"hard_sigmoid", 2},
-                 {"elu", 1},
-                 {"softsign", 0},
-                 {"softplus", 0}};
+    } names[] = {
+#define FUNCTION(code, name, constants, with) {name, constants},
+        RNNAT_EACH_FUNCTION(FUNCTION)
+#undef FUNCTION
+    };
     int used = 0;
     if (layer->cell == TEST_GRU)
         used = snprintf(line, size, "reset_after=%s ", flag(layer->reset_after));

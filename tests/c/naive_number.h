@@ -155,8 +155,7 @@ static inline num gate(const rnnat_functions *functions, int32_t which, num a)
     case RNNAT_GATE_ELU: return elu(f.alpha, a);
     case RNNAT_GATE_SOFTSIGN: return softsign(a);
     case RNNAT_GATE_SOFTPLUS: return softplus(a);
-    case RNNAT_GATE_LEAKY_RELU:
-    case RNNAT_GATE_THRESHOLDED_RELU: break; /* no variant has them */
+    default: break; /* no variant has the others */
     }
     return (num){NAN, 0};
 }

@@ -217,6 +217,11 @@ static void test_lines(void)
     CHECK(test_layer_read(RNN "nonlinearity=relu", &layer) == RNNAT_OK && !layer.general);
     CHECK(test_layer_read("elementwise function=elu:0x1p-1", &layer) == RNNAT_OK);
     CHECK(layer.kind == TEST_ELEMENTWISE && same(layer.function, elu));
+    const rnnat_function clip = {RNNAT_GATE_CLIP, 0, 6}, mish = {RNNAT_GATE_MISH, 0, 0};
+    CHECK(test_layer_read("elementwise function=clip:0x0p+0:0x1.8p+2", &layer) == RNNAT_OK);
+    CHECK(same(layer.function, clip));
+    CHECK(test_layer_read("elementwise function=mish", &layer) == RNNAT_OK);
+    CHECK(same(layer.function, mish));
     CHECK(test_layer_read(RNN "clip=0x1p+1 nonlinearity=relu", &layer) == RNNAT_OK);
     CHECK(layer.general && layer.functions[0].clip == 2 && same(layer.functions[0].of[0], relu));
     CHECK(test_layer_read(RNN "activations=elu:0x1p-1", &layer) == RNNAT_OK);
@@ -263,6 +268,7 @@ static void test_wrong_lines(void)
         "elementwise",
         "elementwise function=",
         "elementwise function=elu",
+        "elementwise function=clip:0x0p+0",
         "elementwise function=tanh features=2",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {

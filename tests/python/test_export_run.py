@@ -17,6 +17,7 @@ from exported import CC, Shared, compile_all, link
 from strategies import GENERAL_VARIANTS, make_spec
 
 import rnn_native as rn
+from rnn_native.spec import Activation
 
 pytestmark = pytest.mark.skipif(CC is None, reason="needs a C compiler: cc, gcc or clang")
 
@@ -28,11 +29,14 @@ OWN_CODE: list[tuple[str, dict[str, Any]]] = [
     *[(cell, {}) for cell in ("rnn", "gru", "lstm")],
     *[(cell, {"gate_recurrent": True}) for cell in ("gru", "lstm")],
     *GENERAL.items(),
+    ("gru", {"activations": (Activation("sigmoid"), Activation("gelu"))}),
 ]
 """A cell for each set of options that the library is compiled with."""
 
 LIBC = {"memcpy", "memset", "memmove", "memcmp", "strcmp", "strlen"}
-LIBM = {"exp", "log", "log1p", "fabs", "fabsf", "copysign", "copysignf"}
+LIBM = {
+    "exp", "log", "log1p", "fabs", "fabsf", "copysign", "copysignf", "erf", "erfc", "pow", "sqrtf",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("isa", ["scalar", "baseline", "avx2"])

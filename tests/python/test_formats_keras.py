@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ FUNCTIONS: dict[str, Any] = {
     "softsign": lambda x: x / (1 + np.abs(x)),
     "softplus": lambda x: np.log1p(np.exp(x)),
     "sigmoid": ke.sigmoid,
+    **dict.fromkeys(("silu", "swish"), lambda x: x * ke.sigmoid(x)),
+    "gelu": lambda x: x * np.vectorize(lambda v: (1 + math.erf(v / math.sqrt(2))) / 2)(x),
+    "mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
+    "selu": lambda x: (
+        1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0)))
+    ),
+    **dict.fromkeys(("hard_silu", "hard_swish"), lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rnn_native.spec import Activation
 
-BOUNDED = ("tanh", "sigmoid", "scaled_tanh", "hard_sigmoid", "softsign")
+BOUNDED = ("tanh", "sigmoid", "scaled_tanh", "hard_sigmoid", "softsign", "erf", "clip")
 """Activations whose results are bounded whatever goes into them."""
 
 # The options of each cell that change its arithmetic, one dict per variant. proj_size is set

@@ -30,8 +30,18 @@ _OF_CELLS: Final[Mapping[str, Callable[[int], Activation]]] = MappingProxyType({
     "elu": lambda version: Activation("elu", 1.0),
     "softsign": lambda version: Activation("softsign"),
     "softplus": lambda version: Activation("softplus"),
+    **dict.fromkeys(("silu", "swish"), lambda version: Activation("silu")),
+    **dict.fromkeys(("hard_silu", "hard_swish"), lambda version: Activation("hard_swish")),
+    "gelu": lambda version: Activation("gelu"),
+    "selu": lambda version: Activation("selu"),
+    "mish": lambda version: Activation("mish"),
+    "exponential": lambda version: Activation("exp"),
+    "relu6": lambda version: Activation("clip", 0.0, 6.0),
+    "hard_tanh": lambda version: Activation("clip", -1.0, 1.0),
 })  # fmt: skip
 CELL_ACTIVATIONS: Final = tuple(_OF_CELLS)
+BEHIND_DENSE: Final = tuple(name for name in _OF_CELLS if name not in _LINEAR)
+"""Those that a Linear does not have itself: an Elementwise behind it has them."""
 
 
 def cell_activation(where: str, value: object, version: int) -> Activation:

@@ -10,15 +10,13 @@ from typing import Final
 from ...activations import Activation
 from ...errors import FormatError
 from ...spec import MERGE_MODES, AvgPool, Elementwise, Embedding, Linear, MaxPool
-from .activations import cell_activation, linear_activation
+from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
 from .flow import Flow
 from .store import Part, Store
 
 Handler = Callable[[Layer, Store, Flow], None]
-_BEHIND_DENSE: Final = ("elu", "hard_sigmoid", "leaky_relu", "softplus", "softsign")
-"""Activations that a Linear does not have itself: an Elementwise behind it has them."""
 _NOTHING: Final = (
     "InputLayer", "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout",
     "GaussianNoise", "ActivityRegularization", "Identity",
@@ -53,7 +51,7 @@ def _embedding(layer: Layer, store: Store, flow: Flow) -> None:
 def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()) -> None:
     units, bias = layer.option("units", int), layer.option("use_bias", bool, True)
     where, name = f"{layer}: activation", layer.options.get("activation")
-    behind = name in _BEHIND_DENSE
+    behind = name in BEHIND_DENSE
     activation = "identity" if behind else linear_activation(where, name)
     ((kernel, *rest),) = store.arrays(layer, [Part(groups, ("kernel", "bias")[: 1 + bias])])
     if kernel.ndim != 2 or kernel.shape[1] != units:
@@ -65,11 +63,15 @@ def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()
 
 def _activation(layer: Layer, store: Store, flow: Flow) -> None:
     """Activation, ReLU and Softmax: that of the Dense layer before, or one by itself."""
-    _check_plain(layer)
+    if layer.kind == "ReLU" and (shaped := _shaped_relu(layer)):
+        _elementwise(flow, shaped)
+        return
+    if layer.kind == "Softmax" and layer.options.get("axis", -1) != -1:
+        raise layer.unsupported(f"axis={layer.options['axis']!r} is not supported")
     name = {"ReLU": "relu", "Softmax": "softmax"}.get(layer.kind, layer.options.get("activation"))
     last = flow.layers[-1] if flow.layers else None
     where = f"{layer}: activation"
-    if isinstance(last, Linear) and last.activation == "identity" and name not in _BEHIND_DENSE:
+    if isinstance(last, Linear) and last.activation == "identity" and name not in BEHIND_DENSE:
         flow.layers[-1] = replace(last, activation=linear_activation(where, name))
         return
     if name in ("softmax", "log_softmax"):
@@ -95,13 +97,24 @@ def _elu(layer: Layer, store: Store, flow: Flow) -> None:
     _elementwise(flow, Activation("elu", layer.option("alpha", float, 1.0)))
 
 
-def _check_plain(layer: Layer) -> None:
-    """ReLU and Softmax have options of their own."""
-    harmless = {"max_value": None, "negative_slope": 0, "threshold": 0, "axis": -1}
-    for option, value in harmless.items():
-        given = layer.options.get(option, value)
-        if layer.kind in ("ReLU", "Softmax") and given != value:
-            raise layer.unsupported(f"{option}={given!r} is not supported")
+def _shaped_relu(layer: Layer) -> Activation | None:
+    """A ReLU with one of its options: an upper bound, a slope below 0 or a threshold."""
+    bound = layer.options.get("max_value")
+    top = None if bound is None else layer.option("max_value", float)
+    slope = layer.option("negative_slope", float, 0.0)
+    threshold = layer.option("threshold", float, 0.0)
+    if sum((top is not None, slope != 0, threshold != 0)) > 1:
+        raise layer.unsupported(
+            f"max_value={top}, negative_slope={slope} and threshold={threshold}: one of them alone "
+            "is supported"
+        )
+    if top is not None:
+        if top < 0:
+            raise FormatError(f"{layer}: max_value: expected at least 0, got {top}")
+        return Activation("clip", 0.0, top)
+    if slope:
+        return Activation("leaky_relu", slope)
+    return Activation("thresholded_relu", threshold) if threshold else None
 
 
 def _pool(layer: Layer, store: Store, flow: Flow) -> None:

@@ -38,14 +38,18 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """What ONNX calls the activations that it has; onnxruntime reads the names in any case."""
 ELEMENTWISE: Final[Mapping[str, str]] = MappingProxyType(
     {
-        NAMES[name]: name
-        for name in (
-            "elu", "hard_sigmoid", "leaky_relu", "relu", "sigmoid", "softplus", "softsign", "tanh",
-        )
+        **{
+            NAMES[name]: name for name in (
+                "elu", "hard_sigmoid", "leaky_relu", "relu", "sigmoid", "softplus", "softsign",
+                "tanh",
+            )
+        },
+        "Abs": "abs", "Erf": "erf", "Exp": "exp", "HardSwish": "hard_swish", "Log": "log",
+        "Mish": "mish", "Reciprocal": "reciprocal", "Sqrt": "sqrt", "Swish": "silu",
     }
 )  # fmt: skip
-"""Those that are operators too, with the same constants. ThresholdedRelu is another function as an
-operator: at alpha itself it is 0."""
+"""The operators that are a function of each number, with the same constants. ThresholdedRelu is
+another function as an operator: at alpha itself it is 0."""
 _THEIRS: Final = tuple(NAMES.values())
 _OURS: Final = {theirs.lower(): ours for ours, theirs in NAMES.items()}
 
@@ -90,6 +94,11 @@ def rounded(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_onnx(activation: Activation) -> Activation:
+    if activation.name != "identity" and activation.name not in NAMES:
+        raise UnsupportedError(
+            f"Recurrent activations={activation.name}: ONNX's operators have no such activation; "
+            f"they have {', '.join(_THEIRS)}"
+        )
     return Activation("affine") if activation.name == "identity" else activation
 
 

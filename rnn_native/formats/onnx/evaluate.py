@@ -18,6 +18,7 @@ from ...activations import FUNCTIONS as ACTIVATIONS
 from ...errors import RnnError
 from .activations import ELEMENTWISE
 from .constants import axes_of, axis_of, constant, integers, slices_of, split_sizes
+from .functions import FUNCTIONS as OPERATORS
 from .graph import Anything, Node
 from .tensors import element_name
 from .values import Constant, Value
@@ -262,6 +263,33 @@ def _activation(name: str) -> Callable[[Node, Arrays], Any]:
     return calculate
 
 
+def _of_numbers(node: Node, arrays: Arrays) -> Any:
+    """A function of each number of the first input, whose constants are attributes."""
+    if arrays[0].dtype.kind != "f":
+        raise node.unsupported(f"expected floats, got {arrays[0].dtype}")
+    f = OPERATORS[node.op][0](node, _values(arrays))
+    return f.function(arrays[0]).astype(arrays[0].dtype)
+
+
+def _clip(node: Node, arrays: Arrays) -> Any:
+    if node.opset < 11:
+        options = node.options(min=("float", -np.inf), max=("float", np.inf))
+        low, high = options["min"], options["max"]
+    else:
+        node.options()
+        low, high = ([*arrays[1:], None, None])[:2]
+    if any(isinstance(bound, np.ndarray) and bound.size != 1 for bound in (low, high)):
+        raise node.malformed("expected bounds of one number each")
+    y = arrays[0] if low is None else np.maximum(arrays[0], np.asarray(low, arrays[0].dtype))
+    return y if high is None else np.minimum(y, np.asarray(high, arrays[0].dtype))
+
+
+def _power(node: Node, arrays: Arrays) -> Any:
+    node.options()
+    _limit(node, prod(np.broadcast_shapes(arrays[0].shape, arrays[1].shape)), arrays[0])
+    return np.power(arrays[0], arrays[1]).astype(arrays[0].dtype)
+
+
 def _softmax(name: str) -> Callable[[Node, Arrays], Any]:
     def calculate(node: Node, arrays: Arrays) -> Any:
         x = arrays[0]
@@ -315,6 +343,7 @@ FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
         **{op: (_activation(name), 1, 1) for op, name in ELEMENTWISE.items()},
         "Add": (_elementwise(np.add), 2, 2),
         "Cast": (_cast, 1, 1),
+        "Clip": (_clip, 1, 3),
         "Concat": (_concat, 1, 1000),
         "Constant": (_constant, 0, 0),
         "ConstantOfShape": (_constant_of_shape, 1, 1),
@@ -323,12 +352,18 @@ FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
         "Dropout": (_dropout, 1, 3),
         "Expand": (_expand, 2, 2),
         "Gather": (_gather, 2, 2),
+        "Gelu": (_of_numbers, 1, 1),
         "Gemm": (_gemm, 2, 3),
         "Identity": (_identity, 1, 1),
         "LogSoftmax": (_softmax("log_softmax"), 1, 1),
         "MatMul": (_matmul, 2, 2),
+        "Max": (_elementwise(np.maximum), 2, 2),
+        "Min": (_elementwise(np.minimum), 2, 2),
         "Mul": (_elementwise(np.multiply), 2, 2),
+        "Neg": (_of_numbers, 1, 1),
+        "Pow": (_power, 2, 2),
         "Reshape": (_reshape, 2, 2),
+        "Selu": (_of_numbers, 1, 1),
         "Shape": (_shape, 1, 1),
         "Slice": (_slice, 1, 5),
         "Softmax": (_softmax("softmax"), 1, 1),

@@ -10,8 +10,6 @@ from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
-from ...activations import CONSTANTS
-from ...errors import UnsupportedError
 from ...spec import Elementwise, Embedding, Layer
 from ...spec.layers.pool import Pool
 from . import given
@@ -19,6 +17,7 @@ from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_features, picked
+from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
@@ -93,13 +92,19 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """An operator that is a function of each number, with its constants."""
-    name = ELEMENTWISE[node.op]
-    constants = node.options(**{key: ("float", value) for key, value in CONSTANTS[name].items()})
-    data = inputs[0]
+    if node.op in ("Max", "Min") and isinstance(inputs[0], Constant):
+        inputs = inputs[::-1]
+    data, *more = inputs
     if not isinstance(data, Data):
         raise node.unsupported("expected the data")
     data.check_floats(node)
-    return [data.then(Elementwise(name, **constants), data.dims, data.features)]
+    f = FUNCTIONS[node.op][0](node, inputs)
+    for constant in more:
+        if isinstance(constant, Constant) and constant.array.ndim > len(data.dims):
+            raise node.unsupported(f"a number of shape {constant.array.shape} adds dimensions")
+    if f.name == "identity":
+        return [data]
+    return [data.then(Elementwise(f.name, *f.constants), data.dims, data.features)]
 
 
 def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -182,7 +187,7 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
 
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
-        **dict.fromkeys(ELEMENTWISE, (elementwise, 1, 1)),
+        **{op: (elementwise, least, most) for op, (_, least, most) in FUNCTIONS.items()},
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
@@ -209,14 +214,9 @@ def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
     if layer.function == "affine":
         y = writer.node("Mul", x, writer.number(layer.alpha or 0.0))
         return writer.node("Add", y, writer.number(layer.beta)) if layer.beta else y
-    op = {name: op for op, name in ELEMENTWISE.items()}.get(layer.function)
-    if op is None:
-        raise UnsupportedError(
-            f"Elementwise function={layer.function}: ONNX has no such operator; it has "
-            f"{', '.join(ELEMENTWISE)}, and Mul and Add for affine"
-        )
-    constants = {"alpha": layer.alpha, "beta": layer.beta}
-    return writer.node(op, x, **{key: v for key, v in constants.items() if v is not None})
+    op, attributes, more = operator(layer.as_activation)
+    inputs = [writer.number(value) for value in more]
+    return writer.node(op, x, *inputs, **attributes)
 
 
 def _write_pool(writer: NodeWriter, layer: Pool, x: str) -> str:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from .arrays import as_array
 from .errors import OptionError, UnsupportedError
-from .spec import GATES, Embedding, Layer, Linear, ModelSpec, Recurrent
+from .spec import GATES, Elementwise, Embedding, Layer, Linear, ModelSpec, Recurrent
 from .tensors import torch_if_loaded
+from .torch_functions import FUNCTIONS, function_of
 from .torch_ways import ACTIVATIONS, NOTHING, RECURRENT, kind_of, ways_in
 
 
@@ -106,8 +107,8 @@ def _chain(module: Any) -> Found:
             _without_hooks(where, part)
         if kind in NOTHING:
             continue
-        if kind in ACTIVATIONS:
-            _activate(where, part, ACTIVATIONS[kind], layers)
+        if kind is not None and (kind in ACTIVATIONS or kind in FUNCTIONS):
+            _activate(where, part, kind, layers)
         elif kind in RECURRENT:
             layers.append(recurrent_layer(part))
             firsts[name] = bool(part.batch_first)
@@ -139,13 +140,20 @@ def _parts(name: str, module: Any) -> Iterator[tuple[str, Any]]:
         yield from _parts(f"{name}.{key}" if name else key, part)
 
 
-def _activate(where: str, module: Any, activation: str, layers: list[Layer]) -> None:
-    """Gives the Linear before a module of an activation that activation."""
+def _activate(where: str, module: Any, kind: str, layers: list[Layer]) -> None:
+    """A module of an activation: that of the Linear before it, or a layer by itself."""
     if getattr(module, "dim", -1) not in (-1, 2):
         raise UnsupportedError(
             f"{where}: {type(module).__name__} with dim={module.dim}; expected -1, the features"
         )
     last = layers[-1] if layers else None
-    if not isinstance(last, Linear) or last.activation != "identity":
-        raise UnsupportedError(f"{where}: {type(module).__name__} not directly behind a Linear")
-    layers[-1] = Linear(last.weight, last.bias, activation)
+    if kind in ACTIVATIONS and isinstance(last, Linear) and last.activation == "identity":
+        layers[-1] = Linear(last.weight, last.bias, ACTIVATIONS[kind])
+    elif f := function_of(kind, module):
+        layers.append(Elementwise(f.name, *f.constants))
+    else:
+        raise UnsupportedError(
+            f"{where}: {module}: expected beta=1 and a threshold of at least 20"
+            if kind in FUNCTIONS
+            else f"{where}: {type(module).__name__} not directly behind a Linear"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .tensors import torch_if_loaded
+from .torch_functions import function_of
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
 ACTIVATIONS: Final = {
@@ -60,6 +61,8 @@ def _of_parts(net: Any, last: str, first: str) -> str:
             layers.append(f'rn.{kind}(weights["{name}.weight"]{bias})')
         elif kind in ACTIVATIONS and layers and layers[-1].startswith("rn.Linear("):
             layers[-1] = f'{layers[-1][:-1]}, activation="{ACTIVATIONS[kind]}")'
+        elif f := function_of(kind, part):
+            layers.append(f"rn.Elementwise({', '.join(map(repr, (f.name, *f.constants)))})")
         elif kind not in NOTHING and next(part.children(), None) is None:
             lacking.append(f"{type(part).__name__} ({name})")
     if lacking:

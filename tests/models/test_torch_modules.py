@@ -133,6 +133,33 @@ def test_a_sequential_is_the_chain_of_its_modules(activation: str, batch_first: 
     assert_close(alone, want[:, 0] if not batch_first else want[0])
 
 
+FUNCTIONS = [
+    nn.ReLU(), nn.Sigmoid(), nn.Tanh(), nn.ELU(0.5), nn.GELU(), nn.GELU("tanh"), nn.Hardsigmoid(),
+    nn.Hardswish(), nn.Hardtanh(-0.1, 0.2), nn.LeakyReLU(0.2), nn.Mish(), nn.ReLU6(), nn.SELU(),
+    nn.SiLU(), nn.Softplus(), nn.Softsign(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_functions_of_each_number_are_layers(function: Any, dtype: Any) -> None:
+    """Behind a Linear of large outputs and behind a GRU, where a Linear has none of its own."""
+    torch.manual_seed(3)
+    parts = [nn.Linear(3, 40).to(dtype), function, nn.GRU(40, 5).to(dtype), function]
+    with torch.no_grad():
+        parts[0].weight *= 4
+        ours = rn.from_torch(nn.Sequential(*parts))
+        x = torch.randn(6, 4, 3, dtype=dtype)
+        hidden = function(parts[0](x))
+        want = function(parts[2](hidden)[0])
+    y, _ = ours(x)
+    assert_close(y, want)
+    kinds = [type(layer) for layer in ours.model.spec.layers]
+    own = kinds[1] is rn.Elementwise
+    assert own != isinstance(function, (nn.ReLU, nn.Sigmoid, nn.Tanh))
+    assert kinds[-1] is rn.Elementwise
+
+
 def test_a_module_that_occurs_twice_runs_twice() -> None:
     tanh, square = nn.Tanh(), nn.Linear(3, 3)
     gru = nn.GRU(3, 3)
@@ -261,10 +288,17 @@ class Net(nn.Module):
         (lambda: nn.Sequential(nn.LSTM(3, 4), nn.LayerNorm(4)), r"module\[1\]: .*LayerNorm"),
         (lambda: nn.Sequential(nn.GRU(3, 4), nn.Conv1d(4, 4, 1)), r"module\[1\]: .*Conv1d"),
         (lambda: nn.Sequential(nn.GRUCell(3, 4)), r"module\[0\]: .*GRUCell"),
-        (lambda: nn.Sequential(nn.Sequential(nn.GELU())), r"module\[0\.0\]: .*GELU"),
+        (lambda: nn.Sequential(nn.Sequential(nn.GLU())), r"module\[0\.0\]: .*GLU"),
+        (lambda: nn.Sequential(nn.GELU(), nn.GRU(3, 4)), "an Elementwise cannot be first"),
         (lambda: nn.Sequential(nn.GRU(3, 4), None), r"module\[1\]: .*NoneType"),
-        (lambda: nn.Sequential(nn.GRU(3, 4), nn.ReLU()), r"module\[1\]: ReLU not directly behind"),
-        (lambda: nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Tanh()), r"module\[2\]: Tanh not"),
+        (
+            lambda: nn.Sequential(nn.GRU(3, 4), nn.Softmax(-1)),
+            r"\[1\]: Softmax not directly behind",
+        ),
+        (
+            lambda: nn.Sequential(nn.GRU(3, 4), nn.Softplus(2)),
+            r"\[1\]: Softplus\(beta=2.*expected beta=1",
+        ),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=0)), r"module\[1\]: .* dim=0"),
         (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax()), r"module\[1\]: .* dim=None"),
         (lambda: nn.Sequential(nn.Embedding(3, 4, max_norm=1.0)), r"module\[0\]: .*max_norm=1.0"),

@@ -26,7 +26,9 @@ class Usual(nn.Module):
         both = {"batch_first": batch_first, "bidirectional": True} | options
         self.rnns = nn.ModuleList([getattr(nn, kind)(8, 6, **both)])
         self.drop = nn.Dropout(0.5)
-        self.head = nn.Sequential(nn.Linear(12, 5, bias=False), nn.Tanh(), nn.Linear(5, 3))
+        self.head = nn.Sequential(
+            nn.Linear(12, 5, bias=False), nn.Tanh(), nn.ELU(0.5), nn.Linear(5, 3)
+        )
 
     def forward(self, words: Any) -> Any:
         _, state = self.rnns[0](self.embedding(words))

@@ -16,7 +16,8 @@
     X(merge)                                                                                       \
     X(combine)                                                                                     \
     X(elementwise)                                                                                 \
-    X(pool)
+    X(pool)                                                                                        \
+    X(scale)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -109,6 +110,15 @@ typedef struct rnnat_pooling {
     rnnat_pool mode;
     bool counts_padding; /* a mean is of padding as well */
 } rnnat_pooling;
+
+typedef struct rnnat_scale_options {
+    int32_t features;
+} rnnat_scale_options;
+/* A scale layer: y = x scale + shift, of each feature. */
+typedef struct rnnat_scaling {
+    int32_t features;
+    const void *scale, *shift; /* [features] */
+} rnnat_scaling;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

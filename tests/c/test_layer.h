@@ -12,7 +12,8 @@ typedef enum test_kind {
     TEST_MERGE,
     TEST_COMBINE,
     TEST_ELEMENTWISE,
-    TEST_POOL
+    TEST_POOL,
+    TEST_SCALE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -189,9 +189,20 @@ def test_crema_as_a_whole_is_refused_with_what_can_be_taken(package_file: Finder
     path = package_file("crema", "crema/models/chord/model.h5")
     with pytest.raises(UnsupportedError, match=r"\(BatchN.*'bidirectional_1', 'bidirectional_2'"):
         read(path)
-    between = ("bidirectional_1", "bidirectional_2")
-    with pytest.raises(UnsupportedError, match=r"'batch_normalization_4' \(BatchNormalization\)"):
-        read(path, between=between)
+
+
+def test_crema_from_one_bi_gru_to_the_next(package_file: Finder) -> None:
+    """A batch normalisation is between them."""
+    path = package_file("crema", "crema/models/chord/model.h5")
+    names = ("bidirectional_1", "batch_normalization_4", "bidirectional_2")
+    first, norm, second = arrays(path, *names, root="model_weights")
+    gamma, beta, mean, variance = (array.astype(float) for array in norm)
+    x = noise(2, 60, 72)
+    gru = {"gate": ke.hard_sigmoid_2, "reset_after": False}
+    y = ke.bidirectional(ke.gru, x.astype(float), first, **gru)
+    y = gamma * (y - mean) / np.sqrt(variance + 1e-3) + beta
+    spec = read(path, between=("bidirectional_1", "bidirectional_2"))
+    check(spec, x, ke.bidirectional(ke.gru, y, second, **gru))
 
 
 # chars2vec: weights of Keras 2.2.0 alone, a chain

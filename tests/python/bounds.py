@@ -59,7 +59,15 @@ from bounds_arithmetic import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from rnn_native.spec import Elementwise, Embedding, Linear, Merge, ModelSpec, Recurrent
+from rnn_native.spec import (
+    Elementwise,
+    Embedding,
+    Linear,
+    Merge,
+    ModelSpec,
+    Recurrent,
+    Scale,
+)
 
 
 class Cell:
@@ -277,6 +285,8 @@ def _run(
             now = ar.activation(layer.activation, ar.dot([(Matrix(layer.weight), now)], bias))
         elif isinstance(layer, Merge):
             now = _merge(layer, now, ar)
+        elif isinstance(layer, Scale):
+            now = ar.dot([(Diagonal(layer.scale), now)], [np.asarray(layer.shift, np.float64)])
         elif isinstance(layer, Elementwise):
             now = ar.function(layer.as_activation, None, now)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from strategies import Case, first_state, grouped, map_state
 
-from rnn_native.spec import Elementwise, Embedding, Linear, Merge, Recurrent
+from rnn_native.spec import Elementwise, Embedding, Linear, Merge, Recurrent, Scale
 
 
 def logistic(x: float) -> float:
@@ -203,6 +203,11 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_linear(layer, row) for row in rows]
             elif isinstance(layer, Merge):
                 rows = [scalar_merge(layer, row) for row in rows]
+            elif isinstance(layer, Scale):
+                scale, shift = layer.scale.tolist(), layer.shift.tolist()
+                rows = [
+                    [a * v + b for a, v, b in zip(scale, row, shift, strict=True)] for row in rows
+                ]
             elif isinstance(layer, Elementwise):
                 f = PER_UNIT[layer.function]
                 rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]

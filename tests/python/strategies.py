@@ -46,6 +46,7 @@ from rnn_native.spec import (
     Merge,
     ModelSpec,
     Recurrent,
+    Scale,
 )
 
 
@@ -125,6 +126,11 @@ def make_linear(
     weight = rng.uniform(-bound, bound, (out_features, in_features)).astype(dtype)
     offset = rng.uniform(-bound, bound, out_features).astype(dtype) if bias else None
     return Linear(weight, offset, activation)
+
+
+def make_scale(rng: np.random.Generator, features: int, dtype: DTypeLike = np.float32) -> Scale:
+    """A Scale with numbers uniform in +-1."""
+    return Scale(*rng.uniform(-1.0, 1.0, (2, features)).astype(dtype))
 
 
 def make_embedding(
@@ -344,13 +350,15 @@ def specs(
     directions: Sequence[str] = DIRECTIONS,
     initial: bool = True,
     functions: Sequence[str] = ANYWHERE,
+    scales: bool = False,
     max_size: int = 6,
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
-    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge and an
-    Elementwise behind any of these; never empty. The last Recurrent may give its last state alone,
-    and any may begin with a state of its own, unless ``initial`` is False."""
+    """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
+    Elementwise and, with ``scales``, a Scale behind any of these; never empty. The last Recurrent
+    may give its last state alone, and any may begin with a state of its own, unless ``initial`` is
+    False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -369,6 +377,8 @@ def specs(
         if draw(st.integers(0, 3)) == 0:
             f = draw(activations(functions))
             layers.append(Elementwise(f.name, *f.constants))
+        if scales and draw(st.integers(0, 1)) == 0:
+            layers.append(make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))

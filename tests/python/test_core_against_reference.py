@@ -46,7 +46,8 @@ def fitting(options: dict[str, Any], hidden: int) -> dict[str, Any] | None:
 @dtypes
 @given(data=st.data())
 def test_any_model_and_call(dtype: str, data: st.DataObject) -> None:
-    case: Case = data.draw(strategies.cases(dtype=dtype))
+    spec = strategies.specs(dtype=dtype, scales=True)
+    case: Case = data.draw(strategies.cases(spec, dtype=dtype))
     layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
     state_layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
     check(

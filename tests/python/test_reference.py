@@ -35,6 +35,7 @@ from strategies import (
     random_input,
     random_state,
     recurrents,
+    specs,
     zero_state,
 )
 
@@ -68,7 +69,7 @@ def test_every_cell_and_option_equals_the_scalar_equations(cell, options, bias, 
     assert_close(run(case.spec, case.x, case.state, case.lengths), scalar_run(case))
 
 
-@given(cases())
+@given(cases(specs(scales=True)))
 def test_any_model_equals_the_scalar_equations(case):
     assert_close(run(case.spec, case.x, case.state, case.lengths), scalar_run(case))
 

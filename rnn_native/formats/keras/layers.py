@@ -7,9 +7,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MERGE_MODES, AvgPool, Elementwise, Embedding, Linear, MaxPool
+from ...spec import MERGE_MODES, AvgPool, Elementwise, Embedding, Linear, MaxPool, Recurrent, Scale
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
@@ -59,6 +61,30 @@ def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()
     flow.linear(kernel, rest[0] if bias else None, activation)
     if behind:
         _elementwise(flow, cell_activation(where, name, layer.version))
+
+
+def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
+    """Over the features, with the mean and the variance that it has learnt: numbers of each."""
+    axis = layer.options.get("axis", -1)
+    steps = all(own.return_sequences for own in flow.layers if isinstance(own, Recurrent))
+    if axis not in (-1, [-1], 1 + steps, [1 + steps]):
+        raise layer.unsupported(f"axis={axis!r} is not the features, the last one")
+    if layer.option("renorm", bool, False):
+        raise layer.unsupported("renorm=True is not supported")
+    scaled, centred = layer.option("scale", bool, True), layer.option("center", bool, True)
+    names = ("gamma",) * scaled + ("beta",) * centred + ("moving_mean", "moving_variance")
+    (arrays,) = store.arrays(layer, [Part((), names)])
+    found = dict(zip(names, arrays, strict=True))
+    mean = found["moving_mean"]
+    for name, array in found.items():
+        if array.ndim != 1 or array.shape != mean.shape:
+            raise FormatError(f"{layer}: {name}: expected shape (features,), got {array.shape}")
+        if flow.swapped and len(array) == 2 * flow.swapped:  # what it multiplies has its halves so
+            found[name] = np.roll(array, flow.swapped)
+    mean = found["moving_mean"]
+    gamma, beta = found.get("gamma", np.ones_like(mean)), found.get("beta", np.zeros_like(mean))
+    epsilon = layer.option("epsilon", float, 1e-3)
+    flow.layers.append(Scale.normalizing(mean, found["moving_variance"], gamma, beta, epsilon))
 
 
 def _activation(layer: Layer, store: Store, flow: Flow) -> None:
@@ -271,6 +297,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     **_ACTIVATIONS,
     **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "RNN": _recurrent,
+    "BatchNormalization": _batch_normalization,
     "Bidirectional": _bidirectional,
     "Dense": _dense,
     "Embedding": _embedding,

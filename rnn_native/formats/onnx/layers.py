@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
-from ...spec import Elementwise, Embedding, Layer
+from ...spec import Elementwise, Embedding, Layer, Recurrent, Scale
 from ...spec.layers.pool import Pool
 from . import given
 from .activations import ELEMENTWISE
@@ -107,6 +107,34 @@ def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [data.then(Elementwise(f.name, *f.constants), data.dims, data.features)]
 
 
+def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Y = scale (X - mean) / sqrt(var + epsilon) + B, over dimension 1, which are the features."""
+    options = node.options(
+        epsilon=("float", 1e-5),
+        momentum=("float", 0.9),
+        training_mode=("int", 0),
+        spatial=("int", 1),
+    )
+    if options["training_mode"] or not options["spatial"]:
+        raise node.unsupported("expected training_mode=0, and statistics of a feature each")
+    data, *numbers = inputs
+    if not isinstance(data, Data):
+        raise node.unsupported("expected X to be the data")
+    data.check_features(node, 1)
+    vectors = [value.array for value in numbers if isinstance(value, Constant)]
+    count = size_of(data.features)
+    if count is None and vectors and len(data.features) == 1:
+        count = vectors[0].size
+        data.features[0].learn(count)
+    if len(vectors) < 4 or any(array.shape != (count,) for array in vectors):
+        raise node.unsupported(
+            f"expected scale, B, mean and var to be constants of shape ({count},)"
+        )
+    gamma, beta, mean, variance = vectors
+    layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
+    return [data.then(layer, data.dims, data.features)]
+
+
 def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """An Embedding: rows of a table [num_embeddings, embedding_dim] of the file."""
     axis = node.options(axis=("int", 0))["axis"]
@@ -189,6 +217,7 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
     {
         **{op: (elementwise, least, most) for op, (_, least, most) in FUNCTIONS.items()},
         **dict.fromkeys(ACTIVATIONS, (activation, 1, 1)),
+        "BatchNormalization": (batch_normalization, 5, 5),
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),

@@ -15,6 +15,7 @@ from .linear import Linear
 from .merge import Merge
 from .pool import AvgPool, MaxPool, Pool
 from .recurrent import Recurrent
+from .scale import Scale
 
 __all__ = [
     "Add",
@@ -27,13 +28,14 @@ __all__ = [
     "Merge",
     "Mul",
     "Recurrent",
+    "Scale",
     "Sub",
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
     {
         layer.kind: layer
-        for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise, Pool)
+        for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise, Pool, Scale)
     }
 )
 """By the first word of their line in a file."""

@@ -17,7 +17,8 @@
     X(combine)                                                                                     \
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
-    X(scale)
+    X(scale)                                                                                       \
+    X(prelu)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -119,6 +120,15 @@ typedef struct rnnat_scaling {
     int32_t features;
     const void *scale, *shift; /* [features] */
 } rnnat_scaling;
+
+typedef struct rnnat_prelu_options {
+    int32_t features;
+} rnnat_prelu_options;
+/* A prelu layer: y = x where x >= 0, else x slope, of each feature. */
+typedef struct rnnat_sloping {
+    int32_t features;
+    const void *slope; /* [features] */
+} rnnat_sloping;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

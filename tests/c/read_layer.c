@@ -64,6 +64,9 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_scale) {
         const rnnat_scale_options *const of = read;
         *layer = (test_layer){.kind = TEST_SCALE, .output_size = of->features};
+    } else if (kind == &rnnat_layer_prelu) {
+        const rnnat_prelu_options *const of = read;
+        *layer = (test_layer){.kind = TEST_PRELU, .output_size = of->features};
     } else {
         *layer = recurrent_of(read);
     }

@@ -13,7 +13,8 @@ typedef enum test_kind {
     TEST_COMBINE,
     TEST_ELEMENTWISE,
     TEST_POOL,
-    TEST_SCALE
+    TEST_SCALE,
+    TEST_PRELU
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -65,6 +65,7 @@ from rnn_native.spec import (
     Linear,
     Merge,
     ModelSpec,
+    PReLU,
     Recurrent,
     Scale,
 )
@@ -285,6 +286,9 @@ def _run(
             now = ar.activation(layer.activation, ar.dot([(Matrix(layer.weight), now)], bias))
         elif isinstance(layer, Merge):
             now = _merge(layer, now, ar)
+        elif isinstance(layer, PReLU):
+            slope = np.asarray(layer.slope, np.float64)
+            now = ar.below_zero(now, ar.dot([(Diagonal(slope), now)], []), np.abs(slope))
         elif isinstance(layer, Scale):
             now = ar.dot([(Diagonal(layer.scale), now)], [np.asarray(layer.shift, np.float64)])
         elif isinstance(layer, Elementwise):

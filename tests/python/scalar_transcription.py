@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from strategies import Case, first_state, grouped, map_state
 
-from rnn_native.spec import Elementwise, Embedding, Linear, Merge, Recurrent, Scale
+from rnn_native.spec import Elementwise, Embedding, Linear, Merge, PReLU, Recurrent, Scale
 
 
 def logistic(x: float) -> float:
@@ -203,6 +203,12 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_linear(layer, row) for row in rows]
             elif isinstance(layer, Merge):
                 rows = [scalar_merge(layer, row) for row in rows]
+            elif isinstance(layer, PReLU):
+                slope = layer.slope.tolist()
+                rows = [
+                    [v if v >= 0 else a * v for a, v in zip(slope, row, strict=True)]
+                    for row in rows
+                ]
             elif isinstance(layer, Scale):
                 scale, shift = layer.scale.tolist(), layer.shift.tolist()
                 rows = [

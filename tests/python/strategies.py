@@ -45,6 +45,7 @@ from rnn_native.spec import (
     Linear,
     Merge,
     ModelSpec,
+    PReLU,
     Recurrent,
     Scale,
 )
@@ -356,9 +357,9 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale behind any of these; never empty. The last Recurrent
-    may give its last state alone, and any may begin with a state of its own, unless ``initial`` is
-    False."""
+    Elementwise and, with ``scales``, a Scale or a PReLU behind any of these; never empty. The last
+    Recurrent may give its last state alone, and any may begin with a state of its own, unless
+    ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -378,7 +379,8 @@ def specs(
             f = draw(activations(functions))
             layers.append(Elementwise(f.name, *f.constants))
         if scales and draw(st.integers(0, 1)) == 0:
-            layers.append(make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype))
+            numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
+            layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale)])))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))

@@ -11,12 +11,22 @@ import numpy as np
 
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MERGE_MODES, AvgPool, Elementwise, Embedding, Linear, MaxPool, Recurrent, Scale
+from ...spec import (
+    MERGE_MODES,
+    AvgPool,
+    Elementwise,
+    Embedding,
+    Linear,
+    MaxPool,
+    PReLU,
+    Recurrent,
+    Scale,
+)
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
 from .flow import Flow
-from .store import Part, Store
+from .store import Array, Part, Store
 
 Handler = Callable[[Layer, Store, Flow], None]
 _NOTHING: Final = (
@@ -63,6 +73,24 @@ def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()
         _elementwise(flow, cell_activation(where, name, layer.version))
 
 
+def _as_they_come(flow: Flow, numbers: Array) -> Array:
+    """Numbers of each feature, in the order of what they meet."""
+    return np.roll(numbers, flow.swapped) if len(numbers) == 2 * flow.swapped else numbers
+
+
+def _prelu(layer: Layer, store: Store, flow: Flow) -> None:
+    """With one slope, or one of each feature that all steps share."""
+    ((slope,),) = store.arrays(layer, [Part((), ("alpha",))])
+    if slope.size == 1:
+        _elementwise(flow, Activation("leaky_relu", float(slope.reshape(()))))
+    elif slope.ndim and slope.size == slope.shape[-1]:
+        flow.layers.append(PReLU(_as_they_come(flow, slope.reshape(-1))))
+    else:
+        raise layer.unsupported(
+            f"a slope of each step: expected shared_axes=[1], got {slope.shape}"
+        )
+
+
 def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     """Over the features, with the mean and the variance that it has learnt: numbers of each."""
     axis = layer.options.get("axis", -1)
@@ -79,8 +107,7 @@ def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     for name, array in found.items():
         if array.ndim != 1 or array.shape != mean.shape:
             raise FormatError(f"{layer}: {name}: expected shape (features,), got {array.shape}")
-        if flow.swapped and len(array) == 2 * flow.swapped:  # what it multiplies has its halves so
-            found[name] = np.roll(array, flow.swapped)
+        found[name] = _as_they_come(flow, array)
     mean = found["moving_mean"]
     gamma, beta = found.get("gamma", np.ones_like(mean)), found.get("beta", np.zeros_like(mean))
     epsilon = layer.option("epsilon", float, 1e-3)
@@ -303,5 +330,6 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     "Embedding": _embedding,
     "Masking": _masking,
     **dict.fromkeys(("AveragePooling1D", "MaxPooling1D"), _pool),
+    "PReLU": _prelu,
     "TimeDistributed": _time_distributed,
 })  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
-from ...spec import Elementwise, Embedding, Layer, Recurrent, Scale
+from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
 from ...spec.layers.pool import Pool
 from . import given
 from .activations import ELEMENTWISE
@@ -122,16 +122,42 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
         raise node.unsupported("expected X to be the data")
     data.check_features(node, 1)
     vectors = [value.array for value in numbers if isinstance(value, Constant)]
+    _expect_vectors(node, data, ("scale", "B", "mean", "var"), vectors)
+    gamma, beta, mean, variance = vectors
+    layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
+    return [data.then(layer, data.dims, data.features)]
+
+
+def _expect_vectors(
+    node: Node, data: Data, names: Sequence[str], vectors: Sequence[Anything]
+) -> None:
+    """Refuses unless each of these is there, a number of each feature."""
     count = size_of(data.features)
     if count is None and vectors and len(data.features) == 1:
         count = vectors[0].size
         data.features[0].learn(count)
-    if len(vectors) < 4 or any(array.shape != (count,) for array in vectors):
-        raise node.unsupported(
-            f"expected scale, B, mean and var to be constants of shape ({count},)"
-        )
-    gamma, beta, mean, variance = vectors
-    layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
+    if len(vectors) < len(names) or any(array.shape != (count,) for array in vectors):
+        raise node.unsupported(f"expected {', '.join(names)} to be constants of shape ({count},)")
+
+
+def prelu(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Y = X where X >= 0, else slope X: one slope, or one of each feature."""
+    node.options()
+    data, slope = inputs
+    if not (isinstance(data, Data) and isinstance(slope, Constant)):
+        raise node.unsupported("expected X to be the data and slope a constant")
+    array = slope.array
+    if array.ndim > len(data.dims):
+        raise node.unsupported(f"a slope of shape {array.shape} adds dimensions")
+    own = [axis for axis, size in enumerate(array.shape) if size != 1]
+    if len(own) > 1:
+        raise node.unsupported(f"a slope of shape {array.shape}: expected one of each feature")
+    if not own:
+        layer: Layer = Elementwise("leaky_relu", float(array.reshape(())))
+    else:
+        data.check_features(node, own[0] - array.ndim)
+        _expect_vectors(node, data, ("slope",), [array.reshape(-1)])
+        layer = PReLU(array.reshape(-1))
     return [data.then(layer, data.dims, data.features)]
 
 
@@ -222,6 +248,7 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),
         **dict.fromkeys(("AveragePool", "MaxPool"), (pool, 1, 1)),
+        "PRelu": (prelu, 2, 2),
     }
 )
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""

@@ -14,6 +14,7 @@ from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
 from .pool import AvgPool, MaxPool, Pool
+from .prelu import PReLU
 from .recurrent import Recurrent
 from .scale import Scale
 
@@ -27,6 +28,7 @@ __all__ = [
     "MaxPool",
     "Merge",
     "Mul",
+    "PReLU",
     "Recurrent",
     "Scale",
     "Sub",
@@ -35,7 +37,17 @@ __all__ = [
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
     {
         layer.kind: layer
-        for layer in (Embedding, Recurrent, Linear, Merge, Combine, Elementwise, Pool, Scale)
+        for layer in (
+            Embedding,
+            Recurrent,
+            Linear,
+            Merge,
+            Combine,
+            Elementwise,
+            Pool,
+            Scale,
+            PReLU,
+        )
     }
 )
 """By the first word of their line in a file."""

@@ -154,8 +154,24 @@ def test_wrong_numbers_are_named() -> None:
         Scale(np.ones(3), np.ones(2))
     with pytest.raises(rn.ShapeError, match=r"variance \+ epsilon: expected above 0, got -1.0 of"):
         Scale.normalizing(np.ones(2), np.array([1.0, -2.0]), np.ones(2), np.ones(2), 1.0)
-    with pytest.raises(rn.UnsupportedError, match="ONNX"):
-        formats.write(
-            ModelSpec((strategies.make_linear(RNG, 2, 2), strategies.make_scale(RNG, 2))),
-            Path("never.onnx"),
-        )
+
+
+def test_an_onnx_file_of_ours_gives_it_back(tmp_path: Path) -> None:
+    """Beside onnxruntime, whose float32 may add in another order: 1e-5 of numbers of about 1."""
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "m.onnx"
+    layers = (
+        strategies.make_recurrent(RNG, "gru", 3, 4),
+        strategies.make_scale(RNG, 4),
+        strategies.make_recurrent(RNG, "lstm", 4, 2),
+    )
+    formats.write(ModelSpec(layers), path)
+    again = formats.read(path).layers[1]
+    assert isinstance(again, Scale)
+    np.testing.assert_array_equal(again.scale, layers[1].scale)
+    np.testing.assert_array_equal(again.shift, layers[1].shift)
+    x = RNG.normal(0, 1, (6, 2, 3)).astype("f4")
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    want, _ = rn.reference.run(ModelSpec(layers), x)
+    np.testing.assert_allclose(session.run(["y"], {"x": x})[0], want, rtol=0, atol=1e-5)

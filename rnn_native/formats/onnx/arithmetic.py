@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ...spec import Elementwise, Merge
+from ...spec import Elementwise, Merge, Scale
 from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
@@ -95,8 +95,7 @@ def _fits(data: Data, shape: Sequence[int]) -> bool:
 
 
 def _scaled(node: Node, data: Data, array: Anything, first: bool) -> Data:
-    """Each feature with a number of its own: a Linear whose matrix has those on its diagonal, or
-    ones, which change no bit."""
+    """Each feature with a number of its own: a Scale, or more of the one right before."""
     if not _fits(data, array.shape) or array.dtype.kind != "f":
         raise node.unsupported(
             f"its constant of shape {array.shape} is neither a number nor one for each of the "
@@ -105,13 +104,14 @@ def _scaled(node: Node, data: Data, array: Anything, first: bool) -> Data:
     vector = array.reshape(-1)
     if node.op == "Div" and not vector.all():
         raise node.unsupported("divides by 0")
-    ones = np.ones_like(vector)
+    ones, zeros = np.ones_like(vector), np.zeros_like(vector)
     scale = {"Mul": vector, "Div": 1 / (vector if node.op == "Div" else ones)}.get(node.op, ones)
-    bias = {"Add": vector, "Sub": vector if first else -vector}.get(node.op)
-    node.contents.budget.take(str(node), 4 * max(4, vector.itemsize) * vector.size**2)
-    matrix = np.diag(-scale if first and node.op == "Sub" else scale)
-    features = data.fresh(vector.size)
-    return data.then(LinearDraft(matrix, bias), (*data.dims[:-1], features), features)
+    shift = {"Add": vector, "Sub": vector if first else -vector}.get(node.op, zeros)
+    last = data.draft
+    if node.op == "Add" and isinstance(last, Scale) and not last.shift.any():
+        return data.instead(Scale(last.scale, shift))
+    scale = -scale if first and node.op == "Sub" else scale
+    return data.then(Scale(scale, shift), data.dims, data.features)
 
 
 def _affine(node: Node, data: Data, number: float, first: bool, op: str = "") -> Data:

@@ -275,6 +275,15 @@ def _write_elementwise(writer: NodeWriter, layer: Elementwise, x: str) -> str:
     return writer.node(op, x, *inputs, **attributes)
 
 
+def _write_scale(writer: NodeWriter, layer: Scale, x: str) -> str:
+    y = writer.node("Mul", x, writer.constant("scale", layer.scale))
+    return writer.node("Add", y, writer.constant("shift", layer.shift))
+
+
+def _write_prelu(writer: NodeWriter, layer: PReLU, x: str) -> str:
+    return writer.node("PRelu", x, writer.constant("slope", layer.slope))
+
+
 def _write_pool(writer: NodeWriter, layer: Pool, x: str) -> str:
     average = layer.mode == "average"
     y = writer.node(
@@ -287,7 +296,13 @@ def _write_pool(writer: NodeWriter, layer: Pool, x: str) -> str:
 
 
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Elementwise: _write_elementwise, Embedding: _write_embedding, Pool: _write_pool}
+    {
+        Elementwise: _write_elementwise,
+        Embedding: _write_embedding,
+        Pool: _write_pool,
+        PReLU: _write_prelu,
+        Scale: _write_scale,
+    }
 )
 """What writes a layer that reads the tensor of this name."""
 

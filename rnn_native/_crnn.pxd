@@ -148,7 +148,12 @@ cdef extern from "graph/graph.h" nogil:
 
 
 cdef extern from "graph/pace.h" nogil:
+    bint rnnat_is_phase(const rnnat_model *, int32_t)
     int64_t rnnat_output_steps(const rnnat_model *, const void *const *, int32_t, int64_t)
+
+
+cdef extern from "run/history.h" nogil:
+    bint rnnat_take_phases(const rnnat_model *, const void *const *, int32_t, int32_t *)
 
 
 cdef extern from "layers/layer.h" nogil:

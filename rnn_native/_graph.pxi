@@ -1,12 +1,15 @@
 # Calls of models with several inputs or outputs. Included by _core.pyx.
 
+PHASES = (
+    "state: expected the same phase in every row, one that the layer's window can have, and layers "
+    "with strides that are read together at the same one: run other rows apart"
+)
+
+
 cdef int check_phases(rnnat_status status) except -1:
     """``ShapeError`` where a run's or a stream's states cannot go on together."""
     if rnnat_status_name(status) == b"RNNAT_ERROR_LENGTH":
-        raise ShapeError(
-            "state: expected the same phase in every row, one that the layer's window can have, and "
-            "layers with strides that are read together at the same one: run other rows apart"
-        )
+        raise ShapeError(PHASES)
     return 0
 
 

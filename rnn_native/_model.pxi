@@ -191,6 +191,8 @@ cdef class CoreModel:
                 f"state array {i}: expected shape {(self._rows[i], batch, self._features[i])}, "
                 f"got {np.shape(array)}"
             )
+        if rnnat_is_phase(self._model, <int32_t>i):
+            return array.copy()  # whatever others do, y has room for what these numbers say
         return array
 
     cdef cnp.ndarray _empty_state(self, Py_ssize_t i, Py_ssize_t batch):

@@ -38,8 +38,7 @@ cdef class Stream:
         self._batch = batch
         self._mask_value = mask_value
         self._threads = as_num_threads(num_threads) or get_num_threads()
-        self._most = 1
-        self._make()
+        self._make(1)
         self._calls = calls
         self._several = calls is not None and calls.several
         self._ys = []
@@ -60,12 +59,13 @@ cdef class Stream:
     def __dealloc__(self):
         rnnat_stream_free(self._stream)
 
-    cdef int _make(self) except -1:
+    cdef int _make(self, int32_t most) except -1:
+        """``most``: steps that are run together."""
         cdef rnnat_stream *stream
         check(
-            rnnat_stream_create(self._model._model, <int32_t>self._batch, self._most, &stream),
-            "stream",
+            rnnat_stream_create(self._model._model, <int32_t>self._batch, most, &stream), "stream"
         )
+        self._most = most
         rnnat_stream_free(self._stream)
         self._stream = stream
         check(rnnat_stream_set_num_threads(stream, self._threads), "stream")
@@ -82,7 +82,7 @@ cdef class Stream:
                 "none: call reset() or assign a state first"
             )
         if self._busy:
-            self._make()
+            self._make(self._most)
         self._busy = generation
         return 0
 
@@ -108,10 +108,13 @@ cdef class Stream:
         cdef CoreModel model = self._model
         cdef bint wide = model._typenum == cnp.NPY_FLOAT64
         if self._paced:
+            each = " and ".join(
+                f"{repeat} of {stride}" + (f", {late} steps behind" if late else "")
+                for repeat, stride, late in self._rates
+            )
             raise UnsupportedError(
-                "step: expected a model that makes one step of y of each step of x; this one makes "
-                f"{' and '.join(f'{r} of {s}' for r, s, _ in self._rates)}: stream.push takes any "
-                "number of steps and gives those that are ready"
+                "step: expected a model that makes one step of y of each step of x at once; this one "
+                f"makes {each}: stream.push takes any number of steps and gives those that are ready"
             )
         if self._several:
             return self._step_values(x)
@@ -225,8 +228,7 @@ cdef class Stream:
         ]
         for i, array in enumerate(arrays):
             rnnat_stream_get_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
-        self._most = most
-        self._make()
+        self._make(most)
         for i, array in enumerate(arrays):
             rnnat_stream_set_state(self._stream, <int32_t>i, cnp.PyArray_DATA(array))
         return 0
@@ -360,13 +362,12 @@ cdef class Stream:
             self._model._state(i, given[i], self._batch)
             for i in range(self._model._info.num_states)
         ]
+        cdef const void *states[MAX_STATES]
+        for i in range(len(arrays)):
+            states[i] = cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
+        if not rnnat_take_phases(self._model._model, states, <int32_t>self._batch, NULL):
+            raise ShapeError(PHASES)
         self._enter(True)
-        cdef rnnat_status status = RNNAT_OK
-        for i in reversed(range(len(arrays))):  # a phase is refused before its steps are set
-            status = rnnat_stream_set_state(
-                self._stream, <int32_t>i, cnp.PyArray_DATA(<cnp.ndarray>arrays[i])
-            )
-            if status != RNNAT_OK:
-                break
+        for i in range(len(arrays)):
+            rnnat_stream_set_state(self._stream, <int32_t>i, states[i])
         self._busy = 0
-        check_phases(status)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import _core
 from ._core import Stream
 from .as_spec import HasLayer, as_spec
-from .errors import OptionError, UnsupportedError
+from .errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from .graph_calls import GraphCalls
 from .masking import lengths_of
 from .packed import Packed
@@ -225,9 +225,17 @@ class Model:
 
     def output_steps(self, steps: ArrayLike) -> Any:
         """How many steps y has where x has so many: an integer or, of the lengths of rows, an
-        array; of several outputs a dict. As many, unless layers with strides make fewer or more."""
-        given: Any = np.asarray(steps) if np.ndim(steps) else int(np.asarray(steps))
-        each = {name: steps_of(paces, given) for name, paces in self._paces.items()}
+        array; of several outputs a dict. As many, unless layers with strides make fewer or more.
+
+        ``DTypeError`` for what is no integer, ``ShapeError`` for one below 0.
+        """
+        given = np.asarray(steps)
+        if given.dtype.kind not in "iu":
+            raise DTypeError(f"steps: expected integers, got {given.dtype}")
+        if (given < 0).any():
+            raise ShapeError(f"steps: expected 0 or more, got {given.min()}")
+        count = given if given.ndim else int(given)
+        each = {name: steps_of(paces, count) for name, paces in self._paces.items()}
         return each if len(each) > 1 else next(iter(each.values()))
 
     def stream(self, batch: int = 1, num_threads: int | None = 1) -> Stream:

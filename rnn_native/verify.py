@@ -89,7 +89,8 @@ def make(model: Runs, call: Any) -> Golden:
     lengths = None if lengths is None else as_array("lengths", lengths).astype(np.int32)
     if not (y.size and np.isfinite(y).all() and np.isfinite(final).all()):
         raise OptionError(
-            f"golden: expected an input with some steps and a finite result; x is {x.shape}"
+            f"golden: expected an input with some steps and a finite result that has some; x is "
+            f"{x.shape}, y {y.shape}"
         )
     y_ref, after_ref = reference.run(spec, x, given, lengths)
     final_ref = _join(counts, flatten(counts, after_ref, names), np.dtype(np.float64))
@@ -205,6 +206,9 @@ def _generate(model: Runs, spec: ModelSpec) -> NDArray[Any]:
     states = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
     room = MAX_CHARACTERS * 3 // 4 - 1024 - states * item
     steps = min(_STEPS, max(1, room // ((features + spec.output_size) * item)))
+    (output,) = spec.outputs.values()
+    while not spec.steps(output, steps) and steps * features * item < room:
+        steps *= 2  # so that y has one
     rng = np.random.default_rng(_SEED)
     if spec.takes_indices:
         x: NDArray[Any] = rng.integers(spec.input_size, size=(steps, 1), dtype=np.int32)

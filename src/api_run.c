@@ -39,17 +39,20 @@ static rnnat_status run_with(const rnnat_model *model, const rnnat_run_args *arg
 static rnnat_status output_steps_of(const rnnat_model *model, const rnnat_run_args *args,
                                     int32_t index, int32_t *steps)
 {
-    rnnat_job job;
-    rnnat_status status = rnnat_run_plan(model, args, &job);
-    if (status == RNNAT_OK) status = rnnat_run_check(model, &job);
+    const rnnat_job job = {.time = args->time,
+                           .batch = args->batch,
+                           .lengths = args->lengths,
+                           .state_in = args->state_in};
+    if (args->dtype != (rnnat_dtype)model->info.dtype) return RNNAT_ERROR_DTYPE;
+    if (args->time < 0 || args->batch < 0 || index < 0 || index >= model->info.num_outputs)
+        return RNNAT_ERROR_ARGUMENT;
+    const rnnat_status status = rnnat_run_check(model, &job);
     if (status != RNNAT_OK) return status;
-    if (index < 0 || index >= model->info.num_outputs) return RNNAT_ERROR_ARGUMENT;
-    *steps = job.time;
-    if (!model->values[model->outputs[index]].has_time)
-        *steps = 1;
-    else if (RNNAT_HAS_PACES(model))
-        *steps =
-            (int32_t)rnnat_output_steps(model, job.batch ? job.state_in : NULL, index, job.time);
+    int64_t made = model->values[model->outputs[index]].has_time ? job.time : 1;
+    if (RNNAT_HAS_PACES(model))
+        made = rnnat_output_steps(model, job.batch ? job.state_in : NULL, index, job.time);
+    if (made > INT32_MAX) return RNNAT_ERROR_OVERFLOW;
+    *steps = (int32_t)made;
     return RNNAT_OK;
 }
 

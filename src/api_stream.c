@@ -118,25 +118,35 @@ static bool all_keep_pace(const rnnat_model *model)
     return true;
 }
 
+/* Steps of output `index` that so many of the inputs will bring. */
+static int64_t ready_of(const rnnat_stream *stream, int32_t index, int32_t steps)
+{
+    const rnnat_model *const model = stream->workspace.model;
+    if (!RNNAT_HAS_PACES(model)) return steps;
+    const rnnat_phases phases = {stream->workspace.phases, NULL};
+    return rnnat_steps_of(model, phases, model->outputs[index], steps);
+}
+
 /* Counts the steps that each output will have, and whether there is room for them. */
 static rnnat_status count_ready(const rnnat_stream *stream, int32_t steps, void *const *outputs,
                                 const int32_t *capacities, int32_t *got)
 {
-    const rnnat_workspace *const workspace = &stream->workspace;
-    const rnnat_model *const model = workspace->model;
-    const rnnat_phases phases = {workspace->phases, NULL};
+    const rnnat_model *const model = stream->workspace.model;
+    const rnnat_phases phases = {stream->workspace.phases, NULL};
     if (RNNAT_HAS_PACES(model) && !rnnat_phases_agree(model, phases)) return RNNAT_ERROR_LENGTH;
     bool have_room = true;
     for (int32_t i = 0; i < model->info.num_outputs; ++i) {
-        int64_t ready = steps;
-        if (RNNAT_HAS_PACES(model)) ready = rnnat_steps_of(model, phases, model->outputs[i], steps);
-        got[i] = ready < INT32_MAX ? (int32_t)ready : INT32_MAX;
-        if (ready > capacities[i]) have_room = false;
+        const int64_t ready = ready_of(stream, i, steps);
+        if (ready > capacities[i])
+            have_room = false;
+        else if (ready && !outputs[i])
+            return RNNAT_ERROR_ARGUMENT;
     }
-    if (!have_room) return RNNAT_ERROR_TOO_SMALL;
-    for (int32_t i = 0; i < model->info.num_outputs; ++i)
-        if (got[i] && !outputs[i]) return RNNAT_ERROR_ARGUMENT;
-    return RNNAT_OK;
+    for (int32_t i = 0; i < model->info.num_outputs; ++i) {
+        const int64_t ready = ready_of(stream, i, steps);
+        got[i] = ready < INT32_MAX ? (int32_t)ready : INT32_MAX;
+    }
+    return have_room ? RNNAT_OK : RNNAT_ERROR_TOO_SMALL;
 }
 
 static rnnat_status run_stream(rnnat_stream *stream, const one_input *in, int32_t steps, void *y)
@@ -262,10 +272,8 @@ rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index, const v
     rnnat_workspace *const workspace = &stream->workspace;
     const rnnat_model *const model = workspace->model;
     for (int32_t n = 0; n < model->num_nodes; ++n)
-        if (RNNAT_HAS_WINDOW(&model->nodes[n]) && rnnat_phase_array(&model->nodes[n]) == index &&
-            !rnnat_are_phases(model, n, values, workspace->rows))
-            return RNNAT_ERROR_LENGTH;
+        if (RNNAT_HAS_WINDOW(&model->nodes[n]) && rnnat_phase_array(&model->nodes[n]) == index)
+            return rnnat_windows_set_phase(workspace, n, values) ? RNNAT_OK : RNNAT_ERROR_LENGTH;
     rnnat_workspace_set_state(workspace, index, values, workspace->rows, 0);
-    if (RNNAT_HAS_WINDOWS(model)) rnnat_windows_take_phases(workspace);
     return RNNAT_OK;
 }

@@ -83,9 +83,13 @@ class Values:
             yield from self._named("INPUT", self.spec.sizes[0])
             yield from self._named("OUTPUT", self.spec.sizes[1])
         for index, value in enumerate(self.spec.outputs.values()):
-            if paces := self.spec.value(value).paces:
+            if (paces := self.spec.value(value).paces) and not self._is_alone(value):
                 which = f"OUTPUT_{index}" if self.several else "OUTPUT"
                 yield from self._pace(f"{self._macro}_{which}", which.lower(), paces)
+
+    def _is_alone(self, value: str) -> bool:
+        """Whether a call gives no more of an output than a last state."""
+        return bool(self.spec.value(value).last) and not self.streams
 
     def _pace(self, macro: str, what: str, paces: Paces) -> Iterator[str]:
         """How many steps an output has, for whoever makes room for them."""

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 MOST: Final = 2**20
 """The largest number of a window; the core's RNNAT_WINDOW_MAX."""
+_LARGE: Final = 2**40
+"""What no number of a form is far above; the core's more_steps_than_used."""
 MOST_PACES: Final = 64
 """Windows behind each other that change the number of steps; RNNAT_MOST_PACES."""
 
@@ -105,14 +107,16 @@ def form_of(paces: Sequence[Window]) -> tuple[Any, ...]:
     repeat, stride, offset, where = 1, 1, -1, -1
     for index, w in enumerate(paces):
         beyond = w.before + w.after - w.extent
-        if beyond < 0 and w.repeat == 1:
+        large = max(repeat, stride, abs(offset)) > _LARGE
+        if beyond >= 0 or large or (w.repeat > 1 and stride > 1):
+            repeat, stride, offset = w.repeat, w.stride, beyond
+            same = [(v.stride, v.repeat, v.before + v.after - v.extent) for v in paces[:index]]
+            where = (index, *same)  # type: ignore[assignment]
+        elif w.repeat == 1:
             stride, offset = stride * w.stride, offset + stride * (1 + beyond)
-        elif beyond < 0 and stride == 1:
+        else:
             repeat, offset = repeat * w.repeat, (offset + 1) * w.repeat + beyond
             stride = w.stride
-        else:
-            repeat, stride, offset = w.repeat, w.stride, beyond
-            where = (index, *paces[:index])  # type: ignore[assignment]
     return repeat, stride, offset, where
 
 

@@ -91,7 +91,8 @@ rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer
     const int32_t input = graph->inputs[0], kept = rnnat_window_kept(window);
     const int32_t read = graph->values ? graph->values[input].features : 0;
     if (!graph->has_time) return RNNAT_ERROR_SHAPE;
-    if (graph->values && rnnat_paces_above(graph->values, graph->nodes, input) >= RNNAT_MOST_PACES)
+    if (graph->values && !rnnat_window_keeps_pace(window) &&
+        rnnat_paces_above(graph->values, graph->nodes, input) >= RNNAT_MOST_PACES)
         return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_node node = {.layer = layer,
                              .data = rnnat_graph_keep(graph, data, size),

@@ -90,7 +90,7 @@ rnnat_rate rnnat_rate_of(const rnnat_model *model, int32_t value)
     int32_t found[RNNAT_MOST_PACES];
     int32_t count = find_paces(model->values, model->nodes, value, found);
     int64_t repeat = 1, stride = 1, latency = 0;
-    while (count-- > 0) {
+    while (count-- > 0 && latency < more_steps_than_used) {
         const rnnat_window *const w = &model->nodes[found[count]].window;
         const int64_t behind = w->extent - 1 - w->before;
         const int64_t steps =
@@ -101,7 +101,8 @@ rnnat_rate rnnat_rate_of(const rnnat_model *model, int32_t value)
         const int64_t divisor = divisor_of(repeat, stride);
         repeat /= divisor;
         stride /= divisor;
-        if (repeat > more_steps_than_used >> 20 || stride > more_steps_than_used >> 20) break;
+        if (repeat > more_steps_than_used) repeat = more_steps_than_used;
+        if (stride > more_steps_than_used) stride = more_steps_than_used;
     }
     return (rnnat_rate){as_int32(repeat), as_int32(stride), as_int32(latency > 0 ? latency : 0)};
 }
@@ -117,44 +118,61 @@ int32_t rnnat_longest_pace(const rnnat_model *model)
     return least > 0 ? (int32_t)(many / least) : 1;
 }
 
-/* A value has floor((steps repeat + offset) / stride) + 1 steps, as far as one such form can say it: past
- * a node that is `tag` it begins anew. */
+/* A value has floor((steps repeat + offset) / stride) + 1 steps, as far as one such form can say it:
+ * behind its first `before` windows it begins anew, from these on; -1: it does not. */
 typedef struct pace_form {
     int64_t repeat, stride, offset;
-    int32_t tag;
+    int32_t before;
 } pace_form;
 
-static pace_form pace_form_of(const rnnat_model *model, rnnat_phases phases, int32_t value)
+static bool is_large(int64_t n) { return n > more_steps_than_used || -n > more_steps_than_used; }
+
+/* The form of `count` windows, the last one first. */
+static pace_form pace_form_of(const rnnat_model *model, rnnat_phases phases, const int32_t *found,
+                              int32_t count)
 {
-    int32_t found[RNNAT_MOST_PACES];
-    int32_t count = find_paces(model->values, model->nodes, value, found);
     pace_form p = {1, 1, -1, -1};
-    while (count-- > 0) {
-        const rnnat_window *const w = &model->nodes[found[count]].window;
-        const int64_t beyond =
-            (int64_t)phase_of(model, phases, found[count]) + w->after - w->extent;
-        const bool is_large =
-            p.repeat > more_steps_than_used >> 20 || p.stride > more_steps_than_used >> 20 ||
-            p.offset > more_steps_than_used >> 20 || -p.offset > more_steps_than_used >> 20;
-        if (beyond >= 0 || is_large) /* no steps and few ones need not bring the same */
-            p = (pace_form){w->repeat, w->stride, beyond, found[count]};
+    for (int32_t i = 0; i < count; ++i) {
+        const int32_t node = found[count - 1 - i];
+        const rnnat_window *const w = &model->nodes[node].window;
+        const int64_t beyond = (int64_t)phase_of(model, phases, node) + w->after - w->extent;
+        const bool anew = /* no steps and few ones need not bring the same */
+            beyond >= 0 || (w->repeat > 1 && p.stride > 1) || is_large(p.repeat) ||
+            is_large(p.stride) || is_large(p.offset);
+        if (anew)
+            p = (pace_form){w->repeat, w->stride, beyond, i};
         else if (w->repeat == 1)
             p = (pace_form){p.repeat, p.stride * w->stride, p.offset + p.stride * (1 + beyond),
-                            p.tag};
-        else if (p.stride == 1)
-            p = (pace_form){p.repeat * w->repeat, w->stride, (p.offset + 1) * w->repeat + beyond,
-                            p.tag};
+                            p.before};
         else
-            p = (pace_form){w->repeat, w->stride, beyond, found[count]};
+            p = (pace_form){p.repeat * w->repeat, w->stride, (p.offset + 1) * w->repeat + beyond,
+                            p.before};
     }
     return p;
+}
+
+/* Whether two windows give as many steps as each other of as many. */
+static bool is_same_window(const rnnat_model *model, rnnat_phases phases, int32_t a, int32_t b)
+{
+    const rnnat_window *const x = &model->nodes[a].window, *const y = &model->nodes[b].window;
+    return x->stride == y->stride && x->repeat == y->repeat &&
+           phase_of(model, phases, a) + x->after - x->extent ==
+               phase_of(model, phases, b) + y->after - y->extent;
 }
 
 static bool is_same(const rnnat_model *model, rnnat_phases phases, int32_t a, int32_t b)
 {
     if (model->values[a].paced_by == model->values[b].paced_by) return true;
-    const pace_form x = pace_form_of(model, phases, a), y = pace_form_of(model, phases, b);
-    return x.repeat == y.repeat && x.stride == y.stride && x.offset == y.offset && x.tag == y.tag;
+    int32_t of_a[RNNAT_MOST_PACES], of_b[RNNAT_MOST_PACES];
+    const int32_t count_a = find_paces(model->values, model->nodes, a, of_a);
+    const int32_t count_b = find_paces(model->values, model->nodes, b, of_b);
+    const pace_form x = pace_form_of(model, phases, of_a, count_a);
+    const pace_form y = pace_form_of(model, phases, of_b, count_b);
+    bool same = x.repeat == y.repeat && x.stride == y.stride && x.offset == y.offset &&
+                x.before == y.before;
+    for (int32_t i = 0; same && i < x.before; ++i)
+        same = is_same_window(model, phases, of_a[count_a - 1 - i], of_b[count_b - 1 - i]);
+    return same;
 }
 
 bool rnnat_same_pace(const rnnat_model *model, int32_t a, int32_t b)

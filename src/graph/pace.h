@@ -18,6 +18,14 @@ static inline int32_t rnnat_phase_array(const rnnat_node *node)
     return node->first_state + node->num_states - 1;
 }
 
+/* Whether state array `array` has phases. */
+static inline bool rnnat_is_phase(const rnnat_model *model, int32_t array)
+{
+    for (int32_t n = 0; n < model->num_nodes; ++n)
+        if (rnnat_phase_array(&model->nodes[n]) == array) return true;
+    return false;
+}
+
 /* Steps of a value behind `steps` steps of the model's inputs. */
 int64_t rnnat_steps_of(const rnnat_model *model, rnnat_phases phases, int32_t value, int64_t steps);
 /* Steps of output `index` of a run that goes on from these states, or NULL. */

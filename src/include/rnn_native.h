@@ -7,12 +7,13 @@
  *
  * No function prints, aborts or keeps a pointer that its text does not mention. Every function
  * that can fail returns a status and writes nothing through its out pointers unless that status
- * is RNNAT_OK. Structs that callers fill begin with `struct_size`: set it to their sizeof and
+ * is RNNAT_OK or its text says so. Structs that callers fill begin with `struct_size`: set it to their sizeof and
  * zero the rest; a zero field means its default. Before 1.0 that size has to be the library's own;
  * from 1.0 on a struct that grows keeps its earlier sizes, which the library goes on accepting.
  *
- * What a function reads may not change before it returns. Where another thread changes indices or
- * lengths all the same, the results mean nothing, but the call ends and touches no other memory.
+ * What a function reads may not change before it returns. Where another thread changes indices,
+ * lengths or states all the same, the results mean nothing, but the call ends and touches no other
+ * memory.
  *
  * Where the memory is the caller's, a call of one thread takes no heap and no lock, makes no
  * system call, ends in a time that sizes alone bound, and needs at most 16 KiB of stack
@@ -245,8 +246,9 @@ RNNAT_API rnnat_status rnnat_model_state(const rnnat_model *model, int32_t index
                                          int32_t *features);
 
 /* *need = the bytes of scratch that this run needs; x and y are not read, but whether they are
- * NULL is looked at. Depends on T only where one layer hands a whole sequence to the next: where
- * a reverse or bidirectional layer has a neighbour. Where num_threads is 0, the default must not
+ * NULL is looked at. Depends on T only below some hundred steps, and where one layer hands a whole
+ * sequence to the next: where a reverse or bidirectional layer, or one with padding behind the last
+ * step, has a neighbour. Where num_threads is 0, the default must not
  * change between this call and the run. Fails as rnnat_model_run does over sizes and strides. */
 RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnnat_run *run,
                                             size_t *need);
@@ -268,8 +270,10 @@ RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnna
 RNNAT_API rnnat_status rnnat_model_run(const rnnat_model *model, const rnnat_run *run,
                                        void *scratch, size_t scratch_size);
 /* *steps = how many steps of output `index` the run gives: as many as it has itself, unless layers with
- * strides make fewer or more of them; then state_in counts, too. Fails as rnnat_model_run_size does, and
- * with LENGTH. ARGUMENT: there is no such output. */
+ * strides make fewer or more of them; 1 of an output without time. Of the run it looks at time, batch,
+ * lengths and state_in alone, which are to be the same when it is run.
+ * ARGUMENT: a NULL, struct_size, a negative number, or there is no such output; DTYPE and LENGTH as of
+ * rnnat_model_run; OVERFLOW: more than 2^31 - 1. */
 RNNAT_API rnnat_status rnnat_model_run_steps(const rnnat_model *model, const rnnat_run *run,
                                              int32_t index, int32_t *steps);
 /* The same three in double. Without RNNAT_FLOAT64: UNSUPPORTED. */

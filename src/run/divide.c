@@ -37,17 +37,16 @@ static product recurrent_product(const rnnat_model *model)
 /* Multiplications of one row, of everything. */
 static double row_work(const rnnat_model *model, int32_t time)
 {
-    double step_work = 0, paced_work = 0, last_work = 0;
+    double step_work = 0, last_work = 0;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
-        const rnnat_node *const node = &model->nodes[i];
-        if (!rnnat_node_has_time(model, i))
-            last_work += node->work;
-        else if (!RNNAT_HAS_PACES(model) || model->values[node->output].paced_by < 0)
-            step_work += node->work;
+        rnnat_rate rate = {1, 1, 0};
+        if (RNNAT_HAS_PACES(model)) rate = rnnat_rate_of(model, model->nodes[i].output);
+        if (rnnat_node_has_time(model, i))
+            step_work += model->nodes[i].work * rate.repeat / rate.stride;
         else
-            paced_work += node->work * (double)rnnat_most_steps_of(model, node->output, time);
+            last_work += model->nodes[i].work;
     }
-    return step_work * time + paced_work + last_work;
+    return step_work * time + last_work;
 }
 
 /* True where a team of two has a direction each in every recurrent layer. */

@@ -30,13 +30,6 @@ void rnnat_history_set_phase(const rnnat_model *model, const rnnat_history *hist
         ((double *)(void *)history->phases)[row] = phase;
 }
 
-int32_t rnnat_history_phase(const rnnat_model *model, const rnnat_history *history, int32_t row)
-{
-    return rnnat_is_float(model->kernels)
-               ? (int32_t)((const float *)(const void *)history->phases)[row]
-               : (int32_t)((const double *)(const void *)history->phases)[row];
-}
-
 int32_t rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t rows,
                             const rnnat_history *history)
 {
@@ -88,7 +81,8 @@ void rnnat_history_move(const rnnat_task *task, const rnnat_chunk *chunk,
     }
 }
 
-bool rnnat_are_phases(const rnnat_model *model, int32_t index, const void *phases, int32_t batch)
+bool rnnat_take_phase(const rnnat_model *model, int32_t index, const void *phases, int32_t batch,
+                      int32_t *phase)
 {
     const rnnat_window *const window = &model->nodes[index].window;
     const int32_t most = window->before >= window->extent ? window->before : window->extent - 1;
@@ -97,12 +91,27 @@ bool rnnat_are_phases(const rnnat_model *model, int32_t index, const void *phase
     const bool is_float = rnnat_is_float(model->kernels);
     double first = 0;
     for (int32_t row = 0; row < batch; ++row) {
-        const double phase =
+        const double own =
             is_float ? (double)((const float *)phases)[row] : ((const double *)phases)[row];
-        if (row == 0) first = phase;
-        if (!(phase >= from && phase <= most) || phase != floor(phase) || phase != first)
-            return false;
+        if (row == 0) first = own;
+        if (!(own >= from && own <= most) || own != floor(own) || own != first) return false;
     }
+    *phase = (int32_t)first;
     return true;
+}
+
+bool rnnat_take_phases(const rnnat_model *model, const void *const *states, int32_t batch,
+                       int32_t *phases)
+{
+    for (int32_t n = 0; n < model->num_nodes; ++n) {
+        const rnnat_node *const node = &model->nodes[n];
+        const int32_t array = node->window.extent ? rnnat_phase_array(node) : -1;
+        int32_t phase = node->window.before;
+        if (states && array >= 0 && !rnnat_take_phase(model, n, states[array], batch, &phase))
+            return false;
+        if (phases) phases[n] = phase;
+    }
+    const rnnat_phases own = {phases, phases ? NULL : states};
+    return rnnat_phases_agree(model, own);
 }
 #endif

@@ -3,7 +3,7 @@
 #ifndef RNNAT_HISTORY_H
 #define RNNAT_HISTORY_H
 
-#include "../graph/model.h"
+#include "../graph/pace.h"
 #include "../layers/layer.h"
 
 /* Takes the memory of node `index`; its phases and steps are set by rnnat_history_reset. */
@@ -20,11 +20,16 @@ rnnat_state_rows rnnat_history_state(const rnnat_model *model, int32_t index,
  * its end. */
 void rnnat_history_move(const rnnat_task *task, const rnnat_chunk *chunk,
                         const rnnat_history *history);
-/* Sets, and gives, the phase of a row in the array of them. */
+/* Sets the phase of a row in the array of them. */
 void rnnat_history_set_phase(const rnnat_model *model, const rnnat_history *history, int32_t row,
                              int32_t phase);
-int32_t rnnat_history_phase(const rnnat_model *model, const rnnat_history *history, int32_t row);
-/* Whether the windows of node `index` can have these phases [batch], which are the same. */
-bool rnnat_are_phases(const rnnat_model *model, int32_t index, const void *phases, int32_t batch);
+/* Takes the phase of node `index` out of its state [batch], each number of which is read once. False:
+ * rows have different ones, or its windows cannot have this one. */
+bool rnnat_take_phase(const rnnat_model *model, int32_t index, const void *phases, int32_t batch,
+                      int32_t *phase);
+/* Takes those of all nodes [nodes], or NULL, out of a state, or NULL for a new one. False: one cannot be
+ * taken, or nodes are at steps of their strides that do not go together. */
+bool rnnat_take_phases(const rnnat_model *model, const void *const *states, int32_t batch,
+                       int32_t *phases);
 
 #endif

@@ -21,6 +21,7 @@ typedef struct workspaces_work {
     const rnnat_model *model;
     const rnnat_job *job;
     int32_t *lengths; /* [batch] the caller's, read once */
+    int32_t *phases; /* [nodes] of a model with windows: its state's, read once */
     rnnat_barrier *barriers; /* [workspaces, rnnat_team_barriers] */
     rnnat_workspace *workspaces;
 } workspaces_work;
@@ -35,6 +36,8 @@ static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const
     const size_t workspaces = (size_t)job->workspaces;
     workspaces_work w = {.model = model, .job = job};
     w.lengths = rnnat_arena_take(arena, (size_t)job->batch, sizeof *w.lengths);
+    if (RNNAT_HAS_WINDOWS(model))
+        w.phases = rnnat_arena_take(arena, (size_t)model->num_nodes, sizeof *w.phases);
     w.barriers = rnnat_team_take_barriers(arena, workspaces);
     w.workspaces = RNNAT_TAKE(arena, workspaces, rnnat_workspace);
     for (size_t i = 0; i < workspaces; ++i) {
@@ -142,7 +145,9 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
     if (!args->inputs &&
         !fill_strides(&job->in, args->time, args->batch, model->values[0].features))
         return RNNAT_ERROR_OVERFLOW;
-    if (!args->outputs && !fill_strides(&job->out, args->time, args->batch, info->output_size))
+    int64_t made = args->time;
+    if (RNNAT_HAS_PACES(model)) made = rnnat_most_steps_of(model, model->outputs[0], made);
+    if (!args->outputs && !fill_strides(&job->out, (int32_t)made, args->batch, info->output_size))
         return RNNAT_ERROR_OVERFLOW;
 
     const int32_t threads = args->num_threads ? args->num_threads : rnnat_threads_default(&status);
@@ -197,18 +202,6 @@ static rnnat_view from_row(rnnat_view view, int32_t first, ptrdiff_t elem)
     return view;
 }
 
-/* Whether the phases in a state are ones that windows have, the same in every row. */
-static bool phases_are_right(const rnnat_model *model, const rnnat_job *job)
-{
-    if (!RNNAT_HAS_WINDOWS(model) || job->batch == 0) return true;
-    for (int32_t n = 0; n < model->num_nodes; ++n) {
-        const int32_t array = rnnat_phase_array(&model->nodes[n]);
-        if (array >= 0 && !rnnat_are_phases(model, n, job->state_in[array], job->batch))
-            return false;
-    }
-    return rnnat_phases_agree(model, (rnnat_phases){NULL, job->state_in});
-}
-
 rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job)
 {
     for (int32_t row = 0; job->lengths && row < job->batch; ++row)
@@ -217,7 +210,10 @@ rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job)
         if (job->state_in && !job->state_in[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
         if (job->state_out && !job->state_out[i] && job->batch) return RNNAT_ERROR_ARGUMENT;
     }
-    return job->state_in && !phases_are_right(model, job) ? RNNAT_ERROR_LENGTH : RNNAT_OK;
+    if (RNNAT_HAS_WINDOWS(model) && job->state_in && job->batch &&
+        !rnnat_take_phases(model, job->state_in, job->batch, NULL))
+        return RNNAT_ERROR_LENGTH;
+    return RNNAT_OK;
 }
 
 static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
@@ -270,7 +266,8 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
         open_stop_points(workspace, job, asks);
         for (int32_t i = 0; job->state_in && i < info->num_states; ++i)
             rnnat_workspace_set_state(workspace, i, job->state_in[i], job->batch, first);
-        if (RNNAT_HAS_WINDOWS(model)) rnnat_windows_take_phases(workspace);
+        if (RNNAT_HAS_WINDOWS(model))
+            memcpy(workspace->phases, w->phases, (size_t)model->num_nodes * sizeof *w->phases);
         if (RNNAT_HAS_PACES(model) && job->lengths)
             rnnat_windows_take_lengths(workspace, w->lengths + first);
     }
@@ -290,8 +287,10 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
         rnnat_meet(&team->all);
         rnnat_run_rows(workspace, &team->all);
     }
-    if (RNNAT_HAS_WINDOWS(model) && leads && job->state_out)
-        rnnat_windows_move_phases(workspace, job->time, lengths);
+    if (RNNAT_HAS_WINDOWS(model) && job->state_out) {
+        rnnat_meet(&team->all); /* which have all looked at the phases before */
+        if (leads) rnnat_windows_move_phases(workspace, job->time, lengths);
+    }
     for (int32_t i = 0; leads && job->state_out && i < info->num_states; ++i)
         rnnat_workspace_get_state(workspace, i, job->state_out[i], job->batch, first);
     if (leads) rnnat_stop_end(job->stop);
@@ -332,6 +331,8 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     rnnat_arena arena = rnnat_arena_at(scratch);
     workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);
+    if (RNNAT_HAS_WINDOWS(model) && !rnnat_take_phases(model, job->state_in, job->batch, w.phases))
+        return RNNAT_ERROR_LENGTH; /* they were right when they were checked */
     rnnat_stop_begin(job->stop);
     rnnat_parallel(job->workspaces * job->team_size, run_thread, &w);
     return RNNAT_OK;

@@ -119,6 +119,15 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
     if (RNNAT_HAS_WINDOW(node)) rnnat_windows_open(workspace, node, chunk);
 }
 
+/* What a member has done of a chunk by a layer that does not look at stop points within. */
+static double work_done(const rnnat_task *task, const rnnat_chunk *chunk)
+{
+    double work = (double)RNNAT_STOP_ROW * chunk->steps * task->rows;
+    if (RNNAT_HAS_WINDOW(task->node))
+        work += (double)chunk->made * task->rows * task->node->window.extent * chunk->width;
+    return work / task->member.count;
+}
+
 /* Ends a node: waits until all members have come to its end, keeps what later windows read, and makes
  * padding zero. */
 static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
@@ -128,9 +137,9 @@ static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
     if (!chunk->stop_point || task->node->layer->stops_within) {
         rnnat_meet(member);
     } else {
-        const double work = (double)RNNAT_STOP_ROW * chunk->steps * workspace->rows / member->count;
         if (rnnat_meet_or_stop(chunk->stop_point, member,
-                               rnnat_barrier_number(chunk, 0, chunk->first), work))
+                               rnnat_barrier_number(chunk, 0, chunk->first),
+                               work_done(task, chunk)))
             return false;
     }
     const bool keeps = RNNAT_HAS_WINDOW(task->node) && chunk->history;
@@ -266,6 +275,10 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
         set_piece(workspace, &task, i, all, made, &chunk);
         point_chunk(workspace, &task, &chunk, moved);
         goes_on = task.node->layer->run(&task, &chunk);
+        if (goes_on && chunk.stop_point && !task.node->layer->stops_within)
+            goes_on = !rnnat_meet_or_stop(chunk.stop_point, member,
+                                          rnnat_barrier_number(&chunk, 0, chunk.first_made),
+                                          work_done(&task, &chunk));
     }
 }
 

@@ -7,12 +7,14 @@ static rnnat_phases phases_of(const rnnat_workspace *workspace)
     return (rnnat_phases){workspace->phases, NULL};
 }
 
-void rnnat_windows_take_phases(const rnnat_workspace *workspace)
+bool rnnat_windows_set_phase(const rnnat_workspace *workspace, int32_t index, const void *phases)
 {
     const rnnat_model *const model = workspace->model;
-    for (int32_t i = 0; i < model->num_nodes; ++i)
-        if (rnnat_window_states(&model->nodes[i].window))
-            workspace->phases[i] = rnnat_history_phase(model, &workspace->histories[i], 0);
+    int32_t *const own = &workspace->phases[index];
+    if (!rnnat_take_phase(model, index, phases, workspace->rows, own)) return false;
+    for (int32_t row = 0; row < workspace->rows; ++row)
+        rnnat_history_set_phase(model, &workspace->histories[index], row, *own);
+    return true;
 }
 
 void rnnat_windows_move_phases(const rnnat_workspace *workspace, int64_t steps,

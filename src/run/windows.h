@@ -6,8 +6,9 @@
 #include "history.h"
 #include "workspace.h"
 
-/* Takes the phases from the state; every row's is the same. */
-void rnnat_windows_take_phases(const rnnat_workspace *workspace);
+/* Sets the phases of node `index`, [rows] as its state has them. False, and nothing is set: rows have
+ * different ones, or its windows cannot have this one. */
+bool rnnat_windows_set_phase(const rnnat_workspace *workspace, int32_t index, const void *phases);
 /* Moves the phases on: `steps` steps of the inputs were run, of each row as many as `lengths` says, unless
  * that is NULL. */
 void rnnat_windows_move_phases(const rnnat_workspace *workspace, int64_t steps,

@@ -19,10 +19,11 @@ static int32_t steps_of(int32_t rows, int32_t time)
     return steps < most ? steps : most;
 }
 
-/* The chunk of a model with sparser values: longer, so that these have chunks worth a product, too. */
+/* The chunk of a model with sparser values: longer, so that these have chunks worth a product, too, and
+ * not so long that what dense layers project of their inputs leaves the cache. */
 static int32_t longer_chunk(const rnnat_model *model, int32_t chunk, int32_t time)
 {
-    const int32_t most_times = 128, pace = rnnat_longest_pace(model);
+    const int32_t most_times = 4, pace = rnnat_longest_pace(model);
     const int32_t longer = chunk * (pace < most_times ? pace : most_times);
     return longer < time ? longer : time > chunk ? time : chunk;
 }

@@ -7,7 +7,14 @@
 #include "heap.h"
 #include "model_file.h"
 
-enum { TIME = 61, BATCH = 2, FEATURES = 5, HIDDEN = 6, OUTPUTS = 2, MOST = TIME * BATCH * HIDDEN };
+enum {
+    TIME = 61,
+    BATCH = 2,
+    FEATURES = 5,
+    HIDDEN = 160,
+    OUTPUTS = 2,
+    MOST = TIME * BATCH * HIDDEN
+};
 
 static const char *const metadata[][2] = {
     {"rnn_native.inputs", "1"},       {"rnn_native.input.0", "features=5"},
@@ -48,6 +55,7 @@ static rnnat_model *make(rnnat_dtype dtype, bool is_graph)
 
 static double x[TIME * BATCH * FEATURES]; /* of floats, those */
 static double whole[OUTPUTS][MOST], pieces[OUTPUTS][MOST];
+static double states[3][3 * BATCH * HIDDEN]; /* the pool's steps, its phase, the GRU's h */
 
 static void fill(rnnat_dtype dtype)
 {
@@ -64,9 +72,13 @@ static void fill(rnnat_dtype dtype)
 /* Steps of the mean: its first window begins one step before the first, and has four. */
 static int32_t half_of(int32_t steps) { return steps < 3 ? 0 : (steps - 3) / 2 + 1; }
 
-/* All steps in one run; returns how many the first output has. */
-static int32_t run(const rnnat_model *model, rnnat_dtype dtype, int32_t steps)
+/* All steps in one run, of layers so wide that two threads divide their units; returns how many the
+ * first output has. */
+static int32_t run(const rnnat_model *model, rnnat_dtype dtype, int32_t steps, int32_t threads)
 {
+    double *const out64[] = {states[0], states[1], states[2]};
+    float *const out32[] = {(float *)(void *)states[0], (float *)(void *)states[1],
+                            (float *)(void *)states[2]};
     const void *inputs[] = {x};
     void *outputs[] = {whole[0], whole[1]};
     size_t need = 0;
@@ -76,13 +88,15 @@ static int32_t run(const rnnat_model *model, rnnat_dtype dtype, int32_t steps)
                             .batch = BATCH,
                             .inputs = inputs,
                             .outputs = outputs,
-                            .num_threads = 1};
+                            .state_out = out32,
+                            .num_threads = threads};
     const rnnat_run_f64 of64 = {.struct_size = sizeof of64,
                                 .time = steps,
                                 .batch = BATCH,
                                 .inputs = inputs,
                                 .outputs = outputs,
-                                .num_threads = 1};
+                                .state_out = out64,
+                                .num_threads = threads};
     void *scratch;
     if (dtype == RNNAT_F32) {
         CHECK(rnnat_model_run_size(model, &of32, &need) == RNNAT_OK);
@@ -135,10 +149,16 @@ static void check(const rnnat_model *model, rnnat_dtype dtype, int32_t piece, in
         }
     }
     if (threads == 1) CHECK(heap_calls() == calls);
-    const int32_t made[OUTPUTS] = {run(model, dtype, TIME), TIME};
+    const int32_t made[OUTPUTS] = {run(model, dtype, TIME, threads), TIME};
     for (int32_t i = 0; i < OUTPUTS; ++i) {
         CHECK(done[i] == made[i]);
         CHECK(memcmp(pieces[i], whole[i], (size_t)made[i] * BATCH * HIDDEN * elem) == 0);
+    }
+    for (int32_t i = 0; i < 3; ++i) {
+        static double own[3 * BATCH * HIDDEN];
+        const size_t numbers = i == 0 ? 3 * BATCH * HIDDEN : i == 1 ? BATCH : BATCH * HIDDEN;
+        CHECK(rnnat_stream_get_state(stream, i, own) == RNNAT_OK);
+        CHECK(memcmp(own, states[i], numbers * elem) == 0);
     }
     rnnat_stream_free(stream);
 }
@@ -171,7 +191,7 @@ static void check_chain(void)
         done += got;
     }
     rnnat_model *const graph = make(RNNAT_F32, true);
-    CHECK(done == run(graph, RNNAT_F32, TIME));
+    CHECK(done == run(graph, RNNAT_F32, TIME, 1));
     CHECK(memcmp(pieces[0], whole[0], (size_t)done * BATCH * HIDDEN * sizeof(float)) == 0);
     rnnat_model_free(graph);
     rnnat_stream_free(stream);
@@ -185,6 +205,13 @@ static void check_phase(void)
     rnnat_value_info info = {.struct_size = sizeof info};
     CHECK(rnnat_model_output(model, 0, &info) == RNNAT_OK);
     CHECK(info.repeat == 1 && info.stride == 2 && info.latency == 2);
+    const rnnat_run bare = {.struct_size = sizeof bare, .time = TIME, .batch = BATCH};
+    const rnnat_run_f64 wide = {.struct_size = sizeof wide, .time = TIME, .batch = BATCH};
+    int32_t made = 0;
+    CHECK(rnnat_model_run_steps(model, &bare, 0, &made) == RNNAT_OK && made == half_of(TIME));
+    CHECK(rnnat_model_run_steps_f64(model, &wide, 0, &made) == RNNAT_ERROR_DTYPE);
+    CHECK(rnnat_model_run_steps(NULL, &bare, 0, &made) == RNNAT_ERROR_ARGUMENT);
+    CHECK(rnnat_model_run_steps(model, &bare, 0, NULL) == RNNAT_ERROR_ARGUMENT);
     CHECK(rnnat_model_input(model, 0, &info) == RNNAT_OK);
     CHECK(info.repeat == 1 && info.stride == 1 && info.latency == 0);
     rnnat_stream *stream = NULL;

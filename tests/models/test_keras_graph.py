@@ -268,7 +268,30 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda x: known.Add()([x, known.GRU(F, return_sequences=True)(known.Masking()(x))]),
         r"\(Masking\): only the one input of a model can have its steps masked",
     ),
+    "a constant minus a value": (
+        lambda x: (1 - known.Dense(F, "sigmoid")(x)) * x + x,
+        r"\(operator Subtract\): of a value and a constant",
+    ),
+    "a constant by its name": (
+        lambda x: keras.ops.subtract(x1=1.0, x2=known.Dense(F)(x)) + x,
+        r"\(operator Subtract\): of a value and a constant",
+    ),
+    "an operator that is called like a layer": (
+        lambda x: known.GRU(2)(x) + keras.ops.average(known.Dense(2)(x), axis=1),
+        r"\(operator Average\): this layer is not supported",
+    ),
+    "steps whose mask an operator loses": (
+        lambda x: known.GRU(2, return_sequences=True)(
+            lost(known.GRU(F, return_sequences=True)(known.Masking()(x)))
+        ),
+        r"\(GRU\): behind layer .* \(operator Multiply\), which does not pass a mask on",
+    ),
 }
+
+
+def lost(y: Any) -> Any:
+    """The square, which has no mask any more."""
+    return y * y
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -114,3 +114,74 @@ def test_what_pytorch_exports(pool: nn.Module, free: bool, tmp_path: Path) -> No
     want = module(torch.tensor(x)).detach().numpy()
     y, _ = rn.reference.run(spec, np.swapaxes(x, 0, 1))
     np.testing.assert_allclose(np.swapaxes(y, 0, 1), want, rtol=0, atol=5e-6)
+
+
+class Rows(nn.Module):
+    """Rows of their own lengths, whose padding PyTorch pools as well."""
+
+    def __init__(self, first: bool) -> None:
+        super().__init__()
+        self.pool_first, self.rnn = first, nn.GRU(4, 4, batch_first=True)
+
+    def forward(self, x: Any, lengths: Any) -> Any:
+        def pool(y: Any) -> Any:
+            return nn.functional.max_pool1d(y.transpose(1, 2), 3, 1, 1).transpose(1, 2)
+
+        x = pool(x) if self.pool_first else x
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
+        y, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
+        return y if self.pool_first else pool(y)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_padding_that_a_file_pools_is_refused_by_name(first: bool, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    path = tmp_path / "m.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Rows(first).eval(), (torch.zeros(3, 6, 4), torch.tensor([6, 4, 2])), path, dynamo=False,
+            input_names=["x", "lengths"], output_names=["y"],
+            dynamic_axes={"x": {0: "b", 1: "t"}, "lengths": {0: "b"}},
+        )  # fmt: skip
+    with pytest.raises(rn.UnsupportedError, match="pools the steps beyond"):
+        formats.read(path)
+
+
+class Joined(nn.Module):
+    """Two pools of one window side by side, a residual around one that keeps the number of steps,
+    and, where ``whole``, the mean of all steps as one."""
+
+    def __init__(self, whole: int) -> None:
+        super().__init__()
+        self.rnn, self.second = nn.GRU(4, 6, batch_first=True), nn.GRU(12, 5, batch_first=True)
+        self.whole = whole
+
+    def forward(self, x: Any) -> Any:
+        y = self.rnn(x)[0].transpose(1, 2)
+        y = y + nn.functional.max_pool1d(y, 3, 1, 1)
+        size = self.whole or 2
+        pools = nn.functional.avg_pool1d(y, size), nn.functional.max_pool1d(y, size)
+        return self.second(torch.cat(pools, 1).transpose(1, 2))[0]
+
+
+@pytest.mark.parametrize("whole", [0, 8])
+def test_pools_of_one_window_go_together(whole: int, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    torch.manual_seed(7)
+    module = Joined(whole).eval()
+    path = tmp_path / "m.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (torch.zeros(2, 8, 4),),
+            path,
+            dynamo=False,
+            input_names=["x"],
+            output_names=["y"],
+        )
+    x = np.random.default_rng(15).standard_normal((2, 8, 4)).astype(np.float32)
+    want = module(torch.tensor(x)).detach().numpy()
+    y, _ = rn.load(path)(np.swapaxes(x, 0, 1))
+    np.testing.assert_allclose(np.swapaxes(y, 0, 1), want, rtol=0, atol=5e-6)

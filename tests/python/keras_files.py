@@ -44,7 +44,9 @@ def embedding(count: int, size: int) -> dict[str, Array]:
 def layer(kind: str, name: str, *inputs: Any, **options: Any) -> dict[str, Any]:
     """A layer's configuration. ``inputs``: for a functional model of Keras 2, the names of the
     layers it is called with, or a list of those for each call."""
-    config: dict[str, Any] = {"class_name": kind, "config": {"name": name, **options}}
+    of_layers = {} if kind in ("Any", "NotEqual") else {"trainable": True}  # operators have none
+    own = {"name": name, **of_layers, **options}
+    config: dict[str, Any] = {"class_name": kind, "config": own}
     if inputs:
         calls = [inputs] if isinstance(inputs[0], str) else list(inputs)
         config["name"] = name

@@ -35,6 +35,7 @@ class _Graph:
         self.over_time: dict[str, bool] = {}
         self.paces: dict[str, Paces] = {}
         self.read: set[str] = set()
+        self.pooled: list[tuple[str, Any]] = []  # what was pooled, and how
 
     def pick(self, options: Any) -> Any:
         return options[int(self.rng.integers(len(options)))]
@@ -112,7 +113,11 @@ class _Graph:
         size, stride = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 5))
         before = int(self.rng.integers(size))
         after = 0 if self.streams else int(self.rng.integers(size))
-        layer = self.pick((rn.AvgPool, rn.MaxPool))(size, stride, (before, after))
+        shape = (size, stride, (before, after))
+        if self.pooled and self.rng.integers(2):  # so that branches have equal steps
+            name, shape = self.pick(self.pooled)
+        self.pooled.append((name, shape))
+        layer = self.pick((rn.AvgPool, rn.MaxPool))(*shape)
         made = self.add(layer, (name,), self.sizes[name], True)
         if not layer.window.keeps_pace:
             self.paces[made] = (*self.paces[name], layer.window)

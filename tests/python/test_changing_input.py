@@ -93,6 +93,12 @@ x = np.zeros((200, 64), np.int32)
 state = np.zeros((1, 64, 8), np.float32)
 meanwhile(state, 0, np.nan, lambda: model(x, state), 40)
 """,
+    "phases, which say how many steps there are": """
+pooled = rn.Model([rn.Linear(np.ones((64, 8), np.float32)), rn.AvgPool(4, 4)])
+x = np.zeros((3, 64, 8), np.float32)
+_, state = pooled(x)
+meanwhile(state["1"][1], 0, 3, lambda: pooled(x, state), 2000)
+""",
 }
 
 

@@ -231,7 +231,92 @@ def test_rate_and_latency_are_those_of_the_steps_that_come(seed: int) -> None:
         late.append(there - 1 - math.floor(Fraction(j) / rate))
     assert max(late, default=0) <= latency
     if len(paces) == 1 and late:
-        assert max(0, *late, 0) == latency
+        assert max(0, *late) == latency
+
+
+def test_a_team_of_threads_gives_what_one_does_and_ends() -> None:
+    """Of layers so wide that threads share their units; the last chunks bring no step to the layer
+    behind the pool, which each thread has to see alike."""
+    rng = np.random.default_rng(101)
+    wide = make_recurrent(rng, "gru", 8, 512)
+    model = rn.Model([wide, rn.AvgPool(512, 2), make_recurrent(rng, "gru", 512, 8)])
+    x = rng.standard_normal((500, 1, 8), np.float32)
+    y, state = model(x, num_threads=1)
+    for _ in range(20):
+        more, again = model(x, num_threads=2)
+        for a, b in zip(arrays(more) + arrays(again), arrays(y) + arrays(state), strict=True):
+            assert_same_bits(a, b)
+    stream = model.stream(num_threads=2)
+    pieces = [stream.push(x[first : first + 90]) for first in range(0, 500, 90)]
+    assert_same_bits(np.concatenate(pieces), y)
+    for a, b in zip(arrays(stream.state), arrays(state), strict=True):
+        assert_same_bits(a, b)
+
+
+@pytest.mark.parametrize("shapes", [
+    [(2, 2, 1)], [(4, 3, 2)], [(1, 2048), (1, 1024), (1, 2)], [(3, 2, 1), (2, 2, 1)],
+], ids=str)  # fmt: skip
+def test_branches_of_equal_windows_have_equal_steps(shapes: list[Any]) -> None:
+    """Whatever their padding and how large their strides."""
+    rng = np.random.default_rng(102)
+    nodes: dict[str, Any] = {"first": (make_linear(rng, 3, 2), "x")}
+    for branch, pool in (("a", rn.MaxPool), ("b", rn.AvgPool)):
+        before = "first"
+        for index, shape in enumerate(shapes):
+            nodes[f"{branch}{index}"] = (pool(*shape), before)
+            before = f"{branch}{index}"
+    last = len(shapes) - 1
+    nodes["sum"] = (rn.Add(), (f"a{last}", f"b{last}"))
+    spec = ModelSpec(nodes=nodes, inputs="x", outputs="sum")
+    model = rn.Model(spec, dtype="float64")
+    for time in range(12):
+        x = rng.standard_normal((time, 2, 3))
+        assert_close(model(x)[0], rn.reference.run(spec, x)[0])
+
+
+def test_rates_of_large_strides_are_exact() -> None:
+    rng = np.random.default_rng(103)
+    strides = (2048, 2048, 2)
+    stream = rn.Model([make_linear(rng, 1, 1), *(rn.MaxPool(n) for n in strides)]).stream()
+    assert stream.rate == Fraction(1, math.prod(strides))
+    assert stream.latency == math.prod(strides) - 1
+
+
+def test_a_state_that_is_refused_changes_nothing() -> None:
+    rng = np.random.default_rng(104)
+    layers = [
+        make_linear(rng, 2, 2),
+        rn.AvgPool(2),
+        rn.AvgPool(2),
+        make_recurrent(rng, "gru", 2, 3),
+    ]
+    stream = rn.Model(layers).stream()
+    stream.push(rng.standard_normal((3, 1, 2), np.float32))
+    held = arrays(stream.state)
+    other = rn.Model(layers).stream()
+    other.push(rng.standard_normal((7, 1, 2), np.float32))
+    state = other.state
+    state["1"] = (state["1"][0], np.float32([[[0.5]]]))
+    with pytest.raises(rn.ShapeError, match="the same phase in every row"):
+        stream.state = state
+    for a, b in zip(arrays(stream.state), held, strict=True):
+        assert_same_bits(a, b)
+
+
+def test_steps_are_counted_of_integers_from_0_on() -> None:
+    model = rn.Model([make_linear(np.random.default_rng(105), 1, 1), rn.MaxPool(2)])
+    assert [*model.output_steps([5, 0])] == [2, 0]
+    with pytest.raises(rn.DTypeError, match="expected integers, got float64"):
+        model.output_steps(5.5)
+    with pytest.raises(rn.ShapeError, match="expected 0 or more, got -1"):
+        model.output_steps([3, -1])
+
+
+def test_a_golden_input_is_as_long_as_its_output_needs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(106)
+    model = rn.Model([make_linear(rng, 2, 3), rn.AvgPool(40), make_recurrent(rng, "gru", 3, 2)])
+    model.save(tmp_path / "m.safetensors", golden=True)
+    rn.load(tmp_path / "m.safetensors", verify=True)
 
 
 def test_a_stream_tells_rate_and_latency() -> None:
@@ -254,7 +339,7 @@ def test_a_stream_tells_rate_and_latency() -> None:
 def test_a_step_that_may_bring_none_is_refused_by_name() -> None:
     rng = np.random.default_rng(94)
     stream = rn.Model([make_linear(rng, 3, 4), rn.AvgPool(2)]).stream()
-    with pytest.raises(rn.UnsupportedError, match=r"makes 1 of 2: stream\.push takes any"):
+    with pytest.raises(rn.UnsupportedError, match=r"makes 1 of 2, 1 steps behind: stream\.push"):
         stream.step(np.zeros((1, 3), np.float32))
     keeps = rn.Model([make_linear(rng, 3, 4), rn.AvgPool(3, 1, (2, 0))]).stream()
     assert keeps.step(np.zeros((1, 3), np.float32)).shape == (1, 4)
@@ -315,9 +400,8 @@ def test_states_at_different_steps_do_not_go_on_together() -> None:
     with pytest.raises(rn.ShapeError, match="read together at the same one"):
         model(x, state)
     stream = model.stream()
-    stream.state = state
     with pytest.raises(rn.ShapeError, match="read together at the same one"):
-        stream.push(x)
+        stream.state = state
     state["most"] = (state["most"][0], one)
     model(x, state)
 
@@ -327,6 +411,7 @@ def test_many_layers_behind_each_other_are_refused_by_number() -> None:
     pools = [rn.MaxPool(1, 2)] * 64
     model = rn.Model([make_linear(rng, 1, 1), *pools])
     assert model(np.ones((5, 1, 1), np.float32))[0].shape == (1, 1, 1)
+    assert rn.Model([make_linear(rng, 1, 1), *pools, rn.MaxPool(3, 1, (2, 0))]).streamable
     with pytest.raises(rn.UnsupportedError, match="at most 64 layers behind each other"):
         ModelSpec((make_linear(rng, 1, 1), *pools, rn.MaxPool(1, 2)))
 

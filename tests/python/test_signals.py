@@ -79,6 +79,8 @@ CALLS = {
     "num_threads=n))",
     "a projection": "left(lambda: model(rn.LSTM, 3, 300, proj_size=50)(endless(2, 3), "
     "num_threads=n))",
+    "a pool that looks ahead": "left(lambda: rn.Model([rn.Linear(np.ones((1, 1), np.float32)), "
+    "rn.AvgPool(2**20, 1, 2**19)])(np.zeros((2**22, 1, 1), np.float32), num_threads=n))",
     "through a BLAS": "if rn.show_config(mode='dicts')['blas']:\n"
     "    left(lambda: model(rn.GRU, 3, 64, matmul='blas')(endless(1, 3), num_threads=n))\n"
     "else:\n    print('left')",

@@ -39,7 +39,7 @@ def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
     for call in calls:
         check_arguments(call)
         if call.layer.path[: len(model)] != model and call.layer.version > 2:
-            flow.mask_lost = "/".join(model)
+            flow.mask_lost = f"the model {'/'.join(model)!r}"
         model = call.layer.path[:-1]
         add(call.layer, store, flow)
     return flow.finish()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...errors import UnsupportedError
-from .graph import RECURRENT, Call, Graph, Tensor
+from .graph import OPERATORS, RECURRENT, Call, Graph, Tensor
 
-_MASKS = ("NotEqual", "Any")  # the operators that Keras 3 makes a mask with
+_MASKS = ("operator NotEqual", "operator Any")  # the operators that Keras 3 makes a mask with
 
 
 def check_arguments(call: Call) -> None:
     """What a layer is called with besides its input has to be nothing that would change it."""
+    if call.layer.kind in OPERATORS and len(call.data) != 2:
+        raise call.layer.unsupported("of a value and a constant; two values can be joined")
     for name, value in call.arguments.items():
         if value not in (None, False):
             raise call.layer.unsupported(f"called with {name}={str(value)[:80]}")

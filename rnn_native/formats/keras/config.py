@@ -19,6 +19,7 @@ MAX_CONFIG: Final = 2**23
 """Bytes of a configuration: parsed, it takes some thirty times as many."""
 Step = str | tuple[str, int]  # a group of Keras 3, or one of a class and its number among those
 _Config = Mapping[str, Any]
+_OF_LAYERS: Final = frozenset(("trainable", "dtype", "layers"))
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,19 @@ def layers_of(model: Layer) -> list[tuple[Layer, _Config]]:
         groups: tuple[Step, ...] = ("layers", (snake, counts.get(snake, 0)))
         counts[snake] = counts.get(snake, 0) + 1
         path = (*model.path, name)
+        if model.version > 2 and _is_operator(config, options):
+            kind = f"operator {kind[:80]}"  # whatever layer is called like it
         layers.append((Layer(kind, path, model.groups + groups, options, model.version), config))
     return layers
+
+
+def _is_operator(config: _Config, options: _Config) -> bool:
+    """Whether it is a function, such as ``a + b``, that Keras 3 lists among the layers. A
+    ``.keras`` file says where it comes from; in an ``.h5`` it lacks what every layer has."""
+    module = config.get("module")
+    if module is not None:
+        return str(module).startswith("keras.src.ops")
+    return bool(config.get("inbound_nodes")) and not _OF_LAYERS & options.keys()
 
 
 def snake_case(name: str) -> str:

@@ -18,8 +18,8 @@ MAX_LAYERS: Final = 20_000
 """Models inside of models multiply: a small file can describe more than any memory holds."""
 _MAX_DEPTH: Final = 16
 _STATEFUL: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "RNN", "Bidirectional")
-BINARY: Final = ("Add", "Multiply", "Subtract")
-"""Those that Keras 3 also makes of ``a + b``: operators of two arguments."""
+OPERATORS: Final = ("operator Add", "operator Multiply", "operator Subtract")
+"""What Keras 3 makes of ``a + b``: of two arguments, and no mask passes them."""
 RECURRENT: Final = _STATEFUL
 """The classes that ``node=`` is made for."""
 
@@ -191,9 +191,12 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
             key = positional[index] if index < len(positional) else f"argument {index + 1}"
             named.setdefault(key, value)
         data = _tensors(args[:1], model, number)
-        if layer.kind in BINARY and len(args) == 2 and len(_tensors(args[1:], model, number)) == 1:
-            named.pop("argument 1", None)
-            data = _tensors(args, model, number)
+        if layer.kind in OPERATORS:
+            both = [*args, *(named[name] for name in ("x1", "x2") if name in named)]
+            each = [_tensors(value, model, number) for value in both]
+            if len(both) == 2 and all(len(tensors) == 1 for tensors in each):
+                named = {}
+            data = [tensor for tensors in each for tensor in tensors]
     else:
         if isinstance(node, list) and node and isinstance(node[0], str):
             node = [node]

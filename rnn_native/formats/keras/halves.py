@@ -7,7 +7,10 @@ from typing import Final
 
 from .graph import Call, Graph
 
-_MODES: Final = {"Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave"}
+_MODES: Final = {
+    "Concatenate": "concat", "Add": "sum", "Multiply": "mul", "Average": "ave",
+    "operator Add": "sum", "operator Multiply": "mul",
+}  # fmt: skip
 
 
 def joined(graph: Graph, call: Call) -> Call | None:

@@ -276,7 +276,7 @@ def _check_mask(layer: Layer, flow: Flow) -> None:
         )
     if flow.mask_lost:
         raise layer.unsupported(
-            f"behind the model {flow.mask_lost!r}, which does not pass a mask on in Keras 3"
+            f"behind {flow.mask_lost}, which does not pass a mask on in Keras 3"
         )
 
 

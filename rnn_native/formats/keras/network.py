@@ -22,7 +22,7 @@ from ...warn import warn
 from .checks import check_arguments, check_mask, check_states
 from .config import Layer as KerasLayer
 from .flow import TURNED, Flow
-from .graph import Call, Graph, Tensor
+from .graph import OPERATORS, Call, Graph, Tensor
 from .halves import joined
 from .layers import add
 from .store import Store
@@ -46,7 +46,7 @@ class _Run:
     def add(self, call: Call, store: Store) -> None:
         path = call.layer.path[:-1]
         if call.layer.path[: len(self.model)] != self.model and call.layer.version > 2:
-            self.flow.mask_lost = "/".join(self.model)
+            self.flow.mask_lost = f"the model {'/'.join(self.model)!r}"
         self.model = path
         add(call.layer, store, self.flow)
         self.name(call.layer)
@@ -174,6 +174,8 @@ class _Network:
         run.flow.flipped = turned.pop()
         if len(values) > 1:
             run.flow.layers += join(layer, len(values))
+        if layer.kind in OPERATORS and run.flow.mask_value is not None:
+            run.flow.mask_lost = str(layer)
         run.name(layer)
         return run
 
@@ -295,6 +297,9 @@ def _average(layer: KerasLayer, count: int) -> list[Layer]:
 _JOINS: Final[Mapping[str, Join]] = MappingProxyType(
     {
         "Add": _add,
+        "operator Add": _add,
+        "operator Multiply": _multiply,
+        "operator Subtract": _subtract,
         "Average": _average,
         "Concatenate": _concatenate,
         "Multiply": _multiply,

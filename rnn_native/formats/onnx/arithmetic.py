@@ -66,6 +66,8 @@ def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported(f"expected {ways} and a constant")
     data[0].check_floats(node)
     array, first = constants[0].array, isinstance(parts[0], Constant)
+    if array.dtype.kind != "f":
+        raise node.malformed(f"its constant is {array.dtype}, its other input of floats")
     if first and node.op == "Div":
         raise node.unsupported("divides a constant; only a value can be, by a constant")
     if array.ndim > len(data[0].dims):

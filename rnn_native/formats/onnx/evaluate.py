@@ -7,6 +7,7 @@ RNN, GRU and LSTM. ``fold`` is for what a file makes of its constants, ``evaluat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from math import prod
 from types import MappingProxyType
 from typing import Any, Final
@@ -219,11 +220,16 @@ def _divided(a: Anything, b: Anything) -> Anything:
 def _elementwise(function: Callable[[Any, Any], Any]) -> Callable[[Node, Arrays], Any]:
     def calculate(node: Node, arrays: Arrays) -> Any:
         node.options()
-        left, right = arrays
-        _limit(node, prod(np.broadcast_shapes(left.shape, right.shape)), left, right)
-        return function(left, right)
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        _limit(node, len(arrays) * prod(shape), *arrays)
+        return reduce(function, arrays)
 
     return calculate
+
+
+def _negative(node: Node, arrays: Arrays) -> Any:
+    node.options()
+    return -arrays[0]
 
 
 def _matmul(node: Node, arrays: Arrays) -> Any:
@@ -357,10 +363,10 @@ FUNCTIONS: Final[Mapping[str, _Entry]] = MappingProxyType(
         "Identity": (_identity, 1, 1),
         "LogSoftmax": (_softmax("log_softmax"), 1, 1),
         "MatMul": (_matmul, 2, 2),
-        "Max": (_elementwise(np.maximum), 2, 2),
-        "Min": (_elementwise(np.minimum), 2, 2),
+        "Max": (_elementwise(np.maximum), 1, 1000),
+        "Min": (_elementwise(np.minimum), 1, 1000),
         "Mul": (_elementwise(np.multiply), 2, 2),
-        "Neg": (_of_numbers, 1, 1),
+        "Neg": (_negative, 1, 1),
         "Pow": (_power, 2, 2),
         "Reshape": (_reshape, 2, 2),
         "Selu": (_of_numbers, 1, 1),

@@ -78,6 +78,8 @@ def _power(node: Node, inputs: Values) -> Activation:
 def _extreme(node: Node, inputs: Values) -> Activation:
     """Max or Min of x and one number."""
     node.options()
+    if len(inputs) != 2:
+        raise node.unsupported(f"of {len(inputs)} inputs; only one of a value and a number can be")
     return Activation(node.op.lower(), _number(node, inputs[1], "the second input"))
 
 
@@ -96,8 +98,8 @@ FUNCTIONS: Final[Mapping[str, tuple[Callable[[Node, Values], Activation], int, i
             **dict.fromkeys(ELEMENTWISE, (_of_name, 1, 1)),
             "Clip": (_clip, 1, 3),
             "Gelu": (_gelu, 1, 1),
-            "Max": (_extreme, 2, 2),
-            "Min": (_extreme, 2, 2),
+            "Max": (_extreme, 1, 1000),
+            "Min": (_extreme, 1, 1000),
             "Pow": (_power, 2, 2),
             "Selu": (_selu, 1, 1),
         }

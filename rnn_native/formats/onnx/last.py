@@ -148,6 +148,8 @@ def _of_last_states(node: Node, data: Data, directions: Sequence[str]) -> Data |
         if isinstance(step.draft, Recurrent):
             if step.draft.direction not in directions or not step.draft.return_sequences:
                 return None
+        elif getattr(step.draft, "needs_steps", False):
+            return None
         elif step not in found:
             found[step] = None
             pending += step.inputs

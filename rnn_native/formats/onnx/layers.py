@@ -199,18 +199,25 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         if options[name] != plain and options[name] != [1]:
             raise node.unsupported(f"attribute {name}={options[name]} is not supported")
     size, stride = _one(node, options, "kernel_shape", None), _one(node, options, "strides", 1)
-    before, after = options["pads"] or (0, 0)
-    if options["auto_pad"] in ("SAME_UPPER", "SAME_LOWER") and stride == 1:
-        less, more = (size - 1) // 2, size // 2
-        before, after = (less, more) if options["auto_pad"] == "SAME_UPPER" else (more, less)
-    elif options["auto_pad"] not in ("NOTSET", "VALID"):
-        raise node.unsupported(f"attribute auto_pad={options['auto_pad']} with stride {stride}")
+    pads = options["pads"] or [0, 0]
+    if len(pads) != 2:
+        raise node.malformed(f"attribute pads: expected two integers, got {pads}")
+    auto = options["auto_pad"]  # which goes before pads
+    if auto in ("SAME_UPPER", "SAME_LOWER") and stride == 1:
+        pads = [(size - 1) // 2, size // 2][:: 1 if auto == "SAME_UPPER" else -1]
+    elif auto == "VALID":
+        pads = [0, 0]
+    elif auto != "NOTSET":
+        raise node.unsupported(f"attribute auto_pad={auto} with stride {stride}")
+    before, after = pads
     mode = "average" if average else "max"
     counts = bool(options.get("count_include_pad", 1)) or before == after == 0
     layer = Pool(mode, size, stride, before, after, counts)
-    steps = None if time.size is None else layer.window.steps(time.size)
-    made = (Axis("time", steps, "time"),)
-    return [data.then(layer, (*data.dims[:2], made), data.features)]
+    if roles.lengths is not None:
+        raise node.unsupported("in a graph with sequence_lens: it pools the steps beyond as well")
+    return [
+        data.then(layer, (*data.dims[:2], (roles.windowed(time, layer.window),)), data.features)
+    ]
 
 
 def _one(node: Node, options: Mapping[str, Any], name: str, default: int | None) -> int:

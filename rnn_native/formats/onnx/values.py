@@ -15,6 +15,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from ...errors import RnnError, UnsupportedError
+from ...spec.window import Window
 from .drafts import Draft
 from .graph import INTEGERS, Anything, Node
 
@@ -349,14 +350,13 @@ Value = Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut
 
 @dataclass
 class Roles:
-    """Which axis is the time and which the batch, and which inputs are states and lengths.
-
-    ``states`` are the parts of each input that are states, and whose.
-    """
+    """Which axis is the time and which the batch, which inputs are states (parts of which, and
+    whose) and lengths, and what windows have made of which axis."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
     lengths: str | None = None
+    pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
     recurrent_nodes: int = 0
 
     def bind(self, node: Node, data: Data, position: int, role: str) -> Axis:
@@ -364,10 +364,11 @@ class Roles:
         dim = data.dims[position]
         known = self.axes.get(role)
         candidates = live(dim)
+        for axis in dim:
+            if axis.is_made and axis.role == role and live(dim) in ((), (axis,)):
+                return axis
         if len(candidates) == 1:
             axis = candidates[0]
-            if axis.is_made and axis.role == role:
-                return axis
         elif candidates:
             raise self._wrong(node, data, position, role)
         elif known is not None and known.size == 1:
@@ -379,6 +380,16 @@ class Roles:
         axis.become(role)
         self.axes[role] = axis
         return axis
+
+    def windowed(self, time: Axis, window: Window) -> Axis:
+        """The axis of the steps that layers with this window make of those."""
+        for read, by, made in self.pooled:
+            if read == time and by == window:
+                return made
+        steps = None if time.size is None else window.steps(time.size)
+        made = time if window.keeps_pace else Axis("time", steps, "time")
+        self.pooled.append((time, window, made))
+        return made
 
     @staticmethod
     def _wrong(node: Node, data: Data, position: int, role: str) -> UnsupportedError:

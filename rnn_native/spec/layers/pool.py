@@ -30,7 +30,8 @@ class Pool(Windowed):
     the largest. A sum is made from the first step to the last. NaNs stay.
 
     Without padding behind the last step it runs in streams, whose state has the steps that later
-    windows need: ``x`` [kernel_size - 1, batch, features] and ``phase`` [1, batch, 1].
+    windows need: ``x`` [kernel_size - 1, batch, features], where there are such, and ``phase`` [1,
+    batch, 1], where it changes.
 
     Raises
     ------

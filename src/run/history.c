@@ -94,7 +94,8 @@ bool rnnat_take_phase(const rnnat_model *model, int32_t index, const void *phase
         const double own =
             is_float ? (double)((const float *)phases)[row] : ((const double *)phases)[row];
         if (row == 0) first = own;
-        if (!(own >= from && own <= most) || own != floor(own) || own != first) return false;
+        if (!(own >= from && own <= most)) return false;
+        if (own != (double)(int32_t)own || own != first) return false;
     }
     *phase = (int32_t)first;
     return true;

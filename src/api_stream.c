@@ -85,16 +85,16 @@ static rnnat_status check_stream_indices(const rnnat_stream *stream, int32_t ind
 }
 
 /* Whether the stream can take so many steps of it. */
-static rnnat_status check_stream_input(const rnnat_stream *stream, const one_input *in,
-                                       int32_t steps)
+static inline rnnat_status check_stream_input(const rnnat_stream *stream, one_input in,
+                                              int32_t steps)
 {
     if (!stream || steps < 0) return RNNAT_ERROR_ARGUMENT;
-    if (in->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
+    if (in.dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_model_info *const info = &stream->workspace.model->info;
-    if (in->dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
-    if (in->indices != (info->takes_indices != 0) || stream->has_several) return RNNAT_ERROR_INPUT;
+    if (in.dtype != (rnnat_dtype)info->dtype) return RNNAT_ERROR_DTYPE;
+    if (in.indices != (info->takes_indices != 0) || stream->has_several) return RNNAT_ERROR_INPUT;
     if (steps == 0) return RNNAT_OK;
-    return in->x ? check_stream_indices(stream, 0, in->x, steps) : RNNAT_ERROR_ARGUMENT;
+    return in.x ? check_stream_indices(stream, 0, in.x, steps) : RNNAT_ERROR_ARGUMENT;
 }
 
 static rnnat_status check_stream_inputs(const rnnat_stream *stream, const void *const *inputs,
@@ -149,47 +149,47 @@ static rnnat_status count_ready(const rnnat_stream *stream, int32_t steps, void 
     return have_room ? RNNAT_OK : RNNAT_ERROR_TOO_SMALL;
 }
 
-static rnnat_status run_stream(rnnat_stream *stream, const one_input *in, int32_t steps, void *y)
+static inline rnnat_status run_stream(rnnat_stream *stream, one_input in, int32_t steps, void *y)
 {
     const rnnat_status status = check_stream_input(stream, in, steps);
     if (status != RNNAT_OK) return status;
     if (!all_keep_pace(stream->workspace.model)) return RNNAT_ERROR_UNSUPPORTED;
     if (steps == 0) return RNNAT_OK;
     if (!y) return RNNAT_ERROR_ARGUMENT;
-    rnnat_stream_go(stream, in->x, steps, y);
+    rnnat_stream_go(stream, in.x, steps, y);
     return RNNAT_OK;
 }
 
-static rnnat_status push_stream(rnnat_stream *stream, const one_input *in, int32_t steps, void *y,
+static rnnat_status push_stream(rnnat_stream *stream, one_input in, int32_t steps, void *y,
                                 int32_t capacity, int32_t *got)
 {
     if (!got) return RNNAT_ERROR_ARGUMENT;
     rnnat_status status = check_stream_input(stream, in, steps);
     if (status == RNNAT_OK) status = count_ready(stream, steps, &y, &capacity, got);
-    if (status == RNNAT_OK && steps) rnnat_stream_go(stream, in->x, steps, y);
+    if (status == RNNAT_OK && steps) rnnat_stream_go(stream, in.x, steps, y);
     return status;
 }
 
 rnnat_status rnnat_stream_run(rnnat_stream *stream, const float *x, int32_t steps, float *y)
 {
-    return run_stream(stream, &(one_input){RNNAT_F32, false, x}, steps, y);
+    return run_stream(stream, (one_input){RNNAT_F32, false, x}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_indices(rnnat_stream *stream, const int32_t *indices, int32_t steps,
                                       float *y)
 {
-    return run_stream(stream, &(one_input){RNNAT_F32, true, indices}, steps, y);
+    return run_stream(stream, (one_input){RNNAT_F32, true, indices}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_f64(rnnat_stream *stream, const double *x, int32_t steps, double *y)
 {
-    return run_stream(stream, &(one_input){RNNAT_F64, false, x}, steps, y);
+    return run_stream(stream, (one_input){RNNAT_F64, false, x}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                           int32_t steps, double *y)
 {
-    return run_stream(stream, &(one_input){RNNAT_F64, true, indices}, steps, y);
+    return run_stream(stream, (one_input){RNNAT_F64, true, indices}, steps, y);
 }
 
 rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
@@ -209,25 +209,25 @@ rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *in
 rnnat_status rnnat_stream_push(rnnat_stream *stream, const float *x, int32_t steps, float *y,
                                int32_t capacity, int32_t *got)
 {
-    return push_stream(stream, &(one_input){RNNAT_F32, false, x}, steps, y, capacity, got);
+    return push_stream(stream, (one_input){RNNAT_F32, false, x}, steps, y, capacity, got);
 }
 
 rnnat_status rnnat_stream_push_indices(rnnat_stream *stream, const int32_t *indices, int32_t steps,
                                        float *y, int32_t capacity, int32_t *got)
 {
-    return push_stream(stream, &(one_input){RNNAT_F32, true, indices}, steps, y, capacity, got);
+    return push_stream(stream, (one_input){RNNAT_F32, true, indices}, steps, y, capacity, got);
 }
 
 rnnat_status rnnat_stream_push_f64(rnnat_stream *stream, const double *x, int32_t steps, double *y,
                                    int32_t capacity, int32_t *got)
 {
-    return push_stream(stream, &(one_input){RNNAT_F64, false, x}, steps, y, capacity, got);
+    return push_stream(stream, (one_input){RNNAT_F64, false, x}, steps, y, capacity, got);
 }
 
 rnnat_status rnnat_stream_push_indices_f64(rnnat_stream *stream, const int32_t *indices,
                                            int32_t steps, double *y, int32_t capacity, int32_t *got)
 {
-    return push_stream(stream, &(one_input){RNNAT_F64, true, indices}, steps, y, capacity, got);
+    return push_stream(stream, (one_input){RNNAT_F64, true, indices}, steps, y, capacity, got);
 }
 
 rnnat_status rnnat_stream_push_values(rnnat_stream *stream, const void *const *inputs,

@@ -30,8 +30,8 @@ void rnnat_history_set_phase(const rnnat_model *model, const rnnat_history *hist
         ((double *)(void *)history->phases)[row] = phase;
 }
 
-int32_t rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t rows,
-                            const rnnat_history *history)
+void rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t rows,
+                         const rnnat_history *history)
 {
     const rnnat_window *const window = &model->nodes[index].window;
     const size_t width = width_of(model, index), elem = (size_t)model->kernels->elem;
@@ -45,7 +45,6 @@ int32_t rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t row
         memcpy(history->steps + at, lowest, elem);
     for (int32_t row = 0; row < rows; ++row)
         rnnat_history_set_phase(model, history, row, window->before);
-    return window->before;
 }
 
 rnnat_state_rows rnnat_history_state(const rnnat_model *model, int32_t index,

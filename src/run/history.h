@@ -9,9 +9,9 @@
 /* Takes the memory of node `index`; its phases and steps are set by rnnat_history_reset. */
 void rnnat_history_carve(rnnat_arena *arena, const rnnat_model *model, int32_t index, int32_t rows,
                          rnnat_history *history);
-/* Makes it what it is before the first step; returns the phase. */
-int32_t rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t rows,
-                            const rnnat_history *history);
+/* Makes it what it is before the first step. */
+void rnnat_history_reset(const rnnat_model *model, int32_t index, int32_t rows,
+                         const rnnat_history *history);
 /* Says where row `row` of its state array `array` is. */
 rnnat_state_rows rnnat_history_state(const rnnat_model *model, int32_t index,
                                      const rnnat_history *history, int32_t batch, int32_t array,

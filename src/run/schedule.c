@@ -75,9 +75,10 @@ typedef struct span {
 /* Fills what all nodes see of a chunk alike. */
 static void open_chunk(const rnnat_workspace *workspace, int32_t scratch, rnnat_chunk *chunk)
 {
-    *chunk = (rnnat_chunk){.num_nodes = (uint32_t)workspace->model->num_nodes};
-    if (RNNAT_STOP && workspace->stop_points) chunk->stop_point = workspace->stop_points + scratch;
-    if (RNNAT_INSPECT) chunk->trace = workspace->trace;
+    chunk->stop_point =
+        RNNAT_STOP && workspace->stop_points ? workspace->stop_points + scratch : NULL;
+    chunk->num_nodes = (uint32_t)workspace->model->num_nodes;
+    chunk->trace = RNNAT_INSPECT ? workspace->trace : NULL;
 }
 
 /* Fills which steps a node reads and makes, where it makes one of each. */

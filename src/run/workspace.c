@@ -49,11 +49,10 @@ int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index
 {
     const rnnat_model *const model = workspace->model;
     const rnnat_node *const node = &model->nodes[index];
-    int64_t read = 0, made = 0, most = workspace->chunk;
-    if (RNNAT_HAS_PACES(model)) {
-        read = rnnat_most_steps_of(model, node->inputs[0], workspace->chunk);
-        made = rnnat_most_steps_of(model, node->output, workspace->chunk);
-    }
+    if (!RNNAT_HAS_PACES(model)) return workspace->chunk;
+    const int64_t read = rnnat_most_steps_of(model, node->inputs[0], workspace->chunk);
+    const int64_t made = rnnat_most_steps_of(model, node->output, workspace->chunk);
+    int64_t most = workspace->chunk;
     if (read > most) most = read;
     if (made > most) most = made;
     return most < INT32_MAX ? (int32_t)most : INT32_MAX;
@@ -86,10 +85,10 @@ static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, r
         if (buffer->home != home) continue;
         const size_t width = (size_t)buffer->features * (size_t)model->kernels->elem;
         size_t most = steps;
-        for (int32_t v = 0; v < model->num_values; ++v) {
+        for (int32_t v = 0; RNNAT_HAS_PACES(model) && v < model->num_values; ++v) {
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
-            if (!RNNAT_HAS_PACES(model) || (!value->has_time && !workspace->is_stream)) continue;
+            if (!value->has_time && !workspace->is_stream) continue;
             const size_t own = (size_t)rnnat_most_steps_of(model, v, (int64_t)steps);
             if (own > most) most = own;
         }

@@ -137,6 +137,25 @@ typedef struct rnnat_adding {
     int32_t traced_cell; /* the cell as whose `o` its outputs are shown; -1: there is none */
 } rnnat_adding;
 
+/* Defines `name`, by which a layer of one row after the other runs: each member takes some of the steps,
+ * and for each row of them calls f32(data, y, x), or f64 of a model in double. */
+#define RNNAT_RUN_ROWS(name, f32, f64)                                                             \
+    static bool name(rnnat_task *task, const rnnat_chunk *chunk)                                   \
+    {                                                                                              \
+        const rnnat_kernels *const kernels = task->kernels;                                        \
+        const rnnat_some_steps own = rnnat_own_steps(task, chunk);                                 \
+        for (int32_t step = own.first; step < own.first + own.steps; ++step)                       \
+            for (int32_t row = 0; row < task->rows; ++row) {                                       \
+                const void *const x = rnnat_view_at(kernels, *chunk->in[0], step, row);            \
+                void *const y = rnnat_view_at(kernels, *chunk->out, step, row);                    \
+                if (rnnat_is_float(kernels))                                                       \
+                    f32(task->node->data, y, x);                                                   \
+                else                                                                               \
+                    f64(task->node->data, y, x);                                                   \
+            }                                                                                      \
+        return true;                                                                               \
+    }
+
 #if RNNAT_READER
 /* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
 extern const rnnat_key rnnat_recurrent_keys[8];

@@ -27,37 +27,15 @@ static rnnat_status build_prelu(rnnat_graph *graph, const void *options)
 #endif
 
 #define SLOPE_ROW(name, real)                                                                      \
-    static void name(real *y, const real *x, const real *slope, int32_t n)                         \
+    static void name(const rnnat_sloping *data, real *y, const real *x)                            \
     {                                                                                              \
-        for (int32_t j = 0; j < n; ++j) y[j] = x[j] < 0 ? slope[j] * x[j] : x[j];                  \
+        const real *const slope = data->slope;                                                     \
+        for (int32_t j = 0; j < data->features; ++j) y[j] = x[j] < 0 ? slope[j] * x[j] : x[j];     \
     }
 SLOPE_ROW(slope_floats, float)
-#if RNNAT_FLOAT64
 SLOPE_ROW(slope_doubles, double)
-#endif
 #undef SLOPE_ROW
-
-/* Each member takes some of the steps. */
-static bool run_prelu(rnnat_task *task, const rnnat_chunk *chunk)
-{
-    const rnnat_sloping *const data = task->node->data;
-    const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
-    for (int32_t step = own.first; step < own.first + own.steps; ++step) {
-        for (int32_t row = 0; row < task->rows; ++row) {
-            const void *const x = rnnat_view_at(kernels, *chunk->in[0], step, row);
-            void *const y = rnnat_view_at(kernels, *chunk->out, step, row);
-#if RNNAT_FLOAT64
-            if (!rnnat_is_float(kernels)) {
-                slope_doubles(y, x, data->slope, data->features);
-                continue;
-            }
-#endif
-            slope_floats(y, x, data->slope, data->features);
-        }
-    }
-    return true;
-}
+RNNAT_RUN_ROWS(run_prelu, slope_floats, slope_doubles)
 
 #if RNNAT_INSPECT
 static void tell_prelu(const rnnat_node *node, const rnnat_kernels *kernels,

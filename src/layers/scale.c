@@ -29,37 +29,15 @@ static rnnat_status build_scale(rnnat_graph *graph, const void *options)
 #endif
 
 #define SCALE_ROW(name, real)                                                                      \
-    static void name(real *y, const real *x, const real *scale, const real *shift, int32_t n)      \
+    static void name(const rnnat_scaling *data, real *y, const real *x)                            \
     {                                                                                              \
-        for (int32_t j = 0; j < n; ++j) y[j] = x[j] * scale[j] + shift[j];                         \
+        const real *const scale = data->scale, *const shift = data->shift;                         \
+        for (int32_t j = 0; j < data->features; ++j) y[j] = x[j] * scale[j] + shift[j];            \
     }
 SCALE_ROW(scale_floats, float)
-#if RNNAT_FLOAT64
 SCALE_ROW(scale_doubles, double)
-#endif
 #undef SCALE_ROW
-
-/* Each member takes some of the steps. */
-static bool run_scale(rnnat_task *task, const rnnat_chunk *chunk)
-{
-    const rnnat_scaling *const data = task->node->data;
-    const rnnat_kernels *const kernels = task->kernels;
-    const rnnat_some_steps own = rnnat_own_steps(task, chunk);
-    for (int32_t step = own.first; step < own.first + own.steps; ++step) {
-        for (int32_t row = 0; row < task->rows; ++row) {
-            const void *const x = rnnat_view_at(kernels, *chunk->in[0], step, row);
-            void *const y = rnnat_view_at(kernels, *chunk->out, step, row);
-#if RNNAT_FLOAT64
-            if (!rnnat_is_float(kernels)) {
-                scale_doubles(y, x, data->scale, data->shift, data->features);
-                continue;
-            }
-#endif
-            scale_floats(y, x, data->scale, data->shift, data->features);
-        }
-    }
-    return true;
-}
+RNNAT_RUN_ROWS(run_scale, scale_floats, scale_doubles)
 
 #if RNNAT_INSPECT
 static void tell_scale(const rnnat_node *node, const rnnat_kernels *kernels,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShapeError
-from ..keys import Key
-from ..layer import Float64, Layer, Ran, State, float64
-from ..weights import Array, as_weight, brief, expect
+from ..featurewise import Featurewise
+from ..layer import Float64, Ran, State, float64
+from ..weights import Array, as_weight, expect
 
 
 @dataclass(frozen=True, eq=False)
-class Scale(Layer):
+class Scale(Featurewise):
     """y = x * scale + shift, of each feature of each step; ``scale`` and ``shift`` [features].
 
     What a batch normalisation is once it has learnt: :meth:`normalizing`. The product is rounded,
@@ -27,8 +26,7 @@ class Scale(Layer):
     shift: Array
 
     kind = "scale"
-    keys = (Key("features", "natural"),)
-    trains = False
+    names = ("scale", "shift")
 
     def __post_init__(self) -> None:
         scale = as_weight("Scale scale", self.scale)
@@ -55,43 +53,6 @@ class Scale(Layer):
         scale = float64(gamma) / np.sqrt(spread)
         shift = float64(beta) - float64(mean) * scale
         return cls(scale, shift)
-
-    def __repr__(self) -> str:
-        return brief(self, **self.line)
-
-    @property
-    def input_size(self) -> int:
-        return int(self.scale.shape[0])
-
-    @property
-    def output_size(self) -> int:
-        return self.input_size
-
-    @property
-    def fan_in(self) -> None:
-        return None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {"scale": self.scale, "shift": self.shift}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {"features": self.input_size}
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Scale:
-        cls.check_arrays(values, arrays)
-        return cls(**arrays)
-
-    @classmethod
-    def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        yield "scale", (values["features"],)
-        yield "shift", (values["features"],)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         (x,) = inputs

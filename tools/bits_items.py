@@ -52,6 +52,10 @@ MODELS: Sequence[tuple[str, str, dict[str, Any]]] = (
 """Package, file, and what it is read with; tests/models/README.md describes them."""
 
 
+FUNCTIONS = {"Activation": "name", "Elementwise": "function"}
+"""Where each has the name of its function."""
+
+
 def encode(value: Any, arrays: dict[str, Any], needs: set[str]) -> Any:
     """JSON of layers, options, states; their arrays go to ``arrays``, and what a build has to know
     of them to ``needs``. A field that has its default is left out: older builds may lack it."""
@@ -68,6 +72,8 @@ def encode(value: Any, arrays: dict[str, Any], needs: set[str]) -> Any:
         return value.item() if isinstance(value, np.generic) else value
     kind = type(value).__name__
     needs.add(kind)
+    if kind in FUNCTIONS:
+        needs.add(f"function {getattr(value, FUNCTIONS[kind])}")
     found = {}
     for field in (field for field in fields(value) if field.init):
         part = getattr(value, field.name)

@@ -9,6 +9,7 @@ lacks is not asked of it (see ``features``).
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import sys
@@ -29,8 +30,10 @@ Parts = dict[str, Callable[[], Any]]
 
 
 def features(rn: ModuleType) -> set[str]:
-    """What this build has: public names, parameters and methods, such as ``Recurrent.clip``."""
-    found = set()
+    """What this build has: public names, parameters and methods, such as ``Recurrent.clip``, and
+    the functions of gates and layers."""
+    functions = importlib.import_module(f"{rn.__name__}.activations").CONSTANTS
+    found = {f"function {name}" for name in functions}
     for name in [*rn.__all__, "train.Network"]:
         thing: Any = rn
         for part in name.split("."):

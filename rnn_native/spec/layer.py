@@ -79,7 +79,6 @@ class Layer(ABC):
     activation_key: ClassVar[str] = ""
     """The option that is the activation of its outputs, where its line has it."""
     can_be_first: ClassVar[bool] = True
-    needs_steps: ClassVar[bool] = False
     trains: ClassVar[bool] = True
     if TYPE_CHECKING:  # fields or properties of each class
 
@@ -160,6 +159,11 @@ class Layer(ABC):
     def state_shapes(self, features: int) -> tuple[tuple[int, int], ...]:
         """Rows and features of each array of its state, where what it reads has so many."""
         return tuple((self.state_rows, size) for size in self.state_sizes)
+
+    @property
+    def needs_steps(self) -> bool:
+        """Whether its input has to have an axis of time."""
+        return False
 
     @property
     def window(self) -> Window | None:

@@ -21,8 +21,11 @@ class Windowed(Layer):
     step the next window begins, unless that is always the same.
     """
 
-    needs_steps = True
     trains = False
+
+    @property
+    def needs_steps(self) -> bool:
+        return True
 
     @property
     @abstractmethod

@@ -17,6 +17,8 @@
     X(combine)                                                                                     \
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
+    X(conv)                                                                                        \
+    X(strided)                                                                                     \
     X(scale)                                                                                       \
     X(prelu)
 
@@ -111,6 +113,44 @@ typedef struct rnnat_pooling {
     rnnat_pool mode;
     bool counts_padding; /* a mean is of padding as well */
 } rnnat_pooling;
+
+typedef struct rnnat_conv_options {
+    int32_t in_channels, out_channels, groups;
+    int32_t kernel_time, stride_time, dilation_time, before, after;
+    int32_t positions, kernel_size, stride, dilation, left, right, padding_mode;
+    int32_t bias;
+    int32_t activation; /* rnnat_activation */
+} rnnat_conv_options;
+typedef enum rnnat_padding {
+    RNNAT_PADDING_ZEROS,
+    RNNAT_PADDING_REFLECT,
+    RNNAT_PADDING_REPLICATE
+} rnnat_padding;
+/* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps and
+ * positions. */
+typedef struct rnnat_convolving {
+    int32_t in_channels, out_channels, groups;
+    int32_t kernel_time, dilation_time; /* steps; the stride is the window's */
+    int32_t positions, made; /* of a step of x, and of y */
+    int32_t kernel_size, stride, dilation; /* positions */
+    int32_t left, right; /* positions of padding */
+    rnnat_padding padding_mode;
+    rnnat_activation activation;
+    rnnat_matrix
+        weight; /* of each group, one behind the other; of groups of one channel, row-major */
+    const void *bias; /* [out_channels], or NULL */
+} rnnat_convolving;
+
+enum { RNNAT_STRIDED_AXES = 4 };
+typedef struct rnnat_strided_options {
+    int32_t in_features, offset;
+    int32_t size[RNNAT_STRIDED_AXES], stride[RNNAT_STRIDED_AXES];
+} rnnat_strided_options;
+/* A strided layer: y is a view of the features of x. */
+typedef struct rnnat_viewing {
+    int32_t offset; /* of its first element among the features of x */
+    int32_t size[RNNAT_STRIDED_AXES], stride[RNNAT_STRIDED_AXES]; /* the last axis fastest */
+} rnnat_viewing;
 
 typedef struct rnnat_scale_options {
     int32_t features;

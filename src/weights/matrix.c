@@ -5,7 +5,6 @@
 
 #include "blas.h"
 
-#if RNNAT_READER
 /* ---- weights that are stored as something else than what is computed in: two bytes each ---- */
 
 /* Whether a type is one of those, and one that this library has. */
@@ -21,6 +20,13 @@ static bool is_narrow(rnnat_weight_dtype type)
     return false;
 }
 
+/* Bytes of a stored element. */
+static size_t stored_size(rnnat_weight_dtype type, const rnnat_kernels *kernels)
+{
+    return is_narrow(type) ? sizeof(uint16_t) : (size_t)kernels->elem;
+}
+
+#if RNNAT_READER
 rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas)
 {
     if (type < RNNAT_WEIGHT_AS_DTYPE || type >= RNNAT_WEIGHT_TYPES) return RNNAT_ERROR_ARGUMENT;
@@ -73,12 +79,6 @@ float rnnat_weight_stored(int32_t code, double value)
     return widened((rnnat_weight_dtype)code, narrowed((rnnat_weight_dtype)code, value));
 }
 #endif
-
-/* Bytes of a stored element. */
-static size_t stored_size(rnnat_weight_dtype type, const rnnat_kernels *kernels)
-{
-    return is_narrow(type) ? sizeof(uint16_t) : (size_t)kernels->elem;
-}
 
 enum { piece = 64 }; /* elements that are read at once */
 
@@ -283,6 +283,17 @@ static void blas_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels, 
     }
 }
 #endif
+
+rnnat_matrix rnnat_matrix_part(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                               int32_t part, int32_t parts)
+{
+    rnnat_matrix one = *matrix;
+    one.n = matrix->n / parts;
+    if (matrix->panel == matrix->n / kernels->lanes) one.panel = one.n / kernels->lanes;
+    one.data = (const char *)matrix->data +
+               (size_t)part * (size_t)one.k * (size_t)one.n * stored_size(one.type, kernels);
+    return one;
+}
 
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                                 const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a,

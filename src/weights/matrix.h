@@ -65,6 +65,10 @@ void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernel
 void rnnat_vector_add(void *dst, const rnnat_kernels *kernels, rnnat_gates gates, int32_t count,
                       const rnnat_tensor *tensor);
 
+/* Part `part` of a matrix of `parts` that have as many columns each, one matrix behind the other. */
+rnnat_matrix rnnat_matrix_part(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                               int32_t part, int32_t parts);
+
 /* The arguments with which a kernel does a thread's share of the product; not for a BLAS. */
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                                 const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a,

@@ -9,6 +9,7 @@ from typing import Final
 
 from ..layer import Layer
 from .combine import Add, Combine, Concat, Mul, Sub
+from .conv import Conv, Conv1d, Conv2d
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
@@ -17,11 +18,14 @@ from .pool import AvgPool, MaxPool, Pool
 from .prelu import PReLU
 from .recurrent import Recurrent
 from .scale import Scale
+from .strided import Repeat, Slice, Strided, Transpose
 
 __all__ = [
     "Add",
     "AvgPool",
     "Concat",
+    "Conv1d",
+    "Conv2d",
     "Elementwise",
     "Embedding",
     "Linear",
@@ -30,8 +34,12 @@ __all__ = [
     "Mul",
     "PReLU",
     "Recurrent",
+    "Repeat",
     "Scale",
+    "Slice",
+    "Strided",
     "Sub",
+    "Transpose",
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
@@ -45,6 +53,8 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Combine,
             Elementwise,
             Pool,
+            Conv,
+            Strided,
             Scale,
             PReLU,
         )

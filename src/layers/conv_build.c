@@ -1,0 +1,131 @@
+/* How the node of a convolution is made of a line of a file. */
+#include "conv.h"
+
+#if RNNAT_READER && RNNAT_WITH_WINDOWS
+/* What a kernel reaches over. */
+static int64_t reach_of(int32_t kernel, int32_t dilation)
+{
+    return (int64_t)(kernel - 1) * dilation + 1;
+}
+
+static const rnnat_word padding_modes[] = {{"zeros", RNNAT_PADDING_ZEROS},
+                                           {"reflect", RNNAT_PADDING_REFLECT},
+                                           {"replicate", RNNAT_PADDING_REPLICATE},
+                                           {NULL, 0}};
+const rnnat_key rnnat_conv_keys[] = {
+    RNNAT_SIZE_KEY(rnnat_conv_options, in_channels),
+    RNNAT_SIZE_KEY(rnnat_conv_options, out_channels),
+    RNNAT_SIZE_KEY(rnnat_conv_options, groups),
+    RNNAT_SIZE_KEY(rnnat_conv_options, kernel_time),
+    RNNAT_SIZE_KEY(rnnat_conv_options, stride_time),
+    RNNAT_SIZE_KEY(rnnat_conv_options, dilation_time),
+    RNNAT_COUNT_KEY(rnnat_conv_options, before),
+    RNNAT_COUNT_KEY(rnnat_conv_options, after),
+    RNNAT_SIZE_KEY(rnnat_conv_options, positions),
+    RNNAT_SIZE_KEY(rnnat_conv_options, kernel_size),
+    RNNAT_SIZE_KEY(rnnat_conv_options, stride),
+    RNNAT_SIZE_KEY(rnnat_conv_options, dilation),
+    RNNAT_COUNT_KEY(rnnat_conv_options, left),
+    RNNAT_COUNT_KEY(rnnat_conv_options, right),
+    RNNAT_OPEN_KEY(rnnat_conv_options, padding_mode, padding_modes),
+    RNNAT_WORD_KEY(rnnat_conv_options, bias, rnnat_flags),
+    RNNAT_OPEN_KEY(rnnat_conv_options, activation, rnnat_activation_words),
+};
+
+/* Whether these can be a convolution; *made becomes how many positions its output has. */
+static rnnat_status check_conv(const rnnat_conv_options *line, int32_t *made)
+{
+    const int64_t extent = reach_of(line->kernel_time, line->dilation_time);
+    const int64_t reach = reach_of(line->kernel_size, line->dilation);
+    const int64_t padded = (int64_t)line->left + line->positions + line->right;
+    if (line->in_channels % line->groups || line->out_channels % line->groups)
+        return RNNAT_ERROR_SHAPE;
+    if (extent > RNNAT_WINDOW_MAX || line->stride_time > RNNAT_WINDOW_MAX)
+        return RNNAT_ERROR_UNSUPPORTED;
+    if (line->before >= extent || line->after >= extent || reach > padded) return RNNAT_ERROR_SHAPE;
+    if (line->padding_mode == RNNAT_PADDING_REFLECT &&
+        (line->left >= line->positions || line->right >= line->positions))
+        return RNNAT_ERROR_SHAPE;
+    *made = (int32_t)((padded - reach) / line->stride + 1);
+    const int64_t most = RNNAT_LAYER_MAX_SIZE;
+    const int64_t taps = (int64_t)line->kernel_time * line->kernel_size;
+    const bool fits = padded * line->in_channels <= most &&
+                      (int64_t)*made * line->out_channels <= most && taps <= most &&
+                      taps * line->in_channels <= most / *made;
+    return fits ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+}
+
+int32_t rnnat_conv_takes(const void *options)
+{
+    const rnnat_conv_options *const line = options;
+    const int64_t features = (int64_t)line->positions * line->in_channels;
+    return features <= RNNAT_LAYER_MAX_SIZE ? (int32_t)features : 0;
+}
+
+/* Reads the weights: a matrix for each group or, of groups of one channel, rows of a number for each
+ * channel of the output. */
+static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options *line,
+                                 rnnat_convolving *data)
+{
+    const int32_t taps = line->kernel_time * line->kernel_size * rnnat_conv_channels(data);
+    const bool rows = rnnat_conv_is_depthwise(data);
+    const rnnat_gates gates = {rows ? 1 : line->groups, 0,
+                               rows ? line->out_channels : line->out_channels / line->groups};
+    const rnnat_weight_dtype type = rows ? RNNAT_WEIGHT_AS_DTYPE : build->type;
+    rnnat_tensor tensor;
+    const rnnat_status status =
+        rnnat_build_tensor(build, "weight", line->out_channels, taps, &tensor);
+    if (status != RNNAT_OK) return status;
+    build->num_parameters += (uint64_t)line->out_channels * (uint64_t)taps;
+    data->weight = rnnat_matrix_take(&build->arena, build->kernels, taps, gates, RNNAT_GEMM_PANEL,
+                                     rows || build->blas, type);
+    if (!data->weight.data)
+        return rnnat_matrix_fits(type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+    for (int32_t g = 0; g < gates.gates; ++g) {
+        rnnat_matrix part = rnnat_matrix_part(&data->weight, build->kernels, g, gates.gates);
+        rnnat_matrix_pack(&part, build->kernels, (rnnat_gates){1, g, gates.units}, &tensor);
+    }
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
+{
+    const rnnat_conv_options *const line = options;
+    rnnat_builder *const build = graph->build;
+    rnnat_convolving data = {.in_channels = line->in_channels,
+                             .out_channels = line->out_channels,
+                             .groups = line->groups,
+                             .kernel_time = line->kernel_time,
+                             .dilation_time = line->dilation_time,
+                             .positions = line->positions,
+                             .kernel_size = line->kernel_size,
+                             .stride = line->stride,
+                             .dilation = line->dilation,
+                             .left = line->left,
+                             .right = line->right,
+                             .padding_mode = (rnnat_padding)line->padding_mode,
+                             .activation = (rnnat_activation)line->activation};
+    rnnat_status status = check_conv(line, &data.made);
+    if (status == RNNAT_OK) status = build_weight(build, line, &data);
+    if (status == RNNAT_OK && line->bias) {
+        const rnnat_gates each = {1, 0, line->out_channels};
+        void *const bias = rnnat_build_zeros(
+            build, (rnnat_gates){1, 0, rnnat_conv_bias_size(&data, build->kernels)});
+        data.bias = bias;
+        status = rnnat_build_add(build, "bias", 1, each, 1, bias);
+    }
+    if (status != RNNAT_OK) return status;
+    const int32_t features = data.made * data.out_channels;
+    const rnnat_window window = {.extent =
+                                     (int32_t)reach_of(line->kernel_time, line->dilation_time),
+                                 .stride = line->stride_time,
+                                 .repeat = 1,
+                                 .before = line->before,
+                                 .after = line->after};
+    if (line->kernel_time > 1 || line->stride_time > 1)
+        return rnnat_graph_add_window(graph, &rnnat_layer_conv, &data, sizeof data, features,
+                                      &window);
+    rnnat_graph_add_one(graph, &rnnat_layer_conv, &data, sizeof data, features);
+    return RNNAT_OK;
+}
+#endif

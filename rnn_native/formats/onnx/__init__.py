@@ -29,6 +29,7 @@ from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .described import described, description_of
 from .graph import File, Graph, load
 from .interpret import interpret
+from .layout import arranged
 from .parts import listing, read_node
 from .stacks import rejoin
 from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
@@ -126,6 +127,7 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     values = interpret(graph, wanted, start, roles)
     description = description_of(file.properties) if start is None and end is None else None
     outputs, states = _outputs(wanted, values, description.outputs if description else ())
+    outputs = {name: _in_order(output) for name, output in outputs.items()}
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
         other = next((name for name in parts.sources if name != start), None)
@@ -240,13 +242,21 @@ def _check_inputs(sources: Sequence[Data]) -> None:
         )
 
 
+def _in_order(end: Data) -> Data:
+    """An output with its features in the order that their axes have in the file."""
+    axes = live([axis for dim in end.dims for axis in dim])
+    order = tuple(axis for axis in axes if axis in end.features)
+    node = end.step and end.step.node
+    return arranged(node, end, order) if node and order else end
+
+
 def _check_output(end: Data) -> None:
-    """The features are whole, and last."""
+    """The features are whole."""
     axes = [axis for dim in end.dims for axis in dim]
-    features = live(end.features)
-    if features and axes[-1] != end.features[-1] and live(axes)[-1] != features[-1]:
+    missing = [axis for axis in live(end.features) if axis not in axes]
+    if missing:
         raise UnsupportedError(
-            f"the output is {show(end.dims)}: expected the features {show([end.features])} last"
+            f"the output is {show(end.dims)}: expected all features {show([end.features])}"
         )
 
 

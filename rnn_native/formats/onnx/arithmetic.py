@@ -15,6 +15,7 @@ from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
 from .graph import Anything, Node
 from .joining import MODES, elementwise, whole
+from .layout import spread
 from .merge import merge
 from .shapes import multiply
 from .values import Constant, Data, Half, Roles, Value, show, size_of
@@ -98,12 +99,12 @@ def _fits(data: Data, shape: Sequence[int]) -> bool:
 
 def _scaled(node: Node, data: Data, array: Anything, first: bool) -> Data:
     """Each feature with a number of its own: a Scale, or more of the one right before."""
-    if not _fits(data, array.shape) or array.dtype.kind != "f":
+    vector = array.reshape(-1) if _fits(data, array.shape) else spread(data, array)
+    if vector is None or array.dtype.kind != "f":
         raise node.unsupported(
             f"its constant of shape {array.shape} is neither a number nor one for each of the "
             f"features of {show(data.dims)}"
         )
-    vector = array.reshape(-1)
     if node.op == "Div" and not vector.all():
         raise node.unsupported("divides by 0")
     ones, zeros = np.ones_like(vector), np.zeros_like(vector)

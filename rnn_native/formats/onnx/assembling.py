@@ -11,12 +11,14 @@ from ...errors import RnnError, UnsupportedError
 from ...spec import Elementwise, Input, Layer, ModelSpec, Recurrent
 from ...spec.layer import LAST
 from ...spec.layers.combine import Combine
+from ...spec.layers.conv import Conv
 from .activations import ELEMENTWISE
 from .drafts import LinearDraft, SumDraft, is_product, with_output_layer
 from .graph import INTEGERS
 from .values import MAX_LAYERS, Data, Step, size_of
 
 _LONGEST: Final = 200  # characters of a name
+_ACTIVATED: Final = (Conv, LinearDraft, SumDraft)  # whose activation may be a node of its own
 
 
 class Part(NamedTuple):
@@ -68,16 +70,17 @@ class Parts:
     def _inputs(self, step: Step) -> tuple[Data, ...]:
         """What it reads: where something else needs the same without its activation, that."""
         base, first = step.base, step.inputs[0]
-        if base not in self.reached or not isinstance(step.draft, (LinearDraft, SumDraft)):
+        if base not in self.reached or not isinstance(step.draft, _ACTIVATED):
             return step.inputs
         assert base is not None
+        assert isinstance(step.draft, _ACTIVATED)
         alone = step.draft.activation in ELEMENTWISE.values()
         return (replace(first, step=base, last=False),) if alone else step.inputs
 
     def _add(self, step: Step) -> None:
         draft, inputs = step.draft, self._reads[step]
         if inputs is not step.inputs:
-            assert isinstance(draft, (LinearDraft, SumDraft))
+            assert isinstance(draft, _ACTIVATED)
             self.layers[step] = Part(Elementwise(draft.activation), inputs)
             return
         if isinstance(draft, SumDraft):

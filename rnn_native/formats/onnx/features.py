@@ -1,13 +1,15 @@
-"""Some of the features of a value: of a Linear, which are a Linear of fewer rows, of any other
-value by a matrix that picks them; and halves."""
+"""Some of the features of a value: of a Linear or a convolution, which are one of fewer rows, of any
+other value by a view, or by a matrix that picks them; and halves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...spec.layers.conv import Conv
+from ...spec.layers.strided import Strided
 from .drafts import LinearDraft
 from .graph import Anything, Node
 from .joining import whole
@@ -47,24 +49,78 @@ def picked(
         if keep or i != at:
             dims.append((own[first],) if i == at else new)
     node.contents.budget.work(str(node), total)
-    grid = np.arange(total).reshape(-1, size, size_of(features[behind:]) or 1)
-    return _rows(node, data, grid[:, [*positions]].reshape(-1), tuple(dims), own)
+    behind_it = size_of(features[behind:]) or 1
+    return _rows(node, data, _Rows(total, size, behind_it, positions), tuple(dims), own)
 
 
-def _rows(node: Node, data: Data, rows: Anything, dims: tuple[Dim, ...], features: Dim) -> Data:
+@dataclass(frozen=True)
+class _Rows:
+    """Of features [.., size, inner] those at these positions of the second axis."""
+
+    total: int
+    size: int
+    inner: int
+    positions: Sequence[int]
+
+    @property
+    def numbers(self) -> Anything:
+        grid = np.arange(self.total).reshape(-1, self.size, self.inner)
+        return grid[:, [*self.positions]].reshape(-1)
+
+    @property
+    def view(self) -> Strided | None:
+        """What takes them, where they stand equally far apart."""
+        first, *rest = self.positions
+        step = rest[0] - first if rest else 1
+        if step < 1 or [*self.positions] != [*range(first, first + step * len(self.positions), step)]:
+            return None
+        outer = self.total // (self.size * self.inner)
+        sizes = (outer, len(self.positions), self.inner)
+        strides = (self.size * self.inner, step * self.inner, 1)
+        return Strided(self.total, sizes, strides, first * self.inner)
+
+    def of_convolution(self, conv: Conv) -> Conv | None:
+        """A convolution that makes these of what this one makes: some of its channels, or some of
+        its positions one behind the other; None where there is none."""
+        first, count = self.positions[0], len(self.positions)
+        if "softmax" in conv.activation:
+            return None
+        if self.inner == 1 and self.size == conv.out_channels and conv.groups == 1:
+            rows = [*self.positions]
+            bias = None if conv.bias is None else conv.bias[rows]
+            return replace(conv, weight=conv.weight[rows], bias=bias)
+        if self.inner != conv.out_channels or self.size != conv.positions_made:
+            return None
+        if [*self.positions] != [*range(first, first + count)]:
+            return None
+        reach = (conv.kernel_size - 1) * conv.dilation + 1
+        left = conv.left - first * conv.stride
+        right = (count - 1) * conv.stride + reach - left - conv.positions
+        if left < 0 or not 0 <= right <= conv.right:
+            return None
+        return replace(conv, left=left, right=right)
+
+
+def _rows(node: Node, data: Data, rows: _Rows, dims: tuple[Dim, ...], features: Dim) -> Data:
     """Features by their numbers."""
     draft = data.draft
     if isinstance(draft, LinearDraft) and "softmax" not in draft.activation:
-        weight = draft.weight
-        node.contents.budget.take(str(node), len(rows) * weight.shape[1] * weight.itemsize)
-        bias = None if draft.bias is None else draft.bias[rows]
-        fewer = data.instead(LinearDraft(weight[rows], bias, draft.activation))
+        weight, numbers = draft.weight, rows.numbers
+        node.contents.budget.take(str(node), len(numbers) * weight.shape[1] * weight.itemsize)
+        bias = None if draft.bias is None else draft.bias[numbers]
+        fewer = data.instead(LinearDraft(weight[numbers], bias, draft.activation))
         return replace(fewer, dims=dims, features=features)
+    fewer_of = rows.of_convolution(draft) if isinstance(draft, Conv) else None
+    if fewer_of is not None:
+        node.contents.budget.take(str(node), fewer_of.weight.nbytes)
+        return replace(data.instead(fewer_of), dims=dims, features=features)
+    if rows.view is not None:
+        return data.then(rows.view, dims, features)
     dtype = np.dtype(np.float64 if data.element == "DOUBLE" else np.float32)
-    total = size_of(data.features) or 0
-    node.contents.budget.take(str(node), len(rows) * total * dtype.itemsize)
-    matrix = np.zeros((len(rows), total), dtype)
-    matrix[np.arange(len(rows)), rows] = 1
+    numbers = rows.numbers
+    node.contents.budget.take(str(node), len(numbers) * rows.total * dtype.itemsize)
+    matrix = np.zeros((len(numbers), rows.total), dtype)
+    matrix[np.arange(len(numbers)), numbers] = 1
     return data.then(LinearDraft(matrix), dims, features)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 
 from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
+from ...spec.layer import float64
+from ...spec.layers.conv import Conv
 from ...spec.layers.pool import Pool
 from . import given
 from .activations import ELEMENTWISE
@@ -21,8 +23,9 @@ from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
 from .last import last_step, scalar
+from .layout import columns, spread
 from .shapes import gather_shape
-from .values import Axis, Constant, Data, Roles, Shape, Value, show, size_of
+from .values import Axis, Constant, Data, Roles, Shape, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -86,7 +89,9 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not _takes_activation(data):
         raise node.unsupported("an activation is only supported right after a Linear")
     draft = data.draft
-    assert isinstance(draft, (LinearDraft, SumDraft))
+    assert isinstance(draft, (Conv, LinearDraft, SumDraft))
+    if isinstance(draft, Conv) and node.op not in ELEMENTWISE and draft.positions_made > 1:
+        raise node.unsupported("of a convolution inside a step, only of one with one position")
     return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 
 
@@ -120,12 +125,35 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     data, *numbers = inputs
     if not isinstance(data, Data):
         raise node.unsupported("expected X to be the data")
-    data.check_features(node, 1)
     vectors = [value.array for value in numbers if isinstance(value, Constant)]
-    _expect_vectors(node, data, ("scale", "B", "mean", "var"), vectors)
+    if len(data.dims) < 2 or not of_features(data, 1):
+        data.check_features(node, 1)
+    whole = live(data.dims[1]) == live(data.features)
+    count = size_of(data.dims[1])
+    if whole:
+        _expect_vectors(node, data, ("scale", "B", "mean", "var"), vectors)
+    elif len(vectors) < 4 or any(array.shape != (count,) for array in vectors):
+        raise node.unsupported(f"expected scale, B, mean, var to be constants of shape ({count},)")
     gamma, beta, mean, variance = vectors
     layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
+    draft = data.draft
+    if isinstance(draft, Conv) and draft.activation == "identity":
+        return [data.instead(_normalized(draft, layer))]
+    if not whole:
+        shape = (-1, *[1] * (len(data.dims) - 2))
+        scale, shift = (spread(data, a.reshape(shape)) for a in (layer.scale, layer.shift))
+        if scale is None or shift is None:
+            raise node.unsupported(f"the file does not say how large {show(data.dims)} is")
+        layer = Scale(scale, shift)
     return [data.then(layer, data.dims, data.features)]
+
+
+def _normalized(conv: Conv, by: Scale) -> Conv:
+    """A convolution and a Scale of its channels as one, in float64 and rounded once."""
+    dtype = conv.weight.dtype
+    weight = conv.weight * float64(by.scale)[:, None]
+    bias = by.shift if conv.bias is None else conv.bias * float64(by.scale) + by.shift
+    return replace(conv, weight=weight.astype(dtype), bias=bias.astype(dtype))
 
 
 def _expect_vectors(
@@ -150,10 +178,13 @@ def prelu(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if array.ndim > len(data.dims):
         raise node.unsupported(f"a slope of shape {array.shape} adds dimensions")
     own = [axis for axis, size in enumerate(array.shape) if size != 1]
-    if len(own) > 1:
-        raise node.unsupported(f"a slope of shape {array.shape}: expected one of each feature")
+    vector = spread(data, array)
     if not own:
         layer: Layer = Elementwise("leaky_relu", float(array.reshape(())))
+    elif vector is not None:
+        layer = PReLU(vector)
+    elif len(own) > 1:
+        raise node.unsupported(f"a slope of shape {array.shape}: expected one of each feature")
     else:
         data.check_features(node, own[0] - array.ndim)
         _expect_vectors(node, data, ("slope",), [array.reshape(-1)])
@@ -316,6 +347,8 @@ WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingPr
 
 def _takes_activation(data: Data) -> bool:
     draft = data.draft
+    if isinstance(draft, Conv):
+        return draft.activation == "identity"
     if isinstance(draft, SumDraft):  # of an RNN's output layer, perhaps
         assert data.step is not None
         products = all(is_product(value.draft) for value in data.step.inputs)
@@ -326,6 +359,7 @@ def _takes_activation(data: Data) -> bool:
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
     data.expect_features(node, weight.shape[1])
+    weight = columns(node, data, data.dims[-1], weight)
     features = (Axis("features", weight.shape[0], "features"),)
     return data.then(LinearDraft(weight, bias), (*data.dims[:-1], features), features)
 

@@ -19,8 +19,9 @@ from ...spec import SUFFIXES, Recurrent, cell_of
 from ..gates import reordered_weight
 from . import activations
 from .graph import Anything, Node
+from .layout import columns
 from .states import check_lengths, check_state
-from .values import Axis, Constant, Data, Roles, StateOut, Value
+from .values import Axis, Constant, Data, Roles, StateOut, Value, live
 
 Values = Sequence[Value | None]
 
@@ -52,6 +53,8 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if len(x.dims) != 3:
         raise node.malformed(f"X: expected rank 3, got {len(x.dims)}")
     x.expect_features(node, layer.input_size)
+    if live(x.dims[2]) != live(x.features):
+        layer = _reordered(node, layer, x)
     time, batch = (roles.bind(node, x, abs(layout - i), role) for i, role in enumerate(_ROLES))
     check_lengths(node, lengths, time, roles)
     initial: dict[str, Anything] = {}
@@ -69,6 +72,15 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     assert y.step is not None
     last = replace(y, dims=ends, last=True)
     return [y, StateOut((y.step,), (last,)), StateOut((y.step,))]
+
+
+def _reordered(node: Node, layer: Recurrent, x: Data) -> Recurrent:
+    """The layer for features whose axes stand in another order than X has them in."""
+    weights = {
+        name: columns(node, x, x.dims[2], array) if name.startswith("weight_ih") else array
+        for name, array in layer.weights.items()
+    }
+    return replace(layer, weights=weights)
 
 
 def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, int]:

@@ -15,7 +15,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from ...errors import RnnError, UnsupportedError
-from ...spec.window import Window
+from ...spec.window import Window, form_of
 from .drafts import Draft
 from .graph import INTEGERS, Anything, Node
 
@@ -163,6 +163,14 @@ class Step:
             raise UnsupportedError(f"a chain of more than {MAX_LAYERS} layers")
 
 
+class Padding(NamedTuple):
+    """What a Pad has put before and behind an axis; ``mode`` as :class:`Conv` has it."""
+
+    before: int
+    after: int
+    mode: str
+
+
 @dataclass(frozen=True)
 class Data:
     """What flows through the graph: an input of it, or what a layer makes of others.
@@ -171,6 +179,7 @@ class Data:
     input that is its last axis, and () where it is integers. ``element`` is the element type as
     ONNX calls it. ``source`` is the input, or the first of those that it was made of. ``step`` is
     the layer that makes it, None for an input; ``last`` says that it is h after the last step.
+    ``padding`` are axes that have been padded, whose sizes are still those of before.
     """
 
     source: str
@@ -179,6 +188,7 @@ class Data:
     features: Dim
     step: Step | None = None
     last: bool = False
+    padding: tuple[tuple[Axis, Padding], ...] = ()
 
     @property
     def depth(self) -> int:
@@ -214,8 +224,12 @@ class Data:
             )
 
     def expect_features(self, node: Node, size: int) -> None:
-        """Checks that the last dimension is the features and that they are ``size``."""
-        self.check_features(node, -1)
+        """Checks that the last dimension is the features, in whatever order of their axes, and that
+        they are ``size``."""
+        self.check_floats(node)
+        last = live(self.dims[-1]) if self.dims else ()
+        if len(last) != len(live(self.features)) or any(axis not in self.features for axis in last):
+            self.check_features(node, -1)
         if len(self.features) == 1 and self.features[0].size is None:
             self.features[0].learn(size)
         if size_of(self.features) != size:
@@ -384,7 +398,7 @@ class Roles:
     def windowed(self, time: Axis, window: Window) -> Axis:
         """The axis of the steps that layers with this window make of those."""
         for read, by, made in self.pooled:
-            if read == time and by == window:
+            if read == time and form_of([by]) == form_of([window]):
                 return made
         steps = None if time.size is None else window.steps(time.size)
         made = time if window.keeps_pace else Axis("time", steps, "time")

@@ -1,0 +1,283 @@
+"""Conv, and the Pad before it: over time, over positions inside a step, or over both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from ...errors import RnnError
+from ...spec.layers.conv import Conv
+from .constants import axes_of, axis_of, bias_of, integers
+from .features import of_features
+from .graph import Node
+from .layout import arranged
+from .values import Axis, Constant, Data, Dim, Padding, Roles, Value, live, show, size_of
+
+Values = Sequence[Value | None]
+
+_MODES: Final[Mapping[str, str]] = MappingProxyType(
+    {"constant": "zeros", "reflect": "reflect", "edge": "replicate"}
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One dimension that a window moves over."""
+
+    position: int  # of the dimension
+    size: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    mode: str  # of the padding
+
+
+def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Padding that is kept in mind until the convolution or pooling that reads it."""
+    data = inputs[0]
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    if node.opset < 11:
+        options = node.options(mode=("string", "constant"), pads=("ints", None), value=("float", 0))
+        pads, value = options["pads"] or [], options["value"]
+    else:
+        options = node.options(mode=("string", "constant"))
+        pads, value = integers(node, inputs[1], "pads"), _number(node, [*inputs, None, None][2])
+    rank = len(data.dims)
+    axes = list(range(rank))
+    if len(inputs) > 3 and inputs[3] is not None:
+        axes = [axis_of(node, axis, rank) for axis in integers(node, inputs[3], "axes")]
+    if len(pads) != 2 * len(axes):
+        raise node.malformed(f"pads: expected {2 * len(axes)} integers, got {len(pads)}")
+    mode = _MODES.get(options["mode"])
+    if mode is None or (mode == "zeros" and value != 0):
+        what = f"attribute mode={options['mode']}" if mode is None else f"constant_value={value}"
+        raise node.unsupported(f"{what}: expected constant zeros, reflect or edge")
+    padding = list(data.padding)
+    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        if not before and not after:
+            continue
+        if before < 0 or after < 0:
+            raise node.unsupported(f"pads {pads}: below 0, which cuts")
+        if len(data.dims[axis]) != 1 or any(data.dims[axis][0] == one for one, _ in padding):
+            raise node.unsupported(f"pads axis {axis} of {show(data.dims)}")
+        padding.append((data.dims[axis][0], Padding(before, after, mode)))
+    return [replace(data, padding=tuple(padding))]
+
+
+def _number(node: Node, value: Value | None) -> float:
+    if value is None:
+        return 0.0
+    if not isinstance(value, Constant) or value.array.size != 1:
+        raise node.unsupported("constant_value: expected one constant number")
+    return float(value.array.reshape(()))
+
+
+def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """Y = X * W + B of [batch, channels, ...], W [out, in / group, ...]."""
+    options = node.options(
+        auto_pad=("string", "NOTSET"), dilations=("ints", None), group=("int", 1),
+        kernel_shape=("ints", None), pads=("ints", None), strides=("ints", None),
+    )  # fmt: skip
+    data, weight, bias = [*inputs, None][:3]
+    if not (isinstance(data, Data) and isinstance(weight, Constant)):
+        raise node.unsupported("expected X to be the data and W a constant")
+    kernel = list(weight.array.shape[2:])
+    if len(kernel) not in (1, 2) or len(data.dims) != len(kernel) + 2:
+        raise node.unsupported(
+            f"expected W of rank 3 or 4 and X of the same rank, got {weight.array.shape} and "
+            f"{show(data.dims)}"
+        )
+    if options["kernel_shape"] not in (None, kernel):
+        raise node.malformed(f"attribute kernel_shape={options['kernel_shape']}, but W has {kernel}")
+    node.contents.budget.take(str(node), weight.array.size * max(4, weight.array.itemsize))
+    data = placed(node, data, kernel)
+    over_time, inside, channels = windows(node, data, options, kernel, roles)
+    array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
+    if inside is not None and (over_time is None or inside.position < over_time.position):
+        array = np.swapaxes(array, 2, 3)
+    data = arranged(node, data, (*inside_of(data, inside), *channels))
+    layer = _layer(node, data, array, bias, options["group"], over_time, inside)
+    return [made(node, data, layer, over_time, inside, layer.out_channels, roles)]
+
+
+def _layer(
+    node: Node,
+    data: Data,
+    array: Any,
+    bias: Value | None,
+    groups: int,
+    over_time: Place | None,
+    inside: Place | None,
+) -> Conv:
+    out, per_group, kernel_time, kernel = array.shape
+    total = size_of(data.features)
+    positions = size_of(inside_of(data, inside)) if inside else 1
+    if total is None or positions is None or total != positions * per_group * groups:
+        raise node.malformed(
+            f"its weights take {per_group * groups} channels, {total} features of {positions} "
+            "positions come"
+        )
+    time = over_time or Place(0, 1, 1, 1, 0, 0, "zeros")
+    within = inside or Place(0, 1, 1, 1, 0, 0, "zeros")
+    if time.mode != "zeros":
+        raise node.unsupported(f"padding of mode {time.mode} over time; only zeros are supported")
+    try:
+        return Conv(
+            np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1),
+            None if bias is None else bias_of(node, bias, out),
+            in_channels=per_group * groups, groups=groups,
+            kernel_time=kernel_time, stride_time=time.stride, dilation_time=time.dilation,
+            before=time.before, after=time.after,
+            positions=positions, kernel_size=kernel, stride=within.stride,
+            dilation=within.dilation, left=within.before, right=within.after,
+            padding_mode=within.mode,
+        )  # fmt: skip
+    except RnnError as error:
+        raise node.unsupported(str(error)) from error
+
+
+def made(
+    node: Node,
+    data: Data,
+    layer: Any,
+    over_time: Place | None,
+    inside: Place | None,
+    channels: int,
+    roles: Roles,
+) -> Data:
+    """What a layer with this window makes, in the places where the operator has it."""
+    dims = list(data.dims)
+    (last,) = data.fresh(channels)
+    dims[1] = (last,)
+    positions: Dim = ()
+    if inside is not None:
+        positions = data.fresh(layer.output_size // channels)
+        dims[inside.position] = positions
+    if over_time is not None:
+        if roles.lengths is not None:
+            raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
+        roles.bind(node, data, 0, "batch")
+        time = roles.bind(node, data, over_time.position, "time")
+        dims[over_time.position] = (roles.windowed(time, layer.window),)
+    return replace(data.then(layer, tuple(dims), (*positions, last)), padding=())
+
+
+def placed(node: Node, data: Data, kernel: Sequence[int]) -> Data:
+    """An input of the graph of which nothing but its shape says what its axes are: the channels are
+    features, and of the axes behind them that of unknown size is the time."""
+    places = range(2, len(data.dims))
+    if data.step is not None or any(len(dim) > 1 for dim in data.dims):
+        return data
+    axes: list[Axis] = [axis for at in places for axis in data.dims[at]]
+    channels = live(data.dims[1])
+    if any(axis.role == "time" for axis in axes):
+        return data
+    if not channels and len(places) == 1 and axes and axes[0].size is not None:
+        return data  # positions of a step: [steps, 1, features]
+    open_ones = [axis for axis in axes if axis.size is None]
+    ones = open_ones or (axes[-1:] if len(axes) == 1 else [])
+    if len(ones) != 1:
+        sure = not live(axes) or any(axis.size == 1 for axis in axes)
+        if sure and len(axes) == len(places):
+            features = tuple(axis for axis in (*axes, *channels) if axis.size != 1)
+            return _with_features(data, features)
+        raise node.unsupported(
+            f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size, which "
+            "is the time"
+        )
+    ones[0].become("time")
+    features = tuple(axis for axis in axes if axis != ones[0] and axis.size != 1) + channels
+    return _with_features(data, features)
+
+
+def _with_features(data: Data, features: Dim) -> Data:
+    for axis in features:
+        axis.become("features")
+    return replace(data, features=features or data.fresh(1))
+
+
+def windows(
+    node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int], roles: Roles
+) -> tuple[Place | None, Place | None, Dim]:
+    """The window over time and that inside a step, where there are such, and the axes of the
+    channels."""
+    if live(data.dims[1]) and not of_features(data, 1):
+        raise node.unsupported(f"dimension 1 of {show(data.dims)} should be features")
+    over_time: Place | None = None
+    inside: Place | None = None
+    for index in range(len(kernel)):
+        at = index + 2
+        place = _place(node, data, options, kernel, index)
+        if not live(data.dims[at]) or of_features(data, at):
+            still = place.size == place.stride == 1 and place.before == place.after == 0
+            if inside is not None and still and not live(data.dims[at]):
+                continue
+            if inside is not None and live(data.dims[inside.position]):
+                raise node.unsupported(
+                    f"a window over two axes of the features {show(data.dims)}"
+                )
+            inside = place
+        elif over_time is not None:
+            raise node.unsupported(f"a window over two axes of {show(data.dims)} besides features")
+        else:
+            over_time = place
+    return over_time, inside, live(data.dims[1])
+
+
+def inside_of(data: Data, inside: Place | None) -> Dim:
+    return live(data.dims[inside.position]) if inside else ()
+
+
+def _place(
+    node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int], index: int
+) -> Place:
+    rank, at = len(kernel), index + 2
+    strides = _of_each(node, options, "strides", rank)
+    dilations = _of_each(node, options, "dilations", rank)
+    pads = options["pads"] or [0] * 2 * rank
+    if len(pads) != 2 * rank:
+        raise node.malformed(f"attribute pads: expected {2 * rank} integers, got {pads}")
+    before, after = pads[index], pads[rank + index]
+    size, stride, dilation = kernel[index], strides[index], dilations[index]
+    reach = (size - 1) * dilation
+    auto = options["auto_pad"]
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        total = reach
+        if stride > 1:
+            count = size_of(data.dims[at])
+            if count is None:
+                raise node.unsupported(f"attribute auto_pad={auto} with stride {stride}")
+            total = max(0, (-(-count // stride) - 1) * stride + reach + 1 - count)
+        before, after = (total // 2, total - total // 2)[:: 1 if auto == "SAME_UPPER" else -1]
+    elif auto == "VALID":
+        before = after = 0
+    elif auto != "NOTSET":
+        raise node.malformed(f"attribute auto_pad={auto}")
+    mode = "zeros"
+    for axis, more in data.padding:
+        if axis in data.dims[at]:
+            if more.mode != "zeros" and (before or after):
+                raise node.unsupported(f"zeros around padding of mode {more.mode}")
+            before, after, mode = before + more.before, after + more.after, more.mode
+    return Place(at, size, stride, dilation, before, after, mode)
+
+
+def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> list[int]:
+    values = options[name] or [1] * rank
+    if len(values) != rank:
+        raise node.malformed(f"attribute {name}: expected {rank} integers, got {values}")
+    return [int(value) for value in values]
+
+
+READS_PADDING: Final = (
+    "AveragePool", "Conv", "Identity", "MaxPool", "Pad", "Squeeze", "Transpose", "Unsqueeze"
+)  # fmt: skip
+"""The operators that may read what is padded."""
+OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})
+"""What reads the operators of this module, how many inputs it needs, and how many there may be."""

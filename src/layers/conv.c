@@ -149,7 +149,7 @@ static void copy_patch(const rnnat_task *task, const rnnat_chunk *chunk, int32_t
 
 /* Multiplies the rows of `count` steps, the first of which is at `from`, the next one `apart` elements
  * behind it; their outputs are likewise at `to`. */
-static void multiply(const rnnat_task *task, const char *from, ptrdiff_t apart, char *to,
+static void multiply_taps(const rnnat_task *task, const char *from, ptrdiff_t apart, char *to,
                      ptrdiff_t to_apart, int32_t count)
 {
     const rnnat_convolving *const conv = task->node->data;
@@ -205,7 +205,7 @@ static void make_steps(const rnnat_task *task, const rnnat_chunk *chunk, char *s
                        scratch + (size_t)i * size * (size_t)kernels->elem);
     }
     char *const to = rnnat_view_at(kernels, *chunk->out, first / rows, first % rows);
-    multiply(task, from, apart, to, apart_of(*chunk->out, rows), count);
+    multiply_taps(task, from, apart, to, apart_of(*chunk->out, rows), count);
 }
 
 /* ---- groups of one channel ---- */

@@ -18,6 +18,7 @@
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
     X(conv)                                                                                        \
+    X(pool_within)                                                                                 \
     X(strided)                                                                                     \
     X(scale)                                                                                       \
     X(prelu)
@@ -113,6 +114,21 @@ typedef struct rnnat_pooling {
     rnnat_pool mode;
     bool counts_padding; /* a mean is of padding as well */
 } rnnat_pooling;
+
+#if RNNAT_READER && RNNAT_WITH_WINDOWS
+extern const rnnat_word rnnat_pool_words[]; /* rnnat_pool */
+#endif
+typedef struct rnnat_pool_within_options {
+    int32_t mode, positions, channels, kernel_size, stride, left, right, count_include_pad;
+} rnnat_pool_within_options;
+/* The same of positions inside a step. */
+typedef struct rnnat_pooling_within {
+    int32_t positions, made; /* of a step of x, and of y */
+    int32_t channels;
+    int32_t kernel_size, stride, left; /* positions */
+    rnnat_pool mode;
+    bool counts_padding;
+} rnnat_pooling_within;
 
 typedef struct rnnat_conv_options {
     int32_t in_channels, out_channels, groups;

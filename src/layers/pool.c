@@ -6,10 +6,10 @@
 
 #if RNNAT_WITH_WINDOWS
 #if RNNAT_READER
-static const rnnat_word pool_modes[] = {
+const rnnat_word rnnat_pool_words[] = {
     {"average", RNNAT_POOL_AVERAGE}, {"max", RNNAT_POOL_MAX}, {NULL, 0}};
 static const rnnat_key pool_keys[] = {
-    RNNAT_OPEN_KEY(rnnat_pool_options, mode, pool_modes),
+    RNNAT_OPEN_KEY(rnnat_pool_options, mode, rnnat_pool_words),
     RNNAT_SIZE_KEY(rnnat_pool_options, kernel_size),
     RNNAT_SIZE_KEY(rnnat_pool_options, stride),
     RNNAT_COUNT_KEY(rnnat_pool_options, before),

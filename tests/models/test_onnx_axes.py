@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,6 @@ REFUSED_AXES: dict[str, Callable[[Builder, str], str]] = {
     "directions not moved to the features": lambda b, y: b.op(
         "Reshape", y, b.integers(0, -1, 2 * H)
     ),
-    "directions after the features": lambda b, y: b.op(
-        "Reshape", b.op("Transpose", y, perm=[0, 2, 3, 1]), b.integers(0, 0, -1)
-    ),
     "features split": lambda b, y: b.op("Reshape", y, b.integers(0, 0, 0, 2, 2)),
     "time and batch exchanged by a reshape": lambda b, y: b.op(
         "Reshape", b.op("Transpose", y, perm=[0, 2, 1, 3]), b.integers(B, T, 2 * H)
@@ -164,17 +162,43 @@ def test_a_second_layer_over_the_batch_is_refused(tmp_path: Path) -> None:
         formats.read(b.save(tmp_path))
 
 
-def test_features_that_do_not_come_last_in_the_file_are_refused(tmp_path: Path) -> None:
+def test_features_that_do_not_come_last_in_an_input_are_refused(tmp_path: Path) -> None:
     b = Builder()
     x = b.op("Transpose", b.input("x", ["b", "f", "t"]), perm=[2, 0, 1])
     b.output(b.recurrent(x, GRU)[0])
     with pytest.raises(UnsupportedError, match=r"should be the features \[features\]"):
         formats.read(b.save(tmp_path))
+
+
+def test_features_of_an_output_may_stand_anywhere_and_keep_their_order(tmp_path: Path) -> None:
+    """Ours is [time, batch, features] whatever the order of the file's axes, of which those of the
+    features stay in their order: [units, directions] here."""
     b = Builder()
-    y = b.squeeze(b.recurrent(b.input("x", ["t", "b", IN]), GRU)[0], 1)
-    b.output(b.op("Transpose", y, perm=[1, 2, 0]))
-    with pytest.raises(UnsupportedError, match=r"the output is \[batch, features, time\]"):
-        formats.read(b.save(tmp_path))
+    y = bidirectional(b, b.input("x", ["t", "b", IN]))
+    b.output(b.op("Transpose", y, perm=[2, 3, 1, 0]))
+    path = b.save(tmp_path)
+    x = uniform(T, B, IN)
+    (want,) = run(path, {"x": x})
+    y, _ = reference.run(formats.read(path), x)
+    np.testing.assert_allclose(y, want.transpose(3, 0, 1, 2).reshape(T, B, -1), rtol=0, atol=ATOL)
+
+
+@pytest.mark.parametrize("layer", ["MatMul", "GRU"])
+def test_a_layer_may_read_directions_behind_the_units(layer: str, tmp_path: Path) -> None:
+    """Its weights are put in the order that the features have here."""
+    b = Builder()
+    y = bidirectional(b, b.input("x", ["t", "b", IN]))
+    y = b.op("Reshape", b.op("Transpose", y, perm=[0, 2, 3, 1]), b.integers(0, 0, -1))
+    if layer == "MatMul":
+        b.output(b.op("MatMul", y, b.constant(uniform(2 * H, 3))))
+    else:
+        gru = make_recurrent("gru", 2 * H, H)
+        b.output(b.squeeze(b.recurrent(y, gru)[0], 1))
+    path = b.save(tmp_path)
+    x = uniform(T, B, IN)
+    (want,) = run(path, {"x": x})
+    y, _ = reference.run(formats.read(path), x)
+    np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)
 
 
 @pytest.mark.parametrize("sizes", [[T, B], [T, 1], [1, B], [1, 1], ["t", 1]], ids=str)
@@ -302,16 +326,16 @@ def test_whatever_moves_the_axes_is_understood_or_refused(
         spec = formats.read(path)
     except UnsupportedError:
         return
-    # It was understood if x is [time, batch, features] or [batch, time, features], and y as well,
-    # or a raw Y, or that with axes merged in their order.
+    # It was understood if x is [time, batch, features] or [batch, time, features], and y has the
+    # axes of a raw Y in any order, those of its features, whose order is the file's, among them.
     x = uniform(*sizes)
     (want,) = run(path, {"x": x})
     found = []
     for given_x in (x, x.swapaxes(0, 1)):
         y, _ = reference.run(spec, given_x)
         t, n, _ = y.shape
-        raw = y.reshape(t, n, layer.num_directions, 2)
-        found += [raw.transpose(order) for order in (
-            (0, 1, 2, 3), (1, 0, 2, 3), (0, 2, 1, 3), (2, 0, 1, 3), (1, 2, 0, 3), (2, 1, 0, 3)
-        )]  # fmt: skip
+        for features in ((layer.num_directions, 2), (2, layer.num_directions)):
+            raw = y.reshape(t, n, *features)
+            orders = [o for o in permutations(range(4)) if o.index(2) < o.index(3)]
+            found += [raw.transpose(order) for order in orders]
     assert any(np.allclose(y.ravel(), want.ravel(), rtol=0, atol=ATOL) for y in found)

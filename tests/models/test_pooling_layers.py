@@ -144,7 +144,7 @@ def test_padding_that_a_file_pools_is_refused_by_name(first: bool, tmp_path: Pat
             input_names=["x", "lengths"], output_names=["y"],
             dynamic_axes={"x": {0: "b", 1: "t"}, "lengths": {0: "b"}},
         )  # fmt: skip
-    with pytest.raises(rn.UnsupportedError, match="pools the steps beyond"):
+    with pytest.raises(rn.UnsupportedError, match="reads the steps beyond"):
         formats.read(path)
 
 

@@ -123,7 +123,25 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
-    roles = Roles()
+    errors: list[UnsupportedError] = []
+    while True:
+        roles = Roles(guess=len(errors))
+        try:
+            return _read_as(file, graph, wanted, start, end, roles)
+        except UnsupportedError as error:
+            errors.append(error)
+            if len(errors) >= roles.guesses:
+                raise errors[0] from None
+
+
+def _read_as(
+    file: File,
+    graph: Graph,
+    wanted: Sequence[str],
+    start: str | None,
+    end: str | None,
+    roles: Roles,
+) -> ModelSpec:
     values = interpret(graph, wanted, start, roles)
     description = description_of(file.properties) if start is None and end is None else None
     outputs, states = _outputs(wanted, values, description.outputs if description else ())

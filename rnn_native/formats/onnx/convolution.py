@@ -11,11 +11,12 @@ import numpy as np
 
 from ...errors import RnnError
 from ...spec.layers.conv import Conv
-from .constants import axes_of, axis_of, bias_of, integers
+from ...spec.window import Window
+from .constants import axis_of, bias_of, integers
 from .features import of_features
 from .graph import Node
 from .layout import arranged
-from .values import Axis, Constant, Data, Dim, Padding, Roles, Value, live, show, size_of
+from .values import Constant, Data, Dim, Padding, Roles, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 
@@ -38,7 +39,7 @@ class Place:
 
 
 def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Padding that is kept in mind until the convolution or pooling that reads it."""
+    """Padding that is kept in mind until the convolution that reads it."""
     data = inputs[0]
     if not isinstance(data, Data):
         raise node.unsupported("expected the data")
@@ -94,16 +95,33 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             f"{show(data.dims)}"
         )
     if options["kernel_shape"] not in (None, kernel):
-        raise node.malformed(f"attribute kernel_shape={options['kernel_shape']}, but W has {kernel}")
+        raise node.malformed(
+            f"attribute kernel_shape={options['kernel_shape']}, but W has {kernel}"
+        )
     node.contents.budget.take(str(node), weight.array.size * max(4, weight.array.itemsize))
-    data = placed(node, data, kernel)
-    over_time, inside, channels = windows(node, data, options, kernel, roles)
+    data = placed(node, data, roles)
+    over = windows(node, data, options, kernel)
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
-    if inside is not None and (over_time is None or inside.position < over_time.position):
+    if over.folded is not None:
+        array = _folded(array, data, over.folded)
+    elif over.inside is not None and over.inside.position == 2:
         array = np.swapaxes(array, 2, 3)
-    data = arranged(node, data, (*inside_of(data, inside), *channels))
-    layer = _layer(node, data, array, bias, options["group"], over_time, inside)
-    return [made(node, data, layer, over_time, inside, layer.out_channels, roles)]
+    order = (*over.axes(data, over.inside), *live(data.dims[1]), *over.axes(data, over.folded))
+    data = arranged(node, data, order)
+    layer = _layer(node, data, array, bias, options["group"], over)
+    return [made(node, data, layer, over, roles)]
+
+
+def _folded(array: Any, data: Data, place: Place) -> Any:
+    """A weight over two axes of which one makes a single position: it is read as channels."""
+    size = size_of(data.dims[place.position]) or 1
+    array = np.moveaxis(array, place.position, 2)  # [out, in, the folded one, the other one]
+    used = np.zeros((*array.shape[:2], size, array.shape[3]), array.dtype)
+    for position in range(size):
+        tap, rest = divmod(position + place.before, place.dilation)
+        if rest == 0 and tap < place.size:
+            used[:, :, position] = array[:, :, tap]
+    return used.reshape(len(array), -1, 1, array.shape[3])
 
 
 def _layer(
@@ -112,19 +130,18 @@ def _layer(
     array: Any,
     bias: Value | None,
     groups: int,
-    over_time: Place | None,
-    inside: Place | None,
+    over: Windows,
 ) -> Conv:
     out, per_group, kernel_time, kernel = array.shape
     total = size_of(data.features)
-    positions = size_of(inside_of(data, inside)) if inside else 1
+    positions = size_of(over.axes(data, over.inside))
     if total is None or positions is None or total != positions * per_group * groups:
         raise node.malformed(
             f"its weights take {per_group * groups} channels, {total} features of {positions} "
             "positions come"
         )
-    time = over_time or Place(0, 1, 1, 1, 0, 0, "zeros")
-    within = inside or Place(0, 1, 1, 1, 0, 0, "zeros")
+    time = over.time or Place(0, 1, 1, 1, 0, 0, "zeros")
+    within = over.inside or Place(0, 1, 1, 1, 0, 0, "zeros")
     if time.mode != "zeros":
         raise node.unsupported(f"padding of mode {time.mode} over time; only zeros are supported")
     try:
@@ -142,58 +159,55 @@ def _layer(
         raise node.unsupported(str(error)) from error
 
 
-def made(
-    node: Node,
-    data: Data,
-    layer: Any,
-    over_time: Place | None,
-    inside: Place | None,
-    channels: int,
-    roles: Roles,
-) -> Data:
-    """What a layer with this window makes, in the places where the operator has it."""
+def made(node: Node, data: Data, layer: Conv, over: Windows, roles: Roles) -> Data:
+    """What a convolution makes, in the places where the operator has it."""
     dims = list(data.dims)
-    (last,) = data.fresh(channels)
+    (last,) = data.fresh(layer.out_channels)
     dims[1] = (last,)
     positions: Dim = ()
-    if inside is not None:
-        positions = data.fresh(layer.output_size // channels)
-        dims[inside.position] = positions
-    if over_time is not None:
-        if roles.lengths is not None:
-            raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
-        roles.bind(node, data, 0, "batch")
-        time = roles.bind(node, data, over_time.position, "time")
-        dims[over_time.position] = (roles.windowed(time, layer.window),)
+    if over.inside is not None:
+        positions = data.fresh(layer.positions_made)
+        dims[over.inside.position] = positions
+    if over.folded is not None:
+        dims[over.folded.position] = ()
+    if over.time is not None:
+        at = over.time.position
+        dims[at] = timed(node, data, over.time, layer.window, roles)[at]
     return replace(data.then(layer, tuple(dims), (*positions, last)), padding=())
 
 
-def placed(node: Node, data: Data, kernel: Sequence[int]) -> Data:
+def timed(
+    node: Node, data: Data, over_time: Place, window: Window, roles: Roles
+) -> tuple[Dim, ...]:
+    """The dimensions, with the steps that a window over time makes."""
+    if roles.lengths is not None:
+        raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
+    at = over_time.position
+    roles.bind(node, data, 0, "batch")
+    steps = (roles.windowed(roles.bind(node, data, at, "time"), window),)
+    return (*data.dims[:at], steps, *data.dims[at + 1 :])
+
+
+def placed(node: Node, data: Data, roles: Roles) -> Data:
     """An input of the graph of which nothing but its shape says what its axes are: the channels are
-    features, and of the axes behind them that of unknown size is the time."""
-    places = range(2, len(data.dims))
-    if data.step is not None or any(len(dim) > 1 for dim in data.dims):
-        return data
-    axes: list[Axis] = [axis for at in places for axis in data.dims[at]]
+    features, and one of the axes behind them may be the time: that of unknown size or, where there
+    is none, the one that ``roles`` guesses."""
+    axes = [axis for dim in data.dims[2:] for axis in live(dim)]
     channels = live(data.dims[1])
-    if any(axis.role == "time" for axis in axes):
+    if data.step is not None or any(axis.role == "time" for axis in axes) or not axes:
         return data
-    if not channels and len(places) == 1 and axes and axes[0].size is not None:
-        return data  # positions of a step: [steps, 1, features]
-    open_ones = [axis for axis in axes if axis.size is None]
-    ones = open_ones or (axes[-1:] if len(axes) == 1 else [])
-    if len(ones) != 1:
-        sure = not live(axes) or any(axis.size == 1 for axis in axes)
-        if sure and len(axes) == len(places):
-            features = tuple(axis for axis in (*axes, *channels) if axis.size != 1)
-            return _with_features(data, features)
+    if len(axes) == 1 and not channels and axes[0].size is not None:
+        return _with_features(data, (axes[0],))  # positions of a step: [steps, 1, features]
+    free = [axis for axis in axes if axis.size is None]
+    if len(free) > 1:
         raise node.unsupported(
-            f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size, which "
-            "is the time"
+            f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size behind "
+            "the channels, which is the time"
         )
-    ones[0].become("time")
-    features = tuple(axis for axis in axes if axis != ones[0] and axis.size != 1) + channels
-    return _with_features(data, features)
+    time = free[0] if free else roles.guessed(axes)
+    if time is not None:
+        time.become("time")
+    return _with_features(data, (*(axis for axis in axes if axis is not time), *channels))
 
 
 def _with_features(data: Data, features: Dim) -> Data:
@@ -202,36 +216,51 @@ def _with_features(data: Data, features: Dim) -> Data:
     return replace(data, features=features or data.fresh(1))
 
 
-def windows(
-    node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int], roles: Roles
-) -> tuple[Place | None, Place | None, Dim]:
-    """The window over time and that inside a step, where there are such, and the axes of the
-    channels."""
+@dataclass(frozen=True)
+class Windows:
+    """What an operator moves over: time, positions of a step, and an axis of them of which it makes
+    a single position, which are channels, then."""
+
+    time: Place | None = None
+    inside: Place | None = None
+    folded: Place | None = None
+
+    @staticmethod
+    def axes(data: Data, place: Place | None) -> Dim:
+        return live(data.dims[place.position]) if place else ()
+
+
+def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int]) -> Windows:
+    """The windows of an operator on [batch, channels, ...]."""
     if live(data.dims[1]) and not of_features(data, 1):
         raise node.unsupported(f"dimension 1 of {show(data.dims)} should be features")
-    over_time: Place | None = None
-    inside: Place | None = None
+    times: list[Place] = []
+    insides: list[Place] = []
     for index in range(len(kernel)):
         at = index + 2
         place = _place(node, data, options, kernel, index)
-        if not live(data.dims[at]) or of_features(data, at):
-            still = place.size == place.stride == 1 and place.before == place.after == 0
-            if inside is not None and still and not live(data.dims[at]):
-                continue
-            if inside is not None and live(data.dims[inside.position]):
-                raise node.unsupported(
-                    f"a window over two axes of the features {show(data.dims)}"
-                )
-            inside = place
-        elif over_time is not None:
-            raise node.unsupported(f"a window over two axes of {show(data.dims)} besides features")
-        else:
-            over_time = place
-    return over_time, inside, live(data.dims[1])
+        within = not live(data.dims[at]) or of_features(data, at)
+        (insides if within else times).append(place)
+    if len(times) > 1:
+        raise node.unsupported(f"a window over two axes of {show(data.dims)} besides features")
+    time = times[0] if times else None
+    if len(insides) < 2:
+        return Windows(time, insides[0] if insides else None)
+    single = [place for place in insides if _makes_one(data, place)]
+    if not single:
+        raise node.unsupported(f"a window over two axes of the features {show(data.dims)}")
+    folded = min(single, key=lambda place: size_of(data.dims[place.position]) or 1)
+    (inside,) = (place for place in insides if place is not folded)
+    return Windows(None, inside, folded)
 
 
-def inside_of(data: Data, inside: Place | None) -> Dim:
-    return live(data.dims[inside.position]) if inside else ()
+def _makes_one(data: Data, place: Place) -> bool:
+    """Whether a window makes a single position of an axis."""
+    size = size_of(data.dims[place.position])
+    if size is None or place.mode != "zeros":
+        return False
+    reach = (place.size - 1) * place.dilation + 1
+    return (place.before + size + place.after - reach) // place.stride == 0
 
 
 def _place(
@@ -275,9 +304,7 @@ def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> li
     return [int(value) for value in values]
 
 
-READS_PADDING: Final = (
-    "AveragePool", "Conv", "Identity", "MaxPool", "Pad", "Squeeze", "Transpose", "Unsqueeze"
-)  # fmt: skip
+READS_PADDING: Final = ("Conv", "Identity", "Pad", "Squeeze", "Transpose", "Unsqueeze")
 """The operators that may read what is padded."""
 OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""

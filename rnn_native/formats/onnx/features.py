@@ -1,5 +1,5 @@
-"""Some of the features of a value: of a Linear or a convolution, which are one of fewer rows, of any
-other value by a view, or by a matrix that picks them; and halves."""
+"""Some of the features of a value: of a Linear or a convolution, which are one of fewer rows, of
+any other value by a view, or by a matrix that picks them; and halves."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ class _Rows:
         """What takes them, where they stand equally far apart."""
         first, *rest = self.positions
         step = rest[0] - first if rest else 1
-        if step < 1 or [*self.positions] != [*range(first, first + step * len(self.positions), step)]:
+        if step < 1 or [*self.positions] != [
+            *range(first, first + step * len(self.positions), step)
+        ]:
             return None
         outer = self.total // (self.size * self.inner)
         sizes = (outer, len(self.positions), self.inner)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import arithmetic, convolution, given, layers, repeated, shapes
+from . import arithmetic, convolution, given, layers, pooling, repeated, shapes
 from .evaluate import FUNCTIONS, fold
 from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
@@ -37,6 +37,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
         **arithmetic.OPERATORS,
         **convolution.OPERATORS,
+        **pooling.OPERATORS,
         **layers.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
@@ -186,7 +187,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         inputs = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
     for value in inputs:
         if isinstance(value, Data) and value.padding and node.op not in convolution.READS_PADDING:
-            raise node.unsupported("reads what is padded; only a convolution or a pooling can")
+            raise node.unsupported("reads what is padded; only a convolution can")
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
     return handler(node, inputs, roles)

@@ -12,6 +12,7 @@ from ...spec.layers.combine import Combine
 from .constants import axis_of
 from .drafts import Draft, LinearDraft, SumDraft
 from .graph import Node
+from .layout import arranged
 from .values import Data, Dim, Step, live, show, size_of
 
 MODES: Final = {"Add": "add", "Mul": "mul", "Sub": "sub", "Sum": "add", "Mean": "add"}
@@ -66,6 +67,7 @@ def whole(data: Data) -> int | None:
 
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     """Of features that are several dimensions, the same of both: a raw Y of both directions."""
+    right = arranged(node, right, _order_of(left, right))
     one, two = left.features, right.features
     sizes = [[axis.size for axis in features] for features in (one, two)]
     places = [[[d.features.index(a) for a in live(dim) if a in d.features] for dim in d.dims]
@@ -86,6 +88,16 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     return _joined(_draft(mode), (left, right), dims, features)
 
 
+def _order_of(left: Data, right: Data) -> Dim:
+    """The axes of the right one's features in the order that the left one's have; as they are,
+    where they are not in the same places."""
+    dims = [next((i for i, d in enumerate(left.dims) if live(d) == (axis,)), None)
+            for axis in live(left.features)]  # fmt: skip
+    order = tuple(a for i in dims if i is not None for a in live(right.dims[i]))
+    same = len(order) == len(live(right.features)) and all(a in right.features for a in order)
+    return order if same else right.features
+
+
 def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
     """The features of all, side by side."""
     first = parts[0]
@@ -94,8 +106,11 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
         data.check_floats(node)
         if len(data.dims) != len(first.dims):
             raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
-        if live(data.dims[at]) != live(data.features) or not data.features:
+        if not data.features or any(axis not in data.features for axis in live(data.dims[at])):
             raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
+    if any(live(data.dims[at]) != live(data.features) for data in parts):
+        return _beside(node, parts, at)
+    for data in parts:
         for i in range(len(first.dims)):
             if i != at:
                 _same(node, first, data, i)
@@ -105,6 +120,38 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
     features = first.fresh(sum(size for size in sizes if size is not None))
     dims = (*first.dims[:at], features, *first.dims[at + 1 :])
     return _joined(Combine("concat"), tuple(parts), dims, features)
+
+
+def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
+    """Features that are several dimensions, side by side along one of them: it goes first."""
+    first = parts[0]
+    others = [i for i, dim in enumerate(first.dims) if i != at and _has_features(first, dim)]
+    for data in parts:
+        for i in range(len(first.dims)):
+            same = [size_of(value.dims[i]) for value in (first, data)]
+            if i in others and _has_features(data, data.dims[i]) and same[0] == same[1]:
+                continue
+            if i != at and (i in others or _has_features(data, data.dims[i])):
+                raise node.unsupported(
+                    f"joins {show(first.dims)} and {show(data.dims)}, whose features are not in "
+                    "the same places"
+                )
+            if i != at:
+                _same(node, first, data, i)
+    in_order = [
+        arranged(node, data, tuple(a for i in (at, *others) for a in live(data.dims[i])))
+        for data in parts
+    ]
+    counts = [size_of(data.dims[at]) or 1 for data in parts]
+    joined = first.fresh(sum(counts))
+    axes = {i: first.fresh(size_of(first.dims[i])) for i in others}
+    dims = tuple(joined if i == at else axes.get(i, dim) for i, dim in enumerate(first.dims))
+    features = (*joined, *(axis for i in others for axis in axes[i]))
+    return _joined(Combine("concat"), tuple(in_order), dims, features)
+
+
+def _has_features(data: Data, dim: Dim) -> bool:
+    return bool(live(dim)) and all(axis in data.features for axis in live(dim))
 
 
 def _joined(draft: Draft, parts: tuple[Data, ...], dims: tuple[Dim, ...], features: Dim) -> Data:

@@ -126,7 +126,7 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     if not isinstance(data, Data):
         raise node.unsupported("expected X to be the data")
     vectors = [value.array for value in numbers if isinstance(value, Constant)]
-    if len(data.dims) < 2 or not of_features(data, 1):
+    if len(data.dims) < 2 or (live(data.dims[1]) and not of_features(data, 1)):
         data.check_features(node, 1)
     whole = live(data.dims[1]) == live(data.features)
     count = size_of(data.dims[1])
@@ -212,53 +212,6 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [replace(after, element=element_of(table.array))]
 
 
-def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """AveragePool and MaxPool of [batch, features, time], over time."""
-    average = {"count_include_pad": ("int", 0)} if node.op == "AveragePool" else {}
-    options = node.options(
-        kernel_shape=("ints", None), strides=("ints", None), pads=("ints", None),
-        auto_pad=("string", "NOTSET"), ceil_mode=("int", 0), dilations=("ints", None),
-        storage_order=("int", 0), **average,
-    )  # fmt: skip
-    data = inputs[0]
-    if not isinstance(data, Data) or len(data.dims) != 3:
-        raise node.unsupported("expected the data, [batch, features, time]")
-    data.check_features(node, 1)
-    roles.bind(node, data, 0, "batch")
-    time = roles.bind(node, data, 2, "time")
-    for name, plain in (("ceil_mode", 0), ("storage_order", 0), ("dilations", None)):
-        if options[name] != plain and options[name] != [1]:
-            raise node.unsupported(f"attribute {name}={options[name]} is not supported")
-    size, stride = _one(node, options, "kernel_shape", None), _one(node, options, "strides", 1)
-    pads = options["pads"] or [0, 0]
-    if len(pads) != 2:
-        raise node.malformed(f"attribute pads: expected two integers, got {pads}")
-    auto = options["auto_pad"]  # which goes before pads
-    if auto in ("SAME_UPPER", "SAME_LOWER") and stride == 1:
-        pads = [(size - 1) // 2, size // 2][:: 1 if auto == "SAME_UPPER" else -1]
-    elif auto == "VALID":
-        pads = [0, 0]
-    elif auto != "NOTSET":
-        raise node.unsupported(f"attribute auto_pad={auto} with stride {stride}")
-    before, after = pads
-    mode = "average" if average else "max"
-    counts = bool(options.get("count_include_pad", 1)) or before == after == 0
-    layer = Pool(mode, size, stride, before, after, counts)
-    if roles.lengths is not None:
-        raise node.unsupported("in a graph with sequence_lens: it pools the steps beyond as well")
-    return [
-        data.then(layer, (*data.dims[:2], (roles.windowed(time, layer.window),)), data.features)
-    ]
-
-
-def _one(node: Node, options: Mapping[str, Any], name: str, default: int | None) -> int:
-    """The only element of an attribute, that of the only axis."""
-    values = options[name] or ([] if default is None else [default])
-    if len(values) != 1:
-        raise node.malformed(f"attribute {name}: expected one integer, got {values}")
-    return int(values[0])
-
-
 def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: Roles) -> Value:
     """Some of the features, a part of an input that is a state, or the last step."""
     at = axis_of(node, axis, len(data.dims))
@@ -285,7 +238,6 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
         "Gather": (gather, 2, 2),
         "Gemm": (gemm, 2, 3),
         "MatMul": (matmul, 2, 2),
-        **dict.fromkeys(("AveragePool", "MaxPool"), (pool, 1, 1)),
         "PRelu": (prelu, 2, 2),
     }
 )

@@ -76,10 +76,10 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 def _reordered(node: Node, layer: Recurrent, x: Data) -> Recurrent:
     """The layer for features whose axes stand in another order than X has them in."""
-    weights = {
-        name: columns(node, x, x.dims[2], array) if name.startswith("weight_ih") else array
-        for name, array in layer.weights.items()
-    }
+    weights = dict(layer.arrays)
+    for name, array in weights.items():
+        if name.startswith("weight_ih"):
+            weights[name] = columns(node, x, x.dims[2], array)
     return replace(layer, weights=weights)
 
 

@@ -97,7 +97,9 @@ def squeeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise _refused(node, value)
     axes = axes_of(node, inputs, len(value.dims))
     if axes is None:
-        if any(axis.size is None for dim in value.dims for axis in dim):
+        value = _of_one_row(node, value)
+        free = [a for dim in value.dims for a in dim if a.size is None and a.role != "batch"]
+        if free or any(len(dim) > 1 and size_of(dim) is None for dim in value.dims):
             raise node.unsupported(f"which axes of {show(value.dims)} go depends on their sizes")
         axes = [i for i, dim in enumerate(value.dims) if not live(dim)]
     for axis in axes:
@@ -292,6 +294,21 @@ def tile(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(value, Constant):
         return [tiled(node, value.array, _shape_or_none(node, inputs[1]))]
     raise node.unsupported("only constants can be repeated")
+
+
+def _of_one_row(node: Node, data: Data) -> Data:
+    """Before a Squeeze without axes: where only the size of the batch is free, the graph is for one
+    row of it, unless the file says that its axis stays."""
+    free = [axis for dim in data.dims for axis in dim if axis.size is None]
+    if len(free) != 1 or free[0].role != "batch":
+        return data
+    if any(axis.role == "time" for dim in data.dims for axis in live(dim)):
+        return data
+    sizes = None if node.result is None else node.result.sizes
+    if sizes is not None and len(sizes) == sum(bool(live(dim)) for dim in data.dims):
+        return data
+    dims = (() if len(dim) == 1 and dim[0] == free[0] else dim for dim in data.dims)
+    return replace(data, dims=tuple(dims))
 
 
 def _check_rank(node: Node, rank: int) -> None:

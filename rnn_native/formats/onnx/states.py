@@ -36,7 +36,9 @@ def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> 
             raise node.malformed(f"sequence_lens: expected rank 1, got {len(value.dims)}")
         name = value.source
     if name is not None and roles.pooled:
-        raise node.unsupported("sequence_lens beside a pool, which pools the steps beyond as well")
+        raise node.unsupported(
+            "sequence_lens beside a window, which reads the steps beyond as well"
+        )
     if roles.recurrent_nodes and name != roles.lengths:
         raise node.unsupported(
             f"sequence_lens={name!r}, but {roles.lengths!r} in the recurrent nodes before; "

@@ -372,6 +372,14 @@ class Roles:
     lengths: str | None = None
     pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
     recurrent_nodes: int = 0
+    guess: int = 0
+    guesses: int = 1
+
+    def guessed(self, axes: Sequence[Axis]) -> Axis | None:
+        """Which of these is the time, where nothing says it: the last one, at the first guess, and
+        at the last guess none."""
+        self.guesses = max(self.guesses, len(axes) + 1)
+        return axes[-1 - self.guess] if self.guess < len(axes) else None
 
     def bind(self, node: Node, data: Data, position: int, role: str) -> Axis:
         """The axis of dimension ``position``, which from here on has that role."""

@@ -15,6 +15,7 @@ from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
 from .pool import AvgPool, MaxPool, Pool
+from .pool_within import PoolWithin
 from .prelu import PReLU
 from .recurrent import Recurrent
 from .scale import Scale
@@ -33,6 +34,7 @@ __all__ = [
     "Merge",
     "Mul",
     "PReLU",
+    "PoolWithin",
     "Recurrent",
     "Repeat",
     "Scale",
@@ -54,6 +56,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Elementwise,
             Pool,
             Conv,
+            PoolWithin,
             Strided,
             Scale,
             PReLU,

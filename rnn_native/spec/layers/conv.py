@@ -150,12 +150,14 @@ class Conv(Windowed):
                 f"Conv padding_mode=reflect: expected left and right below "
                 f"positions={self.positions}, got {self.left} and {self.right}"
             )
-        for name, number in (  # fmt: skip
+        for name, number in (
             ("positions * in_channels", self.input_size),
             ("positions made * out_channels", self.output_size),
             ("positions with their padding * in_channels", padded * self.in_channels),
-            ("positions made * columns of weight * groups",
-             self.positions_made * self._taps * self.groups),
+            (
+                "positions made * columns of weight * groups",
+                self.positions_made * self._taps * self.groups,
+            ),
         ):
             if number > MAX_SIZE:
                 raise ShapeError(f"Conv {name}: expected at most {MAX_SIZE}, got {number}")
@@ -226,7 +228,7 @@ class Conv(Windowed):
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Conv:
         cls.check_arrays(values, arrays)
         own = {name: v for name, v in values.items() if name not in ("out_channels", "bias")}
-        return cls(**arrays, **own)
+        return cls.make(arrays, own)
 
     @classmethod
     def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -242,9 +244,9 @@ class Conv(Windowed):
         at = first + np.arange(self.kernel_size) * self.dilation
         last = self.positions - 1
         if self.padding_mode == "replicate":
-            return np.clip(at, 0, last)
+            return np.asarray(np.clip(at, 0, last))
         if self.padding_mode == "reflect":
-            return last - np.abs(last - np.abs(at))  # type: ignore[no-any-return]
+            return np.asarray(last - np.abs(last - np.abs(at)))
         return np.where((at < 0) | (at > last), -1, at)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
@@ -365,7 +367,7 @@ def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> 
     out, channels, kernel_time, kernel = array.shape
     rows = np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1)
     return Conv(
-        rows, bias, in_channels=channels * groups, groups=groups,
+        rows, None if bias is None else as_weight("Conv bias", bias), in_channels=channels * groups, groups=groups,
         kernel_time=kernel_time, kernel_size=kernel, **options,
     )  # fmt: skip
 

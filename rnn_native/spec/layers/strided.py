@@ -24,9 +24,9 @@ class Strided(Layer):
     """A view of the features of each step, as PyTorch's ``as_strided`` makes one: ``Slice``,
     ``Transpose`` and ``Repeat`` make it.
 
-    y[i, j, ...] is feature ``offset + i * strides[0] + j * strides[1] + ...`` of x, where i is below
-    ``sizes[0]`` and so on: one feature behind the other, the last axis fastest. A stride of 0 gives
-    a feature several times.
+    y[i, j, ...] is feature ``offset + i * strides[0] + j * strides[1] + ...`` of x, where i is
+    below ``sizes[0]`` and so on: one feature behind the other, the last axis fastest. A stride of 0
+    gives a feature several times.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ class Strided(Layer):
         sizes, strides = tuple(self.sizes), tuple(self.strides)
         if len(sizes) != len(strides) or not 1 <= len(sizes) <= AXES:
             raise OptionError(
-                f"Strided: expected sizes and strides of 1 to {AXES} axes, got {sizes} and {strides}"
+                f"Strided: expected sizes and strides of 1 to {AXES} axes, got {sizes} and "
+                f"{strides}"
             )
         object.__setattr__(self, "in_features", size("Strided in_features", self.in_features, 1))
         object.__setattr__(self, "offset", size("Strided offset", self.offset, 0))

@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo demo-c test lint format bench bench-train bench-builds compare-bits fuzz clean sdist
+.PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
@@ -30,6 +30,9 @@ help: ## this text
 
 demo: build/venv-demo/.package ## take the noise out of speech with a trained network, into build/demo
 	build/venv-demo/bin/python examples/denoise/denoise.py --out build/demo
+
+demo-vad: build/venv-demo-vad/.package ## mark where somebody speaks with Silero's whole network, into build/demo-vad
+	build/venv-demo-vad/bin/python examples/vad/vad.py --out build/demo-vad
 
 demo-c: build/venv-demo/.package ## the same in C alone, in real time, compared with Python's
 	$(CMAKE_DIR)cmake -S . -B build/demo-c/library -DRNNAT_TESTS=OFF -DRNNAT_THREADS=OFF \
@@ -157,6 +160,7 @@ CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 MODELS := tests/models/requirements
 DEMO := examples/denoise/requirements
+DEMO_VAD := examples/vad/requirements
 BENCH := bench/requirements
 # What PyTorch and its exporters import; its own list brings gigabytes of CUDA.
 TORCH_NEEDS := filelock fsspec jinja2 networkx onnxscript sympy typing-extensions
@@ -229,6 +233,12 @@ build/venv-demo/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO)*.txt
 	$(call pip,demo) --no-deps -r $(DEMO)-models.txt
 	touch $@
 
+build/venv-demo-vad/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO_VAD)*.txt)
+	$(call make_venv,demo-vad)
+	$(call pip,demo-vad) -r $(DEMO_VAD).txt
+	$(call pip,demo-vad) --no-deps -r $(DEMO_VAD)-models.txt
+	touch $@
+
 build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.txt)
 	$(call make_venv,bench)
 	$(call pip,bench) -r $(BENCH).txt
@@ -243,6 +253,9 @@ build/venv-models/.package: build/wheel/.made build/venv-models/.made
 
 build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
 	$(call install_wheel,demo,[onnx])
+
+build/venv-demo-vad/.package: build/wheel/.made build/venv-demo-vad/.made
+	$(call install_wheel,demo-vad,[onnx])
 
 build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
 	$(call install_wheel,bench,[bench$(comma)plot])

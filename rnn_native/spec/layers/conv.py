@@ -368,7 +368,8 @@ def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> 
     rows = np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1)
     return Conv(
         rows, None if bias is None else as_weight("Conv bias", bias),
-        in_channels=channels * groups, groups=groups, kernel_time=kernel_time, kernel_size=kernel, **options,
+        in_channels=channels * groups, groups=groups,
+        kernel_time=kernel_time, kernel_size=kernel, **options,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ PyTorch is not imported: whoever has a module of its has it already.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,13 +20,32 @@ Arrays = Any
 """An array, or a tuple of arrays, maybe of tuples: a state."""
 
 
+@overload
 def from_torch(
     module: Any,
+    example: None = None,
     *,
     dtype: DTypeLike | None = None,
     matmul: str = "auto",
     num_threads: int | None = None,
-) -> TorchRecurrent | TorchCell:
+) -> TorchRecurrent | TorchCell: ...
+@overload
+def from_torch(
+    module: Any,
+    example: Any,
+    *,
+    dtype: DTypeLike | None = None,
+    matmul: str = "auto",
+    num_threads: int | None = None,
+) -> Model: ...
+def from_torch(
+    module: Any,
+    example: Any = None,
+    *,
+    dtype: DTypeLike | None = None,
+    matmul: str = "auto",
+    num_threads: int | None = None,
+) -> TorchRecurrent | TorchCell | Model:
     """A callable that gives what a module of PyTorch's gives in ``eval()`` mode, for inference.
 
     The weights are copied now; later changes of the module's are not seen. Nothing here
@@ -39,7 +58,12 @@ def from_torch(
         ``torch.nn.RNN``, ``GRU`` or ``LSTM`` with any of their options, ``RNNCell``, ``GRUCell``
         or ``LSTMCell``; or a ``Sequential`` of RNN, GRU, LSTM, an Embedding in front, Linear with
         Sigmoid, Tanh, ReLU, Softmax or LogSoftmax (over features) behind it, Dropout, Identity
-        and Sequential.
+        and Sequential. With ``example``, any network that PyTorch can export.
+    example
+        What the network takes: a tensor or a tuple of them, features [batch, time, features] or in
+        another order, [batch, channels, ..., time], or indices [batch, time]; of any sizes of batch
+        and time above 1. PyTorch exports the network for it, which needs the ``onnx`` package, and
+        what is read has to give what the network gives for it.
     dtype
         ``"float32"`` or ``"float64"``; None: float64 for a module of that, float32 for others.
     matmul, num_threads
@@ -50,6 +74,9 @@ def from_torch(
     TorchRecurrent or TorchCell
         It is called as the module is; that of a Sequential, whose recurrent modules pass on all
         their outputs, as ``y, state = f(x, state)``, state being that of :class:`Model`.
+    Model
+        With ``example``: of the whole graph, on [time, batch, features], where the features of an
+        input with more axes are its positions before its channels.
 
     Raises
     ------
@@ -58,6 +85,14 @@ def from_torch(
     UnsupportedError
         A module or an option of it that cannot be run here, by name.
     """
+    if example is not None:
+        from . import torch_graphs
+
+        spec = torch_graphs.spec_of(module, example)
+        if dtype is None:
+            arrays = [a for node in spec.nodes.values() for a in node.layer.arrays.values()]
+            dtype = np.result_type(*arrays) if arrays else np.float32
+        return Model(spec, False, dtype, matmul, num_threads)
     from .torch_specs import spec_of
 
     found = spec_of(module)

@@ -1,5 +1,5 @@
-"""Trained networks that load whole from the file their package has: convolutions, pooling and what else
-stands around the recurrent layers, against onnxruntime on the same file."""
+"""Trained networks that load whole from the file their package has, with convolutions, pooling and
+what else stands around the recurrent layers: against onnxruntime on the same file."""
 
 from __future__ import annotations
 

@@ -1,0 +1,152 @@
+"""What a network of PyTorch's calculates, whatever its ``forward`` does: by its own exporter.
+
+PyTorch writes the graph for an example of what the network takes, as ONNX, into a folder that is
+gone afterwards; ``formats.onnx`` reads it. Which axis is the time is found by trying, and what was
+read has to give what the network gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import reference
+from .errors import OptionError, RnnError, UnsupportedError
+from .formats.onnx import read
+from .formats.onnx.graph import import_onnx
+from .spec import ModelSpec
+from .tensors import torch_if_loaded
+
+_OPSET: Final = 17
+_FREE: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
+    2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3)),
+}  # fmt: skip
+"""By the rank of an input the axes that may be batch and time, the likeliest first."""
+_OFF: Final = 1e-4
+"""What a network in float32 may be off by, of the largest value: the reference is exact."""
+
+
+def spec_of(module: Any, example: Any) -> ModelSpec:
+    """The graph of a network in ``eval()`` mode; see :func:`rnn_native.from_torch`."""
+    torch = torch_if_loaded()
+    if torch is None or not isinstance(module, torch.nn.Module):
+        raise OptionError(f"module: expected a torch.nn.Module; got {type(module).__name__}")
+    inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
+    for index, value in enumerate(inputs):
+        if not isinstance(value, torch.Tensor) or value.ndim not in _FREE:
+            came = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+            raise OptionError(
+                f"example[{index}]: expected a tensor of indices [batch, time], or of features "
+                f"with a batch and a time: rank 3 or 4; got {came}"
+            )
+    import_onnx()
+    was_training = module.training
+    module.eval()
+    try:
+        return _first_that_reads(torch, module, inputs)
+    finally:
+        module.train(was_training)
+
+
+def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> ModelSpec:
+    errors: list[RnnError] = []
+    for way in range(max(len(_FREE[value.ndim]) for value in inputs)):
+        free = [_FREE[value.ndim][min(way, len(_FREE[value.ndim]) - 1)] for value in inputs]
+        try:
+            spec = _exported(torch, module, inputs, free)
+            _check(torch, module, inputs, free, spec)
+        except RnnError as error:
+            errors.append(error)
+        else:
+            return spec
+    raise UnsupportedError(
+        f"module: {type(module).__qualname__} is not read: {errors[0]}. rn.accelerate runs its "
+        "recurrent modules here and leaves the rest to PyTorch"
+    ) from errors[0]
+
+
+def _exported(
+    torch: Any, module: Any, inputs: tuple[Any, ...], free: Sequence[tuple[int, ...]]
+) -> ModelSpec:
+    names = _names(len(inputs))
+    axes = {
+        name: dict(zip(own, ("batch", "time"), strict=True))
+        for name, own in zip(names, free, strict=True)
+    }
+    with tempfile.TemporaryDirectory() as folder, _silence():
+        path = Path(folder) / "network.onnx"
+        try:
+            torch.onnx.export(
+                module, inputs, path, input_names=names, dynamic_axes=axes,
+                opset_version=_OPSET, dynamo=False,
+            )  # fmt: skip
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UnsupportedError(f"PyTorch's exporter does not write it: {reason}") from error
+        try:
+            return read(path)
+        except RnnError as error:
+            text = str(error).replace(f"{path}: ", "")
+            raise type(error)(text) from error
+
+
+def _check(
+    torch: Any,
+    module: Any,
+    inputs: tuple[Any, ...],
+    free: Sequence[tuple[int, ...]],
+    spec: ModelSpec,
+) -> None:
+    """Refuses unless the first output is the network's, in whatever order of axes."""
+    with torch.no_grad():
+        given = module(*inputs)
+    while isinstance(given, (tuple, list)):
+        given = given[0]
+    want = given.detach().cpu().numpy().astype(np.float64)
+    own = [
+        ours(value.detach().cpu().numpy(), axes) for value, axes in zip(inputs, free, strict=True)
+    ]
+    known = dict(zip(_names(len(inputs)), own, strict=True))
+    x = next(iter(known.values())) if len(spec.inputs) == 1 else known
+    y = reference.run(spec, x)[0]
+    got = y if isinstance(y, np.ndarray) else next(iter(y.values()))
+    off = _OFF * max(1.0, float(np.abs(want).max(initial=0)))
+    for order in permutations(range(want.ndim)):
+        moved = want.transpose(order)
+        if moved.size == got.size and np.allclose(moved.reshape(got.shape), got, rtol=0, atol=off):
+            return
+    raise UnsupportedError("what was read of it does not give what it gives")
+
+
+def _names(count: int) -> list[str]:
+    return [f"input_{index}" for index in range(count)] if count > 1 else ["input"]
+
+
+def ours(value: NDArray[Any], free: tuple[int, ...]) -> NDArray[Any]:
+    """[time, batch, features] of an input with those axes of batch and time: the positions of a
+    step before its channels."""
+    batch, time = free
+    rest = [axis for axis in range(value.ndim - 1, 0, -1) if axis not in free]
+    moved = value.transpose(time, batch, *rest)
+    return moved if value.ndim == 2 else moved.reshape(*moved.shape[:2], -1)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without what the exporter says of itself."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield

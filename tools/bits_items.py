@@ -162,9 +162,12 @@ def _specs(draw: st.DrawFn) -> ModelSpec:
     """Any model, or one that can be trained; without initial states, which older builds lack."""
     size = draw(st.sampled_from((6, 6, 40, 40, 90)))
     directions = draw(st.sampled_from((DIRECTIONS, DIRECTIONS, ("forward",))))
+    options: dict[str, Any]
     if draw(st.booleans()):
-        return draw(strategies.specs(max_size=size, directions=directions, initial=False))
-    options: dict[str, Any] = {"max_size": size, "directions": directions, "initial": False}
+        more = draw(st.booleans())  # layers that older builds lack
+        options = {"scales": more, "convs": more, "initial": False}
+        return draw(strategies.specs(max_size=size, directions=directions, **options))
+    options = {"max_size": size, "directions": directions, "initial": False}
     layer = draw(strategies.recurrents(general=False, **options))
     rng = np.random.default_rng(draw(strategies.seeds()))
     activation = draw(st.sampled_from(ACTIVATIONS))

@@ -29,15 +29,21 @@ Parts = dict[str, Callable[[], Any]]
 """What is compared of an item, by name: calls that give arrays, bytes, or raise."""
 
 
+def layers(rn: ModuleType) -> dict[str, Any]:
+    """The classes of layers by their names, of which some have no public one."""
+    kinds = getattr(importlib.import_module(f"{rn.__name__}.spec"), "LAYERS", {})
+    return {kind.__name__: kind for kind in kinds.values()}
+
+
 def features(rn: ModuleType) -> set[str]:
     """What this build has: public names, parameters and methods, such as ``Recurrent.clip``, and
     the functions of gates and layers."""
     functions = importlib.import_module(f"{rn.__name__}.activations").CONSTANTS
     found = {f"function {name}" for name in functions}
-    for name in [*rn.__all__, "train.Network"]:
+    for name in [*rn.__all__, "train.Network", *layers(rn)]:
         thing: Any = rn
         for part in name.split("."):
-            thing = getattr(thing, part)
+            thing = layers(rn).get(part) or getattr(thing, part)
         found.add(name)
         if callable(thing):
             with suppress(ValueError):
@@ -56,7 +62,9 @@ def decode(rn: ModuleType, value: Any, arrays: Any) -> Any:
     if "tuple" in value:
         return tuple(decode(rn, part, arrays) for part in value["tuple"])
     fields = {name: decode(rn, part, arrays) for name, part in value["fields"].items()}
-    return getattr(rn, value["type"])(**fields) if value["type"] else fields
+    if not value["type"]:
+        return fields
+    return (layers(rn).get(value["type"]) or getattr(rn, value["type"]))(**fields)
 
 
 def plain_input(spec: Any, time: int = 7, batch: int = 3) -> Any:

@@ -17,11 +17,13 @@ enum {
 /* ---- sizes ---- */
 
 /* True where a step of the input, with its padding, has the rows of all positions in it, so that they
- * overlap. */
+ * overlap. A BLAS takes none that do. */
 static bool rows_overlap(const rnnat_convolving *conv)
 {
+    const bool apart = conv->made == 1 || conv->stride >= conv->kernel_size;
     return conv->kernel_time == 1 && conv->groups == 1 &&
-           (conv->dilation == 1 || conv->kernel_size == 1);
+           (conv->dilation == 1 || conv->kernel_size == 1) &&
+           (apart || !rnnat_matrix_is_blas(&conv->weight));
 }
 
 /* True where rows lie in the input as they are. */
@@ -149,8 +151,8 @@ static void copy_patch(const rnnat_task *task, const rnnat_chunk *chunk, int32_t
 
 /* Multiplies the rows of `count` steps, the first of which is at `from`, the next one `apart` elements
  * behind it; their outputs are likewise at `to`. */
-static void multiply_taps(const rnnat_task *task, const char *from, ptrdiff_t apart, char *to,
-                     ptrdiff_t to_apart, int32_t count)
+static void multiply_rows(const rnnat_task *task, const char *from, ptrdiff_t apart, char *to,
+                          ptrdiff_t to_apart, int32_t count)
 {
     const rnnat_convolving *const conv = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
@@ -205,7 +207,7 @@ static void make_steps(const rnnat_task *task, const rnnat_chunk *chunk, char *s
                        scratch + (size_t)i * size * (size_t)kernels->elem);
     }
     char *const to = rnnat_view_at(kernels, *chunk->out, first / rows, first % rows);
-    multiply_taps(task, from, apart, to, apart_of(*chunk->out, rows), count);
+    multiply_rows(task, from, apart, to, apart_of(*chunk->out, rows), count);
 }
 
 /* ---- groups of one channel ---- */
@@ -225,6 +227,16 @@ ADD_TAP(add_tap_f64, double)
 #endif
 #undef ADD_TAP
 
+static void add_tap(const rnnat_kernels *kernels, void *y, const void *x, const void *w, int32_t n,
+                    int32_t each)
+{
+    if (rnnat_is_float(kernels)) add_tap_f32(y, x, w, n, each);
+#if RNNAT_FLOAT64
+    else
+        add_tap_f64(y, x, w, n, each);
+#endif
+}
+
 static void make_depthwise(const rnnat_task *task, const rnnat_chunk *chunk, int32_t step,
                            int32_t row)
 {
@@ -241,16 +253,10 @@ static void make_depthwise(const rnnat_task *task, const rnnat_chunk *chunk, int
                 const int64_t at =
                     (int64_t)made * conv->stride - conv->left + (int64_t)k * conv->dilation;
                 const int32_t position = from ? position_at(conv, at) : -1;
-                const void *const x =
-                    from + (position < 0 ? 0 : position) * (ptrdiff_t)elem * conv->in_channels;
-                if (position >= 0 && rnnat_is_float(task->kernels))
-                    add_tap_f32((float *)(void *)y, x, (const float *)(const void *)w,
-                                conv->out_channels, each);
-#if RNNAT_FLOAT64
-                else if (position >= 0)
-                    add_tap_f64((double *)(void *)y, x, (const double *)(const void *)w,
-                                conv->out_channels, each);
-#endif
+                if (position >= 0)
+                    add_tap(task->kernels, y,
+                            from + (size_t)position * (size_t)conv->in_channels * elem, w,
+                            conv->out_channels, each);
                 w += (size_t)conv->weight.n * elem;
             }
         }
@@ -270,7 +276,9 @@ static bool run_conv(rnnat_task *task, const rnnat_chunk *chunk)
                depthwise = rnnat_conv_is_depthwise(conv);
     const int32_t rows = task->rows, steps = chunk->made * rows;
     const bool even = is_even(*chunk->out, rows) && (!in_place || is_even(*chunk->in[0], rows));
-    const int32_t tile = in_place || depthwise ? steps : tile_of(conv, task->kernels, steps);
+    const int32_t most_rows = INT32_MAX / conv->made; /* of one product */
+    const int32_t all = steps < most_rows ? steps : most_rows;
+    const int32_t tile = in_place || depthwise ? all : tile_of(conv, task->kernels, steps);
     const int32_t count = task->member.count < tile ? task->member.count : tile;
     const rnnat_member own = {task->member.index, count, NULL};
     if (own.index >= count) return true;

@@ -106,6 +106,7 @@ rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
                              .padding_mode = (rnnat_padding)line->padding_mode,
                              .activation = (rnnat_activation)line->activation};
     rnnat_status status = check_conv(line, &data.made);
+    if (data.made == 1) data.stride = 1; /* to no other position */
     if (status == RNNAT_OK) status = build_weight(build, line, &data);
     if (status == RNNAT_OK && line->bias) {
         const rnnat_gates each = {1, 0, line->out_channels};

@@ -69,6 +69,8 @@ from rnn_native.spec import (
     Recurrent,
     Scale,
 )
+from rnn_native.spec.layers.conv import Conv
+from rnn_native.spec.layers.strided import Strided
 
 
 class Cell:
@@ -185,6 +187,38 @@ def _merge(layer: Merge, x: Approx, ar: Arithmetic) -> Approx:
     return total if layer.mode == "sum" else ar.mul(total, exact(np.full(a.value.shape, 0.5)))
 
 
+def _read(x: Approx, at: NDArray[np.int64], shape: tuple[int, ...]) -> Approx:
+    """Features ``at`` of x as rows of that shape, the last axis a row's; -1: it is 0."""
+    there, lead = at.reshape(-1) >= 0, x.value.shape[:-1]
+    value, each = (
+        np.where(there, a[..., at.reshape(-1)], 0.0).reshape(*lead, *shape)
+        for a in (x.value, x.each)
+    )
+    return Approx(value, each, np.sqrt(np.sum(each**2, axis=-1, keepdims=True)))
+
+
+def _conv(layer: Conv, x: Approx, ar: Arithmetic) -> Approx:
+    """A Conv of each step is a Linear over the taps of each position and group: a sum of K
+    products and the bias in any order, of groups of one channel too, each product rounded before
+    it is added or not. Positions of padding are zeros, which add nothing."""
+    positions = layer._read_positions()
+    made, kernel = positions.shape
+    own = layer.in_channels // layer.groups
+    rows = layer.out_channels // layer.groups
+    parts = []
+    for group in range(layer.groups):
+        first = positions[:, :, None] * layer.in_channels + group * own
+        at = np.where(positions[:, :, None] >= 0, first + np.arange(own), -1)
+        which = slice(group * rows, (group + 1) * rows)
+        bias = [] if layer.bias is None else [np.asarray(layer.bias[which], np.float64)]
+        taps = _read(x, at, (made, kernel * own))
+        parts.append(ar.dot([(Matrix(layer.weight[which]), taps)], bias))
+    y = ar.activation(layer.activation, concat(parts))
+    shape = (*x.value.shape[:-1], layer.output_size)
+    norm = np.sqrt(np.sum(y.norm**2, axis=-2))
+    return Approx(y.value.reshape(shape), y.each.reshape(shape), norm)
+
+
 def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
     if not steps:
         return exact(np.zeros((0, rows, features)))
@@ -291,6 +325,10 @@ def _run(
             now = ar.below_zero(now, ar.dot([(Diagonal(slope), now)], []), np.abs(slope))
         elif isinstance(layer, Scale):
             now = ar.dot([(Diagonal(layer.scale), now)], [np.asarray(layer.shift, np.float64)])
+        elif isinstance(layer, Conv):
+            now = _conv(layer, now, ar)
+        elif isinstance(layer, Strided):
+            now = _read(now, layer.read, (layer.output_size,))
         elif isinstance(layer, Elementwise):
             now = ar.function(layer.as_activation, None, now)
         else:

@@ -15,6 +15,8 @@ from rnn_native.spec.window import Paces, form_of
 
 MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
 FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
+WIDEST = 24
+"""Features that a convolution reads at most, which may make several times as many."""
 SINGLE = 3
 """Of so many graphs one has a single input, a single output, or both."""
 
@@ -69,6 +71,8 @@ class _Graph:
         kind = self.rng.integers(7)
         if self.pools and over_time and self.rng.integers(3) == 0:
             self._pool(name)
+        elif self.pools and width <= WIDEST and self.rng.integers(3) == 0:
+            self._conv(name)
         elif kind < 2 and over_time:
             self._recurrent(name)
         elif kind < 4:
@@ -122,6 +126,20 @@ class _Graph:
         if not layer.window.keeps_pace:
             self.paces[made] = (*self.paces[name], layer.window)
 
+    def _conv(self, name: str) -> None:
+        width, over_time = self.sizes[name], self.over_time[name]
+        if self.rng.integers(2):
+            view = strategies.make_strided(self.rng, width)
+            self.add(view, (name,), view.output_size, over_time)
+            return
+        layer = strategies.make_conv(
+            self.rng, width, time=over_time, streams=self.streams,
+            activations=self.activations, dtype=self.dtype,
+        )  # fmt: skip
+        made = self.add(layer, (name,), layer.output_size, over_time)
+        if not layer.window.keeps_pace:
+            self.paces[made] = (*self.paces[name], layer.window)
+
     def _combine(self, names: list[str]) -> None:
         mode, count = self.pick(MODES), int(self.rng.integers(2, 5))
         first = self.pick(names)
@@ -161,7 +179,8 @@ def make_graph(
 ) -> ModelSpec:
     """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards or
     has padding behind the last step; ``softmax``: some activation may be one, which sums features;
-    ``pools``: some values have fewer or more steps than the inputs."""
+    ``pools``: some values have fewer or more steps than the inputs, by pools and convolutions, and
+    some are views of others."""
     graph = _Graph(rng, dtype, streams, softmax, pools)
     for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
         graph.add_input()

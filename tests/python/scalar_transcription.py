@@ -7,13 +7,15 @@ runs alone, cut to its length; the reverse direction reverses the list.
 from __future__ import annotations
 
 import math
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
 from strategies import Case, first_state, grouped, map_state
 
 from rnn_native.spec import Elementwise, Embedding, Linear, Merge, PReLU, Recurrent, Scale
+from rnn_native.spec.layers.conv import Conv
+from rnn_native.spec.layers.strided import Strided
 
 
 def logistic(x: float) -> float:
@@ -172,6 +174,49 @@ def scalar_linear(layer: Linear, x: list[float]) -> list[float]:
     return activated(layer.activation, z)
 
 
+def scalar_position(layer: Conv, at: int) -> int | None:
+    """What stands at a position that may be one of padding: None is 0."""
+    if 0 <= at < layer.positions:
+        return at
+    if layer.padding_mode == "zeros":
+        return None
+    if layer.padding_mode == "replicate":
+        return 0 if at < 0 else layer.positions - 1
+    return -at if at < 0 else 2 * (layer.positions - 1) - at
+
+
+def scalar_conv(layer: Conv, steps: list[list[float] | None]) -> list[float]:
+    """One step of what ``kernel_time`` of the input, or of padding, make: a loop over everything
+    that is counted."""
+    own, rows = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    weight = layer.weight.tolist()
+    bias = [0.0] * layer.out_channels if layer.bias is None else layer.bias.tolist()
+    y: list[float] = []
+    for position in range(layer.positions_made):
+        z = []
+        for out in range(layer.out_channels):
+            terms, columns = [bias[out]], iter(weight[out])
+            for step in steps:
+                for k in range(layer.kernel_size):
+                    at = position * layer.stride - layer.left + k * layer.dilation
+                    stands = scalar_position(layer, at)
+                    for c in range(own):
+                        w, channel = next(columns), out // rows * own + c
+                        if step is not None and stands is not None:
+                            terms.append(w * step[stands * layer.in_channels + channel])
+            z.append(math.fsum(terms))
+        y += activated(layer.activation, z)
+    return y
+
+
+def scalar_strided(layer: Strided, x: list[float]) -> list[float]:
+    places = product(*map(range, layer.sizes))
+    return [
+        x[layer.offset + sum(i * s for i, s in zip(place, layer.strides, strict=True))]
+        for place in places
+    ]
+
+
 def scalar_merge(layer: Merge, x: list[float]) -> list[float]:
     pairs = zip(x[: layer.size], x[layer.size :], strict=True)
     one = {"sum": lambda a, b: a + b, "mul": lambda a, b: a * b, "ave": lambda a, b: (a + b) / 2}
@@ -214,6 +259,10 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [
                     [a * v + b for a, v, b in zip(scale, row, shift, strict=True)] for row in rows
                 ]
+            elif isinstance(layer, Conv):
+                rows = [scalar_conv(layer, [row]) for row in rows]
+            elif isinstance(layer, Strided):
+                rows = [scalar_strided(layer, row) for row in rows]
             elif isinstance(layer, Elementwise):
                 f = PER_UNIT[layer.function]
                 rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]

@@ -2,7 +2,7 @@
 
 Builders take a ``numpy.random.Generator`` first, or last where they follow a spec:
 
-- ``make_recurrent``, ``make_linear``, ``make_embedding``: one layer;
+- ``make_recurrent``, ``make_linear``, ``make_conv`` and so on: one layer;
 - ``make_spec``: a whole model around Recurrent layers of one kind;
 - ``zero_state``, ``first_state``, ``random_state``, ``random_input``: what such a model is called
   with;
@@ -49,6 +49,8 @@ from rnn_native.spec import (
     Recurrent,
     Scale,
 )
+from rnn_native.spec.layers.conv import PADDING_MODES, Conv
+from rnn_native.spec.layers.strided import Strided
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -132,6 +134,60 @@ def make_linear(
 def make_scale(rng: np.random.Generator, features: int, dtype: DTypeLike = np.float32) -> Scale:
     """A Scale with numbers uniform in +-1."""
     return Scale(*rng.uniform(-1.0, 1.0, (2, features)).astype(dtype))
+
+
+def make_conv(
+    rng: np.random.Generator,
+    features: int,
+    *,
+    time: bool = False,
+    streams: bool = True,
+    activations: Sequence[str] = ACTIVATIONS,
+    dtype: DTypeLike = np.float32,
+) -> Conv:
+    """A Conv of steps of so many features, with every option by chance: over positions alone or,
+    with ``time``, over steps too; ``streams``: without padding behind the last step."""
+
+    def pick(least: int, most: int) -> int:
+        return int(rng.integers(least, most + 1))
+
+    channels = int(rng.choice([n for n in range(1, features + 1) if features % n == 0]))
+    positions = features // channels
+    groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
+    options: dict[str, Any] = {"padding_mode": str(rng.choice(PADDING_MODES))}
+    most = 3 if options["padding_mode"] != "reflect" else positions - 1
+    options |= {"left": pick(0, min(2, most)), "right": pick(0, min(2, most))}
+    padded = options["left"] + positions + options["right"]
+    options |= {"kernel_size": pick(1, min(3, padded)), "stride": pick(1, 3)}
+    reach = options["kernel_size"] - 1
+    options["dilation"] = pick(1, min(3, (padded - 1) // reach)) if reach else pick(1, 3)
+    if time:
+        options |= {"kernel_time": pick(1, 3), "stride_time": pick(1, 2)}
+        options["dilation_time"] = pick(1, 3)
+        extent = (options["kernel_time"] - 1) * options["dilation_time"] + 1
+        options["before"] = pick(0, extent - 1)
+        options["after"] = 0 if streams else pick(0, extent - 1)
+    taps = options.get("kernel_time", 1) * options["kernel_size"] * channels // groups
+    out, bound = groups * pick(1, 2), 1.0 / np.sqrt(taps)
+    weight = rng.uniform(-bound, bound, (out, taps)).astype(dtype)
+    bias = rng.uniform(-bound, bound, out).astype(dtype) if pick(0, 1) else None
+    options |= {"in_channels": channels, "groups": groups, "positions": positions}
+    return Conv(weight, bias, activation=str(rng.choice(activations)), **options)
+
+
+def make_strided(rng: np.random.Generator, features: int) -> Strided:
+    """A view of so many features, of one to four axes that may overlap."""
+    left = features - 1
+    offset = int(rng.integers(left + 1))
+    left -= offset
+    axes = []
+    for _ in range(int(rng.integers(1, 5))):
+        count, stride = int(rng.integers(1, 4)), int(rng.integers(0, 3))
+        count = min(count, 1 + left // stride) if stride else count
+        left -= (count - 1) * stride
+        axes.append((count, stride))
+    sizes, strides = zip(*axes, strict=True)
+    return Strided(features, sizes, strides, offset)
 
 
 def make_embedding(
@@ -352,14 +408,15 @@ def specs(
     initial: bool = True,
     functions: Sequence[str] = ANYWHERE,
     scales: bool = False,
+    convs: bool = False,
     max_size: int = 6,
     max_recurrents: int = 2,
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale or a PReLU behind any of these; never empty. The last
-    Recurrent may give its last state alone, and any may begin with a state of its own, unless
-    ``initial`` is False."""
+    Elementwise and, with ``scales``, a Scale or a PReLU, with ``convs``, a Strided or a Conv of
+    each step behind any of these; never empty. The last Recurrent may give its last state alone,
+    and any may begin with a state of its own, unless ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -381,6 +438,12 @@ def specs(
         if scales and draw(st.integers(0, 1)) == 0:
             numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
             layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale)])))
+        if convs and draw(st.integers(0, 1)) == 0:
+            rng = np.random.default_rng(draw(seeds()))
+            if draw(st.booleans()):
+                layers.append(make_strided(rng, width_of(layers)))
+            else:
+                layers.append(make_conv(rng, width_of(layers), dtype=dtype))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))

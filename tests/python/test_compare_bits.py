@@ -82,7 +82,7 @@ def test_what_only_one_build_has_is_not_asked_of_either() -> None:
     assert [list(found) for found in digests] == [["a"], ["a"]]
 
 
-@given(strategies.specs())
+@given(strategies.specs(scales=True, convs=True))
 def test_a_network_survives_its_way_into_another_process(spec: rn.ModelSpec) -> None:
     arrays: dict[str, Any] = {}
     needs: set[str] = set()

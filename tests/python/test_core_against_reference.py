@@ -46,7 +46,7 @@ def fitting(options: dict[str, Any], hidden: int) -> dict[str, Any] | None:
 @dtypes
 @given(data=st.data())
 def test_any_model_and_call(dtype: str, data: st.DataObject) -> None:
-    spec = strategies.specs(dtype=dtype, scales=True)
+    spec = strategies.specs(dtype=dtype, scales=True, convs=True)
     case: Case = data.draw(strategies.cases(spec, dtype=dtype))
     layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]
     state_layout = LAYOUTS[data.draw(st.sampled_from(sorted(LAYOUTS)))]

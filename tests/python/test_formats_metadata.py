@@ -96,7 +96,7 @@ def test_names_of_strings_and_arrays_are_fixed() -> None:
     }
 
 
-@given(specs(scales=True))
+@given(specs(scales=True, convs=True))
 def test_every_model_comes_back_with_its_options_and_bits(spec: ModelSpec) -> None:
     again = md.from_metadata(md.to_metadata(spec), md.to_arrays(spec))
     assert md.to_metadata(again) == md.to_metadata(spec)

@@ -69,7 +69,7 @@ def test_every_cell_and_option_equals_the_scalar_equations(cell, options, bias, 
     assert_close(run(case.spec, case.x, case.state, case.lengths), scalar_run(case))
 
 
-@given(cases(specs(scales=True)))
+@given(cases(specs(scales=True, convs=True)))
 def test_any_model_equals_the_scalar_equations(case):
     assert_close(run(case.spec, case.x, case.state, case.lengths), scalar_run(case))
 

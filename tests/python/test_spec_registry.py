@@ -37,6 +37,14 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "merge": [rn.Merge("ave", 2)],
     "pool": [rn.AvgPool(3, 2, (1, 2), count_include_pad=False), rn.MaxPool(2)],
     "elementwise": [rn.Elementwise("relu"), rn.Elementwise("hard_sigmoid", 0.25, -0.5)],
+    "conv": [
+        rn.Conv1d(np.ones((4, 3, 2)), np.ones(4), stride=2, padding="causal", activation="tanh"),
+        rn.Conv1d(
+            np.ones((4, 1, 2)), groups=2, positions=3, padding=(1, 2), padding_mode="reflect"
+        ),
+        rn.Conv2d(np.ones((2, 3, 2, 3)), positions=5, padding=((1, 1), 1), dilation=(1, 2)),
+    ],
+    "strided": [rn.Slice(7, 1, 6, 2), rn.Transpose(2, 3), rn.Strided(9, (2, 1, 2), (3, 0, 1), 2)],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],

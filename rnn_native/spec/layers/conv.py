@@ -308,6 +308,7 @@ def Conv1d(  # noqa: N802
         raise ShapeError(
             f"Conv1d weight: expected shape (out, in / groups, kernel), got {array.shape}"
         )
+    dilation, groups = size("Conv1d dilation", dilation, 1), size("Conv1d groups", groups, 1)
     sides = _sides("Conv1d", padding, (array.shape[2] - 1) * dilation)
     if positions is None:
         if padding_mode != "zeros":
@@ -333,7 +334,7 @@ def Conv2d(  # noqa: N802
     *,
     positions: int,
     stride: Pair = 1,
-    padding: tuple[Pair | str, Pair | str] | int = 0,
+    padding: tuple[Pair | str, Pair | str] | int | str = 0,
     dilation: Pair = 1,
     groups: int = 1,
     activation: str = "identity",
@@ -341,8 +342,8 @@ def Conv2d(  # noqa: N802
     """The convolution of PyTorch's ``Conv2d`` over (time, positions): ``weight`` [out, in / groups,
     kernel over time, kernel over positions], of steps whose features are [positions, channels].
 
-    ``stride`` and ``dilation`` are numbers or (over time, over positions), ``padding`` a number or
-    (over time, over positions), each of which is as :func:`Conv1d` has it. See :class:`Conv`.
+    ``stride`` and ``dilation`` are numbers or (over time, over positions), ``padding`` is as
+    :func:`Conv1d` has it, or (over time, over positions), each of which is. See :class:`Conv`.
     """
     array = as_weight("Conv2d weight", weight)
     if array.ndim != 4:
@@ -350,8 +351,9 @@ def Conv2d(  # noqa: N802
             "Conv2d weight: expected shape (out, in / groups, kernel over time, kernel over "
             f"positions), got {array.shape}"
         )
-    strides, dilations = _both("stride", stride), _both("dilation", dilation)
-    over = (padding, padding) if isinstance(padding, int) else padding
+    groups, strides = size("Conv2d groups", groups, 1), _both("stride", stride)
+    dilations = [size("Conv2d dilation", one, 1) for one in _both("dilation", dilation)]
+    over = _both("padding", padding)
     reach = [(n - 1) * d for n, d in zip(array.shape[2:], dilations, strict=True)]
     sides = [_sides("Conv2d", own, most) for own, most in zip(over, reach, strict=True)]
     return _conv(
@@ -373,11 +375,11 @@ def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> 
     )  # fmt: skip
 
 
-def _both(name: str, value: Pair) -> tuple[int, int]:
+def _both(name: str, value: Any) -> tuple[Any, Any]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise OptionError(
-                f"Conv2d {name}: expected a number, or (over time, over positions); got {value}"
+                f"Conv2d {name}: expected one of both, or (over time, over positions); got {value}"
             )
         return value[0], value[1]
     return value, value

@@ -58,11 +58,12 @@ class Strided(Layer):
     trains = False
 
     def __post_init__(self) -> None:
-        sizes, strides = tuple(self.sizes), tuple(self.strides)
+        given = (self.sizes, self.strides)
+        sizes, strides = (tuple(n) if isinstance(n, (tuple, list)) else () for n in given)
         if len(sizes) != len(strides) or not 1 <= len(sizes) <= AXES:
             raise OptionError(
-                f"Strided: expected sizes and strides of 1 to {AXES} axes, got {sizes} and "
-                f"{strides}"
+                f"Strided: expected sizes and strides of 1 to {AXES} axes, got {self.sizes} and "
+                f"{self.strides}"
             )
         object.__setattr__(self, "in_features", size("Strided in_features", self.in_features, 1))
         object.__setattr__(self, "offset", size("Strided offset", self.offset, 0))
@@ -119,8 +120,10 @@ class Strided(Layer):
     @classmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Strided:
         cls.check_arrays(values, arrays)
-        sizes = tuple(values[f"size{axis}"] for axis in range(AXES))
-        strides = tuple(values[f"stride{axis}"] for axis in range(AXES))
+        axes = [(values[f"size{axis}"], values[f"stride{axis}"]) for axis in range(AXES)]
+        while len(axes) > 1 and axes[0] == (1, 0):  # those that a line has beside its own
+            del axes[0]
+        sizes, strides = zip(*axes, strict=True)
         return cls(values["in_features"], sizes, strides, values["offset"])
 
     @property
@@ -144,6 +147,8 @@ def Slice(features: int, start: int, stop: int, step: int = 1) -> Strided:  # no
     >>> rn.Slice(8, 2, 8, 3).read
     array([2, 5])
     """
+    for name, value in (("features", features), ("start", start), ("stop", stop), ("step", step)):
+        size(f"Slice {name}", value, 0)
     if not 0 <= start < stop <= features or step < 1:
         raise OptionError(
             f"Slice: expected 0 <= start < stop <= features={features} and step from 1 on, "

@@ -146,6 +146,22 @@ static void describe(const test_layer *layer, char *line, size_t size)
             "pool mode=average kernel_size=4 stride=2 before=1 after=0 count_include_pad=true");
         return;
     }
+    if (layer->kind == TEST_CONV) { /* over three steps, causal: of test_conv.c and tests/parts */
+        snprintf(line, size,
+                 "conv in_channels=%d out_channels=%d groups=1 kernel_time=3 stride_time=1 "
+                 "dilation_time=1 before=2 after=0 positions=1 kernel_size=1 stride=1 dilation=1 "
+                 "left=0 right=0 padding_mode=zeros bias=%s activation=%s",
+                 layer->input_size, layer->output_size, flag(layer->bias),
+                 activations[layer->activation]);
+        return;
+    }
+    if (layer->kind == TEST_STRIDED) { /* of tests/parts: the features as they are */
+        snprintf(line, size,
+                 "strided in_features=%d offset=0 size0=1 size1=1 size2=1 size3=%d stride0=0 "
+                 "stride1=0 stride2=0 stride3=1",
+                 layer->output_size, layer->output_size);
+        return;
+    }
     char more[400];
     if (layer->general)
         describe_general(layer, more, sizeof more);
@@ -305,6 +321,10 @@ void test_model_add(test_model *model, test_layer layer)
     } else if (layer.kind == TEST_LINEAR) {
         add_tensor(model, "weight", -1, false, layer.output_size, layer.input_size,
                    2 / (float)layer.input_size);
+        if (layer.bias) add_tensor(model, "bias", -1, false, layer.output_size, 0, 0.5f);
+    } else if (layer.kind == TEST_CONV) {
+        add_tensor(model, "weight", -1, false, layer.output_size, 3 * layer.input_size,
+                   1 / (float)layer.input_size);
         if (layer.bias) add_tensor(model, "bias", -1, false, layer.output_size, 0, 0.5f);
     } else if (layer.kind == TEST_EMBEDDING) {
         add_tensor(model, "weight", -1, false, layer.input_size, layer.output_size, 2);

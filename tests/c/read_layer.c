@@ -67,6 +67,15 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_prelu) {
         const rnnat_prelu_options *const of = read;
         *layer = (test_layer){.kind = TEST_PRELU, .output_size = of->features};
+    } else if (kind == &rnnat_layer_conv) {
+        const rnnat_conv_options *const of = read;
+        *layer = (test_layer){.kind = TEST_CONV,
+                              .output_size = of->out_channels,
+                              .bias = of->bias,
+                              .activation = (rnnat_activation)of->activation};
+    } else if (kind == &rnnat_layer_strided) {
+        const rnnat_strided_options *const of = read;
+        *layer = (test_layer){.kind = TEST_STRIDED, .output_size = of->size[3]}; /* a factor */
     } else {
         *layer = recurrent_of(read);
     }

@@ -51,6 +51,18 @@ static const struct {
      {.kind = TEST_MERGE, .input_size = 24, .output_size = 12, .merge = RNNAT_MERGE_AVE}},
     {"merge features=16777216 mode=sum",
      {.kind = TEST_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
+    {"conv in_channels=4 out_channels=6 groups=2 kernel_time=3 stride_time=2 dilation_time=1 "
+     "before=2 "
+     "after=0 positions=5 kernel_size=3 stride=1 dilation=2 left=1 right=1 padding_mode=reflect "
+     "bias=true activation=relu",
+     {.kind = TEST_CONV,
+      .input_size = 20,
+      .output_size = 6,
+      .bias = true,
+      .activation = RNNAT_RELU}},
+    {"strided in_features=9 offset=2 size0=1 size1=2 size2=1 size3=2 stride0=0 stride1=3 stride2=0 "
+     "stride3=1",
+     {.kind = TEST_STRIDED, .input_size = 9, .output_size = 2}},
     {"prelu features=7", {.kind = TEST_PRELU, .input_size = 7, .output_size = 7}},
     {"scale features=9", {.kind = TEST_SCALE, .input_size = 9, .output_size = 9}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",
@@ -125,7 +137,7 @@ static const struct {
 };
 
 #define NUM_RIGHT (sizeof right / sizeof *right)
-#define MAX_TOKENS 14
+#define MAX_TOKENS 18
 
 /* The line's words, the kind first. */
 static size_t split(char *line, const char *words[MAX_TOKENS])
@@ -248,6 +260,11 @@ static void test_optional(const char *key, bool is_last)
 #define RNN(nonlinearity)                                                                          \
     "recurrent cell=rnn input_size=2 hidden_size=9 num_layers=1 direction=forward bias=true "      \
     "nonlinearity=" nonlinearity
+#define CONV(channels, groups, padding_mode, activation)                                           \
+    "conv in_channels=" channels " out_channels=2 groups=" groups                                  \
+    " kernel_time=1 stride_time=1 dilation_time=1 before=0 after=0 positions=1 kernel_size=1 "     \
+    "stride=1 dilation=1 left=0 right=0 padding_mode=" padding_mode                                \
+    " bias=false activation=" activation
 #define LINEAR(activation) "linear in_features=1 out_features=1 bias=true activation=" activation
 
 static const struct {
@@ -262,6 +279,18 @@ static const struct {
     {"merge features=2 mode=concat", RNNAT_ERROR_UNSUPPORTED},
     {"merge features=2 mode=", RNNAT_ERROR_FORMAT},
     {"convolution in_features=1", RNNAT_ERROR_FORMAT},
+    {"strided in_features=4 offset=0 size0=1 size1=1 size2=1 size3=0 stride0=0 stride1=0 stride2=0 "
+     "stride3=1",
+     RNNAT_ERROR_FORMAT},
+    {"strided in_features=4 offset=-1 size0=1 size1=1 size2=1 size3=1 stride0=0 stride1=0 "
+     "stride2=0 "
+     "stride3=1",
+     RNNAT_ERROR_FORMAT},
+    {CONV("2", "0", "zeros", "relu"), RNNAT_ERROR_FORMAT},
+    {CONV("0", "1", "zeros", "relu"), RNNAT_ERROR_FORMAT},
+    {CONV("16777217", "1", "zeros", "relu"), RNNAT_ERROR_UNSUPPORTED},
+    {CONV("2", "1", "circular", "relu"), RNNAT_ERROR_UNSUPPORTED},
+    {CONV("2", "1", "zeros", "gelu"), RNNAT_ERROR_UNSUPPORTED},
     {"Linear in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
     {"linearx in_features=1 out_features=1 bias=true activation=relu", RNNAT_ERROR_FORMAT},
     {" " GRU_SIZE("2"), RNNAT_ERROR_FORMAT},

@@ -99,7 +99,7 @@ static void check_layer(test_kind kind, bool there)
     rnnat_model *made = NULL;
     test_model_start(&model, 7);
     test_model_add(&model, (test_layer){.kind = TEST_LINEAR, .input_size = 3, .output_size = 5});
-    test_model_add(&model, (test_layer){.kind = kind, .output_size = 5});
+    test_model_add(&model, (test_layer){.kind = kind, .input_size = 5, .output_size = 5});
     CHECK(load(&model, RNNAT_F32, &made) == (there ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED));
     rnnat_model_free(made);
     test_model_end(&model);
@@ -128,6 +128,8 @@ int main(void)
 {
     check_layer(TEST_ELEMENTWISE, RNNAT_WITH_ELEMENTWISE);
     check_layer(TEST_POOL, RNNAT_WITH_WINDOWS);
+    check_layer(TEST_CONV, RNNAT_WITH_WINDOWS);
+    check_layer(TEST_STRIDED, RNNAT_WITH_WINDOWS);
     check_shared_functions();
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from . import _core
 from .errors import OptionError, UnsupportedError
-from .spec import Embedding, ModelSpec
+from .spec import ModelSpec
 
 _LARGEST: Final = dict(_core.weight_types())
 """The largest number of each type, in the order of the core's codes 1, 2, ..."""
@@ -61,8 +61,8 @@ def code_of(weight_dtype: str | None) -> int:
 def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
     """``UnsupportedError``, which names the weight, where a finite one would become infinite."""
     for node, (layer, _) in spec.nodes.items():
-        if isinstance(layer, Embedding):
-            continue  # its table is kept as it is
+        if not layer.takes_weight_dtype:
+            continue
         for name in layer.packed():
             array = layer.arrays[name]
             beyond = np.isfinite(array) & (np.abs(array) > _LARGEST[weight_dtype])

@@ -166,6 +166,11 @@ class Layer(ABC):
         return False
 
     @property
+    def takes_weight_dtype(self) -> bool:
+        """Whether its matrices are stored as a model's ``weight_dtype``, or as they are."""
+        return True
+
+    @property
     def window(self) -> Window | None:
         """Which steps of its input it makes each of its own of; None: of the one in its place."""
         return None

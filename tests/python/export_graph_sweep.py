@@ -27,6 +27,11 @@ from rnn_native.spec import ModelSpec
 
 FLAGS = {"avx2": ["-mavx2", "-mfma"]}
 TIME = 11
+CONVOLUTIONS: list[dict[str, Any]] = [
+    {"padding": "causal", "dilation": 2},
+    {"padding": (1, 0), "stride": 2},
+    {"positions": 7, "padding": (2, 1), "padding_mode": "reflect", "stride": 2},
+]
 RANDOM = 40
 """Graphs of each dtype."""
 
@@ -125,6 +130,17 @@ def sums_rows(spec: ModelSpec) -> bool:
     return any("softmax" in getattr(layer, "activation", "") for layer in layers)
 
 
+def convolutions(rng: np.random.Generator, dtype: str) -> list[ModelSpec]:
+    """Dense, grouped and depthwise, with and without a bias, over time and over positions."""
+    specs = []
+    for groups, out in ((1, 19), (2, 6), (6, 6), (6, 12)):
+        for bias in (None, rng.standard_normal(out).astype(dtype)):
+            weight = rng.standard_normal((out, 6 // groups, 3)).astype(dtype)
+            for options in CONVOLUTIONS:
+                specs.append(ModelSpec((rn.Conv1d(weight, bias, groups=groups, **options),)))
+    return specs
+
+
 def main(folder: Path, isa: str, flags: list[str]) -> None:
     rng = np.random.default_rng(23)
     cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
@@ -135,7 +151,7 @@ def main(folder: Path, isa: str, flags: list[str]) -> None:
             make_graph(rng, dtype=dtype, streams=i % 3 != 0, softmax=softmax, pools=i % 2 == 1)
             for i in range(RANDOM)
         ]
-        for index, spec in enumerate(own + graphs):
+        for index, spec in enumerate(own + graphs + convolutions(rng, dtype)):
             name, batch = f"m{len(cases)}", 1 + index % 3
             model = rn.Model(spec, dtype=dtype, num_threads=1)
             steps = 1 + index % 4 if model.streamable else TIME

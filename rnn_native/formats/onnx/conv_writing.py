@@ -1,58 +1,124 @@
-"""The writers of convolutions and views: Conv, with Transpose and Reshape around it, and Gather.
+"""The writers of convolutions and views: Conv, with Reshape and Transpose around it; Slice, Gather.
 
-A step's features are [positions, channels], and Conv takes [batch, channels, time, positions]:
+A step's features are [positions, channels], channels last; Conv takes them first. Over time:
 
     x [time, batch, positions * channels]
-    Reshape    [time, batch, positions, channels]     0 keeps time and batch
+    Reshape    [time, batch, positions, channels]      0 keeps time and batch
     Transpose  [batch, channels, time, positions]
-    Pad        reflect or edge, over positions         padding_mode
+    Pad        over positions, reflect or edge         where padding_mode is not zeros
     Conv       [batch, out, steps, positions made]
     Transpose  [steps, batch, positions made, out]
     the activation, over the channels
     Reshape    [steps, batch, positions made * out]
 
-Of a single position Conv takes [batch, channels, time], and there is no Reshape. Behind a last state
-alone there is no axis of time, and the batch stands in its place.
+Of a single position there is no Reshape. What makes each step of that step alone takes any axes
+before the features as one, [all, channels, positions], and gives them back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...spec import Layer
 from ...spec.layers.conv import Conv
 from ...spec.layers.strided import Strided
+from .layers import ACTIVATIONS
 
-PAD_MODES: Final = {"reflect": "reflect", "replicate": "edge"}
+_OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
+_PADS: Final = {"reflect": "reflect", "replicate": "edge"}
 
 
-def conv(writer: Any, layer: Conv, x: str, has_time: bool) -> str:
-    if layer.positions == layer.positions_made == layer.kernel_size == 1 and has_time:
-        y = writer.node("Transpose", x, perm=[1, 2, 0])
-        weight = layer.weight.reshape(layer.out_channels, layer.kernel_time, -1)
-        options = {
-            "strides": [layer.stride_time], "dilations": [layer.dilation_time],
-            "pads": [layer.before, layer.after],
-        }  # fmt: skip
-        y = _product(writer, layer, y, weight.transpose(0, 2, 1), options)
-        return writer.activated(writer.node("Transpose", y, perm=[2, 0, 1]), layer.activation)
-    lead = [0, 0] if has_time else [1, 0]
-    y = _reshape(writer, x, [*lead, layer.positions, layer.in_channels])
-    y = writer.node("Transpose", y, perm=[1, 3, 0, 2])
+def _write_conv(writer: Any, layer: Conv, x: str) -> str:
+    if not layer.needs_steps:
+        return _within(writer, layer, x)
+    if layer.positions == layer.kernel_size == 1 and not (layer.left or layer.right):
+        return _over_time(writer, layer, x)
+    shape = [0, 0, layer.positions, layer.in_channels]
+    y = writer.node("Transpose", _reshape(writer, x, shape), perm=[1, 3, 0, 2])
+    y, left, right = _padded(writer, layer, y)
+    weight = layer.weight.reshape(-1, layer.kernel_time, layer.kernel_size, _own(layer))
+    y = _product(
+        writer, layer, y, weight.transpose(0, 3, 1, 2),
+        strides=[layer.stride_time, layer.stride],
+        dilations=[layer.dilation_time, layer.dilation],
+        pads=[layer.before, left, layer.after, right],
+    )  # fmt: skip
+    y = _activated(writer, layer, writer.node("Transpose", y, perm=[2, 0, 3, 1]))
+    return _reshape(writer, y, [0, 0, layer.output_size])
+
+
+def _over_time(writer: Any, layer: Conv, x: str) -> str:
+    weight = layer.weight.reshape(-1, layer.kernel_time, _own(layer))
+    y = _product(
+        writer, layer, writer.node("Transpose", x, perm=[1, 2, 0]), weight.transpose(0, 2, 1),
+        strides=[layer.stride_time], dilations=[layer.dilation_time],
+        pads=[layer.before, layer.after],
+    )  # fmt: skip
+    return _activated(writer, layer, writer.node("Transpose", y, perm=[2, 0, 1]))
+
+
+def _within(writer: Any, layer: Conv, x: str) -> str:
+    y = _reshape(writer, x, [-1, layer.positions, layer.in_channels])
+    y, left, right = _padded(writer, layer, writer.node("Transpose", y, perm=[0, 2, 1]))
+    weight = layer.weight.reshape(-1, layer.kernel_size, _own(layer))
+    y = _product(
+        writer, layer, y, weight.transpose(0, 2, 1),
+        strides=[layer.stride], dilations=[layer.dilation], pads=[left, right],
+    )  # fmt: skip
+    y = _activated(writer, layer, writer.node("Transpose", y, perm=[0, 2, 1]))
+    features = writer.constant("features", np.array([layer.output_size]))
+    lead = writer.node("Shape", x, end=-1)
+    return writer.node("Reshape", y, writer.node("Concat", lead, features, axis=0))  # type: ignore[no-any-return]
+
+
+def _own(layer: Conv) -> int:
+    """Channels that each one of the output is made of."""
+    return layer.in_channels // layer.groups
+
+
+def _padded(writer: Any, layer: Conv, x: str) -> tuple[str, int, int]:
+    """Positions, the last axis, with padding that Conv does not have; and what is left to it."""
     left, right = layer.left, layer.right
-    if layer.padding_mode != "zeros" and (left or right):
-        pads = writer.constant("pads", np.array([0, 0, 0, left, 0, 0, 0, right]))
-        y = writer.node("Pad", y, pads, mode=PAD_MODES[layer.padding_mode])
-        left = right = 0
-    shape = (layer.out_channels, layer.kernel_time, layer.kernel_size, -1)
-    options = {
-        "strides": [layer.stride_time, layer.stride],
-        "dilations": [layer.dilation_time, layer.dilation],
-        "pads": [layer.before, left, layer.after, right],
-    }
-    y = _product(writer, layer, y, layer.weight.reshape(shape).transpose(0, 3, 1, 2), options)
-    y = writer.activated(writer.node("Transpose", y, perm=[2, 0, 3, 1]), layer.activation)
-    return _reshape(writer, y, [0, 0, layer.output_size], squeezed=not has_time)
+    if layer.padding_mode == "zeros" or not (left or right):
+        return x, left, right
+    lead = [0] * (3 if layer.needs_steps else 2)
+    pads = writer.constant("pads", np.array([*lead, left, *lead, right]))
+    return writer.node("Pad", x, pads, mode=_PADS[layer.padding_mode]), 0, 0
+
+
+def _product(writer: Any, layer: Conv, x: str, weight: NDArray[Any], **options: list[int]) -> str:
+    bias = [] if layer.bias is None else [writer.constant("bias", layer.bias)]
+    named = {"group": layer.groups, "kernel_shape": list(weight.shape[2:]), **options}
+    return writer.node("Conv", x, writer.constant("weight", weight), *bias, **named)  # type: ignore[no-any-return]
+
+
+def _activated(writer: Any, layer: Conv, y: str) -> str:
+    if layer.activation == "identity":
+        return y
+    axis = {"axis": -1} if "softmax" in layer.activation else {}
+    return writer.node(_OPERATORS[layer.activation], y, **axis)  # type: ignore[no-any-return]
+
+
+def _reshape(writer: Any, x: str, shape: list[int]) -> str:
+    return writer.node("Reshape", x, writer.constant("shape", np.array(shape)))  # type: ignore[no-any-return]
+
+
+def _write_strided(writer: Any, layer: Strided, x: str) -> str:
+    """Slice of an axis alone, else Gather."""
+    (size, stride), more = (layer.sizes[-1], layer.strides[-1]), layer.sizes[:-1]
+    if stride == 0 or any(count > 1 for count in more):
+        return writer.node("Gather", x, writer.constant("features", layer.read), axis=-1)  # type: ignore[no-any-return]
+    ends = [layer.offset, layer.offset + (size - 1) * stride + 1, -1, stride]
+    names = ("first", "end", "axis", "stride")
+    given = [writer.constant(n, np.array([end])) for n, end in zip(names, ends, strict=True)]
+    return writer.node("Slice", x, *given)  # type: ignore[no-any-return]
+
+
+WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
+    {Conv: _write_conv, Strided: _write_strided}
+)

@@ -43,7 +43,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations
+from . import activations, conv_writing
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -332,6 +332,7 @@ class _Writer:
 
 _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
+    **conv_writing.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

@@ -9,7 +9,8 @@ from typing import Final
 
 from ..layer import Layer
 from .combine import Add, Combine, Concat, Mul, Sub
-from .conv import Conv, Conv1d, Conv2d
+from .conv import Conv
+from .convolutions import Conv1d, Conv2d
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear

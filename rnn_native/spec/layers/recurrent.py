@@ -116,6 +116,7 @@ class Recurrent(Layer):
 
     kind = "recurrent"
     activation_key = "output_nonlinearity"
+    needs_steps = True
 
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
@@ -231,10 +232,6 @@ class Recurrent(Layer):
     def is_standard(self) -> bool:
         """Without ``activations``, ``clip`` and ``input_forget``."""
         return self.activations is None and self.clip is None and not self.input_forget
-
-    @property
-    def needs_steps(self) -> bool:
-        return True
 
     @property
     def state_names(self) -> tuple[str, ...]:

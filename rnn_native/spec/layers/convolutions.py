@@ -1,0 +1,142 @@
+"""Convolutions by the arguments of PyTorch's modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import OptionError, ShapeError
+from ..keys import size
+from ..weights import Array, as_weight
+from .conv import Conv
+
+Pair = int | tuple[int, int]
+
+
+def Conv1d(  # noqa: N802
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: int = 1,
+    padding: Pair | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    activation: str = "identity",
+    positions: int | None = None,
+) -> Conv:
+    """The convolution of PyTorch's ``Conv1d``, over time: ``weight`` [out, in / groups, kernel].
+
+    ``padding`` is steps on both sides, (before, after), ``"causal"``, all of it before the first
+    step, so that it can run as its input comes, or ``"same"``. With ``positions`` it runs over that
+    many positions inside each step instead, whose features are [positions, channels]; only there
+    ``padding_mode`` may be ``"reflect"`` or ``"replicate"``. See :class:`Conv`.
+
+    >>> import numpy as np
+    >>> import rnn_native as rn
+    >>> layer = rn.Conv1d(np.ones((8, 4, 3), np.float32), padding="causal", activation="relu")
+    >>> layer.input_size, layer.output_size, layer.window.latency
+    (4, 8, 0)
+    """
+    array = as_weight("Conv1d weight", weight)
+    if array.ndim != 3:
+        raise ShapeError(
+            f"Conv1d weight: expected shape (out, in / groups, kernel), got {array.shape}"
+        )
+    dilation, groups = size("Conv1d dilation", dilation, 1), size("Conv1d groups", groups, 1)
+    sides = _sides("Conv1d", padding, (array.shape[2] - 1) * dilation)
+    if positions is None:
+        if padding_mode != "zeros":
+            raise OptionError(
+                f"Conv1d padding_mode={padding_mode!r}: expected 'zeros' over time; others run "
+                "inside a step, with positions="
+            )
+        return _conv(
+            array[:, :, :, None], bias, groups,
+            stride_time=stride, dilation_time=dilation, before=sides[0], after=sides[1],
+            activation=activation,
+        )  # fmt: skip
+    return _conv(
+        array[:, :, None], bias, groups, positions=positions,
+        stride=stride, dilation=dilation, left=sides[0], right=sides[1],
+        padding_mode=padding_mode, activation=activation,
+    )  # fmt: skip
+
+
+def Conv2d(  # noqa: N802
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    positions: int,
+    stride: Pair = 1,
+    padding: tuple[Pair | str, Pair | str] | int | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    activation: str = "identity",
+) -> Conv:
+    """The convolution of PyTorch's ``Conv2d`` over (time, positions): ``weight`` [out, in / groups,
+    kernel over time, kernel over positions], of steps whose features are [positions, channels].
+
+    ``stride`` and ``dilation`` are numbers or (over time, over positions), ``padding`` is as
+    :func:`Conv1d` has it, or (over time, over positions), each of which is. See :class:`Conv`.
+    """
+    array = as_weight("Conv2d weight", weight)
+    if array.ndim != 4:
+        raise ShapeError(
+            "Conv2d weight: expected shape (out, in / groups, kernel over time, kernel over "
+            f"positions), got {array.shape}"
+        )
+    groups, strides = size("Conv2d groups", groups, 1), _both("stride", stride)
+    dilations = [size("Conv2d dilation", one, 1) for one in _both("dilation", dilation)]
+    over = _both("padding", padding)
+    reach = [(n - 1) * d for n, d in zip(array.shape[2:], dilations, strict=True)]
+    sides = [_sides("Conv2d", own, most) for own, most in zip(over, reach, strict=True)]
+    return _conv(
+        array, bias, groups, positions=positions,
+        stride_time=strides[0], dilation_time=dilations[0], before=sides[0][0], after=sides[0][1],
+        stride=strides[1], dilation=dilations[1], left=sides[1][0], right=sides[1][1],
+        activation=activation,
+    )  # fmt: skip
+
+
+def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> Conv:
+    """That of a weight [out, in / groups, kernel over time, kernel over positions]."""
+    out, channels, kernel_time, kernel = array.shape
+    rows = np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1)
+    return Conv(
+        rows, None if bias is None else as_weight("Conv bias", bias),
+        in_channels=channels * groups, groups=groups,
+        kernel_time=kernel_time, kernel_size=kernel, **options,
+    )  # fmt: skip
+
+
+def _both(name: str, value: Any) -> tuple[Any, Any]:
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise OptionError(
+                f"Conv2d {name}: expected one of both, or (over time, over positions); got {value}"
+            )
+        return value[0], value[1]
+    return value, value
+
+
+def _sides(name: str, padding: Pair | str, reach: int) -> tuple[int, int]:
+    """Padding on both sides, where a window reaches over so many places beside its first."""
+    if padding == "causal":
+        return reach, 0
+    if padding == "same":
+        return reach // 2, reach - reach // 2
+    if isinstance(padding, str):
+        raise OptionError(
+            f"{name} padding: expected a number, (before, after), 'causal' or 'same'; "
+            f"got {padding!r}"
+        )
+    if isinstance(padding, (tuple, list)):
+        if len(padding) != 2:
+            raise OptionError(
+                f"{name} padding: expected a number, or (before, after); got {padding}"
+            )
+        return padding[0], padding[1]
+    return padding, padding

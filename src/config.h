@@ -145,7 +145,8 @@
 #error "RNNAT_WITH_ELEMENTWISE=1: expected RNNAT_WITH_GENERAL=1, got 0"
 #endif
 
-/* RNNAT_WITH_WINDOWS has layers with windows over time (graph/window.h): pooling, and strides. */
+/* RNNAT_WITH_WINDOWS has layers with windows over time (graph/window.h) or over positions inside a
+ * step: pooling and convolutions, with their strides; and views of features. */
 #ifndef RNNAT_WITH_WINDOWS
 #if RNNAT_SMALL
 #define RNNAT_WITH_WINDOWS 0

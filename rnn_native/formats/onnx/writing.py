@@ -9,6 +9,7 @@ For each layer of the spec, or node:
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
 - Merge: Split, then Add or Mul;
+- Conv and Strided: conv_writing.py;
 - Combine: Concat, or an Add, Mul or Sub for each value after the first.
 
 Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it

@@ -163,7 +163,9 @@ def _specs(draw: st.DrawFn) -> ModelSpec:
     size = draw(st.sampled_from((6, 6, 40, 40, 90)))
     directions = draw(st.sampled_from((DIRECTIONS, DIRECTIONS, ("forward",))))
     if draw(st.booleans()):
-        return draw(strategies.specs(max_size=size, directions=directions, initial=False))
+        return draw(
+            strategies.specs(max_size=size, directions=directions, initial=False, scales=True)
+        )
     options: dict[str, Any] = {"max_size": size, "directions": directions, "initial": False}
     layer = draw(strategies.recurrents(general=False, **options))
     rng = np.random.default_rng(draw(strategies.seeds()))

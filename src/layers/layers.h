@@ -18,7 +18,8 @@
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
     X(scale)                                                                                       \
-    X(prelu)
+    X(prelu)                                                                                       \
+    X(norm)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -129,6 +130,19 @@ typedef struct rnnat_sloping {
     int32_t features;
     const void *slope; /* [features] */
 } rnnat_sloping;
+
+typedef struct rnnat_norm_options {
+    double epsilon;
+    int32_t features, groups, subtract_mean, weight, bias;
+} rnnat_norm_options;
+/* A normalising layer: y = (x - mean) / sqrt(variance + epsilon) weight + bias, of blocks of features. */
+typedef struct rnnat_norming {
+    int32_t features;
+    int32_t groups; /* blocks, each with its own mean and variance */
+    bool subtracts_mean; /* else the mean is 0 */
+    double epsilon;
+    const void *weight, *bias; /* [features], or NULL */
+} rnnat_norming;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

@@ -67,6 +67,10 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_prelu) {
         const rnnat_prelu_options *const of = read;
         *layer = (test_layer){.kind = TEST_PRELU, .output_size = of->features};
+    } else if (kind == &rnnat_layer_norm) {
+        const rnnat_norm_options *const of = read;
+        *layer =
+            (test_layer){.kind = TEST_NORM, .output_size = of->features, .bias = of->bias != 0};
     } else {
         *layer = recurrent_of(read);
     }

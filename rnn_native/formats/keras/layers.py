@@ -22,6 +22,7 @@ from ...spec import (
     Recurrent,
     Scale,
 )
+from . import norms
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
@@ -322,6 +323,7 @@ def _stacked(cell: Layer, groups: tuple[Step, ...]) -> list[tuple[Layer, tuple[S
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     **dict.fromkeys(_NOTHING, _nothing),
     **_ACTIVATIONS,
+    **norms.HANDLERS,
     **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "RNN": _recurrent,
     "BatchNormalization": _batch_normalization,

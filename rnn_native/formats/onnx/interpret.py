@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import arithmetic, given, layers, repeated, shapes
+from . import arithmetic, given, layers, norms, reductions, repeated, shapes
 from .evaluate import FUNCTIONS, fold
 from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
@@ -37,6 +37,8 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
         **arithmetic.OPERATORS,
         **layers.OPERATORS,
+        **norms.OPERATORS,
+        **reductions.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),

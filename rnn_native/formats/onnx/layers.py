@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
@@ -263,6 +264,8 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
 
 class NodeWriter(Protocol):
     """Takes the nodes of a graph; what a method returns is the name of what it adds."""
+
+    dtype: np.dtype[Any]
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...

@@ -8,6 +8,7 @@ For each layer of the spec, or node:
 - its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
+- LayerNorm: LayerNormalization, or its parts;
 - Merge: Split, then Add or Mul;
 - Combine: Concat, or an Add, Mul or Sub for each value after the first.
 
@@ -43,7 +44,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations
+from . import activations, norms
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -99,7 +100,7 @@ class _Writer:
     def __init__(self, onnx: Any, dtype: np.dtype[Any], batch_first: bool) -> None:
         self._helper, self._onnx = onnx.helper, onnx
         self._batch_first = batch_first
-        self._dtype = dtype
+        self.dtype = dtype
         self._element = onnx.helper.np_dtype_to_tensor_dtype(dtype)
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -183,7 +184,7 @@ class _Writer:
         y = self.node("Add", *halves)
         if layer.mode == "sum":
             return y
-        return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
+        return self.node("Mul", y, self.constant("half", np.array(0.5, self.dtype)))
 
     def combine(self, layer: Combine, *parts: str) -> str:
         if layer.mode == "concat":
@@ -273,7 +274,7 @@ class _Writer:
         """The initial state of each layer of the stack, rows of one optional input."""
         rows = layer.num_layers * layer.num_directions
         given = f"{self.prefix}{name}_0"
-        zeros = np.zeros((rows, layer.hidden_size), self._dtype)
+        zeros = np.zeros((rows, layer.hidden_size), self.dtype)
         own = layer.arrays.get(array_name(name), zeros)[:, None]
         self._constants.append(self._onnx.numpy_helper.from_array(own, given))
         shape = [rows, "state_batch", layer.hidden_size]  # that of x, or 1 for all of its rows
@@ -300,10 +301,10 @@ class _Writer:
     def number(self, value: float) -> str:
         """A constant of the type of the weights."""
         with np.errstate(over="ignore"):
-            array = np.array(value).astype(self._dtype)
+            array = np.array(value).astype(self.dtype)
         if not np.isfinite(array):
             raise UnsupportedError(
-                f"{value}: beyond {self._dtype}, the type of this model's weights"
+                f"{value}: beyond {self.dtype}, the type of this model's weights"
             )
         return self.constant("number", array)
 
@@ -332,6 +333,7 @@ class _Writer:
 
 _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
+    **norms.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

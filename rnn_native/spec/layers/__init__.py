@@ -13,6 +13,7 @@ from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
+from .norm import LayerNorm, RMSNorm
 from .pool import AvgPool, MaxPool, Pool
 from .prelu import PReLU
 from .recurrent import Recurrent
@@ -24,11 +25,13 @@ __all__ = [
     "Concat",
     "Elementwise",
     "Embedding",
+    "LayerNorm",
     "Linear",
     "MaxPool",
     "Merge",
     "Mul",
     "PReLU",
+    "RMSNorm",
     "Recurrent",
     "Scale",
     "Sub",
@@ -47,6 +50,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Pool,
             Scale,
             PReLU,
+            LayerNorm,
         )
     }
 )

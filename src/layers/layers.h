@@ -19,7 +19,8 @@
     X(pool)                                                                                        \
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
-    X(norm)
+    X(norm)                                                                                        \
+    X(reduce)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -143,6 +144,22 @@ typedef struct rnnat_norming {
     double epsilon;
     const void *weight, *bias; /* [features], or NULL */
 } rnnat_norming;
+
+typedef struct rnnat_reduce_options {
+    int32_t mode;
+} rnnat_reduce_options;
+typedef enum rnnat_reduce {
+    RNNAT_REDUCE_MEAN,
+    RNNAT_REDUCE_SUM,
+    RNNAT_REDUCE_MAX,
+    RNNAT_REDUCE_FIRST,
+    RNNAT_REDUCE_LAST
+} rnnat_reduce;
+/* A reducing layer: y is one of all steps of x. */
+typedef struct rnnat_reducing {
+    int32_t features;
+    rnnat_reduce mode;
+} rnnat_reducing;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

@@ -15,7 +15,8 @@ typedef enum test_kind {
     TEST_POOL,
     TEST_SCALE,
     TEST_PRELU,
-    TEST_NORM
+    TEST_NORM,
+    TEST_REDUCE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

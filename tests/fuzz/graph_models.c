@@ -75,9 +75,10 @@ static const graph graphs[GRAPH_MODELS] = {
                     CELL(TEST_LSTM, 3, 5, .bias = true, .initial_state = true, .last_only = true),
                 .reads = "in1"},
                {.layer = COMBINE, .combine = "combine mode=concat", .reads = "1,0"},
-               {.layer = LINEAR(14, 2)}},
+               {.layer = LINEAR(14, 2)},
+               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"}},
      .inputs = {"features=2", "features=3"},
-     .outputs = "3,0"},
+     .outputs = "3,0,4"},
     /* 19 reads */
     {.parts = {{.layer = LINEAR(2, 2), .reads = "in0"},
                {.layer = COMBINE,

@@ -11,6 +11,7 @@ from strategies import VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, LayerNorm, Merge, ModelSpec
+from rnn_native.spec.layers.reduce import REDUCE_MODES
 from rnn_native.spec.window import Paces, form_of
 
 MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
@@ -76,6 +77,8 @@ class _Graph:
         elif kind == 4:
             function = self.pick(FUNCTIONS)
             self.add(Elementwise(*function), (name,), width, over_time)
+        elif kind == 7 and over_time and self.rng.integers(2):
+            self.add(rn.Reduce(self.pick(REDUCE_MODES)), (name,), width, False)
         elif kind == 7:
             self._norm(name)
         elif kind == 5 and width % 2 == 0 and name in self.nodes:

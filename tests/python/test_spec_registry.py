@@ -44,6 +44,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.LayerNorm(3, None, np.ones(3)),
         rn.RMSNorm(3),
     ],
+    "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }

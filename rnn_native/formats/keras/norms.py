@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import FormatError
-from ...spec import LayerNorm, Recurrent
+from ...spec import LayerNorm
 from .config import Layer
 from .flow import Flow
 from .store import Part, Store
@@ -19,7 +19,7 @@ Handler = Callable[[Layer, Store, Flow], None]
 
 def _check_axis(layer: Layer, flow: Flow) -> None:
     axis = layer.options.get("axis", -1)
-    steps = all(own.return_sequences for own in flow.layers if isinstance(own, Recurrent))
+    steps = all(own.gives_steps for own in flow.layers)
     if axis not in (-1, [-1], 1 + steps, [1 + steps]):
         raise layer.unsupported(f"axis={axis!r} is not the features, the last one")
 

@@ -21,7 +21,7 @@ from .features import of_features, picked
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
-from .last import last_step, scalar
+from .last import last_step, one_step, scalar
 from .shapes import gather_shape
 from .values import Axis, Constant, Data, Roles, Shape, Value, show, size_of
 
@@ -244,7 +244,19 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
     part = part_of(data)
     if part is not None:
         return given.moved(node, part, [indices])[0]
-    return last_step(node, data, scalar(indices), axis, roles)
+    if data.dims[at] == () and scalar(indices) in (0, -1):  # as Squeeze
+        return data.shaped(data.dims[:at] + data.dims[at + 1 :])
+    return _step_of(node, data, indices, at, roles)
+
+
+def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Roles) -> Value:
+    """One step, by a number; by a vector of one number its axis stays, and it is that of any
+    layer."""
+    if not isinstance(indices, Constant) or indices.array.shape != (1,):
+        return last_step(node, data, scalar(indices), at, roles)
+    roles.bind(node, data, at, "time")
+    index = int(indices.array[0]) if roles.lengths is None else None
+    return one_step(node, data, index, at, keep=True)
 
 
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
@@ -266,6 +278,7 @@ class NodeWriter(Protocol):
     """Takes the nodes of a graph; what a method returns is the name of what it adds."""
 
     dtype: np.dtype[Any]
+    inputs: frozenset[str]
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...

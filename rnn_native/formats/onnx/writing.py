@@ -10,6 +10,7 @@ For each layer of the spec, or node:
 - Linear: MatMul, Add and the activation;
 - LayerNorm: LayerNormalization, or its parts;
 - Merge: Split, then Add or Mul;
+- Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
 - Combine: Concat, or an Add, Mul or Sub for each value after the first.
 
 Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it
@@ -44,7 +45,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, norms
+from . import activations, norms, reductions
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -112,6 +113,7 @@ class _Writer:
         self._values: dict[str, str] = {}  # the tensors of inputs and nodes, by the spec's names
         self._read: set[str] = set()  # what nodes and outputs are
         self._reserved: set[str] = set()  # names of inputs and outputs, which nothing else gets
+        self.inputs: frozenset[str] = frozenset()  # their tensors, as the operators take them
         self._whole = False  # the one layer of a chain, whose names have nothing before them
         self._node = ""
         self.prefix = ""
@@ -134,6 +136,7 @@ class _Writer:
             )
         for name, one_input in spec.inputs.items():
             self._values[name] = self._turned(name, 2 if one_input.indices else 3)
+        self.inputs = frozenset(self._values.values())
 
     def add(self, name: str, node: Node) -> None:
         """The next node, which reads inputs and those before it."""
@@ -334,6 +337,7 @@ class _Writer:
 _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
     **norms.WRITERS,
+    **reductions.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

@@ -17,6 +17,7 @@ from .norm import LayerNorm, RMSNorm
 from .pool import AvgPool, MaxPool, Pool
 from .prelu import PReLU
 from .recurrent import Recurrent
+from .reduce import Reduce
 from .scale import Scale
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PReLU",
     "RMSNorm",
     "Recurrent",
+    "Reduce",
     "Scale",
     "Sub",
 ]
@@ -51,6 +53,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Scale,
             PReLU,
             LayerNorm,
+            Reduce,
         )
     }
 )

@@ -87,8 +87,8 @@ typedef struct rnnat_merging {
 typedef struct rnnat_combine_options {
     int32_t mode;
 } rnnat_combine_options;
-/* A combine layer: several values are added, multiplied or subtracted element by element, or their
- * features put one behind the other. */
+/* A combine layer: several values are added, multiplied, subtracted, divided or compared element by
+ * element, or their features put one behind the other. */
 typedef struct rnnat_combining {
     rnnat_combine mode;
     int32_t features[RNNAT_NODE_INPUTS]; /* of each input */

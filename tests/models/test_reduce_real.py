@@ -137,3 +137,20 @@ def test_models_that_keras_saves(kind: str, masked: bool, suffix: str, tmp_path:
     want = keras.ops.convert_to_numpy(model(x))
     y, _ = rn.load(path, batch_first=True)(x)
     np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
+
+
+def test_kerass_maximum_minimum_and_quotient(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    known = keras.layers
+    keras.utils.set_random_seed(5)
+    x = known.Input((None, 4))
+    a = known.GRU(5, return_sequences=True)(x)
+    b = known.Dense(5, activation="sigmoid")(a)
+    top, least = known.Maximum()([a, b]), known.Minimum()([a, b])
+    model = keras.Model(x, known.Concatenate()([top, least, a / b]))
+    path = tmp_path / "m.keras"
+    model.save(path)
+    given = np.random.default_rng(13).standard_normal((2, 9, 4)).astype(np.float32)
+    want = keras.ops.convert_to_numpy(model(given))
+    y, _ = rn.load(path, batch_first=True)(given)
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)

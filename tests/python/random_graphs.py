@@ -14,7 +14,7 @@ from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, LayerNorm, Me
 from rnn_native.spec.layers.reduce import REDUCE_MODES
 from rnn_native.spec.window import Paces, form_of
 
-MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
+MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub, rn.Max, rn.Min)  # a quotient may be any number
 FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
 SINGLE = 3
 """Of so many graphs one has a single input, a single output, or both."""

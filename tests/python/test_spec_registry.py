@@ -45,7 +45,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.RMSNorm(3),
     ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
-    "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
+    "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }
 

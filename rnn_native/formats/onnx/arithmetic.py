@@ -14,7 +14,7 @@ from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
 from .graph import Anything, Node
-from .joining import MODES, elementwise, whole
+from .joining import elementwise, whole
 from .merge import merge
 from .norms import normalised, with_numbers
 from .shapes import multiply
@@ -55,20 +55,16 @@ def _takes_bias(data: Data) -> bool:
 
 
 def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Add, Mul, Sub or Sum of several values; Add, Mul, Sub or Div of one and constants."""
+    """Add, Mul, Sub, Div or Sum of several values; Add, Mul, Sub or Div of one and a constant."""
     node.options()
     parts = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
     data = [value for value in parts if isinstance(value, Data)]
     if len(data) == len(parts):
         found = normalised(node, data)
-        if found is not None:
-            return [found]
-    if len(data) == len(parts) and node.op in MODES:
-        return [elementwise(node, data)]
+        return [elementwise(node, data) if found is None else found]
     constants = [value for value in parts if isinstance(value, Constant)]
     if len(data) != 1 or len(constants) != 1 or len(parts) != 2:
-        ways = "values of the graph, or one" if node.op in MODES else "one value of the graph"
-        raise node.unsupported(f"expected {ways} and a constant")
+        raise node.unsupported("expected values of the graph, or one and a constant")
     data[0].check_floats(node)
     array, first = constants[0].array, isinstance(parts[0], Constant)
     if array.dtype.kind != "f":

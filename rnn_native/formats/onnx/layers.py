@@ -21,6 +21,8 @@ from .features import of_features, picked
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
+from .joining import MODES
+from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
 from .shapes import gather_shape
 from .values import Axis, Constant, Data, Roles, Shape, Value, show, size_of
@@ -92,7 +94,11 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """An operator that is a function of each number, with its constants."""
+    """An operator that is a function of each number, with its constants; Max or Min of values."""
+    values = [value for value in inputs if isinstance(value, Data)]
+    if node.op in MODES and len(values) == len(inputs):
+        node.options()
+        return [combined(node, values)]
     if node.op in ("Max", "Min") and isinstance(inputs[0], Constant):
         inputs = inputs[::-1]
     data, *more = inputs

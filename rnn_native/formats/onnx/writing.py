@@ -11,7 +11,7 @@ For each layer of the spec, or node:
 - LayerNorm: LayerNormalization, or its parts;
 - Merge: Split, then Add or Mul;
 - Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
-- Combine: Concat, or an Add, Mul or Sub for each value after the first.
+- Combine: Concat, or an Add, Mul, Sub, Div, Max or Min for each value after the first.
 
 Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it
 its name. Of a chain the input is ``x`` and the output ``y``. Both are [time, batch, features] of
@@ -192,7 +192,7 @@ class _Writer:
     def combine(self, layer: Combine, *parts: str) -> str:
         if layer.mode == "concat":
             return self.node("Concat", *parts, axis=-1)
-        op = {"add": "Add", "mul": "Mul", "sub": "Sub"}[layer.mode]
+        op = layer.mode.capitalize()
         return reduce(lambda left, right: self.node(op, left, right), parts)
 
     def linear(self, layer: Linear, x: str) -> str:

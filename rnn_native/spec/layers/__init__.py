@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
-from .combine import Add, Combine, Concat, Mul, Sub
+from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
@@ -24,12 +24,15 @@ __all__ = [
     "Add",
     "AvgPool",
     "Concat",
+    "Div",
     "Elementwise",
     "Embedding",
     "LayerNorm",
     "Linear",
+    "Max",
     "MaxPool",
     "Merge",
+    "Min",
     "Mul",
     "PReLU",
     "RMSNorm",

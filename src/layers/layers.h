@@ -161,6 +161,12 @@ typedef struct rnnat_reducing {
     rnnat_reduce mode;
 } rnnat_reducing;
 
+/* What a reducing layer keeps from call to call: what is so far, of each row. */
+typedef struct rnnat_reduced {
+    char *value; /* [rows, features] the sum of a mean, else what it gives */
+    char *count; /* [rows] steps, numbers of the model's type; NULL: nobody asks */
+} rnnat_reduced;
+
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {
     int32_t features; /* of a, b and y */

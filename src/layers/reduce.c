@@ -51,21 +51,15 @@ static rnnat_status build_reduce(rnnat_graph *graph, const void *options)
 
 /* ---- state ---- */
 
-/* What is so far, of each row. */
-typedef struct so_far {
-    char *value; /* [rows, features] the sum of a mean, else what it gives */
-    char *count; /* [rows] steps, numbers of the model's type; NULL: nobody asks */
-} so_far;
-
 static void *carve_reduce(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                           rnnat_arena *arena)
 {
     const rnnat_reducing *const reduce = node->data;
     const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
-    so_far *const kept = RNNAT_TAKE(arena, 1, so_far);
+    rnnat_reduced *const kept = RNNAT_TAKE(arena, 1, rnnat_reduced);
     char *const value = rnnat_arena_take_table(arena, n, (size_t)reduce->features, elem);
     char *const count = counts_steps(reduce) ? rnnat_arena_take(arena, n, elem) : NULL;
-    if (kept) *kept = (so_far){value, count};
+    if (kept) *kept = (rnnat_reduced){value, count};
     return kept;
 }
 
@@ -73,7 +67,7 @@ static void reset_reduce(const rnnat_node *node, const rnnat_kernels *kernels, i
                          void *memory)
 {
     const rnnat_reducing *const reduce = node->data;
-    const so_far *const kept = memory;
+    const rnnat_reduced *const kept = memory;
     const size_t elem = (size_t)kernels->elem, n = (size_t)rows * (size_t)reduce->features;
     const float low = -INFINITY;
     const double low_f64 = -(double)INFINITY;
@@ -89,7 +83,7 @@ static rnnat_state_rows state_reduce(const rnnat_node *node, const rnnat_kernels
                                      void *memory, int32_t array, int32_t pass)
 {
     const rnnat_reducing *const reduce = node->data;
-    const so_far *const kept = memory;
+    const rnnat_reduced *const kept = memory;
     (void)kernels;
     (void)pass;
     if (array > 0) return (rnnat_state_rows){kept->count, 1, 1, 1};
@@ -146,7 +140,7 @@ static int32_t counted_steps(const rnnat_chunk *chunk, int32_t row)
 /* Counts a chunk's steps, once all members have taken them. */
 static void count_chunk(const rnnat_task *task, const rnnat_chunk *chunk)
 {
-    const so_far *const kept = task->memory;
+    const rnnat_reduced *const kept = task->memory;
     for (int32_t row = 0; row < task->rows; ++row) {
         const int32_t steps = counted_steps(chunk, row);
         if (rnnat_is_float(task->kernels)) {
@@ -166,7 +160,7 @@ static void count_chunk(const rnnat_task *task, const rnnat_chunk *chunk)
 static bool run_reduce(rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_reducing *const reduce = task->node->data;
-    const so_far *const kept = task->memory;
+    const rnnat_reduced *const kept = task->memory;
     const rnnat_member *const member = &task->member;
     const int32_t features = reduce->features;
     const int32_t first = rnnat_first(member, member->index, features);
@@ -198,7 +192,7 @@ static void last_reduce(const rnnat_node *node, const rnnat_kernels *kernels, in
                         const void *memory, rnnat_view to)
 {
     const rnnat_reducing *const reduce = node->data;
-    const so_far *const kept = memory;
+    const rnnat_reduced *const kept = memory;
     const bool is_mean = reduce->mode == RNNAT_REDUCE_MEAN;
     const ptrdiff_t features = reduce->features;
     for (int32_t row = 0; row < rows; ++row) {

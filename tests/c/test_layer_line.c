@@ -53,7 +53,6 @@ static const struct {
      {.kind = TEST_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
     {"norm features=8 groups=2 epsilon=0x1.5p-17 subtract_mean=true weight=false bias=true",
      {.kind = TEST_NORM, .input_size = 8, .output_size = 8, .bias = true}},
-    {"reduce mode=first", {.kind = TEST_REDUCE}},
     {"prelu features=7", {.kind = TEST_PRELU, .input_size = 7, .output_size = 7}},
     {"scale features=9", {.kind = TEST_SCALE, .input_size = 9, .output_size = 9}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",

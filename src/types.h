@@ -25,13 +25,16 @@ typedef enum rnnat_activation {
 /* What a merge layer makes of features a, b: a + b, a * b, (a + b) * 0.5. */
 typedef enum rnnat_merge { RNNAT_MERGE_SUM, RNNAT_MERGE_MUL, RNNAT_MERGE_AVE } rnnat_merge;
 
-/* What a combine layer makes of several values: a + b + ..., a * b * ..., a - b, or the features of
- * all side by side. */
+/* What a combine layer makes of several values: a + b + ..., a * b * ..., a - b, a / b, the largest or
+ * the least, or the features of all side by side. */
 typedef enum rnnat_combine {
     RNNAT_COMBINE_ADD,
     RNNAT_COMBINE_MUL,
     RNNAT_COMBINE_SUB,
-    RNNAT_COMBINE_CONCAT
+    RNNAT_COMBINE_CONCAT,
+    RNNAT_COMBINE_DIV,
+    RNNAT_COMBINE_MAX,
+    RNNAT_COMBINE_MIN
 } rnnat_combine;
 
 /* The functions of one number, the only list of them: calls X(code, name in a file, how many of the

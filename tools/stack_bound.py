@@ -49,7 +49,7 @@ POINTERS = {
     "layers/recurrent(_build)?": [("cells/.*", r"\w*(build|form)_\w+|step\w*")],
     "layers/registry": [("layers/.*", r"rnnat_recurrent_read")],
     "layers/.*": [KERNELS],
-    "run/workspace": [("layers/.*", r"(scratch|carve|reset|state)_\w+")],
+    "run/workspace": [("layers/.*", r"(scratch|carve|reset|state|last)_\w+")],
     "run/schedule": [("layers/.*", r"(prepare|run|step|show)_\w+")],
     "inspect/.*": [],  # Python's package alone
     "weights/matrix": [(KERNELS[0], r"gemm_[a-z0-9]+_f(32|64)")],

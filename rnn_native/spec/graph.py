@@ -158,7 +158,8 @@ class ModelSpec:
 
     @property
     def return_sequences(self) -> bool:
-        """True where y has an axis of time; False where a Recurrent gives its last state alone."""
+        """True where y has an axis of time; False where a Recurrent gives its last state alone,
+        or a Reduce makes one of all steps."""
         return not self._only("outputs").last
 
     def axes(self, batch_first: bool = False) -> tuple[list[str | int], list[str | int]]:

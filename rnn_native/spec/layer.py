@@ -224,6 +224,10 @@ class Layer(ABC):
         """Whether the output has an axis of time where the input has one."""
         return True
 
+    def last_of(self, name: str) -> str:
+        """What messages say of it, called ``name``, where its output has no axis of time."""
+        return f"{name} gives its last state alone (return_sequences=False)"
+
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """What it, called ``name`` in messages, gives of these; ``ShapeError`` or
         ``UnsupportedError``, which begin with ``where``, for what it cannot take."""
@@ -245,7 +249,6 @@ class Layer(ABC):
             raise ShapeError(
                 f"{where} ({type(self).__name__}): expected an input of steps, {x.last}"
             )
-        alone = f"{name} gives its last state alone (return_sequences=False)"
         features = x.features if self.output_size is None else self.output_size
         paces = x.paces
         if self.window is not None and not self.window.keeps_pace:
@@ -255,7 +258,7 @@ class Layer(ABC):
                     f"{where}: at most {MOST_PACES} layers behind each other can change the number "
                     "of steps"
                 )
-        last = x.last if self.gives_steps else alone
+        last = x.last if self.gives_steps else self.last_of(name)
         return (Value(name, features, last=last, paces=paces),)
 
     @abstractmethod

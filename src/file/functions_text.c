@@ -6,17 +6,6 @@
 #include "../text.h"
 
 #if RNNAT_READER
-#if RNNAT_WITH_GENERAL
-static const struct {
-    const char *name; /* empty: not in this build */
-    rnnat_gate_activation kind;
-    int constants; /* how many of alpha, beta it takes */
-} known_functions[] = {
-#define FUNCTION(code, name, constants, with) {with ? name : "", RNNAT_GATE_##code, constants},
-    RNNAT_EACH_FUNCTION(FUNCTION)
-#undef FUNCTION
-};
-
 /* Takes `symbol` off the front of the text, where it is there. */
 static bool take(const char **text, const char *end, char symbol)
 {
@@ -80,6 +69,17 @@ rnnat_status rnnat_number_parse(const char *text, size_t size, double *value)
     *value = ldexp((double)(negative ? -mantissa : mantissa), exponent - 4 * places);
     return RNNAT_OK;
 }
+
+#if RNNAT_WITH_GENERAL
+static const struct {
+    const char *name; /* empty: not in this build */
+    rnnat_gate_activation kind;
+    int constants; /* how many of alpha, beta it takes */
+} known_functions[] = {
+#define FUNCTION(code, name, constants, with) {with ? name : "", RNNAT_GATE_##code, constants},
+    RNNAT_EACH_FUNCTION(FUNCTION)
+#undef FUNCTION
+};
 
 /* The length of the text up to the first `symbol` or the end. */
 static size_t up_to(const char *text, const char *end, char symbol)

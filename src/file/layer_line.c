@@ -112,12 +112,12 @@ static rnnat_status read_value(const rnnat_key *key, rnnat_slice text, void *to)
         return rnnat_functions_parse(text.at, text.size, RNNAT_FUNCTION_LIST, list->of,
                                      &list->count);
     }
+#endif
     if (key->type == RNNAT_KEY_NUMBER) {
         double *const number = to;
         const rnnat_status status = rnnat_number_parse(text.at, text.size, number);
         return status == RNNAT_OK && *number <= 0 ? RNNAT_ERROR_FORMAT : status;
     }
-#endif
     if (key->type == RNNAT_KEY_SIZE) return read_size(key, text, to);
     return key->words ? read_word(key, text, to) : RNNAT_OK;
 }

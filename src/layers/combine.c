@@ -1,14 +1,15 @@
-/* Several values become one: sums, products and differences of elements, or features side by side. */
+/* Several values become one: sums, products, differences, quotients and extremes of elements, or features
+ * side by side. */
 #include <string.h>
 
 #include "layers.h"
 
 #if RNNAT_READER
-static const rnnat_word combine_modes[] = {{"add", RNNAT_COMBINE_ADD},
-                                           {"mul", RNNAT_COMBINE_MUL},
-                                           {"sub", RNNAT_COMBINE_SUB},
-                                           {"concat", RNNAT_COMBINE_CONCAT},
-                                           {NULL, 0}};
+static const rnnat_word combine_modes[] = {
+    {"add", RNNAT_COMBINE_ADD},       {"mul", RNNAT_COMBINE_MUL},
+    {"sub", RNNAT_COMBINE_SUB},       {"div", RNNAT_COMBINE_DIV},
+    {"max", RNNAT_COMBINE_MAX},       {"min", RNNAT_COMBINE_MIN},
+    {"concat", RNNAT_COMBINE_CONCAT}, {NULL, 0}};
 static const rnnat_key combine_keys[] = {
     RNNAT_OPEN_KEY(rnnat_combine_options, mode, combine_modes)};
 
@@ -22,8 +23,8 @@ static int32_t features_read(const rnnat_graph *graph, int32_t value)
 static rnnat_status check_combine(const rnnat_graph *graph, rnnat_combine mode)
 {
     int64_t features = 0;
-    if (graph->num_inputs < 2 || (mode == RNNAT_COMBINE_SUB && graph->num_inputs > 2))
-        return RNNAT_ERROR_SHAPE;
+    const bool of_two = mode == RNNAT_COMBINE_SUB || mode == RNNAT_COMBINE_DIV;
+    if (graph->num_inputs < 2 || (of_two && graph->num_inputs > 2)) return RNNAT_ERROR_SHAPE;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
         const int32_t own = features_read(graph, graph->inputs[i]);
         features += own;
@@ -84,7 +85,7 @@ int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value)
 }
 #endif
 
-/* to = to with from, element by element. */
+/* to = to with from, element by element. A NaN stays. */
 #define COMBINE(name, T)                                                                           \
     static void name(rnnat_combine mode, T *to, const T *from, int32_t n)                          \
     {                                                                                              \
@@ -92,8 +93,16 @@ int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value)
             for (int32_t i = 0; i < n; ++i) to[i] += from[i];                                      \
         else if (mode == RNNAT_COMBINE_MUL)                                                        \
             for (int32_t i = 0; i < n; ++i) to[i] *= from[i];                                      \
-        else                                                                                       \
+        else if (mode == RNNAT_COMBINE_SUB)                                                        \
             for (int32_t i = 0; i < n; ++i) to[i] -= from[i];                                      \
+        else if (mode == RNNAT_COMBINE_DIV)                                                        \
+            for (int32_t i = 0; i < n; ++i) to[i] /= from[i];                                      \
+        else if (mode == RNNAT_COMBINE_MAX)                                                        \
+            for (int32_t i = 0; i < n; ++i)                                                        \
+                to[i] = from[i] > to[i] || from[i] != from[i] ? from[i] : to[i];                   \
+        else                                                                                       \
+            for (int32_t i = 0; i < n; ++i)                                                        \
+                to[i] = from[i] < to[i] || from[i] != from[i] ? from[i] : to[i];                   \
     }
 COMBINE(combine_f32, float)
 #if RNNAT_FLOAT64

@@ -109,6 +109,9 @@ struct rnnat_layer {
     /* Says where its state is now: array 0 .. num_states - 1, of pass 0 .. num_passes - 1. */
     rnnat_state_rows (*state)(const rnnat_node *node, const rnnat_kernels *kernels, void *memory,
                               int32_t array, int32_t pass);
+    /* Writes what it gives of each row's last step, where that is not array 0 of its state. */
+    void (*last)(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
+                 const void *memory, rnnat_view to);
     /* Fills task->product and task->step, for chunks of up to `steps` steps. Of task->in and out only
      * the bases change later. NULL: it needs neither. */
     void (*prepare)(rnnat_task *task, int32_t steps);

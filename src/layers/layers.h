@@ -21,7 +21,9 @@
     X(pool_within)                                                                                 \
     X(strided)                                                                                     \
     X(scale)                                                                                       \
-    X(prelu)
+    X(prelu)                                                                                       \
+    X(norm)                                                                                        \
+    X(reduce)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -88,8 +90,8 @@ typedef struct rnnat_merging {
 typedef struct rnnat_combine_options {
     int32_t mode;
 } rnnat_combine_options;
-/* A combine layer: several values are added, multiplied or subtracted element by element, or their
- * features put one behind the other. */
+/* A combine layer: several values are added, multiplied, subtracted, divided or compared element by
+ * element, or their features put one behind the other. */
 typedef struct rnnat_combining {
     rnnat_combine mode;
     int32_t features[RNNAT_NODE_INPUTS]; /* of each input */
@@ -185,6 +187,41 @@ typedef struct rnnat_sloping {
     int32_t features;
     const void *slope; /* [features] */
 } rnnat_sloping;
+
+typedef struct rnnat_norm_options {
+    double epsilon;
+    int32_t features, groups, subtract_mean, weight, bias;
+} rnnat_norm_options;
+/* A normalising layer: y = (x - mean) / sqrt(variance + epsilon) weight + bias, of blocks of features. */
+typedef struct rnnat_norming {
+    int32_t features;
+    int32_t groups; /* blocks, each with its own mean and variance */
+    bool subtracts_mean; /* else the mean is 0 */
+    double epsilon;
+    const void *weight, *bias; /* [features], or NULL */
+} rnnat_norming;
+
+typedef struct rnnat_reduce_options {
+    int32_t mode;
+} rnnat_reduce_options;
+typedef enum rnnat_reduce {
+    RNNAT_REDUCE_MEAN,
+    RNNAT_REDUCE_SUM,
+    RNNAT_REDUCE_MAX,
+    RNNAT_REDUCE_FIRST,
+    RNNAT_REDUCE_LAST
+} rnnat_reduce;
+/* A reducing layer: y is one of all steps of x. */
+typedef struct rnnat_reducing {
+    int32_t features;
+    rnnat_reduce mode;
+} rnnat_reducing;
+
+/* What a reducing layer keeps from call to call: what is so far, of each row. */
+typedef struct rnnat_reduced {
+    char *value; /* [rows, features] the sum of a mean, else what it gives */
+    char *count; /* [rows] steps, numbers of the model's type; NULL: nobody asks */
+} rnnat_reduced;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

@@ -251,6 +251,9 @@ void rnnat_workspace_take_last(const rnnat_workspace *workspace)
         const rnnat_node *const node = &model->nodes[i];
         if (node->last < 0 || model->values[node->last].home == RNNAT_HOME_NOWHERE) continue;
         const rnnat_view to = workspace->at[node->last];
+        if (node->layer->last)
+            node->layer->last(node, model->kernels, workspace->rows, workspace->memory[i], to);
+        if (node->layer->last) continue;
         for (int32_t p = 0; p < node->num_passes; ++p) {
             const rnnat_state_rows h =
                 node->layer->state(node, model->kernels, workspace->memory[i], 0, p);

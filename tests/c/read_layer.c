@@ -76,6 +76,12 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_strided) {
         const rnnat_strided_options *const of = read;
         *layer = (test_layer){.kind = TEST_STRIDED, .output_size = of->size[3]}; /* a factor */
+    } else if (kind == &rnnat_layer_norm) {
+        const rnnat_norm_options *const of = read;
+        *layer =
+            (test_layer){.kind = TEST_NORM, .output_size = of->features, .bias = of->bias != 0};
+    } else if (kind == &rnnat_layer_reduce) {
+        *layer = (test_layer){.kind = TEST_REDUCE};
     } else {
         *layer = recurrent_of(read);
     }

@@ -16,7 +16,9 @@ typedef enum test_kind {
     TEST_SCALE,
     TEST_PRELU,
     TEST_CONV,
-    TEST_STRIDED
+    TEST_STRIDED,
+    TEST_NORM,
+    TEST_REDUCE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

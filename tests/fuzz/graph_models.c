@@ -62,18 +62,23 @@ static const graph graphs[GRAPH_MODELS] = {
                 .reads = "in0"},
                {.layer = LINEAR(10, 4), .reads = "0"},
                {.layer = LINEAR(10, 4), .reads = "0:1"},
-               {.layer = COMBINE, .combine = "combine mode=mul", .reads = "2,2"}},
+               {.layer = COMBINE, .combine = "combine mode=mul", .reads = "2,2"},
+               {.layer = COMBINE,
+                .combine = "norm features=4 groups=2 epsilon=0x1p-2 subtract_mean=true "
+                           "weight=false bias=false",
+                .reads = "1"}},
      .inputs = {"features=3"},
-     .outputs = "1,3,0:1"},
+     .outputs = "4,3,0:1"},
     /* no output has time */
     {.parts = {{.layer = CELL(TEST_GRU, 2, 9, .bias = true, .last_only = true), .reads = "in0"},
                {.layer =
                     CELL(TEST_LSTM, 3, 5, .bias = true, .initial_state = true, .last_only = true),
                 .reads = "in1"},
                {.layer = COMBINE, .combine = "combine mode=concat", .reads = "1,0"},
-               {.layer = LINEAR(14, 2)}},
+               {.layer = LINEAR(14, 2)},
+               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"}},
      .inputs = {"features=2", "features=3"},
-     .outputs = "3,0"},
+     .outputs = "3,0,4"},
     /* 19 reads */
     {.parts = {{.layer = LINEAR(2, 2), .reads = "in0"},
                {.layer = COMBINE,

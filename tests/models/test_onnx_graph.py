@@ -279,14 +279,6 @@ REFUSED: dict[str, tuple[Callable[[Builder, str, str], Any], str]] = {
         lambda b, x, y: b.op("Concat", x, y, axis=0, name="it"),
         r"'it' \(Concat\): joins .* along axis 0; only features can be",
     ),
-    "a quotient": (
-        lambda b, x, y: b.op("Div", y, y, name="it"),
-        r"'it' \(Div\): expected one value of the graph and a constant",
-    ),
-    "a reciprocal": (
-        lambda b, x, y: b.op("Div", b.constant(np.float32(1)), y, name="it"),
-        r"'it' \(Div\): divides a constant",
-    ),
     "a division by 0": (
         lambda b, x, y: b.op("Div", y, b.constant(np.float32(0)), name="it"),
         r"'it' \(Div\): divides by 0",

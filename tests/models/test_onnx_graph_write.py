@@ -44,6 +44,9 @@ def expressible(spec: ModelSpec) -> bool:
         r.gate_recurrent or r.proj_size or (r.clip is not None and r.cell == "lstm")
         or any(a.name == "thresholded_relu" for a in r.activations or ())
         for r in spec.recurrents
+    ) and not any(  # of which an ONNX file has a state
+        getattr(node.layer, "mode", "") in ("first", "last") and node.inputs[0] in spec.inputs
+        for node in spec.nodes.values()
     )  # fmt: skip
 
 

@@ -31,7 +31,11 @@ gamma(n) = n u / (1 - n u) (Higham, *Accuracy and Stability of Numerical Algorit
    that in the file; computed values are 0 instead where results are flushed. Arithmetic with
    denormals (gradual underflow) is within this too: it loses no operand, adds without an error
    there, and its products err by less than u t.
-6. *Overflow* is not covered: nothing that is computed may be too large for the type.
+6. *Normalisation.* Of a block of n features, m is within mean(e) + gamma(n + 1) mean(|x^|) and
+   d = x - m within e_d, the sum of its operands' errors and a rounding; v = mean(d d) is within
+   mean((2 |d| + e_d) e_d) + gamma(n + 2) mean(d^ d^), in any order of the sum; and 1 / sqrt changes
+   by at most the error of v + epsilon times its slope where that is least, 1 / (2 (..)^1.5).
+7. *Overflow* is not covered: nothing that is computed may be too large for the type.
 
 The values are computed here a second time, independently of ``rnn_native.reference``; a test
 holds the two to each other, so that neither can be wrong alone.
@@ -62,6 +66,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnn_native.spec import (
     Elementwise,
     Embedding,
+    LayerNorm,
     Linear,
     Merge,
     ModelSpec,
@@ -329,6 +334,13 @@ def _run(
             now = _conv(layer, now, ar)
         elif isinstance(layer, Strided):
             now = _read(now, layer.read, (layer.output_size,))
+        elif isinstance(layer, LayerNorm):
+            now = ar.normal(now, layer.groups, layer.epsilon, layer.subtract_mean)
+            if layer.arrays:
+                ones = np.ones(layer.features)
+                weight = np.asarray(ones if layer.weight is None else layer.weight, np.float64)
+                bias = [] if layer.bias is None else [np.asarray(layer.bias, np.float64)]
+                now = ar.dot([(Diagonal(weight), now)], bias)
         elif isinstance(layer, Elementwise):
             now = ar.function(layer.as_activation, None, now)
         else:

@@ -354,6 +354,36 @@ class Arithmetic:
         shape: Approx = getattr(self, f.name)(a, *f.constants)
         return shape
 
+    def normal(self, a: Approx, groups: int, epsilon: float, centred: bool) -> Approx:
+        """A LayerNorm without weight and bias: step 6."""
+        blocks = (*a.value.shape[:-1], groups, a.value.shape[-1] // groups)
+        x, e, unread = (part.reshape(blocks) for part in (a.value, a.each, self.unread(a)))
+        n = x.shape[-1]
+
+        def mean(part: F64) -> F64:
+            return np.mean(part, axis=-1, keepdims=True)
+
+        d, e_d = x, e
+        if centred:
+            m = mean(x)
+            e_m = mean(e + unread) + self.gamma(n + 1) * mean(np.abs(x) + e) + 2 * n * self.tiny
+            d = x - m
+            e_d = e + e_m + unread + 3 * self.tiny
+            e_d = e_d + self.u * (np.abs(d) + e_d)
+        most = np.abs(d) + e_d
+        v = mean(d * d)
+        e_v = mean((np.abs(d) + most) * e_d) + self.gamma(n + 2) * mean(most * most)
+        e_v = e_v + (2 * n + mean(most)) * self.tiny
+        e_v = e_v + 2 * self.u * (v + e_v + epsilon) + 3 * self.tiny  # epsilon, and its sum
+        least = np.maximum(v + epsilon - e_v, epsilon * (1 - 4 * self.u))
+        r = (v + epsilon) ** -0.5
+        e_r = e_v / (2 * least**1.5) + self.gamma(3) * least**-0.5
+        value = d * r
+        each = np.abs(d) * e_r + (r + e_r) * e_d
+        each = each + self.u * (np.abs(value) + each) + (1 + r + e_r + most) * self.tiny
+        each = each.reshape(a.value.shape)
+        return approx(value.reshape(a.value.shape), each, _norm(each))
+
     def softmax(self, a: Approx, log: bool) -> Approx:
         """Shift by any d <= max |error|: log p moves by at most 2 d; the rest is rounding."""
         peak = np.max(a.value, axis=-1, keepdims=True)

@@ -10,10 +10,11 @@ from numpy.typing import DTypeLike
 from strategies import VARIANTS
 
 import rnn_native as rn
-from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, Merge, ModelSpec
+from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, LayerNorm, Merge, ModelSpec
+from rnn_native.spec.layers.reduce import REDUCE_MODES
 from rnn_native.spec.window import Paces, form_of
 
-MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub)
+MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub, rn.Max, rn.Min)  # a quotient may be any number
 FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
 WIDEST = 24
 """Features that a convolution reads at most, which may make several times as many."""
@@ -68,7 +69,7 @@ class _Graph:
     def add_node(self) -> None:
         name = self.pick([*self.sizes])
         width, over_time = self.sizes[name], self.over_time[name]
-        kind = self.rng.integers(7)
+        kind = self.rng.integers(8)
         if self.pools and over_time and self.rng.integers(3) == 0:
             self._pool(name)
         elif self.pools and width <= WIDEST and self.rng.integers(3) == 0:
@@ -80,6 +81,10 @@ class _Graph:
         elif kind == 4:
             function = self.pick(FUNCTIONS)
             self.add(Elementwise(*function), (name,), width, over_time)
+        elif kind == 7 and over_time and self.rng.integers(2):
+            self.add(rn.Reduce(self.pick(REDUCE_MODES)), (name,), width, False)
+        elif kind == 7:
+            self._norm(name)
         elif kind == 5 and width % 2 == 0 and name in self.nodes:
             mode = self.pick(("sum", "mul", "ave"))
             self.add(Merge(mode, width // 2), (name,), width // 2, over_time)
@@ -112,6 +117,15 @@ class _Graph:
             self.sizes[made + ".last"] = layer.output_size
             self.over_time[made + ".last"] = False
             self.paces[made + ".last"] = self.paces[name]
+
+    def _norm(self, name: str) -> None:
+        width = self.sizes[name]
+        weight, bias = self.rng.uniform(-1, 1, (2, width)).astype(self.dtype)
+        layer = LayerNorm(
+            width, self.pick((weight, None)), self.pick((bias, None)), epsilon=0.3,
+            groups=self.pick([n for n in range(1, width + 1) if width % n == 0]),
+        )  # fmt: skip
+        self.add(layer, (name,), width, self.over_time[name])
 
     def _pool(self, name: str) -> None:
         size, stride = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 5))

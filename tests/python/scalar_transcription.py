@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from strategies import Case, first_state, grouped, map_state
 
-from rnn_native.spec import Elementwise, Embedding, Linear, Merge, PReLU, Recurrent, Scale
+from rnn_native.spec import (
+    Elementwise,
+    Embedding,
+    LayerNorm,
+    Linear,
+    Merge,
+    PReLU,
+    Recurrent,
+    Scale,
+)
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.strided import Strided
 
@@ -231,6 +240,20 @@ def scalar_output(layer: Recurrent, h: list[float], x: list[float]) -> list[floa
     return activated(layer.output_nonlinearity, [dot(r, h) + dot(s, x) + b for r, s, b in rows])
 
 
+def scalar_norm(layer: LayerNorm, row: list[float]) -> list[float]:
+    size, made = layer.features // layer.groups, []
+    for first in range(0, layer.features, size):
+        block = row[first : first + size]
+        mean = math.fsum(block) / size if layer.subtract_mean else 0.0
+        variance = math.fsum((v - mean) ** 2 for v in block) / size
+        made += [(v - mean) / math.sqrt(variance + layer.epsilon) for v in block]
+    if layer.weight is not None:
+        made = [v * w for v, w in zip(made, layer.weight.tolist(), strict=True)]
+    if layer.bias is not None:
+        made = [v + b for v, b in zip(made, layer.bias.tolist(), strict=True)]
+    return made
+
+
 def scalar_run(case: Case) -> tuple[Any, Any]:
     """Every row alone, cut to its length; the reverse direction by reversing the list."""
     spec = case.spec
@@ -248,6 +271,8 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_linear(layer, row) for row in rows]
             elif isinstance(layer, Merge):
                 rows = [scalar_merge(layer, row) for row in rows]
+            elif isinstance(layer, LayerNorm):
+                rows = [scalar_norm(layer, row) for row in rows]
             elif isinstance(layer, PReLU):
                 slope = layer.slope.tolist()
                 rows = [

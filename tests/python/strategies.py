@@ -42,6 +42,7 @@ from rnn_native.spec import (
     Elementwise,
     Embedding,
     Layer,
+    LayerNorm,
     Linear,
     Merge,
     ModelSpec,
@@ -401,6 +402,21 @@ def width_of(layers: Sequence[Layer]) -> int:
 
 
 @st.composite
+def norms(draw: st.DrawFn, weight: NDArray[Any], bias: NDArray[Any]) -> LayerNorm:
+    """A LayerNorm of as many features, with these or without, of any groups, no steeper than
+    about 3."""
+    size = len(weight)
+    return LayerNorm(
+        size,
+        draw(st.sampled_from([weight, None])),
+        draw(st.sampled_from([bias, None])),
+        draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0])),
+        draw(st.sampled_from([0.125, 0.3])),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
 def specs(
     draw: st.DrawFn,
     *,
@@ -414,9 +430,9 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale or a PReLU, with ``convs``, a Strided or a Conv of
-    each step behind any of these; never empty. The last Recurrent may give its last state alone,
-    and any may begin with a state of its own, unless ``initial`` is False."""
+    Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided or a
+    Conv of each step behind any of these; never empty. The last Recurrent may give its last state
+    alone, and any may begin with a state of its own, unless ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -437,7 +453,8 @@ def specs(
             layers.append(Elementwise(f.name, *f.constants))
         if scales and draw(st.integers(0, 1)) == 0:
             numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
-            layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale)])))
+            norm = draw(norms(numbers.scale, numbers.shift))
+            layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale), norm])))
         if convs and draw(st.integers(0, 1)) == 0:
             rng = np.random.default_rng(draw(seeds()))
             if draw(st.booleans()):

@@ -47,7 +47,13 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "strided": [rn.Slice(7, 1, 6, 2), rn.Transpose(2, 3), rn.Strided(9, (2, 1, 2), (3, 0, 1), 2)],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
-    "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
+    "norm": [
+        rn.LayerNorm(3, np.ones(3), None, 3, 0.1),
+        rn.LayerNorm(3, None, np.ones(3)),
+        rn.RMSNorm(3),
+    ],
+    "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
+    "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }
 

@@ -18,8 +18,11 @@ MAX_LAYERS: Final = 20_000
 """Models inside of models multiply: a small file can describe more than any memory holds."""
 _MAX_DEPTH: Final = 16
 _STATEFUL: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "RNN", "Bidirectional")
-OPERATORS: Final = ("operator Add", "operator Multiply", "operator Subtract")
-"""What Keras 3 makes of ``a + b``: of two arguments, and no mask passes them."""
+OPERATORS: Final = (
+    "operator Add", "operator Divide", "operator Multiply", "operator Subtract",
+    "operator TrueDivide",
+)  # fmt: skip
+"""What Keras 3 makes of ``a + b`` and its like: of two arguments, and no mask passes them."""
 RECURRENT: Final = _STATEFUL
 """The classes that ``node=`` is made for."""
 

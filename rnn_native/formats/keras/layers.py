@@ -19,9 +19,9 @@ from ...spec import (
     Linear,
     MaxPool,
     PReLU,
-    Recurrent,
     Scale,
 )
+from . import norms, reductions
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
 from .config import Layer, Step, snake_case
@@ -94,7 +94,7 @@ def _prelu(layer: Layer, store: Store, flow: Flow) -> None:
 def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     """Over the features, with the mean and the variance that it has learnt: numbers of each."""
     axis = layer.options.get("axis", -1)
-    steps = all(own.return_sequences for own in flow.layers if isinstance(own, Recurrent))
+    steps = all(own.gives_steps for own in flow.layers)
     if axis not in (-1, [-1], 1 + steps, [1 + steps]):
         raise layer.unsupported(f"axis={axis!r} is not the features, the last one")
     if layer.option("renorm", bool, False):
@@ -322,6 +322,8 @@ def _stacked(cell: Layer, groups: tuple[Step, ...]) -> list[tuple[Layer, tuple[S
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     **dict.fromkeys(_NOTHING, _nothing),
     **_ACTIVATIONS,
+    **norms.HANDLERS,
+    **reductions.HANDLERS,
     **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "RNN": _recurrent,
     "BatchNormalization": _batch_normalization,

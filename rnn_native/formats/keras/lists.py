@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DTypeError, UnsupportedError
-from ...spec import Embedding, Layer, Linear, ModelSpec, Recurrent
+from ...spec import Embedding, Layer, LayerNorm, Linear, ModelSpec, Recurrent
 from ..gates import reordered
 from ..handlers import handler_of
 from .cells import ORDER
@@ -27,11 +27,11 @@ class _HasSpec(Protocol):
 def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
     """The arrays of each Keras layer that the model's layers are, in the order of the model.
 
-    One list for each Embedding, Dense and recurrent layer, and for each layer of a stack, in the
-    order of ``layer.get_weights()``; a Bidirectional has the arrays of the forward layer and then
-    those of the backward one. A Merge is part of the Bidirectional before it (``merge_mode``),
-    activations are arguments of the layers, and a layer that runs in reverse is one with
-    ``go_backwards=True``, which gives its outputs in the order in which it makes them.
+    One list for each Embedding, Dense, normalising and recurrent layer, and for each layer of a
+    stack, in the order of ``layer.get_weights()``; a Bidirectional has the arrays of the forward
+    layer and then those of the backward one. A Merge is part of the Bidirectional before it
+    (``merge_mode``), activations are arguments of the layers, and a layer that runs in reverse is
+    one with ``go_backwards=True``, which gives its outputs in the order in which it makes them.
 
     Weights keep their bits. Of LSTM, RNN and a GRU that resets before the product Keras has one
     bias, the sum of both, which is rounded to the weights' type unless one of the two is zero, as
@@ -63,6 +63,19 @@ def _embedding(index: int, layer: Embedding) -> list[list[Array]]:
 def _dense(index: int, layer: Linear) -> list[list[Array]]:
     bias = [] if layer.bias is None else [layer.bias.copy()]
     return [[_transposed(layer.weight), *bias]]
+
+
+def _norm(index: int, layer: LayerNorm) -> list[list[Array]]:
+    """Of a LayerNormalization gamma and beta, of an RMSNormalization scale."""
+    if layer.groups > 1:
+        raise UnsupportedError(
+            f"layer {index}: groups={layer.groups}: Keras's LayerNormalization has one"
+        )
+    if layer.bias is not None and not layer.subtract_mean:
+        raise UnsupportedError(
+            f"layer {index}: subtract_mean=False with a bias: Keras's RMSNormalization has none"
+        )
+    return [[array.copy() for array in layer.arrays.values()]]
 
 
 def _check(index: int, layer: Recurrent) -> None:
@@ -98,6 +111,7 @@ _LISTS: Final[Mapping[type[Layer], Callable[[int, Any], list[list[Array]]]]] = {
     Embedding: _embedding,
     Recurrent: _recurrent,
     Linear: _dense,
+    LayerNorm: _norm,
 }
 
 

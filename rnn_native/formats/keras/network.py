@@ -290,6 +290,18 @@ def _multiply(layer: KerasLayer, count: int) -> list[Layer]:
     return [Combine("mul")]
 
 
+def _divide(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("div")]
+
+
+def _maximum(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("max")]
+
+
+def _minimum(layer: KerasLayer, count: int) -> list[Layer]:
+    return [Combine("min")]
+
+
 def _average(layer: KerasLayer, count: int) -> list[Layer]:
     return [Combine("add"), Elementwise("affine", 1 / count, 0.0)]
 
@@ -298,10 +310,14 @@ _JOINS: Final[Mapping[str, Join]] = MappingProxyType(
     {
         "Add": _add,
         "operator Add": _add,
+        "operator Divide": _divide,
         "operator Multiply": _multiply,
         "operator Subtract": _subtract,
+        "operator TrueDivide": _divide,
         "Average": _average,
         "Concatenate": _concatenate,
+        "Maximum": _maximum,
+        "Minimum": _minimum,
         "Multiply": _multiply,
         "Subtract": _subtract,
     }

@@ -14,9 +14,10 @@ from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
 from .graph import Anything, Node
-from .joining import MODES, elementwise, whole
+from .joining import elementwise, whole
 from .layout import spread
 from .merge import merge
+from .norms import normalised, with_numbers
 from .shapes import multiply
 from .values import Constant, Data, Half, Roles, Value, show, size_of
 
@@ -55,27 +56,34 @@ def _takes_bias(data: Data) -> bool:
 
 
 def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Add, Mul, Sub or Sum of several values; Add, Mul, Sub or Div of one and constants."""
+    """Add, Mul, Sub, Div or Sum of several values; Add, Mul, Sub or Div of one and a constant."""
     node.options()
     parts = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
     data = [value for value in parts if isinstance(value, Data)]
-    if len(data) == len(parts) and node.op in MODES:
-        return [elementwise(node, data)]
+    if len(data) == len(parts):
+        found = normalised(node, data)
+        return [elementwise(node, data) if found is None else found]
     constants = [value for value in parts if isinstance(value, Constant)]
     if len(data) != 1 or len(constants) != 1 or len(parts) != 2:
-        ways = "values of the graph, or one" if node.op in MODES else "one value of the graph"
-        raise node.unsupported(f"expected {ways} and a constant")
+        raise node.unsupported("expected values of the graph, or one and a constant")
     data[0].check_floats(node)
     array, first = constants[0].array, isinstance(parts[0], Constant)
     if array.dtype.kind != "f":
         raise node.malformed(f"its constant is {array.dtype}, its other input of floats")
-    if first and node.op == "Div":
-        raise node.unsupported("divides a constant; only a value can be, by a constant")
     if array.ndim > len(data[0].dims):
         raise node.unsupported(f"its constant of shape {array.shape} adds dimensions")
+    op = node.op
+    if first and op == "Div":  # c / x is c times 1 / x
+        data, op = [data[0].then(Elementwise("reciprocal"), data[0].dims, data[0].features)], "Mul"
+        if array.size == 1 and array.item() == 1:
+            return [data[0]]
+    if _fits(data[0], array.shape):
+        more = with_numbers(node, data[0], array)
+        if more is not None:
+            return [more]
     if array.size and (array == array.flat[0]).all() and _fits(data[0], array.shape):
-        return [_affine(node, data[0], float(array.flat[0]), first)]
-    return [_scaled(node, data[0], array, first)]
+        return [_affine(node, data[0], float(array.flat[0]), first, op)]
+    return [_scaled(node, data[0], array, first, op)]
 
 
 def mean(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -97,29 +105,47 @@ def _fits(data: Data, shape: Sequence[int]) -> bool:
     )
 
 
-def _scaled(node: Node, data: Data, array: Anything, first: bool) -> Data:
+def _scaled(node: Node, data: Data, array: Anything, first: bool, op: str) -> Data:
     """Each feature with a number of its own: a Scale, or more of the one right before."""
+    if size_of(data.features) == 1 and whole(data) == len(data.dims) - 1:
+        return _spread(node, data, array, first, op)
     vector = array.reshape(-1) if _fits(data, array.shape) else spread(data, array)
     if vector is None or array.dtype.kind != "f":
         raise node.unsupported(
             f"its constant of shape {array.shape} is neither a number nor one for each of the "
             f"features of {show(data.dims)}"
         )
-    if node.op == "Div" and not vector.all():
+    if op == "Div" and not vector.all():
         raise node.unsupported("divides by 0")
     ones, zeros = np.ones_like(vector), np.zeros_like(vector)
-    scale = {"Mul": vector, "Div": 1 / (vector if node.op == "Div" else ones)}.get(node.op, ones)
-    shift = {"Add": vector, "Sub": vector if first else -vector}.get(node.op, zeros)
+    scale = {"Mul": vector, "Div": 1 / (vector if op == "Div" else ones)}.get(op, ones)
+    shift = {"Add": vector, "Sub": vector if first else -vector}.get(op, zeros)
     last = data.draft
-    if node.op == "Add" and isinstance(last, Scale) and not last.shift.any():
+    if op == "Add" and isinstance(last, Scale) and not last.shift.any():
         return data.instead(Scale(last.scale, shift))
-    scale = -scale if first and node.op == "Sub" else scale
+    scale = -scale if first and op == "Sub" else scale
     return data.then(Scale(scale, shift), data.dims, data.features)
 
 
-def _affine(node: Node, data: Data, number: float, first: bool, op: str = "") -> Data:
+def _spread(node: Node, data: Data, array: Anything, first: bool, op: str) -> Data:
+    """One feature with a vector, which makes as many: a Linear of a matrix of one column."""
+    if any(size != 1 for size in array.shape[:-1]):
+        raise node.unsupported(f"its constant of shape {array.shape} is not one of features")
+    vector = array.reshape(-1)
+    if op == "Div" and not vector.all():
+        raise node.unsupported("divides by 0")
+    node.contents.budget.take(str(node), 2 * array.nbytes)
+    ones = np.ones_like(vector)
+    weight = {"Mul": vector, "Div": 1 / vector if op == "Div" else ones}.get(op, ones)
+    weight = -weight if first and op == "Sub" else weight
+    shift = {"Add": vector, "Sub": vector if first else -vector}.get(op)
+    features = data.fresh(len(vector))
+    draft = LinearDraft(weight[:, None], shift)
+    return data.then(draft, (*data.dims[:-1], features), features)
+
+
+def _affine(node: Node, data: Data, number: float, first: bool, op: str) -> Data:
     """Of each feature x one of x + number, x * number, x / number, x - number, number - x."""
-    op = op or node.op
     if op == "Div" and number == 0:
         raise node.unsupported("divides by 0")
     scale = {"Mul": number, "Div": 1 / number if number else 0.0, "Sub": -1.0 if first else 1.0}

@@ -9,7 +9,17 @@ from typing import Final
 import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import arithmetic, convolution, given, layers, pooling, repeated, shapes
+from . import (
+    arithmetic,
+    convolution,
+    given,
+    layers,
+    norms,
+    pooling,
+    reductions,
+    repeated,
+    shapes,
+)
 from .evaluate import FUNCTIONS, fold
 from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
@@ -39,6 +49,8 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         **convolution.OPERATORS,
         **pooling.OPERATORS,
         **layers.OPERATORS,
+        **norms.OPERATORS,
+        **reductions.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),

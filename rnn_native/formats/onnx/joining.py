@@ -1,4 +1,4 @@
-"""Several values made one, in a graph: added, multiplied, subtracted, or side by side."""
+"""Several values made one, in a graph: by arithmetic, as the largest or least, or side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .graph import Node
 from .layout import arranged
 from .values import Data, Dim, Step, live, show, size_of
 
-MODES: Final = {"Add": "add", "Mul": "mul", "Sub": "sub", "Sum": "add", "Mean": "add"}
+MODES: Final = {
+    "Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Sum": "add", "Mean": "add",
+    "Max": "max", "Min": "min",
+}  # fmt: skip
 """What the operators do with each number of one value and that of the other."""
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ...errors import RnnError
-from ...spec import Recurrent
+from ...spec import Recurrent, Reduce
 from .constants import axis_of, slices_of
 from .graph import Node
 from .joining import concat
@@ -118,21 +118,31 @@ def last_step(
     """
     at = axis_of(node, axis, len(data.dims))
     ends = {"forward": -1, "reverse": 0}
-    rebuilt = None
-    if (
+    of_time = (
         any(axis.role == "time" for axis in data.dims[at])
         and all(axis.role == "time" for axis in live(data.dims[at]))
         and roles.lengths is None
-        and index is not None
-    ):
+    )
+    rebuilt = None
+    if of_time and index is not None:
         rebuilt = _of_last_states(node, data, [d for d, end in ends.items() if end == index])
-    if rebuilt is None:
-        raise node.unsupported(
-            f"takes a part of {show(data.dims)}; only the step that a layer of one direction "
-            "ends with can be taken, where there are no sequence_lens"
-        )
     dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
-    return replace(rebuilt, dims=dims)
+    if rebuilt is not None:
+        return replace(rebuilt, dims=dims)
+    return one_step(node, data, index if of_time else None, at, keep)
+
+
+def one_step(node: Node, data: Data, index: int | None, at: int, keep: bool = False) -> Data:
+    """The first or the last step of a sequence without sequence_lens, ``index`` 0 or -1, of any
+    layer; dimension ``at`` is the time."""
+    if index not in (0, -1):
+        raise node.unsupported(
+            f"takes a part of {show(data.dims)}; of steps only the first or the last can be taken, "
+            "where there are no sequence_lens"
+        )
+    data.check_floats(node)
+    dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
+    return data.then(Reduce("last" if index else "first"), dims, data.features)
 
 
 def _of_last_states(node: Node, data: Data, directions: Sequence[str]) -> Data | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
@@ -22,7 +23,9 @@ from .features import of_features, picked
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
-from .last import last_step, scalar
+from .joining import MODES
+from .joining import elementwise as combined
+from .last import last_step, one_step, scalar
 from .layout import columns, spread
 from .shapes import gather_shape
 from .values import Axis, Constant, Data, Roles, Shape, Value, live, show, size_of
@@ -96,7 +99,11 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 
 def elementwise(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """An operator that is a function of each number, with its constants."""
+    """An operator that is a function of each number, with its constants; Max or Min of values."""
+    values = [value for value in inputs if isinstance(value, Data)]
+    if node.op in MODES and len(values) == len(inputs):
+        node.options()
+        return [combined(node, values)]
     if node.op in ("Max", "Min") and isinstance(inputs[0], Constant):
         inputs = inputs[::-1]
     data, *more = inputs
@@ -227,7 +234,19 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
     part = part_of(data)
     if part is not None:
         return given.moved(node, part, [indices])[0]
-    return last_step(node, data, scalar(indices), axis, roles)
+    if data.dims[at] == () and scalar(indices) in (0, -1):  # as Squeeze
+        return data.shaped(data.dims[:at] + data.dims[at + 1 :])
+    return _step_of(node, data, indices, at, roles)
+
+
+def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Roles) -> Value:
+    """One step, by a number; by a vector of one number its axis stays, and it is that of any
+    layer."""
+    if not isinstance(indices, Constant) or indices.array.shape != (1,):
+        return last_step(node, data, scalar(indices), at, roles)
+    roles.bind(node, data, at, "time")
+    index = int(indices.array[0]) if roles.lengths is None else None
+    return one_step(node, data, index, at, keep=True)
 
 
 OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
@@ -246,6 +265,9 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
 
 class NodeWriter(Protocol):
     """Takes the nodes of a graph; what a method returns is the name of what it adds."""
+
+    dtype: np.dtype[Any]
+    inputs: frozenset[str]
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...

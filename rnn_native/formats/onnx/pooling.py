@@ -1,5 +1,5 @@
 """MaxPool and AveragePool: over time, over positions inside a step, or over both; and what is made
-of all positions of an axis."""
+of all along an axis of the features."""
 
 from __future__ import annotations
 
@@ -94,17 +94,19 @@ def _within(node: Node, data: Data, options: Mapping[str, Any], mode: str, insid
     return data.then(layer, dims, (*fewer, *rest))
 
 
-def reduced(node: Node, data: Data, at: int, mode: str, keep: bool) -> Data:
-    """The mean (``"average"``) or the largest (``"max"``) of a dimension that is features; ``keep``
-    says whether it stays, of size 1."""
+def whole_axis(node: Node, data: Data, at: int, mode: str) -> Data:
+    """The mean (``"average"``) or the largest (``"max"``) of all along a dimension that is features,
+    which stays, of size 1."""
     axes = live(data.dims[at])
     rest = tuple(axis for axis in live(data.features) if axis not in axes)
-    dims = (*data.dims[:at], *(((),) if keep else ()), *data.dims[at + 1 :])
     data = arranged(node, data, (*axes, *rest))
     positions, channels = size_of(axes), size_of(rest)
     if positions is None or channels is None:
         raise node.unsupported("the file does not say how many features there are")
-    return data.then(PoolWithin(mode, positions, channels, positions), dims, rest)
+    layer = PoolWithin(mode, positions, channels, positions)
+    one = data.fresh(1)
+    dims = (*data.dims[:at], one, *data.dims[at + 1 :])
+    return data.then(layer, dims, rest or one)
 
 
 OPERATORS: Final = MappingProxyType(dict.fromkeys(("AveragePool", "MaxPool"), (pool, 1, 1)))

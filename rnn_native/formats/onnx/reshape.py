@@ -12,12 +12,13 @@ that fixes one unknown size is taken where no other exists, and only where nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 
 from .graph import Node
-from .values import Axis, Dim, Extent, live, show, size_of
+from .values import Axis, Data, Dim, Extent, live, show, size_of
 
 _MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
 
@@ -73,6 +74,29 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
     for group, dim in zip(groups, wanted, strict=True):
         _learn(group, dim)
     return groups
+
+
+def in_blocks(data: Data, target: Sequence[Extent]) -> Iterator[Data]:
+    """The data with their features, one dimension, as two axes: where the target has two numbers
+    behind each other that are as many together, such as groups of a normalisation."""
+    total, known = size_of(data.features), [extent.known for extent in target]
+    if not total or not data.features or data.features not in data.dims or total in known:
+        return
+    for pair in pairwise(known):
+        sizes = _sizes(pair, total)
+        if sizes is not None:
+            parts = data.fresh(*sizes)
+            dims = tuple(parts if dim == data.features else dim for dim in data.dims)
+            yield replace(data, dims=dims, features=parts)
+
+
+def _sizes(pair: Sequence[int | None], total: int) -> list[int] | None:
+    """Two numbers, one of which may be -1, that are ``total`` together."""
+    given = [size for size in pair if size is not None and size > 0]
+    if not given or total % given[0]:
+        return None
+    sizes = [total // given[0] if size == -1 else size or 0 for size in pair]
+    return sizes if min(sizes) > 0 and prod(sizes) == total else None
 
 
 def _confirmed(node: Node, groups: Groups, wanted: Sequence[Extent | Dim | None]) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from .constants import axes_of, axis_of, integers, slices_of
 from .features import of_features, of_half, sliced
 from .given import moved, part_of
@@ -15,7 +17,7 @@ from .graph import FLOATS, INTEGERS, Node
 from .joining import concat as joined
 from .last import last_step
 from .repeated import expanded, tiled
-from .reshape import regroup
+from .reshape import in_blocks, regroup
 from .tensors import element_name
 from .values import (
     Constant,
@@ -141,6 +143,9 @@ def reshape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not isinstance(value, Data):
         raise _refused(node, value)
     extents = _extents(node, target, "shape")
+    for arranged in (value, *in_blocks(value, extents)):
+        with suppress(UnsupportedError):
+            return [replace(arranged, dims=regroup(node, arranged.dims, extents, allow_zero))]
     return [replace(value, dims=regroup(node, value.dims, extents, allow_zero))]
 
 

@@ -13,6 +13,7 @@ from ...activations import CONSTANTS
 from ...errors import RnnError
 from ...spec import LAYERS, Elementwise, Layer, Recurrent
 from ..metadata import PREFIX, describe, parse
+from . import norms
 from .activations import rounded
 from .drafts import initial_of
 
@@ -82,16 +83,18 @@ def with_options(layer: Layer, kind: str, options: Mapping[str, Any]) -> Layer:
         wanted.pop("initial_state", None)  # which arrays say, not options
         same = rounded(wanted) == rounded(layer.options)
         return replace(layer, **wanted) if same else layer
+    layer = norms.with_options(layer, options)
     if kind != layer.kind or _rounded(options) != _rounded(layer.line):
         return layer
     return LAYERS[kind].from_line(options, layer.arrays)
 
 
 def _rounded(line: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a line with the constants of functions as attributes keep them."""
-    return {
-        key: [(f.name, *map(np.float32, f.constants)) for f in value]
-        if isinstance(value, tuple)
-        else value
-        for key, value in line.items()
-    }
+    """The values of a line with numbers and constants of functions as attributes keep them."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [(f.name, *map(np.float32, f.constants)) for f in value]
+        return np.float32(value) if isinstance(value, float) else value
+
+    return {key: kept(value) for key, value in line.items()}

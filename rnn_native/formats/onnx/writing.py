@@ -8,9 +8,11 @@ For each layer of the spec, or node:
 - its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
+- LayerNorm: LayerNormalization, or its parts;
 - Merge: Split, then Add or Mul;
 - Conv and Strided: conv_writing.py;
-- Combine: Concat, or an Add, Mul or Sub for each value after the first.
+- Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
+- Combine: Concat, or an Add, Mul, Sub, Div, Max or Min for each value after the first.
 
 Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it
 its name. Of a chain the input is ``x`` and the output ``y``. Both are [time, batch, features] of
@@ -44,7 +46,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, conv_writing
+from . import activations, conv_writing, norms, reductions
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -100,7 +102,7 @@ class _Writer:
     def __init__(self, onnx: Any, dtype: np.dtype[Any], batch_first: bool) -> None:
         self._helper, self._onnx = onnx.helper, onnx
         self._batch_first = batch_first
-        self._dtype = dtype
+        self.dtype = dtype
         self._element = onnx.helper.np_dtype_to_tensor_dtype(dtype)
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
@@ -112,6 +114,7 @@ class _Writer:
         self._values: dict[str, str] = {}  # the tensors of inputs and nodes, by the spec's names
         self._read: set[str] = set()  # what nodes and outputs are
         self._reserved: set[str] = set()  # names of inputs and outputs, which nothing else gets
+        self.inputs: frozenset[str] = frozenset()  # their tensors, as the operators take them
         self._whole = False  # the one layer of a chain, whose names have nothing before them
         self._node = ""
         self.prefix = ""
@@ -134,6 +137,7 @@ class _Writer:
             )
         for name, one_input in spec.inputs.items():
             self._values[name] = self._turned(name, 2 if one_input.indices else 3)
+        self.inputs = frozenset(self._values.values())
 
     def add(self, name: str, node: Node) -> None:
         """The next node, which reads inputs and those before it."""
@@ -184,12 +188,12 @@ class _Writer:
         y = self.node("Add", *halves)
         if layer.mode == "sum":
             return y
-        return self.node("Mul", y, self.constant("half", np.array(0.5, self._dtype)))
+        return self.node("Mul", y, self.constant("half", np.array(0.5, self.dtype)))
 
     def combine(self, layer: Combine, *parts: str) -> str:
         if layer.mode == "concat":
             return self.node("Concat", *parts, axis=-1)
-        op = {"add": "Add", "mul": "Mul", "sub": "Sub"}[layer.mode]
+        op = layer.mode.capitalize()
         return reduce(lambda left, right: self.node(op, left, right), parts)
 
     def linear(self, layer: Linear, x: str) -> str:
@@ -274,7 +278,7 @@ class _Writer:
         """The initial state of each layer of the stack, rows of one optional input."""
         rows = layer.num_layers * layer.num_directions
         given = f"{self.prefix}{name}_0"
-        zeros = np.zeros((rows, layer.hidden_size), self._dtype)
+        zeros = np.zeros((rows, layer.hidden_size), self.dtype)
         own = layer.arrays.get(array_name(name), zeros)[:, None]
         self._constants.append(self._onnx.numpy_helper.from_array(own, given))
         shape = [rows, "state_batch", layer.hidden_size]  # that of x, or 1 for all of its rows
@@ -301,10 +305,10 @@ class _Writer:
     def number(self, value: float) -> str:
         """A constant of the type of the weights."""
         with np.errstate(over="ignore"):
-            array = np.array(value).astype(self._dtype)
+            array = np.array(value).astype(self.dtype)
         if not np.isfinite(array):
             raise UnsupportedError(
-                f"{value}: beyond {self._dtype}, the type of this model's weights"
+                f"{value}: beyond {self.dtype}, the type of this model's weights"
             )
         return self.constant("number", array)
 
@@ -334,6 +338,8 @@ class _Writer:
 _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
     **conv_writing.WRITERS,
+    **norms.WRITERS,
+    **reductions.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

@@ -8,17 +8,19 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
-from .combine import Add, Combine, Concat, Mul, Sub
+from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
 from .convolutions import Conv1d, Conv2d
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
 from .merge import Merge
+from .norm import LayerNorm, RMSNorm
 from .pool import AvgPool, MaxPool, Pool
 from .pool_within import PoolWithin
 from .prelu import PReLU
 from .recurrent import Recurrent
+from .reduce import Reduce
 from .scale import Scale
 from .strided import Repeat, Slice, Strided, Transpose
 
@@ -28,15 +30,21 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Div",
     "Elementwise",
     "Embedding",
+    "LayerNorm",
     "Linear",
+    "Max",
     "MaxPool",
     "Merge",
+    "Min",
     "Mul",
     "PReLU",
     "PoolWithin",
+    "RMSNorm",
     "Recurrent",
+    "Reduce",
     "Repeat",
     "Scale",
     "Slice",
@@ -61,6 +69,8 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Strided,
             Scale,
             PReLU,
+            LayerNorm,
+            Reduce,
         )
     }
 )

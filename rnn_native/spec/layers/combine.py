@@ -18,19 +18,29 @@ from ..weights import Array
 from ..window import form_of, paces_text
 
 _ELEMENTS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
-    {"add": np.add, "mul": np.multiply, "sub": np.subtract}
+    {
+        "add": np.add,
+        "mul": np.multiply,
+        "sub": np.subtract,
+        "div": np.divide,
+        "max": np.maximum,
+        "min": np.minimum,
+    }
 )
 COMBINE_MODES: Final = (*_ELEMENTS, "concat")
+_OF_TWO: Final = ("sub", "div")
 _READ_BY_A_NODE: Final = 8  # of the core: RNNAT_NODE_INPUTS
 
 
 @dataclass(frozen=True)
 class Combine(Layer):
-    """Several values in a graph: ``Add``, ``Mul``, ``Sub`` and ``Concat`` make one.
+    """Several values in a graph: ``Add``, ``Mul``, ``Sub``, ``Div``, ``Max``, ``Min`` and
+    ``Concat`` make one.
 
     Without weights or state, every step by itself. ``"add"`` is a + b + ..., ``"mul"`` a * b * ...,
-    ``"sub"`` a - b, of values with equal features, from left to right, so that the numbers of a
-    float type are defined to the bit; ``"concat"`` puts the features of all side by side. Either
+    ``"sub"`` a - b, ``"div"`` a / b, ``"max"`` and ``"min"`` the largest and the least, NaN where
+    one is, of values with equal features, from left to right, so that the numbers of a float type
+    are defined to the bit; ``"concat"`` puts the features of all side by side. Either
     all of them have an axis of time, or none.
     """
 
@@ -66,7 +76,7 @@ class Combine(Layer):
 
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         where = f"{where} (Combine {self.mode})"
-        most = 2 if self.mode == "sub" else self.arity[1]
+        most = 2 if self.mode in _OF_TWO else self.arity[1]
         if not 2 <= len(inputs) <= most:
             wanted = "two inputs" if most == 2 else "two inputs or more"
             raise ShapeError(f"{where}: expected {wanted}, got {len(inputs)}")
@@ -124,3 +134,18 @@ def Mul() -> Combine:  # noqa: N802
 def Sub() -> Combine:  # noqa: N802
     """a - b of two values with equal features: see :class:`Combine`."""
     return Combine("sub")
+
+
+def Div() -> Combine:  # noqa: N802
+    """a / b of two values with equal features: see :class:`Combine`."""
+    return Combine("div")
+
+
+def Max() -> Combine:  # noqa: N802
+    """The largest of two or more values with equal features: see :class:`Combine`."""
+    return Combine("max")
+
+
+def Min() -> Combine:  # noqa: N802
+    """The least of two or more values with equal features: see :class:`Combine`."""
+    return Combine("min")

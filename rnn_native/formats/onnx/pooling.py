@@ -95,8 +95,8 @@ def _within(node: Node, data: Data, options: Mapping[str, Any], mode: str, insid
 
 
 def whole_axis(node: Node, data: Data, at: int, mode: str) -> Data:
-    """The mean (``"average"``) or the largest (``"max"``) of all along a dimension that is features,
-    which stays, of size 1."""
+    """The mean (``"average"``) or the largest (``"max"``) of all along a dimension that is
+    features, which stays, of size 1."""
     axes = live(data.dims[at])
     rest = tuple(axis for axis in live(data.features) if axis not in axes)
     data = arranged(node, data, (*axes, *rest))

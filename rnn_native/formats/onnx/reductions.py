@@ -50,9 +50,9 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not axes:
         raise node.unsupported(f"axes={axes}: expected the steps, features, or both")
     places = sorted({axis_of(node, axis, len(data.dims)) for axis in axes})
-    if places == [len(data.dims) - 1] and node.op == "ReduceMean" and of_features(data, places[0]):
-        if whole(data) == places[0]:
-            return [mean_of_features(node, data, places[0], bool(options["keepdims"]))]
+    is_mean = node.op == "ReduceMean" and places == [len(data.dims) - 1] == [whole(data)]
+    if is_mean and of_features(data, places[0]) and options["keepdims"]:
+        return [mean_of_features(node, data, places[0], True)]
     inside = [at for at in places if of_features(data, at)]
     for at in inside:
         data = of_positions(node, data, at, MODES[node.op])

@@ -63,6 +63,13 @@ def _models() -> list[ModelSpec]:
         ModelSpec((rn.LSTM(3, 4, proj_size=2).spec,)),
         ModelSpec((begun,)),
         ModelSpec(
+            (
+                rn.Conv2d(normal(4, 1, 2, 3), normal(4), positions=4, groups=2, padding="causal"),
+                rn.Conv1d(normal(16, 1, 2), stride=2, groups=16, padding=(1, 0)),
+                rn.Transpose(4, 4),
+            )
+        ),
+        ModelSpec(
             nodes={
                 "words": (Embedding(normal(5, 3)), "word"),
                 "both": (rn.Add(), ("x", "words")),

@@ -33,7 +33,7 @@ class Strided(Layer):
     in_features
         Of x.
     sizes, strides
-        One to four axes.
+        One to four axes; those of size 1 and stride 0 in front are left out.
 
     Raises
     ------
@@ -79,6 +79,8 @@ class Strided(Layer):
             raise ShapeError(
                 f"Strided sizes: expected at most {MAX_SIZE} features, got {prod(checked)}"
             )
+        while len(checked) > 1 and (checked[0], steps[0]) == (1, 0):  # as a line fills them up
+            checked, steps = checked[1:], steps[1:]
         object.__setattr__(self, "sizes", checked)
         object.__setattr__(self, "strides", steps)
 
@@ -120,10 +122,8 @@ class Strided(Layer):
     @classmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Strided:
         cls.check_arrays(values, arrays)
-        axes = [(values[f"size{axis}"], values[f"stride{axis}"]) for axis in range(AXES)]
-        while len(axes) > 1 and axes[0] == (1, 0):  # those that a line has beside its own
-            del axes[0]
-        sizes, strides = zip(*axes, strict=True)
+        sizes = tuple(values[f"size{axis}"] for axis in range(AXES))
+        strides = tuple(values[f"stride{axis}"] for axis in range(AXES))
         return cls(values["in_features"], sizes, strides, values["offset"])
 
     @property

@@ -81,6 +81,8 @@ class Layer(ABC):
     can_be_first: ClassVar[bool] = True
     needs_steps: ClassVar[bool] = False
     trains: ClassVar[bool] = True
+    alone: ClassVar[str] = "its last state alone (return_sequences=False)"
+    """What it gives, in messages, where that has no axis of time."""
     if TYPE_CHECKING:  # fields or properties of each class
 
         @property
@@ -236,7 +238,7 @@ class Layer(ABC):
             raise ShapeError(
                 f"{where} ({type(self).__name__}): expected an input of steps, {x.last}"
             )
-        alone = f"{name} gives its last state alone (return_sequences=False)"
+        alone = f"{name} gives {self.alone}"
         features = x.features if self.output_size is None else self.output_size
         paces = x.paces
         if self.window is not None and not self.window.keeps_pace:

@@ -18,7 +18,8 @@
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
     X(scale)                                                                                       \
-    X(prelu)
+    X(prelu)                                                                                       \
+    X(last)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -129,6 +130,11 @@ typedef struct rnnat_sloping {
     int32_t features;
     const void *slope; /* [features] */
 } rnnat_sloping;
+
+/* A last layer: y is x at a row's last step. */
+typedef struct rnnat_lasting {
+    int32_t features;
+} rnnat_lasting;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

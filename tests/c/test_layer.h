@@ -14,7 +14,8 @@ typedef enum test_kind {
     TEST_ELEMENTWISE,
     TEST_POOL,
     TEST_SCALE,
-    TEST_PRELU
+    TEST_PRELU,
+    TEST_LAST
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

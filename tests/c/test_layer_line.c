@@ -52,6 +52,7 @@ static const struct {
     {"merge features=16777216 mode=sum",
      {.kind = TEST_MERGE, .input_size = 1 << 25, .output_size = 1 << 24}},
     {"prelu features=7", {.kind = TEST_PRELU, .input_size = 7, .output_size = 7}},
+    {"last", {.kind = TEST_LAST}},
     {"scale features=9", {.kind = TEST_SCALE, .input_size = 9, .output_size = 9}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",
      {.kind = TEST_LINEAR, .input_size = 1, .output_size = 1 << 24}},

@@ -69,6 +69,8 @@ class _Graph:
         kind = self.rng.integers(7)
         if self.pools and over_time and self.rng.integers(3) == 0:
             self._pool(name)
+        elif self.pools and over_time and self.rng.integers(8) == 0:
+            self.add(rn.Last(), (name,), width, False)
         elif kind < 2 and over_time:
             self._recurrent(name)
         elif kind < 4:
@@ -161,7 +163,7 @@ def make_graph(
 ) -> ModelSpec:
     """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards or
     has padding behind the last step; ``softmax``: some activation may be one, which sums features;
-    ``pools``: some values have fewer or more steps than the inputs."""
+    ``pools``: some values have fewer or more steps than the inputs, or are a last step."""
     graph = _Graph(rng, dtype, streams, softmax, pools)
     for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
         graph.add_input()

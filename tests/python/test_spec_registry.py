@@ -39,6 +39,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "elementwise": [rn.Elementwise("relu"), rn.Elementwise("hard_sigmoid", 0.25, -0.5)],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
+    "last": [rn.Last()],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }

@@ -11,6 +11,7 @@ from ..layer import Layer
 from .combine import Add, Combine, Concat, Mul, Sub
 from .elementwise import Elementwise
 from .embedding import Embedding
+from .last import Last
 from .linear import Linear
 from .merge import Merge
 from .pool import AvgPool, MaxPool, Pool
@@ -24,6 +25,7 @@ __all__ = [
     "Concat",
     "Elementwise",
     "Embedding",
+    "Last",
     "Linear",
     "MaxPool",
     "Merge",
@@ -47,6 +49,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Pool,
             Scale,
             PReLU,
+            Last,
         )
     }
 )

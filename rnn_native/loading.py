@@ -35,6 +35,11 @@ def load(
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
     and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
 
+    ``chain`` puts the modules of a ``state_dict`` together, which says nothing of their order, by
+    their names, functions behind a colon, and layers of ours in between::
+
+        rn.load("net.pt", chain=["emb", "lstm", rn.Last(), "fc:relu", "out"])
+
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,
     ``OptionError`` where the file carries none.

@@ -47,7 +47,7 @@ class Format:
 
 
 _OF_STATE_DICTS: Final = (
-    "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix",
+    "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix", "chain",
 )  # fmt: skip
 _OF_KERAS: Final = (
     "node", "between", "config", "cell", "activation", "recurrent_activation", "reset_after",
@@ -85,7 +85,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     options
         For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
         description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
-        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
+        ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``, the modules that
+        run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same of layers
         and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not
         given.

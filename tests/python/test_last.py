@@ -92,9 +92,9 @@ def test_a_stream_gives_each_step_as_the_last_one_so_far() -> None:
 def test_files_keep_it(tmp_path: Path) -> None:
     model, x = rn.Model([gru(direction="bidirectional"), rn.Last()]), random(5, 2)
     y, _ = model(x)
-    for name in ("m.safetensors", "m.npz"):
-        model.save(tmp_path / name, golden=True)
-        again = rn.load(tmp_path / name, verify=True)
+    for name in ("m.safetensors", "m.npz", "m.pt"):
+        model.save(tmp_path / name)
+        again = rn.load(tmp_path / name)
         assert_same_bits(again(x)[0], y)
     spec = ModelSpec(nodes={"end": (rn.Last(), "x"), "all": (rn.Elementwise("tanh"), "x")},
                      inputs={"x": 5}, outputs=["end", "all"])  # fmt: skip
@@ -103,7 +103,7 @@ def test_files_keep_it(tmp_path: Path) -> None:
     assert_same_bits(ys["end"], np.stack([x[1, 0], x[4, 1]]))
 
 
-def test_where_it_cannot_be() -> None:
+def test_where_it_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(rn.UnsupportedError, match="layer 0: a Last cannot be first"):
         rn.Model([rn.Last(), gru()])
     with pytest.raises(
@@ -114,6 +114,5 @@ def test_where_it_cannot_be() -> None:
         rn.Model([gru(), rn.Last(), rn.Last()])
     with pytest.raises(rn.UnsupportedError, match="Last"):
         rn.train.Network(ModelSpec((gru(), rn.Last())))
-    for suffix in ("onnx", "pt"):
-        with pytest.raises(rn.UnsupportedError, match="Last"):
-            rn.Model([gru(), rn.Last()]).save(f"model.{suffix}")
+    with pytest.raises(rn.UnsupportedError, match="Last"):
+        rn.Model([gru(), rn.Last()]).save(tmp_path / "model.onnx")

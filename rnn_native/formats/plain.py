@@ -112,7 +112,10 @@ def recurrent_of(
     if cell is not None and cell != options["cell"]:
         if cell not in GATES:
             raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
-        raise OptionError(f"cell={cell!r}, but the tensors are those of a {options['cell']!r}")
+        which = "" if strict else f" of the module {prefix!r}"
+        raise OptionError(
+            f"cell={cell!r}, but the tensors{which} are those of a {options['cell']!r}"
+        )
     kind = "gate-recurrent " if options.get("gate_recurrent") else ""
     kind += options["cell"] + (" with an output layer" if "output_layer" in options else "")
     for option, owners in _OWNERS.items():

@@ -172,7 +172,9 @@ def test_a_cell_and_options_that_arrays_do_not_show(path: Path) -> None:
     assert not before.reset_after
     with pytest.raises(rn.OptionError, match="reset_after=False: no module of the chain has it"):
         layers(path, "lstm", "rnn", reset_after=False)
-    with pytest.raises(rn.OptionError, match="cell='gru', but the tensors are those of a 'lstm'"):
+    with pytest.raises(
+        rn.OptionError, match=r"the tensors of the module 'lstm\.' are those of a 'lstm'"
+    ):
         layers(path, "lstm", cell="gru")
 
 

@@ -27,13 +27,18 @@ def load(
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"keras"``) defaults to what
-    the file's suffix says; ``options`` are the format's own (see ``rnn_native.formats.read``), the
-    rest is :class:`Model`'s.
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"pickle"``, ``"keras"``)
+    defaults to what the file's suffix says; ``options`` are the format's own (see
+    ``rnn_native.formats.read``), the rest is :class:`Model`'s.
 
     ``batch_first``, ``dtype`` and ``weight_dtype`` are None for what the file says, as
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
     and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
+
+    ``chain`` puts the modules of a ``state_dict`` together, which says nothing of their order, by
+    their names, functions behind a colon, and layers of ours in between::
+
+        rn.load("net.pt", chain=["emb", "lstm", rn.Last(), "fc:relu", "out"])
 
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,

@@ -9,6 +9,9 @@ import os
 from collections.abc import Sequence
 from typing import TypedDict
 
+from .as_spec import HasLayer
+from .spec import Layer
+
 
 class ReadOptions(TypedDict, total=False):
     """Each may be left out; None is the same."""
@@ -16,6 +19,7 @@ class ReadOptions(TypedDict, total=False):
     activation: str | None
     between: Sequence[str | None] | None
     cell: str | None
+    chain: Sequence[str | Layer | HasLayer] | None
     config: str | os.PathLike[str] | None
     node: str | None
     nonlinearity: str | None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import OptionError
 from ..formats import FORMATS, beside, calling, naming, read_all
-from ..spec import ModelSpec
+from ..spec import AvgPool, Last, Layer, MaxPool, ModelSpec
 
 
 def count(text: str) -> int:
@@ -26,11 +27,35 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
+def chain(text: str) -> list[str | Layer]:
+    """``emb,lstm,last,fc:relu``: what ``chain=`` of rn.load takes, layers of ours in small letters,
+    ``maxpool(2)``. A module that is called like one of these is written with a dot behind it."""
+    items: list[str | Layer] = []
+    for item in re.split(r",(?![^()]*\))", text):
+        match = _LAYER.fullmatch(item)
+        if match is None:
+            items.append(item)
+            continue
+        try:
+            numbers = [int(number) for number in (match["numbers"] or "").split(",") if number]
+            items.append(_LAYERS[match["name"]](*numbers))
+        except (TypeError, ValueError) as error:  # RnnErrors are ValueErrors
+            raise argparse.ArgumentTypeError(f"{item}: {error}") from None
+    return items
+
+
+_LAYERS: Final[Mapping[str, Callable[..., Layer]]] = MappingProxyType(
+    {"last": Last, "maxpool": MaxPool, "avgpool": AvgPool}
+)
+_LAYER = re.compile(rf"(?P<name>{'|'.join(_LAYERS)})(\((?P<numbers>[\d, ]*)\))?")
+
+
 # What argparse has to know of an option that takes more than one plain word.
 _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
+        "chain": {"type": chain, "metavar": "MODULE,..."},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -40,6 +65,7 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "nonlinearity": "of an RNN; tanh where it is not given",
         "reset_after": "of a GRU; true where it is not given",
         "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
+        "chain": "the modules that run, in their order, such as emb,lstm,last,fc:relu,out",
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
         "config": "the JSON of a model whose weights are in FILE",

@@ -47,7 +47,7 @@ class Format:
 
 
 _OF_STATE_DICTS: Final = (
-    "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix",
+    "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix", "chain",
 )  # fmt: skip
 _OF_KERAS: Final = (
     "node", "between", "config", "cell", "activation", "recurrent_activation", "reset_after",
@@ -61,6 +61,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True),
         "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True, graphs=True),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
+        "pickle": Format(
+            "pickled",
+            (".pkl", ".pickle"),
+            _OF_STATE_DICTS,
+            writes=False,
+            hint="a .npz has the arrays by the same names",
+        ),
         "keras": Format(
             "keras",
             (".keras", ".h5", ".hdf5"),
@@ -83,9 +90,10 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     format
         A name in ``FORMATS``.
     options
-        For ``safetensors``, ``npz`` and ``torch`` files that hold a PyTorch ``state_dict`` and no
-        description of the layers: ``cell``, ``nonlinearity``, ``reset_after``,
-        ``output_nonlinearity``, ``prefix``, see ``formats.plain``. For ``onnx``: ``node`` or
+        For ``safetensors``, ``npz``, ``torch`` and ``pickle`` files that hold a PyTorch
+        ``state_dict`` and no description of the layers: ``cell``, ``nonlinearity``,
+        ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
+        the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same of layers
         and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not
         given.

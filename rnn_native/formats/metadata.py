@@ -28,7 +28,7 @@ from typing import Any, Final
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import LAYERS, Array, Layer, ModelSpec, Node
 from ..spec.keys import Key, in_line
-from . import calling, golden, graph_text, plain
+from . import calling, chain, golden, graph_text, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 
 PREFIX: Final = "rnn_native."
@@ -79,11 +79,13 @@ def from_tensors(
 ) -> ModelSpec:
     """The model in a file of named tensors: described by ``metadata``, or a plain state_dict.
 
-    ``options`` are those of ``plain.from_state_dict``; a file that describes its layers refuses
-    them with an ``OptionError``.
+    ``options`` are those of ``plain.from_state_dict`` or, with ``chain`` among them, of
+    ``chain.from_state_dict``; a file that describes its layers refuses them with an
+    ``OptionError``.
     """
     if not any(key.startswith(PREFIX) for key in metadata):
-        return plain.from_state_dict(tensors, **options)
+        read = chain.from_state_dict if "chain" in options else plain.from_state_dict
+        return read(tensors, **options)
     if options:
         raise OptionError(
             f"option {', '.join(options)}: only for a file that does not describe its layers; "

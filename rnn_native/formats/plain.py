@@ -66,50 +66,81 @@ def from_state_dict(
     OptionError
         An option that contradicts the tensors, or that their cell does not have.
     """
-    modules = _modules(tensors)
+    modules = modules_of(tensors)
     chosen = _choose(modules, tensors, prefix)
-    names = modules[chosen]
-    if len(names) > _MAX_ARRAYS:
-        raise FormatError(f"module {chosen!r}: {len(names)} tensors, more than {_MAX_ARRAYS}")
-    taken = set(names.values())
+    given = {
+        "cell": cell,
+        "nonlinearity": nonlinearity,
+        "reset_after": reset_after,
+        "output_nonlinearity": output_nonlinearity,
+    }
+    layer, _ = recurrent_of(tensors, chosen, modules[chosen], given)
+    taken = set(modules[chosen].values())
     rest = [name for name in tensors if name not in taken]
-    arrays = {own: tensors[name] for own, name in names.items()}
-    options = _infer(arrays, rest, chosen)
-    if cell is not None and cell != options["cell"]:
-        if cell not in GATES:
-            raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
-        raise OptionError(f"cell={cell!r}, but the tensors are those of a {options['cell']!r}")
-    kind = "gate-recurrent " if options.get("gate_recurrent") else ""
-    kind += options["cell"] + (" with an output layer" if "output_layer" in options else "")
-    for owners, option, value in (
-        (("rnn", "rnn with an output layer"), "nonlinearity", nonlinearity),
-        (("gru",), "reset_after", reset_after),
-        (("rnn with an output layer",), "output_nonlinearity", output_nonlinearity),
-    ):
-        if value is None:
-            continue
-        if kind not in owners:
-            raise OptionError(
-                f"{option}={value!r}: only the cell {owners[0]!r} has it; "
-                f"the tensors are those of a {kind!r}"
-            )
-        options[option] = value
-    try:
-        spec = ModelSpec((Recurrent(weights=arrays, **options),))
-    except OptionError:
-        raise
-    except RnnError as error:
-        raise FormatError(f"module {chosen!r}: {error}") from error
     if rest and prefix is None:
         warn(
             f"only the recurrent module {chosen!r} is read; left out: {some(rest)}. "
             f"prefix={chosen!r} says that this is meant"
         )
-    return spec
+    return ModelSpec((layer,))
 
 
-def _modules(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
-    """For each prefix: names as ``Recurrent`` has them -> names in the file."""
+_OWNERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "nonlinearity": ("rnn", "rnn with an output layer"),
+    "reset_after": ("gru",),
+    "output_nonlinearity": ("rnn with an output layer",),
+}
+"""The options that arrays do not show, and the cells that have them."""
+
+
+def recurrent_of(
+    tensors: Mapping[str, Array],
+    prefix: str,
+    names: Mapping[str, str],
+    given: Mapping[str, Any],
+    strict: bool = True,
+) -> tuple[Recurrent, set[str]]:
+    """The layer of one recurrent module, ``names`` of its arrays as ``modules_of`` has them, and
+    which of the options that are ``given``, and not None, are its; where it does not have one of
+    them that is an ``OptionError``, unless not ``strict``. Raises what ``from_state_dict`` does."""
+    if len(names) > _MAX_ARRAYS:
+        raise FormatError(f"module {prefix!r}: {len(names)} tensors, more than {_MAX_ARRAYS}")
+    taken = set(names.values())
+    arrays = {own: tensors[name] for own, name in names.items()}
+    options = _infer(arrays, [name for name in tensors if name not in taken], prefix)
+    cell, used = given.get("cell"), set()
+    if cell is not None and cell != options["cell"]:
+        if cell not in GATES:
+            raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
+        which = "" if strict else f" of the module {prefix!r}"
+        raise OptionError(
+            f"cell={cell!r}, but the tensors{which} are those of a {options['cell']!r}"
+        )
+    kind = "gate-recurrent " if options.get("gate_recurrent") else ""
+    kind += options["cell"] + (" with an output layer" if "output_layer" in options else "")
+    for option, owners in _OWNERS.items():
+        value = given.get(option)
+        if value is None:
+            continue
+        if kind in owners:
+            options[option] = value
+            used.add(option)
+        elif strict:
+            raise OptionError(
+                f"{option}={value!r}: only the cell {owners[0]!r} has it; "
+                f"the tensors are those of a {kind!r}"
+            )
+    try:
+        return Recurrent(weights=arrays, **options), used
+    except OptionError:
+        raise
+    except RnnError as error:
+        raise FormatError(f"module {prefix!r}: {error}") from error
+
+
+def modules_of(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
+    """The recurrent modules: for each prefix, names as ``Recurrent`` has them -> names in the
+    file."""
     modules: dict[str, dict[str, str]] = {}
     for name in tensors:
         match = _NAME.fullmatch(name, max(0, len(name) - _LONGEST))

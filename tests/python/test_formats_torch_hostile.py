@@ -188,7 +188,7 @@ ORDERED_OPCODES = b"ccollections\nOrderedDict\n"
         (Raw(b"X\x03\0\0\0\xed\xa0\x80"), "text that is not UTF-8"),
         (Raw(b"c" + b"a" * 501 + b"\nb\n"), "a name at byte .* does not end"),
         (Raw(b"NN\x93"), "expected names, got None, None"),
-        (Raw(b"I5\n"), "opcode INT at byte .*: torch.save writes no such thing"),
+        (Raw(b"I5\n"), "opcode INT at byte .*: neither torch.save nor NumPy writes such"),
         (Raw(b"P0\n"), "opcode PERSID"),
         (Raw(b"\x82\x01"), "opcode EXT1"),
         (Raw(b"\x97"), "opcode NEXT_BUFFER"),

@@ -124,8 +124,24 @@ def many_reads() -> ModelSpec:
     )
 
 
-GRAPHS = [residual, two_inputs, last_and_steps, whole_values, both_of_nodes, many_reads]
-STREAMS = [residual, two_inputs, both_of_nodes, many_reads]
+def last_steps() -> ModelSpec:
+    """Last steps of an input and of a layer, which is read on, and a head behind both."""
+    return ModelSpec(
+        nodes={
+            "a": (recurrent("gru", 3, 4), "x"),
+            "of_a": (rn.Last(), "a"),
+            "of_x": (rn.Last(), "x"),
+            "b": (recurrent("lstm", 4, 2), "a"),
+            "head": (linear(7, 3, "tanh"), "both"),
+            "both": (rn.Concat(), ("of_x", "of_a")),
+        },
+        inputs="x",
+        outputs=("head", "b", "of_a"),
+    )
+
+
+STREAMS = [residual, two_inputs, both_of_nodes, many_reads, last_steps]
+GRAPHS = [*STREAMS, last_and_steps, whole_values]
 
 
 def inputs_of(spec: ModelSpec, time: int, batch: int) -> Any:

@@ -32,6 +32,8 @@ rn.Model([gru, "head"])  # type: ignore[list-item]
 assert_type(rn.load("model.onnx", node="lstm"), rn.Model)
 rn.load("model.keras", between=("embedding", "dense"), reset_after=True, config="model.json")
 rn.load("model.pt", prefix="encoder.", cell="gru", nonlinearity=None, verify=True)
+rn.load("model.pt", chain=["emb", rn.LSTM(3, 4), rn.Last(), "fc:relu"])
+rn.load("model.pt", chain=[3])  # type: ignore[list-item]
 rn.load("model.pt", prefx="encoder.")  # type: ignore[call-arg]
 rn.load("model.pt", prefix=3)  # type: ignore[arg-type]
 

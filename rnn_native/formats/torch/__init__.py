@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
@@ -29,7 +29,18 @@ from .unpickle import Machine
 from .values import Pairs, Tensor
 from .writing import DESCRIPTION, MAX_DESCRIPTION, write
 
-__all__ = ["read", "read_all", "strings", "unpack", "write"]
+__all__ = [
+    "flatten",
+    "from_bytes",
+    "is_saved",
+    "read",
+    "read_all",
+    "strings",
+    "unpack",
+    "write",
+]
+
+Leaf = TypeVar("Leaf")
 
 _MAX_DEPTH: Final = 64
 _MAX_NAME: Final = 1000
@@ -49,18 +60,24 @@ def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
 
 def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     """The model, and the strings that ``write`` put beside it."""
-    metadata, tensors = _open(path)
+    return from_bytes(read_bytes(path), **options)
+
+
+def from_bytes(data: bytes, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
+    """As of ``read_all``, of the bytes of a file."""
+    metadata, tensors = unpack(data)
     named = by_layers(metadata, tensors) if metadata else tensors
     return from_tensors(metadata, named, **options), metadata
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     """What ``write`` put into the file beside the weights; nothing in one of another's."""
-    return _open(path)[0]
+    return unpack(read_bytes(path))[0]
 
 
-def _open(path: str | os.PathLike[str]) -> tuple[dict[str, str], Tensors]:
-    return unpack(read_bytes(path))
+def is_saved(data: bytes) -> bool:
+    """Whether a file begins as one of ``torch.save``, in either of its formats."""
+    return data.startswith(b"PK") or legacy.is_legacy(data)
 
 
 def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
@@ -80,7 +97,7 @@ def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
             f"not a file of torch.save: expected a zip archive or a pickle, got {data[:8]!r}"
         )
     value, views = legacy.load(data)
-    return {}, Tensors(_flatten(value, len(data)), views.__getitem__, "<", len(data))
+    return {}, Tensors(flatten(value, len(data), Tensor), views.__getitem__, "<", len(data))
 
 
 def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
@@ -111,7 +128,7 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
     if f"{root}/{DESCRIPTION}" in archive:
         metadata = _description(archive.read(f"{root}/{DESCRIPTION}"))
     fetch = cache(lambda key: archive.read(f"{root}/data/{key}"))
-    named = _flatten(value, end - begin)
+    named = flatten(value, end - begin, Tensor)
     return metadata, Tensors(named, fetch, "<" if order == b"little" else ">", len(data))
 
 
@@ -127,18 +144,18 @@ def _description(text: memoryview) -> dict[str, str]:
     return value
 
 
-def _flatten(value: Any, size: int) -> dict[str, Tensor]:
-    """All tensors in nested containers, named by keys and indices with dots between.
+def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf]:
+    """All of this kind in nested containers, named by keys and indices with dots between.
 
     ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
     several others, or in themselves, repeat.
     """
     left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
-    named: dict[str, Tensor] = {}
+    named: dict[str, Leaf] = {}
 
     def visit(name: str, value: Any, depth: int) -> None:
         nonlocal left
-        if type(value) is Tensor:
+        if type(value) is kind:
             if name in named:
                 raise FormatError(f"the name {name!r} is there twice")
             named[name] = value
@@ -147,7 +164,7 @@ def _flatten(value: Any, size: int) -> dict[str, Tensor]:
             raise FormatError(f"containers more than {_MAX_DEPTH} deep in each other")
         for key, item in _items(value):
             left -= 1
-            if type(item) in (Tensor, Pairs, list, tuple) and type(key) in (str, int):
+            if type(item) in (kind, Pairs, list, tuple) and type(key) in (str, int):
                 whole = f"{name}.{key}" if depth else f"{key}"
                 left -= _NAMED + len(whole)
                 if len(whole) > _MAX_NAME:

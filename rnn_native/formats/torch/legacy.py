@@ -16,6 +16,12 @@ from .values import Pairs, describe
 
 MAGIC: Final = 0x1950A86A20F9469CFC6C
 VERSION: Final = 1001
+_START: Final = 32  # bytes at the beginning that have the magic number
+
+
+def is_legacy(data: bytes) -> bool:
+    """Whether it begins with the magic number."""
+    return data.startswith(b"\x80") and MAGIC.to_bytes(10, "little") in data[:_START]
 
 
 def load(data: bytes) -> tuple[Any, dict[str, memoryview]]:
@@ -25,7 +31,8 @@ def load(data: bytes) -> tuple[Any, dict[str, memoryview]]:
     magic = machine.load()
     if type(magic) is not int or magic != MAGIC:
         raise FormatError(
-            f"a pickle, but not of torch.save: expected its magic number, got {describe(magic)}"
+            f"a pickle, but not of torch.save: expected its magic number, got {describe(magic)}; "
+            "format='pickle' reads one of NumPy's arrays"
         )
     version = machine.load()
     if type(version) is not int or version != VERSION:

@@ -1,6 +1,7 @@
-"""An interpreter for the pickles of ``torch.save``, which builds plain data and calls nothing.
+"""An interpreter for pickles of ``torch.save``, and of NumPy's arrays, which builds plain data and
+calls nothing.
 
-It knows the opcodes that ``torch.save`` writes (protocols 2 to 5), and of what a pickle names only
+It knows the opcodes that these write (protocols 2 to 5), and of what a pickle names only
 the table of ``values``: everything else is refused by its name. It hashes, compares and
 prints nothing of the file's, so that no structure in it can cost more than its opcodes do.
 https://docs.python.org/3/library/pickletools.html lists the opcodes.
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...errors import FormatError
+from .numpy_arrays import Bytes, NumpyArray, NumpyType
 from .values import KNOWN, OPAQUE, Function, Pairs, describe
 
 MAX_OPCODES: Final = 2_000_000
@@ -63,7 +65,7 @@ class Machine:
                     return self._pop()
                 raise FormatError(
                     f"pickle: opcode {_REFUSED.get(code, hex(code))} at byte {self.position - 1}: "
-                    "torch.save writes no such thing"
+                    "neither torch.save nor NumPy writes such a thing"
                 )
             action(self)
         raise self._truncated()
@@ -179,7 +181,7 @@ class Machine:
         if count > self._end - self.position:
             raise self._truncated()
         self.position += count
-        self._stack.append(OPAQUE)
+        self._stack.append(Bytes(self.position - count, self.position))
 
     def _tuple_of(self, count: int) -> None:
         items = [self._pop() for _ in range(count)]
@@ -231,8 +233,10 @@ class Machine:
         self._push_container(function.call(args))
 
     def _build(self) -> None:
-        self._pop()  # attributes, such as the _metadata of a state_dict
-        if not self._stack or not (self._stack[-1] is OPAQUE or type(self._stack[-1]) is Pairs):
+        state = self._pop()  # or attributes, such as the _metadata of a state_dict
+        if self._stack and type(self._stack[-1]) in (NumpyArray, NumpyType):
+            self._stack[-1].state = state
+        elif not self._stack or not (self._stack[-1] is OPAQUE or type(self._stack[-1]) is Pairs):
             came = describe(self._stack[-1]) if self._stack else "nothing"
             raise FormatError(f"pickle: sets the state of {came} at byte {self.position - 1}")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...errors import FormatError
+from .numpy_arrays import encoded, from_buffer, numpy_type, reconstruct
 
 _MAX_RANK: Final = 16
 _MAX_INTEGER: Final = 2**63 - 1
@@ -222,6 +223,9 @@ _STORAGES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+_CORES: Final = ("core", "_core")  # NumPy before 2, and since
+
+
 def _table() -> Iterator[tuple[str, Any]]:
     for name, dtype in _DTYPES.items():
         yield f"torch.{name}", dtype
@@ -236,17 +240,20 @@ def _table() -> Iterator[tuple[str, Any]]:
         ("torch.Size", _size),
         ("collections.OrderedDict", _ordered_dict),
         ("collections.defaultdict", _default_dict),
+        ("_codecs.encode", encoded),
+        ("numpy.dtype", numpy_type),
+        *((f"numpy.{core}.multiarray._reconstruct", reconstruct) for core in _CORES),
+        *((f"numpy.{core}.numeric._frombuffer", from_buffer) for core in _CORES),
     ):
         yield name, Function(name, call)
     for name in ("torch.Tensor", "torch.nn.parameter.Parameter", "numpy.ndarray"):
         yield name, OPAQUE  # types that are named, not called
     called = ["torch.device", "torch.serialization._get_layout", "collections.Counter"]
-    called += ["_codecs.encode", "numpy.dtype"]
-    for module in ("numpy.core", "numpy._core"):
-        called += [f"{module}.multiarray.scalar", f"{module}.multiarray._reconstruct"]
-        called.append(f"{module}.numeric._frombuffer")
+    called += [f"numpy.{core}.multiarray.scalar" for core in _CORES]
     for module in ("builtins", "__builtin__"):  # of Python 3 and 2
-        called += [f"{module}.{name}" for name in ("set", "frozenset", "bytearray", "complex")]
+        called += [
+            f"{module}.{name}" for name in ("set", "frozenset", "bytes", "bytearray", "complex")
+        ]
         for name in ("dict", "list", "tuple", "int", "float", "str", "bool"):
             yield f"{module}.{name}", OPAQUE
     for name in called:

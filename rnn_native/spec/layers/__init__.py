@@ -20,7 +20,7 @@ from .pool import AvgPool, MaxPool, Pool
 from .pool_within import PoolWithin
 from .prelu import PReLU
 from .recurrent import Recurrent
-from .reduce import Reduce
+from .reduce import Last, Reduce
 from .scale import Scale
 from .strided import Repeat, Slice, Strided, Transpose
 
@@ -33,6 +33,7 @@ __all__ = [
     "Div",
     "Elementwise",
     "Embedding",
+    "Last",
     "LayerNorm",
     "Linear",
     "Max",

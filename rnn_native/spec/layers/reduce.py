@@ -34,7 +34,6 @@ class Reduce(Layer):
     kind = "reduce"
     keys = (Key("mode", "word"),)
     trains = False
-    needs_steps = True
     gives_steps = False
     input_size = None
     output_size = None
@@ -58,6 +57,10 @@ class Reduce(Layer):
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Reduce:
         cls.check_arrays(values, arrays)
         return cls(values["mode"])
+
+    @property
+    def needs_steps(self) -> bool:
+        return True
 
     def last_of(self, name: str) -> str:
         return f"{name} makes one of all steps (Reduce {self.mode})"
@@ -103,3 +106,14 @@ class Reduce(Layer):
         if len(x):
             value = np.where(takes[:, None], x[0], value)
         return Ran((value,), (value[None], state[1] + lengths[None, :, None]))
+
+
+def Last() -> Reduce:  # noqa: N802
+    """Each row's last valid step, PyTorch's ``y[:, -1]``, batch first, of rows without padding.
+
+    Of a bidirectional layer that is both directions *at* the last step: in the reverse one its first
+    step, which has seen nothing else. What its reverse direction comes to, after step 0, is the
+    Recurrent's own ``return_sequences=False``, PyTorch's ``h_n``; of a forward layer both are the
+    same numbers. See :class:`Reduce`.
+    """
+    return Reduce("last")

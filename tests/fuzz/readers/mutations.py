@@ -36,6 +36,8 @@ def _structural(format: str, data: bytes) -> Callable[[random.Random, bytes], by
         return _change_safetensors
     if format == "torch":
         return pickles.change_legacy
+    if format == "pickle":
+        return pickles.change
     return keras.change_h5 if format == "keras" else _change_bytes
 
 

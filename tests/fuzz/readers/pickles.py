@@ -17,6 +17,8 @@ _OPCODES = (
     b"cos\nsystem\n", b"cbuiltins\neval\n", b"ccollections\nOrderedDict\n", b"ios\nsystem\n",
     b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch._utils\n_rebuild_parameter\n",
     b"ctorch\nFloatStorage\n", b"ctorch\nDoubleStorage\n", b"ctorch\nSize\n", b"ctorch\nfloat32\n",
+    b"cnumpy\ndtype\n", b"cnumpy\nndarray\n", b"c_codecs\nencode\n", b"X\x02\x00\x00\x00f4",
+    b"cnumpy.core.multiarray\n_reconstruct\n", b"cnumpy.core.numeric\n_frombuffer\n",
     b"G\x7f\xf0\x00\x00\x00\x00\x00\x00", b"\x80\x05", b"S'a'\n", b"U\x01a", b"p0\n", b"g0\n",
 )  # fmt: skip
 

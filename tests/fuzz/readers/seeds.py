@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,14 @@ _CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 BESIDE: Final = {"weights.bin": bytes(range(256)) * 4}  # external data of ONNX
 _OF_STATE_DICTS: Final[list[dict[str, Any]]] = [
     {}, {}, {}, {"prefix": "model.lstm."}, {"prefix": "model"}, {"cell": "gru"},
-    {"nonlinearity": "relu"}, {"reset_after": False},
+    {"nonlinearity": "relu"}, {"reset_after": False}, {"chain": ["model.lstm", "model.head:relu"]},
+    {"chain": ["lstm:h_n"], "prefix": "model"}, {"chain": ["model.head:linear", "bn:tanh"]},
 ]  # fmt: skip
 OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "safetensors": _OF_STATE_DICTS,
     "npz": _OF_STATE_DICTS,
     "torch": _OF_STATE_DICTS,
+    "pickle": _OF_STATE_DICTS,
     "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
     "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
               {"node": "b", "recurrent_activation": "hard_sigmoid"}],
@@ -38,6 +41,7 @@ def seeds() -> dict[str, list[bytes]]:
     """Whole files by format."""
     found = _written()
     found["torch"] += _torch()
+    found["pickle"] = _pickled()
     found["keras"] = _keras()
     found["onnx"] += _onnx()
     return found
@@ -114,6 +118,14 @@ def _torch() -> list[bytes]:
         "weight_hh_l0": tf.tensor(storage, (16, 4), (7, 1)),
     }
     return [make(value) for make in tf.CONTAINERS.values() for value in (named, nested, views)]
+
+
+def _pickled() -> list[bytes]:
+    """Arrays of NumPy, of every protocol that is read."""
+    named = _state_dict("model.lstm.") | {"epoch": 3, "ints": np.arange(3)}
+    named |= {"model.head.weight": np.ones((2, 4)), "model.head.bias": np.ones(2, ">f4")}
+    named |= {f"bn.running_{what}": np.ones(2) for what in ("mean", "var")}
+    return [pickle.dumps(named, protocol) for protocol in (2, 3, 4, 5)]
 
 
 def everything() -> tuple[Any, dict[str, Any]]:

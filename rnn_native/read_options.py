@@ -6,8 +6,10 @@ Which format has which is said in ``formats.FORMATS``, and what they mean in ``f
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
+
+from numpy.typing import ArrayLike
 
 
 class ReadOptions(TypedDict, total=False):
@@ -17,6 +19,7 @@ class ReadOptions(TypedDict, total=False):
     between: Sequence[str | None] | None
     cell: str | None
     config: str | os.PathLike[str] | None
+    given: Mapping[str, ArrayLike] | None
     node: str | None
     nonlinearity: str | None
     output_nonlinearity: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -26,11 +27,25 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
+def stated(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, a number, true, false, or lists of these."""
+    name, found, value = text.partition("=")
+    try:
+        if not found or not name:
+            raise ValueError
+        return name, json.loads(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=VALUE, of a number or lists of numbers, got {text!r}"
+        ) from None
+
+
 # What argparse has to know of an option that takes more than one plain word.
 _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
+        "given": {"action": "append", "type": stated, "metavar": "NAME=VALUE"},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -42,6 +57,7 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "output_nonlinearity": "of an RNN with an output layer; sigmoid where it is not given",
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
+        "given": "the value of an input of the graph, such as sr=16000; again for others",
         "config": "the JSON of a model whose weights are in FILE",
         "activation": "of the recurrent layers, where FILE has weights alone",
         "recurrent_activation": "of their gates, where FILE has weights alone",
@@ -85,6 +101,8 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, value in vars(arguments).items()
         if name.startswith("read_")
     }
+    if given.get("given") is not None:
+        given["given"] = dict(given["given"])
     return {name: value for name, value in given.items() if value is not None}
 
 

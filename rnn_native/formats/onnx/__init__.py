@@ -19,6 +19,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec
@@ -26,11 +27,13 @@ from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
+from .branches import made_inside
 from .described import described, description_of
 from .graph import File, Graph, load
 from .interpret import interpret
-from .parts import listing, read_node
+from .parts import listing, read_node, runs_on_backend
 from .stacks import rejoin
+from .stated import check_given, with_given
 from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
 
 
@@ -48,6 +51,7 @@ def read(
     *,
     node: str | None = None,
     between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
 ) -> ModelSpec:
     """Read a file; needs the ``onnx`` package.
 
@@ -61,6 +65,9 @@ def read(
         Two tensors of the graph, the model's input and its output, float [time, batch, features] or
         in another order of time and batch. None in the place of either is where the graph itself
         begins or ends, with all of its inputs or outputs.
+    given
+        Values of inputs of the graph, which are no inputs of the model then but constants, and
+        choose the branch of an If: ``{"sr": 16000}``.
 
     Raises
     ------
@@ -71,9 +78,9 @@ def read(
         For what is no valid model.
     OptionError
         ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or the second
-        needs more than the first.
+        needs more than the first; ``given`` has a name that is no input, or a value that is none.
     """
-    return read_all(path, node=node, between=between)[0]
+    return read_all(path, node=node, between=between, given=given)[0]
 
 
 def read_all(
@@ -81,25 +88,33 @@ def read_all(
     *,
     node: str | None = None,
     between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``."""
     start, end = _ends(node, between)
+    if given is not None:
+        check_given(given)
+        if node is not None:
+            raise OptionError(f"given: not beside node={node!r}, which needs no inputs")
     file = load(path)
     with np.errstate(all="ignore"):  # a file's numbers may be any
-        return _read(file, node, between is not None, start, end), file.properties
+        if node is not None:
+            return read_node(file, node), file.properties
+        return _read(file, between is not None, start, end, given or {}), file.properties
 
 
 def _read(
-    file: File, node: str | None, part: bool, start: str | None, end: str | None
+    file: File, part: bool, start: str | None, end: str | None, given: Mapping[str, ArrayLike]
 ) -> ModelSpec:
-    if node is not None:
-        return read_node(file, node)
     if part:
-        return _read_graph(file, start, end)
+        return _read_graph(file, start, end, given)
     try:
-        return _read_graph(file, None, None)
+        return _read_graph(file, None, None, given)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}; {listing(file)}") from error
+        ways = listing(file)
+        if runs_on_backend(file):
+            ways += "; rnn_native.onnx_backend has all of its operators and can run it as it is"
+        raise UnsupportedError(f"{error}; {ways}") from error
 
 
 def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str | None, str | None]:
@@ -115,8 +130,10 @@ def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str |
     return ends
 
 
-def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
-    graph = file.graph()
+def _read_graph(
+    file: File, start: str | None, end: str | None, given: Mapping[str, ArrayLike]
+) -> ModelSpec:
+    graph = with_given(file.graph(), given)
     known = _tensor_names(graph)
     for name in (start, end):
         if name is not None and name not in known:
@@ -124,7 +141,8 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     wanted = graph.outputs if end is None else (end,)
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
-    description = description_of(file.properties) if start is None and end is None else None
+    whole_file = start is None and end is None and not given
+    description = description_of(file.properties) if whole_file else None
     outputs, states = _outputs(wanted, values, description.outputs if description else ())
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
@@ -255,5 +273,5 @@ def _feature(axis: Axis) -> bool:
 
 
 def _tensor_names(graph: Graph) -> dict[str, None]:
-    made = [name for node in graph.nodes for name in node.outputs if name]
+    made = [name for node in graph.nodes for name in (*node.outputs, *made_inside(node)) if name]
     return dict.fromkeys([*graph.inputs, *made])

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
 from . import arithmetic, given, layers, repeated, shapes
-from .evaluate import FUNCTIONS, fold
+from .branches import branch_of, graph_around, made_inside
+from .evaluate import FOLDED, fold
 from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
@@ -48,6 +49,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
+        "Size": (shapes.size, 1, 1),
         "Slice": (shapes.slice_, 1, 5),
         "Split": (halve, 1, 2),
         "Squeeze": (shapes.squeeze, 1, 2),
@@ -56,7 +58,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Unsqueeze": (shapes.unsqueeze, 1, 2),
     }
 )
-"""What is read of data, states and shapes; of constants alone it is ``FUNCTIONS``."""
+"""What is read of data, states and shapes; of constants alone it is ``FOLDED``."""
 
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
@@ -73,12 +75,42 @@ def interpret(
     """
     values: dict[str, Value] = {name: source(graph, name) for name in graph.inputs}
     if start is not None:
-        values[start] = source(graph, start)
-    roles = roles or Roles()
-    for node in needed(graph, wanted, start):
+        values[start] = source(graph_around(graph, start), start)
+    _interpret(graph, wanted, start, roles or Roles(), values)
+    for name in wanted:
+        if name not in values and name in graph.constants:
+            values[name] = Constant(graph.constants[name])
+        elif name not in values:
+            raise FormatError(f"no node makes the output {name!r}")
+    return values
+
+
+def _interpret(
+    graph: Graph,
+    wanted: Sequence[str],
+    start: str | None,
+    roles: Roles,
+    values: dict[str, Value],
+) -> None:
+    """Adds to the values those of the graph's own tensors that the wanted ones need."""
+    nodes = needed(graph, wanted, start)
+    read = {*wanted, *(name for node in nodes for name in node.reads)}
+    for node in nodes:
         inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
         try:
-            results = _evaluate(node, inputs, roles)
+            if node.op == "If" and not node.domain:
+                branch = branch_of(graph, node, inputs, {*wanted, start or ""})
+                inner = set(made_inside(node))
+                ends = [
+                    end
+                    for end, name in zip(branch.outputs, node.outputs, strict=True)
+                    if name in read
+                ]
+                asked = [*ends, *(name for name in wanted if name in inner)]
+                _interpret(branch, asked, start, roles, values)
+                results = [_lookup(branch, values, node, name) for name in branch.outputs]
+            else:
+                results = _evaluate(node, inputs, roles)
             pairs = zip(results, node.outputs, strict=False)
             results = [
                 of_half(node, value) if isinstance(value, Half) and name in wanted else value
@@ -87,18 +119,20 @@ def interpret(
             _take(node, inputs, results)
             _sign(node, results)
         except (UnsupportedError, FormatError) as error:
-            results = [Failure(error, node)] * len(node.outputs)
+            results = [_failure(node, inputs, error)] * len(node.outputs)
         except RnnError as error:  # of a layer's own checks
             results = [Failure(FormatError(f"{node}: {error}"))] * len(node.outputs)
         for name, result in zip(node.outputs, results, strict=False):
             if name and name != start:
                 values[name] = result
-    for name in wanted:
-        if name not in values and name in graph.constants:
-            values[name] = Constant(graph.constants[name])
-        elif name not in values:
-            raise FormatError(f"no node makes the output {name!r}")
-    return values
+
+
+def _failure(node: Node, inputs: Sequence[Value | None], error: RnnError) -> Failure:
+    """The error, of the node; or the failure of an input, if it is that one's."""
+    for value in inputs:
+        if isinstance(value, Failure) and value.error is error:
+            return value
+    return Failure(error, node)
 
 
 def source(graph: Graph, name: str) -> Value:
@@ -132,13 +166,17 @@ def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]
             if name and (name in makers or name in graph.inputs or name in graph.constants):
                 raise node.malformed(f"makes the tensor {name!r}, which exists already")
             makers[name] = index
+    inside = set(wanted) - set(makers) - set(graph.inputs)
+    if inside:  # what a node in a branch makes is made by the If
+        for index, node in enumerate(graph.nodes):
+            makers.update((name, index) for name in made_inside(node) if name in inside)
     needed: set[int] = set()
     pending = [name for name in wanted if name != start]
     while pending:
         index = makers.get(pending.pop(), -1)
         if index >= 0 and index not in needed:
             needed.add(index)
-            pending += [name for name in graph.nodes[index].inputs if name and name != start]
+            pending += [name for name in graph.nodes[index].reads if name and name != start]
     return [graph.nodes[index] for index in sorted(needed)]
 
 
@@ -169,17 +207,19 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
         return given.moved(node, first, inputs[1:])
-    if node.op in ("Add", "Div", "Sub"):
+    if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
-    if entry is None and (node.domain or node.op not in FUNCTIONS):
+    if entry is None and (node.domain or node.op not in FOLDED):
         raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):
         arrays = [value.array if isinstance(value, Constant) else None for value in inputs]
         folded = fold(node, arrays)
         if folded is not None:
             return [Constant(array) for array in folded]
+    if entry is None and any(isinstance(value, Shape) for value in inputs):
+        raise node.unsupported("calculates with a size that the file does not fix")
     if entry is None:
-        raise node.unsupported("this operator is only supported of constants")
+        raise node.unsupported("this operator is not supported, other than of constants")
     handler = _handler(node, inputs, entry)
     if node.op not in _OF_HALVES:
         inputs = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]

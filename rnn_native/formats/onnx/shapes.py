@@ -65,6 +65,11 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         if to in INTEGERS and value.element in INTEGERS:
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
+    if isinstance(value, Shape) and to == "BOOL":
+        sizes = [extent.known for extent in value.extents]
+        if None in sizes:
+            raise node.unsupported("calculates with a size that the file does not fix")
+        return [Constant(np.array(sizes[0] if value.scalar else sizes, np.bool_))]
     if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")
@@ -149,6 +154,17 @@ def shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise _refused(node, value)
     extents = tuple(Extent(1, dim) for dim in value.dims)
     return [Shape(extents[options["start"] : options["end"]])]
+
+
+def size(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """How many numbers there are: of a shape its axes, of data the product of their sizes."""
+    node.options()
+    value = _first(node, inputs)
+    if isinstance(value, Shape):
+        return [Constant(np.array(len(value.extents), np.int64))]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    return [Shape((Extent(1, tuple(axis for dim in value.dims for axis in dim)),), scalar=True)]
 
 
 def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:

@@ -75,8 +75,8 @@ def test_a_node_is_what_onnxruntime_makes_of_it(tmp_path: Path) -> None:
 def test_the_error_for_a_graph_that_is_no_chain_lists_the_recurrent_nodes(tmp_path: Path) -> None:
     message = (
         r"\(Floor\): this operator is not supported, other than of constants; node= can take one "
-        r"of its recurrent nodes: 'encoder' \(LSTM\), 'decoder' \(GRU\); rnn_native.onnx_backend has "
-        "all of its operators and can run it as it is$"
+        r"of its recurrent nodes: 'encoder' \(LSTM\), 'decoder' \(GRU\); rnn_native.onnx_backend "
+        "has all of its operators and can run it as it is$"
     )
     with pytest.raises(UnsupportedError, match=message):
         formats.read(mixed(tmp_path))

@@ -301,7 +301,7 @@ def test_a_subgraph(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match=r"its branch depends on 'condition': given="):
         formats.read(b.save(tmp_path))
     b.nodes[-1].input[0] = y
-    with pytest.raises(UnsupportedError, match=r"node 'it' \(If\): this operator is not supp"):
+    with pytest.raises(UnsupportedError, match=r"node 'it' \(If\): its condition is not known"):
         formats.read(b.save(tmp_path))
 
 

@@ -30,6 +30,7 @@ from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
 from .described import described, description_of
 from .graph import File, Graph, load
+from .inferred import with_start
 from .interpret import interpret
 from .parts import listing, read_node, runs_on_backend
 from .stacks import rejoin
@@ -139,6 +140,8 @@ def _read_graph(
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
+    if start is not None:
+        graph = with_start(file, graph, start)
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
     whole_file = start is None and end is None and not given

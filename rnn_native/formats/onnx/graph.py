@@ -34,7 +34,7 @@ MAX_TENSORS: Final = 200_000
 _SHOWN: Final = 12  # versions or domains in one message
 
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
-INTEGERS: Final = ("INT32", "INT64")
+INTEGERS: Final = ("INT32", "INT64", "INT8", "INT16", "UINT8", "UINT16", "UINT32", "UINT64")
 
 # What an attribute may be, and the Python types that its value has.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -149,8 +149,8 @@ class File:
         constants = [Constants(level.initializer, self.contents) for level in levels]
         known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
         described = chain.from_iterable(v for g in levels for v in (g.value_info, g.output))
-        infos = {text(value.name): _info(value) for value in described}
-        inputs = {text(value.name): _info(value) for level in levels for value in level.input}
+        infos = {text(value.name): info_of(value) for value in described}
+        inputs = {text(value.name): info_of(value) for level in levels for value in level.input}
         optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
         return Graph(
             nodes=tuple(_node(node, infos, self.opset, self.contents) for node in nodes),
@@ -175,10 +175,10 @@ def body_of(node: Node, attribute: str) -> Graph:
         raise node.malformed(f"attribute {attribute}: expected a graph")
     if _count_tensors(body) > MAX_TENSORS:
         raise UnsupportedError(f"a graph of more than {MAX_TENSORS} tensors")
-    infos = {text(value.name): _info(value) for value in chain(body.value_info, body.output)}
+    infos = {text(value.name): info_of(value) for value in chain(body.value_info, body.output)}
     return Graph(
         nodes=tuple(_node(inner, infos, node.opset, node.contents) for inner in body.node),
-        inputs={text(value.name): _info(value) for value in body.input},
+        inputs={text(value.name): info_of(value) for value in body.input},
         optional={},
         outputs=tuple(text(value.name) for value in body.output),
         infos=infos,
@@ -293,7 +293,7 @@ def _opset(model: Any) -> int:
     return int(versions[0])
 
 
-def _info(value: Any) -> Info:
+def info_of(value: Any) -> Info:
     if not value.type.HasField("tensor_type"):
         return Info("no tensor", None)
     tensor = value.type.tensor_type

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
-from . import arithmetic, given, layers, repeated, shapes
+from . import arithmetic, conditions, given, layers, repeated, shapes
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
 from .features import of_half
@@ -42,6 +42,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
+        "Equal": (conditions.equal, 2, 2),
         "Expand": (shapes.expand, 2, 2),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
@@ -56,6 +57,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Tile": (shapes.tile, 2, 2),
         "Transpose": (shapes.transpose, 1, 1),
         "Unsqueeze": (shapes.unsqueeze, 1, 2),
+        "Where": (conditions.where, 3, 3),
     }
 )
 """What is read of data, states and shapes; of constants alone it is ``FOLDED``."""
@@ -75,7 +77,8 @@ def interpret(
     """
     values: dict[str, Value] = {name: source(graph, name) for name in graph.inputs}
     if start is not None:
-        values[start] = source(graph_around(graph, start), start)
+        around = graph_around(graph, start)
+        values[start] = source(around, start, graph.infos.get(start))
     _interpret(graph, wanted, start, roles or Roles(), values)
     for name in wanted:
         if name not in values and name in graph.constants:
@@ -135,10 +138,13 @@ def _failure(node: Node, inputs: Sequence[Value | None], error: RnnError) -> Fai
     return Failure(error, node)
 
 
-def source(graph: Graph, name: str) -> Value:
-    """A tensor that is given from outside: the data, a state or lengths, as it will be used."""
-    info = graph.inputs.get(name) or graph.infos.get(name) or Info("FLOAT", None)
-    if info.element not in FLOATS + INTEGERS:
+def source(graph: Graph, name: str, known: Info | None = None) -> Value:
+    """A tensor that is given from outside: the data, a state or lengths, as it will be used.
+
+    ``known`` is what there is to know of one that its graph does not describe.
+    """
+    info = graph.inputs.get(name) or graph.infos.get(name) or known or Info("FLOAT", None)
+    if info.element not in FLOATS + INTEGERS and not _asked_for_shape(graph, name):
         return Failure(UnsupportedError(f"input {name!r}: element type {info.element}"))
     sizes = info.sizes
     if sizes is None:
@@ -156,6 +162,15 @@ def source(graph: Graph, name: str) -> Value:
         axes[-1].become("features")
         features = (axes[-1],)
     return Data(name, info.element, tuple((axis,) for axis in axes), features)
+
+
+def _asked_for_shape(graph: Graph, name: str) -> bool:
+    """Whether nothing but the sizes of an input are used, so that its type does not matter."""
+    graph.contents.budget.work(f"input {name!r}", 8 * len(graph.nodes))
+    readers = [node for node in graph.nodes if name in node.reads]
+    return name not in graph.outputs and all(
+        node.op in ("Shape", "Size") and not node.domain for node in readers
+    )
 
 
 def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]:

@@ -14,6 +14,7 @@ from .given import moved, part_of
 from .graph import FLOATS, INTEGERS, Node
 from .joining import concat as joined
 from .last import last_step
+from .operators.common import DTYPES
 from .repeated import expanded, tiled
 from .reshape import regroup
 from .tensors import element_name
@@ -62,7 +63,7 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(value, Data):
         if to == value.element:
             return [value]
-        if to in INTEGERS and value.element in INTEGERS:
+        if to in INTEGERS and value.element in INTEGERS and _keeps(value.element, to):
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
     if isinstance(value, Shape) and to == "BOOL":
@@ -73,6 +74,13 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")
+
+
+def _keeps(element: str, to: str) -> bool:
+    """Whether a type of integers has all numbers of another, or all that an index can be."""
+    return to in ("INT32", "INT64", "UINT32", "UINT64") or np.can_cast(
+        DTYPES[element], DTYPES[to], "safe"
+    )
 
 
 def transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:

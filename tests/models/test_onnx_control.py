@@ -118,7 +118,7 @@ def test_a_loop_of_any_conditions(
     if most is None and holds is None:
         most = 3  # it would have no end
     if holds is None:
-        until = 99  # ONNX ignores what the body says then, onnxruntime does not
+        until = 99  # else onnxruntime stops: findings/onnxruntime_loop_condition.sh
     body = graph(
         [
             node("Cast", "i", "f", to=FLOAT),

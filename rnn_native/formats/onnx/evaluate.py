@@ -13,7 +13,7 @@ from ...errors import RnnError
 from .graph import Anything, Node
 from .operators import FOLDED as FOLDED
 from .operators import FUNCTIONS as FUNCTIONS
-from .operators.common import show
+from .operators.common import MANY, show
 
 
 def fold(node: Node, arrays: Sequence[Anything | None]) -> list[Anything] | None:
@@ -35,14 +35,15 @@ def evaluate(node: Node, arrays: Sequence[Anything | None]) -> list[Anything]:
     """The results of one of ``FUNCTIONS``; raises ``FormatError`` where the arrays do not fit it,
     ``UnsupportedError`` for what of it is not done."""
     function, least, most = FUNCTIONS[node.op]
-    if not least <= len(arrays) <= most or any(array is None for array in arrays[:least]):
+    required = arrays if most == MANY else arrays[:least]
+    if not least <= len(arrays) <= most or any(array is None for array in required):
         raise node.malformed(f"expected {least} to {most} inputs, got {len(arrays)}")
     try:
         with np.errstate(all="ignore"):
             result = function(node, arrays)
     except RnnError:
         raise
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
         raise node.malformed(f"on {show(arrays)}: {error}") from error
     return result if isinstance(result, list) else [np.asarray(result)]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..constants import axis_of
 from ..graph import Anything, Node
-from .common import Arrays, Entry, limit, scalar
+from .common import Arrays, Entry, limit, padded, scalar
 
 
 def _gather(node: Node, arrays: Arrays) -> Any:
@@ -128,7 +128,8 @@ def _top_k(node: Node, arrays: Arrays) -> list[Anything]:
     options = node.options(axis=("int", -1), k=("int", None), largest=("int", 1), sorted=("int", 1))
     x = arrays[0]
     axis = axis_of(node, options["axis"], x.ndim)
-    k = options["k"] if len(arrays) < 2 else int(scalar(node, arrays[1], "k"))
+    given = padded(arrays, 2)[1]
+    k = options["k"] if given is None else int(scalar(node, given, "k"))
     if k is None or not 0 <= k <= x.shape[axis]:
         raise node.malformed(f"k={k} of {x.shape[axis]}")
     if options["largest"]:  # those from the end, where of equal ones the first is the last

@@ -180,6 +180,8 @@ def _space_to_depth(node: Node, arrays: Arrays) -> Any:
 
 def _trilu(node: Node, arrays: Arrays) -> Any:
     upper = node.options(upper=("int", 1))["upper"]
+    if arrays[0].ndim < 2:
+        raise node.malformed(f"expected matrices, got {arrays[0].shape}")
     k = 0 if len(arrays) < 2 or arrays[1] is None else scalar(node, arrays[1], "k")
     return (np.triu if upper else np.tril)(arrays[0], k)
 

@@ -44,6 +44,9 @@ def _pad(node: Node, arrays: Arrays) -> Any:
         return np.pad(x, around, constant_values=np.asarray(fill).astype(x.dtype))
     if mode not in ("reflect", "edge", "wrap"):
         raise node.malformed(f"attribute mode={mode!r}")
+    most = [size - (mode == "reflect") for size in x.shape]
+    if mode != "edge" and any(max(pair) > size for pair, size in zip(around, most, strict=True)):
+        raise node.malformed(f"mode={mode}: pads={pads} of a tensor of shape {x.shape}")
     return np.pad(x, around, mode)
 
 

@@ -26,3 +26,4 @@ class ReadOptions(TypedDict, total=False):
     prefix: str | None
     recurrent_activation: str | None
     reset_after: bool | None
+    shapes: Mapping[str, Sequence[int | None]] | None

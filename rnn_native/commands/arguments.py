@@ -28,7 +28,7 @@ def boolean(text: str) -> bool:
 
 
 def stated(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, a number, true, false, or lists of these."""
+    """NAME=VALUE: a number, true, false, null, or lists of these."""
     name, found, value = text.partition("=")
     try:
         if not found or not name:
@@ -46,6 +46,7 @@ _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
         "given": {"action": "append", "type": stated, "metavar": "NAME=VALUE"},
+        "shapes": {"action": "append", "type": stated, "metavar": "NAME=[N,...]"},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -58,6 +59,7 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
         "given": "the value of an input of the graph, such as sr=16000; again for others",
+        "shapes": "sizes of an input that FILE leaves open, null where it stays so; again for others",
         "config": "the JSON of a model whose weights are in FILE",
         "activation": "of the recurrent layers, where FILE has weights alone",
         "recurrent_activation": "of their gates, where FILE has weights alone",
@@ -101,8 +103,9 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, value in vars(arguments).items()
         if name.startswith("read_")
     }
-    if given.get("given") is not None:
-        given["given"] = dict(given["given"])
+    for name in ("given", "shapes"):
+        if given.get(name) is not None:
+            given[name] = dict(given[name])
     return {name: value for name, value in given.items() if value is not None}
 
 

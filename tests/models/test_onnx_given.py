@@ -1,5 +1,5 @@
-"""Inputs of a graph that ``given=`` states: an If is read as the branch that is taken then, and the
-rest as if the value were in the file. onnxruntime, which runs the whole graph, is the oracle."""
+"""Inputs of a graph whose values ``given=`` states, or ``shapes=`` their sizes: an If is read as
+the branch that is taken then. onnxruntime, which runs the whole graph, is the oracle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from onnx_graphs import ATOL, Builder, make_recurrent, onnx_weights, run, unifor
 
 import rnn_native as rn
 from rnn_native import cli, formats, reference
-from rnn_native.errors import OptionError, UnsupportedError
+from rnn_native.errors import FormatError, OptionError, UnsupportedError
 
 pytestmark = pytest.mark.oracle
 
@@ -146,13 +146,71 @@ def test_data_that_are_given_are_constants(sizes: list[Any], tmp_path: Path) -> 
         ({"sr": 16000.5}, r"the input 'sr': expected int64, got 16000\.5"),
         ({"sr": "16000"}, r"the input 'sr': expected numbers, got '16000'"),
         ({"sr": [1, 2]}, r"the input 'sr': expected shape \(\), got \(2,\)"),
-        ({"x": 1.0}, r"the input 'x': expected shape \('\?', '\?', 3\), got \(\)"),
+        ({"x": 1.0}, r"the input 'x': expected shape \(\?, \?, 3\), got \(\)"),
         (16000, r"expected values by the names of inputs, got 16000"),
     ],
 )
 def test_what_is_no_value_of_an_input_is_refused(given: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=f"given: {message}"):
         formats.read(rates(tmp_path), given=given)
+
+
+def test_a_condition_of_a_size_that_is_stated_is_known(tmp_path: Path) -> None:
+    """As PyTorch exports ``x.squeeze(0)``: only if that axis has a size of 1."""
+    b = Builder()
+    x = b.input("x", ["n", "t", "b", IN])
+    size = b.op("Gather", b.op("Shape", x), b.constant(0))
+    branches = [
+        body([helper.make_node("Squeeze", ["x", "first"], ["less"])], "less", first=np.array([0])),
+        body([helper.make_node("Identity", ["x"], ["same"])], "same"),
+    ]
+    condition = b.op("Equal", size, b.constant(1), name="one")
+    b.nodes.append(
+        helper.make_node("If", [condition], ["z"], then_branch=branches[0], else_branch=branches[1])
+    )
+    b.output(b.squeeze(b.recurrent("z", FAST)[0], 1))
+    path = b.save(tmp_path)
+    x = uniform(1, T, B, IN)
+    (want,) = run(path, {"x": x})
+    with pytest.raises(
+        UnsupportedError, match=r"'one' \(Equal\): calculates with a size that the file does not"
+    ):
+        formats.read(path)
+    spec = formats.read(path, shapes={"x": (1, None, None, None)})
+    np.testing.assert_allclose(reference.run(spec, x[0])[0], want, rtol=0, atol=ATOL)
+    with pytest.raises(FormatError, match="X: expected rank 3, got 4"):
+        formats.read(path, shapes={"x": (2, None, None, IN)})
+
+
+def test_the_rank_of_an_input_can_be_stated(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input("x", None)
+    y = b.recurrent(b.op("Relu", x), FAST)[0]
+    b.output(b.squeeze(y, 1))
+    path = b.save(tmp_path)
+    with pytest.raises(UnsupportedError, match="'x': the file does not tell its rank; shapes="):
+        formats.read(path)
+    spec = formats.read(path, shapes={"x": (None, None, IN)})
+    (want,) = run(path, {"x": uniform(T, B, IN)})
+    np.testing.assert_allclose(reference.run(spec, uniform(T, B, IN))[0], want, rtol=0, atol=ATOL)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ({"y": (1,)}, r"the graph has no input 'y'.*; its inputs are 'x', 'sr'"),
+        ({"x": (None, None)}, r"the input 'x': expected \(\?, \?, 3\), as the file has it, got"),
+        ({"x": (5, None, 4)}, r"the input 'x': expected \(\?, \?, 3\), as the file has it, got"),
+        ({"x": (0, None, 3)}, r"the input 'x': expected sizes of at least 1"),
+        ({"x": ("t", None, 3)}, r"the input 'x': expected integers or None"),
+        ([1, 2], r"expected sizes by the names of inputs, got \[1, 2\]"),
+    ],
+)
+def test_what_are_no_sizes_of_an_input_is_refused(
+    shapes: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=f"shapes: {message}"):
+        formats.read(rates(tmp_path), shapes=shapes)
 
 
 def test_not_beside_one_node(tmp_path: Path) -> None:
@@ -162,7 +220,8 @@ def test_not_beside_one_node(tmp_path: Path) -> None:
 
 def test_as_an_option_of_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = rates(tmp_path)
-    assert cli.main(["info", "--given", "sr=16000", str(path)]) == 0
+    sizes = ["--shapes", f"x=[null,1,{IN}]"]
+    assert cli.main(["info", "--given", "sr=16000", *sizes, str(path)]) == 0
     assert "gru" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         cli.main(["info", "--given", "sr", str(path)])

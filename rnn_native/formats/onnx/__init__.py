@@ -34,7 +34,7 @@ from .inferred import with_start
 from .interpret import interpret
 from .parts import listing, read_node, runs_on_backend
 from .stacks import rejoin
-from .stated import check_given, with_given
+from .stated import check_stated, with_given, with_shapes
 from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
 
 
@@ -53,6 +53,7 @@ def read(
     node: str | None = None,
     between: Sequence[str | None] | None = None,
     given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> ModelSpec:
     """Read a file; needs the ``onnx`` package.
 
@@ -69,6 +70,9 @@ def read(
     given
         Values of inputs of the graph, which are no inputs of the model then but constants, and
         choose the branch of an If: ``{"sr": 16000}``.
+    shapes
+        Sizes of inputs that the file leaves open, with None where they stay open:
+        ``{"input": (None, 576)}``.
 
     Raises
     ------
@@ -79,9 +83,10 @@ def read(
         For what is no valid model.
     OptionError
         ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or the second
-        needs more than the first; ``given`` has a name that is no input, or a value that is none.
+        needs more than the first; ``given`` or ``shapes`` have a name that is no input, or what is
+        no value or shape of it.
     """
-    return read_all(path, node=node, between=between, given=given)[0]
+    return read_all(path, node=node, between=between, given=given, shapes=shapes)[0]
 
 
 def read_all(
@@ -90,27 +95,38 @@ def read_all(
     node: str | None = None,
     between: Sequence[str | None] | None = None,
     given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``."""
     start, end = _ends(node, between)
-    if given is not None:
-        check_given(given)
-        if node is not None:
-            raise OptionError(f"given: not beside node={node!r}, which needs no inputs")
+    stated = {"given": given, "shapes": shapes}
+    for option, value in stated.items():
+        if value is not None:
+            check_stated(option, value)
+            if node is not None:
+                raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
     file = load(path)
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:
             return read_node(file, node), file.properties
-        return _read(file, between is not None, start, end, given or {}), file.properties
+        whole = between is None
+        return _read(file, whole, start, end, given or {}, shapes or {}), file.properties
 
 
 def _read(
-    file: File, part: bool, start: str | None, end: str | None, given: Mapping[str, ArrayLike]
+    file: File,
+    whole: bool,
+    start: str | None,
+    end: str | None,
+    given: Mapping[str, ArrayLike],
+    shapes: Mapping[str, Sequence[int | None]],
 ) -> ModelSpec:
-    if part:
-        return _read_graph(file, start, end, given)
+    graph = with_shapes(with_given(file.graph(), given), shapes)
+    own = start is None and end is None and not given
+    if not whole:
+        return _read_graph(file, graph, start, end, own)
     try:
-        return _read_graph(file, None, None, given)
+        return _read_graph(file, graph, None, None, own)
     except UnsupportedError as error:
         ways = listing(file)
         if runs_on_backend(file):
@@ -132,9 +148,9 @@ def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str |
 
 
 def _read_graph(
-    file: File, start: str | None, end: str | None, given: Mapping[str, ArrayLike]
+    file: File, graph: Graph, start: str | None, end: str | None, own: bool
 ) -> ModelSpec:
-    graph = with_given(file.graph(), given)
+    """``own`` says that the file's own description of the model, if it has one, counts."""
     known = _tensor_names(graph)
     for name in (start, end):
         if name is not None and name not in known:
@@ -144,8 +160,7 @@ def _read_graph(
         graph = with_start(file, graph, start)
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
-    whole_file = start is None and end is None and not given
-    description = description_of(file.properties) if whole_file else None
+    description = description_of(file.properties) if own else None
     outputs, states = _outputs(wanted, values, description.outputs if description else ())
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:

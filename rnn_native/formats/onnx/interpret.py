@@ -150,7 +150,9 @@ def source(graph: Graph, name: str, known: Info | None = None) -> Value:
     if sizes is None:
         # Such an input can only be a sequence if it is the X of a recurrent node, of rank 3.
         if not any(n.op in ("RNN", "GRU", "LSTM") and n.inputs[:1] == (name,) for n in graph.nodes):
-            return Failure(UnsupportedError(f"input {name!r}: the file does not tell its rank"))
+            hint = f"; shapes={{{name!r}: ...}} states it" if name in graph.inputs else ""
+            what = f"input {name!r}: the file does not tell its rank{hint}"
+            return Failure(UnsupportedError(what))
         sizes = (None, None, None)
     symbols = info.symbols or ("",) * len(sizes)
     axes = [

@@ -59,7 +59,7 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
         "given": "the value of an input of the graph, such as sr=16000; again for others",
-        "shapes": "sizes of an input that FILE leaves open, null where it stays so; again for others",
+        "shapes": "sizes of an input that FILE leaves open, or null; again for others",
         "config": "the JSON of a model whose weights are in FILE",
         "activation": "of the recurrent layers, where FILE has weights alone",
         "recurrent_activation": "of their gates, where FILE has weights alone",

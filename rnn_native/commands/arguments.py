@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,12 +51,27 @@ _LAYERS: Final[Mapping[str, Callable[..., Layer]]] = MappingProxyType(
 _LAYER = re.compile(rf"(?P<name>{'|'.join(_LAYERS)})(\((?P<numbers>[\d, ]*)\))?")
 
 
+def stated(text: str) -> tuple[str, Any]:
+    """NAME=VALUE: a number, true, false, null, or lists of these."""
+    name, found, value = text.partition("=")
+    try:
+        if not found or not name:
+            raise ValueError
+        return name, json.loads(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=VALUE, of a number or lists of numbers, got {text!r}"
+        ) from None
+
+
 # What argparse has to know of an option that takes more than one plain word.
 _SPECIAL: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "reset_after": {"type": boolean, "metavar": "true|false"},
         "between": {"nargs": 2, "metavar": ("IN", "OUT")},
         "chain": {"type": chain, "metavar": "MODULE,..."},
+        "given": {"action": "append", "type": stated, "metavar": "NAME=VALUE"},
+        "shapes": {"action": "append", "type": stated, "metavar": "NAME=[N,...]"},
     }
 )
 _MEANING: Final[Mapping[str, str]] = MappingProxyType(
@@ -68,6 +84,8 @@ _MEANING: Final[Mapping[str, str]] = MappingProxyType(
         "chain": "the modules that run, in their order, such as emb,lstm,last,fc:relu,out",
         "node": "the recurrent node or layer to take out",
         "between": "take out what lies between these two tensors, or layers",
+        "given": "the value of an input of the graph, such as sr=16000; again for others",
+        "shapes": "sizes of an input that FILE leaves open, or null; again for others",
         "config": "the JSON of a model whose weights are in FILE",
         "activation": "of the recurrent layers, where FILE has weights alone",
         "recurrent_activation": "of their gates, where FILE has weights alone",
@@ -111,6 +129,9 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
         for name, value in vars(arguments).items()
         if name.startswith("read_")
     }
+    for name in ("given", "shapes"):
+        if given.get(name) is not None:
+            given[name] = dict(given[name])
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -59,7 +59,9 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             "safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True, graphs=True
         ),
         "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True),
-        "onnx": Format("onnx", (".onnx",), ("node", "between"), carries=True, graphs=True),
+        "onnx": Format(
+            "onnx", (".onnx",), ("node", "between", "given", "shapes"), carries=True, graphs=True
+        ),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "pickle": Format(
             "pickled",
@@ -94,9 +96,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         ``state_dict`` and no description of the layers: ``cell``, ``nonlinearity``,
         ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
-        ``between``, a part of the graph, see ``formats.onnx``. For ``keras``: the same of layers
-        and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not
-        given.
+        ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
+        see ``formats.onnx``. For ``keras``: ``node`` and ``between`` of layers and, of weights
+        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
 
     Raises
     ------

@@ -81,6 +81,35 @@ def test_products_whose_result_is_small_are_limited_too(
         formats.read(save(tmp_path, nodes, {"size": [1000, 1000]}, ["t", "b", 1000]))
 
 
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes"),
+    [
+        ("Range", {"a": 0.0, "b": 1e12, "c": 1.0}, {}),
+        ("Range", {"a": 0.0, "b": np.inf, "c": 1.0}, {}),
+        ("OneHot", {"i": [1, 2], "d": 2**40, "v": [0.0, 1.0]}, {}),
+        ("Pad", {"a": [1.0, 2.0], "p": [2**30, 2**30]}, {"mode": "constant"}),
+        ("Pad", {"a": [1.0, 2.0], "p": [2**19, 2**19]}, {"mode": "reflect"}),
+        ("Trilu", {"a": np.zeros(2**16)}, {}),
+        ("Where", {"c": np.ones((2**14, 1), bool), "a": np.ones((1, 2**14)), "b": 0.0}, {}),
+        ("Equal", {"a": np.ones((2**15, 1)), "b": np.ones((1, 2**15))}, {}),
+        ("GatherElements", {"a": np.ones((2, 2)), "i": np.full((3, 3), 5)}, {}),
+    ],
+)
+def test_a_constant_of_any_operator_is_limited(
+    op: str, inputs: dict[str, Any], attributes: dict[str, Any], tmp_path: Path
+) -> None:
+    constants = {
+        name: a if np.asarray(a).dtype.kind in "bi" else np.asarray(a, np.float32)
+        for name, a in inputs.items()
+    }
+    nodes = [
+        helper.make_node(op, list(inputs), ["w"], "it", **attributes),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    with pytest.raises(FormatError, match=rf"'it' \({op}\)"):
+        formats.read(save(tmp_path, nodes, constants, ["t", "b", 4]))
+
+
 def test_a_constant_is_not_gone_through_without_end(tmp_path: Path) -> None:
     """What is refused makes nothing, but its inputs were looked at: here all of 2^22 numbers."""
     count = 100

@@ -19,6 +19,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec
@@ -26,12 +27,15 @@ from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
+from .branches import made_inside
 from .described import described, description_of
 from .graph import File, Graph, load
+from .inferred import with_start
 from .interpret import interpret
 from .layout import arranged
-from .parts import listing, read_node
+from .parts import listing, read_node, runs_on_backend
 from .stacks import rejoin
+from .stated import check_stated, with_given, with_shapes
 from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
 
 
@@ -49,6 +53,8 @@ def read(
     *,
     node: str | None = None,
     between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> ModelSpec:
     """Read a file; needs the ``onnx`` package.
 
@@ -62,6 +68,12 @@ def read(
         Two tensors of the graph, the model's input and its output, float [time, batch, features] or
         in another order of time and batch. None in the place of either is where the graph itself
         begins or ends, with all of its inputs or outputs.
+    given
+        Values of inputs of the graph, which are no inputs of the model then but constants, and
+        choose the branch of an If: ``{"sr": 16000}``.
+    shapes
+        Sizes of inputs that the file leaves open, with None where they stay open:
+        ``{"input": (None, 576)}``.
 
     Raises
     ------
@@ -72,9 +84,10 @@ def read(
         For what is no valid model.
     OptionError
         ``node`` is no recurrent node of the graph; ``between`` are no tensors of it, or the second
-        needs more than the first.
+        needs more than the first; ``given`` or ``shapes`` have a name that is no input, or what is
+        no value or shape of it.
     """
-    return read_all(path, node=node, between=between)[0]
+    return read_all(path, node=node, between=between, given=given, shapes=shapes)[0]
 
 
 def read_all(
@@ -82,25 +95,44 @@ def read_all(
     *,
     node: str | None = None,
     between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``."""
     start, end = _ends(node, between)
+    stated = {"given": given, "shapes": shapes}
+    for option, value in stated.items():
+        if value is not None:
+            check_stated(option, value)
+            if node is not None:
+                raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
     file = load(path)
     with np.errstate(all="ignore"):  # a file's numbers may be any
-        return _read(file, node, between is not None, start, end), file.properties
+        if node is not None:
+            return read_node(file, node), file.properties
+        whole = between is None
+        return _read(file, whole, start, end, given or {}, shapes or {}), file.properties
 
 
 def _read(
-    file: File, node: str | None, part: bool, start: str | None, end: str | None
+    file: File,
+    whole: bool,
+    start: str | None,
+    end: str | None,
+    given: Mapping[str, ArrayLike],
+    shapes: Mapping[str, Sequence[int | None]],
 ) -> ModelSpec:
-    if node is not None:
-        return read_node(file, node)
-    if part:
-        return _read_graph(file, start, end)
+    graph = with_shapes(with_given(file.graph(), given), shapes)
+    own = start is None and end is None and not given
+    if not whole:
+        return _read_graph(file, graph, start, end, own)
     try:
-        return _read_graph(file, None, None)
+        return _read_graph(file, graph, None, None, own)
     except UnsupportedError as error:
-        raise UnsupportedError(f"{error}; {listing(file)}") from error
+        ways = listing(file)
+        if runs_on_backend(file):
+            ways += "; rnn_native.onnx_backend has all of its operators and can run it as it is"
+        raise UnsupportedError(f"{error}; {ways}") from error
 
 
 def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str | None, str | None]:
@@ -116,18 +148,22 @@ def _ends(node: str | None, between: Sequence[str | None] | None) -> tuple[str |
     return ends
 
 
-def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
-    graph = file.graph()
+def _read_graph(
+    file: File, graph: Graph, start: str | None, end: str | None, own: bool
+) -> ModelSpec:
+    """``own`` says that the file's own description of the model, if it has one, counts."""
     known = _tensor_names(graph)
     for name in (start, end):
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
+    if start is not None:
+        graph = with_start(file, graph, start)
     errors: list[UnsupportedError] = []
     while True:
         roles = Roles(guess=len(errors))
         try:
-            return _read_as(file, graph, wanted, start, end, roles)
+            return _read_as(file, graph, wanted, start, own, roles)
         except UnsupportedError as error:
             errors.append(error)
             if len(errors) >= roles.guesses:
@@ -139,11 +175,11 @@ def _read_as(
     graph: Graph,
     wanted: Sequence[str],
     start: str | None,
-    end: str | None,
+    own: bool,
     roles: Roles,
 ) -> ModelSpec:
     values = interpret(graph, wanted, start, roles)
-    description = description_of(file.properties) if start is None and end is None else None
+    description = description_of(file.properties) if own else None
     outputs, states = _outputs(wanted, values, description.outputs if description else ())
     outputs = {name: _in_order(output) for name, output in outputs.items()}
     parts = Parts(outputs.values())
@@ -283,5 +319,5 @@ def _feature(axis: Axis) -> bool:
 
 
 def _tensor_names(graph: Graph) -> dict[str, None]:
-    made = [name for node in graph.nodes for name in node.outputs if name]
+    made = [name for node in graph.nodes for name in (*node.outputs, *made_inside(node)) if name]
     return dict.fromkeys([*graph.inputs, *made])

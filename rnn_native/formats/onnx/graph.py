@@ -34,7 +34,7 @@ MAX_TENSORS: Final = 200_000
 _SHOWN: Final = 12  # versions or domains in one message
 
 FLOATS: Final = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16")
-INTEGERS: Final = ("INT32", "INT64")
+INTEGERS: Final = ("INT32", "INT64", "INT8", "INT16", "UINT8", "UINT16", "UINT32", "UINT64")
 
 # What an attribute may be, and the Python types that its value has.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -45,6 +45,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "floats": (list,),
     "strings": (list,),
     "tensor": (np.ndarray,),
+    "graph": (object,),
 }
 
 
@@ -59,7 +60,10 @@ class Info:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operator of the graph; an input or output that is left out is called ``""``."""
+    """One operator of the graph; an input or output that is left out is called ``""``.
+
+    ``captured`` are the tensors around it that its bodies read, those of If, Loop and Scan.
+    """
 
     op: str
     domain: str
@@ -70,6 +74,12 @@ class Node:
     opset: int
     contents: Contents
     result: Info | None = None  # of the first output
+    captured: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Its inputs, and what its bodies read."""
+        return self.inputs + self.captured
 
     def __str__(self) -> str:
         label = f"{self.domain}.{self.op}" if self.domain else self.op
@@ -139,11 +149,11 @@ class File:
         constants = [Constants(level.initializer, self.contents) for level in levels]
         known: Mapping[str, Anything] = ChainMap(*constants[::-1])  # type: ignore[arg-type]
         described = chain.from_iterable(v for g in levels for v in (g.value_info, g.output))
-        infos = {text(value.name): _info(value) for value in described}
-        inputs = {text(value.name): _info(value) for level in levels for value in level.input}
+        infos = {text(value.name): info_of(value) for value in described}
+        inputs = {text(value.name): info_of(value) for level in levels for value in level.input}
         optional = {n: i for n, i in inputs.items() if n in known and self.model.ir_version >= 4}
         return Graph(
-            nodes=tuple(self._node(node, infos) for node in nodes),
+            nodes=tuple(_node(node, infos, self.opset, self.contents) for node in nodes),
             inputs={name: info for name, info in inputs.items() if name not in known},
             optional=optional,
             outputs=tuple(text(value.name) for value in levels[-1].output),
@@ -152,18 +162,58 @@ class File:
             contents=self.contents,
         )
 
-    def _node(self, node: Any, infos: Mapping[str, Info]) -> Node:
-        return Node(
-            op=text(node.op_type),
-            domain="" if node.domain == "ai.onnx" else text(node.domain),
-            name=text(node.name),
-            inputs=tuple(map(text, node.input)),
-            outputs=tuple(map(text, node.output)),
-            attributes={text(attribute.name): attribute for attribute in node.attribute},
-            opset=self.opset,
-            contents=self.contents,
-            result=infos.get(node.output[0]) if node.output else None,
-        )
+
+def bodies_in(node: Node) -> list[tuple[str, Any]]:
+    """The graphs inside of a node, by their attributes, as the onnx package has them."""
+    return [(name, a.g) for name, a in node.attributes.items() if a.HasField("g")]
+
+
+def body_of(node: Node, attribute: str) -> Graph:
+    """The graph inside of a node that an attribute is, without what it sees around it."""
+    body = dict(bodies_in(node)).get(attribute)
+    if body is None:
+        raise node.malformed(f"attribute {attribute}: expected a graph")
+    if _count_tensors(body) > MAX_TENSORS:
+        raise UnsupportedError(f"a graph of more than {MAX_TENSORS} tensors")
+    infos = {text(value.name): info_of(value) for value in chain(body.value_info, body.output)}
+    return Graph(
+        nodes=tuple(_node(inner, infos, node.opset, node.contents) for inner in body.node),
+        inputs={text(value.name): info_of(value) for value in body.input},
+        optional={},
+        outputs=tuple(text(value.name) for value in body.output),
+        infos=infos,
+        constants=Constants(body.initializer, node.contents),
+        contents=node.contents,
+    )
+
+
+def _node(node: Any, infos: Mapping[str, Info], opset: int, contents: Contents) -> Node:
+    captured = dict.fromkeys(n for _, body in bodies_of(node) for n in _captured(body))
+    return Node(
+        op=text(node.op_type),
+        domain="" if node.domain == "ai.onnx" else text(node.domain),
+        name=text(node.name),
+        inputs=tuple(map(text, node.input)),
+        outputs=tuple(map(text, node.output)),
+        attributes={text(attribute.name): attribute for attribute in node.attribute},
+        opset=opset,
+        contents=contents,
+        result=infos.get(node.output[0]) if node.output else None,
+        captured=tuple(captured),
+    )
+
+
+def _captured(body: Any) -> dict[str, None]:
+    """What a body, with those inside of it, reads and does not make."""
+    made = {text(value.name) for value in chain(body.input, body.initializer)}
+    found: dict[str, None] = {}
+    for node in body.node:
+        inside = (name for _, inner in bodies_of(node) for name in _captured(inner))
+        read = (text(name) for name in chain(node.input, inside))
+        found.update((name, None) for name in read if name and name not in made)
+        made.update(map(text, node.output))
+    found.update((text(v.name), None) for v in body.output if v.name not in made)
+    return found
 
 
 def import_onnx() -> Any:
@@ -243,7 +293,7 @@ def _opset(model: Any) -> int:
     return int(versions[0])
 
 
-def _info(value: Any) -> Info:
+def info_of(value: Any) -> Info:
     if not value.type.HasField("tensor_type"):
         return Info("no tensor", None)
     tensor = value.type.tensor_type

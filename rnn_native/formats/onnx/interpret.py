@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import FormatError, RnnError, UnsupportedError
 from . import (
     arithmetic,
+    conditions,
     convolution,
     given,
     layers,
@@ -20,7 +21,8 @@ from . import (
     repeated,
     shapes,
 )
-from .evaluate import FUNCTIONS, fold
+from .branches import branch_of, graph_around, made_inside
+from .evaluate import FOLDED, fold
 from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
@@ -55,6 +57,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
+        "Equal": (conditions.equal, 2, 2),
         "Expand": (shapes.expand, 2, 2),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
@@ -62,15 +65,17 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
+        "Size": (shapes.size, 1, 1),
         "Slice": (shapes.slice_, 1, 5),
         "Split": (halve, 1, 2),
         "Squeeze": (shapes.squeeze, 1, 2),
         "Tile": (shapes.tile, 2, 2),
         "Transpose": (shapes.transpose, 1, 1),
         "Unsqueeze": (shapes.unsqueeze, 1, 2),
+        "Where": (conditions.where, 3, 3),
     }
 )
-"""What is read of data, states and shapes; of constants alone it is ``FUNCTIONS``."""
+"""What is read of data, states and shapes; of constants alone it is ``FOLDED``."""
 
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
@@ -87,26 +92,9 @@ def interpret(
     """
     values: dict[str, Value] = {name: source(graph, name) for name in graph.inputs}
     if start is not None:
-        values[start] = source(graph, start)
-    roles = roles or Roles()
-    for node in needed(graph, wanted, start):
-        inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
-        try:
-            results = _evaluate(node, inputs, roles)
-            pairs = zip(results, node.outputs, strict=False)
-            results = [
-                of_half(node, value) if isinstance(value, Half) and name in wanted else value
-                for value, name in pairs
-            ]
-            _take(node, inputs, results)
-            _sign(node, results)
-        except (UnsupportedError, FormatError) as error:
-            results = [Failure(error, node)] * len(node.outputs)
-        except RnnError as error:  # of a layer's own checks
-            results = [Failure(FormatError(f"{node}: {error}"))] * len(node.outputs)
-        for name, result in zip(node.outputs, results, strict=False):
-            if name and name != start:
-                values[name] = result
+        around = graph_around(graph, start)
+        values[start] = source(around, start, graph.infos.get(start))
+    _interpret(graph, wanted, start, roles or Roles(), values)
     for name in wanted:
         if name not in values and name in graph.constants:
             values[name] = Constant(graph.constants[name])
@@ -115,16 +103,71 @@ def interpret(
     return values
 
 
-def source(graph: Graph, name: str) -> Value:
-    """A tensor that is given from outside: the data, a state or lengths, as it will be used."""
-    info = graph.inputs.get(name) or graph.infos.get(name) or Info("FLOAT", None)
-    if info.element not in FLOATS + INTEGERS:
+def _interpret(
+    graph: Graph,
+    wanted: Sequence[str],
+    start: str | None,
+    roles: Roles,
+    values: dict[str, Value],
+) -> None:
+    """Adds to the values those of the graph's own tensors that the wanted ones need."""
+    nodes = needed(graph, wanted, start)
+    read = {*wanted, *(name for node in nodes for name in node.reads)}
+    for node in nodes:
+        inputs = [_lookup(graph, values, node, name) if name else None for name in node.inputs]
+        try:
+            if node.op == "If" and not node.domain:
+                branch = branch_of(graph, node, inputs, {*wanted, start or ""})
+                inner = set(made_inside(node))
+                ends = [
+                    end
+                    for end, name in zip(branch.outputs, node.outputs, strict=True)
+                    if name in read
+                ]
+                asked = [*ends, *(name for name in wanted if name in inner)]
+                _interpret(branch, asked, start, roles, values)
+                results = [_lookup(branch, values, node, name) for name in branch.outputs]
+            else:
+                results = _evaluate(node, inputs, roles)
+            pairs = zip(results, node.outputs, strict=False)
+            results = [
+                of_half(node, value) if isinstance(value, Half) and name in wanted else value
+                for value, name in pairs
+            ]
+            _take(node, inputs, results)
+            _sign(node, results)
+        except (UnsupportedError, FormatError) as error:
+            results = [_failure(node, inputs, error)] * len(node.outputs)
+        except RnnError as error:  # of a layer's own checks
+            results = [Failure(FormatError(f"{node}: {error}"))] * len(node.outputs)
+        for name, result in zip(node.outputs, results, strict=False):
+            if name and name != start:
+                values[name] = result
+
+
+def _failure(node: Node, inputs: Sequence[Value | None], error: RnnError) -> Failure:
+    """The error, of the node; or the failure of an input, if it is that one's."""
+    for value in inputs:
+        if isinstance(value, Failure) and value.error is error:
+            return value
+    return Failure(error, node)
+
+
+def source(graph: Graph, name: str, known: Info | None = None) -> Value:
+    """A tensor that is given from outside: the data, a state or lengths, as it will be used.
+
+    ``known`` is what there is to know of one that its graph does not describe.
+    """
+    info = graph.inputs.get(name) or graph.infos.get(name) or known or Info("FLOAT", None)
+    if info.element not in FLOATS + INTEGERS and not _asked_for_shape(graph, name):
         return Failure(UnsupportedError(f"input {name!r}: element type {info.element}"))
     sizes = info.sizes
     if sizes is None:
         # Such an input can only be a sequence if it is the X of a recurrent node, of rank 3.
         if not any(n.op in ("RNN", "GRU", "LSTM") and n.inputs[:1] == (name,) for n in graph.nodes):
-            return Failure(UnsupportedError(f"input {name!r}: the file does not tell its rank"))
+            hint = f"; shapes={{{name!r}: ...}} states it" if name in graph.inputs else ""
+            what = f"input {name!r}: the file does not tell its rank{hint}"
+            return Failure(UnsupportedError(what))
         sizes = (None, None, None)
     symbols = info.symbols or ("",) * len(sizes)
     axes = [
@@ -138,6 +181,15 @@ def source(graph: Graph, name: str) -> Value:
     return Data(name, info.element, tuple((axis,) for axis in axes), features)
 
 
+def _asked_for_shape(graph: Graph, name: str) -> bool:
+    """Whether nothing but the sizes of an input are used, so that its type does not matter."""
+    graph.contents.budget.work(f"input {name!r}", 8 * len(graph.nodes))
+    readers = [node for node in graph.nodes if name in node.reads]
+    return name not in graph.outputs and all(
+        node.op in ("Shape", "Size") and not node.domain for node in readers
+    )
+
+
 def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]:
     """The nodes that the wanted tensors depend on, in the file's order, which must be causal."""
     makers: dict[str, int] = {}
@@ -146,13 +198,17 @@ def needed(graph: Graph, wanted: Sequence[str], start: str | None) -> list[Node]
             if name and (name in makers or name in graph.inputs or name in graph.constants):
                 raise node.malformed(f"makes the tensor {name!r}, which exists already")
             makers[name] = index
+    inside = set(wanted) - set(makers) - set(graph.inputs)
+    if inside:  # what a node in a branch makes is made by the If
+        for index, node in enumerate(graph.nodes):
+            makers.update((name, index) for name in made_inside(node) if name in inside)
     needed: set[int] = set()
     pending = [name for name in wanted if name != start]
     while pending:
         index = makers.get(pending.pop(), -1)
         if index >= 0 and index not in needed:
             needed.add(index)
-            pending += [name for name in graph.nodes[index].inputs if name and name != start]
+            pending += [name for name in graph.nodes[index].reads if name and name != start]
     return [graph.nodes[index] for index in sorted(needed)]
 
 
@@ -183,17 +239,19 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
         return given.moved(node, first, inputs[1:])
-    if node.op in ("Add", "Div", "Sub"):
+    if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
-    if entry is None and (node.domain or node.op not in FUNCTIONS):
+    if entry is None and (node.domain or node.op not in FOLDED):
         raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):
         arrays = [value.array if isinstance(value, Constant) else None for value in inputs]
         folded = fold(node, arrays)
         if folded is not None:
             return [Constant(array) for array in folded]
+    if entry is None and any(isinstance(value, Shape) for value in inputs):
+        raise node.unsupported("calculates with a size that the file does not fix")
     if entry is None:
-        raise node.unsupported("this operator is only supported of constants")
+        raise node.unsupported("this operator is not supported, other than of constants")
     handler = _handler(node, inputs, entry)
     if node.op not in _OF_HALVES:
         inputs = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]

@@ -11,14 +11,17 @@ from typing import Any, Final
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
 from ...spec import ModelSpec, Recurrent
 from ..names import some, suggest
+from .evaluate import FUNCTIONS
 from .graph import File, Graph, Node, bodies_of
 from .interpret import interpret
+from .operators.common import DTYPES
 from .recurrent import layout_of, recurrent
 from .states import own_state
 from .tensors import text
 from .values import Axis, Constant, Data, Failure, Repeated, Roles, Value
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
+CONTROL: Final = ("If", "Loop", "Scan")
 _LONGEST: Final = 200  # a name within a path
 
 
@@ -80,6 +83,20 @@ def listing(file: File) -> str:
     if not found:
         return "it has no recurrent node that node= could take"
     return f"node= can take one of its recurrent nodes: {some(found)}"
+
+
+def runs_on_backend(file: File) -> bool:
+    """Whether ``rnn_native.onnx_backend`` has the operators of a file and the types of its inputs:
+    what else there is for a graph that is no model of ours."""
+    pending = [file.model.graph]
+    while pending:
+        for node in pending.pop().node:
+            known = node.op_type in (*RECURRENT, *CONTROL, *FUNCTIONS)
+            if not known or node.domain not in ("", "ai.onnx"):
+                return False
+            pending += [body for _, body in bodies_of(node)]
+    graph = file.graph()
+    return all(info.element in DTYPES for info in graph.inputs.values())
 
 
 def read_node(file: File, name: str) -> ModelSpec:

@@ -16,6 +16,7 @@ from .given import moved, part_of
 from .graph import FLOATS, INTEGERS, Node
 from .joining import concat as joined
 from .last import last_step
+from .operators.common import DTYPES
 from .repeated import expanded, tiled
 from .reshape import in_blocks, regroup
 from .tensors import element_name
@@ -64,12 +65,24 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if isinstance(value, Data):
         if to == value.element:
             return [value]
-        if to in INTEGERS and value.element in INTEGERS:
+        if to in INTEGERS and value.element in INTEGERS and _keeps(value.element, to):
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
+    if isinstance(value, Shape) and to == "BOOL":
+        sizes = [extent.known for extent in value.extents]
+        if None in sizes:
+            raise node.unsupported("calculates with a size that the file does not fix")
+        return [Constant(np.array(sizes[0] if value.scalar else sizes, np.bool_))]
     if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")
+
+
+def _keeps(element: str, to: str) -> bool:
+    """Whether a type of integers has all numbers of another, or all that an index can be."""
+    return to in ("INT32", "INT64", "UINT32", "UINT64") or np.can_cast(
+        DTYPES[element], DTYPES[to], "safe"
+    )
 
 
 def transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -156,6 +169,17 @@ def shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise _refused(node, value)
     extents = tuple(Extent(1, dim) for dim in value.dims)
     return [Shape(extents[options["start"] : options["end"]])]
+
+
+def size(node: Node, inputs: Values, roles: Roles) -> list[Value]:
+    """How many numbers there are: of a shape its axes, of data the product of their sizes."""
+    node.options()
+    value = _first(node, inputs)
+    if isinstance(value, Shape):
+        return [Constant(np.array(len(value.extents), np.int64))]
+    if not isinstance(value, Data):
+        raise _refused(node, value)
+    return [Shape((Extent(1, tuple(axis for dim in value.dims for axis in dim)),), scalar=True)]
 
 
 def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:

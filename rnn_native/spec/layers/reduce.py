@@ -111,9 +111,9 @@ class Reduce(Layer):
 def Last() -> Reduce:  # noqa: N802
     """Each row's last valid step, PyTorch's ``y[:, -1]``, batch first, of rows without padding.
 
-    Of a bidirectional layer that is both directions *at* the last step: in the reverse one its first
-    step, which has seen nothing else. What its reverse direction comes to, after step 0, is the
-    Recurrent's own ``return_sequences=False``, PyTorch's ``h_n``; of a forward layer both are the
-    same numbers. See :class:`Reduce`.
+    Of a bidirectional layer that is both directions *at* the last step: in the reverse one its
+    first step, which has seen nothing else. What its reverse direction comes to, after step 0, is
+    the Recurrent's own ``return_sequences=False``, PyTorch's ``h_n``; of a forward layer both are
+    the same numbers. See :class:`Reduce`.
     """
     return Reduce("last")

@@ -16,7 +16,7 @@ from .features import of_half
 from .graph import Anything, Node
 from .joining import elementwise, whole
 from .merge import merge
-from .norms import normalised, with_numbers
+from .normal_form import normalised, with_numbers
 from .shapes import multiply
 from .values import Constant, Data, Half, Roles, Value, show, size_of
 

@@ -359,7 +359,7 @@ def test_the_strings_of_a_graph() -> None:
         ("layer.5", "combine mode=mul inputs=in0:1,1", "layer 5: inputs"),
         ("layer.5", "combine mode=mul inputs=", "layer 5: inputs"),
         ("layer.5", "combine mode=mul inputs=0:1,1", "gives no last state"),
-        ("layer.5", "combine mode=div inputs=4,1", "Combine mode: expected one of"),
+        ("layer.5", "combine mode=mod inputs=4,1", "Combine mode: expected one of"),
         ("strange", "1", "unknown entries"),
         ("version", "3", "version is '3'; this release reads '1' and '2'"),
         ("version", "1", "expected the entries"),

@@ -17,7 +17,7 @@ from .graph import Anything, Node
 from .joining import elementwise, whole
 from .layout import spread
 from .merge import merge
-from .norms import normalised, with_numbers
+from .normal_form import normalised, with_numbers
 from .shapes import multiply
 from .values import Constant, Data, Half, Roles, Value, show, size_of
 

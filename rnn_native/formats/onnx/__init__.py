@@ -26,7 +26,7 @@ from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
-from .cells import gathered
+from .cells import gathered, unread
 from .described import described, description_of
 from .graph import File, Graph, load
 from .interpret import interpret
@@ -124,7 +124,16 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
-    graph = gathered(graph, start, end)
+    graph = gathered(file, graph, start, end)
+    try:
+        return _read_gathered(file, graph, wanted, start, end)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{error}{unread(graph, wanted, start)}") from error
+
+
+def _read_gathered(
+    file: File, graph: Graph, wanted: Sequence[str], start: str | None, end: str | None
+) -> ModelSpec:
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
     description = description_of(file.properties) if start is None and end is None else None

@@ -9,37 +9,60 @@ the graph stays as it is, the pieces too, should something else need a part of t
 
 from __future__ import annotations
 
-from ..graph import Graph
+from collections.abc import Sequence
+
+from ..graph import File, Graph
+from ..interpret import needed
 from .chains import chains
 from .equations import Step, steps
 from .known import Known
 from .layers import Layers
 from .outputs import states_apart
+from .reversals import turned
 from .rewriting import Rewriting
-from .sums import Sums
+from .scan import scans
+from .sums import Sums, is_gate
 
 _MULTIPLIES = ("MatMul", "Gemm")
 
 
-def gathered(graph: Graph, start: str | None = None, end: str | None = None) -> Graph:
+def gathered(file: File, graph: Graph, start: str | None = None, end: str | None = None) -> Graph:
     """The graph with cells as single nodes; ``start`` and ``end`` are the ends of the part that is
     read, if that is not all of it."""
     if not _well_formed(graph):  # which is for ``interpret`` to say
         return graph
     rewriting = Rewriting(graph)
     rewriting.simplify()
+    scans(rewriting, file)
     sums = Sums(Known(graph))
     found = []
     if sum(node.op in _MULTIPLIES for node in graph.nodes) > 1:
         found = chains(sums, steps(sums, graph.nodes), start)
     found = [chain for chain in found if not _contains(sums.known, chain, start)]
+    made = {name for chain in found for step in chain for name in (step.made, *step.after)}
+    found = [chain for chain in found if made.isdisjoint((chain[0].h, *chain[0].before))]
     if found:
         names = states_apart(rewriting, sums.known, found, end)
         layers = Layers(rewriting, sums, names)
         for chain in found:
             layers.add(chain)
         layers.finish()
-    return rewriting.finish()
+    return turned(rewriting.finish())
+
+
+def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
+    """For a message about a graph that is not read: where it still has a gate in pieces."""
+    nodes = needed(graph, wanted, start) if _well_formed(graph) else []
+    sums = Sums(Known(graph))
+    for node in nodes:
+        sums.read(node)
+        if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
+            return (
+                f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, but "
+                "these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend runs "
+                "them as they are"
+            )
+    return ""
 
 
 def _well_formed(graph: Graph) -> bool:

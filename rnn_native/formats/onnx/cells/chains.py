@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ..given import MOVES
-from ..graph import Node
+from ..graph import Anything, Node
 from .equations import Step
 from .sums import Rows, Sums
 
@@ -58,9 +58,9 @@ def _alike(sums: Sums, one: Step, two: Step) -> bool:
     for a, b in zip(one.gates, two.gates, strict=True):
         if a.sign != b.sign:
             return False
-        for x, y in ((a.constant, b.constant), (a.inner, b.inner)):
-            if (x is None) != (y is None) or (x is not None and not np.array_equal(x, y)):  # type: ignore[arg-type]
-                return False
+        constants = ((a.constant, b.constant), (a.inner, b.inner))
+        if not all(_same_vector(*pair) for pair in constants):
+            return False
         pairs = zip(one.sources, two.sources, strict=True)
         if not all(_same(sums, a.matrices[x], b.matrices[y]) for x, y in pairs):
             return False
@@ -70,11 +70,17 @@ def _alike(sums: Sums, one: Step, two: Step) -> bool:
 def _same(sums: Sums, one: Rows, two: Rows) -> bool:
     if one == two:
         return True
-    matrices = sums.matrix(one), sums.matrix(two)
-    if matrices[0] is None or matrices[1] is None or matrices[0].shape != matrices[1].shape:
+    first, second = sums.matrix(one), sums.matrix(two)
+    if first is None or second is None or first.shape != second.shape:
         return False
-    sums.known.graph.contents.budget.work("unrolled cells", matrices[0].size)
-    return bool(np.array_equal(*matrices))
+    sums.known.graph.contents.budget.work("unrolled cells", first.size)
+    return bool(np.array_equal(first, second))
+
+
+def _same_vector(one: Anything | None, two: Anything | None) -> bool:
+    if one is None or two is None:
+        return one is two
+    return bool(np.array_equal(np.ravel(one), np.ravel(two)))
 
 
 def _oriented(sums: Sums, chain: list[Step], start: str | None) -> list[Step] | None:
@@ -91,11 +97,9 @@ def _oriented(sums: Sums, chain: list[Step], start: str | None) -> list[Step] | 
             fits.append(name)
     origins = {name: origin(known.makers, name, start) for name in step.sources}
     if step.op == "RNN":
-        ends = [name for name in fits if name in inputs and name != start]
-        if step.made not in known.graph.outputs or len(ends) != 1:
-            return None
-        other = next(name for name in step.sources if name != ends[0])
-        return [step.with_h(ends[0])] if other != ends[0] else None
+        ends = [name for name in fits if origins[name] in known.graph.inputs]
+        made = [origin(known.makers, name, start) for name in known.graph.outputs]
+        return [step.with_h(ends[0])] if len(ends) == 1 and step.made in made else None
     c = origin(known.makers, step.before[0], start)
     order = list(inputs)
     fits.sort(

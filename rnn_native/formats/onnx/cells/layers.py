@@ -15,6 +15,24 @@ from .sequences import Sequences
 from .sums import Rows, Sums
 
 
+def operator(
+    to: Rewriting, sums: Sums, step: Step, x: str, states: Sequence[str], direction: str
+) -> list[str]:
+    """The node for a cell with x [time, batch, features] and states [batch, features]; it makes Y
+    and the last states, of which the names are returned."""
+    like = step.node
+    base = [to.name(f"{step.made}/{what}") for what in ("h_0", "c_0")]
+    given = [
+        to.axes(like, "Unsqueeze", state, [0], name)
+        for state, name in zip(states, base, strict=False)
+    ]
+    ends = ("Y", "Y_h", "Y_c")[: 1 + len(states)]
+    made = [to.name(f"{step.made}/{end}") for end in ends]
+    inputs = [x, *_weights(to, sums, step), "", *given]
+    to.add(like, step.op, inputs, made, _label(like), **_attributes(step, direction, _size(sums, step)))
+    return made
+
+
 class Layers:
     """Puts nodes into a graph that do what chains of steps do."""
 
@@ -27,79 +45,76 @@ class Layers:
         a sequence of one."""
         first, last = chain[0], chain[-1]
         like = first.node
-        if len(chain) == 1:
+        found = self._sequences.of(like, [step.x for step in chain], [s.made for s in chain])
+        if found is None and len(chain) == 1 and not self._sequences.is_longer(first.x):
             x = self._names.data.get(first.x, first.x)
-            x, direction = self._to.axes(like, "Unsqueeze", x, [0], self._new(last, "X")), "forward"
-        else:
-            found = self._sequences.of(like, [step.x for step in chain], [s.made for s in chain])
-            if found is None:
-                return
-            x, direction = found
-        states = [
-            self._to.axes(like, "Unsqueeze", name, [0], self._new(last, f"initial_{state}"))
-            for state, name in zip("hc", (first.h, *first.before), strict=False)
-        ]
-        weights = self._weights(first)
-        made = [self._new(last, end) for end in ("Y", "Y_h", "Y_c")[: 1 + len(states)]]
-        inputs = [x, *weights, "", *states]
-        label = _label(first.node)
-        self._to.add(like, first.op, inputs, made, label, **_attributes(first, direction, self._size(first)))
-        self._outputs(chain, made, direction)
-
-    def _outputs(self, chain: Sequence[Step], made: Sequence[str], direction: str) -> None:
-        last, like = chain[-1], chain[-1].node
+            x = self._to.axes(like, "Unsqueeze", x, [0], self._to.name(f"{last.made}/X"))
+            found = x, "forward"
+        if found is None:
+            return
+        x, direction = found
+        states = (first.h, *first.before)
+        made = operator(self._to, self._sums, first, x, states, direction)
         for name, end in zip(last.after, made[2:], strict=True):
             self._to.axes(like, "Squeeze", end, [0], name)
         if len(chain) == 1:
             self._to.axes(like, "Squeeze", made[0], [0, 1], self._names.data[last.made])
             self._to.axes(like, "Squeeze", made[1], [0], self._names.states[last.made])
-            return
-        steps = self._to.axes(like, "Squeeze", made[0], [1], self._new(last, "steps"))
-        self._to.axes(like, "Squeeze", made[1], [0], last.made)
+        else:
+            self._to.axes(like, "Squeeze", made[1], [0], last.made)
+            self._learn(chain, made[0], direction)
+
+    def _learn(self, chain: Sequence[Step], y: str, direction: str) -> None:
+        """Every h as a step of Y; the last one is the final state as well."""
+        last = chain[-1]
+        steps = self._to.name(f"{last.made}/steps")
+        self._to.axes(last.node, "Squeeze", y, [1], steps)
         names = [step.made for step in chain]
         names = names if direction == "forward" else names[::-1]
         self._sequences.learn(steps, names)
         for index, name in enumerate(names):
             if name != last.made:
                 at = self._to.constant(f"{name}/index", np.array(index))
-                self._to.add(like, "Gather", [steps, at], [name], axis=0)
+                self._to.add(last.node, "Gather", [steps, at], [name], axis=0)
 
     def finish(self) -> None:
         """Sequences in the place of what is put together of their steps."""
         self._sequences.stack()
 
-    def _new(self, step: Step, what: str) -> str:
-        return self._to.name(f"{step.made}/{what}")
 
-    def _size(self, step: Step) -> int:
-        size = self._sums.size(next(iter(step.gates[0].matrices.values())))
-        assert size is not None  # which was seen when the step was found
-        return size
+def _size(sums: Sums, step: Step) -> int:
+    size = sums.size(next(iter(step.gates[0].matrices.values())))
+    assert size is not None  # which was seen when the step was found
+    return size
 
-    def _weights(self, step: Step) -> list[str]:
-        """W, R and B as constants of the graph; B is "" where no gate has a bias."""
-        size = self._size(step)
-        matrices = [
-            [self._matrix(gate, gate.matrices[source]) for gate in step.gates]
-            for source in step.sources
+
+def _weights(to: Rewriting, sums: Sums, step: Step) -> list[str]:
+    """W, R and B as constants of the graph; B is "" where no gate has a bias."""
+    size = _size(sums, step)
+    matrices = [
+        [_matrix(sums, gate, gate.matrices[source]) for gate in step.gates]
+        for source in step.sources
+    ]
+    arrays = [np.concatenate(blocks)[None] for blocks in matrices]
+    constants = [[g.constant for g in step.gates], [g.inner for g in step.gates]]
+    biased = any(constant is not None for many in constants for constant in many)
+    if biased:
+        vectors = [
+            _vector(constant, gate.sign, size)
+            for many in constants
+            for constant, gate in zip(many, step.gates, strict=True)
         ]
-        dtype = matrices[0][0].dtype
-        biases = [[_vector(gate.constant, gate.sign, size) for gate in step.gates]]
-        biases.append([_vector(gate.inner, gate.sign, size) for gate in step.gates])
-        arrays = [np.concatenate(blocks)[None] for blocks in matrices]
-        biased = any(c is not None for gate in step.gates for c in (gate.constant, gate.inner))
-        if biased:
-            arrays.append(np.concatenate([*biases[0], *biases[1]])[None].astype(dtype))
-        named = zip("WRB", arrays, strict=False)
-        names = [self._to.constant(f"{step.made}/{name}", array) for name, array in named]
-        return names if biased else [*names, ""]
+        arrays.append(np.concatenate(vectors)[None].astype(arrays[0].dtype))
+    names = zip("WRB", arrays, strict=False)
+    found = [to.constant(f"{step.made}/{name}", array) for name, array in names]
+    return found if biased else [*found, ""]
 
-    def _matrix(self, gate: Affine, rows: Rows) -> Anything:
-        matrix = self._sums.matrix(rows)
-        assert matrix is not None  # which was seen when the step was found
-        budget = self._sums.known.graph.contents.budget
-        budget.take(f"the constant {rows.name!r}", matrix.nbytes)
-        return matrix if gate.sign > 0 else -matrix
+
+def _matrix(sums: Sums, gate: Affine, rows: Rows) -> Anything:
+    matrix = sums.matrix(rows)
+    assert matrix is not None  # which was seen when the step was found
+    sums.known.graph.contents.budget.take(f"the constant {rows.name!r}", matrix.nbytes)
+    return matrix if gate.sign > 0 else -matrix
 
 
 def _vector(constant: Anything | None, sign: int, size: int) -> Anything:

@@ -36,9 +36,6 @@ class Rewriting:
         self._names.add(found)
         return found
 
-    def maker(self, name: str) -> Node | None:
-        return None if name not in self._made else self.nodes[self._made[name]]
-
     def constant(self, base: str, array: Anything) -> str:
         name = self.name(base)
         self._constants[name] = array
@@ -55,25 +52,28 @@ class Rewriting:
     ) -> tuple[str, ...]:
         """A node in the place of others, of which one is ``like``; it makes these tensors, whatever
         made them before. Returns their names."""
-        helper = import_onnx().helper
-        for output in outputs:
-            self._unmake(output)
         node = Node(
             op=op,
             domain="",
             name=name,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            attributes={key: helper.make_attribute(key, v) for key, v in attributes.items()},
+            attributes=attributes_of(attributes),
             opset=like.opset,
             contents=like.contents,
             result=self.graph.infos.get(outputs[0]),
         )
-        self.nodes.append(node)
-        self._made |= {output: len(self.nodes) - 1 for output in outputs if output}
-        self._names |= set(outputs)
-        self.changed = True
+        self.put(node)
         return node.outputs
+
+    def put(self, node: Node) -> None:
+        """Adds a node, which makes its outputs from now on."""
+        for output in node.outputs:
+            self._unmake(output)
+        self.nodes.append(node)
+        self._made |= {output: len(self.nodes) - 1 for output in node.outputs if output}
+        self._names |= set(node.outputs)
+        self.changed = True
 
     def axes(self, like: Node, op: str, x: str, axes: Sequence[int], output: str) -> str:
         """Squeeze or Unsqueeze, as the operator set has it."""
@@ -82,16 +82,28 @@ class Rewriting:
         given = self.constant(f"{output}/axes", np.array(axes, np.int64))
         return self.add(like, op, [x, given], [output])[0]
 
+    def time_first(self, like: Node, x: str, axis: int, output: str) -> str:
+        """Of three axes the one that is the time before the others."""
+        perm = [axis, *(i for i in range(3) if i != axis)]
+        return self._transposed(like, x, perm, output)
+
+    def time_at(self, like: Node, x: str, axis: int, output: str) -> str:
+        """Of [time, batch, features] the time at another place among the axes."""
+        perm = [1, 2]
+        perm.insert(axis, 0)
+        return self._transposed(like, x, perm, output)
+
+    def _transposed(self, like: Node, x: str, perm: list[int], output: str) -> str:
+        if perm == sorted(perm):
+            return self.add(like, "Identity", [x], [output])[0]
+        return self.add(like, "Transpose", [x], [output], perm=perm)[0]
+
     def again(self, node: Node, names: Mapping[str, str]) -> None:
         """A node once more, that reads and makes other tensors."""
-        for output in node.outputs:
-            self._unmake(names.get(output, output))
         inputs, outputs = (
             tuple(names.get(name, name) for name in many) for many in (node.inputs, node.outputs)
         )
-        self.nodes.append(replace(node, inputs=inputs, outputs=outputs))
-        self._made |= {output: len(self.nodes) - 1 for output in outputs if output}
-        self.changed = True
+        self.put(replace(node, inputs=inputs, outputs=outputs))
 
     def instead(self, names: Mapping[str, str]) -> None:
         """All nodes that there are read other tensors."""
@@ -123,6 +135,12 @@ class Rewriting:
             return
         outputs = tuple("" if output == name else output for output in node.outputs)
         self.nodes[index] = replace(node, outputs=outputs) if any(outputs) else None
+
+
+def attributes_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as a file has them."""
+    helper = import_onnx().helper
+    return {name: helper.make_attribute(name, value) for name, value in values.items()}
 
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:

@@ -53,17 +53,21 @@ class Sequences:
             return None
         first = parts[0]
         count = first.count or self._size(first)
-        if count != len(names) or self._depends(names, set(made)):
+        if count != len(names) or (count > 1 and self._depends(names, set(made))):
             return None
         order = [part.index % count for part in parts]
         ways = {"forward": list(range(count)), "reverse": list(range(count))[::-1]}
         direction = next((way for way, indices in ways.items() if indices == order), None)
-        if direction is None or first.axis > 1:  # a step is [batch, features]
+        if direction is None:
             return None
         x = self._names.get(first.whole, first.whole)
-        if first.axis:
-            x = self._turned(like, x, first.axis, self._to.name(f"{made[0]}/X"))
-        return x, direction
+        return self._to.time_first(like, x, first.axis, self._to.name(f"{made[0]}/X")), direction
+
+    def is_longer(self, name: str) -> bool:
+        """Whether a tensor is one of several steps of a sequence."""
+        part = self._part(name)
+        size = None if part is None else part.count or self._size(part)
+        return size is not None and size > 1
 
     def learn(self, steps: str, names: Sequence[str]) -> None:
         """The sequence ``steps`` [time, batch, features] has these as its steps, the last of which
@@ -79,14 +83,7 @@ class Sequences:
                 names, axis = found
                 sequence = self._sequence(names, 0)
                 if sequence is not None:
-                    self._turned(node, sequence, axis, node.outputs[0])
-
-    def _turned(self, like: Node, x: str, axis: int, output: str) -> str:
-        """[time, batch, ...] with the time at ``axis``, or the other way round."""
-        if axis == 0:
-            return self._to.add(like, "Identity", [x], [output])[0]
-        perm = {1: [1, 0, 2], 2: [1, 2, 0]}[axis]
-        return self._to.add(like, "Transpose", [x], [output], perm=perm)[0]
+                    self._to.time_at(node, sequence, axis, node.outputs[0])
 
     def _stacked(self, node: Node) -> tuple[list[str], int] | None:
         """The tensors [batch, features] that a node puts together, and at which axis."""

@@ -87,6 +87,11 @@ class Sum:
     def is_affine(self) -> bool:
         return bool(self.matrices) and not self.terms
 
+    @property
+    def factors(self) -> list[Factor]:
+        """Those of all terms."""
+        return [factor for factors in self.terms for factor in factors]
+
     def factor(self) -> Factor | None:
         """The only one, where it is no sum of several."""
         if self.matrices or self.constant is not None or len(self.terms) != 1:
@@ -101,6 +106,11 @@ Factor = Source | Gate | Sum
 def product(*factors: Factor) -> tuple[Factor, ...]:
     """A term, whatever the order of its factors."""
     return tuple(sorted(factors, key=id))
+
+
+def is_gate(factor: Factor) -> bool:
+    """Whether it is a function of two tensors times matrices."""
+    return isinstance(factor, Gate) and len(factor.argument.matrices) == 2
 
 
 class Sums:

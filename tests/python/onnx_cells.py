@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+import rnn_native as rn
+
+ATOL = 5e-6
+"""Both calculate in float32, sums in another order: with weights of 0.5 and at most 8 inputs a
+value of some units is off by some u = 6e-8 a step."""
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
@@ -21,14 +29,17 @@ class Pieces:
     opset: int = 17
     nodes: list[Any] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""
 
     def node(self, op: str, *inputs: str, outputs: Sequence[str] = (), **attributes: Any) -> str:
-        made = list(outputs) or [f"t{len(self.nodes)}"]
-        self.nodes.append(helper.make_node(op, inputs, made, f"n{len(self.nodes)}", **attributes))
+        made = list(outputs) or [f"{self.prefix}t{len(self.nodes)}"]
+        self.nodes.append(
+            helper.make_node(op, inputs, made, f"{self.prefix}n{len(self.nodes)}", **attributes)
+        )
         return made[0]
 
     def constant(self, array: Any, dtype: Any = np.float32) -> str:
-        name = f"k{len(self.constants)}"
+        name = f"{self.prefix}k{len(self.constants)}"
         self.constants[name] = np.asarray(array, dtype)
         return name
 
@@ -60,7 +71,7 @@ class Pieces:
             return [x]
         axis = 1 if self.chance() else -1
         if self.chance():
-            made = [f"t{len(self.nodes)}_{i}" for i in range(count)]
+            made = [f"{self.prefix}t{len(self.nodes)}_{i}" for i in range(count)]
             given = [x] if self.opset < 13 or self.chance() else [
                 x, self.constant([size] * count, np.int64)]  # fmt: skip
             more = {"num_outputs": count} if self.opset >= 18 and len(given) == 1 else {}
@@ -173,13 +184,13 @@ def _rnn(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]
     return p.node("Tanh", gate), ""
 
 
-def unrolled(p: Pieces, layers: Sequence[Weights], x: str, steps: int, states: Sequence[Any]) -> Any:
-    """Layers over ``steps`` of x [batch, steps, features], layer by layer or step by step, each from
-    its (h, c); returns the tensors of every h of the last layer, and every layer's last (h, c)."""
+def unrolled(p: Pieces, stack: Sequence[Weights], x: str, steps: int, states: Sequence[Any]) -> Any:
+    """Layers over ``steps`` of x [batch, steps, features], layer by layer or step by step, each
+    from its (h, c); returns the tensors of every h of the last, and every layer's last (h, c)."""
     xs = _steps(p, x, steps)
     last = [*states]
     if p.chance():
-        for at, weights in enumerate(layers):
+        for at, weights in enumerate(stack):
             found = []
             for one in xs:
                 last[at] = step(p, weights, one, *last[at])
@@ -188,7 +199,7 @@ def unrolled(p: Pieces, layers: Sequence[Weights], x: str, steps: int, states: S
         return xs, last
     ys = []
     for y in xs:
-        for at, weights in enumerate(layers):
+        for at, weights in enumerate(stack):
             last[at] = step(p, weights, y, *last[at])
             y = last[at][0]
         ys.append(y)
@@ -224,3 +235,49 @@ def model_of(
     model = helper.make_model(graph, opset_imports=opset, ir_version=8)
     onnx.checker.check_model(model)
     return model
+
+
+def layers(
+    rng: np.random.Generator, cell: str, count: int = 1, same: bool = False
+) -> list[Weights]:
+    """Weights of so many layers; sizes of an RNN's input and state differ, unless they may not."""
+    sizes = rng.choice(np.arange(1, 8), count + 1, replace=False).tolist()
+    sizes = [sizes[0]] * (count + 1) if same else sizes
+    options = [bool(rng.random() < 0.7), bool(rng.random() < 0.5)]
+    return [make_weights(rng, cell, sizes[i], sizes[i + 1], *options) for i in range(count)]
+
+
+def run(model: Any, feed: dict[str, Any]) -> dict[str, Any]:
+    """What onnxruntime makes of a graph."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model.SerializeToString(), options)
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feed), strict=True))
+
+
+def load(model: Any, path: Path, **options: Any) -> rn.Model:
+    onnx.save(model, path)
+    return rn.load(path, **options)
+
+
+def states_of(state: Any) -> list[Any]:
+    """[h, c, h, c, ...] of all layers."""
+    if isinstance(state, np.ndarray):
+        return [state]
+    return [array for part in state for array in states_of(part)]
+
+
+def normal(rng: np.random.Generator, *shape: int) -> Any:
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def pieces(rng: np.random.Generator) -> Pieces:
+    return Pieces(rng, int(rng.choice([11, 13, 17, 18, 21])))
+
+
+def packed(states: Sequence[Any], cell: str, count: int) -> Any:
+    """[h, c, h, c, ...] as a call takes the state of so many layers."""
+    per = 2 if cell == "lstm" else 1
+    parts = [tuple(states[i : i + per]) for i in range(0, len(states), per)]
+    parts = [part if per > 1 else part[0] for part in parts]
+    return tuple(parts) if count > 1 else parts[0]

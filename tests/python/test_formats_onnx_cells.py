@@ -17,20 +17,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx")
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from onnx_cells import Pieces, Weights, make_weights, model_of, step, unrolled
+from onnx_cells import (
+    ATOL,
+    Pieces,
+    Weights,
+    layers,
+    load,
+    model_of,
+    normal,
+    packed,
+    pieces,
+    run,
+    states_of,
+    step,
+    unrolled,
+)  # fmt: skip
 from strategies import seeds
 
 import rnn_native as rn
-from rnn_native.errors import RnnError, ShapeError, UnsupportedError
+from rnn_native.errors import RnnError, ShapeError
 from rnn_native.spec import Linear, Recurrent
 
-ATOL = 5e-6
 CELLS = ("lstm", "gru", "rnn")
 cells = st.sampled_from(CELLS)
 
@@ -38,42 +51,6 @@ cells = st.sampled_from(CELLS)
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cells") / "model.onnx"
-
-
-def run(model: Any, feed: dict[str, Any]) -> dict[str, Any]:
-    """What onnxruntime makes of a graph."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(model.SerializeToString(), options)
-    return dict(zip([o.name for o in session.get_outputs()], session.run(None, feed), strict=True))
-
-
-def load(model: Any, path: Path, **options: Any) -> rn.Model:
-    onnx.save(model, path)
-    return rn.load(path, **options)
-
-
-def states_of(state: Any) -> list[Any]:
-    """[h, c, h, c, ...] of all layers."""
-    if isinstance(state, np.ndarray):
-        return [state]
-    return [array for part in state for array in states_of(part)]
-
-
-def normal(rng: np.random.Generator, *shape: int) -> Any:
-    return rng.normal(size=shape).astype(np.float32)
-
-
-def pieces(rng: np.random.Generator) -> Pieces:
-    return Pieces(rng, int(rng.choice([11, 13, 17, 18, 21])))
-
-
-def layers(rng: np.random.Generator, cell: str, count: int = 1, same: bool = False) -> list[Weights]:
-    """Weights of so many layers; sizes of an RNN's input and state differ, unless they may not."""
-    sizes = rng.choice(np.arange(1, 8), count + 1, replace=False).tolist()
-    sizes = [sizes[0]] * (count + 1) if same else sizes
-    options = [bool(rng.random() < 0.7), bool(rng.random() < 0.5)]
-    return [make_weights(rng, cell, sizes[i], sizes[i + 1], *options) for i in range(count)]
 
 
 def one_step(rng: np.random.Generator, stack: Sequence[Weights]) -> Any:
@@ -123,7 +100,9 @@ def test_one_step_of_a_stream_is_layers_whose_states_are_the_graphs(
         }
 
 
-def sequence(rng: np.random.Generator, stack: Sequence[Weights], steps: int, zeros: bool = False) -> Any:
+def sequence(
+    rng: np.random.Generator, stack: Sequence[Weights], steps: int, zeros: bool = False
+) -> Any:
     """A graph of layers unrolled over x [2, steps, features], from zeros or from states that are
     inputs, whose last ones are outputs then; ``y`` is made of every h of the last layer."""
     p, lstm = pieces(rng), stack[0].cell == "lstm"
@@ -146,14 +125,6 @@ def sequence(rng: np.random.Generator, stack: Sequence[Weights], steps: int, zer
     for weights, states in zip(stack, last, strict=True):
         outputs |= {name: [2, weights.hidden] for name in states if name and not zeros}
     return model_of(p, inputs, outputs)
-
-
-def packed(states: Sequence[Any], cell: str, count: int) -> Any:
-    """[h, c, h, c, ...] as a call takes the state of so many layers."""
-    per = 2 if cell == "lstm" else 1
-    parts = [tuple(states[i : i + per]) for i in range(0, len(states), per)]
-    parts = [part if per > 1 else part[0] for part in parts]
-    return tuple(parts) if count > 1 else parts[0]
 
 
 @given(seeds(), cells, st.integers(2, 4), st.integers(1, 2), st.booleans())
@@ -273,128 +244,3 @@ def test_a_graph_that_differs_in_one_thing_is_not_misread(
         with contextlib.suppress(ShapeError):  # it is not this order
             found.append(results(loaded, feed, order, steps > 1))
     assert any(all(any(close(a, b) for a in got) for b in want.values()) for got in found)
-
-
-# Loops
-
-
-def scanned(rng: np.random.Generator, weights: Weights, **options: Any) -> Any:
-    """A Scan over x [time, batch, features], or along another axis, whose body is a step."""
-    body, lstm = pieces(rng), weights.cell == "lstm"
-    states = ["bh", "bc"][: 1 + lstm]
-    h, *more = step(body, weights, "bx", "bh", "bc")
-    made = [body.node("Identity", name, outputs=[f"{state}n"]) for state, name in
-            zip(states, [h, *filter(None, more)], strict=True)]  # fmt: skip
-    ys = body.node("Identity", h, outputs=["by"])
-    size, hidden = weights.w.shape[1], weights.hidden
-    inside = model_of(
-        body,
-        {name: ["N", hidden] for name in states} | {"bx": ["N", size]},
-        {name: ["N", hidden] for name in (*made, ys)},
-        "body",
-    )
-    p = Pieces(rng, body.opset)
-    names = ["h0", "c0"][: 1 + lstm]
-    order = rng.permutation(len(names))  # of the states, in the body as outside
-    graph = inside.graph
-    given, after = ([copy.copy(v) for v in values] for values in (graph.input, graph.output))
-    del graph.input[:], graph.output[:]
-    graph.input.extend([*(given[i] for i in order), given[-1]])
-    graph.output.extend([*(after[i] for i in order), after[-1]])
-    outputs = [*(f"{names[i]}n" for i in order), "y"]
-    p.nodes.append(
-        helper.make_node(
-            "Scan", [*(names[i] for i in order), "x"], outputs, "scan",
-            body=graph, num_scan_inputs=1, **options,
-        )  # fmt: skip
-    )
-    axes = ["N", size]
-    axes.insert(options.get("scan_input_axes", [0])[0] % 3, "T")
-    out = ["N", hidden]
-    out.insert(options.get("scan_output_axes", [0])[0] % 3, "T")
-    inputs = {"x": axes} | {name: ["N", hidden] for name in names}
-    return model_of(p, inputs, {"y": out} | {f"{n}n": ["N", hidden] for n in names})
-
-
-@given(seeds(), cells, st.sampled_from([0, 1, -3]), st.sampled_from([0, 1, 2]), st.booleans())
-def test_a_scan_whose_body_is_a_step_is_a_layer(
-    path: Path, seed: int, cell: str, axis: int, out: int, backwards: bool
-) -> None:
-    rng = np.random.default_rng(seed)
-    (weights,) = layers(rng, cell)
-    options = {"scan_input_axes": [axis], "scan_output_axes": [out]}
-    if backwards:
-        options |= {"scan_input_directions": [1], "scan_output_directions": [1]}
-    model = scanned(rng, weights, **options)
-    loaded = load(model, path)
-    (layer,) = loaded.spec.layers
-    assert layer.direction == ("reverse" if backwards else "forward")
-    x = normal(rng, 5, 2, weights.w.shape[1])
-    states = {name: normal(rng, 2, weights.hidden) for name in ("h0", "c0")[: 1 + (cell == "lstm")]}
-    want = run(model, {"x": np.moveaxis(x, 0, axis), **states})
-    y, after = loaded(x, state=packed([s[None] for s in states.values()], cell, 1))
-    np.testing.assert_allclose(np.moveaxis(y, 0, out), want["y"], rtol=0, atol=ATOL)
-    for name, got in zip(states, states_of(after), strict=True):
-        np.testing.assert_allclose(got[0], want[f"{name}n"], rtol=0, atol=ATOL)
-
-
-def test_a_scan_that_is_no_step_is_refused_as_what_it_is(path: Path) -> None:
-    rng = np.random.default_rng(0)
-    model = scanned(rng, layers(rng, "gru")[0], scan_output_directions=[1])
-    with pytest.raises(UnsupportedError, match=r"\(Scan\): a loop is read where .*onnx_backend"):
-        load(model, path)
-
-
-# What is turned round
-
-
-def turned_round(
-    rng: np.random.Generator, cell: str, way: str, batch_first: bool, both: bool
-) -> Any:
-    """A forward layer between two reversals of the time; beside another one where ``both``."""
-    p, size, hidden = pieces(rng), 3, 4
-    gates = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
-    time = 1 if batch_first else 0
-
-    def reverse(x: str, axis: int) -> str:
-        if way == "slice":
-            ends = [p.constant([n], np.int64) for n in (-1, -(2**63) + 1, axis, -1)]
-            return p.node("Slice", x, *ends)
-        lengths = p.node("Shape", "x")
-        steps = p.node("Gather", lengths, p.constant([time], np.int64))
-        rows = p.node("Gather", lengths, p.constant([1 - time], np.int64))
-        return p.node("ReverseSequence", x, p.node("Expand", steps, rows), time_axis=axis,
-                      batch_axis=1 - axis)  # fmt: skip
-
-    def layer(x: str) -> str:
-        x = p.node("Transpose", x, perm=[1, 0, 2]) if batch_first else x
-        arrays = [normal(rng, 1, gates * hidden, n) / 2 for n in (size, hidden)]
-        made = [f"t{len(p.nodes)}_{i}" for i in range(2)]
-        p.node(cell.upper(), x, *map(p.constant, arrays), outputs=made, hidden_size=hidden)
-        y = p.axes("Squeeze", made[0], 1)
-        return p.node("Transpose", y, perm=[1, 0, 2]) if batch_first else y
-
-    back = reverse(layer(reverse("x", time)), time)
-    y = p.node("Concat", layer("x"), back, axis=2) if both else back
-    axes = ["N", "T"] if batch_first else ["T", "N"]
-    y = p.node("Identity", y, outputs=["y"])
-    return model_of(p, {"x": [*axes, size]}, {y: [*axes, hidden * (1 + both)]})
-
-
-@pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("way", ["slice", "lengths"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_a_layer_between_two_reversals_goes_backwards(
-    path: Path, cell: str, way: str, batch_first: bool, both: bool
-) -> None:
-    rng = np.random.default_rng(7)
-    model = turned_round(rng, cell, way, batch_first, both)
-    loaded = load(model, path)
-    directions = {layer.direction for layer in loaded.spec.recurrents}
-    assert directions == ({"forward", "reverse"} if both else {"reverse"})
-    x = normal(rng, 5, 2, 3)
-    given = x.swapaxes(0, 1) if batch_first else x
-    want = run(model, {"x": given})["y"]
-    y, _ = loaded(x)
-    np.testing.assert_allclose(y.swapaxes(0, 1) if batch_first else y, want, rtol=0, atol=ATOL)

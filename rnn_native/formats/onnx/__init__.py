@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -124,11 +125,16 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
         if name is not None and name not in known:
             raise OptionError(f"between: the graph has no tensor {name!r}{suggest(name, known)}")
     wanted = graph.outputs if end is None else (end,)
-    graph = gathered(file, graph, start, end)
+    cells = gathered(file, graph, start, end)
     try:
-        return _read_gathered(file, graph, wanted, start, end)
-    except UnsupportedError as error:
-        raise UnsupportedError(f"{error}{unread(graph, wanted, start)}") from error
+        return _read_gathered(file, cells, wanted, start, end)
+    except (FormatError, UnsupportedError) as error:
+        if cells is not graph:  # which may have been no cells
+            with suppress(RnnError):
+                return _read_gathered(file, graph, wanted, start, end)
+        if isinstance(error, UnsupportedError):
+            raise UnsupportedError(f"{error}{unread(cells, wanted, start)}") from error
+        raise
 
 
 def _read_gathered(

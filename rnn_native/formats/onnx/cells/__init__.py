@@ -17,6 +17,7 @@ from .chains import chains
 from .equations import Step, steps
 from .known import Known
 from .layers import Layers
+from .loop import loops
 from .outputs import states_apart
 from .reversals import turned
 from .rewriting import Rewriting
@@ -34,13 +35,12 @@ def gathered(file: File, graph: Graph, start: str | None = None, end: str | None
     rewriting = Rewriting(graph)
     rewriting.simplify()
     scans(rewriting, file)
+    loops(rewriting, file)
     sums = Sums(Known(graph))
     found = []
     if sum(node.op in _MULTIPLIES for node in graph.nodes) > 1:
         found = chains(sums, steps(sums, graph.nodes), start)
     found = [chain for chain in found if not _contains(sums.known, chain, start)]
-    made = {name for chain in found for step in chain for name in (step.made, *step.after)}
-    found = [chain for chain in found if made.isdisjoint((chain[0].h, *chain[0].before))]
     if found:
         names = states_apart(rewriting, sums.known, found, end)
         layers = Layers(rewriting, sums, names)
@@ -58,9 +58,9 @@ def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
         sums.read(node)
         if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
             return (
-                f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, but "
-                "these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend runs "
-                "them as they are"
+                f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, "
+                "but these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend "
+                "runs them as they are"
             )
     return ""
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from ..given import MOVES
-from ..graph import Anything, Node
+from ..graph import Anything
 from .equations import Step
 from .sums import Rows, Sums
-
-_FAR: Final = 64  # moves between an input of the graph and the state that it is
 
 
 def chains(sums: Sums, steps: Sequence[Step], start: str | None) -> list[list[Step]]:
@@ -34,9 +29,26 @@ def chains(sums: Sums, steps: Sequence[Step], start: str | None) -> list[list[St
             chain = found.pop(pair[0].made)
             chain[-1:] = pair
         found[step.made] = chain
-    whole = [_oriented(sums, chain, start) for chain in found.values()]
+    graph = sums.known.graph
+    ends = {sums.known.part(name, start).source for name in graph.outputs}
+    inputs = {name: index for index, name in enumerate(graph.inputs)}
+    if start is not None:
+        inputs[start] = len(inputs)
+    whole = [_oriented(sums, chain, start, inputs, ends) for chain in found.values()]
     place = {step.made: index for index, step in enumerate(steps)}
-    return sorted(filter(None, whole), key=lambda chain: place[chain[0].made])
+    cells = [chain for chain in whole if chain and _begins(sums, chain[0], start)]
+    return sorted(cells, key=lambda chain: place[chain[0].made])
+
+
+def _begins(sums: Sums, step: Step, start: str | None) -> bool:
+    """Whether its states are given from outside, or zeros: gates that layers have as well work on
+    what others make, and on sequences."""
+    for name in (step.h, *step.before):
+        part = sums.known.part(name, start)
+        known = part.source is None or sums.known.is_constant(part.source)
+        if not (known or part.source in sums.known.graph.inputs) or part.rank not in (None, 2):
+            return False
+    return True
 
 
 def _linked(sums: Sums, before: Step, step: Step) -> tuple[Step, Step] | None:
@@ -59,7 +71,7 @@ def _alike(sums: Sums, one: Step, two: Step) -> bool:
         if a.sign != b.sign:
             return False
         constants = ((a.constant, b.constant), (a.inner, b.inner))
-        if not all(_same_vector(*pair) for pair in constants):
+        if not all(_same_vector(sums, *pair) for pair in constants):
             return False
         pairs = zip(one.sources, two.sources, strict=True)
         if not all(_same(sums, a.matrices[x], b.matrices[y]) for x, y in pairs):
@@ -77,49 +89,49 @@ def _same(sums: Sums, one: Rows, two: Rows) -> bool:
     return bool(np.array_equal(first, second))
 
 
-def _same_vector(one: Anything | None, two: Anything | None) -> bool:
+def _same_vector(sums: Sums, one: Anything | None, two: Anything | None) -> bool:
     if one is None or two is None:
         return one is two
+    sums.known.graph.contents.budget.work("unrolled cells", one.size)
     return bool(np.array_equal(np.ravel(one), np.ravel(two)))
 
 
-def _oriented(sums: Sums, chain: list[Step], start: str | None) -> list[Step] | None:
-    """The chain, of whose step it is known which tensor is the h; None for what is no cell."""
+def _oriented(
+    sums: Sums,
+    chain: list[Step],
+    start: str | None,
+    inputs: Mapping[str, int],
+    ends: Collection[str | None],
+) -> list[Step] | None:
+    """The chain, of whose step it is known which tensor is the h; None for what is no cell.
+
+    ``inputs`` are those of the graph, in their order; of ``ends`` its outputs are parts.
+    """
     (step, *rest) = chain
     if rest or step.oriented:
         return chain
-    known, inputs = sums.known, {**sums.known.graph.inputs, **({start: None} if start else {})}
-    size = sums.size(next(iter(step.gates[0].matrices.values())))
-    fits = []
-    for name in step.sources:
-        matrix = sums.matrix(step.gates[0].matrices[name])
-        if matrix is not None and matrix.shape[1] == size:
-            fits.append(name)
-    origins = {name: origin(known.makers, name, start) for name in step.sources}
+    fits = [name for name in step.sources if _is_square(sums, step.gates[0].matrices[name])]
+    parts = {name: sums.known.part(name, start) for name in step.sources}
+    origins = {name: part.source for name, part in parts.items()}
     if step.op == "RNN":
-        ends = [name for name in fits if origins[name] in known.graph.inputs]
-        made = [origin(known.makers, name, start) for name in known.graph.outputs]
-        return [step.with_h(ends[0])] if len(ends) == 1 and step.made in made else None
-    c = origin(known.makers, step.before[0], start)
-    order = list(inputs)
-    fits.sort(
-        key=lambda name: (
-            origins[name] == c and c is not None,  # the same tensor has both states
-            origins[name] in order or known.is_constant(name) or origins[name] is None,
-            order.index(str(origins[name])) if origins[name] in order else len(order),
-        )
-    )
-    return [step.with_h(fits[-1])] if fits else None
+        given = [
+            name
+            for name in fits
+            if origins[name] in inputs and origins[name] != start and parts[name].rank == 2
+        ]
+        return [step.with_h(given[0])] if len(given) == 1 and step.made in ends else None
+    c = sums.known.part(step.before[0], start).source
+
+    def likely(name: str) -> tuple[bool, bool, int]:
+        source = origins[name]
+        if source is None or sums.known.is_constant(name):
+            return (False, True, len(inputs))  # zeros
+        # The input that has the c as well, or any input, which a layer's result is not.
+        return (source == c, source in inputs, inputs.get(source, -1))
+
+    return [step.with_h(max(fits, key=likely))] if fits else None
 
 
-def origin(makers: Mapping[str, Node], name: str, start: str | None) -> str | None:
-    """The tensor that another one is a part of; None for what is zeros or made of shapes."""
-    for _ in range(_FAR):
-        node = None if name == start else makers.get(name)
-        if node is None or node.domain or node.op not in MOVES:
-            zeros = node is not None and node.op in ("ConstantOfShape", "Expand", "Tile")
-            return None if zeros else name
-        name = node.inputs[0]
-    return name
-
-
+def _is_square(sums: Sums, rows: Rows) -> bool:
+    matrix = sums.matrix(rows)
+    return matrix is not None and matrix.shape[0] == matrix.shape[1]

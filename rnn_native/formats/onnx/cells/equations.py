@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from ..graph import Anything, Node
-from .sums import Factor, Function, Gate, Rows, Source, Sum, Sums, product
+from .sums import Factor, Function, Gate, Rows, Source, Sum, Sums, term
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,21 +144,15 @@ def _lstm_of(
 def _gru(sums: Sums, node: Node, whole: Sum) -> Step | None:
     if whole.matrices or whole.constant is not None or len(whole.terms) != 3:
         return None
-    singles = [factors[0] for factors in whole.terms if len(factors) == 1]
-    pairs = [factors for factors in whole.terms if len(factors) == 2]
-    if len(singles) != 1 or len(pairs) != 2:
-        return None
-    common = [factor for factor in pairs[0] if factor in pairs[1]]
-    for z in common:
-        for h in (factor for factors in pairs for factor in factors if isinstance(factor, Source)):
-            for n in (f for factors in pairs for f in factors if isinstance(f, Gate) and f is not z):
-                if not isinstance(z, Gate):
-                    continue
-                plain = {(n,): 1.0, product(z, n): -1.0, product(z, h): 1.0}
-                other = {(h,): 1.0, product(z, h): -1.0, product(z, n): 1.0}
-                turned = z.function.name == "Sigmoid" and whole.terms == other
-                if whole.terms == plain or turned:
-                    return _gru_of(sums, node, z, h, n, turned)
+    factors = dict.fromkeys(whole.factors)
+    gates = [factor for factor in factors if isinstance(factor, Gate)]
+    states = [factor for factor in factors if isinstance(factor, Source)]
+    for h, z, n in product(states, gates, gates):
+        plain = {(n,): 1.0, term(z, n): -1.0, term(z, h): 1.0}
+        other = {(h,): 1.0, term(z, h): -1.0, term(z, n): 1.0}
+        turned = z.function.name == "Sigmoid" and whole.terms == other
+        if z is not n and (turned or whole.terms == plain):
+            return _gru_of(sums, node, z, h, n, turned)
     return None
 
 
@@ -185,19 +180,15 @@ def _gru_of(sums: Sums, node: Node, z: Gate, h: Source, n: Gate, turned: bool) -
     return None
 
 
-def _gru_before(
-    sums: Sums, node: Node, z: Gate, h: Source, n: Gate, update: Affine
-) -> Step | None:
+def _gru_before(sums: Sums, node: Node, z: Gate, h: Source, n: Gate, update: Affine) -> Step | None:
     """n has a matrix that multiplies r * h."""
     for name, rows in n.argument.matrices.items():
         inner = sums.of(name)
         if inner.matrices or inner.constant is not None or len(inner.terms) != 1:
             continue
         ((factors, count),) = inner.terms.items()
-        if count != 1 or len(factors) != 2 or h not in factors:
-            continue
-        (r,) = (factor for factor in factors if factor is not h) if h in factors else (None,)
-        if isinstance(r, Gate) and r.function == z.function:
+        r, state = _gate_and_source(factors)
+        if count == 1 and r is not None and state is h and r.function == z.function:
             reset = _affine(r.argument)
             if reset is None:
                 return None

@@ -29,7 +29,8 @@ def operator(
     ends = ("Y", "Y_h", "Y_c")[: 1 + len(states)]
     made = [to.name(f"{step.made}/{end}") for end in ends]
     inputs = [x, *_weights(to, sums, step), "", *given]
-    to.add(like, step.op, inputs, made, _label(like), **_attributes(step, direction, _size(sums, step)))
+    attributes = _attributes(step, direction, _size(sums, step))
+    to.add(like, step.op, inputs, made, _label(like), **attributes)
     return made
 
 

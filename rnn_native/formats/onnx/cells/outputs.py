@@ -7,15 +7,15 @@ is a c, or all are h of layers that the other outputs need.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..graph import Node
-from .chains import origin
 from .equations import Step
 from .known import Known
 from .rewriting import Rewriting
 
+_STEPS = 2000  # of the file's budget, for each operator on the way to an output
 _MOVES = ("Cast", "Concat", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
@@ -35,7 +35,8 @@ def states_apart(
     made = {step.made for step in single}
     cells = {name for step in single for name in step.after}
     outputs = list(known.graph.outputs) if end is None else [end]
-    cones = {name: _cone(known, name, made | cells) for name in outputs}
+    order = {id(node): index for index, node in enumerate(known.graph.nodes)}
+    cones = {name: _cone(known, name, made | cells, order) for name in outputs}
     states = _states(known, single, outputs, cones, cells)
     data = {name: rewriting.name(f"{name}/data") if name in states else name for name in made}
     kept = {name: name if name in states else rewriting.name(f"{name}/state") for name in made}
@@ -49,7 +50,9 @@ def states_apart(
     return Names(data, kept)
 
 
-def _cone(known: Known, output: str, leaves: set[str]) -> tuple[list[Node], set[str]]:
+def _cone(
+    known: Known, output: str, leaves: set[str], order: Mapping[int, int]
+) -> tuple[list[Node], set[str]]:
     """The moves that make an output of states alone, and these; nothing for any other output."""
     nodes: dict[str, Node] = {}
     found: set[str] = set()
@@ -66,7 +69,7 @@ def _cone(known: Known, output: str, leaves: set[str]) -> tuple[list[Node], set[
             nodes[name] = node
             data = node.inputs if node.op == "Concat" else node.inputs[:1]
             pending += data
-    order = {id(node): index for index, node in enumerate(known.graph.nodes)}
+    known.graph.contents.budget.work(f"the output {output!r}", _STEPS * len(nodes))
     return sorted(nodes.values(), key=lambda node: order[id(node)]), found
 
 
@@ -78,7 +81,8 @@ def _states(
     cells: set[str],
 ) -> set[str]:
     """The outputs that are states: all but those that the others do not need."""
-    given = {step.made for step in single if origin(known.makers, step.h, None) in known.graph.inputs}
+    origins = {step.made: known.part(step.h).source for step in single}
+    given = {name for name, source in origins.items() if source in known.graph.inputs}
     reached: set[str] = set()
     found: set[str] = set()
     for name in outputs:

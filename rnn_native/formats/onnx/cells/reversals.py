@@ -24,6 +24,8 @@ from .rewriting import Rewriting, attributes_of
 
 _RECURRENT: Final = ("GRU", "LSTM", "RNN")
 _OPPOSITE: Final = {"forward": "reverse", "reverse": "forward"}
+_STEPS: Final = 10_000  # of the file's budget, for each operator that may make lengths
+_MOVES: Final = ("Identity", "Squeeze", "Transpose", "Unsqueeze")
 _FAR: Final = 16  # moves between a layer and where the sequence is turned round
 _END: Final = 2**31 - 1
 
@@ -55,8 +57,9 @@ class _Reversals:
         way = self._way(node.inputs[0], layout, lengths) if direction in _OPPOSITE else None
         if way is None:
             return
-        source, moves = way
-        names = {source[0]: source[1]}
+        reversal, axis, moves = way
+        source = reversal.inputs[0]
+        names = {reversal.outputs[0]: source}
         for move in moves:
             names[move.outputs[0]] = self.to.name(f"{move.outputs[0]}/turned")
             self.to.again(move, {n: names.get(n, n) for n in (move.inputs[0], move.outputs[0])})
@@ -72,19 +75,17 @@ class _Reversals:
             )
         )
         if y:
-            self._back(y, made, layout, lengths)
+            self._back(y, made, layout, lengths, (source, axis))
 
-    def _way(
-        self, name: str, axis: int, lengths: str
-    ) -> tuple[tuple[str, str], list[Node]] | None:
-        """What is reversed of which tensor on the way to X, and the moves behind that."""
-        rank, moves = 3, []
+    def _way(self, name: str, axis: int, lengths: str) -> tuple[Node, int, list[Node]] | None:
+        """The reversal on the way to X, along which axis it goes, and the moves behind it."""
+        rank, moves = 3, list[Node]()
         for _ in range(_FAR):
             node = self._known.makers.get(name)
             if node is None or node.domain:
                 return None
-            if self._reverses(node, axis, rank, lengths):
-                return (name, node.inputs[0]), moves[::-1]
+            if self._reverses(node, axis, rank, lengths, (node.inputs[0], axis)):
+                return node, axis, moves[::-1]
             moved = self._before(node, axis, rank)
             if moved is None:
                 return None
@@ -93,7 +94,7 @@ class _Reversals:
             name = node.inputs[0]
         return None
 
-    def _back(self, y: str, made: str, layout: int, lengths: str) -> None:
+    def _back(self, y: str, made: str, layout: int, lengths: str, time: tuple[str, int]) -> None:
         """Makes what is reversed of ``y``, wherever that has been moved, of the new Y instead."""
         pending = [(y, made, layout, 4)]
         for _ in range(_FAR):
@@ -103,7 +104,7 @@ class _Reversals:
             for node in self._readers[name]:
                 if node.domain or node.inputs[0] != name:
                     continue
-                if self._reverses(node, axis, rank, lengths):
+                if self._reverses(node, axis, rank, lengths, time):
                     self.to.put(replace(_identity(node), inputs=(new,), outputs=node.outputs))
                     continue
                 moved = self._behind(node, axis, rank)
@@ -135,7 +136,7 @@ class _Reversals:
             rank += len(axes_of(node, self._known.values(node), 64) or [])
         if node.op == "Squeeze":
             rank -= len(axes_of(node, self._known.values(node), rank) or [])
-        for made in range(rank) if node.op in ("Identity", "Squeeze", "Transpose", "Unsqueeze") else ():
+        for made in range(rank) if node.op in _MOVES else ():
             before = self._before(node, made, rank)
             if before is not None and before[0] == axis:
                 return made, rank
@@ -148,8 +149,11 @@ class _Reversals:
             raise node.malformed(f"attribute perm={perm} of a tensor of rank {rank}")
         return list(perm)
 
-    def _reverses(self, node: Node, axis: int, rank: int, lengths: str) -> bool:
-        """Whether a node turns round all of this axis, or of each row its length."""
+    def _reverses(
+        self, node: Node, axis: int, rank: int, lengths: str, time: tuple[str, int]
+    ) -> bool:
+        """Whether a node turns round all of this axis, or of each row its length; ``time`` is the
+        same axis, of a tensor in front of the layer."""
         if node.op == "Slice" and node.opset >= 10 and not lengths:
             cuts = slices_of(node, self._known.values(node), rank)
             if len(cuts) != 1:
@@ -160,18 +164,19 @@ class _Reversals:
             options = node.options(batch_axis=("int", 1), time_axis=("int", 0))
             if axis_of(node, options["time_axis"], rank) != axis:
                 return False
-            return node.inputs[1] == lengths if lengths else self._is_whole(node, axis)
+            return node.inputs[1] == lengths if lengths else self._is_whole(node, *time)
         return False
 
-    def _is_whole(self, node: Node, axis: int) -> bool:
-        """Whether the lengths of ReverseSequence are those of the axis."""
-        data, lengths = node.inputs
-        values = interpret(self._known.graph, [data, lengths])
+    def _is_whole(self, node: Node, data: str, axis: int) -> bool:
+        """Whether the lengths of ReverseSequence are those of this axis of the data."""
+        graph = self._known.graph
+        graph.contents.budget.work(str(node), _STEPS * len(graph.nodes))
+        values = interpret(graph, [data, node.inputs[1]])
         sequence = values[data]
         if not isinstance(sequence, Data) or axis >= len(sequence.dims):
             return False
         dim = live(sequence.dims[axis]) or sequence.dims[axis]
-        return len(dim) == 1 and is_whole(values[lengths], dim[0])
+        return len(dim) == 1 and is_whole(values[node.inputs[1]], dim[0])
 
 
 def direction_of(node: Node) -> str:

@@ -190,8 +190,9 @@ class Sequences:
             if len(node.inputs) > 1 and node.inputs[1]:
                 given = values[1]
                 sizes = given.array.tolist() if isinstance(given, Constant) else []
-            if axis_of(node, options["axis"], 3) == axis and sizes in (None, [1] * len(node.outputs)):
-                return Part(node.inputs[0], axis, node.outputs.index(name), len(node.outputs))
+            count = len(node.outputs)
+            if axis_of(node, options["axis"], 3) == axis and sizes in (None, [1] * count):
+                return Part(node.inputs[0], axis, node.outputs.index(name), count)
         return None
 
     def _size(self, part: Part) -> int | None:
@@ -204,7 +205,9 @@ class Sequences:
         if info is not None and info.sizes is not None and part.axis < len(info.sizes):
             return info.sizes[part.axis]
         with suppress(RnnError):
-            value = interpret(self._known.graph, [part.whole])[part.whole]
+            graph = self._known.graph
+            graph.contents.budget.work("unrolled cells", 100 * _STEPS * len(graph.nodes))
+            value = interpret(graph, [part.whole])[part.whole]
             if isinstance(value, Data) and part.axis < len(value.dims):
                 return size_of(value.dims[part.axis])
         return None

@@ -103,8 +103,8 @@ class Sum:
 Factor = Source | Gate | Sum
 
 
-def product(*factors: Factor) -> tuple[Factor, ...]:
-    """A term, whatever the order of its factors."""
+def term(*factors: Factor) -> tuple[Factor, ...]:
+    """The product of these, whatever their order."""
     return tuple(sorted(factors, key=id))
 
 
@@ -165,6 +165,7 @@ class Sums:
             left, right = self._operands(node)
             if node.op == "Mul":
                 return [_times(left, right)]
+            self._budget(node, left, right)
             return [_plus(left, right if node.op == "Add" else _negative(right))]
         if node.op in ("Split", "Slice"):
             return self._cut(node)
@@ -182,6 +183,12 @@ class Sums:
             if constant is not None and constant.ndim and name not in self._made and not beside:
                 found[at] = self._sources.setdefault(name, Sum(terms={(Source(name),): 1.0}))
         return found[0], found[1]
+
+    def _budget(self, node: Node, *values: Sum) -> None:
+        """Takes what the constants of a sum are going to need."""
+        sizes = [value.constant.nbytes for value in values if value.constant is not None]
+        if len(sizes) > 1 or node.op == "Sub":
+            node.contents.budget.take(str(node), 2 * max(sizes, default=0))
 
     def _multiplied(self, node: Node) -> Sum | None:
         turned, constant = True, None
@@ -252,8 +259,7 @@ class Sums:
 
     def _width(self, whole: Sum) -> int | None:
         gate = whole.factor()
-        if isinstance(gate, Gate):
-            return self._width(gate.argument)
+        whole = gate.argument if isinstance(gate, Gate) else whole
         if not whole.is_affine:
             return None
         sizes = {self.size(rows) for rows in whole.matrices.values()}
@@ -303,7 +309,7 @@ def _times(left: Sum, right: Sum) -> Sum | None:
     constant = None
     for one, count in _terms(left):
         for two, other in _terms(right):
-            factors = product(*one, *two)
+            factors = term(*one, *two)
             if len(factors) > _FACTORS:
                 return None
             if factors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,7 @@ class Weights:
     b: Any | None
     c: Any | None
     reset_after: bool = True
+    turned: bool = False  # how a GRU is written: with 1 - z in the place of z
 
     @property
     def hidden(self) -> int:
@@ -109,7 +111,8 @@ def make_weights(
 
     rows = GATES[cell] * hidden
     biases = (numbers(rows), numbers(rows)) if bias else (None, None)
-    return Weights(cell, numbers(rows, size), numbers(rows, hidden), *biases, reset_after)
+    turned = bool(rng.random() < 0.2)
+    return Weights(cell, numbers(rows, size), numbers(rows, hidden), *biases, reset_after, turned)
 
 
 def step(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]:
@@ -145,7 +148,12 @@ def _lstm(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str
 
 
 def _gru(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]:
-    hidden = weights.hidden
+    hidden, turned = weights.hidden, weights.turned
+    if turned:  # 1 - z = sigmoid(-a) in the place of z = sigmoid(a)
+        weights = copy.deepcopy(weights)
+        for array in (weights.w, weights.r, weights.b, weights.c):
+            if array is not None:
+                array[hidden : 2 * hidden] *= -1
     w, r = np.split(weights.w, 3), np.split(weights.r, 3)
     b, a = ([None] * 3 if v is None else np.split(v, 3) for v in (weights.b, weights.c))
     if weights.reset_after and p.chance():  # one product each of x and of h
@@ -167,6 +175,7 @@ def _gru(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]
         else:
             n = p.both("Add", ofx, p.product(p.both("Mul", reset, h), r[2], a[2]))
     n = p.node("Tanh", n)
+    n, h = (h, n) if turned else (n, h)
     way = p.rng.integers(4)
     if way == 0:  # n + z * (h - n)
         return p.both("Add", p.both("Mul", p.node("Sub", h, n), update), n), ""

@@ -29,6 +29,7 @@ from onnx_cells import (
     Weights,
     layers,
     load,
+    make_weights,
     model_of,
     normal,
     packed,
@@ -41,8 +42,8 @@ from onnx_cells import (
 from strategies import seeds
 
 import rnn_native as rn
-from rnn_native.errors import RnnError, ShapeError
-from rnn_native.spec import Linear, Recurrent
+from rnn_native.errors import RnnError, ShapeError, UnsupportedError
+from rnn_native.spec import Elementwise, Linear, Recurrent
 
 CELLS = ("lstm", "gru", "rnn")
 cells = st.sampled_from(CELLS)
@@ -151,6 +152,103 @@ def _stack(p: Pieces, ys: Sequence[str], name: str = "") -> str:
         sequence = p.node("SequenceConstruct", *ys)
         return p.node("ConcatFromSequence", sequence, axis=1, new_axis=1, outputs=outputs)
     return p.node("Concat", *(p.axes("Unsqueeze", y, 1) for y in ys), axis=1, outputs=outputs)
+
+
+@given(seeds(), st.sampled_from(["lstm", "gru"]), st.integers(2, 3))
+def test_states_that_are_one_tensor_are_the_layers_own(
+    path: Path, seed: int, cell: str, count: int
+) -> None:
+    """[batch, layers, units, h and c], cut out and put together again as TensorFlow does it."""
+    rng = np.random.default_rng(seed)
+    per = 2 if cell == "lstm" else 1
+    (first,) = layers(rng, cell)
+    hidden = first.hidden
+    more = [make_weights(rng, cell, hidden, hidden, True, True) for _ in range(count - 1)]
+    p, y, made = pieces(rng), "x", []
+    for at, weights in enumerate([first, *more]):
+        states = []
+        for kind in range(per):
+            begin, end = ([0, at, 0, kind], [2**31 - 1, at + 1, hidden, kind + 1])
+            ends = [p.constant(numbers, np.int64) for numbers in (begin, end, [0, 1, 2, 3])]
+            states.append(p.axes("Squeeze", p.node("Slice", "packed", *ends), 1, 3))
+        y, c = step(p, weights, y, states[0], states[-1])
+        made.append([y, c][:per])
+    kinds = [
+        p.axes(
+            "Unsqueeze",
+            p.node("Concat", *(p.axes("Unsqueeze", one[kind], 1) for one in made), axis=1),
+            3,
+        )
+        for kind in range(per)
+    ]
+    after = p.node("Concat", *kinds, axis=3, outputs=["after"])
+    y = p.node("Relu", y, outputs=["y"])
+    shape = ["N", count, hidden, per]
+    model = model_of(
+        p, {"x": ["N", first.w.shape[1]], "packed": shape}, {y: ["N", hidden], after: shape}
+    )
+    loaded = load(model, path)
+    assert [type(layer) for layer in loaded.spec.layers] == [*[Recurrent] * count, Elementwise]
+    x, given = normal(rng, 2, first.w.shape[1]), normal(rng, 2, count, hidden, per)
+    want = run(model, {"x": x, "packed": given})
+    every = [given[:, at, :, kind][None].copy() for at in range(count) for kind in range(per)]
+    got, state = loaded(x[None], state=packed(every, cell, count))
+    np.testing.assert_allclose(got[0], want["y"], rtol=0, atol=ATOL)
+    for at, array in enumerate(states_of(state)):
+        expected = want["after"][:, at // per, :, at % per]
+        np.testing.assert_allclose(array[0], expected, rtol=0, atol=ATOL)
+
+
+@given(seeds())
+def test_gates_over_a_sequence_are_no_cell(path: Path, seed: int) -> None:
+    """The equations of a GRU between two sequences, which have no step."""
+    rng = np.random.default_rng(seed)
+    (weights,) = layers(rng, "gru", same=True)
+    p = pieces(rng)
+    x, h = (p.node("Relu", name) for name in ("a", "b"))
+    gates = [
+        p.node("Sigmoid", p.both("Add", *(p.node("MatMul", one, p.constant(w.T)) for one, w in zip(
+            (x, h), (weights.w[rows], weights.r[rows]), strict=True))))
+        for rows in (slice(0, weights.hidden), slice(weights.hidden, 2 * weights.hidden))
+    ]  # fmt: skip
+    of_x = p.node("MatMul", x, p.constant(weights.w[2 * weights.hidden :].T))
+    of_h = p.node("MatMul", h, p.constant(weights.r[2 * weights.hidden :].T))
+    n = p.node("Tanh", p.both("Add", of_x, p.both("Mul", gates[0], of_h)))
+    y = p.node("Add", p.both("Mul", p.node("Sub", h, n), gates[1]), n, outputs=["y"])
+    shape = ["T", "N", weights.hidden]
+    model = model_of(p, {"a": shape, "b": shape}, {y: shape})
+    loaded = load(model, path)
+    assert not [*loaded.spec.recurrents]
+    feed = {name: normal(rng, 5, 2, weights.hidden) for name in ("a", "b")}
+    got, _ = loaded(feed)
+    np.testing.assert_allclose(got, run(model, feed)["y"], rtol=0, atol=ATOL)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_steps_with_other_weights_are_named_as_unrolled(path: Path, cell: str) -> None:
+    rng = np.random.default_rng(3)
+    p, states = pieces(rng), ("h", "c")
+    for at in range(3):
+        weights = make_weights(rng, cell, 4, 4, bias=True, reset_after=True)
+        x = p.node("Gather", "x", p.constant(at, np.int64), axis=1)
+        states = step(p, weights, x, *states)
+    y = p.node("Relu", states[0], outputs=["y"])
+    inputs = {"x": ["N", 3, 4]} | {name: ["N", 4] for name in "hc"[: 1 + (cell == "lstm")]}
+    model = model_of(p, inputs, {y: ["N", 4]})
+    with pytest.raises(UnsupportedError, match=r"unrolled or in pieces.*onnx_backend runs"):
+        load(model, path)
+
+
+def test_a_part_of_a_graph_may_end_at_a_cell_but_not_begin_in_one(path: Path) -> None:
+    rng = np.random.default_rng(5)
+    (weights,) = layers(rng, "lstm")
+    model = one_step(rng, [weights])
+    last = next(node for node in model.graph.node if node.output[0] == "h0n").input[0]
+    (layer,) = load(model, path, between=("x", last)).spec.layers
+    assert (layer.cell, layer.hidden_size) == ("lstm", weights.hidden)
+    gate = next(node.output[0] for node in model.graph.node if node.op_type == "Sigmoid")
+    with pytest.raises(RnnError):
+        load(model, path, between=(gate, "y"))
 
 
 # One thing that is otherwise

@@ -264,3 +264,44 @@ def test_a_layer_between_two_reversals_goes_backwards(
     want = run(model, {"x": given})["y"]
     y, _ = loaded(x)
     np.testing.assert_allclose(y.swapaxes(0, 1) if batch_first else y, want, rtol=0, atol=ATOL)
+
+
+# What was cut
+
+
+CUTS = [
+    (cut, last, order)
+    for cut in ("Split", "Slice", "Gather")
+    for last in (False, True)
+    for order in ((0, 1), (1, 0))
+    if not (last and (cut == "Slice" or order == (1, 0)))
+]
+
+
+@pytest.mark.parametrize(("cut", "last", "order"), CUTS)
+def test_the_directions_of_a_layer_cut_and_joined_are_the_layer(
+    path: Path, cut: str, last: bool, order: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(11)
+    p, axis = pieces(rng), 0 if last else 1
+    arrays = [p.constant(normal(rng, 2, 12, n) / 2) for n in (3, 4)]
+    p.node("GRU", "x", *arrays, outputs=["Y", "H"], hidden_size=4, direction="bidirectional")
+    whole = "H" if last else "Y"
+    if cut == "Split":
+        more = {"num_outputs": 2} if p.opset >= 18 else {}
+        p.node("Split", whole, outputs=["a", "b"], axis=axis, **more)
+        parts = [p.axes("Squeeze", name, axis) for name in "ab"]
+    elif cut == "Slice":
+        ends = [[p.constant([n], np.int64) for n in (i, i + 1, axis)] for i in range(2)]
+        parts = [p.axes("Squeeze", p.node("Slice", whole, *end), axis) for end in ends]
+    else:
+        parts = [p.node("Gather", whole, p.constant(i, np.int64), axis=axis) for i in range(2)]
+    y = p.node("Concat", *(parts[i] for i in order), axis=-1, outputs=["y"])
+    out = ["N", 8] if last else ["T", "N", 8]
+    model = model_of(p, {"x": ["T", "N", 3]}, {y: out})
+    loaded = load(model, path)
+    if order == (0, 1):
+        (layer,) = loaded.spec.layers
+        assert (layer.direction, layer.return_sequences) == ("bidirectional", not last)
+    x = normal(rng, 5, 2, 3)
+    np.testing.assert_allclose(loaded(x)[0], run(model, {"x": x})["y"], rtol=0, atol=ATOL)

@@ -201,7 +201,7 @@ class Sums:
             turned = not options["transB"]
             if len(node.inputs) > 2 and node.inputs[2]:
                 added = self.of(node.inputs[2])
-                if added.constant is None:
+                if added.matrices or added.terms:
                     return None
                 constant = added.constant
         else:

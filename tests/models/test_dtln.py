@@ -98,4 +98,6 @@ def test_the_whole_of_model_2(second: Path, frames: Any) -> None:
     states = [array for part in state.values() for array in part]
     for got, at in zip(states, [(0, 0), (0, 1), (1, 0), (1, 1)], strict=True):
         assert got.shape == (1, 1, 128)
-        np.testing.assert_allclose(got[0, 0], packed[0, at[0], :, at[1]], rtol=0, atol=1e-5)
+        expected = packed[0, at[0], :, at[1]]
+        scale = max(1.0, float(np.abs(expected).max()))  # a c grows beyond 100
+        np.testing.assert_allclose(got[0, 0], expected, rtol=0, atol=1e-5 * scale)

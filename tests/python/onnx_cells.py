@@ -195,8 +195,10 @@ def _rnn(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]
 
 def unrolled(p: Pieces, stack: Sequence[Weights], x: str, steps: int, states: Sequence[Any]) -> Any:
     """Layers over ``steps`` of x [batch, steps, features], layer by layer or step by step, each
-    from its (h, c); returns the tensors of every h of the last, and every layer's last (h, c)."""
-    xs = _steps(p, x, steps)
+    from its (h, c), some from the end; returns the tensors of every h of the last, in the order of
+    x, and every layer's last (h, c)."""
+    backwards = p.rng.random() < 0.3
+    xs = _steps(p, x, steps)[:: -1 if backwards else 1]
     last = [*states]
     if p.chance():
         for at, weights in enumerate(stack):
@@ -205,14 +207,14 @@ def unrolled(p: Pieces, stack: Sequence[Weights], x: str, steps: int, states: Se
                 last[at] = step(p, weights, one, *last[at])
                 found.append(last[at][0])
             xs = found
-        return xs, last
+        return xs[:: -1 if backwards else 1], last
     ys = []
     for y in xs:
         for at, weights in enumerate(stack):
             last[at] = step(p, weights, y, *last[at])
             y = last[at][0]
         ys.append(y)
-    return ys, last
+    return ys[:: -1 if backwards else 1], last
 
 
 def _steps(p: Pieces, x: str, steps: int) -> list[str]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 
 import numpy as np
 
@@ -127,23 +126,33 @@ def _read_graph(file: File, start: str | None, end: str | None) -> ModelSpec:
     wanted = graph.outputs if end is None else (end,)
     cells = gathered(file, graph, start, end)
     try:
-        return _read_gathered(file, cells, wanted, start, end)
+        return _read_gathered(file, cells, known, start, end)
     except (FormatError, UnsupportedError) as error:
-        if cells is not graph:  # which may have been no cells
-            with suppress(RnnError):
-                return _read_gathered(file, graph, wanted, start, end)
-        if isinstance(error, UnsupportedError):
-            raise UnsupportedError(f"{error}{unread(cells, wanted, start)}") from error
-        raise
+        failure: RnnError = error
+    if cells is not graph:  # which may have been no cells after all
+        try:
+            return _read_gathered(file, graph, known, start, end)
+        except RnnError as error:
+            failure = failure if isinstance(failure, UnsupportedError) else error
+    if isinstance(failure, UnsupportedError):
+        raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+    raise failure
 
 
 def _read_gathered(
-    file: File, graph: Graph, wanted: Sequence[str], start: str | None, end: str | None
+    file: File,
+    graph: Graph,
+    tensors: Collection[str],
+    start: str | None,
+    end: str | None,
 ) -> ModelSpec:
+    """The model that a graph is; ``tensors`` are those that the file has."""
+    wanted = graph.outputs if end is None else (end,)
     roles = Roles()
     values = interpret(graph, wanted, start, roles)
     description = description_of(file.properties) if start is None and end is None else None
-    outputs, states = _outputs(wanted, values, description.outputs if description else ())
+    last = description.outputs if description else ()
+    outputs, states = _outputs(wanted, values, last, tensors)
     outputs = {name: _in_order(output) for name, output in outputs.items()}
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
@@ -170,7 +179,10 @@ def _read_gathered(
 
 
 def _outputs(
-    wanted: Sequence[str], values: Mapping[str, Value], last: Collection[str]
+    wanted: Sequence[str],
+    values: Mapping[str, Value],
+    last: Collection[str],
+    tensors: Collection[str],
 ) -> tuple[dict[str, Data], dict[str, StateOut]]:
     """The values that are outputs of the model, as those called ``last`` are where they are an h,
     and those that hold final states."""
@@ -179,7 +191,7 @@ def _outputs(
     for name in wanted:
         value = values[name]
         if isinstance(value, Failure):
-            raise _hinted(value, values)
+            raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
         if isinstance(value, Data) and value.step:
@@ -194,13 +206,13 @@ def _outputs(
     return {name: ends[name] for name in wanted if name in ends}, states
 
 
-def _hinted(failure: Failure, values: Mapping[str, Value]) -> RnnError:
-    """The error, with what of the graph before the node can be read."""
+def _hinted(failure: Failure, values: Mapping[str, Value], tensors: Collection[str]) -> RnnError:
+    """The error, with what of the graph before the node can be read, of the file's own tensors."""
     if failure.node is None or not isinstance(failure.error, UnsupportedError):
         return failure.error
     for name in failure.node.inputs:
         value = values.get(name)
-        if isinstance(value, Data) and value.step:
+        if isinstance(value, Data) and value.step and name in tensors:
             sources = list(sources_of([value]))
             ends = (sources[0] if len(sources) == 1 else None, name)
             return UnsupportedError(

@@ -52,6 +52,7 @@ class Layers:
             x = self._to.axes(like, "Unsqueeze", x, [0], self._to.name(f"{last.made}/X"))
             found = x, "forward"
         if found is None:
+            self._leave(last)
             return
         x, direction = found
         states = (first.h, *first.before)
@@ -64,6 +65,13 @@ class Layers:
         else:
             self._to.axes(like, "Squeeze", made[1], [0], last.made)
             self._learn(chain, made[0], direction)
+
+    def _leave(self, step: Step) -> None:
+        """A step that stays in pieces, whose h has both of its names."""
+        for names in (self._names.data, self._names.states):
+            name = names.get(step.made, step.made)
+            if name != step.made:
+                self._to.add(step.node, "Identity", [step.made], [name])
 
     def _learn(self, chain: Sequence[Step], y: str, direction: str) -> None:
         """Every h as a step of Y; the last one is the final state as well."""

@@ -66,10 +66,10 @@ def _cone(
         if node is None or node.domain or node.op not in _MOVES or len(node.outputs) != 1:
             return [], set()
         if name not in nodes:
+            node.contents.budget.work(str(node), _STEPS)
             nodes[name] = node
             data = node.inputs if node.op == "Concat" else node.inputs[:1]
             pending += data
-    known.graph.contents.budget.work(f"the output {output!r}", _STEPS * len(nodes))
     return sorted(nodes.values(), key=lambda node: order[id(node)]), found
 
 

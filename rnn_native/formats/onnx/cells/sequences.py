@@ -23,6 +23,8 @@ _DEEPEST: Final = 8  # operators between the steps of a cell and what is put tog
 _EACH: Final = ("Add", "Mul", "Relu", "Sigmoid", "Sub", "Tanh")
 """What an operator does to every step is what it does to the sequence, beside constants."""
 
+_PRODUCTS: Final = ("Gemm", "MatMul")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -118,7 +120,7 @@ class Sequences:
         """What the same operator makes of every step."""
         node = nodes[0]
         ops = {(n.op, n.domain, len(n.outputs)) for n in nodes}
-        if len(ops) > 1 or node.domain or node.op not in (*_EACH, "Gemm", "MatMul"):
+        if len(ops) > 1 or node.domain or node.op not in (*_EACH, *_PRODUCTS):
             return None
         options = [_options(n) for n in nodes]
         if any(other != options[0] for other in options):
@@ -126,9 +128,9 @@ class Sequences:
         columns = list(zip(*(n.inputs for n in nodes), strict=True))
         varying = [i for i, column in enumerate(columns) if not self._known.is_constant(column[0])]
         fixed = [i for i in range(len(columns)) if i not in varying]
-        if len(varying) != 1 or (node.op in ("Gemm", "MatMul") and varying != [0]):
+        if len(varying) != 1 or (node.op in _PRODUCTS and varying != [0]):
             return None
-        if not all(self._same(columns[i]) for i in fixed):
+        if not all(self._same(columns[i], node.op in _PRODUCTS and i == 1) for i in fixed):
             return None
         sequence = self._sequence(columns[varying[0]], depth + 1)
         return None if sequence is None else self._of_all(node, sequence, varying[0], options[0])
@@ -147,11 +149,11 @@ class Sequences:
         product = self._to.add(node, "MatMul", [sequence, turned], [f"{output}/product"])
         return self._to.add(node, "Add", [*product, inputs[2]], [output])[0]
 
-    def _same(self, names: Sequence[str]) -> bool:
-        """Constants that are one and the same, of at most one number for each feature."""
+    def _same(self, names: Sequence[str], matrix: bool) -> bool:
+        """Constants that are one and the same: a matrix, or one number for each feature or all."""
         arrays = [self._known.array(name) for name in dict.fromkeys(names)]
         first = arrays[0]
-        if first is None:
+        if first is None or (first.ndim != 2 if matrix else first.ndim > 1):
             return False
         self._known.graph.contents.budget.work("unrolled cells", len(arrays) * first.size)
         return all(array is not None and np.array_equal(array, first) for array in arrays)

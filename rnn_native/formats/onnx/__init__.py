@@ -28,6 +28,7 @@ from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
+from .cells import gathered, unread
 from .described import described, description_of
 from .graph import File, Graph, load
 from .inferred import with_start
@@ -159,11 +160,36 @@ def _read_graph(
     wanted = graph.outputs if end is None else (end,)
     if start is not None:
         graph = with_start(file, graph, start)
+    cells = gathered(file, graph, start, end)
+    try:
+        return _read_guessing(file, cells, known, wanted, start, own)
+    except (FormatError, UnsupportedError) as error:
+        failure: RnnError = error
+    if cells is not graph:  # which may have been no cells after all
+        try:
+            return _read_guessing(file, graph, known, wanted, start, own)
+        except RnnError as error:
+            failure = failure if isinstance(failure, UnsupportedError) else error
+    if isinstance(failure, UnsupportedError):
+        raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+    raise failure
+
+
+def _read_guessing(
+    file: File,
+    graph: Graph,
+    tensors: Collection[str],
+    wanted: Sequence[str],
+    start: str | None,
+    own: bool,
+) -> ModelSpec:
+    """The model that a graph is, by the first guess of what its axes are that reads it; ``tensors``
+    are those that the file has."""
     errors: list[UnsupportedError] = []
     while True:
         roles = Roles(guess=len(errors))
         try:
-            return _read_as(file, graph, wanted, start, own, roles)
+            return _read_as(file, graph, tensors, wanted, start, own, roles)
         except UnsupportedError as error:
             errors.append(error)
             if len(errors) >= roles.guesses:
@@ -173,6 +199,7 @@ def _read_graph(
 def _read_as(
     file: File,
     graph: Graph,
+    tensors: Collection[str],
     wanted: Sequence[str],
     start: str | None,
     own: bool,
@@ -180,7 +207,8 @@ def _read_as(
 ) -> ModelSpec:
     values = interpret(graph, wanted, start, roles)
     description = description_of(file.properties) if own else None
-    outputs, states = _outputs(wanted, values, description.outputs if description else ())
+    last = description.outputs if description else ()
+    outputs, states = _outputs(wanted, values, last, tensors)
     outputs = {name: _in_order(output) for name, output in outputs.items()}
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
@@ -207,7 +235,10 @@ def _read_as(
 
 
 def _outputs(
-    wanted: Sequence[str], values: Mapping[str, Value], last: Collection[str]
+    wanted: Sequence[str],
+    values: Mapping[str, Value],
+    last: Collection[str],
+    tensors: Collection[str],
 ) -> tuple[dict[str, Data], dict[str, StateOut]]:
     """The values that are outputs of the model, as those called ``last`` are where they are an h,
     and those that hold final states."""
@@ -216,7 +247,7 @@ def _outputs(
     for name in wanted:
         value = values[name]
         if isinstance(value, Failure):
-            raise _hinted(value, values)
+            raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
         if isinstance(value, Data) and value.step:
@@ -231,13 +262,13 @@ def _outputs(
     return {name: ends[name] for name in wanted if name in ends}, states
 
 
-def _hinted(failure: Failure, values: Mapping[str, Value]) -> RnnError:
-    """The error, with what of the graph before the node can be read."""
+def _hinted(failure: Failure, values: Mapping[str, Value], tensors: Collection[str]) -> RnnError:
+    """The error, with what of the graph before the node can be read, of the file's own tensors."""
     if failure.node is None or not isinstance(failure.error, UnsupportedError):
         return failure.error
     for name in failure.node.inputs:
         value = values.get(name)
-        if isinstance(value, Data) and value.step:
+        if isinstance(value, Data) and value.step and name in tensors:
             sources = list(sources_of([value]))
             ends = (sources[0] if len(sources) == 1 else None, name)
             return UnsupportedError(

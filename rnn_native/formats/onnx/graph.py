@@ -10,7 +10,7 @@ import importlib
 import os
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
 
@@ -90,6 +90,11 @@ class Node:
 
     def malformed(self, what: str) -> FormatError:
         return FormatError(f"{self}: {what}")
+
+    def without(self, name: str) -> Node:
+        """The same, but for one attribute."""
+        rest = {key: value for key, value in self.attributes.items() if key != name}
+        return replace(self, attributes=rest)
 
     def options(self, **known: tuple[str, Any]) -> dict[str, Any]:
         """The values of the attributes ``name=(type, default)``; any other one is refused."""

@@ -79,6 +79,11 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
 
 # These make zeros, of whatever shape: that the shape could not be read is no reason to stop.
 _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
+_LOOPS: Final = ("Loop", "Scan")
+_LOOPS_READ: Final = (
+    "a loop is read where all that it does at each step is one step of an RNN, GRU or LSTM; "
+    "rnn_native.onnx_backend runs it as it is"
+)
 _OF_HALVES: Final = ("Add", "Mul")  # which make a Merge of both
 
 
@@ -241,6 +246,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         return given.moved(node, first, inputs[1:])
     if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
+    if entry is None and node.op in _LOOPS and not node.domain:
+        raise node.unsupported(_LOOPS_READ)
     if entry is None and (node.domain or node.op not in FOLDED):
         raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
+from math import prod
 from typing import Final
 
 import numpy as np
 
 from ...spec.layers.combine import Combine
+from ...spec.layers.strided import Strided
 from .constants import axis_of
 from .drafts import Draft, LinearDraft, SumDraft
 from .graph import Node
@@ -118,6 +121,9 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
             if i != at:
                 _same(node, first, data, i)
     sizes = [size_of(data.features) for data in parts]
+    whole = _whole_of(parts)
+    if whole is not None:
+        return replace(whole, dims=(*first.dims[:at], whole.features, *first.dims[at + 1 :]))
     if None in sizes:
         raise node.unsupported("joins features of which the file does not say how many there are")
     features = first.fresh(sum(size for size in sizes if size is not None))
@@ -155,6 +161,24 @@ def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
 
 def _has_features(data: Data, dim: Dim) -> bool:
     return bool(live(dim)) and all(axis in data.features for axis in live(dim))
+
+
+def _whole_of(parts: Sequence[Data]) -> Data | None:
+    """The value that had been cut into these parts, all of it in its order, such as the directions
+    of one layer."""
+    count, whole = 0, None
+    for data in parts:
+        step = data.step
+        if step is None or not isinstance(step.draft, Strided) or data.padding:
+            return None
+        view, (source,) = step.draft, step.inputs
+        wide = [(n, stride) for n, stride in zip(view.sizes, view.strides, strict=True) if n > 1]
+        if view.offset != count or [stride for _, stride in wide] not in ([], [1]):
+            return None
+        if whole is not None and (source.step is not whole.step or source.last != whole.last):
+            return None
+        whole, count = source, count + prod(view.sizes)
+    return whole if whole is not None and whole.step and count == size_of(whole.features) else None
 
 
 def _joined(draft: Draft, parts: tuple[Data, ...], dims: tuple[Dim, ...], features: Dim) -> Data:

@@ -133,11 +133,18 @@ def _arrange(axes: Sequence[Axis], wanted: Sequence[Extent | Dim | None]) -> _Be
                 cost = _cost(group, dim) + rest.cost
                 if least is None or cost < least.cost:
                     least = _Best(cost, rest.ways, (group, *rest.groups))
-                elif cost == least.cost:
+                elif cost == least.cost and not (
+                    rest.ways == least.ways == 1 and _alike((group, *rest.groups), least.groups)
+                ):
                     least = replace(least, ways=least.ways + rest.ways)
             found.append(least)
         best = found
     return best[0]
+
+
+def _alike(one: Groups, two: Groups) -> bool:
+    """Whether they differ in nothing but the places of axes of size 1, which hold no numbers."""
+    return all(live(a) == live(b) for a, b in zip(one, two, strict=True))
 
 
 def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:

@@ -27,7 +27,7 @@ def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> 
     Lengths that the file fixes to the whole of the time are as good as none.
     """
     name = None
-    if value is not None and not _whole(value, time):
+    if value is not None and not is_whole(value, time):
         if not isinstance(value, Data) or value.step or value.element not in INTEGERS:
             raise node.unsupported(
                 "sequence_lens: expected an input of the graph, none, or the whole of the time"
@@ -121,7 +121,7 @@ def _check_shape(
         raise node.malformed(f"{name}: expected shape {wanted}{sizes[1]}), got {shape}")
 
 
-def _whole(value: Value, time: Axis) -> bool:
+def is_whole(value: Value, time: Axis) -> bool:
     """Whether these lengths are all of the time, of every row."""
     if isinstance(value, Constant):
         array = value.array

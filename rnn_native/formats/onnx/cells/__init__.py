@@ -1,0 +1,93 @@
+"""Recurrent cells that a graph has in pieces, as the operators RNN, GRU and LSTM.
+
+An exporter that does not know a recurrent layer writes the arithmetic of its steps, once where the
+graph is one step of a stream, or as often as the sequence is long. ``gathered`` is a pass over the
+nodes before any of them is read: what together is one step of a cell, or several with the same
+weights that follow each other, gets one node (``equations``, ``chains``, ``layers``). All else of
+the graph stays as it is, the pieces too, should something else need a part of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..graph import File, Graph
+from ..interpret import needed
+from .chains import chains
+from .equations import Step, steps
+from .known import Known
+from .layers import Layers
+from .loop import loops
+from .outputs import states_apart
+from .reversals import turned
+from .rewriting import Rewriting
+from .scan import scans
+from .sums import Sums, is_gate
+
+_MULTIPLIES = ("MatMul", "Gemm")
+
+
+def gathered(file: File, graph: Graph, start: str | None = None, end: str | None = None) -> Graph:
+    """The graph with cells as single nodes; ``start`` and ``end`` are the ends of the part that is
+    read, if that is not all of it."""
+    if not _well_formed(graph):  # which is for ``interpret`` to say
+        return graph
+    rewriting = Rewriting(graph)
+    rewriting.simplify()
+    scans(rewriting, file)
+    loops(rewriting, file)
+    sums = Sums(Known(graph))
+    found = []
+    if sum(node.op in _MULTIPLIES for node in graph.nodes) > 1:
+        found = chains(sums, steps(sums, graph.nodes), start)
+    found = [chain for chain in found if not _contains(sums.known, chain, start)]
+    if found:
+        names = states_apart(rewriting, sums.known, found, end)
+        layers = Layers(rewriting, sums, names)
+        for chain in found:
+            layers.add(chain)
+        layers.finish()
+    return turned(rewriting.finish())
+
+
+def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
+    """For a message about a graph that is not read: where it still has a gate in pieces."""
+    nodes = needed(graph, wanted, start) if _well_formed(graph) else []
+    sums = Sums(Known(graph))
+    for node in nodes:
+        sums.read(node)
+        if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
+            return (
+                f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, "
+                "but these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend "
+                "runs them as they are"
+            )
+    return ""
+
+
+def _well_formed(graph: Graph) -> bool:
+    """Whether nodes stand behind those that they read, and each tensor is made once."""
+    given = {*graph.inputs, *graph.constants}
+    made = [name for node in graph.nodes for name in node.outputs if name]
+    if len(made) != len(set(made)) or not given.isdisjoint(made):
+        return False
+    for node in graph.nodes:
+        if not all(name in given for name in node.inputs if name):
+            return False
+        given.update(node.outputs)
+    return True
+
+
+def _contains(known: Known, chain: list[Step], start: str | None) -> bool:
+    """Whether ``start`` is in the middle of a step, which then begins there."""
+    for step in chain if start is not None else ():
+        ends = {*step.sources, *step.before}
+        pending = list(step.node.inputs)
+        while pending:
+            name = pending.pop()
+            if name == start and name not in ends:
+                return True
+            node = known.makers.get(name)
+            if node is not None and name not in ends:
+                pending += node.inputs
+    return False

@@ -35,11 +35,10 @@ def read_chain(
             return with_times(graph, lambda starts: _build(calls, store, starts.get(start)))
         except UnsupportedError as error:
             raise UnsupportedError(f"{error}{_hint(graph)}") from error
-    start = graph.resolve(calls[0].data[0]) if len(calls[0].data) == 1 else None
-    if start not in graph.inputs:
+    reads = [graph.resolve(tensor) for tensor in calls[0].data]
+    if len(reads) != 1 or reads[0] not in graph.inputs:
         return _build(calls, store)
-    assert start is not None
-    return with_times(graph, lambda starts: _build(calls, store, starts.get(start)))
+    return with_times(graph, lambda starts: _build(calls, store, starts.get(reads[0])))
 
 
 def _build(calls: Sequence[Call], store: Store, shape: Shape | None = None) -> ModelSpec:

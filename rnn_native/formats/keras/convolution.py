@@ -13,7 +13,7 @@ from .config import Layer
 from .flow import Flow
 from .functions import activated, check_activation
 from .store import Array, Part, Store
-from .windows import Moves, moves, numbers
+from .windows import Moves, moves, numbers, windows_of
 
 
 def convolution(layer: Layer, store: Store, flow: Flow) -> None:
@@ -77,7 +77,7 @@ def _moves(layer: Layer, flow: Flow, rank: int, kernel: Array) -> Moves:
     flow.put_in_order()
     strides = numbers(layer, "strides", rank, 1)
     dilations = numbers(layer, "dilation_rate", rank, 1)
-    return moves(layer, flow, rank, kernel.shape[:rank], strides, dilations)
+    return moves(layer, *windows_of(layer, flow, rank, kernel.shape[:rank], strides, dilations))
 
 
 def _add(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import Elementwise, Linear, PReLU
+from ...spec import MAX_SIZE, Elementwise, Linear, PReLU
 from ...spec.layers.conv import Conv
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .config import Layer as KerasLayer
@@ -156,6 +157,8 @@ def spread(layer: KerasLayer, flow: Flow, numbers: Array) -> Array:
         raise layer.unsupported(f"the file does not say how large its input {flow.shape} is")
     sizes = tuple(n for n in inside if n is not None)
     sizes = sizes if len(sizes) == len(inside) else (*sizes, numbers.shape[-1])
+    if prod(sizes) > MAX_SIZE:
+        raise layer.unsupported(f"steps of {prod(sizes)} features; at most {MAX_SIZE}")
     try:
         return np.broadcast_to(numbers, sizes).reshape(-1)
     except ValueError:

@@ -23,6 +23,8 @@ from .reshaping import PADDING, RESHAPING
 from .shape import sequence
 from .store import Part, Store
 
+MAX_INSIDE: Final = 32
+"""Layers of a Sequential in a TimeDistributed, which a small file can call often."""
 Handler = Callable[[Layer, Store, Flow], None]
 NOTHING: Final = (
     "InputLayer", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout",
@@ -105,6 +107,8 @@ def _time_distributed(layer: Layer, store: Store, flow: Flow) -> None:
     """A layer, or a Sequential of some, of each step by itself."""
     inner = layer.inner("layer", "layer")
     every = [own for own, _ in layers_of(inner)] if inner.kind == "Sequential" else [inner]
+    if len(every) > MAX_INSIDE:
+        raise layer.unsupported(f"of {len(every)} layers; up to {MAX_INSIDE} are supported")
     with flow.within(layer):
         for own in every:
             if own.kind not in _OF_STEPS:

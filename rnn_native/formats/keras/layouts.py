@@ -64,12 +64,12 @@ def _side_by_side(
     before, behind = prod(sizes[:own]), prod(sizes[own + 1 :])
     # Each with the axis in front, one behind the other, and then back in its place.
     views: list[Strided | None] = [
-        _exchanged(before, int(n), behind) for n in counts if n is not None
+        exchanged(before, int(n), behind) for n in counts if n is not None
     ]
-    return Layout(views, made, [_exchanged(sizes[own], before, behind)])
+    return Layout(views, made, [exchanged(sizes[own], before, behind)])
 
 
-def _exchanged(rows: int, columns: int, behind: int) -> Strided:
+def exchanged(rows: int, columns: int, behind: int) -> Strided:
     """[rows, columns, behind] as [columns, rows, behind]."""
     far = spans((rows, columns, behind))
     return Strided(rows * columns * behind, (columns, rows, behind), (far[1], far[0], far[2]))

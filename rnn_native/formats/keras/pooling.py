@@ -1,39 +1,69 @@
-"""Keras's pools, over the time."""
+"""Keras's pools, over the time and over positions inside a step."""
 
 from __future__ import annotations
 
+from math import prod
 from types import MappingProxyType
 from typing import Final
 
 from ...errors import RnnError
-from ...spec import AvgPool, MaxPool
+from ...spec import AvgPool, MaxPool, PoolWithin
 from .config import Layer
 from .flow import Flow
+from .layouts import exchanged
+from .shape import Shape
 from .store import Store
-from .windows import moves, numbers
+from .windows import Along, numbers, windows_of
 
 
 def pool(layer: Layer, store: Store, flow: Flow) -> None:
-    """AveragePooling and MaxPooling, of each feature by itself."""
+    """AveragePooling and MaxPooling: one axis after the other, of each channel by itself."""
     rank = _RANKS[layer.kind]
     sizes = numbers(layer, "pool_size", rank, 2)
     strides = numbers(layer, "strides", rank, sizes)
-    over = moves(layer, flow, rank, sizes, strides, [1] * rank)
-    if over.inside is not None:
-        raise layer.unsupported(
-            f"of axis {over.inside.place + 1}, inside a step; over the time is supported"
-        )
-    if (own := over.time) is not None:
-        first, last = (own.before, own.after)[:: -1 if flow.flipped else 1]
+    shape, every = windows_of(layer, flow, rank, sizes, strides, [1] * rank)
+    for own in every:
+        if own.stays:
+            continue
         try:
-            flow.layers.append(
-                MaxPool(own.size, own.stride, (first, last))
-                if layer.kind.startswith("Max")
-                else AvgPool(own.size, own.stride, (first, last), count_include_pad=False)
-            )
+            if own.place == shape.time:
+                _over_time(layer, flow, own)
+            else:
+                _within(layer, flow, own, shape)
         except RnnError as error:
             raise layer.unsupported(str(error)) from error
-    flow.shape = over.shape
+        shape = shape.with_size(own.place, own.made(shape.sizes[own.place]))
+    flow.shape = shape
+
+
+def _over_time(layer: Layer, flow: Flow, own: Along) -> None:
+    sides = (own.after, own.before) if flow.flipped else (own.before, own.after)
+    if layer.kind.startswith("Max"):
+        flow.layers.append(MaxPool(own.size, own.stride, sides))
+    else:
+        flow.layers.append(AvgPool(own.size, own.stride, sides, count_include_pad=False))
+
+
+def _within(layer: Layer, flow: Flow, own: Along, shape: Shape) -> None:
+    """Over the first axis inside a step, where the axis is put if it is another one."""
+    flow.put_in_order()
+    place = shape.features.index(own.place)
+    sizes = [n for n in shape.inside if n is not None]
+    if len(sizes) < len(shape.inside):
+        raise layer.unsupported(f"the file does not say how large its input {shape} is")
+    before, behind = prod(sizes[:place]), prod(sizes[place + 1 :])
+    made = PoolWithin(
+        "max" if layer.kind.startswith("Max") else "average",
+        sizes[place], before * behind, own.size, own.stride, own.before, own.after,
+        count_include_pad=False,
+    )  # fmt: skip
+    if before == 1:
+        flow.layers.append(made)
+        return
+    flow.layers += [
+        exchanged(before, sizes[place], behind), made,
+        exchanged(made.positions_made, before, behind),
+    ]  # fmt: skip
 
 
 _RANKS: Final = MappingProxyType({

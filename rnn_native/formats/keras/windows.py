@@ -50,15 +50,16 @@ class Moves:
     shape: Shape
 
 
-def moves(
+def windows_of(
     layer: Layer,
     flow: Flow,
     rank: int,
     sizes: Sequence[int],
     strides: Sequence[int],
     dilations: Sequence[int],
-) -> Moves:
-    """Of a layer whose window has ``rank`` axes; its padding is with that of the layer before."""
+) -> tuple[Shape, list[Along]]:
+    """Of a layer whose window has ``rank`` axes: the axes of its input, and the window along each
+    of them, with the padding of the layer before."""
     check_format(layer)
     shape = flow.expect(layer, rank + 1)
     every = [
@@ -68,6 +69,16 @@ def moves(
     flow.padding = {}
     if not shape.has_channels:
         raise layer.unsupported(f"its input {shape} has the time as its last axis")
+    flow.lose_mask(layer)
+    if flow.flipped and any(own.place == shape.time and own.stride > 1 for own in every):
+        raise layer.unsupported(
+            "strides above 1 after go_backwards=True, of steps that Keras turned round"
+        )
+    return shape, every
+
+
+def moves(layer: Layer, shape: Shape, every: Sequence[Along]) -> Moves:
+    """What a window over several axes at once moves over."""
     time = next((own for own in every if own.place == shape.time and not own.stays), None)
     moved = [own for own in every if own.place != shape.time and not own.stays]
     others = [shape.sizes[own.place] for own in every if own.place != shape.time and own.stays]
@@ -80,11 +91,6 @@ def moves(
     positions = shape.positions
     if positions is None:
         raise layer.unsupported(f"the file does not say how large its input {shape} is")
-    flow.lose_mask(layer)
-    if flow.flipped and time is not None and time.stride > 1:
-        raise layer.unsupported(
-            "strides above 1 after go_backwards=True, of steps that Keras turned round"
-        )
     made = shape
     for own in every:
         made = made.with_size(own.place, own.made(shape.sizes[own.place]))

@@ -39,10 +39,11 @@ def _become(layer: Layer, flow: Flow, target: Sequence[int]) -> None:
         raise layer.unsupported("the file does not say how large its input is")
     made = reshaped(flow.shape, target)
     if made is None:
+        time = flow.shape.time
+        kept = "" if time is None else f"axis {time + 1}, which is the time, to stay one, and "
         raise layer.unsupported(
-            f"{flow.shape} to {shown(tuple(None if n == -1 else n for n in target))}: expected the "
-            f"axis {'' if flow.shape.time is None else flow.shape.time + 1}, which is the time, to "
-            "stay one, and as many features"
+            f"{flow.shape} to {shown([None if n == -1 else n for n in target])}: expected {kept}as "
+            "many features in a step"
         )
     flow.lose_mask(layer)
     if made != flow.shape:

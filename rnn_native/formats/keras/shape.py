@@ -98,8 +98,9 @@ def reshaped(shape: Shape, target: Sequence[int]) -> Shape | None:
         sizes = _resolved(target, total(shape.sizes))
         return None if sizes is None else Shape(sizes, None)
     before, after = total(shape.sizes[: shape.time]), total(shape.sizes[shape.time + 1 :])
+    free = shape.steps is None and -1 in target  # so that the -1 stands for the steps
     for place, size in enumerate(target):
-        if size not in (-1, shape.steps) and shape.steps is not None:
+        if size != -1 and (free or shape.steps not in (None, size)):
             continue
         ahead, behind = _resolved(target[:place], before), _resolved(target[place + 1 :], after)
         if ahead is not None and behind is not None:

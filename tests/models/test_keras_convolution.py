@@ -303,6 +303,25 @@ def test_cutting_what_a_convolution_padded() -> None:
     assert_equal(keras.Model(start, end), noise(B, T, 4))
 
 
+@pytest.mark.parametrize("sides", [(2, 0), (0, 1), (1, 3), (0, 0)], ids=str)
+def test_padding_that_no_convolution_reads(sides: tuple[int, int]) -> None:
+    start = keras.Input((None, P, 4))
+    padded = known.ZeroPadding2D((sides, sides[::-1]))(start)
+    both = [known.AveragePooling2D((3, 3), strides=1)(padded), known.Conv2D(4, 3)(padded)]
+    end = known.Add()(both)
+    assert_equal(keras.Model(start, end), noise(B, T, P, 4))
+    start = keras.Input((None, 4))
+    end = known.GRU(2, return_sequences=True)(known.ZeroPadding1D(sides)(start))
+    assert_equal(keras.Model(start, end), noise(B, T, 4))
+    turned = known.GRU(2, return_sequences=True, go_backwards=True)(start)
+    end = known.GRU(2)(known.ZeroPadding1D(sides)(turned))
+    assert_equal(keras.Model(start, end), noise(B, T, 4), 0, None)
+    start = keras.Input((None, P, 4))
+    end = known.TimeDistributed(known.Permute((2, 1)))(start)
+    end = known.TimeDistributed(known.ZeroPadding1D(sides))(end)
+    assert_equal(keras.Model(start, end), noise(B, T, P, 4))
+
+
 @pytest.mark.parametrize("first", ["Embedding", "Masking"])
 def test_a_mask_ends_where_keras_drops_it(first: str) -> None:
     """Behind a convolution all steps are read, those that were masked as well."""
@@ -344,10 +363,6 @@ REFUSED: dict[str, tuple[tuple[int | None, ...], Any, str]] = {
     ),
     "more steps": (
         (None, 2), lambda x: known.UpSampling1D(2)(x), r"\(UpSampling1D\): over the time",
-    ),
-    "padding alone": (
-        (None, 2), lambda x: known.MaxPooling1D(2)(known.ZeroPadding1D(1)(x)),
-        r"\(MaxPooling1D\): behind a padding",
     ),
     "a mask that was read": (
         (None, 2),

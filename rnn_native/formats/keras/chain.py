@@ -13,6 +13,7 @@ from .graph import Call, Graph, Tensor
 from .halves import joined
 from .layers import add
 from .network import read_graph
+from .padding import settle
 from .shape import Shape
 from .store import Store
 from .times import with_times
@@ -50,6 +51,7 @@ def _build(calls: Sequence[Call], store: Store, shape: Shape | None = None) -> M
             flow.mask_lost = f"the model {'/'.join(model)!r}"
         model = call.layer.path[:-1]
         add(call.layer, store, flow)
+    settle(calls[-1].layer, flow)
     return flow.finish()
 
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import UnsupportedError
 from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
 from ...spec.layers.conv import Conv
 from ...warn import warn
@@ -80,8 +79,6 @@ class Flow:
         outer = self.shape
         if outer is not None and outer.time != 0:
             raise layer.unsupported(f"its input {outer}: expected the time as the first axis")
-        if 0 in self.padding:
-            raise layer.unsupported("behind a padded time")
         self._is_within = True
         self.shape = None if outer is None else Shape(outer.sizes[1:], None)
         self.padding = {axis - 1: sides for axis, sides in self.padding.items()}
@@ -202,19 +199,19 @@ class Flow:
     def put_in_order(self) -> None:
         """Puts the features in Keras's order, by a matrix of zeros and ones, if they are not."""
         if self.swapped:
-            arrays = [a for layer in self.layers for a in layer.arrays.values()]
-            self.unswap(arrays[-1].dtype if arrays else np.dtype(np.float32))
+            self.unswap(self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its last array."""
+        arrays = [a for layer in self.layers for a in layer.arrays.values()]
+        return arrays[-1].dtype if arrays else np.dtype(np.float32)
 
     def unswap(self, dtype: np.dtype[Any]) -> None:
         self.linear(np.eye(2 * self.swapped, dtype=dtype), None, "identity")
 
-    def check_padding(self) -> None:
-        if self.padding:
-            raise UnsupportedError("padding is only supported right before a convolution")
-
     def finish(self) -> ModelSpec:
         """Warns with a ``UserWarning`` where the outputs are in another order than Keras's."""
-        self.check_padding()
         self.put_in_order()
         if self.flipped:
             warn(TURNED)

@@ -230,6 +230,8 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
 
 def _references(model: Layer, value: Any, call: tuple[int, ...]) -> list[Tensor]:
     """Tensors as ``[name, call, index]``: one, or a list of them."""
+    if isinstance(value, Mapping):  # by names, which those of the layers stand for here
+        value = [*value.values()]
     if isinstance(value, list) and value and isinstance(value[0], str):
         value = [value]
     if not isinstance(value, list) or not value:

@@ -18,6 +18,7 @@ from .config import Layer, Step, layers_of, snake_case
 from .convolution import CONVOLUTIONS
 from .flow import Flow
 from .functions import ACTIVATIONS, activated, check_activation, prelu, spread
+from .padding import settle
 from .pooling import POOLS
 from .reshaping import PADDING, RESHAPING
 from .shape import sequence
@@ -39,7 +40,7 @@ def add(layer: Layer, store: Store, flow: Flow) -> None:
     if handler is None:
         raise layer.unsupported("this layer is not supported")
     if flow.padding and layer.kind not in (*CONVOLUTIONS, *PADDING, *NOTHING, "TimeDistributed"):
-        raise layer.unsupported("behind a padding, which only a convolution can be")
+        settle(layer, flow)
     handler(layer, store, flow)
 
 
@@ -109,6 +110,8 @@ def _time_distributed(layer: Layer, store: Store, flow: Flow) -> None:
     every = [own for own, _ in layers_of(inner)] if inner.kind == "Sequential" else [inner]
     if len(every) > MAX_INSIDE:
         raise layer.unsupported(f"of {len(every)} layers; up to {MAX_INSIDE} are supported")
+    if 0 in flow.padding:
+        settle(layer, flow)
     with flow.within(layer):
         for own in every:
             if own.kind not in _OF_STEPS:

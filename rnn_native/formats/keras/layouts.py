@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from ...spec import Strided
-from .config import Layer
+from ...spec import Layer, PoolWithin, Strided
+from ...spec.layers.conv import Conv
+from .config import Layer as KerasLayer
 from .shape import Shape, spans
 
 
@@ -21,7 +22,7 @@ class Layout:
     behind: list[Strided] = field(default_factory=list)
 
 
-def laid_out(layer: Layer, shapes: Sequence[Shape | None]) -> Layout:
+def laid_out(layer: KerasLayer, shapes: Sequence[Shape | None]) -> Layout:
     """Of values with these axes; ``UnsupportedError`` where they cannot be joined."""
     known = [shape for shape in shapes if shape is not None]
     plain = Layout([None] * len(shapes), known[0] if len(known) == len(shapes) else None)
@@ -33,7 +34,7 @@ def laid_out(layer: Layer, shapes: Sequence[Shape | None]) -> Layout:
 
 
 def _side_by_side(
-    layer: Layer, shapes: Sequence[Shape | None], known: Sequence[Shape], plain: Layout
+    layer: KerasLayer, shapes: Sequence[Shape | None], known: Sequence[Shape], plain: Layout
 ) -> Layout:
     axis = layer.option("axis", int, -1)
     if len(known) < len(shapes):
@@ -69,13 +70,26 @@ def _side_by_side(
     return Layout(views, made, [exchanged(sizes[own], before, behind)])
 
 
+def along(
+    sizes: Sequence[int], place: int, make: Callable[[int, int], Conv | PoolWithin]
+) -> list[Layer]:
+    """What ``make(positions, channels)`` gives, over one axis of steps of these sizes: as the first
+    one, where it is put if it is another."""
+    before, behind = prod(sizes[:place]), prod(sizes[place + 1 :])
+    made = make(sizes[place], before * behind)
+    if before == 1:
+        return [made]
+    ahead = exchanged(before, sizes[place], behind)
+    return [ahead, made, exchanged(made.positions_made, before, behind)]
+
+
 def exchanged(rows: int, columns: int, behind: int) -> Strided:
     """[rows, columns, behind] as [columns, rows, behind]."""
     far = spans((rows, columns, behind))
     return Strided(rows * columns * behind, (columns, rows, behind), (far[1], far[0], far[2]))
 
 
-def _of_one_size(layer: Layer, shapes: Sequence[Shape]) -> Layout:
+def _of_one_size(layer: KerasLayer, shapes: Sequence[Shape]) -> Layout:
     """Axes of one element are repeated to as many as another has."""
     first = shapes[0]
     alike = all((shape.rank, shape.time) == (first.rank, first.time) for shape in shapes)
@@ -92,7 +106,7 @@ def _of_one_size(layer: Layer, shapes: Sequence[Shape]) -> Layout:
     return Layout(views, made)
 
 
-def _spread(layer: Layer, sizes: Sequence[int], wide: Sequence[int]) -> Strided | None:
+def _spread(layer: KerasLayer, sizes: Sequence[int], wide: Sequence[int]) -> Strided | None:
     if any(n not in (1, most) for n, most in zip(sizes, wide, strict=True)):
         raise layer.unsupported(f"of steps of sizes {list(sizes)} and {list(wide)}")
     if [*sizes] == [*wide]:

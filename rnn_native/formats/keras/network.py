@@ -26,6 +26,7 @@ from .graph import OPERATORS, Call, Graph, Tensor
 from .halves import joined
 from .layers import add
 from .layouts import laid_out
+from .padding import settle
 from .shape import Shape, total
 from .store import Store
 from .times import Starts
@@ -45,6 +46,7 @@ class _Run:
     reads: list[_Value]
     names: list[str] = field(default_factory=list)
     model: tuple[str, ...] = ()
+    last: KerasLayer | None = None
 
     def add(self, call: Call, store: Store) -> None:
         path = call.layer.path[:-1]
@@ -53,6 +55,13 @@ class _Run:
         self.model = path
         add(call.layer, store, self.flow)
         self.name(call.layer)
+        self.last = call.layer
+
+    def settle(self) -> None:
+        """Makes the padding that no convolution made part of itself."""
+        if self.last is not None:
+            settle(self.last, self.flow)
+            self.name(self.last)
 
     def name(self, layer: KerasLayer) -> None:
         """Says of the layers that are new whose they are."""
@@ -106,7 +115,7 @@ class _Network:
                 run = self._joined(call.layer, values, join)
             self._run_of[key] = run
         for run in self._runs:
-            run.flow.check_padding()
+            run.settle()
         masked = [r.flow.mask_value for r in self._runs if r.flow.mask_value is not None]
         ends = [self._plain(self._value(tensor)) for tensor in self._ends]
         if any(end.run is not None and end.run.flow.flipped for end in ends):
@@ -152,6 +161,7 @@ class _Network:
         return new
 
     def _begin(self, values: Sequence[_Value]) -> _Run:
+        self._settle(values)
         flow = Flow(no_mask=_ALONE, shape=self._shape(values[0]))
         for before in [value.run for value in values if value.run is not None]:
             flow.mask_value = before.flow.mask_value
@@ -159,6 +169,12 @@ class _Network:
         first = values[0].run
         self._runs.append(_Run(flow, list(values), model=first.model if first else ()))
         return self._runs[-1]
+
+    @staticmethod
+    def _settle(values: Sequence[_Value]) -> None:
+        for value in values:
+            if value.run is not None:
+                value.run.settle()
 
     def _shape(self, value: _Value) -> Shape | None:
         """The axes of a value."""
@@ -195,6 +211,7 @@ class _Network:
         turned = {value.run is not None and value.run.flow.flipped for value in values}
         if len(turned) > 1:
             raise layer.unsupported("joins outputs of go_backwards=True and others")
+        self._settle(values)
         whole = join(layer, len(values))
         layout = laid_out(layer, [*map(self._shape, values)])
         values = [*map(self._viewed, values, layout.views)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from types import MappingProxyType
 from typing import Final
 
@@ -10,7 +9,7 @@ from ...errors import RnnError
 from ...spec import AvgPool, MaxPool, PoolWithin
 from .config import Layer
 from .flow import Flow
-from .layouts import exchanged
+from .layouts import along
 from .shape import Shape
 from .store import Store
 from .windows import Along, numbers, windows_of
@@ -45,25 +44,20 @@ def _over_time(layer: Layer, flow: Flow, own: Along) -> None:
 
 
 def _within(layer: Layer, flow: Flow, own: Along, shape: Shape) -> None:
-    """Over the first axis inside a step, where the axis is put if it is another one."""
+    """Over an axis inside a step."""
     flow.put_in_order()
     place = shape.features.index(own.place)
     sizes = [n for n in shape.inside if n is not None]
     if len(sizes) < len(shape.inside):
         raise layer.unsupported(f"the file does not say how large its input {shape} is")
-    before, behind = prod(sizes[:place]), prod(sizes[place + 1 :])
-    made = PoolWithin(
-        "max" if layer.kind.startswith("Max") else "average",
-        sizes[place], before * behind, own.size, own.stride, own.before, own.after,
-        count_include_pad=False,
-    )  # fmt: skip
-    if before == 1:
-        flow.layers.append(made)
-        return
-    flow.layers += [
-        exchanged(before, sizes[place], behind), made,
-        exchanged(made.positions_made, before, behind),
-    ]  # fmt: skip
+    mode = "max" if layer.kind.startswith("Max") else "average"
+    flow.layers += along(
+        sizes,
+        place,
+        lambda count, channels: PoolWithin(
+            mode, count, channels, own.size, own.stride, own.before, own.after, False
+        ),
+    )
 
 
 _RANKS: Final = MappingProxyType({

@@ -127,12 +127,14 @@ def _up_sampling(layer: Layer, store: Store, flow: Flow) -> None:
 
 
 def _zero_padding(layer: Layer, store: Store, flow: Flow) -> None:
-    """Kept in mind for the convolution behind it."""
+    """Kept in mind for a convolution behind it."""
     rank = _RANKS[layer.kind]
     check_format(layer)
     flow.expect(layer, rank + 1)
     flow.lose_mask(layer)
     for axis, (before, after) in enumerate(_sides(layer, "padding", rank)):
+        if before == after == 0:
+            continue
         old = flow.padding.get(axis, (0, 0))
         flow.padding[axis] = (old[0] + before, old[1] + after)
 

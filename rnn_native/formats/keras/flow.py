@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent, Reduce
 from ...spec.layers.conv import Conv
 from ...warn import warn
 from .cells import Cell, convert
@@ -187,9 +187,10 @@ class Flow:
     def lose_mask(self, layer: KerasLayer) -> None:
         """Past a layer that passes no mask on, Keras's layers read all steps; ours do where none
         of those before has read a mask, whose steps hold nothing that it alone would hide."""
-        if self.mask_value is None or self._is_within:
+        within = self._is_within or (self.shape is not None and self.shape.time is None)
+        if self.mask_value is None or within:
             return
-        recurrent = any(isinstance(own, Recurrent) for own in self.layers)
+        recurrent = any(isinstance(own, (Recurrent, Reduce)) for own in self.layers)
         if not self._masks or recurrent or (self._masks == "Masking" and self.mask_value):
             raise layer.unsupported(
                 "in a model that masks steps: Keras passes no mask on here, and reads those as well"

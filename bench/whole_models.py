@@ -135,7 +135,8 @@ def measure(name: str, rounds: int) -> list[str]:
         own, other, ratio = _turns(ours, theirs, rounds)
         scale = 1e6 / case.steps
         lines.append(
-            f"| {name} | {way} | {own * scale:.1f} | {other * scale:.1f} | {ratio:.2f} | {off:.0e} |"
+            f"| {name} | {way} | {own * scale:.1f} | {other * scale:.1f} "
+            f"| {ratio:.2f} | {off:.0e} |"
         )
 
     line("whole", lambda: model(whole), lambda: _theirs(case, oracle, x, piece))

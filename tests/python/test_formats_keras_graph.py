@@ -64,7 +64,7 @@ def branched() -> Any:
     """in -> a -> b -> c, and a convolution beside that joins at the end."""
     layers = [
         kf.start("in"), lstm_a("in"), gru_b("a"), dense_c("b"),
-        kf.layer("Conv1D", "conv", "in"),
+        kf.layer("Conv3D", "conv", "in"),
         kf.layer("Concatenate", "join", "c", "conv"),
         kf.recurrent("LSTM", "last", 4, "join"),
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_graph_that_is_no_chain_lists_its_recurrent_layers(tmp_path: Path) -> 
     with pytest.raises(UnsupportedError) as caught:
         read(tmp_path, branched())
     message = str(caught.value)
-    assert "layer 'conv' (Conv1D): this layer is not supported" in message
+    assert "layer 'conv' (Conv3D): this layer is not supported" in message
     assert "node= takes one of the recurrent layers 'a', 'b', 'last' out" in message
 
 
@@ -145,7 +145,7 @@ def test_options_that_make_no_sense(options: Any, message: str, tmp_path: Path) 
         (("b", "a"), "'b' does not come before"),
         (("conv", "c"), "'conv' does not come before"),
         (("a", "last"), r"'join' \(Concatenate\): expected one input"),
-        (("conv", "conv"), r"'conv' \(Conv1D\): this layer is not supported"),
+        (("conv", "conv"), r"'conv' \(Conv3D\): this layer is not supported"),
     ],
 )
 def test_runs_that_there_are_not(between: Any, message: str, tmp_path: Path) -> None:

@@ -155,6 +155,14 @@ def test_a_value_that_is_two_outputs_has_two_names(tmp_path: Path) -> None:
     assert dict(spec.outputs) == {"b": "b", "a": "a", "b 2": "b"}
 
 
+def test_outputs_by_names_of_their_own(tmp_path: Path) -> None:
+    """Keras 3 writes those of a model that was made with a dict of them as one."""
+    config = kf.functional([kf.start("x"), lstm_a("x"), gru_b("a")], ["x"], ["a"])
+    config["config"]["output_layers"] = {"one": ["b", 0, 0], "other": ["a", 0, 0]}
+    spec = formats.read(kf.write_h5(tmp_path / "model.h5", config, WEIGHTS))
+    assert dict(spec.outputs) == {"b": "b", "a": "a"}
+
+
 def test_calls_in_a_long_circle_are_refused(tmp_path: Path) -> None:
     layers = [
         kf.start("x"), kf.layer("Add", "j", "x", "b"), lstm_a("j"), gru_b("a"),

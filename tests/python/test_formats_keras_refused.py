@@ -27,7 +27,7 @@ OWN = {"class_name": "function", "config": "my>f"}
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (kf.layer("Conv1D", "x"), r"layer 'x' \(Conv1D\): this layer is not supported"),
+        (kf.layer("Conv3D", "x"), r"layer 'x' \(Conv3D\): this layer is not supported"),
         (kf.layer("Lambda", "x"), r"'x' \(Lambda\): this layer"),
         (kf.layer("ConvLSTM2D", "x"), r"'x' \(ConvLSTM2D\): this layer"),
         (kf.layer("mine>LSTM", "x"), r"'x' \(mine>LSTM\): this layer"),
@@ -45,7 +45,7 @@ OWN = {"class_name": "function", "config": "my>f"}
         (kf.layer("Dense", "x", units=2, activation="crelu"), "activation=.crelu. is not"),
         (kf.layer("Activation", "x", activation="crelu"), "activation=.crelu. is not"),
         (kf.layer("Activation", "x", activation="softmax"), "right after a Dense"),
-        (kf.layer("TimeDistributed", "x", layer=kf.layer("Conv1D", "y")), "of a Conv1D"),
+        (kf.layer("TimeDistributed", "x", layer=kf.layer("Conv3D", "y")), "of a Conv3D"),
         (
             kf.layer("Bidirectional", "x", layer=kf.recurrent("LSTM", "y", 4), merge_mode=None),
             "merge_mode=None is not supported",

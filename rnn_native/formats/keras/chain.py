@@ -13,7 +13,10 @@ from .graph import Call, Graph, Tensor
 from .halves import joined
 from .layers import add
 from .network import read_graph
+from .padding import settle
+from .shape import Shape
 from .store import Store
+from .times import with_times
 
 
 def read_chain(
@@ -27,14 +30,20 @@ def read_chain(
     else:
         try:
             whole = _whole(graph)
-            return read_graph(graph, store) if whole is None else _build(whole, store)
+            if whole is None:
+                return with_times(graph, lambda starts: read_graph(graph, store, starts))
+            calls, start = whole
+            return with_times(graph, lambda starts: _build(calls, store, starts.get(start)))
         except UnsupportedError as error:
             raise UnsupportedError(f"{error}{_hint(graph)}") from error
-    return _build(calls, store)
+    reads = [graph.resolve(tensor) for tensor in calls[0].data]
+    if len(reads) != 1 or reads[0] not in graph.inputs:
+        return _build(calls, store)
+    return with_times(graph, lambda starts: _build(calls, store, starts.get(reads[0])))
 
 
-def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
-    flow = Flow()
+def _build(calls: Sequence[Call], store: Store, shape: Shape | None = None) -> ModelSpec:
+    flow = Flow(shape=shape)
     model: tuple[str, ...] = ()
     for call in calls:
         check_arguments(call)
@@ -42,11 +51,13 @@ def _build(calls: Sequence[Call], store: Store) -> ModelSpec:
             flow.mask_lost = f"the model {'/'.join(model)!r}"
         model = call.layer.path[:-1]
         add(call.layer, store, flow)
+    settle(calls[-1].layer, flow)
     return flow.finish()
 
 
-def _whole(graph: Graph) -> list[Call] | None:
-    """The calls from the model's input to its output; None where they are no chain."""
+def _whole(graph: Graph) -> tuple[list[Call], Tensor] | None:
+    """The calls from the model's input to its output, and the input; None where they are no
+    chain."""
     ends = {tensor for tensor in map(graph.resolve, graph.outputs) if tensor.index == 0}
     if len(ends) != 1:
         return None
@@ -57,7 +68,7 @@ def _whole(graph: Graph) -> list[Call] | None:
     check_states(graph, calls)
     for call in calls:
         check_mask(graph, call, start)
-    return calls
+    return calls, start
 
 
 def _between(graph: Graph, first: str, last: str) -> list[Call]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ...errors import UnsupportedError
+from ...warn import warn
 from .graph import OPERATORS, RECURRENT, Call, Graph, Tensor
+from .layers import NOTHING
 
 _MASKS = ("operator NotEqual", "operator Any")  # the operators that Keras 3 makes a mask with
 
@@ -15,7 +17,10 @@ def check_arguments(call: Call) -> None:
     if call.layer.kind in OPERATORS and len(call.data) != 2:
         raise call.layer.unsupported("of a value and a constant; two values can be joined")
     for name, value in call.arguments.items():
-        if value not in (None, False):
+        if name == "training" and value is True and call.layer.kind in NOTHING:
+            warn(f"{call.layer}: called with training=True, it acts at random in every call of "
+                 "Keras's; here it does nothing, as in a call of others")  # fmt: skip
+        elif value not in (None, False):
             raise call.layer.unsupported(f"called with {name}={str(value)[:80]}")
 
 

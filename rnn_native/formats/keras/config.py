@@ -89,7 +89,10 @@ def of_class(config: object, what: str) -> tuple[str, _Config]:
     module, registered = known.get("module", "keras"), known.get("registered_name")
     if registered is not None and not str(module).startswith(("keras", "tf_keras")):
         kind = f"{str(registered)[:80]}, a class of one's own"
-    return kind, mapping(known.get("config"), f"{what}: config")
+    options = known.get("config")
+    if kind == "Sequential" and isinstance(options, list):  # before Keras 2.2.3
+        options = {"layers": options}
+    return kind, mapping(options, f"{what}: config")
 
 
 def layers_of(model: Layer) -> list[tuple[Layer, _Config]]:

@@ -7,19 +7,25 @@ follows, each forward layer is a reverse one and the other way round, until a la
 
 A bidirectional layer on such a sequence has its directions exchanged, and so the two halves of
 its outputs (``swapped``): the next layer with a matrix has the rows for them exchanged as well.
+
+The value that the last layer gives has Keras's axes (``shape``, None where nothing tells even how
+many), and may be padded on some of them (``padding``) for the convolution behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent
+from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent, Reduce
+from ...spec.layers.conv import Conv
 from ...warn import warn
 from .cells import Cell, convert
 from .config import Layer as KerasLayer
+from .shape import Shape, sequence
 from .store import Array
 
 DIRECTIONS = ("forward", "reverse")
@@ -33,14 +39,54 @@ TURNED = (
 class Flow:
     """Layers are appended in their order; ``finish`` makes a model of them."""
 
-    def __init__(self, no_mask: str = "") -> None:
-        """``no_mask``: why none of its layers can mask steps, if that is so."""
+    def __init__(self, no_mask: str = "", shape: Shape | None = None) -> None:
+        """``no_mask``: why none of its layers can mask steps, if that is so; ``shape``: of what
+        the first one reads."""
         self.no_mask = no_mask
+        self.shape = shape
+        self.padding: dict[int, tuple[int, int]] = {}
         self.layers: list[Layer] = []
+        self._is_within = False
         self.flipped = False
         self.swapped = 0
         self.mask_value: float | None = None
+        self._masks = ""  # the class of the layer here that masks steps
         self.mask_lost = ""
+
+    def expect(self, layer: KerasLayer, rank: int) -> Shape:
+        """The axes of what a layer reads, which has to have so many besides the batch."""
+        if self.shape is None:
+            self.shape = Shape((None,) * rank, None if self._is_within else 0)
+        if self.shape.rank != rank:
+            raise layer.unsupported(
+                f"its input {self.shape}: expected {rank} axes besides the batch"
+            )
+        return self.shape
+
+    def expect_steps(self, layer: KerasLayer) -> Shape:
+        """The axes of what a recurrent layer reads."""
+        shape = self.shape or sequence(None, None)
+        if not shape.is_sequence:
+            raise layer.unsupported(
+                f"its input {shape}: expected [batch, time, features], with the time as the input "
+                "of the model has it; steps cannot be made of features, nor of one output"
+            )
+        return shape
+
+    @contextmanager
+    def within(self, layer: KerasLayer) -> Iterator[None]:
+        """Of the layers that are added inside, each step is the whole input."""
+        outer = self.shape
+        if outer is not None and outer.time != 0:
+            raise layer.unsupported(f"its input {outer}: expected the time as the first axis")
+        self._is_within = True
+        self.shape = None if outer is None else Shape(outer.sizes[1:], None)
+        self.padding = {axis - 1: sides for axis, sides in self.padding.items()}
+        yield
+        self._is_within = False
+        self.padding = {axis + 1: sides for axis, sides in self.padding.items()}
+        steps = None if outer is None else outer.sizes[0]
+        self.shape = None if self.shape is None else Shape((steps, *self.shape.sizes), 0)
 
     def matrix(self, kernel: Array) -> Array:
         """A kernel [in, out] with its rows in the order of what it will multiply."""
@@ -52,6 +98,24 @@ class Flow:
     def linear(self, kernel: Array, bias: Array | None, activation: str) -> None:
         self.layers.append(Linear(self.matrix(kernel).T, bias, activation))
 
+    def pointwise(self, layer: KerasLayer, kernel: Array, bias: Array | None) -> None:
+        """A kernel [in, out] for the channels of each position."""
+        positions: int | None = 1
+        if self.shape is not None:
+            positions = self.shape.positions
+            if not self.shape.has_channels:
+                raise layer.unsupported(f"its input {self.shape} has the time as its last axis")
+            if positions is None:
+                raise layer.unsupported(
+                    f"the file does not say how large its input {self.shape} is"
+                )
+            self.shape = self.shape.with_channels(kernel.shape[1])
+        if positions == 1:
+            self.linear(kernel, bias, "identity")
+            return
+        weight = np.ascontiguousarray(kernel.T)
+        self.layers.append(Conv(weight, bias, in_channels=len(kernel), positions=positions or 1))
+
     def recurrent(
         self, cell: Cell, arrays: Sequence[Array], backwards: bool, sequences: bool
     ) -> None:
@@ -61,6 +125,7 @@ class Flow:
         weights = convert(cell, arrays, "_reverse" if reverse else "")
         self._append(cell, weights, DIRECTIONS[reverse], cell.activations, sequences)
         self.flipped = reverse and sequences
+        self._gives(cell.units, sequences)
 
     def bidirectional(
         self,
@@ -87,6 +152,11 @@ class Flow:
         elif reverse:
             self.swapped = forward.units
         self.flipped = reverse and sequences
+        self._gives(forward.units * (1 + (merge_mode == "concat")), sequences)
+
+    def _gives(self, features: int, sequences: bool) -> None:
+        steps = None if self.shape is None else self.shape.steps
+        self.shape = sequence(steps, features) if sequences else Shape((features,), None)
 
     def _append(
         self,
@@ -112,16 +182,38 @@ class Flow:
         if self.layers or self.mask_value is not None or self.no_mask:
             why = self.no_mask or "only the first layer of a model can mask steps"
             raise layer.unsupported(why)
-        self.mask_value = value
+        self.mask_value, self._masks = value, layer.kind
+
+    def lose_mask(self, layer: KerasLayer) -> None:
+        """Past a layer that passes no mask on, Keras's layers read all steps; ours do where none
+        of those before has read a mask, whose steps hold nothing that it alone would hide."""
+        within = self._is_within or (self.shape is not None and self.shape.time is None)
+        if self.mask_value is None or within:
+            return
+        recurrent = any(isinstance(own, (Recurrent, Reduce)) for own in self.layers)
+        if not self._masks or recurrent or (self._masks == "Masking" and self.mask_value):
+            raise layer.unsupported(
+                "in a model that masks steps: Keras passes no mask on here, and reads those as well"
+            )
+        self.mask_value, self._masks = None, ""
+
+    def put_in_order(self) -> None:
+        """Puts the features in Keras's order, by a matrix of zeros and ones, if they are not."""
+        if self.swapped:
+            self.unswap(self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its last array."""
+        arrays = [a for layer in self.layers for a in layer.arrays.values()]
+        return arrays[-1].dtype if arrays else np.dtype(np.float32)
 
     def unswap(self, dtype: np.dtype[Any]) -> None:
-        """Puts the features in Keras's order, by a matrix of zeros and ones."""
         self.linear(np.eye(2 * self.swapped, dtype=dtype), None, "identity")
 
     def finish(self) -> ModelSpec:
         """Warns with a ``UserWarning`` where the outputs are in another order than Keras's."""
-        if self.swapped:
-            self.unswap(next(iter(self.layers[-1].arrays.values())).dtype)
+        self.put_in_order()
         if self.flipped:
             warn(TURNED)
         return ModelSpec(tuple(self.layers), self.mask_value)

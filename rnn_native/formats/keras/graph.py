@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...errors import FormatError
 from .config import MODELS, Layer, layers_of, mapping
+from .shape import Size
 
 MAX_LAYERS: Final = 20_000
 """Models inside of models multiply: a small file can describe more than any memory holds."""
@@ -53,7 +54,7 @@ class Graph:
     calls: dict[tuple[str, tuple[int, ...]], Call] = field(default_factory=dict)
     alias: dict[Tensor, Tensor] = field(default_factory=dict)
     inputs: dict[Tensor, None] = field(default_factory=dict)
-    shapes: dict[Tensor, list[Any]] = field(default_factory=dict)
+    shapes: dict[Tensor, list[Size]] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
 
     def resolve(self, tensor: Tensor) -> Tensor:
@@ -122,7 +123,10 @@ class _Reader:
         current = given[0] if given else Tensor(model.name, (*call, -1))
         if given is None:
             self.graph.inputs[current] = None
-        for layer, _ in self._layers_of(model):
+        layers = self._layers_of(model)
+        if given is None and layers and (shape := _shape_of(layers[0][0])) is not None:
+            self.graph.shapes[current] = shape
+        for layer, _ in layers:
             if layer.kind != "InputLayer":
                 current = self._enter(Call(layer, (current,)), (*call, 0))[0]
         return [current]
@@ -146,8 +150,8 @@ class _Reader:
             if not isinstance(nodes, list):
                 raise FormatError(f"{layer}: inbound_nodes: expected a list")
             if layer.kind == "InputLayer" and given is None:
-                shape = layer.options.get("batch_shape", layer.options.get("batch_input_shape"))
-                if isinstance(shape, list):
+                shape = _shape_of(layer)
+                if shape is not None:
                     self.graph.shapes[Tensor(layer.name, (*call, 0))] = shape
             if layer.kind != "InputLayer":
                 calls += [(number, _call(model, layer, node, call)) for number, node in
@@ -171,6 +175,17 @@ class _Reader:
             raise FormatError(f"there are two layers {layer.name!r}")
         self.graph.calls[key] = call
         return [Tensor(*key)]
+
+
+def _shape_of(layer: Layer) -> list[Size] | None:
+    """What a layer says of its input, the batch with it."""
+    shape = layer.options.get("batch_shape", layer.options.get("batch_input_shape"))
+    if not isinstance(shape, list):
+        return None
+    for size in shape:
+        if size is not None and (not isinstance(size, int) or size < 0):
+            raise FormatError(f"{layer}: its shape: expected integers, got {repr(shape)[:80]}")
+    return shape
 
 
 def _first_calls(calls: Sequence[Call], outputs: Sequence[Tensor]) -> dict[str, int]:
@@ -215,6 +230,8 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
 
 def _references(model: Layer, value: Any, call: tuple[int, ...]) -> list[Tensor]:
     """Tensors as ``[name, call, index]``: one, or a list of them."""
+    if isinstance(value, Mapping):  # by names, which those of the layers stand for here
+        value = [*value.values()]
     if isinstance(value, list) and value and isinstance(value[0], str):
         value = [value]
     if not isinstance(value, list) or not value:

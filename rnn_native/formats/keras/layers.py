@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from ...activations import Activation
 from ...errors import FormatError
-from ...spec import (
-    MERGE_MODES,
-    AvgPool,
-    Elementwise,
-    Embedding,
-    Linear,
-    MaxPool,
-    PReLU,
-    Scale,
-)
+from ...spec import MERGE_MODES, Embedding, Scale
+from ...spec.layers.conv import Conv
+from ..folding import normalized
 from . import norms, reductions
-from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .cells import KINDS, Cell, cell_of
-from .config import Layer, Step, snake_case
+from .config import Layer, Step, layers_of, snake_case
+from .convolution import CONVOLUTIONS
 from .flow import Flow
-from .store import Array, Part, Store
+from .functions import ACTIVATIONS, activated, check_activation, prelu, spread
+from .padding import settle
+from .pooling import POOLS
+from .reshaping import PADDING, RESHAPING
+from .shape import sequence
+from .store import Part, Store
 
+MAX_INSIDE: Final = 32
+"""Layers of a Sequential in a TimeDistributed, which a small file can call often."""
 Handler = Callable[[Layer, Store, Flow], None]
-_NOTHING: Final = (
-    "InputLayer", "Dropout", "SpatialDropout1D", "AlphaDropout", "GaussianDropout",
-    "GaussianNoise", "ActivityRegularization", "Identity",
+NOTHING: Final = (
+    "InputLayer", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout",
+    "GaussianDropout", "GaussianNoise", "ActivityRegularization", "Identity",
 )  # fmt: skip
 """Layers that only act while a model learns."""
 
@@ -41,6 +39,8 @@ def add(layer: Layer, store: Store, flow: Flow) -> None:
     handler = HANDLERS.get(layer.kind)
     if handler is None:
         raise layer.unsupported("this layer is not supported")
+    if flow.padding and layer.kind not in (*CONVOLUTIONS, *PADDING, *NOTHING, "TimeDistributed"):
+        settle(layer, flow)
     handler(layer, store, flow)
 
 
@@ -58,44 +58,26 @@ def _embedding(layer: Layer, store: Store, flow: Flow) -> None:
     if layer.option("mask_zero", bool, False):
         flow.mask(layer, 0)
     flow.layers.append(Embedding(weight))
+    if flow.shape is not None and flow.shape.rank != 1:
+        raise layer.unsupported(f"its input {flow.shape}: expected [batch, time]")
+    flow.shape = sequence(None if flow.shape is None else flow.shape.sizes[0], size[1])
 
 
-def _dense(layer: Layer, store: Store, flow: Flow, groups: tuple[Step, ...] = ()) -> None:
+def _dense(layer: Layer, store: Store, flow: Flow) -> None:
     units, bias = layer.option("units", int), layer.option("use_bias", bool, True)
-    where, name = f"{layer}: activation", layer.options.get("activation")
-    behind = name in BEHIND_DENSE
-    activation = "identity" if behind else linear_activation(where, name)
-    ((kernel, *rest),) = store.arrays(layer, [Part(groups, ("kernel", "bias")[: 1 + bias])])
+    check_activation(layer)
+    ((kernel, *rest),) = store.arrays(layer, [Part((), ("kernel", "bias")[: 1 + bias])])
     if kernel.ndim != 2 or kernel.shape[1] != units:
         raise FormatError(f"{layer}: kernel: expected (features, {units}), got {kernel.shape}")
-    flow.linear(kernel, rest[0] if bias else None, activation)
-    if behind:
-        _elementwise(flow, cell_activation(where, name, layer.version))
-
-
-def _as_they_come(flow: Flow, numbers: Array) -> Array:
-    """Numbers of each feature, in the order of what they meet."""
-    return np.roll(numbers, flow.swapped) if len(numbers) == 2 * flow.swapped else numbers
-
-
-def _prelu(layer: Layer, store: Store, flow: Flow) -> None:
-    """With one slope, or one of each feature that all steps share."""
-    ((slope,),) = store.arrays(layer, [Part((), ("alpha",))])
-    if slope.size == 1:
-        _elementwise(flow, Activation("leaky_relu", float(slope.reshape(()))))
-    elif slope.ndim and slope.size == slope.shape[-1]:
-        flow.layers.append(PReLU(_as_they_come(flow, slope.reshape(-1))))
-    else:
-        raise layer.unsupported(
-            f"a slope of each step: expected shared_axes=[1], got {slope.shape}"
-        )
+    flow.pointwise(layer, kernel, rest[0] if bias else None)
+    activated(layer, store, flow)
 
 
 def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     """Over the features, with the mean and the variance that it has learnt: numbers of each."""
     axis = layer.options.get("axis", -1)
-    steps = all(own.gives_steps for own in flow.layers)
-    if axis not in (-1, [-1], 1 + steps, [1 + steps]):
+    rank = 2 if flow.shape is None else flow.shape.rank
+    if axis not in (-1, [-1], rank, [rank]) or (flow.shape and not flow.shape.has_channels):
         raise layer.unsupported(f"axis={axis!r} is not the features, the last one")
     if layer.option("renorm", bool, False):
         raise layer.unsupported("renorm=True is not supported")
@@ -107,119 +89,34 @@ def _batch_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     for name, array in found.items():
         if array.ndim != 1 or array.shape != mean.shape:
             raise FormatError(f"{layer}: {name}: expected shape (features,), got {array.shape}")
-        found[name] = _as_they_come(flow, array)
-    mean = found["moving_mean"]
     gamma, beta = found.get("gamma", np.ones_like(mean)), found.get("beta", np.zeros_like(mean))
     epsilon = layer.option("epsilon", float, 1e-3)
-    flow.layers.append(Scale.normalizing(mean, found["moving_variance"], gamma, beta, epsilon))
-
-
-def _activation(layer: Layer, store: Store, flow: Flow) -> None:
-    """Activation, ReLU and Softmax: that of the Dense layer before, or one by itself."""
-    if layer.kind == "ReLU" and (shaped := _shaped_relu(layer)):
-        _elementwise(flow, shaped)
-        return
-    if layer.kind == "Softmax" and layer.options.get("axis", -1) != -1:
-        raise layer.unsupported(f"axis={layer.options['axis']!r} is not supported")
-    name = {"ReLU": "relu", "Softmax": "softmax"}.get(layer.kind, layer.options.get("activation"))
+    by = Scale.normalizing(mean, found["moving_variance"], gamma, beta, epsilon)
     last = flow.layers[-1] if flow.layers else None
-    where = f"{layer}: activation"
-    if isinstance(last, Linear) and last.activation == "identity" and name not in BEHIND_DENSE:
-        flow.layers[-1] = replace(last, activation=linear_activation(where, name))
+    if (
+        isinstance(last, Conv)
+        and last.activation == "identity"
+        and last.out_channels == len(mean)
+        and (flow.shape is None or flow.shape.channels == len(mean))
+    ):
+        flow.layers[-1] = normalized(last, by)
         return
-    if name in ("softmax", "log_softmax"):
-        raise layer.unsupported(
-            "softmax is only supported right after a Dense layer whose outputs nothing else reads"
-        )
-    _elementwise(flow, cell_activation(where, name, layer.version))
-
-
-def _elementwise(flow: Flow, function: Activation) -> None:
-    if function.name != "identity":
-        flow.layers.append(Elementwise(function.name, *function.constants))
-
-
-def _leaky_relu(layer: Layer, store: Store, flow: Flow) -> None:
-    """LeakyReLU, whose slope Keras 2 called alpha."""
-    old, new = layer.options.get("alpha"), layer.options.get("negative_slope")
-    slope = layer.option("alpha" if new is None and old is not None else "negative_slope", float)
-    _elementwise(flow, Activation("leaky_relu", slope))
-
-
-def _elu(layer: Layer, store: Store, flow: Flow) -> None:
-    _elementwise(flow, Activation("elu", layer.option("alpha", float, 1.0)))
-
-
-def _shaped_relu(layer: Layer) -> Activation | None:
-    """A ReLU with one of its options: an upper bound, a slope below 0 or a threshold."""
-    bound = layer.options.get("max_value")
-    top = None if bound is None else layer.option("max_value", float)
-    slope = layer.option("negative_slope", float, 0.0)
-    threshold = layer.option("threshold", float, 0.0)
-    if sum((top is not None, slope != 0, threshold != 0)) > 1:
-        raise layer.unsupported(
-            f"max_value={top}, negative_slope={slope} and threshold={threshold}: one of them alone "
-            "is supported"
-        )
-    if top is not None:
-        if top < 0:
-            raise FormatError(f"{layer}: max_value: expected at least 0, got {top}")
-        return Activation("clip", 0.0, top)
-    if slope:
-        return Activation("leaky_relu", slope)
-    return Activation("thresholded_relu", threshold) if threshold else None
-
-
-def _pool(layer: Layer, store: Store, flow: Flow) -> None:
-    """AveragePooling1D and MaxPooling1D over time."""
-    size = _of_one(layer, "pool_size", 2)
-    stride = size if layer.options.get("strides") is None else _of_one(layer, "strides", size)
-    padding = layer.options.get("padding", "valid")
-    if layer.options.get("data_format") not in (None, "channels_last"):
-        raise layer.unsupported(f"data_format={layer.options['data_format']!r} is not supported")
-    if padding not in ("valid", "same"):
-        raise layer.unsupported(f"padding={padding!r}: expected 'valid' or 'same'")
-    if padding == "same" and stride > 1:
-        raise layer.unsupported(
-            "padding='same' with strides above 1, whose padding depends on how many steps come; "
-            "padding='valid' is supported"
-        )
-    if flow.mask_value is not None:
-        raise layer.unsupported("in a model that masks steps: Keras pools those as well")
-    if flow.flipped:
-        raise layer.unsupported("after go_backwards=True, of steps that Keras turned round")
-    before = (size - 1) // 2 if padding == "same" else 0
-    after = size - 1 - before if padding == "same" else 0
-    if layer.kind == "MaxPooling1D":
-        flow.layers.append(MaxPool(size, stride, (before, after)))
-    else:
-        flow.layers.append(AvgPool(size, stride, (before, after), count_include_pad=False))
-
-
-def _of_one(layer: Layer, name: str, default: int) -> int:
-    """An integer that may be written as a list of one."""
-    value = layer.options.get(name, default)
-    value = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise FormatError(f"{layer}: {name}: expected an integer from 1 on, got {value!r}")
-    return value
-
-
-_ACTIVATIONS: Final[Mapping[str, Handler]] = MappingProxyType({
-    **dict.fromkeys(("Activation", "ReLU", "Softmax"), _activation),
-    "ELU": _elu,
-    "LeakyReLU": _leaky_relu,
-})  # fmt: skip
+    flow.layers.append(Scale(*(spread(layer, flow, array) for array in (by.scale, by.shift))))
 
 
 def _time_distributed(layer: Layer, store: Store, flow: Flow) -> None:
+    """A layer, or a Sequential of some, of each step by itself."""
     inner = layer.inner("layer", "layer")
-    if inner.kind == "Dense":
-        _dense(replace(inner, groups=layer.groups), store, flow, ("layer",))
-    elif inner.kind in (*_NOTHING, *_ACTIVATIONS):
-        add(inner, store, flow)
-    else:
-        raise layer.unsupported(f"of a {inner.kind}: this is not supported")
+    every = [own for own, _ in layers_of(inner)] if inner.kind == "Sequential" else [inner]
+    if len(every) > MAX_INSIDE:
+        raise layer.unsupported(f"of {len(every)} layers; up to {MAX_INSIDE} are supported")
+    if 0 in flow.padding:
+        settle(layer, flow)
+    with flow.within(layer):
+        for own in every:
+            if own.kind not in _OF_STEPS:
+                raise layer.unsupported(f"of a {own.kind}: this is not supported")
+            add(own, store, flow)
 
 
 def _masking(layer: Layer, store: Store, flow: Flow) -> None:
@@ -228,6 +125,7 @@ def _masking(layer: Layer, store: Store, flow: Flow) -> None:
 
 def _recurrent(layer: Layer, store: Store, flow: Flow) -> None:
     _check_mask(layer, flow)
+    flow.expect_steps(layer)
     parts = _cells(layer, ())
     sequences = layer.option("return_sequences", bool, False)
     masks = flow.mask_value is not None
@@ -242,6 +140,7 @@ def _recurrent(layer: Layer, store: Store, flow: Flow) -> None:
 
 def _bidirectional(layer: Layer, store: Store, flow: Flow) -> None:
     _check_mask(layer, flow)
+    flow.expect_steps(layer)
     mode = layer.options.get("merge_mode", "concat")
     if mode not in (*MERGE_MODES, "concat"):
         where = " but before an Add, Average, Concatenate or Multiply" if mode is None else ""
@@ -319,19 +218,24 @@ def _stacked(cell: Layer, groups: tuple[Step, ...]) -> list[tuple[Layer, tuple[S
     return cells
 
 
-HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
-    **dict.fromkeys(_NOTHING, _nothing),
-    **_ACTIVATIONS,
+_OF_STEPS: Final[Mapping[str, Handler]] = MappingProxyType({
+    **dict.fromkeys(NOTHING, _nothing),
+    **ACTIVATIONS,
+    **CONVOLUTIONS,
+    **POOLS,
+    **RESHAPING,
     **norms.HANDLERS,
+    "BatchNormalization": _batch_normalization,
+    "Dense": _dense,
+    "PReLU": prelu,
+})  # fmt: skip
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
+    **_OF_STEPS,
     **reductions.HANDLERS,
     **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "RNN": _recurrent,
-    "BatchNormalization": _batch_normalization,
     "Bidirectional": _bidirectional,
-    "Dense": _dense,
     "Embedding": _embedding,
     "Masking": _masking,
-    **dict.fromkeys(("AveragePooling1D", "MaxPooling1D"), _pool),
-    "PReLU": _prelu,
     "TimeDistributed": _time_distributed,
 })  # fmt: skip

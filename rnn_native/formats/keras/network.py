@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...spec import Combine, Elementwise, Input, Layer, ModelSpec
+from ...spec import Combine, Elementwise, Input, Layer, ModelSpec, Strided
 from ...spec.layer import LAST
 from ...warn import warn
 from .checks import check_arguments, check_mask, check_states
@@ -25,7 +25,11 @@ from .flow import TURNED, Flow
 from .graph import OPERATORS, Call, Graph, Tensor
 from .halves import joined
 from .layers import add
+from .layouts import laid_out
+from .padding import settle
+from .shape import Shape, total
 from .store import Store
+from .times import Starts
 
 _WITH_STATES: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM")
 _ALONE: Final = (
@@ -42,6 +46,7 @@ class _Run:
     reads: list[_Value]
     names: list[str] = field(default_factory=list)
     model: tuple[str, ...] = ()
+    last: KerasLayer | None = None
 
     def add(self, call: Call, store: Store) -> None:
         path = call.layer.path[:-1]
@@ -50,6 +55,13 @@ class _Run:
         self.model = path
         add(call.layer, store, self.flow)
         self.name(call.layer)
+        self.last = call.layer
+
+    def settle(self) -> None:
+        """Makes the padding that no convolution made part of itself."""
+        if self.last is not None:
+            settle(self.last, self.flow)
+            self.name(self.last)
 
     def name(self, layer: KerasLayer) -> None:
         """Says of the layers that are new whose they are."""
@@ -65,14 +77,15 @@ class _Value:
     last: bool = False
 
 
-def read_graph(graph: Graph, store: Store) -> ModelSpec:
-    """Raises ``UnsupportedError`` for what nothing of ours is, by the layer's name."""
-    return _Network(graph, store).spec()
+def read_graph(graph: Graph, store: Store, starts: Starts) -> ModelSpec:
+    """``starts``: the axes of its inputs. Raises ``UnsupportedError`` for what nothing of ours is,
+    by the layer's name."""
+    return _Network(graph, store, starts).spec()
 
 
 class _Network:
-    def __init__(self, graph: Graph, store: Store) -> None:
-        self._graph, self._store = graph, store
+    def __init__(self, graph: Graph, store: Store, starts: Starts) -> None:
+        self._graph, self._store, self._starts = graph, store, starts
         self._ends = [t for t in map(graph.resolve, graph.outputs) if t.index == 0]
         if not self._ends:
             raise UnsupportedError("expected a model with an output that is no state")
@@ -101,6 +114,8 @@ class _Network:
             else:
                 run = self._joined(call.layer, values, join)
             self._run_of[key] = run
+        for run in self._runs:
+            run.settle()
         masked = [r.flow.mask_value for r in self._runs if r.flow.mask_value is not None]
         ends = [self._plain(self._value(tensor)) for tensor in self._ends]
         if any(end.run is not None and end.run.flow.flipped for end in ends):
@@ -146,13 +161,39 @@ class _Network:
         return new
 
     def _begin(self, values: Sequence[_Value]) -> _Run:
-        flow = Flow(no_mask=_ALONE)
+        self._settle(values)
+        flow = Flow(no_mask=_ALONE, shape=self._shape(values[0]))
         for before in [value.run for value in values if value.run is not None]:
             flow.mask_value = before.flow.mask_value
             flow.mask_lost = before.flow.mask_lost or flow.mask_lost
         first = values[0].run
         self._runs.append(_Run(flow, list(values), model=first.model if first else ()))
         return self._runs[-1]
+
+    @staticmethod
+    def _settle(values: Sequence[_Value]) -> None:
+        for value in values:
+            if value.run is not None:
+                value.run.settle()
+
+    def _shape(self, value: _Value) -> Shape | None:
+        """The axes of a value."""
+        if value.run is None:
+            return self._starts.get(value.tensor)
+        shape = value.run.flow.shape
+        if value.last and shape is not None:
+            return Shape((shape.channels,), None)
+        return shape
+
+    def _viewed(self, value: _Value, view: Strided | None) -> _Value:
+        """Some of the value's features, in another order or several times."""
+        if view is None:
+            return value
+        run = self._begin([value])
+        run.flow.flipped = value.run is not None and value.run.flow.flipped
+        run.flow.layers.append(view)
+        run.names.append(f"{value.tensor.layer} in order")
+        return _Value(run, value.tensor)
 
     def _plain(self, value: _Value) -> _Value:
         """The value with its features in Keras's order."""
@@ -170,10 +211,15 @@ class _Network:
         turned = {value.run is not None and value.run.flow.flipped for value in values}
         if len(turned) > 1:
             raise layer.unsupported("joins outputs of go_backwards=True and others")
+        self._settle(values)
+        whole = join(layer, len(values))
+        layout = laid_out(layer, [*map(self._shape, values)])
+        values = [*map(self._viewed, values, layout.views)]
         run = self._begin(values)
         run.flow.flipped = turned.pop()
         if len(values) > 1:
-            run.flow.layers += join(layer, len(values))
+            run.flow.layers += [*whole, *layout.behind]
+        run.flow.shape = layout.shape
         if layer.kind in OPERATORS and run.flow.mask_value is not None:
             run.flow.mask_lost = str(layer)
         run.name(layer)
@@ -203,10 +249,10 @@ class _Network:
 
     def _size(self, tensor: Tensor, indices: bool) -> Input | None:
         """What the model says of an input's features."""
-        shape = self._graph.shapes.get(tensor)
-        if shape is None or len(shape) == (2 if indices else 3):
-            size = None if shape is None or indices else shape[-1]
-            return Input(size, False) if isinstance(size, int) else None
+        shape = self._starts.get(tensor)
+        if shape is None or (shape.rank == 1 if indices else shape.time is not None):
+            size = None if shape is None or indices else total(shape.inside)
+            return Input(size, False) if size is not None else None
         raise UnsupportedError(
             f"input {tensor.layer!r} of shape {shape}: expected [batch, time, features], or "
             "[batch, time] where an Embedding reads it: all inputs of a model have steps"
@@ -272,9 +318,6 @@ Join = Callable[[KerasLayer, int], list[Layer]]
 
 
 def _concatenate(layer: KerasLayer, count: int) -> list[Layer]:
-    axis = layer.option("axis", int, -1)
-    if axis not in (-1, 2):
-        raise layer.unsupported(f"axis={axis}; only the features can be put side by side")
     return [Combine("concat")]
 
 

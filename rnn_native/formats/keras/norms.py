@@ -19,9 +19,11 @@ Handler = Callable[[Layer, Store, Flow], None]
 
 def _check_axis(layer: Layer, flow: Flow) -> None:
     axis = layer.options.get("axis", -1)
-    steps = all(own.gives_steps for own in flow.layers)
-    if axis not in (-1, [-1], 1 + steps, [1 + steps]):
+    rank = 2 if flow.shape is None else flow.shape.rank
+    if axis not in (-1, [-1], rank, [rank]) or (flow.shape and not flow.shape.has_channels):
         raise layer.unsupported(f"axis={axis!r} is not the features, the last one")
+    if flow.shape is not None and flow.shape.positions != 1:
+        raise layer.unsupported(f"of the channels of {flow.shape}: a step has several positions")
 
 
 def _layer_normalization(layer: Layer, store: Store, flow: Flow) -> None:

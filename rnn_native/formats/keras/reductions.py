@@ -9,6 +9,7 @@ from typing import Final
 from ...spec import Reduce
 from .config import Layer
 from .flow import Flow
+from .shape import Shape
 from .store import Store
 
 Handler = Callable[[Layer, Store, Flow], None]
@@ -21,6 +22,7 @@ def _global_pool(layer: Layer, store: Store, flow: Flow) -> None:
         raise layer.unsupported(f"data_format={layer.options['data_format']!r} is not supported")
     if layer.option("keepdims", bool, False):
         raise layer.unsupported("keepdims=True is not supported: one step is no sequence here")
+    shape = flow.expect_steps(layer)
     is_max = layer.kind == "GlobalMaxPooling1D"
     if is_max and flow.mask_value is not None:
         raise layer.unsupported("in a model that masks steps: Keras takes those as well")
@@ -30,6 +32,7 @@ def _global_pool(layer: Layer, store: Store, flow: Flow) -> None:
         )
     flow.layers.append(Reduce("max" if is_max else "mean"))
     flow.flipped = False
+    flow.shape = Shape((shape.channels,), None)
 
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(

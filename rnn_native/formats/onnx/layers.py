@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
-from ...spec.layer import float64
 from ...spec.layers.conv import Conv
 from ...spec.layers.pool import Pool
+from ..folding import normalized
 from . import given
 from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
@@ -145,7 +145,7 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
     draft = data.draft
     if isinstance(draft, Conv) and draft.activation == "identity":
-        return [data.instead(_normalized(draft, layer))]
+        return [data.instead(normalized(draft, layer))]
     if not whole:
         shape = (-1, *[1] * (len(data.dims) - 2))
         scale, shift = (spread(data, a.reshape(shape)) for a in (layer.scale, layer.shift))
@@ -153,14 +153,6 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
             raise node.unsupported(f"the file does not say how large {show(data.dims)} is")
         layer = Scale(scale, shift)
     return [data.then(layer, data.dims, data.features)]
-
-
-def _normalized(conv: Conv, by: Scale) -> Conv:
-    """A convolution and a Scale of its channels as one, in float64 and rounded once."""
-    dtype = conv.weight.dtype
-    weight = conv.weight * float64(by.scale)[:, None]
-    bias = by.shift if conv.bias is None else conv.bias * float64(by.scale) + by.shift
-    return replace(conv, weight=weight.astype(dtype), bias=bias.astype(dtype))
 
 
 def _expect_vectors(

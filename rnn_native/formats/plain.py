@@ -296,7 +296,8 @@ _MATRICES: Final = ("weight_ih", "weight_hh", "weight_hr")
 def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
     """``; is 'lstm.w_hh' meant to be weight_hh_l0?`` for names much alike."""
     own = {full.rpartition(".")[2]: full for full in reversed(found[:_COMPARED])}
-    own = {name: full for name, full in own.items() if len(name) < _LONGEST}
+    plain = ("weight", "bias")  # of any module
+    own = {n: full for n, full in own.items() if len(n) < _LONGEST and n not in plain}
     for name in missing[:SHOWN]:
         if near := similar(name, own, 1):
             return f"; is {own[near[0]]!r} meant to be {name}?"

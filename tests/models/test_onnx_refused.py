@@ -319,7 +319,7 @@ def test_a_version_of_the_operators_that_was_not_compared(opset: int, tmp_path: 
         (lambda m: m.graph.ClearField("node"), "it has no nodes"),
         (lambda m: m.ClearField("graph"), "it has no nodes"),
         (lambda m: m.ClearField("opset_import"), "expected one version of the ONNX operator set"),
-        (lambda m: m.opset_import.extend(list(m.opset_import)), "expected one version"),
+        (lambda m: m.opset_import.append(onnx.helper.make_opsetid("", 12)), "expected one version"),
         (lambda m: m.graph.node.reverse(), "is made by nothing before it"),
         (lambda m: m.graph.node.append(m.graph.node[0]), "which exists already"),
         (lambda m: m.graph.ClearField("initializer"), "is made by nothing before it"),
@@ -343,6 +343,28 @@ def test_a_graph_that_is_malformed(
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(FormatError, match=message):
         formats.read(tmp_path / "model.onnx")
+
+
+def test_a_table_of_integers_is_refused_by_its_node(tmp_path: Path) -> None:
+    b = Builder()
+    table = b.constant(np.arange(12).reshape(4, 3), np.uint8)
+    y = b.op("Gather", table, b.input("x", ["t", "b"], TensorProto.INT64), name="quantized")
+    y = b.op("Cast", y, to=TensorProto.FLOAT)
+    b.output(b.squeeze(b.recurrent(y, make_recurrent("gru", 3, 4))[0], 1))
+    with pytest.raises(
+        UnsupportedError, match=r"'quantized' \(Gather\): expected a table of floats"
+    ):
+        formats.read(b.save(tmp_path))
+
+
+def test_a_set_of_operators_may_be_said_twice(tmp_path: Path) -> None:
+    """As onnx.compose does where it joins two models."""
+    b = Builder()
+    b.output(b.squeeze(b.recurrent(b.input("x", ["t", "b", IN]), SEQUENCE)[0], 1))
+    model = b.model()
+    model.opset_import.extend(list(model.opset_import))
+    onnx.save(model, tmp_path / "model.onnx")
+    assert len(formats.read(tmp_path / "model.onnx").layers) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"not a model", b"\xff" * 100])

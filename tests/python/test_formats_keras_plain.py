@@ -59,6 +59,13 @@ def test_a_chain_by_names_and_shapes(tmp_path: Path) -> None:
     assert "'out': activation linear" in text
 
 
+@pytest.mark.parametrize("name", ["concatenate_1", "add", "global_max_pooling1d_2"])
+def test_a_layer_that_joins_others_by_its_name_is_refused(name: str, tmp_path: Path) -> None:
+    weights = {"table": kf.embedding(9, 3), "both": BOTH, name: {}, "out": kf.dense(8, 5)}
+    with pytest.raises(UnsupportedError, match=f"layer '{name}': by its name it joins or pools"):
+        read(tmp_path, weights)
+
+
 @pytest.mark.parametrize(
     ("version", "gate"),
     [("2.1.5", ke.hard_sigmoid_2), ("2.3.0", ke.sigmoid), ("3.0.5", ke.sigmoid)],

@@ -93,6 +93,13 @@ class _Found:
     time_distributed: bool = False
 
 
+_DO_SOMETHING: Final = (
+    "add", "attention", "average", "concatenate", "cropping", "dot", "global_", "max_pooling",
+    "maximum", "merge", "minimum", "multiply", "repeat_vector", "subtract", "up_sampling",
+)  # fmt: skip
+"""How Keras calls layers without weights that are not left out."""
+
+
 class _Guess:
     """Makes the configuration of a layer from its arrays, and notes what it assumed."""
 
@@ -118,6 +125,11 @@ class _Guess:
         kinds = [tuple(leaf for leaf, _ in part) for part in found.parts]
         shapes = [shape for part in found.parts for _, shape in part]
         if not kinds:
+            if wanted and found.name.startswith(_DO_SOMETHING):
+                raise UnsupportedError(
+                    f"layer {found.name!r}: by its name it joins or pools what others make, which "
+                    "weights alone do not say; config= takes the JSON of the whole model"
+                )
             notes["it does"] = "nothing"
             return "Identity", {}
         if kinds == [("embeddings",)] and len(shapes[0]) == 2:

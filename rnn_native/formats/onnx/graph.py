@@ -280,7 +280,8 @@ def _count_tensors(graph: Any) -> int:
 
 
 def _opset(model: Any) -> int:
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    ours = (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    versions = list(dict.fromkeys(ours))  # onnx.compose names one once for each model it joins
     if not versions and model.opset_import:
         domains = ", ".join(text(entry.domain) for entry in model.opset_import[:_SHOWN])
         raise UnsupportedError(f"its operators are of {domains:.200} alone, none of ONNX itself")

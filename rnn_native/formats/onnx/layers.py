@@ -203,6 +203,8 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("expected a constant table and the data")
     if indices.element not in INTEGERS or indices.step:
         raise node.unsupported("an Embedding can only be the first layer, of integers")
+    if table.array.dtype.kind in "biu":
+        raise node.unsupported(f"expected a table of floats, got {table.array.dtype}")
     if axis not in (0, -table.array.ndim) or table.array.ndim != 2:
         raise node.unsupported(f"attribute axis={axis} of a table of shape {table.array.shape}")
     node.contents.budget.take(str(node), table.array.size * max(4, table.array.itemsize))

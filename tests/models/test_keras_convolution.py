@@ -390,3 +390,22 @@ def test_what_is_refused_by_name(name: str, suffix: str) -> None:
     start = keras.Input(shape)
     with pytest.raises(UnsupportedError, match=message):
         saved_and_read(keras.Model(start, make(start)), suffix)
+
+
+def test_a_mask_that_was_read_before_the_time_ends_is_kept() -> None:
+    """What is behind the last output has no steps, and no mask to lose."""
+    start = keras.Input((T, 4))
+    x = noise(B, T, 4)
+    x[0, 7:] = 0
+    end = known.Reshape((3, 2))(known.GRU(6)(known.Masking(0.0)(start)))
+    model = keras.Model(start, known.Flatten()(known.Conv1D(2, 2)(end)))
+    assert saved_and_read(model, ".keras").mask_value == 0
+    assert_equal(model, x, 0, None)
+
+
+@pytest.mark.parametrize("kind", ["GlobalMaxPooling1D", "GlobalAveragePooling1D"])
+def test_one_step_of_all_behind_a_convolution(kind: str) -> None:
+    start = keras.Input((None, 4))
+    end = known.Conv1D(3, 3, activation="relu")(start)
+    end = known.Dense(2, "softmax")(getattr(known, kind)()(known.LayerNormalization()(end)))
+    assert_equal(keras.Model(start, end), noise(B, T, 4), 0, None)

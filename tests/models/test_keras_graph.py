@@ -249,8 +249,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         r"\(Concatenate\): axis=1; only the features",
     ),
     "another layer": (
-        lambda x: known.Maximum()([x, known.Dense(F)(x)]),
-        r"\(Maximum\): expected one input, it has",
+        lambda x: known.Dot(axes=2)([x, known.Dense(F)(x)]),
+        r"\(Dot\): expected one input, it has",
     ),
     "a convolution": (
         lambda x: known.Add()([x, known.Conv1DTranspose(F, 3, padding="same")(x)]),

@@ -31,7 +31,7 @@ OWN = {"class_name": "function", "config": "my>f"}
         (kf.layer("Lambda", "x"), r"'x' \(Lambda\): this layer"),
         (kf.layer("ConvLSTM2D", "x"), r"'x' \(ConvLSTM2D\): this layer"),
         (kf.layer("mine>LSTM", "x"), r"'x' \(mine>LSTM\): this layer"),
-        (kf.layer("LayerNormalization", "x"), r"\(LayerNormalization\): this layer"),
+        (kf.layer("GroupNormalization", "x"), r"\(GroupNormalization\): this layer"),
         (kf.recurrent("LSTM", "x", UNITS, time_major=True), "time_major=True"),
         (kf.recurrent("LSTM", "x", UNITS, activation="crelu"), "activation=.crelu. is not"),
         (

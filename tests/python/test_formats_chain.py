@@ -199,7 +199,7 @@ def test_modules_of_ours_stand_for_their_layer(path: Path) -> None:
         (["lstm:softmax"], rn.UnsupportedError, "softmax goes only directly behind a Linear"),
         (["lstm", "out"], rn.ShapeError, "'out' .*: expected an input of 7 .*, 'lstm' gives 5"),
         (["emb", rn.MaxPool(2), "fc"], rn.ShapeError, r"'fc' .*of 5 features, chain\[1\] gives 6"),
-        (["lstm", rn.Last(), "rnn"], rn.ShapeError, "'rnn' .*expected an input of steps, .*of all"),
+        (["lstm", rn.Last(), "rnn"], rn.ShapeError, "'rnn' .*expected an input of steps, .*alone"),
         (["bi", rn.Last(), rn.Last()], rn.ShapeError, r"chain\[2\] .*expected an input of steps"),
         ([rn.Last(), "lstm"], rn.UnsupportedError, r"chain\[0\] \(Reduce\): cannot be first"),
         (["fc", rn.Embedding(np.ones((2, 2)))], rn.UnsupportedError, "Embedding can only be first"),

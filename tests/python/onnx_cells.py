@@ -97,6 +97,7 @@ class Weights:
     c: Any | None
     reset_after: bool = True
     turned: bool = False  # how a GRU is written: with 1 - z in the place of z
+    hard: bool = False  # with HardSigmoid in the place of Sigmoid
 
     @property
     def hidden(self) -> int:
@@ -111,8 +112,15 @@ def make_weights(
 
     rows = GATES[cell] * hidden
     biases = (numbers(rows), numbers(rows)) if bias else (None, None)
-    turned = bool(rng.random() < 0.2)
-    return Weights(cell, numbers(rows, size), numbers(rows, hidden), *biases, reset_after, turned)
+    turned, hard = rng.random() < 0.2, rng.random() < 0.2
+    options = (reset_after, turned and not hard, hard)
+    return Weights(cell, numbers(rows, size), numbers(rows, hidden), *biases, *options)
+
+
+def _gate(p: Pieces, weights: Weights, x: str) -> str:
+    if weights.hard:
+        return p.node("HardSigmoid", x, alpha=0.25, beta=0.4375)
+    return p.node("Sigmoid", x)
 
 
 def step(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]:
@@ -141,7 +149,7 @@ def _sums(p: Pieces, weights: Weights, x: str, h: str, order: Sequence[int]) -> 
 
 def _lstm(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]:
     i, f, g, o = _sums(p, weights, x, h, p.rng.permutation(4))
-    i, f, o = (p.node("Sigmoid", gate) for gate in (i, f, o))
+    i, f, o = (_gate(p, weights, gate) for gate in (i, f, o))
     kept, made = p.both("Mul", f, c), p.both("Mul", i, p.node("Tanh", g))
     after = p.both("Add", kept, made)
     return p.both("Mul", o, p.node("Tanh", after)), after
@@ -159,14 +167,11 @@ def _gru(p: Pieces, weights: Weights, x: str, h: str, c: str) -> tuple[str, str]
     if weights.reset_after and p.chance():  # one product each of x and of h
         ofx = p.parts(p.product(x, weights.w, weights.b), 3, hidden)
         ofh = p.parts(p.product(h, weights.r, weights.c), 3, hidden)
-        reset, update = (p.node("Sigmoid", p.both("Add", ofx[i], ofh[i])) for i in range(2))
+        reset, update = (_gate(p, weights, p.both("Add", ofx[i], ofh[i])) for i in range(2))
         n = p.both("Add", ofx[2], p.both("Mul", reset, ofh[2]))
     else:
         reset, update = (
-            p.node(
-                "Sigmoid",
-                p.both("Add", p.product(x, w[i], b[i]), p.product(h, r[i], a[i])),
-            )
+            _gate(p, weights, p.both("Add", p.product(x, w[i], b[i]), p.product(h, r[i], a[i])))
             for i in range(2)
         )
         ofx = p.product(x, w[2], b[2])

@@ -243,7 +243,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
-        return given.moved(node, first, inputs[1:])
+        return given.moved(node, first, [*inputs[1:], None])
     if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
     if entry is None and node.op in _LOOPS and not node.domain:

@@ -15,7 +15,7 @@ from ..graph import File, Graph
 from ..interpret import needed
 from .chains import chains
 from .equations import Step, steps
-from .known import Known
+from .known import Known, is_well_formed
 from .layers import Layers
 from .loop import loops
 from .outputs import states_apart
@@ -30,7 +30,7 @@ _MULTIPLIES = ("MatMul", "Gemm")
 def gathered(file: File, graph: Graph, start: str | None = None, end: str | None = None) -> Graph:
     """The graph with cells as single nodes; ``start`` and ``end`` are the ends of the part that is
     read, if that is not all of it."""
-    if not _well_formed(graph):  # which is for ``interpret`` to say
+    if not is_well_formed(graph):  # which is for ``interpret`` to say
         return graph
     rewriting = Rewriting(graph)
     rewriting.simplify()
@@ -52,7 +52,7 @@ def gathered(file: File, graph: Graph, start: str | None = None, end: str | None
 
 def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
     """For a message about a graph that is not read: where it still has a gate in pieces."""
-    nodes = needed(graph, wanted, start) if _well_formed(graph) else []
+    nodes = needed(graph, wanted, start) if is_well_formed(graph) else []
     sums = Sums(Known(graph))
     for node in nodes:
         sums.read(node)
@@ -63,19 +63,6 @@ def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
                 "runs them as they are"
             )
     return ""
-
-
-def _well_formed(graph: Graph) -> bool:
-    """Whether nodes stand behind those that they read, and each tensor is made once."""
-    given = {*graph.inputs, *graph.constants}
-    made = [name for node in graph.nodes for name in node.outputs if name]
-    if len(made) != len(set(made)) or not given.isdisjoint(made):
-        return False
-    for node in graph.nodes:
-        if not all(name in given for name in node.inputs if name):
-            return False
-        given.update(node.outputs)
-    return True
 
 
 def _contains(known: Known, chain: list[Step], start: str | None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..graph import File, Node
 from .equations import Step, steps
-from .known import Known
+from .known import Known, is_well_formed
 from .layers import operator
 from .rewriting import Rewriting
 from .sums import Sums
@@ -27,7 +27,7 @@ class Body:
         self.made = [value.name for value in body.output]
         self.known = Known(graph)
         self.sums = Sums(self.known)
-        self._nodes = graph.nodes[index:]
+        self._nodes = graph.nodes[index:] if is_well_formed(graph) else ()
         self.inside = {name for one in self._nodes for name in one.outputs} | {*self.given}
 
     def step(self, states: Sequence[str]) -> Step | None:

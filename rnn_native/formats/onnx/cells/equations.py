@@ -234,12 +234,16 @@ def _gate_and_source(factors: tuple[Factor, ...]) -> tuple[Gate | None, Source |
 
 
 def _fits(sums: Sums, step: Step) -> bool:
-    """Whether all gates multiply the same two tensors, and are of the same size."""
-    sizes: set[int | None] = set()
+    """Whether all gates multiply the same two tensors by matrices of the same shape."""
+    shapes: dict[str, set[tuple[int, ...] | None]] = {name: set() for name in step.sources}
     for gate in step.gates:
-        if set(gate.matrices) != set(step.sources):
+        if gate.matrices.keys() != shapes.keys():
             return False
-        sizes |= {sums.size(rows) for rows in gate.matrices.values()}
-    (size,) = sizes if len(sizes) == 1 else (None,)
+        for name, rows in gate.matrices.items():
+            matrix = sums.matrix(rows)
+            shapes[name].add(None if matrix is None else matrix.shape)
+    sizes = {shape[0] for many in shapes.values() for shape in many if shape and all(shape)}
+    if len(sizes) != 1 or any(len(many) != 1 or None in many for many in shapes.values()):
+        return False
     constants = [c for gate in step.gates for c in (gate.constant, gate.inner) if c is not None]
-    return size is not None and all(not c.ndim or len(c) in (1, size) for c in constants)
+    return all(not c.ndim or len(c) in (1, *sizes) for c in constants)

@@ -24,6 +24,13 @@ _ZEROS: Final = ("ConstantOfShape", "Expand", "Tile")
 """What makes a state to begin with, of a shape that may not be known."""
 
 
+_LEAST: Final = {
+    **dict.fromkeys(("Add", "Gather", "Gemm", "MatMul", "Mul", "ReverseSequence", "Sub"), 2),
+    **dict.fromkeys(("Constant", "SequenceEmpty"), 0),
+}
+"""How many inputs an operator needs, where that is not one."""
+
+
 @dataclass(frozen=True)
 class Part:
     """What another tensor is a part of, or has been moved from: ``source`` is None where that is
@@ -116,3 +123,20 @@ class Known:
             return len(info.sizes)
         array = self.array(name)
         return None if array is None else array.ndim
+
+
+def is_well_formed(graph: Graph) -> bool:
+    """Whether nodes stand behind those that they read, each tensor is made once, and those of ONNX
+    have the inputs that they need: what else is wrong is found where it is read."""
+    given = {*graph.inputs, *graph.constants}
+    made = [name for node in graph.nodes for name in node.outputs if name]
+    if len(made) != len(set(made)) or not given.isdisjoint(made):
+        return False
+    for node in graph.nodes:
+        least = 0 if node.domain else _LEAST.get(node.op, 1)
+        if len(node.inputs) < least or not all(node.inputs[:least]) or not any(node.outputs):
+            return False
+        if not all(name in given for name in node.inputs if name):
+            return False
+        given.update(node.outputs)
+    return True

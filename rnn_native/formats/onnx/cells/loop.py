@@ -24,11 +24,13 @@ def loops(rewriting: Rewriting, file: File) -> None:
     """Puts a recurrent node in the place of each Loop whose body is a cell."""
     for index, node in enumerate(rewriting.graph.nodes):
         if node.op == "Loop" and not node.domain and len(node.inputs) > 2:
-            with suppress(RnnError, KeyError):
+            with suppress(RnnError, KeyError):  # of a body that is none
                 _replace(rewriting, node, Body(file, index, node))
 
 
 def _replace(to: Rewriting, node: Node, body: Body) -> None:
+    if len(body.given) < 3 or not body.made:
+        return
     known = Known(to.graph)
     number, condition, *carried_in = body.given
     carried_out, ys = body.made[1 : 1 + len(carried_in)], body.made[1 + len(carried_in) :]

@@ -21,7 +21,7 @@ def scans(rewriting: Rewriting, file: File) -> None:
     its x what the Scan goes through, its h what comes out."""
     for index, node in enumerate(rewriting.graph.nodes):
         if node.op == "Scan" and not node.domain and node.opset >= 9:
-            with suppress(RnnError, KeyError):
+            with suppress(RnnError, KeyError):  # of a body that is none
                 _replace(rewriting, node, Body(file, index, node))
 
 

@@ -93,7 +93,8 @@ class Sequences:
             if node.op == "ConcatFromSequence":
                 options = node.options(axis=("int", None), new_axis=("int", 0))
                 maker = self._known.makers[node.inputs[0]]
-                if options["new_axis"] and maker.op == "SequenceConstruct":
+                stacks = options["new_axis"] and options["axis"] is not None
+                if stacks and maker.op == "SequenceConstruct":
                     return list(maker.inputs), axis_of(node, options["axis"], 3)
             if node.op == "Concat":
                 axis = axis_of(node, node.options(axis=("int", 0))["axis"], 3)
@@ -164,7 +165,7 @@ class Sequences:
         node = self._known.makers.get(name)
         if node is None or node.domain:
             return None
-        with suppress(RnnError, KeyError):
+        with suppress(RnnError, KeyError, IndexError):
             if node.op == "Gather":
                 index = self._known.array(node.inputs[1])
                 if index is None or index.ndim or index.dtype.kind != "i":

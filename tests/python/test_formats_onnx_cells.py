@@ -307,9 +307,27 @@ def results(loaded: rn.Model, feed: dict[str, Any], names: Sequence[str], whole:
     count = len(cells) * (2 if "lstm" in cells else 1)
     state = packed(states[:count], cells[0], len(cells)) if cells else None
     xs = {name: turned(feed[name][None] if not whole else feed[name]) for name in inputs}
-    y, after = loaded(xs if len(xs) > 1 else xs[inputs[0]], state=state)
+    given = xs if len(xs) > 1 else xs[inputs[0]]
+    form = loaded(given)[1]
+    if isinstance(form, dict):  # a step that is asked for as well has a state of its own
+        parts = iter(state if len(cells) > 1 else [state])
+        state = {
+            name: next(parts) if isinstance(loaded.spec.nodes[name].layer, Recurrent) else None
+            for name in form
+        }
+        state = {name: first(loaded, name, form[name]) if part is None else part
+                 for name, part in state.items()}  # fmt: skip
+    y, after = loaded(given, state=state)
+    after = [*after.values()] if isinstance(after, dict) else after
     found = [*y.values()] if isinstance(y, dict) else [y]
     return [*map(turned, found), *(states_of(after) if cells else [])]
+
+
+def first(loaded: rn.Model, name: str, like: Any) -> Any:
+    """The state of a node before the first step."""
+    width = (like[0] if isinstance(like, tuple) else like).shape
+    made = loaded.spec.nodes[name].layer.first_state(width[1], width[2])
+    return tuple(made) if isinstance(like, tuple) else made[0]
 
 
 def close(got: Any, want: Any) -> bool:

@@ -35,9 +35,10 @@ from .inferred import with_start
 from .interpret import interpret
 from .layout import arranged
 from .parts import listing, read_node, runs_on_backend
+from .roles import Roles
 from .stacks import rejoin
 from .stated import check_stated, with_given, with_shapes
-from .values import Axis, Data, Failure, Roles, StateOut, Value, live, show
+from .values import Axis, Data, Failure, StateOut, Value, live, show
 
 
 def write(

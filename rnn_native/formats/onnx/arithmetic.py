@@ -18,8 +18,9 @@ from .joining import elementwise, whole
 from .layout import spread
 from .merge import merge
 from .normal_form import normalised, with_numbers
+from .roles import Roles
 from .shapes import multiply
-from .values import Constant, Data, Half, Roles, Value, show, size_of
+from .values import Constant, Data, Half, Value, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .graph import Node
-from .values import Constant, Extent, Roles, Shape, Value
+from .roles import Roles
+from .values import Constant, Extent, Shape, Value
 
 Values = Sequence[Value | None]
 

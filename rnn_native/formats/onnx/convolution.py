@@ -16,7 +16,8 @@ from .constants import axis_of, bias_of, integers
 from .features import of_features
 from .graph import Node
 from .layout import arranged
-from .values import Constant, Data, Dim, Padding, Roles, Value, live, show, size_of
+from .roles import Roles
+from .values import Constant, Data, Dim, Padding, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 

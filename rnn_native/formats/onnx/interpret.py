@@ -28,19 +28,8 @@ from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
 from .merge import halve
 from .recurrent import recurrent
-from .values import (
-    Axis,
-    Constant,
-    Data,
-    Failure,
-    Half,
-    Repeated,
-    Roles,
-    Shape,
-    StateIn,
-    StateOut,
-    Value,
-)
+from .roles import Roles
+from .values import Axis, Constant, Data, Failure, Half, Repeated, Shape, StateIn, StateOut, Value
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 

@@ -108,11 +108,14 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
     """The features of all, side by side."""
     first = parts[0]
     at = axis_of(node, axis, len(first.dims))
+    if len(parts) == 1:
+        return first
     for data in parts:
         data.check_floats(node)
         if len(data.dims) != len(first.dims):
             raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
-        if not data.features or any(axis not in data.features for axis in live(data.dims[at])):
+        inside = [axis in data.features for axis in data.dims[at]]
+        if not inside or not all(inside):
             raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
     if any(live(data.dims[at]) != live(data.features) for data in parts):
         return _beside(node, parts, at)

@@ -11,7 +11,8 @@ from ...spec import Recurrent, Reduce
 from .constants import axis_of, slices_of
 from .graph import Node
 from .joining import concat
-from .values import Constant, Data, Half, Roles, StateOut, Step, Value, live, show
+from .roles import Roles
+from .values import Constant, Data, Half, StateOut, Step, Value, live, show
 
 Handler = Callable[[Node, Sequence[Value | None], Roles], list[Value]]
 

@@ -27,8 +27,9 @@ from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
 from .layout import columns, spread
+from .roles import Roles
 from .shapes import gather_shape
-from .values import Axis, Constant, Data, Roles, Shape, Value, live, show, size_of
+from .values import Axis, Constant, Data, Shape, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]

@@ -10,8 +10,9 @@ from .constants import split_sizes
 from .features import of_features, sliced
 from .given import part_of
 from .graph import Node
+from .roles import Roles
 from .shapes import split
-from .values import Data, Half, Roles, Value, live, size_of
+from .values import Data, Half, Value, live, size_of
 
 Values = Sequence[Value | None]
 

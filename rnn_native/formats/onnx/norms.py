@@ -13,7 +13,8 @@ from ...errors import UnsupportedError
 from ...spec import Layer, LayerNorm, Linear
 from .constants import axis_of
 from .graph import Anything, Node
-from .values import Constant, Data, Dim, Roles, Value, live, show, size_of
+from .roles import Roles
+from .values import Constant, Data, Dim, Value, live, show, size_of
 
 if TYPE_CHECKING:
     from .layers import NodeWriter

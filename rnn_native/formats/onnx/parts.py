@@ -16,9 +16,10 @@ from .graph import File, Graph, Node, bodies_of
 from .interpret import interpret
 from .operators.common import DTYPES
 from .recurrent import layout_of, recurrent
+from .roles import Roles
 from .states import own_state
 from .tensors import text
-from .values import Axis, Constant, Data, Failure, Repeated, Roles, Value
+from .values import Axis, Constant, Data, Failure, Repeated, Value
 
 RECURRENT: Final = ("RNN", "GRU", "LSTM")
 CONTROL: Final = ("If", "Loop", "Scan")

@@ -13,7 +13,8 @@ from ...spec.layers.pool_within import PoolWithin
 from .convolution import Place, placed, timed, windows
 from .graph import Node
 from .layout import arranged
-from .values import Data, Roles, Value, live, size_of
+from .roles import Roles
+from .values import Data, Value, live, size_of
 
 Values = Sequence[Value | None]
 L = TypeVar("L", Pool, PoolWithin)

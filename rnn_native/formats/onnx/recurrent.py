@@ -20,8 +20,9 @@ from ..gates import reordered_weight
 from . import activations
 from .graph import Anything, Node
 from .layout import columns
+from .roles import Roles
 from .states import check_lengths, check_state
-from .values import Axis, Constant, Data, Roles, StateOut, Value, live
+from .values import Axis, Constant, Data, StateOut, Value, live
 
 Values = Sequence[Value | None]
 

@@ -17,7 +17,8 @@ from .graph import Node
 from .joining import whole
 from .norms import mean_of_features
 from .pooling import whole_axis
-from .values import Data, Roles, Value, live, show, size_of
+from .roles import Roles
+from .values import Data, Value, live, show, size_of
 
 if TYPE_CHECKING:
     from .layers import NodeWriter

@@ -19,6 +19,7 @@ from .last import last_step
 from .operators.common import DTYPES
 from .repeated import expanded, tiled
 from .reshape import in_blocks, regroup
+from .roles import Roles
 from .tensors import element_name
 from .values import (
     Constant,
@@ -29,7 +30,6 @@ from .values import (
     Filled,
     Half,
     Repeated,
-    Roles,
     Shape,
     StateIn,
     Value,

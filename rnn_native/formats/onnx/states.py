@@ -6,19 +6,8 @@ import numpy as np
 
 from .given import part_of
 from .graph import INTEGERS, Anything, Node
-from .values import (
-    Axis,
-    Constant,
-    Data,
-    Extent,
-    Filled,
-    Repeated,
-    Roles,
-    StateIn,
-    Value,
-    Zeros,
-    live,
-)
+from .roles import Roles
+from .values import Axis, Constant, Data, Extent, Filled, Repeated, StateIn, Value, Zeros, live
 
 
 def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> None:

@@ -15,7 +15,6 @@ from math import prod
 from typing import Final, NamedTuple
 
 from ...errors import RnnError, UnsupportedError
-from ...spec.window import Window, form_of
 from .drafts import Draft
 from .graph import INTEGERS, Anything, Node
 
@@ -360,61 +359,3 @@ class Failure:
 
 
 Value = Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut | Half | Failure
-
-
-@dataclass
-class Roles:
-    """Which axis is the time and which the batch, which inputs are states (parts of which, and
-    whose) and lengths, and what windows have made of which axis."""
-
-    axes: dict[str, Axis] = field(default_factory=dict)
-    states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
-    lengths: str | None = None
-    pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
-    recurrent_nodes: int = 0
-    guess: int = 0
-    guesses: int = 1
-
-    def guessed(self, axes: Sequence[Axis]) -> Axis | None:
-        """Which of these is the time, where nothing says it: the last one, at the first guess, and
-        at the last guess none."""
-        self.guesses = max(self.guesses, len(axes) + 1)
-        return axes[-1 - self.guess] if self.guess < len(axes) else None
-
-    def bind(self, node: Node, data: Data, position: int, role: str) -> Axis:
-        """The axis of dimension ``position``, which from here on has that role."""
-        dim = data.dims[position]
-        known = self.axes.get(role)
-        candidates = live(dim)
-        for axis in dim:
-            if axis.is_made and axis.role == role and live(dim) in ((), (axis,)):
-                return axis
-        if len(candidates) == 1:
-            axis = candidates[0]
-        elif candidates:
-            raise self._wrong(node, data, position, role)
-        elif known is not None and known.size == 1:
-            axis = known
-        else:
-            axis = next((a for a in dim if a.role in (None, role)), Axis(role, 1))
-        if known is not None and not known.join(axis):
-            raise self._wrong(node, data, position, role)
-        axis.become(role)
-        self.axes[role] = axis
-        return axis
-
-    def windowed(self, time: Axis, window: Window) -> Axis:
-        """The axis of the steps that layers with this window make of those."""
-        for read, by, made in self.pooled:
-            if read == time and form_of([by]) == form_of([window]):
-                return made
-        steps = None if time.size is None else window.steps(time.size)
-        made = time if window.keeps_pace else Axis("time", steps, "time")
-        self.pooled.append((time, window, made))
-        return made
-
-    @staticmethod
-    def _wrong(node: Node, data: Data, position: int, role: str) -> UnsupportedError:
-        return node.unsupported(
-            f"dimension {position} of its input {show(data.dims)} should be the {role} axis"
-        )

@@ -57,7 +57,7 @@ CASES: Mapping[str, Case] = {
         lambda x, at, n: {"input": x[at : at + n]}, lambda x, at, n: x[at : at + n, None],
         _rows(576, 400), 400, _SILERO,
     ),
-    "silero-v5": Case(
+    "silero-sequence": Case(
         "silero-vad", "silero_vad/data/silero_vad_16k_sequence.onnx",
         lambda x, at, n: {"input": x[at : at + n]}, lambda x, at, n: x[at : at + n, None],
         _rows(576, 400), 400, _SILERO,

@@ -30,7 +30,7 @@ from .store import Array
 
 DIRECTIONS = ("forward", "reverse")
 _READS_MASKS = (Recurrent, Reduce)
-"""What makes other numbers of a row that has steps hidden, at its other steps."""
+"""Layers to whose other steps a masked one makes a difference."""
 TURNED = (
     "the outputs are in the order of the input's steps; the Keras model, whose go_backwards turns "
     "them round, gives y[::-1]"

@@ -268,6 +268,19 @@ def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(
         formats.read(b.save(tmp_path))
 
 
+def test_a_part_of_an_axis_is_not_the_time(tmp_path: Path) -> None:
+    """Of [batch, 5, 4] a Reshape makes [1, 5, 2, 2]: neither 2 is steps that an input may have."""
+    b = Builder()
+    y = b.op("Reshape", b.input("x", ["b", 5, 4]), b.integers(1, 5, 2, 2))
+    b.output(b.op("Conv", y, weight(b, 10, 1, 1, 1), group=5, strides=[2, 2]))
+    path = b.save(tmp_path)
+    try:
+        (given,) = formats.read(path).inputs.values()
+    except UnsupportedError:
+        return
+    assert given.features in (4, 5, 20)
+
+
 SAME_INPUT = {
     "two convolutions": lambda b, x: (
         b.op("Conv", x, weight(b, 2, 3, 2, 5)), b.op("Conv", x, weight(b, 2, 3, 1, 2))

@@ -208,7 +208,8 @@ def placed(node: Node, data: Data, roles: Roles) -> Data:
             f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size behind "
             "the channels, which is the time"
         )
-    time = free[0] if free else roles.guessed(axes)
+    # parts that a Reshape has made of an axis are no time, for the input does not have them
+    time = free[0] if free else roles.guessed([axis for axis in axes if not axis.is_made])
     if time is not None:
         time.become("time")
     return _with_features(data, (*(axis for axis in axes if axis is not time), *channels), roles)

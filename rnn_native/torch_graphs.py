@@ -2,7 +2,8 @@
 
 PyTorch writes the graph for an example of what the network takes, as ONNX, into a folder that is
 gone afterwards; ``formats.onnx`` reads it. Which axis is the time is found by trying, and what was
-read has to give what the network gives.
+read has to give what the network gives: of the example, of other numbers, and of other sizes, if it
+takes them, for a branch that the exporter took, or a length that it wrote down, is the example's.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def spec_of(module: Any, example: Any) -> ModelSpec:
                 f"example[{index}]: expected a tensor of indices [batch, time], or of features "
                 f"with a batch and a time: rank 3 or 4; got {came}"
             )
+    if not inputs:
+        raise OptionError("example: expected what the module takes, at least one tensor; got none")
     import_onnx()
     was_training = module.training
     module.eval()
@@ -106,25 +109,73 @@ def _check(
     free: Sequence[tuple[int, ...]],
     spec: ModelSpec,
 ) -> None:
-    """Refuses unless the first output is the network's, in whatever order of axes."""
+    """Refuses unless the first output is the network's, whatever it is given."""
     with torch.no_grad():
         given = module(*inputs)
-    while isinstance(given, (tuple, list)):
-        given = given[0]
+    _compare(given, inputs, free, spec, "what it gives")
+    for sign, longer in ((1, 0), (-1, 0), (1, 1)):
+        rng = np.random.default_rng(0)
+        other = [
+            _other(torch, rng, value, axes, sign, longer)
+            for value, axes in zip(inputs, free, strict=True)
+        ]
+        try:
+            with torch.no_grad():
+                given = module(*other)
+        except Exception:  # of a network that takes no other sizes, or no other numbers
+            continue
+        what = "other sizes" if longer else "other numbers"
+        _compare(given, other, free, spec, f"what it gives of {what} than the example's")
+
+
+def _other(
+    torch: Any,
+    rng: np.random.Generator,
+    value: Any,
+    free: tuple[int, ...],
+    sign: int,
+    longer: int,
+) -> Any:
+    """Of the same kind as an input of the example: numbers spread as widely around the same mean,
+    times ``sign``, or some of the same indices; with more rows and steps if it is to be
+    ``longer``."""
+    array = value.detach().cpu().numpy()
+    batch, time = free
+    sizes = [n + longer * {batch: 1, time: 3}.get(axis, 0) for axis, n in enumerate(array.shape)]
+    if not array.size or array.dtype.kind != "f":
+        made = rng.choice(array.reshape(-1), sizes) if array.size else array
+    else:
+        made = sign * rng.normal(array.mean(), array.std() or 1.0, sizes)
+    return torch.from_numpy(np.asarray(made, array.dtype)).to(value.device)
+
+
+def _compare(
+    given: Any,
+    inputs: Sequence[Any],
+    free: Sequence[tuple[int, ...]],
+    spec: ModelSpec,
+    what: str,
+) -> None:
+    """Refuses unless the model has the first output of the network, in whatever order of axes."""
+    while isinstance(given, (tuple, list, dict)):
+        given = next(iter(given.values() if isinstance(given, dict) else given))
     want = given.detach().cpu().numpy().astype(np.float64)
     own = [
         ours(value.detach().cpu().numpy(), axes) for value, axes in zip(inputs, free, strict=True)
     ]
     known = dict(zip(_names(len(inputs)), own, strict=True))
     x = next(iter(known.values())) if len(spec.inputs) == 1 else known
-    y = reference.run(spec, x)[0]
+    with np.errstate(all="ignore"):
+        y = reference.run(spec, x)[0]
     got = y if isinstance(y, np.ndarray) else next(iter(y.values()))
-    off = _OFF * max(1.0, float(np.abs(want).max(initial=0)))
+    off = _OFF * max(1.0, float(np.abs(want).max(initial=0, where=np.isfinite(want))))
     for order in permutations(range(want.ndim)):
         moved = want.transpose(order)
-        if moved.size == got.size and np.allclose(moved.reshape(got.shape), got, rtol=0, atol=off):
+        if moved.size == got.size and np.allclose(
+            moved.reshape(got.shape), got, rtol=0, atol=off, equal_nan=True
+        ):
             return
-    raise UnsupportedError("what was read of it does not give what it gives")
+    raise UnsupportedError(f"what was read of it does not give {what}")
 
 
 def _names(count: int) -> list[str]:

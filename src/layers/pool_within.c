@@ -31,7 +31,8 @@ static rnnat_status build_pool_within(rnnat_graph *graph, const void *options)
         line->kernel_size > padded)
         return RNNAT_ERROR_SHAPE;
     const int64_t made = (padded - line->kernel_size) / line->stride + 1;
-    if (made * line->channels > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
+    const int64_t most = line->positions > made ? line->positions : made;
+    if (most * line->channels > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
     const rnnat_pooling_within data = {.positions = line->positions,
                                        .channels = line->channels,
                                        .made = (int32_t)made,

@@ -61,6 +61,9 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
         *layer = (test_layer){.kind = TEST_ELEMENTWISE, .function = of->function.of[0]};
     } else if (kind == &rnnat_layer_pool) {
         *layer = (test_layer){.kind = TEST_POOL};
+    } else if (kind == &rnnat_layer_pool_within) {
+        const rnnat_pool_within_options *const of = read;
+        *layer = (test_layer){.kind = TEST_POOL_WITHIN, .output_size = of->channels};
     } else if (kind == &rnnat_layer_scale) {
         const rnnat_scale_options *const of = read;
         *layer = (test_layer){.kind = TEST_SCALE, .output_size = of->features};

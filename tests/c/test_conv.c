@@ -1,6 +1,6 @@
-/* Convolutions and views: against loops over everything that is counted, on blocks of memory of
- * exactly their size; the same bits on any number of threads and in any pieces; lines that cannot be
- * one, and sizes at their limits. */
+/* Convolutions, views and pools of positions: against loops over everything that is counted, on blocks
+ * of memory of exactly their size; the same bits on any number of threads and in any pieces; lines that
+ * cannot be one, and sizes at their limits. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -359,6 +359,98 @@ static void check_views(void)
     }
 }
 
+/* ---- pools of positions ---- */
+
+typedef struct pool_within {
+    int32_t positions, channels, kernel, stride, left, right;
+    bool is_max, counts;
+} pool_within;
+
+static void start_pool(test_model *file, const pool_within *of)
+{
+    char line[400];
+    snprintf(line, sizeof line,
+             "pool_within mode=%s positions=%d channels=%d kernel_size=%d stride=%d left=%d "
+             "right=%d count_include_pad=%s",
+             of->is_max ? "max" : "average", of->positions, of->channels, of->kernel, of->stride,
+             of->left, of->right, of->counts ? "true" : "false");
+    start(file, line, 1, 1, false);
+}
+
+/* One number of y: numbers of x are small integers, whose sums are exact. */
+static float pooled(const pool_within *of, const float *x, int32_t made, int32_t channel)
+{
+    const int32_t first = made * of->stride - of->left;
+    float sum = 0, largest = -INFINITY;
+    int32_t count = 0;
+    for (int32_t at = first; at < first + of->kernel; ++at) {
+        if (at < 0 || at >= of->positions) continue;
+        const float tap = x[at * of->channels + channel];
+        largest = tap > largest ? tap : largest;
+        sum += tap;
+        ++count;
+    }
+    return of->is_max ? largest : sum / (float)(of->counts ? of->kernel : count);
+}
+
+static void check_pools(void)
+{
+    static const pool_within pools[] = {
+        {1, 1, 1, 1, 0, 0, true, true},        {5, 3, 2, 2, 0, 0, true, true},
+        {5, 3, 2, 2, 1, 1, false, false},      {7, 20, 3, 2, 2, 1, false, true},
+        {4, 2, 9, 1, 8, 8, true, true},        {4, 2, 9, 3, 8, 8, false, false},
+        {6, 5, 6, 1 << 24, 0, 0, false, true}, {2, 1, 5, 1, 4, 0, true, false},
+    };
+    for (size_t p = 0; p < sizeof pools / sizeof *pools; ++p) {
+        const pool_within *const of = &pools[p];
+        const int32_t made = (of->left + of->positions + of->right - of->kernel) / of->stride + 1;
+        const int32_t features = of->positions * of->channels, width = made * of->channels;
+        test_model file;
+        start_pool(&file, of);
+        rnnat_model *const model = test_model_make(&file, RNNAT_F32, RNNAT_MATMUL_PACKED);
+        const int32_t time = 4, batch = 3, rows = time * batch;
+        float *const x = malloc((size_t)rows * (size_t)features * sizeof *x);
+        for (int32_t i = 0; i < rows * features; ++i) x[i] = (float)(i * 37 % 101 - 60);
+        for (int32_t threads = 1; threads <= 3; ++threads) {
+            float *const y = run(model, x, time, batch, time, width, threads);
+            for (int32_t n = 0; n < rows * width; ++n) {
+                const float *const row = x + (ptrdiff_t)(n / width) * features;
+                const float want =
+                    pooled(of, row, n % width / of->channels, n % width % of->channels);
+                CHECK_CASE(y[n] == want, file.pairs[2].value);
+            }
+            free(y);
+        }
+        free(x);
+        rnnat_model_free(model);
+        test_model_end(&file);
+    }
+}
+
+/* Sizes that cannot be, or are too many: of the input alone as well. */
+static void check_wrong_pools(void)
+{
+    static const struct {
+        pool_within of;
+        rnnat_status status;
+    } wrong[] = {
+        {{3, 2, 4, 1, 0, 0, true, true}, RNNAT_ERROR_SHAPE},
+        {{3, 2, 2, 1, 2, 0, true, true}, RNNAT_ERROR_SHAPE},
+        {{3, 2, 2, 1, 0, 2, true, true}, RNNAT_ERROR_SHAPE},
+        {{1 << 24, 2, 1, 1, 0, 0, true, true}, RNNAT_ERROR_UNSUPPORTED},
+        {{1 << 24, 2, 1 << 24, 1, 0, 0, true, true}, RNNAT_ERROR_UNSUPPORTED},
+        {{1 << 24, 1 << 24, 1 << 24, 1 << 24, 0, 0, false, true}, RNNAT_ERROR_UNSUPPORTED},
+        {{2, (1 << 22) + 1, 3, 1, 2, 2, true, true},
+         RNNAT_ERROR_UNSUPPORTED}, /* made of more than read */
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {
+        test_model file;
+        start_pool(&file, &wrong[i].of);
+        CHECK_CASE(load(&file, 0) == wrong[i].status, file.pairs[2].value);
+        test_model_end(&file);
+    }
+}
+
 int main(void)
 {
     if (!RNNAT_WITH_WINDOWS) return 77;
@@ -367,5 +459,7 @@ int main(void)
     check_longest();
     check_stored();
     check_views();
+    check_pools();
+    check_wrong_pools();
     return check_result();
 }

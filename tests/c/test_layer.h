@@ -13,6 +13,7 @@ typedef enum test_kind {
     TEST_COMBINE,
     TEST_ELEMENTWISE,
     TEST_POOL,
+    TEST_POOL_WITHIN,
     TEST_SCALE,
     TEST_PRELU,
     TEST_CONV,

@@ -60,6 +60,9 @@ static const struct {
       .output_size = 6,
       .bias = true,
       .activation = RNNAT_RELU}},
+    {"pool_within mode=max positions=5 channels=3 kernel_size=2 stride=16777216 left=1 right=0 "
+     "count_include_pad=true",
+     {.kind = TEST_POOL_WITHIN, .input_size = 15, .output_size = 3}},
     {"strided in_features=9 offset=2 size0=1 size1=2 size2=1 size3=2 stride0=0 stride1=3 stride2=0 "
      "stride3=1",
      {.kind = TEST_STRIDED, .input_size = 9, .output_size = 2}},
@@ -267,6 +270,9 @@ static void test_optional(const char *key, bool is_last)
     " kernel_time=1 stride_time=1 dilation_time=1 before=0 after=0 positions=1 kernel_size=1 "     \
     "stride=1 dilation=1 left=0 right=0 padding_mode=" padding_mode                                \
     " bias=false activation=" activation
+#define POOL_WITHIN(mode, positions, stride, counts)                                               \
+    "pool_within mode=" mode " positions=" positions " channels=1 kernel_size=1 stride=" stride    \
+    " left=0 right=0 count_include_pad=" counts
 #define LINEAR(activation) "linear in_features=1 out_features=1 bias=true activation=" activation
 
 static const struct {
@@ -288,6 +294,12 @@ static const struct {
      "stride2=0 "
      "stride3=1",
      RNNAT_ERROR_FORMAT},
+    {POOL_WITHIN("lp", "2", "1", "true"), RNNAT_ERROR_UNSUPPORTED},
+    {POOL_WITHIN("max", "0", "1", "true"), RNNAT_ERROR_FORMAT},
+    {POOL_WITHIN("max", "16777217", "1", "true"), RNNAT_ERROR_UNSUPPORTED},
+    {POOL_WITHIN("max", "2", "0", "true"), RNNAT_ERROR_FORMAT},
+    {POOL_WITHIN("max", "2", "-1", "true"), RNNAT_ERROR_FORMAT},
+    {POOL_WITHIN("max", "2", "1", "1"), RNNAT_ERROR_FORMAT},
     {CONV("2", "0", "zeros", "relu"), RNNAT_ERROR_FORMAT},
     {CONV("0", "1", "zeros", "relu"), RNNAT_ERROR_FORMAT},
     {CONV("16777217", "1", "zeros", "relu"), RNNAT_ERROR_UNSUPPORTED},

@@ -217,6 +217,12 @@ REFUSED = {
     "a mean over more than the padding": lambda b, y: b.op(
         "AveragePool", b.op("Conv", y, weight(b, 2, 3, 1)), kernel_shape=[3], ceil_mode=1
     ),
+    "rows of a batch that are padding": lambda b, y: b.op(
+        "Conv", b.op("Pad", y, b.integers(1, 0, 0, 0, 0, 0)), weight(b, 2, 3, 1)
+    ),
+    "channels that are padding": lambda b, y: b.op(
+        "Conv", b.op("Pad", y, b.integers(0, 1, 0, 0, 1, 0)), weight(b, 2, 5, 1)
+    ),
     "a number that is padded": lambda b, y: b.op(
         "Conv", b.op("Pad", y, b.integers(0, 0, 1, 0, 0, 1), b.constant(1.0, np.float32)),
         weight(b, 2, 3, 3),
@@ -235,3 +241,108 @@ def test_what_cannot_be_had_is_refused_by_the_name_of_its_node(what: str, tmp_pa
     b.output(b.op("Conv", y, weight(b, 2, 3 if "activation" in what else 2, 1)))
     with pytest.raises(UnsupportedError, match=r"node 'the \w+_\d+' \(\w+\): "):
         formats.read(b.save(tmp_path))
+
+
+@pytest.mark.parametrize("behind", [[], ["Identity"]])
+def test_an_output_that_is_padded_is_refused(behind: list[str], tmp_path: Path) -> None:
+    b = Builder()
+    y = b.op("Conv", b.input("x", ["b", 3, "t"]), weight(b, 2, 3, 2))
+    y = b.op("Pad", y, b.integers(0, 0, 1, 0, 0, 1))
+    for op in behind:
+        y = b.op(op, y)
+    b.output(y)
+    with pytest.raises(UnsupportedError, match=f"the output '{y}' is padded"):
+        formats.read(b.save(tmp_path))
+
+
+@pytest.mark.parametrize("first", ["Conv", "MatMul"])
+def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(
+    first: str, tmp_path: Path
+) -> None:
+    """Of an input [batch, 4, 4] a Conv reads axis 1, a MatMul axis 2: no order of it is both."""
+    b = Builder()
+    x = b.input("x", ["b", 4, 4])
+    for op in (first, {"Conv": "MatMul", "MatMul": "Conv"}[first]):
+        b.output(b.op(op, x, weight(b, 2, 4, 1) if op == "Conv" else weight(b, 4, 4)))
+    with pytest.raises(UnsupportedError, match="features"):
+        formats.read(b.save(tmp_path))
+
+
+def test_a_part_of_an_axis_is_not_the_time(tmp_path: Path) -> None:
+    """Of [batch, 5, 4] a Reshape makes [1, 5, 2, 2]: neither 2 is steps that an input may have."""
+    b = Builder()
+    y = b.op("Reshape", b.input("x", ["b", 5, 4]), b.integers(1, 5, 2, 2))
+    b.output(b.op("Conv", y, weight(b, 10, 1, 1, 1), group=5, strides=[2, 2]))
+    path = b.save(tmp_path)
+    try:
+        (given,) = formats.read(path).inputs.values()
+    except UnsupportedError:
+        return
+    assert given.features in (4, 5, 20)
+
+
+SAME_INPUT = {
+    "two convolutions": lambda b, x: (
+        b.op("Conv", x, weight(b, 2, 3, 2, 5)), b.op("Conv", x, weight(b, 2, 3, 1, 2))
+    ),
+    "convolutions of channels and of what were positions": lambda b, x: (
+        b.op("Conv", x, weight(b, 2, 3, 2, 2)),
+        b.op("Conv", b.op("Transpose", x, perm=[0, 3, 2, 1]), weight(b, 2, 5, 2, 2)),
+    ),
+    "a padding": lambda b, x: tuple(
+        b.op("Conv", padded, weight(b, 2, 3, 3, 2))
+        for padded in [b.op("Pad", x, b.integers(0, 0, 2, 1, 0, 0, 0, 0))] * 2
+    ),
+    "a mean and a convolution": lambda b, x: (
+        b.op("AveragePool", x, kernel_shape=[2, 2]), b.op("Conv", x, weight(b, 3, 3, 2, 2))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAME_INPUT)
+def test_an_input_may_be_read_by_several(what: str, tmp_path: Path) -> None:
+    b = Builder()
+    for y in SAME_INPUT[what](b, b.input("x", ["b", 3, "t", 5])):
+        b.output(y)
+    path = b.save(tmp_path)
+    x = uniform(2, 3, 9, 5)
+    y, _ = reference.run(formats.read(path), x.transpose(2, 0, 3, 1).reshape(9, 2, 15))
+    for ours, theirs in zip(y.values(), run(path, {"x": x}), strict=True):
+        orders = [(2, 0, 1, 3), (2, 0, 3, 1)]  # of channels and positions: as the file has them
+        rows = [theirs.transpose(order).reshape(ours.shape) for order in orders]
+        assert any(np.allclose(ours, one, rtol=0, atol=1e-5) for one in rows)
+
+
+@pytest.mark.parametrize("sizes", [(4, 4), (4, 1), (1, 4)])
+def test_a_normalisation_of_positions_is_not_that_of_the_channels(
+    sizes: tuple[int, int], tmp_path: Path
+) -> None:
+    """Behind a Transpose: as many positions as the convolution makes channels, or one of either."""
+    channels, positions = sizes
+    b = Builder()
+    y = b.op("Conv", b.input("x", ["b", 3, "t", positions]), weight(b, channels, 3, 1, 1))
+    y = b.op("Transpose", y, perm=[0, 3, 2, 1])
+    numbers = [b.constant(np.abs(uniform(positions)) + 0.5) for _ in range(4)]
+    y = b.op("BatchNormalization", y, *numbers)
+    b.output(b.op("Conv", y, weight(b, 2, positions, 1, channels)))
+    path = b.save(tmp_path)
+    x = uniform(2, 3, 9, positions)
+    y, _ = reference.run(formats.read(path), x.transpose(2, 0, 3, 1).reshape(9, 2, -1))
+    (want,) = run(path, {"x": x})
+    np.testing.assert_allclose(y, want[..., 0].transpose(2, 0, 1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("auto", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_the_padding_of_an_operator_counts_that_of_a_pad_before_it(
+    auto: str, stride: int, tmp_path: Path
+) -> None:
+    b = Builder()
+    y = b.op("Pad", b.input("x", ["b", 3, "t", 12]), b.integers(0, 0, 0, 1, 0, 0, 0, 2))
+    y = b.op("Conv", y, weight(b, 4, 3, 1, 4), auto_pad=auto, strides=[1, stride])
+    b.output(b.op("Transpose", y, perm=[2, 0, 3, 1]))
+    path = b.save(tmp_path)
+    x = uniform(2, 3, 5, 12)
+    y, _ = reference.run(formats.read(path), x.transpose(2, 0, 3, 1).reshape(5, 2, -1))
+    (want,) = run(path, {"x": x})
+    np.testing.assert_allclose(y, want.reshape(y.shape), rtol=0, atol=1e-5)

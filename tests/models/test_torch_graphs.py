@@ -130,6 +130,48 @@ def test_a_model_of_it_streams_and_is_saved(tmp_path: Any) -> None:
     np.testing.assert_array_equal(np.stack([stream.step(step).copy() for step in x]), y)
 
 
+class Branching(nn.Module):
+    """Of numbers above 0 in the mean something else than of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(x) if x.mean() > 0 else self.out(-2 * x)
+
+
+class Measuring(Branching):
+    """Of more than six steps something else than of fewer."""
+
+    def forward(self, x: Any) -> Any:
+        return self.out(x) if len(x[0]) > 6 else self.out(x).tanh()
+
+
+class Named(Branching):
+    def forward(self, x: Any) -> Any:
+        return {"y": self.out(x)}
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, -1.0])
+def test_what_only_the_example_gives_is_refused(scale: float) -> None:
+    """An exporter writes down the branch that the example takes; one of zeros tells little."""
+    example = scale * torch.ones(2, 5, 4)
+    with pytest.raises(rn.UnsupportedError, match="not give what it gives of other numbers"):
+        rn.from_torch(Branching(), example)
+    with pytest.raises(rn.UnsupportedError, match="not give what it gives of other sizes"):
+        rn.from_torch(Measuring(), example)
+
+
+def test_outputs_may_have_names() -> None:
+    network = Named()
+    x = floats(2, 5, 4)
+    y, _ = rn.from_torch(network, x)(x.transpose(0, 1).contiguous().numpy())
+    with torch.no_grad():
+        want = network(x)["y"].transpose(0, 1).numpy()
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
+
+
 class Sorted(nn.Module):
     def forward(self, x: Any) -> Any:
         return x.sort(dim=1)[0]
@@ -140,5 +182,7 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_operator() -> None:
         rn.from_torch(Sorted(), torch.zeros(2, 5, 4))
     with pytest.raises(rn.OptionError, match=r"example\[0\]: expected a tensor .* got \(4,\)"):
         rn.from_torch(Tagger(), torch.zeros(4))
+    with pytest.raises(rn.OptionError, match="at least one tensor; got none"):
+        rn.from_torch(Tagger(), ())
     with pytest.raises(rn.OptionError, match=r"example\[1\]: expected a tensor .* got int"):
         rn.from_torch(Joined(), (torch.zeros(2, 5, 5), 3))

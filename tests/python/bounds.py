@@ -75,6 +75,7 @@ from rnn_native.spec import (
     Scale,
 )
 from rnn_native.spec.layers.conv import Conv
+from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
 
 
@@ -224,6 +225,27 @@ def _conv(layer: Conv, x: Approx, ar: Arithmetic) -> Approx:
     return Approx(y.value.reshape(shape), y.each.reshape(shape), norm)
 
 
+def _pool_within(layer: PoolWithin, x: Approx, ar: Arithmetic) -> Approx:
+    """The largest of some numbers is off by no more than the one of them that is off by most; a
+    mean is a sum, as of products with 1, and a division, which rounds once."""
+    made, kernel, channels = layer.positions_made, layer.kernel_size, layer.channels
+    first = np.arange(made) * layer.stride - layer.left
+    positions = (first[:, None] + np.arange(kernel))[:, None]
+    there = (positions >= 0) & (positions < layer.positions)
+    at = np.where(there, positions * channels + np.arange(channels)[:, None], -1)
+    taps = _read(x, at, (made * channels, kernel))
+    real = np.broadcast_to(there, at.shape).reshape(made * channels, kernel)
+    if layer.mode == "max":
+        value = np.max(np.where(real, taps.value, -np.inf), axis=-1)
+        each = np.max(taps.each, axis=-1) + ar.tiny
+    else:
+        total = ar.dot([(Matrix(np.ones((1, kernel))), taps)], [])
+        count = np.full(len(real), kernel) if layer.count_include_pad else real.sum(axis=-1)
+        mean = ar.mul(total, exact(np.broadcast_to((1 / count)[:, None], total.value.shape)))
+        value, each = mean.value[..., 0], mean.each[..., 0]
+    return Approx(value, each, np.sqrt(np.sum(each**2, axis=-1, keepdims=True)))
+
+
 def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
     if not steps:
         return exact(np.zeros((0, rows, features)))
@@ -332,6 +354,8 @@ def _run(
             now = ar.dot([(Diagonal(layer.scale), now)], [np.asarray(layer.shift, np.float64)])
         elif isinstance(layer, Conv):
             now = _conv(layer, now, ar)
+        elif isinstance(layer, PoolWithin):
+            now = _pool_within(layer, now, ar)
         elif isinstance(layer, Strided):
             now = _read(now, layer.read, (layer.output_size,))
         elif isinstance(layer, LayerNorm):

@@ -142,9 +142,11 @@ class _Graph:
 
     def _conv(self, name: str) -> None:
         width, over_time = self.sizes[name], self.over_time[name]
-        if self.rng.integers(2):
-            view = strategies.make_strided(self.rng, width)
-            self.add(view, (name,), view.output_size, over_time)
+        kind = self.rng.integers(5)
+        if kind < 3:
+            make = strategies.make_strided if kind < 2 else strategies.make_pool_within
+            of_step = make(self.rng, width)
+            self.add(of_step, (name,), of_step.output_size, over_time)
             return
         layer = strategies.make_conv(
             self.rng, width, time=over_time, streams=self.streams,
@@ -194,7 +196,7 @@ def make_graph(
     """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards or
     has padding behind the last step; ``softmax``: some activation may be one, which sums features;
     ``pools``: some values have fewer or more steps than the inputs, by pools and convolutions, and
-    some are views of others."""
+    some are views of others, or pools of their positions."""
     graph = _Graph(rng, dtype, streams, softmax, pools)
     for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
         graph.add_input()

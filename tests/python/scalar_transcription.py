@@ -24,6 +24,7 @@ from rnn_native.spec import (
     Scale,
 )
 from rnn_native.spec.layers.conv import Conv
+from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
 
 
@@ -218,6 +219,22 @@ def scalar_conv(layer: Conv, steps: list[list[float] | None]) -> list[float]:
     return y
 
 
+def scalar_pool_within(layer: PoolWithin, x: list[float]) -> list[float]:
+    """The largest, or the mean, of each window and channel: a loop over its positions."""
+    y: list[float] = []
+    for made in range(layer.positions_made):
+        first = made * layer.stride - layer.left
+        at = [n for n in range(first, first + layer.kernel_size) if 0 <= n < layer.positions]
+        for channel in range(layer.channels):
+            window = [x[n * layer.channels + channel] for n in at]
+            if layer.mode == "max":
+                y.append(max(window))
+            else:
+                count = layer.kernel_size if layer.count_include_pad else len(at)
+                y.append(math.fsum(window) / count)
+    return y
+
+
 def scalar_strided(layer: Strided, x: list[float]) -> list[float]:
     places = product(*map(range, layer.sizes))
     return [
@@ -286,6 +303,8 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 ]
             elif isinstance(layer, Conv):
                 rows = [scalar_conv(layer, [row]) for row in rows]
+            elif isinstance(layer, PoolWithin):
+                rows = [scalar_pool_within(layer, row) for row in rows]
             elif isinstance(layer, Strided):
                 rows = [scalar_strided(layer, row) for row in rows]
             elif isinstance(layer, Elementwise):

@@ -51,6 +51,8 @@ from rnn_native.spec import (
     Scale,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
+from rnn_native.spec.layers.pool import POOL_MODES
+from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
 
 
@@ -174,6 +176,20 @@ def make_conv(
     bias = rng.uniform(-bound, bound, out).astype(dtype) if pick(0, 1) else None
     options |= {"in_channels": channels, "groups": groups, "positions": positions}
     return Conv(weight, bias, activation=str(rng.choice(activations)), **options)
+
+
+def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
+    """A pool of the positions in steps of so many features, with every option by chance."""
+    channels = int(rng.choice([n for n in range(1, features + 1) if features % n == 0]))
+    positions = features // channels
+    kernel_size = int(rng.integers(1, min(positions + 2, 5)))
+    least = max(0, kernel_size - positions)  # of padding
+    left = int(rng.integers(kernel_size))
+    right = int(rng.integers(min(max(0, least - left), kernel_size - 1), kernel_size))
+    return PoolWithin(
+        str(rng.choice(POOL_MODES)), positions, channels, kernel_size, int(rng.integers(1, 4)),
+        left, right, bool(rng.integers(2)),
+    )  # fmt: skip
 
 
 def make_strided(rng: np.random.Generator, features: int) -> Strided:
@@ -430,9 +446,10 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided or a
-    Conv of each step behind any of these; never empty. The last Recurrent may give its last state
-    alone, and any may begin with a state of its own, unless ``initial`` is False."""
+    Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided,
+    a PoolWithin or a Conv of each step behind any of these; never empty. The last Recurrent may
+    give its last state alone, and any may begin with a state of its own, unless ``initial`` is
+    False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(
@@ -458,7 +475,8 @@ def specs(
         if convs and draw(st.integers(0, 1)) == 0:
             rng = np.random.default_rng(draw(seeds()))
             if draw(st.booleans()):
-                layers.append(make_strided(rng, width_of(layers)))
+                make = draw(st.sampled_from([make_strided, make_pool_within]))
+                layers.append(make(rng, width_of(layers)))
             else:
                 layers.append(make_conv(rng, width_of(layers), dtype=dtype))
 

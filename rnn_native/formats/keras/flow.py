@@ -29,6 +29,8 @@ from .shape import Shape, sequence
 from .store import Array
 
 DIRECTIONS = ("forward", "reverse")
+_READS_MASKS = (Recurrent, Reduce)
+"""Layers to whose other steps a masked one makes a difference."""
 TURNED = (
     "the outputs are in the order of the input's steps; the Keras model, whose go_backwards turns "
     "them round, gives y[::-1]"
@@ -190,7 +192,7 @@ class Flow:
         within = self._is_within or (self.shape is not None and self.shape.time is None)
         if self.mask_value is None or within:
             return
-        recurrent = any(isinstance(own, (Recurrent, Reduce)) for own in self.layers)
+        recurrent = any(isinstance(own, _READS_MASKS) for own in self.layers)
         if not self._masks or recurrent or (self._masks == "Masking" and self.mask_value):
             raise layer.unsupported(
                 "in a model that masks steps: Keras passes no mask on here, and reads those as well"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,8 +11,7 @@ import numpy as np
 
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MAX_SIZE, Elementwise, Linear, PReLU
-from ...spec.layers.conv import Conv
+from ...spec import MAX_SIZE, Elementwise, Layer, PReLU
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .config import Layer as KerasLayer
 from .flow import Flow
@@ -44,7 +42,7 @@ def _apply(layer: KerasLayer, flow: Flow, where: str, value: Any) -> None:
     name = _named(value)
     last = _without_activation(flow)
     if last is not None and name not in BEHIND_DENSE:
-        flow.layers[-1] = replace(last, activation=linear_activation(where, name))
+        flow.layers[-1] = last.with_activation(linear_activation(where, name))
         return
     if name in ("softmax", "log_softmax"):
         raise layer.unsupported(
@@ -63,13 +61,13 @@ def _named(value: Any) -> Any:
     return value
 
 
-def _without_activation(flow: Flow) -> Linear | Conv | None:
+def _without_activation(flow: Flow) -> Layer | None:
     """The layer just before, if it has no activation yet, and its channels are those that Keras has
     by now."""
     last = flow.layers[-1] if flow.layers else None
-    if not isinstance(last, (Linear, Conv)) or last.activation != "identity":
+    if last is None or last.options.get("activation") != "identity":
         return None
-    channels = last.out_channels if isinstance(last, Conv) else last.output_size
+    channels = len(last.arrays["weight"])
     return last if flow.shape is None or flow.shape.channels in (None, channels) else None
 
 

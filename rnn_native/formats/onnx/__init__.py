@@ -251,6 +251,8 @@ def _outputs(
             raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
+        if isinstance(value, Data) and value.padding:
+            raise UnsupportedError(f"the output {name!r} is padded; only a convolution reads that")
         if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):
@@ -269,7 +271,7 @@ def _hinted(failure: Failure, values: Mapping[str, Value], tensors: Collection[s
         return failure.error
     for name in failure.node.inputs:
         value = values.get(name)
-        if isinstance(value, Data) and value.step and name in tensors:
+        if isinstance(value, Data) and value.step and not value.padding and name in tensors:
             sources = list(sources_of([value]))
             ends = (sources[0] if len(sources) == 1 else None, name)
             return UnsupportedError(

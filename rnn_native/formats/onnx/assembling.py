@@ -15,7 +15,7 @@ from ...spec.layers.conv import Conv
 from .activations import ELEMENTWISE
 from .drafts import LinearDraft, SumDraft, is_product, with_output_layer
 from .graph import INTEGERS
-from .values import MAX_LAYERS, Data, Step, size_of
+from .values import MAX_LAYERS, Data, Step, live, show, size_of
 
 _LONGEST: Final = 200  # characters of a name
 _ACTIVATED: Final = (Conv, LinearDraft, SumDraft)  # whose activation may be a node of its own
@@ -40,7 +40,7 @@ class Parts:
         self.reached = _reached(values)
         self._reads = {step: self._inputs(step) for step in self.reached}
         every = [*values, *(value for inputs in self._reads.values() for value in inputs)]
-        self.sources = {value.source: value for value in every if value.step is None}
+        self.sources = _sources(every)
         self._uses = Counter((value.step, value.last) for value in every)
         self.layers: dict[Step, Part] = {}
         stacks: dict[Step, Part] = {}
@@ -167,6 +167,21 @@ def sources_of(values: Iterable[Data]) -> dict[str, Data]:
     every = [*values]
     every += [value for step in steps_of(every) for value in step.inputs]
     return {value.source: value for value in every if value.step is None}
+
+
+def _sources(values: Iterable[Data]) -> dict[str, Data]:
+    """The inputs among some values, each of which all layers read as the same features."""
+    found: dict[str, Data] = {}
+    for value in values:
+        if value.step is not None:
+            continue
+        other = found.setdefault(value.source, value)
+        if live(other.features) != live(value.features):
+            raise UnsupportedError(
+                f"input {value.source!r}: its layers read other axes of {show(value.dims)} as its "
+                "features"
+            )
+    return found
 
 
 def steps_of(values: Iterable[Data], found: dict[Step, None] | None = None) -> dict[Step, None]:

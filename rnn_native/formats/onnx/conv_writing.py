@@ -1,4 +1,5 @@
-"""The writers of convolutions and views: Conv, with Reshape and Transpose around it; Slice, Gather.
+"""The writers of convolutions, pools of positions and views: Conv, MaxPool and AveragePool, with
+Reshape and Transpose around them; Slice, Gather.
 
 A step's features are [positions, channels], channels last; Conv takes them first. Over time:
 
@@ -11,8 +12,9 @@ A step's features are [positions, channels], channels last; Conv takes them firs
     the activation, over the channels
     Reshape    [steps, batch, positions made * out]
 
-Of a single position there is no Reshape. What makes each step of that step alone takes any axes
-before the features as one, [all, channels, positions], and gives them back.
+Of a single position there is no Reshape. What makes each step of that step alone, as a pool of
+positions does, takes any axes before the features as one, [all, channels, positions], and gives
+them back.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 
 from ...spec import Layer
 from ...spec.layers.conv import Conv
+from ...spec.layers.pool_within import PoolWithin
 from ...spec.layers.strided import Strided
 from .layers import ACTIVATIONS
 
@@ -71,9 +74,29 @@ def _within(writer: Any, layer: Conv, x: str) -> str:
         strides=[layer.stride], dilations=[layer.dilation], pads=[left, right],
     )  # fmt: skip
     y = _activated(writer, layer, writer.node("Transpose", y, perm=[0, 2, 1]))
+    return _as_features(writer, layer, x, y)
+
+
+def _as_features(writer: Any, layer: Layer, x: str, y: str) -> str:
+    """y [all, positions, channels] with the axes that x has before its features."""
     features = writer.constant("features", np.array([layer.output_size]))
     lead = writer.node("Shape", x, end=-1)
     return writer.node("Reshape", y, writer.node("Concat", lead, features, axis=0))  # type: ignore[no-any-return]
+
+
+def _write_pool_within(writer: Any, layer: PoolWithin, x: str) -> str:
+    y = _reshape(writer, x, [-1, layer.positions, layer.channels])
+    y = writer.node("Transpose", y, perm=[0, 2, 1])
+    options = {
+        "kernel_shape": [layer.kernel_size], "strides": [layer.stride],
+        "pads": [layer.left, layer.right],
+    }  # fmt: skip
+    if layer.mode == "max":
+        y = writer.node("MaxPool", y, **options)
+    else:
+        counts = int(layer.count_include_pad)
+        y = writer.node("AveragePool", y, count_include_pad=counts, **options)
+    return _as_features(writer, layer, x, writer.node("Transpose", y, perm=[0, 2, 1]))
 
 
 def _own(layer: Conv) -> int:
@@ -120,5 +143,5 @@ def _write_strided(writer: Any, layer: Strided, x: str) -> str:
 
 
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Conv: _write_conv, Strided: _write_strided}
+    {Conv: _write_conv, PoolWithin: _write_pool_within, Strided: _write_strided}
 )

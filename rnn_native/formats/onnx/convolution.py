@@ -192,29 +192,35 @@ def timed(
 def placed(node: Node, data: Data, roles: Roles) -> Data:
     """An input of the graph of which nothing but its shape says what its axes are: the channels are
     features, and one of the axes behind them may be the time: that of unknown size or, where there
-    is none, the one that ``roles`` guesses."""
+    is none, the one that ``roles`` guesses. What reads the same input later has its features so,
+    too."""
     axes = [axis for dim in data.dims[2:] for axis in live(dim)]
     channels = live(data.dims[1])
     if data.step is not None or any(axis.role == "time" for axis in axes) or not axes:
         return data
+    if data.source in roles.placed:
+        return data
     if len(axes) == 1 and not channels and axes[0].size is not None:
-        return _with_features(data, (axes[0],))  # positions of a step: [steps, 1, features]
+        # positions of a step: [steps, 1, features]
+        return _with_features(data, (axes[0],), roles)
     free = [axis for axis in axes if axis.size is None]
     if len(free) > 1:
         raise node.unsupported(
             f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size behind "
             "the channels, which is the time"
         )
-    time = free[0] if free else roles.guessed(axes)
+    # parts that a Reshape has made of an axis are no time, for the input does not have them
+    time = free[0] if free else roles.guessed([axis for axis in axes if not axis.is_made])
     if time is not None:
         time.become("time")
-    return _with_features(data, (*(axis for axis in axes if axis is not time), *channels))
+    return _with_features(data, (*(axis for axis in axes if axis is not time), *channels), roles)
 
 
-def _with_features(data: Data, features: Dim) -> Data:
+def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
     for axis in features:
         axis.become("features")
-    return replace(data, features=features or data.fresh(1))
+    roles.placed[data.source] = features or data.fresh(1)
+    return roles.as_placed(data)
 
 
 @dataclass(frozen=True)
@@ -233,6 +239,9 @@ class Windows:
 
 def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int]) -> Windows:
     """The windows of an operator on [batch, channels, ...]."""
+    for axis, _ in data.padding:
+        if not any(axis in dim for dim in data.dims[2:]):
+            raise node.unsupported(f"padding of {axis} in {show(data.dims)}, which no window reads")
     if live(data.dims[1]) and not of_features(data, 1):
         raise node.unsupported(f"dimension 1 of {show(data.dims)} should be features")
     times: list[Place] = []
@@ -276,6 +285,7 @@ def _place(
     before, after = pads[index], pads[rank + index]
     size, stride, dilation = kernel[index], strides[index], dilations[index]
     reach = (size - 1) * dilation
+    padding = [more for axis, more in data.padding if axis in data.dims[at]]
     auto = options["auto_pad"]
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         total = reach
@@ -283,6 +293,7 @@ def _place(
             count = size_of(data.dims[at])
             if count is None:
                 raise node.unsupported(f"attribute auto_pad={auto} with stride {stride}")
+            count += sum(more.before + more.after for more in padding)
             total = max(0, (-(-count // stride) - 1) * stride + reach + 1 - count)
         before, after = (total // 2, total - total // 2)[:: 1 if auto == "SAME_UPPER" else -1]
     elif auto == "VALID":
@@ -290,11 +301,10 @@ def _place(
     elif auto != "NOTSET":
         raise node.malformed(f"attribute auto_pad={auto}")
     mode = "zeros"
-    for axis, more in data.padding:
-        if axis in data.dims[at]:
-            if more.mode != "zeros" and (before or after):
-                raise node.unsupported(f"zeros around padding of mode {more.mode}")
-            before, after, mode = before + more.before, after + more.after, more.mode
+    for more in padding:
+        if more.mode != "zeros" and (before or after):
+            raise node.unsupported(f"zeros around padding of mode {more.mode}")
+        before, after, mode = before + more.before, after + more.after, more.mode
     return Place(at, size, stride, dilation, before, after, mode)
 
 

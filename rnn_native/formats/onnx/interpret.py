@@ -228,6 +228,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         inputs = [
             _as_data(node, value) if isinstance(value, StateOut) else value for value in inputs
         ]
+    inputs = [roles.as_placed(value) if isinstance(value, Data) else value for value in inputs]
     first = inputs[0] if inputs else None
     if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
         return repeated.moved(node, inputs)

@@ -145,7 +145,7 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     gamma, beta, mean, variance = vectors
     layer = Scale.normalizing(mean, variance, gamma, beta, options["epsilon"])
     draft = data.draft
-    if isinstance(draft, Conv) and draft.activation == "identity":
+    if isinstance(draft, Conv) and draft.activation == "identity" and _is_channels(data, draft):
         return [data.instead(normalized(draft, layer))]
     if not whole:
         shape = (-1, *[1] * (len(data.dims) - 2))
@@ -154,6 +154,12 @@ def batch_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
             raise node.unsupported(f"the file does not say how large {show(data.dims)} is")
         layer = Scale(scale, shift)
     return [data.then(layer, data.dims, data.features)]
+
+
+def _is_channels(data: Data, draft: Conv) -> bool:
+    """Whether dimension 1 is the channels that a convolution makes, not its positions."""
+    own = live(data.dims[1]) == live(data.features[-1:])
+    return own and size_of(data.dims[1]) == draft.out_channels
 
 
 def _expect_vectors(

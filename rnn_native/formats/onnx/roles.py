@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...errors import UnsupportedError
 from ...spec.window import Window, form_of
 from .graph import Node
-from .values import Axis, Data, StateIn, live, show
+from .values import Axis, Data, Dim, StateIn, live, show
 
 
 @dataclass
 class Roles:
     """Which axis is the time and which the batch, which inputs are states (parts of which, and
-    whose) and lengths, and what windows have made of which axis."""
+    whose) and lengths, what windows have made of which axis, and which axes are the features of an
+    input that a window moves over."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
     lengths: str | None = None
     pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
+    placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
     guess: int = 0
     guesses: int = 1
+
+    def as_placed(self, data: Data) -> Data:
+        """An input with the features that are known of it."""
+        known = self.placed.get(data.source) if data.step is None else None
+        return data if known is None else replace(data, features=known)
 
     def guessed(self, axes: Sequence[Axis]) -> Axis | None:
         """Which of these is the time, where nothing says it: the last one, at the first guess, and

@@ -10,7 +10,7 @@ For each layer of the spec, or node:
 - Linear: MatMul, Add and the activation;
 - LayerNorm: LayerNormalization, or its parts;
 - Merge: Split, then Add or Mul;
-- Conv and Strided: conv_writing.py;
+- Conv, PoolWithin and Strided: conv_writing.py;
 - Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
 - Combine: Concat, or an Add, Mul, Sub, Div, Max or Min for each value after the first.
 

@@ -104,7 +104,8 @@ def Conv2d(  # noqa: N802
 def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> Conv:
     """That of a weight [out, in / groups, kernel over time, kernel over positions]."""
     out, channels, kernel_time, kernel = array.shape
-    rows = np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1)
+    columns = kernel_time * kernel * channels
+    rows = np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, columns)
     return Conv(
         rows, None if bias is None else as_weight("Conv bias", bias),
         in_channels=channels * groups, groups=groups,
@@ -124,11 +125,11 @@ def _both(name: str, value: Any) -> tuple[Any, Any]:
 
 def _sides(name: str, padding: Pair | str, reach: int) -> tuple[int, int]:
     """Padding on both sides, where a window reaches over so many places beside its first."""
-    if padding == "causal":
-        return reach, 0
-    if padding == "same":
-        return reach // 2, reach - reach // 2
     if isinstance(padding, str):
+        if padding == "causal":
+            return reach, 0
+        if padding == "same":
+            return reach // 2, reach - reach // 2
         raise OptionError(
             f"{name} padding: expected a number, (before, after), 'causal' or 'same'; "
             f"got {padding!r}"

@@ -197,7 +197,7 @@ def test_onnx_attributes_that_change_the_windows_are_read_or_refused(tmp_path: P
         ("auto_pad", "SAME_LOWER", (1, 1)),
         ("auto_pad", "VALID", (0, 0)),  # whatever pads say
         ("pads", [1, 2], (1, 2)),
-        ("pads", [1, 0, 0, 0], "attribute pads: expected two integers, got"),
+        ("pads", [1, 0, 0, 0], "attribute pads: expected 2 integers, got"),
         ("ceil_mode", 1, "attribute ceil_mode=1"),
         ("dilations", [2], r"attribute dilations=\[2\]"),
         ("storage_order", 1, "attribute storage_order=1"),

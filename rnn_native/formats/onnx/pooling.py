@@ -39,11 +39,11 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     data = placed(node, data, roles)
     over = windows(node, data, options, kernel)
     mode = "average" if average else "max"
-    for place in (over.folded, over.inside):
-        if place is not None and _moves(place):
-            data = _within(node, data, options, mode, place)
+    inside = [place for place in (over.folded, over.inside) if place is not None and _moves(place)]
+    for place in inside:
+        data = _within(node, data, options, mode, place)
     over_time = over.time
-    if over_time is None or not _moves(over_time):
+    if over_time is None or (inside and not _moves(over_time)):
         return [data]
     if options["ceil_mode"]:
         raise node.unsupported("attribute ceil_mode=1 over time is not supported")

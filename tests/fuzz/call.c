@@ -58,6 +58,17 @@ rnnat_status fuzz_run(const rnnat_model *model, int32_t dtype, const rnnat_run *
     return rnnat_model_run_f64(model, &wide, scratch, scratch_size);
 }
 
+int32_t fuzz_run_steps(const fuzz_model *model, int32_t time)
+{
+    const rnnat_run all = {.struct_size = sizeof all, .time = time, .batch = 1};
+    const rnnat_run_f64 wide = widen(&all);
+    int32_t steps = -1;
+    REQUIRE((model->info.dtype == RNNAT_F32
+                 ? rnnat_model_run_steps(model->made, &all, 0, &steps)
+                 : rnnat_model_run_steps_f64(model->made, &wide, 0, &steps)) == RNNAT_OK);
+    return steps;
+}
+
 rnnat_status fuzz_stream_run(rnnat_stream *stream, int32_t dtype, bool indices, const void *x,
                              int32_t steps, void *y)
 {

@@ -29,6 +29,8 @@ rnnat_status fuzz_run_size(const rnnat_model *model, int32_t dtype, const rnnat_
                            size_t *need);
 rnnat_status fuzz_run(const rnnat_model *model, int32_t dtype, const rnnat_run *run, void *scratch,
                       size_t scratch_size);
+/* rnnat_model_run_steps of the first output: steps of a run of so many. */
+int32_t fuzz_run_steps(const fuzz_model *model, int32_t time);
 /* The call of a stream that takes such an x. */
 rnnat_status fuzz_stream_run(rnnat_stream *stream, int32_t dtype, bool indices, const void *x,
                              int32_t steps, void *y);

@@ -339,6 +339,12 @@ def test_what_cannot_be_one_is_refused_by_name() -> None:
     assert rn.Conv2d(ones((2, 3, 3, 3)), positions=4, padding=np.int64(1)).left == 1
 
 
+def test_a_line_without_groups_is_refused() -> None:
+    layer = rn.Conv1d(np.ones((2, 3, 2), np.float32))
+    with pytest.raises(rn.RnnError, match="groups: expected 1 to"):
+        Conv.from_line({**layer.line, "groups": 0}, layer.arrays)
+
+
 def test_sizes_at_their_limits_run() -> None:
     """Positions of padding alone; the longest window; a stride past everything."""
     padded = Conv(np.ones((1, 1)), left=2**24 - 1, stride=2**24, padding_mode="replicate")

@@ -231,7 +231,7 @@ class Conv(Windowed):
 
     @classmethod
     def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        channels = values["in_channels"] // values["groups"]
+        channels = values["in_channels"] // max(1, values["groups"])  # 0 is no layer: see above
         taps = values["kernel_time"] * values["kernel_size"] * channels
         yield "weight", (values["out_channels"], taps)
         if values["bias"]:

@@ -19,7 +19,7 @@ from onnx_graphs import ATOL, Array, Builder, make_linear, make_recurrent, run, 
 
 from rnn_native import formats, reference
 from rnn_native.errors import UnsupportedError
-from rnn_native.spec import Linear, Merge, ModelSpec, Recurrent
+from rnn_native.spec import Linear, Merge, ModelSpec, Recurrent, Reduce
 
 pytestmark = pytest.mark.oracle
 
@@ -113,21 +113,40 @@ def test_lengths_are_those_of_each_row(tmp_path: Path) -> None:
     np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)
 
 
-REFUSED: dict[str, tuple[Recurrent, Callable[[Builder, list[str]], str]]] = {
+READ: dict[str, tuple[Recurrent, Callable[[Builder, list[str]], str]]] = {
     "the last step of both directions": (
         BOTH, lambda b, out: pick(b, b.concatenated(out[0], 2), -1)),
     "the last step of both, its axis kept": (BOTH, lambda b, out: b.op(
         "Gather", b.concatenated(out[0], 2), b.integers(-1))),
+    "the last step of both, cut": (BOTH, lambda b, out: b.op(
+        "Slice", b.concatenated(out[0], 2), b.integers(-1), b.integers(2**31), b.integers(0))),
+    "the first step": (FORWARD, lambda b, out: pick(b, b.squeeze(out[0], 1), 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", READ)
+def test_other_ends_are_a_reduce(what: str, tmp_path: Path) -> None:
+    """The first step, or the last one of both directions, which is no last state."""
+    layer, make = READ[what]
+    b = Builder()
+    b.output(make(b, b.recurrent(b.input("x", ["t", "b", IN]), layer)))
+    path = b.save(tmp_path)
+    x = uniform(T, B, IN)
+    (want,) = run(path, {"x": x})
+    spec = formats.read(path)
+    assert any(isinstance(node.layer, Reduce) for node in spec.nodes.values())
+    y, _ = reference.run(spec, x)
+    np.testing.assert_allclose(y, want.reshape(y.shape), rtol=0, atol=ATOL)
+
+
+REFUSED: dict[str, tuple[Recurrent, Callable[[Builder, list[str]], str]]] = {
     "two steps of both": (BOTH, lambda b, out: b.op(
         "Gather", b.concatenated(out[0], 2), b.integers(0, 1))),
     "steps of both in the middle": (BOTH, lambda b, out: b.op(
         "Slice", b.concatenated(out[0], 2), b.integers(1), b.integers(3), b.integers(0))),
-    "the last step of both, cut": (BOTH, lambda b, out: b.op(
-        "Slice", b.concatenated(out[0], 2), b.integers(-1), b.integers(2**31), b.integers(0))),
     "both turned about": (BOTH, lambda b, out: b.op(
         "Slice", b.concatenated(out[0], 2), b.integers(-1), b.integers(-(2**31)), b.integers(0),
         b.integers(-1))),
-    "the first step": (FORWARD, lambda b, out: pick(b, b.squeeze(out[0], 1), 0)),
     "the last but one": (FORWARD, lambda b, out: pick(b, b.squeeze(out[0], 1), -2)),
     "two steps": (FORWARD, lambda b, out: b.op(
         "Slice", b.squeeze(out[0], 1), b.integers(-2), b.integers(2**31), b.integers(0))),

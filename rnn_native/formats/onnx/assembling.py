@@ -176,12 +176,24 @@ def _sources(values: Iterable[Data]) -> dict[str, Data]:
         if value.step is not None:
             continue
         other = found.setdefault(value.source, value)
-        if live(other.features) != live(value.features):
+        if not _same_features(other, value):
             raise UnsupportedError(
                 f"input {value.source!r}: its layers read other axes of {show(value.dims)} as its "
                 "features"
             )
     return found
+
+
+def _same_features(one: Data, other: Data) -> bool:
+    """Whether the features of an input are the same, also where a Reshape has cut an axis in two."""
+    first, second = live(one.features), live(other.features)
+    if first == second:
+        return True
+    for features, value in ((first, other), (second, one)):
+        there = [axis for dim in value.dims for axis in live(dim)]
+        if any(axis in there and axis not in value.features for axis in features):
+            return False
+    return size_of(first) == size_of(second) and not any(axis in second for axis in first)
 
 
 def steps_of(values: Iterable[Data], found: dict[Step, None] | None = None) -> dict[Step, None]:

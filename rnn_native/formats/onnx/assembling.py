@@ -185,7 +185,7 @@ def _sources(values: Iterable[Data]) -> dict[str, Data]:
 
 
 def _same_features(one: Data, other: Data) -> bool:
-    """Whether the features of an input are the same, also where a Reshape has cut an axis in two."""
+    """Whether the features of an input are the same, also where a Reshape has cut an axis."""
     first, second = live(one.features), live(other.features)
     if first == second:
         return True

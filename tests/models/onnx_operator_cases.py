@@ -70,6 +70,8 @@ def windows(d: Draw, sizes: Sequence[int], kernel: Sequence[int], same: bool = T
     rank = len(sizes)
     found: dict[str, Any] = {"strides": [d.int(1, 3) for _ in kernel]}
     auto = d.one_of("NOTSET", "NOTSET", "VALID", *(("SAME_UPPER", "SAME_LOWER") if same else ()))
+    if auto.startswith("SAME"):  # onnxruntime has no padding below 0, which longer strides come to
+        found["strides"] = [min(s, k) for s, k in zip(found["strides"], kernel, strict=True)]
     if auto != "NOTSET":
         return found | {"auto_pad": auto}
     found["dilations"] = [d.int(1, 2) for _ in kernel]

@@ -33,6 +33,9 @@ def only(cell: str) -> tuple[str, ...]:
     return (*SMALL, *STANDARD, *(f"-DRNNAT_WITH_{c}=OFF" for c in CELLS if c != cell))
 
 
+# Without what a model as C does not need.
+AS_C = ("-DRNNAT_READER=OFF", "-DRNNAT_HEAP=OFF", "-DRNNAT_ENV=OFF")
+
 BUILDS = {
     "everything": (),
     "float32": FLOAT32,
@@ -40,6 +43,8 @@ BUILDS = {
     "and only RNN": only("RNN"),
     "and only GRU": only("GRU"),
     "and only LSTM": only("LSTM"),
+    "small, of a model as C": (*SMALL, *AS_C),
+    "and only GRU, of a model as C": (*only("GRU"), *AS_C),
 }
 
 
@@ -53,8 +58,8 @@ class Target:
     flags: str = ""
     options: tuple[str, ...] = ()
     emulator: str = ""
-    footprint: tuple[str, str, str] | None = None
-    """Compiler, flags and emulator of what states the RAM, where they are other ones."""
+    stands_in: Target | None = None
+    """Where this one cannot run: what states the RAM as it would."""
 
     def tool(self, name: str) -> str:
         if self.prefix == "em":
@@ -79,7 +84,13 @@ class Target:
 
 ARM, CORTEX = "arm-linux-gnueabihf-", "-mthumb -mfloat-abi=hard"
 # The layout of a microcontroller's memory, by a program that QEMU runs as Linux's.
-AS_CORTEX = (f"{ARM}gcc", "-static -fshort-enums -DRNNAT_SCALAR=1", "qemu-arm")
+AS_CORTEX = Target(
+    "as Cortex-M",
+    ARM,
+    "-fshort-enums -Wl,--no-enum-size-warning",
+    ("-DRNNAT_SCALAR=ON",),
+    "qemu-arm",
+)
 
 TARGETS = (
     Target("x86-64, SSE2", "", "", ("-DRNNAT_AVX2=OFF", "-DRNNAT_AVX512=OFF")),
@@ -92,13 +103,13 @@ TARGETS = (
         "Cortex-M4F",
         "arm-none-eabi-",
         f"-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 {CORTEX}",
-        footprint=AS_CORTEX,
+        stands_in=AS_CORTEX,
     ),
     Target(
         "Cortex-M7",
         "arm-none-eabi-",
         f"-mcpu=cortex-m7 -mfpu=fpv5-d16 {CORTEX}",
-        footprint=AS_CORTEX,
+        stands_in=AS_CORTEX,
     ),
 )
 
@@ -110,10 +121,11 @@ def run(command: list[str]) -> str:
     return done.stdout
 
 
-def build(target: Target, options: tuple[str, ...], folder: Path, jobs: int) -> Path:
-    """The library for a target, with some options."""
-    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), *ALONE, *target.cmake(), *options]
-    run(configure)
+def build(target: Target, name: str, builds: Path, jobs: int) -> Path:
+    """The library for a target, with the options of one of BUILDS."""
+    folder = builds / "-".join(f"{target.name} {name}".replace(",", "").split())
+    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), *ALONE, *target.cmake()]
+    run([*configure, *BUILDS[name]])
     run(["cmake", "--build", str(folder), "--target", "rnn_native_core", "-j", str(jobs)])
     return folder / "librnn_native.a"
 
@@ -130,27 +142,17 @@ def sections(target: Target, library: Path) -> tuple[int, int]:
     return text, code
 
 
-def footprint(target: Target, folder: Path) -> list[int] | None:
+def footprint(target: Target, library: Path) -> list[int] | None:
     """Bytes of model and stream for each GRU of tools/footprint.c; None: it cannot be run here."""
-    compiler, flags, emulator = target.footprint or (
-        target.tool("gcc"),
-        target.flags if target.prefix == "em" else f"{target.flags} -static",
-        target.emulator,
-    )
+    compiler, emulator = target.tool("gcc"), target.emulator
     if not shutil.which(compiler) or (emulator and not shutil.which(emulator)):
         return None
-    if target.prefix == "em":
-        flags += " -sALLOW_MEMORY_GROWTH=1 -sSINGLE_FILE=1"
-    program = folder / ("footprint.js" if target.prefix == "em" else "footprint")
-    sources = [str(path) for path in (ROOT / "src").glob("*.c")]
-    sources += [str(ROOT / "src/weights/matrix.c"), str(ROOT / "src/kernels/kernels_baseline.c")]
-    sources += [str(path) for path in (ROOT / "src/cells").glob("*.c")]
-    if "-DRNNAT_BASELINE=OFF" in target.options and not target.prefix:  # vectors of AVX2
-        flags += " -mavx2 -mfma -DRNNAT_HAVE_AVX2"
-        sources.append(str(ROOT / "src/kernels/kernels_avx2.c"))
-    command = [compiler, "-std=c11", "-O1", *shlex.split(flags), "-DRNNAT_BUILD", "-DRNNAT_SMALL=1"]
-    command += ["-I", str(ROOT / "src"), "-I", str(ROOT / "src/include"), "-o", str(program)]
-    run([*command, str(ROOT / "tools/footprint.c"), *sources, "-lm"])
+    is_web = target.prefix == "em"
+    program = library.parent / ("footprint.js" if is_web else "footprint")
+    flags = "-sALLOW_MEMORY_GROWTH=1 -sSINGLE_FILE=1" if is_web else "-static"
+    command = [compiler, "-std=c11", "-O1", *shlex.split(f"{target.flags} {flags}")]
+    command += ["-I", str(ROOT / "src/include"), "-o", str(program)]
+    run([*command, str(ROOT / "tools/footprint.c"), str(library), "-lm"])
     return [int(word) for word in run([*shlex.split(emulator), str(program)]).split()]
 
 
@@ -176,13 +178,13 @@ def main() -> None:
             print(f"skipped: {target.name}, for want of {target.tool('gcc')}", file=sys.stderr)
             continue
         row = [target.name]
-        folder = options.build / target.name.replace(", ", "-").replace(" ", "-")
-        for name, chosen in BUILDS.items():
-            library = build(target, chosen, folder / name.replace(", ", "-"), options.jobs)
+        for name in BUILDS:
+            library = build(target, name, options.build, options.jobs)
             row.append(f"{sections(target, library)[0]:,}")
             print(f"{target.name}, {name}: {row[-1]}", file=sys.stderr)
         code.append(row)
-        needs = footprint(target, folder)
+        runs = target.stands_in or target
+        needs = footprint(runs, build(runs, "float32, small", options.build, options.jobs))
         if needs is None:
             print(f"skipped: RAM on {target.name}, for want of an emulator", file=sys.stderr)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NAME = "AArch64, NEON"
 
 
 def load_tool():
@@ -20,12 +21,26 @@ def load_tool():
     return module
 
 
-def test_all_cells_in_float32_fit_into_64_kib_on_aarch64(tmp_path):
-    tool = load_tool()
-    target = next(t for t in tool.TARGETS if t.name == "AArch64, NEON")
-    for program in (target.tool("gcc"), target.tool("size"), "cmake"):
+tool = load_tool()
+TARGET = next(t for t in tool.TARGETS if t.name == NAME)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    for program in (TARGET.tool("gcc"), TARGET.tool("size"), "cmake"):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-    library = tool.build(target, tool.BUILDS["float32, small"], tmp_path, 2)
-    text, code = tool.sections(target, library)
+    return tool.build(TARGET, "float32, small", tmp_path_factory.mktemp("size"), 2)
+
+
+def test_all_cells_in_float32_fit_into_64_kib_on_aarch64(library):
+    text, code = tool.sections(TARGET, library)
     assert 0 < code <= text <= 64 * 1024
+
+
+def test_models_and_streams_need_the_ram_that_the_docs_state(library):
+    needs = tool.footprint(TARGET, library)
+    if needs is None:
+        pytest.skip(f"{TARGET.emulator} is not installed")
+    row = f"| {NAME} | " + " | ".join(f"{need:,}" for need in needs) + " |"
+    assert row in (ROOT / "docs/embedded.md").read_text()

@@ -171,14 +171,14 @@ def test_training_is_left_and_goes_on(name: str, threads: int) -> None:
     x = batch_of(net, 50)
     y, state, tape = net.forward(x)
     grads = net.backward(tape, np.ones_like(y))
-    assert longer(lambda steps: is_left(lambda: net.forward(batch_of(net, steps))), 2**17)
+    assert longer(lambda steps: is_left(lambda: net.forward(batch_of(net, steps))), 2**18)
 
     def backward(steps: int) -> bool:
         y, _, tape = net.forward(batch_of(net, steps))
         dy = np.ones_like(y)
         return is_left(lambda: net.backward(tape, dy))
 
-    assert longer(backward, 2**16)
+    assert longer(backward, 2**18)
     again, state_again, tape = net.forward(x)
     assert_same_bits(again, y)
     assert_same_state(state_again, state)

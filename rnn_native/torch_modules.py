@@ -63,7 +63,8 @@ def from_torch(
         What the network takes: a tensor or a tuple of them, features [batch, time, features] or in
         another order, [batch, channels, ..., time], or indices [batch, time]; of any sizes of batch
         and time above 1. PyTorch exports the network for it, which needs the ``onnx`` package, and
-        what is read has to give what the network gives for it.
+        what is read has to give what the network gives for it, for other numbers and, where the
+        network takes them, for other sizes.
     dtype
         ``"float32"`` or ``"float64"``; None: float64 for a module of that, float32 for others.
     matmul, num_threads

@@ -82,7 +82,7 @@ static const char *step_at(const rnnat_task *task, const rnnat_chunk *chunk, int
     return rnnat_window_at(task, chunk, start + (int64_t)tap * conv->dilation_time, row);
 }
 
-/* Copies `count` channels of a position, or zeros. */
+/* Copies some channels of a position, or writes zeros; returns where the next ones go. */
 static char *put(char *to, const char *from, size_t bytes)
 {
     if (from)

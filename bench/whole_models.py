@@ -5,22 +5,24 @@
 
 The packages are those of tests/models/requirements-models.txt. Both run with one thread, in one
 process, and take turns for some rounds, each of which gives the best of 5 samples of 10 ms or more.
-The ratio is onnxruntime's time over ours, within each round, then the median. ``--conv`` measures a
-convolution alone, beside PyTorch's.
+The ratio is onnxruntime's time over ours, within each round, then the median. Files of PyTorch and
+Keras follow (model_files.py). ``--conv`` measures a convolution alone, beside PyTorch's.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from model_files import MODEL_FILES, measure_file
 
 import rnn_native as rn
 from rnn_native.benchmark import timing
@@ -188,22 +190,33 @@ def measure_conv(rounds: int) -> None:
     print(f"\nthe most: {most:.0f} GFLOP/s")
 
 
+def _print(name: str, rows: Callable[..., Iterable[str]], how: Any) -> None:
+    try:
+        for row in rows(name, how):
+            print(row, flush=True)
+    except PackageNotFoundError as error:
+        print(f"{name}: {error} is not installed", file=sys.stderr)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("models", nargs="*", choices=[*CASES, []], metavar="MODEL")
+    parser.add_argument("models", nargs="*", choices=[*CASES, *MODEL_FILES, []], metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--conv", action="store_true", help="a convolution alone, beside PyTorch")
     options = parser.parse_args()
     if options.conv:
         measure_conv(options.rounds)
         return 0
+    names = options.models or [*CASES, *MODEL_FILES]
     print("| model | way | ours, us a step | onnxruntime, us a step | ratio | largest difference |")
     print("|---|---|---|---|---|---|")
-    for name in options.models or CASES:
-        try:
-            print(*measure(name, options.rounds), sep="\n", flush=True)
-        except PackageNotFoundError as error:
-            print(f"{name}: {error} is not installed", file=sys.stderr)
+    for name in (name for name in names if name in CASES):
+        _print(name, measure, options.rounds)
+    print("\n| model, whole | beside | ours, us a step | its, us a step | ratio |")
+    print("|---|---|---|---|---|")
+    for name in (name for name in names if name in MODEL_FILES):
+        turns = partial(_turns, rounds=options.rounds)
+        _print(name, measure_file, turns)
     return 0
 
 

@@ -156,6 +156,9 @@
 #endif
 #endif
 
+/* With elementwise layers besides, there are attention pools and softmax over time. */
+#define RNNAT_WITH_ATTENTION (RNNAT_WITH_WINDOWS && RNNAT_WITH_ELEMENTWISE)
+
 /* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16
 #if RNNAT_SMALL

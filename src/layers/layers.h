@@ -24,7 +24,10 @@
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
     X(instance_norm)                                                                               \
-    X(reduce)
+    X(reduce)                                                                                      \
+    X(softmax)                                                                                     \
+    X(softmax_over_time)                                                                           \
+    X(attention_pool)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -241,6 +244,34 @@ typedef struct rnnat_reduced {
     char *value; /* [rows, features] the sum of a mean, else what it gives */
     char *count; /* [rows] steps, numbers of the model's type; NULL: nobody asks */
 } rnnat_reduced;
+
+typedef struct rnnat_softmax_options {
+    int32_t groups, log;
+} rnnat_softmax_options;
+/* A softmax layer: of each block of features, or of all steps of each feature. */
+typedef struct rnnat_softmaxing {
+    int32_t features;
+    int32_t groups; /* blocks */
+    bool is_log; /* its logarithm */
+} rnnat_softmaxing;
+typedef struct rnnat_softmaxing_over_time {
+    int32_t features;
+} rnnat_softmaxing_over_time;
+
+typedef struct rnnat_attention_pool_options {
+    int32_t heads;
+} rnnat_attention_pool_options;
+/* An attention pool: y is a mean of all steps of its first input, weighted by exp of the second. */
+typedef struct rnnat_attention_pooling {
+    int32_t features;
+    int32_t heads; /* weights of a step, each of as many features */
+} rnnat_attention_pooling;
+/* What it keeps from call to call: of each row what is so far. */
+typedef struct rnnat_attention_pooled {
+    char *value; /* [rows, features] the sum of steps times their weights */
+    char *top; /* [rows, heads] the largest score, by whose exp all weights are divided */
+    char *total; /* [rows, heads] the sum of the weights */
+} rnnat_attention_pooled;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

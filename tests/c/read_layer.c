@@ -87,6 +87,15 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
         const rnnat_instance_norm_options *const of = read;
         *layer = (test_layer){
             .kind = TEST_INSTANCE_NORM, .output_size = of->channels, .bias = of->bias != 0};
+    } else if (kind == &rnnat_layer_softmax) {
+        const rnnat_softmax_options *const of = read;
+        *layer = (test_layer){
+            .kind = TEST_SOFTMAX, .output_size = of->groups, .bias = of->log != 0};
+    } else if (kind == &rnnat_layer_softmax_over_time) {
+        *layer = (test_layer){.kind = TEST_SOFTMAX_OVER_TIME};
+    } else if (kind == &rnnat_layer_attention_pool) {
+        const rnnat_attention_pool_options *const of = read;
+        *layer = (test_layer){.kind = TEST_ATTENTION_POOL, .output_size = of->heads};
     } else if (kind == &rnnat_layer_reduce) {
         *layer = (test_layer){.kind = TEST_REDUCE};
     } else {

@@ -80,9 +80,11 @@ static const graph graphs[GRAPH_MODELS] = {
                 .reads = "in1"},
                {.layer = COMBINE, .combine = "combine mode=concat", .reads = "1,0"},
                {.layer = LINEAR(14, 2)},
-               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"}},
+               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"},
+               {.layer = COMBINE, .combine = "softmax groups=1 log=false", .reads = "in0"},
+               {.layer = COMBINE, .combine = "attention_pool heads=2", .reads = "in0,5"}},
      .inputs = {"features=2", "features=3"},
-     .outputs = "3,0,4"},
+     .outputs = "3,0,4,6"},
     /* 19 reads */
     {.parts = {{.layer = LINEAR(2, 2), .reads = "in0"},
                {.layer = COMBINE,

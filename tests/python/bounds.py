@@ -75,6 +75,7 @@ from rnn_native.spec import (
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.pool_within import PoolWithin
@@ -306,6 +307,8 @@ def _run(
                 weight = np.asarray(ones if layer.weight is None else layer.weight, np.float64)
                 bias = [] if layer.bias is None else [np.tile(layer.bias, repeat).astype("f8")]
                 now = ar.dot([(Diagonal(np.tile(weight, repeat)), now)], bias)
+        elif isinstance(layer, Softmax):
+            now = bounds_layers.softmax(layer, now, ar)
         elif isinstance(layer, Elementwise):
             now = ar.function(layer.as_activation, None, now)
         else:

@@ -7,7 +7,7 @@ import numpy as np
 from bounds_arithmetic import Approx, Arithmetic, Matrix, concat, exact
 from numpy.typing import NDArray
 
-from rnn_native.spec import InstanceNorm, Merge
+from rnn_native.spec import InstanceNorm, Merge, Softmax
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.pool_within import PoolWithin
 
@@ -94,3 +94,13 @@ def over_time(layer: InstanceNorm, x: Approx, lengths: NDArray[np.int64], ar: Ar
         for to, part in ((value, made.value), (each, made.each)):
             to[:end, row] = part.reshape(moved).transpose(1, 2, 0, 3).reshape(end, -1)
     return Approx(value, each, np.sqrt(np.sum(each**2, axis=-1, keepdims=True)))
+
+
+def softmax(layer: Softmax, x: Approx, ar: Arithmetic) -> Approx:
+    """That of a Linear, of each block by itself."""
+    shape = (*x.value.shape[:-1], layer.groups, x.value.shape[-1] // layer.groups)
+    each = x.each.reshape(shape)
+    norm = np.sqrt(np.sum(each**2, axis=-1, keepdims=True))
+    y = ar.softmax(Approx(x.value.reshape(shape), each, norm), layer.log)
+    wide = y.each.reshape(x.each.shape)
+    return Approx(y.value.reshape(wide.shape), wide, np.sqrt(np.sum(wide**2, -1, keepdims=True)))

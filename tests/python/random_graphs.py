@@ -83,6 +83,8 @@ class _Graph:
             self.add(Elementwise(*function), (name,), width, over_time)
         elif kind == 7 and over_time and self.rng.integers(2):
             self.add(rn.Reduce(self.pick(REDUCE_MODES)), (name,), width, False)
+        elif kind == 6 and over_time and self.rng.integers(2):
+            self._attention(name)
         elif kind == 7 and over_time and not self.streams and self.rng.integers(2):
             self.add(rn.InstanceNorm(width, epsilon=0.3), (name,), width, True)
         elif kind == 7:
@@ -128,6 +130,18 @@ class _Graph:
             groups=self.pick([n for n in range(1, width + 1) if width % n == 0]),
         )  # fmt: skip
         self.add(layer, (name,), width, self.over_time[name])
+
+    def _attention(self, name: str) -> None:
+        """Scores of some heads, and what they weigh; where no stream has to run, their weights."""
+        width = self.sizes[name]
+        heads = self.pick([n for n in range(1, width + 1) if width % n == 0])
+        linear = strategies.make_linear(self.rng, width, heads, dtype=self.dtype)
+        scores = self.add(linear, (name,), heads, True)
+        self.add(rn.AttentionPool(heads), (name, scores), width, False)
+        if not self.streams and self.rng.integers(2):
+            self.add(rn.SoftmaxOverTime(), (scores,), heads, True)
+        if "softmax" in self.activations:
+            self.add(rn.Softmax(heads), (name,), width, True)
 
     def _pool(self, name: str) -> None:
         size, stride = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 5))

@@ -23,6 +23,7 @@ from rnn_native.spec import (
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.pool_within import PoolWithin
@@ -329,6 +330,11 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_pool_within(layer, row) for row in rows]
             elif isinstance(layer, Strided):
                 rows = [scalar_strided(layer, row) for row in rows]
+            elif isinstance(layer, Softmax):
+                name = "log_softmax" if layer.log else "softmax"
+                size = len(rows[0]) // layer.groups if rows else 1
+                blocks = [[row[i : i + size] for i in range(0, len(row), size)] for row in rows]
+                rows = [[*chain(*(activated(name, block) for block in row))] for row in blocks]
             elif isinstance(layer, Elementwise):
                 f = PER_UNIT[layer.function]
                 rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]

@@ -50,6 +50,7 @@ from rnn_native.spec import (
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
 from rnn_native.spec.layers.pool import POOL_MODES
@@ -463,8 +464,8 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale, PReLU, LayerNorm or, where layers may run backwards,
-    InstanceNorm, with ``convs``, a Strided,
+    Elementwise and, with ``scales``, a Scale, PReLU, LayerNorm, Softmax or, where layers may run
+    backwards, InstanceNorm, with ``convs``, a Strided,
     a PoolWithin or a Conv of each step behind any of these; never empty. The last Recurrent may
     give its last state alone, and any may begin with a state of its own, unless ``initial`` is
     False."""
@@ -490,6 +491,9 @@ def specs(
             numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
             norm = draw(norms(numbers.scale, numbers.shift))
             layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale), norm])))
+            if draw(st.integers(0, 3)) == 0:
+                parts = [n for n in range(1, len(numbers.scale) + 1) if len(numbers.scale) % n == 0]
+                layers[-1] = Softmax(draw(st.sampled_from(parts)), draw(st.booleans()))
             has_time = all(getattr(layer, "return_sequences", True) for layer in layers)
             if "reverse" in directions and has_time and draw(st.booleans()):
                 layers[-1] = draw(instance_norms(numbers.scale, numbers.shift))

@@ -61,6 +61,9 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.InstanceNorm(3, None, np.ones(3)),
     ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
+    "softmax": [rn.Softmax(), rn.LogSoftmax(3)],
+    "softmax_over_time": [rn.SoftmaxOverTime()],
+    "attention_pool": [rn.AttentionPool(), rn.AttentionPool(3)],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }

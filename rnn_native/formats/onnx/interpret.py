@@ -20,6 +20,7 @@ from . import (
     reductions,
     repeated,
     shapes,
+    softmaxes,
 )
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
@@ -28,6 +29,7 @@ from .graph import FLOATS, INTEGERS, Graph, Info, Node
 from .last import ARRANGE, arrange
 from .merge import halve
 from .recurrent import recurrent
+from .reshape import flatten
 from .roles import Roles
 from .values import Axis, Constant, Data, Failure, Half, Repeated, Shape, StateIn, StateOut, Value
 
@@ -42,12 +44,14 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         **layers.OPERATORS,
         **norms.OPERATORS,
         **reductions.OPERATORS,
+        **softmaxes.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
         "Equal": (conditions.equal, 2, 2),
         "Expand": (shapes.expand, 2, 2),
+        "Flatten": (flatten, 1, 1),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),

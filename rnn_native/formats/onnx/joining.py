@@ -73,6 +73,8 @@ def whole(data: Data) -> int | None:
 
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     """Of features that are several dimensions, the same of both: a raw Y of both directions."""
+    if size_of(left.features) != size_of(right.features):
+        left, right = _widened(node, left, right), _widened(node, right, left)
     right = arranged(node, right, _order_of(left, right))
     one, two = left.features, right.features
     sizes = [[axis.size for axis in features] for features in (one, two)]
@@ -92,6 +94,39 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
         for dim in left.dims
     )
     return _joined(_draft(mode), (left, right), dims, features)
+
+
+def _widened(node: Node, small: Data, big: Data) -> Data:
+    """A value that has one number where another has several along an axis of the features, as many
+    times: by a matrix that picks them, which changes no bit; others as they are."""
+    total, wanted = size_of(small.features), size_of(big.features)
+    if total is None or wanted is None or total >= wanted:
+        return small
+    own: list[Dim] = []
+    for axis in live(big.features):
+        at = next((i for i, dim in enumerate(big.dims) if live(dim) == (axis,)), None)
+        dim = () if at is None else live(small.dims[at])
+        if at is None or (dim and size_of(dim) != axis.size):
+            return small
+        own.append(dim)
+    if tuple(axis for dim in own for axis in dim) != live(small.features):
+        return small
+    sizes = [axis.size or 1 for axis in live(big.features)]
+    numbers = np.arange(total).reshape([size_of(dim) or 1 for dim in own])
+    places = np.broadcast_to(numbers, sizes).reshape(-1)
+    dtype = np.float64 if small.element == "DOUBLE" else np.float32
+    node.contents.budget.take(str(node), 8 * total * wanted)
+    matrix = np.zeros((wanted, total), dtype)
+    matrix[np.arange(wanted), places] = 1
+    features = small.fresh(*sizes)
+    by_axis = {id(a): f for a, f in zip(live(big.features), features, strict=True)}
+    dims = tuple(
+        tuple(by_axis[id(axis)] for axis in live(big.dims[i]))
+        if _has_features(big, big.dims[i])
+        else dim
+        for i, dim in enumerate(small.dims)
+    )
+    return small.then(LinearDraft(matrix), dims, features)
 
 
 def _order_of(left: Data, right: Data) -> Dim:

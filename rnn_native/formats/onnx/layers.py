@@ -15,7 +15,7 @@ from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
 from ...spec.layers.conv import Conv
 from ...spec.layers.pool import Pool
 from ..folding import normalized
-from . import given
+from . import given, softmaxes
 from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
 from .drafts import LinearDraft, SumDraft, is_product
@@ -46,8 +46,13 @@ def matmul(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """Y = A B, with B [in, out] of the file."""
     node.options()
     data, weight = inputs[0], inputs[1]
+    if isinstance(data, Data) and isinstance(weight, Data):
+        return [softmaxes.contracted(node, data, weight, roles)]
     if not (isinstance(data, Data) and isinstance(weight, Constant)):
         raise node.unsupported("expected A to be the data and B a constant")
+    if weight.array.ndim == 1:
+        made = _linear(node, data, weight.array[None], None)
+        return [made.shaped(made.dims[:-1])]
     if weight.array.ndim != 2:
         raise node.unsupported(f"B: expected shape (in, out), got {weight.array.shape}")
     return [_linear(node, data, weight.array.T, None)]
@@ -82,20 +87,16 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return elementwise(node, inputs, roles)
     if not isinstance(data, Data):
         raise node.unsupported("expected the data")
+    draft = data.draft
     if node.op in ("Softmax", "LogSoftmax"):
-        # Before operator set 13 everything from the axis on is one: the last axis it has to be.
-        axis = node.options(axis=("int", -1 if node.opset >= 13 else 1))["axis"]
-        if node.opset < 13 and axis not in (-1, len(data.dims) - 1):
-            raise node.unsupported(f"attribute axis={axis} is not the last one")
-        data.check_features(node, axis)
+        data.check_floats(node)
+        at = softmaxes.axis_taken(node, data)
+        several = isinstance(draft, Conv) and draft.positions_made > 1
+        if alone or several or live(data.dims[at]) != live(data.features):
+            return [softmaxes.softmax(node, data, at, roles)]
     else:
         node.options()
-    if not _takes_activation(data):
-        raise node.unsupported("an activation is only supported right after a Linear")
-    draft = data.draft
     assert isinstance(draft, (Conv, LinearDraft, SumDraft))
-    if isinstance(draft, Conv) and node.op not in ELEMENTWISE and draft.positions_made > 1:
-        raise node.unsupported("of a convolution inside a step, only of one with one position")
     return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 
 
@@ -269,6 +270,7 @@ class NodeWriter(Protocol):
 
     dtype: np.dtype[Any]
     inputs: frozenset[str]
+    features: int  # of what the layer reads
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...

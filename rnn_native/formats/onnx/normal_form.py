@@ -239,10 +239,12 @@ def _vector(numbers: Anything, plain: float, count: int, dtype: Any) -> Anything
 def with_numbers(node: Node, data: Data, array: Anything) -> Data | None:
     """A LayerNorm, or an InstanceNorm of groups, times or plus a number of each feature, which it
     had none of yet."""
-    last, vector = data.draft, array.reshape(-1)
-    if isinstance(last, InstanceNorm):
-        return _with_more(node, data, last, vector)
-    if not isinstance(last, LayerNorm) or len(vector) != last.features or last.bias is not None:
+    takes = _TAKES_NUMBERS.get(type(data.draft))
+    return takes(node, data, data.draft, array.reshape(-1)) if takes else None
+
+
+def _layer_norm(node: Node, data: Data, last: LayerNorm, vector: Anything) -> Data | None:
+    if len(vector) != last.features or last.bias is not None:
         return None
     plain = last.weight is None or (last.groups > 1 and bool(np.all(last.weight == 1)))
     if node.op == "Mul" and plain:
@@ -250,7 +252,7 @@ def with_numbers(node: Node, data: Data, array: Anything) -> Data | None:
     return data.instead(replace(last, bias=vector)) if node.op == "Add" else None
 
 
-def _with_more(node: Node, data: Data, last: InstanceNorm, vector: Anything) -> Data | None:
+def _instance_norm(node: Node, data: Data, last: InstanceNorm, vector: Anything) -> Data | None:
     """The operator has numbers of each channel, of groups ones and zeros."""
     if last.groups == last.channels or last.positions > 1 or len(vector) != last.channels:
         return None
@@ -259,3 +261,9 @@ def _with_more(node: Node, data: Data, last: InstanceNorm, vector: Anything) -> 
     if node.op == "Mul" and bool(np.all(last.weight == 1)):
         return data.instead(replace(last, weight=vector))
     return data.instead(replace(last, bias=vector)) if node.op == "Add" else None
+
+
+_TAKES_NUMBERS: Final[Mapping[type, Callable[..., Data | None]]] = {
+    LayerNorm: _layer_norm,
+    InstanceNorm: _instance_norm,
+}

@@ -148,10 +148,10 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
 def with_options(layer: Layer, options: Mapping[str, Any]) -> Layer:
     """Without the ones that are written for a LayerNorm without a weight, and the zeros for an
     InstanceNorm without a bias."""
-    if not isinstance(layer, (InstanceNorm, LayerNorm)):
+    if type(layer) not in (InstanceNorm, LayerNorm):
         return layer
     for name, plain in (("weight", 1), ("bias", 0)):
-        array = getattr(layer, name)
+        array = layer.arrays.get(name)
         if array is not None and not options.get(name, True) and bool(np.all(array == plain)):
             layer = layer.make({n: a for n, a in layer.arrays.items() if n != name}, layer.options)
     return layer

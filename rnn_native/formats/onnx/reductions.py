@@ -18,6 +18,7 @@ from .joining import whole
 from .norms import mean_of_features
 from .pooling import whole_axis
 from .roles import Roles
+from .softmaxes import summed
 from .values import Data, Value, live, show, size_of
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def over_time(node: Node, data: Data, at: int, mode: str, roles: Roles, keep: bo
     if roles.lengths is not None:
         raise node.unsupported("in a graph with sequence_lens: it takes the steps beyond as well")
     dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
+    if mode == "sum":
+        return summed(node, data, dims)
     return data.then(Reduce(mode), dims, data.features)
 
 

@@ -18,7 +18,8 @@ from itertools import pairwise
 from math import prod
 
 from .graph import Node
-from .values import Axis, Data, Dim, Extent, live, show, size_of
+from .roles import Roles
+from .values import Axis, Data, Dim, Extent, Value, live, show, size_of
 
 _MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
 
@@ -190,3 +191,16 @@ def _fixes(group: Dim, wanted: Extent | Dim | None) -> Axis | None:
     if not isinstance(wanted, Extent) or wanted.known is None:
         return None
     return next((axis for axis in group if axis.size is None), None)
+
+
+def flatten(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[Value]:
+    """All dimensions before an axis as one, and all from it on."""
+    data = inputs[0]
+    axis = node.options(axis=("int", 1))["axis"]
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    if not -len(data.dims) <= axis <= len(data.dims):
+        raise node.malformed(f"attribute axis={axis} of a tensor of rank {len(data.dims)}")
+    at = axis + len(data.dims) if axis < 0 else axis
+    parts = (data.dims[:at], data.dims[at:])
+    return [data.shaped(tuple(tuple(a for dim in part for a in dim) for part in parts))]

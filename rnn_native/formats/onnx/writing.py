@@ -46,7 +46,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, conv_writing, norms, norms_over_time, reductions
+from . import activations, conv_writing, norms, norms_over_time, reductions, softmaxes
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -116,10 +116,13 @@ class _Writer:
         self._reserved: set[str] = set()  # names of inputs and outputs, which nothing else gets
         self.inputs: frozenset[str] = frozenset()  # their tensors, as the operators take them
         self._whole = False  # the one layer of a chain, whose names have nothing before them
+        self._spec: ModelSpec
+        self.features = 0
         self._node = ""
         self.prefix = ""
 
     def start(self, spec: ModelSpec) -> None:
+        self._spec = spec
         self._reserved = {*spec.inputs, *spec.outputs}
         self._read = {name for node in spec.nodes.values() for name in node.inputs}
         self._read |= {*spec.outputs.values()}
@@ -141,6 +144,7 @@ class _Writer:
 
     def add(self, name: str, node: Node) -> None:
         """The next node, which reads inputs and those before it."""
+        self.features = self._spec.value(node.inputs[0]).features
         self._node, self.prefix = name, "" if self._whole else f"{name}."
         write = handler_of(_HANDLERS, node.layer, "ONNX")
         self._values[name] = write(self, node.layer, *(self._values[one] for one in node.inputs))
@@ -341,6 +345,7 @@ _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **norms.WRITERS,
     **norms_over_time.WRITERS,
     **reductions.WRITERS,
+    **softmaxes.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
+from .attention_pool import AttentionPool
 from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
 from .convolutions import Conv1d, Conv2d
@@ -23,10 +24,12 @@ from .prelu import PReLU
 from .recurrent import Recurrent
 from .reduce import Last, Reduce
 from .scale import Scale
+from .softmax import LogSoftmax, Softmax, SoftmaxOverTime
 from .strided import Repeat, Slice, Strided, Transpose
 
 __all__ = [
     "Add",
+    "AttentionPool",
     "AvgPool",
     "Concat",
     "Conv1d",
@@ -38,6 +41,7 @@ __all__ = [
     "Last",
     "LayerNorm",
     "Linear",
+    "LogSoftmax",
     "Max",
     "MaxPool",
     "Merge",
@@ -51,6 +55,8 @@ __all__ = [
     "Repeat",
     "Scale",
     "Slice",
+    "Softmax",
+    "SoftmaxOverTime",
     "Strided",
     "Sub",
     "Transpose",
@@ -75,6 +81,9 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             LayerNorm,
             InstanceNorm,
             Reduce,
+            Softmax,
+            SoftmaxOverTime,
+            AttentionPool,
         )
     }
 )

@@ -151,7 +151,8 @@ class InstanceNorm(Layer):
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         (x,) = inputs
         steps, batch = valid.shape
-        blocks = x.reshape(steps, batch, self.positions, self.groups, -1)
+        inside = (self.positions, self.groups, self.channels // self.groups)
+        blocks = x.reshape(steps, batch, *inside)
         count = np.maximum(np.sum(valid, axis=0), 1) * self.positions * blocks.shape[-1]
         there = valid[:, :, None, None, None]
 

@@ -27,7 +27,8 @@
     X(reduce)                                                                                      \
     X(softmax)                                                                                     \
     X(softmax_over_time)                                                                           \
-    X(attention_pool)
+    X(attention_pool)                                                                              \
+    X(attention)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
@@ -272,6 +273,22 @@ typedef struct rnnat_attention_pooled {
     char *top; /* [rows, heads] the largest score, by whose exp all weights are divided */
     char *total; /* [rows, heads] the sum of the weights */
 } rnnat_attention_pooled;
+
+typedef struct rnnat_attention_options {
+    double scale; /* 0: 1 / sqrt(features of a head) */
+    int32_t heads, causal;
+    int32_t additive; /* features of weight; 0: scores are products */
+} rnnat_attention_options;
+/* An attention: each step of y is a mean of all steps of the third input, weighted by how the step of the
+ * first one and theirs of the second one go together. */
+typedef struct rnnat_attending {
+    int32_t features; /* of query and key */
+    int32_t values; /* features of what is weighed, and of y */
+    int32_t heads; /* weights of a step, each of as many features of all three */
+    bool causal; /* of the steps up to its own */
+    double scale; /* by which a product is multiplied */
+    const void *weight; /* [features] of additive scores, or NULL */
+} rnnat_attending;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {

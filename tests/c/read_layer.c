@@ -96,6 +96,10 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_attention_pool) {
         const rnnat_attention_pool_options *const of = read;
         *layer = (test_layer){.kind = TEST_ATTENTION_POOL, .output_size = of->heads};
+    } else if (kind == &rnnat_layer_attention) {
+        const rnnat_attention_options *const of = read;
+        *layer = (test_layer){
+            .kind = TEST_ATTENTION, .output_size = of->heads, .bias = of->causal != 0};
     } else if (kind == &rnnat_layer_reduce) {
         *layer = (test_layer){.kind = TEST_REDUCE};
     } else {

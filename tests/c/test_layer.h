@@ -23,7 +23,8 @@ typedef enum test_kind {
     TEST_REDUCE,
     TEST_SOFTMAX,
     TEST_SOFTMAX_OVER_TIME,
-    TEST_ATTENTION_POOL
+    TEST_ATTENTION_POOL,
+    TEST_ATTENTION
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -99,7 +99,7 @@ def test_from_torch_takes_them_too() -> None:
         warnings.simplefilter("ignore")
         ours = rn.from_torch(module, x)
     want = module(x).detach().numpy()
-    np.testing.assert_allclose(np.asarray(ours(x)[0]), want, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(ours(x.numpy())[0], want, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [12, 17])

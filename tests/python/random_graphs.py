@@ -142,6 +142,15 @@ class _Graph:
             self.add(rn.SoftmaxOverTime(), (scores,), heads, True)
         if "softmax" in self.activations:
             self.add(rn.Softmax(heads), (name,), width, True)
+            if not self.streams:
+                causal = bool(self.rng.integers(2))
+                layer = self.pick(
+                    (
+                        rn.Attention(heads, causal=causal),
+                        rn.AdditiveAttention(np.ones(width, self.dtype), heads),
+                    )
+                )
+                self.add(layer, (name, name, name), width, True)
 
     def _pool(self, name: str) -> None:
         size, stride = int(self.rng.integers(1, 6)), int(self.rng.integers(1, 5))

@@ -63,6 +63,11 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
     "softmax": [rn.Softmax(), rn.LogSoftmax(3)],
     "softmax_over_time": [rn.SoftmaxOverTime()],
+    "attention": [
+        rn.Attention(),
+        rn.Attention(3, 0.5, True),
+        rn.AdditiveAttention(np.ones(3)),
+    ],
     "attention_pool": [rn.AttentionPool(), rn.AttentionPool(3)],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],

@@ -8,22 +8,30 @@ layer that makes one value of several.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...spec import Combine, Elementwise, Input, Layer, ModelSpec, Strided
+from ...spec import (
+    AttentionPool,
+    Input,
+    Layer,
+    ModelSpec,
+    SoftmaxOverTime,
+    Strided,
+)
 from ...spec.layer import LAST
 from ...warn import warn
+from .attention import ATTENTIONS, check_attended, summed_axis
 from .checks import check_arguments, check_mask, check_states
 from .config import Layer as KerasLayer
 from .flow import TURNED, Flow
 from .graph import OPERATORS, Call, Graph, Tensor
 from .halves import joined
+from .joins import JOINS, Join
 from .layers import add
 from .layouts import laid_out
 from .padding import settle
@@ -104,7 +112,11 @@ class _Network:
             check_arguments(call)
             check_mask(self._graph, call, self._start)
             values = [*map(self._value, call.data)]
-            join = _JOINS.get(call.layer.kind)
+            join = JOINS.get(call.layer.kind)
+            if call.layer.kind in ATTENTIONS or call.layer.kind == "Dot":
+                attends = self._pooled if call.layer.kind == "Dot" else self._attended
+                self._run_of[key] = attends(call.layer, [*map(self._plain, values)])
+                continue
             if join is None and len(values) != 1:
                 names = ", ".join(value.tensor.layer for value in values)
                 raise call.layer.unsupported(f"expected one input, it has {names}")
@@ -225,6 +237,44 @@ class _Network:
         run.name(layer)
         return run
 
+    def _behind(self, layer: KerasLayer, values: Sequence[_Value]) -> _Run:
+        """A run that reads several sequences."""
+        turned = {value.run is not None and value.run.flow.flipped for value in values}
+        if len(turned) > 1:
+            raise layer.unsupported("joins outputs of go_backwards=True and others")
+        run = self._begin(values)
+        run.flow.flipped = turned.pop()
+        return run
+
+    def _attended(self, layer: KerasLayer, values: Sequence[_Value]) -> _Run:
+        shapes = [*map(self._shape, values)]
+        masked = any(v.run is not None and v.run.flow.mask_value is not None for v in values)
+        made = check_attended(layer, shapes, masked)
+        query, value, *key = values
+        run = self._behind(layer, [query, *(key or [value]), value])
+        run.flow.layers.append(ATTENTIONS[layer.kind](layer, self._store, made))
+        run.flow.shape = made
+        run.name(layer)
+        return run
+
+    def _pooled(self, layer: KerasLayer, values: Sequence[_Value]) -> _Run:
+        """The sum over time of the steps of one value times a number of the other: an attention
+        pool, where the number is a softmax that nothing else reads."""
+        which, shape = summed_axis(layer, [*map(self._shape, values)])
+        weights, steps = values[which], values[1 - which]
+        before = weights.run
+        if before is None or before.flow.layers[-1:] != [SoftmaxOverTime()]:
+            raise layer.unsupported("its factors are no softmax over the time")
+        if self._uses[_key(weights.tensor)] > 1 or steps.run is before:
+            raise layer.unsupported("its factors are read by another layer as well")
+        before.flow.layers.pop()
+        before.names.pop()
+        run = self._behind(layer, [steps, weights])
+        run.flow.layers.append(AttentionPool())
+        run.flow.shape, run.flow.flipped = shape, False
+        run.name(layer)
+        return run
+
     def _nodes(self) -> tuple[dict[str, tuple[Layer, list[str]]], Callable[[_Value], str]]:
         """The layers of all runs, and what gives the name of a value."""
         names = _Names(tensor.layer for tensor in self._inputs)
@@ -312,57 +362,3 @@ def _needed(graph: Graph, ends: Sequence[Tensor]) -> Iterator[tuple[Key, Call]]:
             raise UnsupportedError(f"{call.layer}: it needs its own output")
         open_[key] = None
         pending += wanted[::-1]
-
-
-Join = Callable[[KerasLayer, int], list[Layer]]
-
-
-def _concatenate(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("concat")]
-
-
-def _add(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add")]
-
-
-def _subtract(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("sub")]
-
-
-def _multiply(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("mul")]
-
-
-def _divide(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("div")]
-
-
-def _maximum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("max")]
-
-
-def _minimum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("min")]
-
-
-def _average(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add"), Elementwise("affine", 1 / count, 0.0)]
-
-
-_JOINS: Final[Mapping[str, Join]] = MappingProxyType(
-    {
-        "Add": _add,
-        "operator Add": _add,
-        "operator Divide": _divide,
-        "operator Multiply": _multiply,
-        "operator Subtract": _subtract,
-        "operator TrueDivide": _divide,
-        "Average": _average,
-        "Concatenate": _concatenate,
-        "Maximum": _maximum,
-        "Minimum": _minimum,
-        "Multiply": _multiply,
-        "Subtract": _subtract,
-    }
-)
-"""What makes one value of several: the layers that it is."""

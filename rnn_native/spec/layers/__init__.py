@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
+from .attention import AdditiveAttention, Attention
 from .attention_pool import AttentionPool
 from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
@@ -29,6 +30,8 @@ from .strided import Repeat, Slice, Strided, Transpose
 
 __all__ = [
     "Add",
+    "AdditiveAttention",
+    "Attention",
     "AttentionPool",
     "AvgPool",
     "Concat",
@@ -84,6 +87,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Softmax,
             SoftmaxOverTime,
             AttentionPool,
+            Attention,
         )
     }
 )

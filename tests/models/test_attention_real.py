@@ -23,7 +23,7 @@ from torch import nn
 
 import rnn_native as rn
 from rnn_native import formats
-from rnn_native.spec import AttentionPool, ModelSpec, Softmax, SoftmaxOverTime
+from rnn_native.spec import Attention, AttentionPool, ModelSpec, Softmax, SoftmaxOverTime
 
 pytestmark = pytest.mark.oracle
 RNG = np.random.default_rng(15)
@@ -91,6 +91,89 @@ def test_pools_that_pytorch_exports(name: str, opset: int, tmp_path: Path) -> No
     agrees(spec, module)
 
 
+SELF: dict[str, tuple[Attention, Callable[..., Any]]] = {
+    "dot": (Attention(1, 0.25), lambda q, k, v, e: torch.softmax(q @ turned(k) / 4, -1) @ v),
+    "times": (Attention(1, 0.5), lambda q, k, v, e: torch.softmax(0.5 * (q @ turned(k)), -1) @ v),
+    "bmm": (
+        Attention(1, 1.0),
+        lambda q, k, v, e: torch.bmm(torch.softmax(torch.bmm(q, turned(k)), 2), v),
+    ),
+    "heads": (
+        Attention(2, 0.5),
+        lambda q, k, v, e: joined(
+            torch.softmax(blocks(q) @ turned(blocks(k)) * 0.5, -1) @ blocks(v)
+        ),
+    ),
+    "additive": (
+        Attention(weight=np.ones(6)),
+        lambda q, k, v, e: torch.bmm(
+            torch.softmax(e(torch.tanh(q.unsqueeze(2) + k.unsqueeze(1))).squeeze(-1), -1), v
+        ),
+    ),
+    "pytorch's": (
+        Attention(1, 1.0),
+        lambda q, k, v, e: nn.functional.scaled_dot_product_attention(q, k, v),
+    ),
+}
+
+
+def blocks(a: Any) -> Any:
+    return a.view(a.shape[0], a.shape[1], 2, 3).transpose(1, 2)
+
+
+def joined(a: Any) -> Any:
+    return a.transpose(1, 2).flatten(2)
+
+
+def turned(a: Any) -> Any:
+    return a.transpose(-1, -2)
+
+
+class Itself(Pooled):
+    """Attention of the steps to themselves."""
+
+    def __init__(self, way: Callable[..., Any]) -> None:
+        super().__init__("sum")
+        self.way = way
+        self.query, self.key, self.value = (nn.Linear(8, 6) for _ in range(3))
+        self.weight, self.out = nn.Linear(6, 1, bias=False), nn.Linear(6, 2)
+
+    def forward(self, x: Any) -> Any:
+        h, _ = self.rnn(x)
+        return self.out(self.way(self.query(h), self.key(h), self.value(h), self.weight))
+
+
+@pytest.mark.parametrize("opset", [14, 17])
+@pytest.mark.parametrize("name", SELF)
+def test_attention_of_steps_to_steps(name: str, opset: int, tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    wanted, way = SELF[name]
+    module = Itself(way).eval()
+    spec = exported(module, tmp_path / "m.onnx", opset, True)
+    (layer,) = [n.layer for n in spec.nodes.values() if isinstance(n.layer, Attention)]
+    assert (layer.heads, layer.causal) == (wanted.heads, wanted.causal)
+    assert (layer.weight is None) == (wanted.weight is None)
+    if wanted.weight is None:
+        assert layer.scale == pytest.approx(wanted.scale)
+    agrees(spec, module)
+
+
+@pytest.mark.parametrize("way", [
+    lambda q, k, v, e: torch.softmax(q @ turned(k), 1) @ v,
+    lambda q, k, v, e: torch.relu(q @ turned(k)) @ v,
+    lambda q, k, v, e: q @ turned(k),
+    lambda q, k, v, e: torch.softmax(q @ turned(k) + 1, -1) @ v,
+    lambda q, k, v, e: torch.softmax(-(q @ turned(k)) * -0.5, -1) @ v,
+    lambda q, k, v, e: torch.softmax((q @ turned(k)).tril(), -1) @ v,
+    lambda q, k, v, e: torch.softmax(e(q.unsqueeze(2) + k.unsqueeze(1)).squeeze(-1), -1) @ v,
+])  # fmt: skip
+def test_what_is_no_such_attention_is_refused(way: Callable[..., Any], tmp_path: Path) -> None:
+    module = Itself(way).eval()
+    module.out = nn.Identity()
+    with pytest.raises(rn.UnsupportedError):
+        exported(module, tmp_path / "m.onnx", 17, True)
+
+
 def test_from_torch_takes_them_too() -> None:
     torch.manual_seed(6)
     module = Pooled("bmm").eval()
@@ -99,7 +182,7 @@ def test_from_torch_takes_them_too() -> None:
         warnings.simplefilter("ignore")
         ours = rn.from_torch(module, x)
     want = module(x).detach().numpy()
-    np.testing.assert_allclose(ours(x.numpy())[0], want, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(ours(x.numpy().swapaxes(0, 1))[0], want, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [12, 17])
@@ -207,5 +290,5 @@ def test_what_is_no_such_thing_is_refused(way: Way, tmp_path: Path) -> None:
             h, _ = self.rnn(x)
             return way(self.scores(self.first(h)), h)
 
-    with pytest.raises(rn.UnsupportedError, match=r"node '.*(Softmax|MatMul|Einsum)"):
+    with pytest.raises(rn.UnsupportedError, match=r"Softmax|MatMul|Einsum|is not made by a layer"):
         exported(Other("sum").eval(), tmp_path / "m.onnx", 17, True)

@@ -16,6 +16,7 @@ from . import (
     given,
     layers,
     norms,
+    pairs,
     pooling,
     reductions,
     repeated,
@@ -127,10 +128,10 @@ def _interpret(
                 results = [_lookup(branch, values, node, name) for name in branch.outputs]
             else:
                 results = _evaluate(node, inputs, roles)
-            pairs = zip(results, node.outputs, strict=False)
+            named = zip(results, node.outputs, strict=False)
             results = [
                 of_half(node, value) if isinstance(value, Half) and name in wanted else value
-                for value, name in pairs
+                for value, name in named
             ]
             _take(node, inputs, results)
             _sign(node, results)
@@ -261,7 +262,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
             raise node.unsupported("reads what is padded; only a convolution can")
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
-    return handler(node, inputs, roles)
+    of_pairs = pairs.read(node, inputs, roles)
+    return handler(node, inputs, roles) if of_pairs is None else [of_pairs]
 
 
 def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:

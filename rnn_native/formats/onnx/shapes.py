@@ -68,11 +68,11 @@ def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         if to in INTEGERS and value.element in INTEGERS and _keeps(value.element, to):
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
-    if isinstance(value, Shape) and to == "BOOL":
+    if isinstance(value, Shape) and (to == "BOOL" or to in FLOATS):
         sizes = [extent.known for extent in value.extents]
         if None in sizes:
             raise node.unsupported("calculates with a size that the file does not fix")
-        return [Constant(np.array(sizes[0] if value.scalar else sizes, np.bool_))]
+        return [Constant(np.array(sizes[0] if value.scalar else sizes, DTYPES[to]))]
     if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")

@@ -358,4 +358,35 @@ class Failure:
     node: Node | None = None
 
 
-Value = Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut | Half | Failure
+@dataclass(frozen=True)
+class Pairs:
+    """A number of each two steps, [batch, time, time]: products of query and key, or what becomes
+    of the sum of both.
+
+    ``rank`` is how many dimensions there are, the features of a sum among them; ``stage`` is
+    ``"products"``, ``"sums"``, ``"tanh"``, ``"weighed"`` (by ``weight``, to one number, which is
+    still a dimension), ``"scores"`` or ``"weights"``, what a softmax of scores is.
+    """
+
+    query: Data
+    key: Data
+    rank: int
+    stage: str
+    heads: int = 1
+    scale: float = 1.0
+    weight: Anything | None = None
+
+
+Value = (
+    Pairs
+    | Data
+    | Constant
+    | Zeros
+    | Repeated
+    | Shape
+    | Filled
+    | StateIn
+    | StateOut
+    | Half
+    | Failure
+)

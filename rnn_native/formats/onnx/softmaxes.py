@@ -1,16 +1,16 @@
 """Softmax: of features, of an axis of them, or over time; what it weighs, summed over time, which
-is an attention pool; and what is written for these."""
+is an attention pool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-from ...spec import AttentionPool, Layer, Reduce, Softmax, SoftmaxOverTime
+from ...spec import AttentionPool, Reduce, Softmax, SoftmaxOverTime
 from ...spec.layers.combine import Combine
 from .constants import axis_of
 from .drafts import LinearDraft
@@ -19,9 +19,6 @@ from .graph import Node
 from .layout import arranged
 from .roles import Roles
 from .values import Data, Dim, Step, Value, live, show, size_of
-
-if TYPE_CHECKING:
-    from .layers import NodeWriter
 
 Values = Sequence[Value | None]
 
@@ -174,42 +171,5 @@ def _spread(data: Data, matrix: Any, dims: tuple[Dim, ...]) -> Data:
     return data.then(LinearDraft(matrix), dims, features)
 
 
-def _write_softmax(writer: NodeWriter, layer: Softmax, x: str) -> str:
-    op = "LogSoftmax" if layer.log else "Softmax"
-    if layer.groups == 1:
-        return writer.node(op, x, axis=-1)
-    sizes = [-1, layer.groups, writer.features // layer.groups]
-    y = writer.node("Reshape", x, writer.constant("shape", np.array(sizes)))
-    y = writer.node(op, y, axis=-1)
-    return writer.node("Reshape", y, writer.node("Shape", x))
-
-
-def _write_over_time(writer: NodeWriter, layer: SoftmaxOverTime, x: str) -> str:
-    return writer.node("Softmax", x, axis=0)
-
-
-def _write_pool(writer: NodeWriter, layer: AttentionPool, x: str, scores: str) -> str:
-    """Softmax over time, times the values, summed; of several heads each times its block."""
-    weights = writer.node("Softmax", scores, axis=0)
-    if layer.heads > 1:
-        shape = writer.constant("shape", np.array([0, 0, layer.heads, -1]))
-        x = writer.node("Reshape", x, shape)
-        weights = writer.node("Unsqueeze", weights, writer.constant("axis", np.array([3])))
-    y = writer.node("Mul", weights, x)
-    y = writer.node("ReduceSum", y, writer.constant("axis", np.array([0])), keepdims=0)
-    if layer.heads == 1:
-        return y
-    return writer.node("Reshape", y, writer.constant("shape", np.array([0, -1])))
-
-
 OPERATORS: Final = MappingProxyType({"Einsum": (einsum, 2, 2)})
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""
-
-WRITERS: Final[Mapping[type[Layer], Callable[..., str]]] = MappingProxyType(
-    {
-        AttentionPool: _write_pool,
-        Softmax: _write_softmax,
-        SoftmaxOverTime: _write_over_time,
-    }
-)
-"""What writes a layer that reads the tensors of these names."""

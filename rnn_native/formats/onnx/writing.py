@@ -46,7 +46,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, conv_writing, norms, norms_over_time, reductions, softmaxes
+from . import activations, conv_writing, norms, norms_over_time, reductions, softmax_writing
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -345,7 +345,7 @@ _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **norms.WRITERS,
     **norms_over_time.WRITERS,
     **reductions.WRITERS,
-    **softmaxes.WRITERS,
+    **softmax_writing.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,
     Merge: _Writer.merge,

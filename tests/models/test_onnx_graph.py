@@ -295,10 +295,6 @@ REFUSED: dict[str, tuple[Callable[[Builder, str, str], Any], str]] = {
         lambda b, x, y: b.op("Add", y, b.squeeze(b.recurrent(x, GRU)[1], 0), name="it"),
         r"'it' \(Add\): .*either all have steps, or none",
     ),
-    "a softmax of a sum": (
-        lambda b, x, y: b.op("Softmax", b.op("Add", y, y), axis=-1, name="it"),
-        r"'it' \(Softmax\): an activation is only supported right after a Linear",
-    ),
 }
 
 

@@ -289,7 +289,7 @@ REFUSED: dict[str, tuple[Callable[[Builder, str, str], Any], str]] = {
     ),
     "a product of values": (
         lambda b, x, y: b.op("MatMul", y, b.op("Transpose", y, perm=[0, 2, 1]), name="it"),
-        r"'it' \(MatMul\): expected A to be the data and B a constant",
+        r"'it' \(MatMul\): dimension 0 .* should be the batch axis",
     ),
     "a last state and steps": (
         lambda b, x, y: b.op("Add", y, b.squeeze(b.recurrent(x, GRU)[1], 0), name="it"),

@@ -1,0 +1,255 @@
+"""Convolutions and pools of PyTorch's as ``chain=`` has them: over time, positions, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from ...activations import finite
+from ...errors import OptionError, ShapeError, UnsupportedError
+from ...spec import Array, Conv1d, Conv2d, Layer, PoolWithin, Reduce
+from ...spec.layers.pool import Pool
+from .kinds import Here, Kind, Made, parameters
+from .layout import Layout
+
+_MODES: Final = {"Max": "max", "Avg": "average"}
+_REDUCED: Final = {"max": "max", "average": "mean"}
+
+
+def _each(here: Here, name: str, count: int, least: int = 0) -> list[int]:
+    """An argument of one number, or of one for each axis."""
+    value = here.said[name]
+    numbers = value if isinstance(value, tuple) else (value,) * count
+    if len(numbers) != count or any(type(n) is not int or n < least for n in numbers):
+        raise OptionError(
+            f"{here.where}: {name}: expected a number from {least}, or {count} of them; "
+            f"got {value!r}"
+        )
+    return list(numbers)
+
+
+def _conv(here: Here, count: int) -> Made:
+    weight, bias = here.arrays["weight"], here.arrays.get("bias")
+    if weight.ndim != count + 2:
+        raise ShapeError(
+            f"{here.where}: expected a weight of {count + 2} axes, (out, in / groups, "
+            f"{'kernel' if count == 1 else 'kernel rows, kernel columns'}), got {weight.shape}"
+        )
+    here.check_arrays(bias=bias is not None)
+    groups = here.says("groups")
+    here.check(in_channels=weight.shape[1] * groups, out_channels=len(weight))
+    if here.said["kernel_size"] is not None:
+        here.said["kernel_size"] = tuple(_each(here, "kernel_size", count, 1))
+        here.check(kernel_size=weight.shape[2:])
+    return _convolve(here, weight, bias, count)
+
+
+def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made:
+    """Over so many axes, one of which may be the time."""
+    layout, groups = here.layout.of_axes(here.where, count), here.says("groups")
+    if here.features is not None:
+        come = layout.channels(here.where, here.features)
+        if come != weight.shape[1] * groups:
+            more = (
+                f"; groups={come // weight.shape[1]} would" if come % weight.shape[1] == 0 else ""
+            )
+            raise ShapeError(
+                f"{here.where}: its weight {weight.shape} with groups={groups} takes "
+                f"{weight.shape[1] * groups} channels, and {come} come{more}"
+            )
+    strides, dilations = _each(here, "stride", count, 1), _each(here, "dilation", count, 1)
+    padding: list[Any] = [here.said["padding"]] * count
+    if padding[0] == "valid":
+        padding = [0] * count
+    elif padding[0] != "same":
+        padding = list(_each(here, "padding", count))
+    mode = here.said["padding_mode"]
+    if count == 1:
+        layer = Conv1d(
+            weight, bias, stride=strides[0], padding=padding[0], dilation=dilations[0],
+            groups=groups, padding_mode=mode, positions=layout.axes[0],
+        )  # fmt: skip
+        return [layer], Layout((None if layout.time == 0 else layer.positions_made,))
+    if mode != "zeros":
+        raise UnsupportedError(f"{here.where}: expected padding_mode=zeros, got {mode!r}")
+    if layout.time is None:
+        raise UnsupportedError(
+            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
+        )
+    if layout.time == 1:
+        weight = np.swapaxes(weight, 2, 3)
+        strides, dilations, padding = strides[::-1], dilations[::-1], padding[::-1]
+    (positions,) = layout.inside
+    layer = Conv2d(
+        weight, bias, positions=positions, stride=(strides[0], strides[1]),
+        padding=(padding[0], padding[1]), dilation=(dilations[0], dilations[1]), groups=groups,
+    )  # fmt: skip
+    made = layer.positions_made
+    return [layer], Layout((None, made) if layout.time == 0 else (made, None))
+
+
+def _sinc(here: Here) -> Made:
+    """asteroid-filterbanks' ParamSincFB, whose filters are band passes of two frequencies each.
+
+    Its arrays are the halves of a window and of a time axis, and what the frequencies are made of;
+    it is the convolution of the filters, of cosines first and of sines then. All is calculated in
+    the type of the arrays, as the package does: the argument of a sine is large, and its rounding
+    is part of what was trained.
+    """
+    low_hz, band_hz, window, n = (here.arrays[name] for name in _SINC_ARRAYS)
+    least, width, rate = (
+        _real(here, name) for name in ("min_low_hz", "min_band_hz", "sample_rate")
+    )
+    filters, half = len(low_hz), n.shape[-1]
+    if low_hz.shape != (filters, 1) or band_hz.shape != low_hz.shape:
+        raise ShapeError(
+            f"{here.where}: expected low_hz_ and band_hz_ of shape (filters, 1), got "
+            f"{low_hz.shape} and {band_hz.shape}"
+        )
+    if n.shape != (1, half) or window.shape != (half,):
+        raise ShapeError(
+            f"{here.where}: expected n_ of shape (1, half) and window_ (half,), got {n.shape} and "
+            f"{window.shape}"
+        )
+    here.check(n_filters=2 * filters, kernel_size=2 * half + 1)
+    low = least + np.abs(low_hz)
+    high = np.clip(low + width + np.abs(band_hz), least, rate / 2)
+    band = high - low
+    even = (np.sin(high * n) - np.sin(low * n)) / (n / 2) * window
+    odd = (np.cos(low * n) - np.cos(high * n)) / (n / 2) * window
+    cosines = np.concatenate([even, 2 * band, even[:, ::-1]], axis=1)
+    sines = np.concatenate([odd, 0 * band, -odd[:, ::-1]], axis=1)
+    weight = np.concatenate([cosines / (2 * band), sines / (2 * band)])
+    here.said |= {"dilation": 1, "groups": 1, "padding": 0, "padding_mode": "zeros"}
+    if here.said["stride"] is None:
+        here.said["stride"] = half
+    return _convolve(here, weight[:, None], None, 1)
+
+
+def _real(here: Here, name: str) -> float:
+    return finite(f"{here.where}: {name}", here.said[name])
+
+
+def _pool(here: Here, mode: str, count: int) -> Made:
+    layout = here.layout.of_axes(here.where, count)
+    sizes = _each(here, "kernel_size", count, 1)
+    strides = sizes if here.said["stride"] is None else _each(here, "stride", count, 1)
+    padding = _each(here, "padding", count)
+    if here.said.get("dilation") not in (None, 1) or here.said.get("divisor_override"):
+        raise UnsupportedError(f"{here.where}: expected neither dilation nor divisor_override")
+    counts = here.said.get("count_include_pad", True)
+    layers: list[Layer] = []
+    axes = list(layout.axes)
+    for axis, (size, stride, pad) in enumerate(zip(sizes, strides, padding, strict=True)):
+        if (size, stride) == (1, 1):
+            continue
+        if 2 * pad > size:
+            raise OptionError(f"{here.where}: padding={pad} is more than half of kernel {size}")
+        length = axes[axis]
+        rest = stride - 1 if length is None else (length + 2 * pad - size) % stride
+        if here.said["ceil_mode"] is True and rest:
+            raise UnsupportedError(f"{here.where}: ceil_mode=True is another number of steps here")
+        if length is None:
+            layers.append(Pool(mode, size, stride, pad, pad, counts))
+            continue
+        layer = _within(here, mode, Layout(tuple(axes)), size, stride, pad, counts)
+        layers.append(layer)
+        axes[axis] = layer.positions_made
+    return layers, Layout(tuple(axes))
+
+
+def _within(
+    here: Here, mode: str, layout: Layout, size: int, stride: int, pad: int = 0, counts: bool = True
+) -> PoolWithin:
+    if len(layout.inside) != 1:
+        raise UnsupportedError(
+            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
+        )
+    if here.features is None:
+        raise OptionError(f"{here.where}: cannot be first")
+    channels = here.layout.channels(here.where, here.features)
+    return PoolWithin(mode, layout.positions, channels, size, stride, pad, pad, counts)
+
+
+def _adaptive(here: Here, mode: str, count: int) -> Made:
+    """To as many of each axis as are said; of the time to one, which is then no more."""
+    layout = here.layout.of_axes(here.where, count)
+    wanted = here.said["output_size"]
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,) * count
+    if len(wanted) != count or any(n is not None and (type(n) is not int or n < 1) for n in wanted):
+        raise OptionError(
+            f"{here.where}: output_size: expected a number from 1 or None, or {count} of them; "
+            f"got {here.said['output_size']!r}"
+        )
+    layers: list[Layer] = []
+    axes: list[int | None] = list(layout.axes)
+    for axis, size in enumerate(wanted):
+        length = axes[axis]
+        if size is None or size == length:
+            continue
+        if length is None:
+            if size != 1:
+                raise UnsupportedError(f"{here.where}: the time can become 1, not {size}")
+            continue
+        first = [k * length // size for k in range(size)]
+        last = [-(-(k + 1) * length // size) for k in range(size)]
+        kernels = {end - begin for begin, end in zip(first, last, strict=True)}
+        strides = {b - a for a, b in pairwise(first)} or {length}
+        if len(kernels) > 1 or len(strides) > 1:
+            raise UnsupportedError(
+                f"{here.where}: windows of several sizes make {size} of {length} positions"
+            )
+        layers.append(_within(here, mode, Layout(tuple(axes)), kernels.pop(), strides.pop()))
+        axes[axis] = size
+    made = Layout(tuple(axes))
+    if layout.time is not None and wanted[layout.time] == 1:
+        layers.append(Reduce(_REDUCED[mode]))
+        made = made.without_time()
+    return layers, made
+
+
+_SINC_ARRAYS: Final = ("low_hz_", "band_hz_", "window_", "n_")
+_CONV: Final = parameters(
+    "in_channels out_channels kernel_size", stride=1, padding=0, dilation=1, groups=1, bias=None,
+    padding_mode="zeros",
+)  # fmt: skip
+_PARAMETERS: Final = {
+    "Max": parameters(
+        "kernel_size stride", padding=0, dilation=1, return_indices=None, ceil_mode=False
+    ),
+    "Avg": parameters(
+        "kernel_size stride", padding=0, ceil_mode=False, count_include_pad=True,
+        divisor_override=None,
+    ),
+}  # fmt: skip
+
+CLASSES: Final[Mapping[str, Kind]] = {
+    "ParamSincFB": Kind(
+        _sinc,
+        parameters(
+            "n_filters kernel_size stride", sample_rate=16000.0, min_low_hz=50, min_band_hz=50
+        ),
+        _SINC_ARRAYS,
+    )
+} | {
+    name: kind
+    for n in (1, 2)
+    for name, kind in (
+        (f"Conv{n}d", Kind(partial(_conv, count=n), _CONV, ("weight",), ("bias",))),
+        *(
+            pair
+            for own, mode in _MODES.items()
+            for pair in (
+                (f"{own}Pool{n}d", Kind(partial(_pool, mode=mode, count=n), _PARAMETERS[own])),
+                (
+                    f"Adaptive{own}Pool{n}d",
+                    Kind(partial(_adaptive, mode=mode, count=n), parameters("output_size")),
+                ),
+            )
+        ),
+    )
+}

@@ -223,7 +223,7 @@ class ModelSpec:
         for name, (layer, reads) in self.nodes.items():
             called = f"layer {name}" if self.is_chain else f"node {name!r}"
             if layer.needs_all:
-                each.append(f"{called}, a reverse or bidirectional layer, needs whole sequences")
+                each.append(f"{called}, {layer.needs_all}, needs whole sequences")
             elif layer.window is not None and not layer.window.is_causal:
                 after = layer.window.after
                 each.append(f"{called} has {after} {'step' if after == 1 else 'steps'} of padding "

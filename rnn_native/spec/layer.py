@@ -176,9 +176,10 @@ class Layer(ABC):
         return None
 
     @property
-    def needs_all(self) -> bool:
-        """Whether no step can be made before the last one of the input is there."""
-        return False
+    def needs_all(self) -> str:
+        """What messages call it where no step can be made before the last one of the input is
+        there; empty where each can."""
+        return ""
 
     def first_state(self, batch: int, features: int) -> State:
         """What its state is before the first step where nobody says another: arrays [rows, batch,

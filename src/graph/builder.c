@@ -85,6 +85,16 @@ void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const voi
 }
 
 #if RNNAT_WITH_WINDOWS
+rnnat_status rnnat_graph_add_whole(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                   size_t size, int32_t features)
+{
+    const void *const kept = rnnat_graph_keep(graph, data, size);
+    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    add_reading_node(graph, (rnnat_node){.layer = layer, .data = kept, .takes_whole = true},
+                     features);
+    return RNNAT_OK;
+}
+
 rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                                     size_t size, int32_t features, const rnnat_window *window)
 {

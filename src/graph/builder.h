@@ -57,6 +57,9 @@ void rnnat_count_one(const void *options, rnnat_counts *counts);
 void rnnat_count_window(const void *options, rnnat_counts *counts);
 void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                          size_t size, int32_t features);
+/* Does the same for a node that takes all steps at once. */
+rnnat_status rnnat_graph_add_whole(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                   size_t size, int32_t features);
 /* Adds a state array [rows, batch, features]; returns its number. */
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features);
 #endif

@@ -54,6 +54,7 @@ typedef struct rnnat_node {
     rnnat_window window; /* which steps of its first input it makes each of its own of */
     int32_t num_passes; /* how often it goes over all steps: one pass for each direction, 1 or 2 */
     bool reverse[2]; /* [passes] it goes from the last step to the first */
+    bool takes_whole; /* it takes all steps at once: one pass of one piece */
     int32_t num_states; /* arrays of recurrent state that it moves on */
     int32_t first_state; /* number of the first of these among the model's */
     int32_t first_row; /* row of these arrays that is its pass 0; pass 1 is the next row */
@@ -65,7 +66,8 @@ typedef struct rnnat_node {
 /* True where a node can run a chunk of time before the next chunk's input exists. */
 static inline bool rnnat_node_is_causal(const rnnat_node *node)
 {
-    return node->num_passes == 1 && !node->reverse[0] && node->window.after <= 0;
+    return node->num_passes == 1 && !node->reverse[0] && !node->takes_whole &&
+           node->window.after <= 0;
 }
 
 #endif

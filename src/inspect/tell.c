@@ -44,6 +44,7 @@ static void tell_node(const rnnat_node *node, const rnnat_kernels *kernels, cons
     t->begin(t->arg, "reverse");
     for (int32_t i = 0; i < node->num_passes; ++i) t->number(t->arg, "", node->reverse[i]);
     t->end(t->arg);
+    t->number(t->arg, "takes_whole", node->takes_whole);
     t->number(t->arg, "num_states", node->num_states);
     t->number(t->arg, "first_state", node->first_state);
     t->number(t->arg, "first_row", node->first_row);

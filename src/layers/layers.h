@@ -23,6 +23,7 @@
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
+    X(instance_norm)                                                                               \
     X(reduce)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
@@ -200,6 +201,24 @@ typedef struct rnnat_norming {
     double epsilon;
     const void *weight, *bias; /* [features], or NULL */
 } rnnat_norming;
+
+typedef struct rnnat_instance_norm_options {
+    double epsilon;
+    int32_t channels, positions, groups, weight, bias;
+} rnnat_instance_norm_options;
+/* The same over all steps of a row and the positions of each, of blocks of channels. */
+typedef struct rnnat_instance_norming {
+    int32_t channels, positions; /* of a step, channels fastest */
+    int32_t groups; /* blocks of channels, each with its own mean and variance */
+    double epsilon;
+    const void *weight, *bias; /* [channels], or NULL */
+} rnnat_instance_norming;
+
+#if RNNAT_READER
+/* Reads a number for each feature, if there is one. */
+rnnat_status rnnat_read_vector(rnnat_builder *build, const char *name, bool there, int32_t features,
+                               const void **to);
+#endif
 
 typedef struct rnnat_reduce_options {
     int32_t mode;

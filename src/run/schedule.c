@@ -242,6 +242,12 @@ static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, i
     if (!goes_on) rnnat_meet(member);
 }
 
+/* Steps of a piece in which a node takes so many: as many as a chunk has, or all. */
+static int32_t piece_of(const rnnat_workspace *workspace, const rnnat_node *node, int32_t steps)
+{
+    return node->takes_whole ? steps : workspace->chunk;
+}
+
 /* Fills the next piece of all steps that a node reads or, where it has a window, makes of all of them:
  * piece `index` from its end where it goes backwards. */
 static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, int32_t index,
@@ -249,10 +255,11 @@ static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, 
 {
     const bool has_window = RNNAT_HAS_WINDOW(task->node);
     const span *const cut = has_window ? made : all;
-    const int32_t last = (cut->steps - 1) / workspace->chunk;
+    const int32_t piece = piece_of(workspace, task->node, cut->steps);
+    const int32_t last = (cut->steps - 1) / piece;
     const int32_t which = task->node->reverse[task->pass] ? last - index : index;
-    const int32_t first = which * workspace->chunk;
-    const int32_t steps = steps_from(workspace, first, cut->steps);
+    const int32_t first = which * piece, left = cut->steps - first;
+    const int32_t steps = left < piece ? left : piece;
     set_steps(chunk, first, steps, all->lengths);
     if (!has_window) return;
     chunk->first = 0;
@@ -267,7 +274,8 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
     rnnat_task task;
     rnnat_task_prepare(workspace, member, index, pass, scratch, &task);
     const int32_t steps = RNNAT_HAS_WINDOW(task.node) ? made->steps : all->steps;
-    const int32_t pieces = steps / workspace->chunk + (steps % workspace->chunk != 0);
+    const int32_t piece = piece_of(workspace, task.node, steps);
+    const int32_t pieces = steps == 0 ? 0 : steps / piece + (steps % piece != 0);
     bool goes_on = true;
     for (int32_t i = 0; i < pieces && goes_on; ++i) {
         rnnat_view moved[1 + RNNAT_NODE_INPUTS];

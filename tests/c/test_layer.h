@@ -19,6 +19,7 @@ typedef enum test_kind {
     TEST_CONV,
     TEST_STRIDED,
     TEST_NORM,
+    TEST_INSTANCE_NORM,
     TEST_REDUCE
 } test_kind;
 

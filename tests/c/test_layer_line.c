@@ -68,6 +68,8 @@ static const struct {
      {.kind = TEST_STRIDED, .input_size = 9, .output_size = 2}},
     {"norm features=8 groups=2 epsilon=0x1.5p-17 subtract_mean=true weight=false bias=true",
      {.kind = TEST_NORM, .input_size = 8, .output_size = 8, .bias = true}},
+    {"instance_norm channels=4 positions=3 groups=2 epsilon=0x1.5p-17 weight=false bias=true",
+     {.kind = TEST_INSTANCE_NORM, .input_size = 12, .output_size = 4, .bias = true}},
     {"prelu features=7", {.kind = TEST_PRELU, .input_size = 7, .output_size = 7}},
     {"scale features=9", {.kind = TEST_SCALE, .input_size = 9, .output_size = 9}},
     {"linear in_features=1 out_features=16777216 bias=false activation=identity",

@@ -66,9 +66,13 @@ static const graph graphs[GRAPH_MODELS] = {
                {.layer = COMBINE,
                 .combine = "norm features=4 groups=2 epsilon=0x1p-2 subtract_mean=true "
                            "weight=false bias=false",
-                .reads = "1"}},
+                .reads = "1"},
+               {.layer = COMBINE,
+                .combine = "instance_norm channels=4 positions=1 groups=2 epsilon=0x1p-2 "
+                           "weight=false bias=false",
+                .reads = "4"}},
      .inputs = {"features=3"},
-     .outputs = "4,3,0:1"},
+     .outputs = "5,3,0:1"},
     /* no output has time */
     {.parts = {{.layer = CELL(TEST_GRU, 2, 9, .bias = true, .last_only = true), .reads = "in0"},
                {.layer =

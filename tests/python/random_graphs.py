@@ -83,6 +83,8 @@ class _Graph:
             self.add(Elementwise(*function), (name,), width, over_time)
         elif kind == 7 and over_time and self.rng.integers(2):
             self.add(rn.Reduce(self.pick(REDUCE_MODES)), (name,), width, False)
+        elif kind == 7 and over_time and not self.streams and self.rng.integers(2):
+            self.add(rn.InstanceNorm(width, epsilon=0.3), (name,), width, True)
         elif kind == 7:
             self._norm(name)
         elif kind == 5 and width % 2 == 0 and name in self.nodes:

@@ -16,6 +16,7 @@ from strategies import Case, first_state, grouped, map_state
 from rnn_native.spec import (
     Elementwise,
     Embedding,
+    InstanceNorm,
     LayerNorm,
     Linear,
     Merge,
@@ -271,6 +272,25 @@ def scalar_norm(layer: LayerNorm, row: list[float]) -> list[float]:
     return made
 
 
+def scalar_instance_norm(layer: InstanceNorm, rows: list[list[float]]) -> list[list[float]]:
+    """Of each block of channels all numbers of a row: a loop over steps and positions."""
+    size, made = layer.channels // layer.groups, [list(row) for row in rows]
+    for group in range(layer.groups):
+        own = [p * layer.channels + c for p in range(layer.positions)
+               for c in range(group * size, (group + 1) * size)]  # fmt: skip
+        count = max(1, len(rows) * len(own))
+        mean = math.fsum(row[i] for row in rows for i in own) / count
+        variance = math.fsum((row[i] - mean) ** 2 for row in rows for i in own) / count
+        for row in made:
+            for i in own:
+                row[i] = (row[i] - mean) / math.sqrt(variance + layer.epsilon)
+                if layer.weight is not None:
+                    row[i] *= float(layer.weight[i % layer.channels])
+                if layer.bias is not None:
+                    row[i] += float(layer.bias[i % layer.channels])
+    return made
+
+
 def scalar_run(case: Case) -> tuple[Any, Any]:
     """Every row alone, cut to its length; the reverse direction by reversing the list."""
     spec = case.spec
@@ -290,6 +310,8 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_merge(layer, row) for row in rows]
             elif isinstance(layer, LayerNorm):
                 rows = [scalar_norm(layer, row) for row in rows]
+            elif isinstance(layer, InstanceNorm):
+                rows = scalar_instance_norm(layer, rows)
             elif isinstance(layer, PReLU):
                 slope = layer.slope.tolist()
                 rows = [

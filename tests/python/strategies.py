@@ -41,6 +41,7 @@ from rnn_native.spec import (
     Activation,
     Elementwise,
     Embedding,
+    InstanceNorm,
     Layer,
     LayerNorm,
     Linear,
@@ -433,6 +434,22 @@ def norms(draw: st.DrawFn, weight: NDArray[Any], bias: NDArray[Any]) -> LayerNor
 
 
 @st.composite
+def instance_norms(draw: st.DrawFn, weight: NDArray[Any], bias: NDArray[Any]) -> InstanceNorm:
+    """An InstanceNorm of as many features, likewise, of any positions."""
+    size = len(weight)
+    positions = draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
+    channels = size // positions
+    return InstanceNorm(
+        size,
+        draw(st.sampled_from([weight[:channels], None])),
+        draw(st.sampled_from([bias[:channels], None])),
+        draw(st.sampled_from([0.125, 0.3])),
+        positions,
+        draw(st.sampled_from([n for n in range(1, channels + 1) if channels % n == 0])),
+    )
+
+
+@st.composite
 def specs(
     draw: st.DrawFn,
     *,
@@ -446,7 +463,8 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided,
+    Elementwise and, with ``scales``, a Scale, PReLU, LayerNorm or, where layers may run backwards,
+    InstanceNorm, with ``convs``, a Strided,
     a PoolWithin or a Conv of each step behind any of these; never empty. The last Recurrent may
     give its last state alone, and any may begin with a state of its own, unless ``initial`` is
     False."""
@@ -472,6 +490,9 @@ def specs(
             numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
             norm = draw(norms(numbers.scale, numbers.shift))
             layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale), norm])))
+            has_time = all(getattr(layer, "return_sequences", True) for layer in layers)
+            if "reverse" in directions and has_time and draw(st.booleans()):
+                layers[-1] = draw(instance_norms(numbers.scale, numbers.shift))
         if convs and draw(st.integers(0, 1)) == 0:
             rng = np.random.default_rng(draw(seeds()))
             if draw(st.booleans()):

@@ -56,6 +56,10 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.LayerNorm(3, None, np.ones(3)),
         rn.RMSNorm(3),
     ],
+    "instance_norm": [
+        rn.InstanceNorm(6, np.ones(3), None, 0.1, 2, 1),
+        rn.InstanceNorm(3, None, np.ones(3)),
+    ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],

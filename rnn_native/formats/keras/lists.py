@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DTypeError, UnsupportedError
-from ...spec import Embedding, Layer, LayerNorm, Linear, ModelSpec, Recurrent
+from ...spec import Embedding, InstanceNorm, Layer, LayerNorm, Linear, ModelSpec, Recurrent
 from ..gates import reordered
 from ..handlers import handler_of
 from .cells import ORDER
@@ -99,6 +99,11 @@ def _check(index: int, layer: Recurrent) -> None:
             )
 
 
+def _norm_over_time(index: int, layer: InstanceNorm) -> list[list[Array]]:
+    """Of a GroupNormalization: gamma and beta."""
+    return [[array.copy() for array in layer.arrays.values()]]
+
+
 def _recurrent(index: int, layer: Recurrent) -> list[list[Array]]:
     _check(index, layer)
     return [
@@ -111,6 +116,7 @@ _LISTS: Final[Mapping[type[Layer], Callable[[int, Any], list[list[Array]]]]] = {
     Embedding: _embedding,
     Recurrent: _recurrent,
     Linear: _dense,
+    InstanceNorm: _norm_over_time,
     LayerNorm: _norm,
 }
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...spec import Elementwise, LayerNorm, Linear, Scale
+from ...spec import Elementwise, InstanceNorm, LayerNorm, Linear, Scale
 from ...spec.layers.combine import Combine
 from .drafts import LinearDraft
 from .graph import Anything, Node
@@ -237,11 +237,25 @@ def _vector(numbers: Anything, plain: float, count: int, dtype: Any) -> Anything
 
 
 def with_numbers(node: Node, data: Data, array: Anything) -> Data | None:
-    """A LayerNorm times or plus a number of each feature, which it had none of yet."""
+    """A LayerNorm, or an InstanceNorm of groups, times or plus a number of each feature, which it
+    had none of yet."""
     last, vector = data.draft, array.reshape(-1)
+    if isinstance(last, InstanceNorm):
+        return _with_more(node, data, last, vector)
     if not isinstance(last, LayerNorm) or len(vector) != last.features or last.bias is not None:
         return None
     plain = last.weight is None or (last.groups > 1 and bool(np.all(last.weight == 1)))
     if node.op == "Mul" and plain:
+        return data.instead(replace(last, weight=vector))
+    return data.instead(replace(last, bias=vector)) if node.op == "Add" else None
+
+
+def _with_more(node: Node, data: Data, last: InstanceNorm, vector: Anything) -> Data | None:
+    """The operator has numbers of each channel, of groups ones and zeros."""
+    if last.groups == last.channels or last.positions > 1 or len(vector) != last.channels:
+        return None
+    if last.bias is None or bool(np.any(last.bias)):
+        return None
+    if node.op == "Mul" and bool(np.all(last.weight == 1)):
         return data.instead(replace(last, weight=vector))
     return data.instead(replace(last, bias=vector)) if node.op == "Add" else None

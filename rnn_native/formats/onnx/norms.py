@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...spec import Layer, LayerNorm, Linear
+from ...spec import InstanceNorm, Layer, LayerNorm, Linear
 from .constants import axis_of
 from .graph import Anything, Node
+from .norms_over_time import groups_over_time, input_placed, over_time, reads_steps
 from .roles import Roles
 from .values import Constant, Data, Dim, Value, live, show, size_of
 
@@ -42,11 +42,17 @@ def layer_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
 
 
 def group_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """GroupNormalization of [batch, features] of one step; before set 21 its numbers are those of
-    a group each."""
+    """GroupNormalization of [batch, features] of one step, or over all steps; before set 21 its
+    numbers are those of a group each."""
     options = node.options(epsilon=("float", 1e-5), num_groups=("int", None), stash_type=("int", 1))
-    data, groups = _floats(node, inputs[0]), options["num_groups"]
-    _, size = _blocks(node, data, data.dims[1:])
+    data, groups = input_placed(node, _floats(node, inputs[0]), roles), options["num_groups"]
+    steps = reads_steps(data)
+    if steps:
+        size = size_of(data.dims[1])
+        if size is None:
+            raise node.unsupported("normalises features of which the file does not say how many")
+    else:
+        _, size = _blocks(node, data, data.dims[1:])
     if groups is None or groups < 1 or size % groups:
         raise node.malformed(f"attribute num_groups={groups} of {size} features")
     count = groups if node.opset < 21 else size
@@ -55,21 +61,30 @@ def group_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
         if not isinstance(value, Constant) or value.array.shape != (count,):
             raise node.unsupported(f"expected scale and bias to be constants of shape ({count},)")
         vectors.append(np.repeat(value.array, size // count))
+    if steps:
+        return [groups_over_time(node, data, groups, vectors, options["epsilon"], roles)]
     scale, bias = vectors
     layer = LayerNorm(size, scale, bias, groups, options["epsilon"])
     return [data.then(layer, data.dims, data.features)]
 
 
 def instance_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """InstanceNormalization of [batch, groups, features of a group] of one step."""
+    """InstanceNormalization of [batch, groups, features of a group] of one step, or over all
+    steps of [batch, channels, ...]."""
     epsilon = node.options(epsilon=("float", 1e-5))["epsilon"]
-    data = _floats(node, inputs[0])
-    groups, size = _blocks(node, data, data.dims[2:])
+    data = input_placed(node, _floats(node, inputs[0]), roles)
+    steps = reads_steps(data)
+    if steps:
+        groups, size = size_of(data.dims[1]) or 0, 1
+    else:
+        groups, size = _blocks(node, data, data.dims[2:])
     vectors = []
     for value in inputs[1:]:
         if not isinstance(value, Constant) or value.array.shape != (groups,):
             raise node.unsupported(f"expected scale and B to be constants of shape ({groups},)")
         vectors.append(np.repeat(value.array, size))
+    if steps:
+        return [over_time(node, data, vectors, epsilon, roles)]
     scale, bias = vectors
     layer = LayerNorm(groups * size, scale, bias, groups, epsilon)
     return [data.then(layer, data.dims, data.features)]
@@ -131,10 +146,15 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
 
 
 def with_options(layer: Layer, options: Mapping[str, Any]) -> Layer:
-    """Without the ones that are written for a LayerNorm without a weight."""
-    if not isinstance(layer, LayerNorm) or layer.weight is None or options.get("weight", True):
+    """Without the ones that are written for a LayerNorm without a weight, and the zeros for an
+    InstanceNorm without a bias."""
+    if not isinstance(layer, (InstanceNorm, LayerNorm)):
         return layer
-    return replace(layer, weight=None) if bool(np.all(layer.weight == 1)) else layer
+    for name, plain in (("weight", 1), ("bias", 0)):
+        array = getattr(layer, name)
+        if array is not None and not options.get(name, True) and bool(np.all(array == plain)):
+            layer = layer.make({n: a for n, a in layer.arrays.items() if n != name}, layer.options)
+    return layer
 
 
 def write_norm(writer: NodeWriter, layer: LayerNorm, x: str) -> str:

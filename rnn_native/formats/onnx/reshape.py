@@ -77,17 +77,22 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
 
 
 def in_blocks(data: Data, target: Sequence[Extent]) -> Iterator[Data]:
-    """The data with their features, one dimension, as two axes: where the target has two numbers
+    """The data with features of one dimension as two axes: where the target has two numbers
     behind each other that are as many together, such as groups of a normalisation."""
-    total, known = size_of(data.features), [extent.known for extent in target]
-    if not total or not data.features or data.features not in data.dims or total in known:
-        return
-    for pair in pairwise(known):
-        sizes = _sizes(pair, total)
-        if sizes is not None:
-            parts = data.fresh(*sizes)
-            dims = tuple(parts if dim == data.features else dim for dim in data.dims)
-            yield replace(data, dims=dims, features=parts)
+    known = [extent.known for extent in target]
+    for own in data.dims:
+        if not own or own[0] not in data.features:
+            continue
+        total, first = size_of(own), data.features.index(own[0])
+        if not total or total in known or data.features[first : first + len(own)] != own:
+            continue
+        for pair in pairwise(known):
+            sizes = _sizes(pair, total)
+            if sizes is not None:
+                parts = data.fresh(*sizes)
+                features = (*data.features[:first], *parts, *data.features[first + len(own) :])
+                dims = tuple(parts if dim == own else dim for dim in data.dims)
+                yield replace(data, dims=dims, features=features)
 
 
 def _sizes(pair: Sequence[int | None], total: int) -> list[int] | None:

@@ -8,7 +8,7 @@ For each layer of the spec, or node:
 - its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
-- LayerNorm: LayerNormalization, or its parts;
+- LayerNorm: LayerNormalization, or its parts; InstanceNorm: InstanceNormalization;
 - Merge: Split, then Add or Mul;
 - Conv, PoolWithin and Strided: conv_writing.py;
 - Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
@@ -46,7 +46,7 @@ from ..files import replacing
 from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, conv_writing, norms, reductions
+from . import activations, conv_writing, norms, norms_over_time, reductions
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
 from .recurrent import ORDER
@@ -339,6 +339,7 @@ _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
     **conv_writing.WRITERS,
     **norms.WRITERS,
+    **norms_over_time.WRITERS,
     **reductions.WRITERS,
     Combine: _Writer.combine,
     Linear: _Writer.linear,

@@ -13,6 +13,7 @@ from .conv import Conv
 from .convolutions import Conv1d, Conv2d
 from .elementwise import Elementwise
 from .embedding import Embedding
+from .instance_norm import InstanceNorm
 from .linear import Linear
 from .merge import Merge
 from .norm import LayerNorm, RMSNorm
@@ -36,6 +37,7 @@ __all__ = [
     "Div",
     "Elementwise",
     "Embedding",
+    "InstanceNorm",
     "Last",
     "LayerNorm",
     "Linear",
@@ -74,6 +76,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Scale,
             PReLU,
             LayerNorm,
+            InstanceNorm,
             Reduce,
         )
     }

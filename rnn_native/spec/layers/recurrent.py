@@ -259,8 +259,8 @@ class Recurrent(Layer):
         return self.num_layers * self.num_directions
 
     @property
-    def needs_all(self) -> bool:
-        return self.direction != "forward"
+    def needs_all(self) -> str:
+        return "" if self.direction == "forward" else "a reverse or bidirectional layer"
 
     def first_state(self, batch: int, features: int) -> State:
         if self.initial_state is None:

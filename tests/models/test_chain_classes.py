@@ -3,16 +3,19 @@ each beside the ``forward`` that it comes from."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 import rnn_native as rn
 
+sys.path.insert(0, str(Path(__file__).parent))
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
+torch_networks = pytest.importorskip("torch_networks")
 pytestmark = pytest.mark.models
 nn, F = torch.nn, torch.nn.functional
 BATCH, TIME = 3, 26
@@ -47,7 +50,7 @@ def rnn(module: Any, x: Any) -> Any:
     return module(x)[0]
 
 
-CASES: Final[dict[str, Case]] = {
+CASES: dict[str, Case] = {
     "over time": Case(
         ("time", 6),
         lambda: {
@@ -130,6 +133,47 @@ CASES: Final[dict[str, Case]] = {
 }  # fmt: skip
 
 
+CASES |= {
+    "norms over time": Case(
+        (6, "time"),
+        lambda: {
+            "conv": nn.Sequential(
+                nn.Conv1d(6, 8, 3), nn.InstanceNorm1d(8, affine=True), nn.LeakyReLU(),
+                nn.Conv1d(8, 8, 3), nn.GroupNorm(2, 8, eps=1e-3), nn.InstanceNorm1d(8),
+                nn.ConvTranspose1d(8, 4, 3, padding=1, groups=2), nn.BatchNorm1d(4), nn.Tanh(),
+            ),
+            "fc": nn.Linear(4, 3),
+        },
+        lambda m: [*all_of(m, "conv"), *said(m, "fc")],
+        lambda m, x: m.fc(m.conv(x).transpose(1, 2)),
+    ),
+    "pictures up again": Case(
+        (1, "time", 9),
+        lambda: {
+            "net": nn.Sequential(
+                nn.Conv2d(1, 6, 3, stride=(1, 2), padding=1), nn.InstanceNorm2d(6, affine=True),
+                nn.ELU(), nn.ConvTranspose2d(6, 4, (3, 5), (1, 2), (1, 1), (0, 1), groups=2),
+                nn.BatchNorm2d(4), nn.PReLU(4), nn.GroupNorm(4, 4),
+                nn.ConvTranspose2d(4, 2, (1, 3), bias=False), nn.Sigmoid(),
+            ),
+        },
+        lambda m: ["Input(1, time, 9)", *all_of(m, "net"), "Flatten()"],
+        lambda m, x: m.net(x).transpose(1, 2).flatten(2),
+    ),
+    "up along the rows": Case(
+        (1, 9, "time"),
+        lambda: {
+            "net": nn.Sequential(
+                nn.Conv2d(1, 6, 3, stride=(2, 1), padding=1), nn.ReLU(),
+                nn.ConvTranspose2d(6, 4, (5, 3), (2, 1), (1, 1), (1, 0), groups=2),
+            ),
+        },
+        lambda m: ["Input(1, 9, time)", *all_of(m, "net"), "Flatten()"],
+        lambda m, x: m.net(x).permute(0, 3, 1, 2).flatten(2),
+    ),
+}  # fmt: skip
+
+
 class Net(nn.Module):
     def __init__(self, modules: dict[str, Any]) -> None:
         super().__init__()
@@ -147,7 +191,7 @@ def made(case: Case) -> tuple[dict[str, Any], Net]:
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.running_mean.normal_()
                 module.running_var.uniform_(0.5, 2)
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.RMSNorm)):
+            if "Norm" in type(module).__name__:
                 for parameter in module.parameters():
                     parameter.normal_(1, 0.3)
             if isinstance(module, nn.PReLU):
@@ -174,3 +218,33 @@ def test_the_chain_is_the_forward(name: str, tmp_path: Path, run: Any) -> None:
     spec = rn.load(tmp_path / "net.pt", chain=case.chain(modules)).spec
     y, _ = run(spec, ours(x, case.shape))
     run.assert_close(y if expected.ndim == 2 else y.swapaxes(0, 1), expected)
+
+
+@pytest.mark.parametrize("stride", [None, 10])
+def test_filters_are_those_of_asteroid(
+    stride: int | None, package_file: Any, tmp_path: Path, run: Any
+) -> None:
+    """asteroid-filterbanks' class out of its file; what it derives from keeps its arguments."""
+
+    class Filterbank(nn.Module):
+        def __init__(self, n_filters: int, kernel_size: int, stride: Any, sample_rate: float):
+            super().__init__()
+            self.n_filters, self.kernel_size = n_filters, kernel_size
+            self.stride, self.sample_rate = stride or kernel_size // 2, sample_rate
+
+    (bank,) = torch_networks.classes(
+        "asteroid-filterbanks", "asteroid_filterbanks/param_sinc_fb.py", "ParamSincFB",
+        Filterbank=Filterbank,
+    )  # fmt: skip
+    net = bank(12, 51, stride, sample_rate=8000.0, min_low_hz=20, min_band_hz=30)
+    with torch.no_grad():
+        net.low_hz_.mul_(-1.5)
+        net.band_hz_[3:] *= -9  # past half of the rate, which is the highest there is
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    x = torch.randn(2, 1, 400, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        expected = F.conv1d(x, net.filters(), stride=net.stride).abs().transpose(1, 2).numpy()
+    said = f"12, 51, stride={stride}, sample_rate=8000.0, min_low_hz=20, min_band_hz=30"
+    chain = [f":ParamSincFB({said}):abs"]
+    y, _ = run(rn.load(tmp_path / "net.pt", chain=chain).spec, ours(x, (1, "time")))
+    run.assert_close(y.swapaxes(0, 1), expected)

@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import rnn_native as rn
+from rnn_native.formats import torch as torch_files
 
 sys.path.insert(0, str(Path(__file__).parent))
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
@@ -217,3 +218,36 @@ def test_metapredict_whole(package_file: Any, run: Any, name: str) -> None:
             expected = net(torch.from_numpy(x[None, :length, row])).numpy()[0]
             run.assert_close(y[:length, row], expected)
             assert np.ptp(expected) > 0.05
+
+
+VERSION_3 = (
+    ("networks/epoch099_val_loss1107.08.ckpt", "linear_layers.0"),
+    ("networks/epoch023_val_loss1529.48.ckpt", "fc"),
+    ("ppLDDT/networks/epoch019_val_loss1477.45.ckpt", "linear_layers.0"),
+)
+
+
+@pytest.mark.parametrize(("name", "head"), VERSION_3)
+def test_metapredict_3_whole(package_file: Any, run: Any, name: str, head: str) -> None:
+    """Checkpoints with settings, callbacks and types beside the weights; a LayerNorm."""
+    path = package_file("metapredict", f"metapredict/backend/{name}")
+    prefix, chain = "state_dict", ["lstm", "layer_norm:LayerNorm(eps=1e-05)", head]
+    spec = rn.load(path, "torch", prefix=prefix, chain=chain).spec
+    weights = {
+        n.removeprefix("state_dict."): torch.tensor(np.array(a))
+        for n, a in torch_files.unpack(path.read_bytes())[1].items()
+        if n.startswith("state_dict.")
+    }
+    size = weights["lstm.weight_hh_l0"].shape[1]
+    layers = 1 + ("lstm.weight_ih_l1" in weights)
+    lstm = torch.nn.LSTM(20, size, layers, batch_first=True, bidirectional=True)
+    norm, linear = torch.nn.LayerNorm(2 * size), torch.nn.Linear(2 * size, 1)
+    net = torch.nn.ModuleDict({"lstm": lstm, "layer_norm": norm, "head": linear}).eval()
+    net.load_state_dict({n.replace(f"{head}.", "head."): w for n, w in weights.items()})
+    acids = np.random.default_rng(6).integers(0, 20, (80, 2))
+    x = np.eye(20, dtype=np.float32)[acids]
+    with torch.no_grad():
+        expected = linear(norm(lstm(torch.from_numpy(x.swapaxes(0, 1)))[0])).numpy()
+    y, _ = run(spec, x)
+    run.assert_close(y.swapaxes(0, 1), expected)
+    assert np.ptp(expected) > 0.05

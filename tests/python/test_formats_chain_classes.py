@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "bn4": {"running_mean": normal(4), "running_var": np.abs(normal(4))},
     "norm": {"weight": normal(8), "bias": normal(8)},
     "square": {"weight": normal(2, 4), "bias": normal(2, 4)},
+    "up": {"weight": normal(8, 2, 3)},
     "rms": {"weight": normal(8)},
     "slopes": {"weight": normal(4)},
     "gru": dict(GRU.arrays),
@@ -177,6 +178,38 @@ def test_modules_of_one_kind_take_their_class_too(path: Path) -> None:
     )
     assert_same(layers(path, "Dropout(p=0.5)", "conv", "Identity()", "LeakyReLU(0.5)")[1:],
                 [rn.Elementwise("leaky_relu", 0.5)])  # fmt: skip
+
+
+def test_norms_over_time_are_of_channels(path: Path) -> None:
+    norm = PARTS["norm"]["weight"], PARTS["norm"]["bias"]
+    for text, want in (
+        ("norm:InstanceNorm1d(8, eps=0.5)", rn.InstanceNorm(8, *norm, epsilon=0.5)),
+        ("norm:GroupNorm(4, 8)", rn.InstanceNorm(8, *norm, groups=4)),
+        ("InstanceNorm1d(8, affine=False)", rn.InstanceNorm(8)),
+        ("InstanceNorm1d()", rn.InstanceNorm(8)),
+        ("bn:InstanceNorm1d(8, affine=True, track_running_stats=True)", None),
+    ):
+        got = layers(path, "conv:relu", text)
+        assert_same(got[1:], [scale("bn") if want is None else want])
+    chain = ["Input(2, time, 6)", "picture:Conv2d(padding=(1, 0)):elu", "InstanceNorm2d(4)"]
+    assert_same(layers(path, *chain)[2:], [rn.InstanceNorm(8, positions=2)])
+    with pytest.raises(rn.UnsupportedError, match="the time is none of its axes"):
+        layers(path, "Input(time, 6, 9)", "conv", "norm:GroupNorm(2, 8)")
+
+
+def test_a_transposed_convolution_is_its_layers(path: Path) -> None:
+    own = PARTS["up"]["weight"]
+    up = rn.ConvTranspose1d(own, positions=7, stride=2, padding=1, output_padding=1, groups=2)
+    chain = ["Input(time, 6, 9)", "conv", "up:ConvTranspose1d(8, 4, 3, 2, 1, 1, 2, bias=False)"]
+    assert_same(layers(path, *chain)[1:], list(up))
+    assert_same(layers(path, *chain, "Flatten()")[-1:], [rn.Transpose(14, 4)])
+    same = rn.ConvTranspose1d(own, padding=1)
+    for item in ("up:ConvTranspose1d(padding=1)", same):
+        assert_same(layers(path, "conv", item)[1:], list(same))
+    with pytest.raises(rn.ShapeError, match="out_channels=2 is said, but its arrays have 4"):
+        layers(path, "conv", "up:ConvTranspose1d(8, 2, groups=2)")
+    with pytest.raises(rn.ShapeError, match="is of 8 channels, and 6 come"):
+        layers(path, "Input(6, time)", "up:ConvTranspose1d")
 
 
 def test_filters_of_frequencies_are_a_convolution(path: Path) -> None:

@@ -95,7 +95,8 @@ def from_state_dict(
         if isinstance(item, str):
             _add_text(made, modules, read_text(item))
         else:
-            made.add(f"chain[{index}]", _as_layer(f"chain[{index}]", item))
+            for one in item if isinstance(item, tuple) and item else (item,):
+                made.add(f"chain[{index}]", _as_layer(f"chain[{index}]", one))
     modules.check_used()
     if not made.layers:
         raise OptionError(f"chain: expected at least one module or layer, got {chain!r:.200}")

@@ -13,6 +13,7 @@ from ...activations import Activation
 from ...errors import FormatError, OptionError, ShapeError, UnsupportedError
 from ...spec import (
     Embedding,
+    InstanceNorm,
     LayerNorm,
     Linear,
     PReLU,
@@ -114,6 +115,39 @@ def _layer_norm(here: Here) -> Made:
     return [LayerNorm(features, flat, shift, epsilon=here.said["eps"])], layout
 
 
+def _over_time(here: Here) -> Made:
+    """InstanceNorm and GroupNorm, of [batch, channels, ...] over all steps and positions; one with
+    running statistics is as a BatchNorm."""
+    arrays = here.arrays
+    if set(STATISTICS) <= arrays.keys():
+        return _batch_norm(here)
+    if here.layout.time is None:
+        raise UnsupportedError(
+            f"{here.where}: the time is none of its axes, and over those inside a step alone it is "
+            "not supported"
+        )
+    weight, bias = arrays.get("weight"), arrays.get("bias")
+    channels = here.said.get("num_features", here.said.get("num_channels"))
+    if weight is not None:
+        here.check(num_features=len(weight), num_channels=len(weight))
+        channels = len(weight)
+    if channels is None:
+        channels = here.layout.channels(here.where, _features(here))
+    _natural(here, "num_features", channels)
+    here.check_arrays(affine=weight is not None, bias=bias is not None)
+    here.check_channels(channels)
+    layer = InstanceNorm(
+        channels * here.layout.positions, weight, bias, epsilon=here.said["eps"],
+        positions=here.layout.positions, groups=here.said.get("num_groups"),
+    )  # fmt: skip
+    return [layer], here.layout
+
+
+def _group_norm(here: Here) -> Made:
+    here.says("num_groups")
+    return _over_time(here)
+
+
 def _natural(here: Here, name: str, value: Any) -> int:
     if type(value) is not int or value < 1:
         raise OptionError(f"{here.where}: {name}: expected numbers from 1, got {value!r}")
@@ -201,6 +235,13 @@ CLASSES: Final[Mapping[str, Kind]] = {
         for name, more in (("LSTM", ""), ("GRU", ""), ("RNN", " nonlinearity"))
     },
     **{f"BatchNorm{n}d": Kind(_batch_norm, _NORM, STATISTICS, _WB) for n in (1, 2)},
+    **{f"InstanceNorm{n}d": Kind(_over_time, _NORM, (), (*_WB, *STATISTICS)) for n in (1, 2)},
+    "GroupNorm": Kind(
+        _group_norm,
+        parameters("num_groups num_channels", eps=EPSILON, affine=None, bias=None),
+        (),
+        _WB,
+    ),
     "PReLU": Kind(_prelu, parameters("num_parameters init"), ("weight",)),
     "LayerNorm": Kind(
         _layer_norm,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -11,7 +11,16 @@ import numpy as np
 
 from ...activations import finite
 from ...errors import OptionError, ShapeError, UnsupportedError
-from ...spec import Array, Conv1d, Conv2d, Layer, PoolWithin, Reduce
+from ...spec import (
+    Array,
+    Conv1d,
+    Conv2d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    Layer,
+    PoolWithin,
+    Reduce,
+)
 from ...spec.layers.pool import Pool
 from .kinds import Here, Kind, Made, parameters
 from .layout import Layout
@@ -42,10 +51,21 @@ def _conv(here: Here, count: int) -> Made:
     here.check_arrays(bias=bias is not None)
     groups = here.says("groups")
     here.check(in_channels=weight.shape[1] * groups, out_channels=len(weight))
+    _check_kernel(here, weight, count)
+    return _convolve(here, weight, bias, count)
+
+
+def _check_kernel(here: Here, weight: Array, count: int) -> None:
     if here.said["kernel_size"] is not None:
         here.said["kernel_size"] = tuple(_each(here, "kernel_size", count, 1))
         here.check(kernel_size=weight.shape[2:])
-    return _convolve(here, weight, bias, count)
+
+
+def _two_axes(here: Here) -> UnsupportedError:
+    return UnsupportedError(
+        f"{here.where}: two axes inside a step, {here.layout.inside}; one of both has to be the "
+        "time"
+    )
 
 
 def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made:
@@ -77,9 +97,7 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
     if mode != "zeros":
         raise UnsupportedError(f"{here.where}: expected padding_mode=zeros, got {mode!r}")
     if layout.time is None:
-        raise UnsupportedError(
-            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
-        )
+        raise _two_axes(here)
     if layout.time == 1:
         weight = np.swapaxes(weight, 2, 3)
         strides, dilations, padding = strides[::-1], dilations[::-1], padding[::-1]
@@ -90,6 +108,44 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
     )  # fmt: skip
     made = layer.positions_made
     return [layer], Layout((None, made) if layout.time == 0 else (made, None))
+
+
+def _transposed(here: Here, count: int) -> Made:
+    """Of a weight [in, out / groups, kernel ...]."""
+    weight, bias = here.arrays["weight"], here.arrays.get("bias")
+    layout, groups = here.layout.of_axes(here.where, count), here.says("groups")
+    if weight.ndim != count + 2:
+        raise ShapeError(
+            f"{here.where}: expected a weight of {count + 2} axes, (in, out / groups, kernel ...), "
+            f"got {weight.shape}"
+        )
+    out = weight.shape[1] * groups
+    here.check_arrays(bias=bias is not None)
+    here.check(in_channels=len(weight), out_channels=out)
+    _check_kernel(here, weight, count)
+    here.check_channels(len(weight))
+    names = ("stride", "padding", "output_padding", "dilation")
+    options = {name: tuple(_each(here, name, count)) for name in names}
+    if here.said["padding_mode"] != "zeros":
+        raise UnsupportedError(f"{here.where}: expected padding_mode=zeros")
+    if count == 1:
+        one: dict[str, Any] = {name: value[0] for name, value in options.items()}
+        layers = ConvTranspose1d(weight, bias, groups=groups, positions=layout.axes[0], **one)
+    elif layout.time is None:
+        raise _two_axes(here)
+    else:
+        if layout.time == 1:
+            weight = np.swapaxes(weight, 2, 3)
+            options = {name: value[::-1] for name, value in options.items()}
+        (positions,) = layout.inside
+        both: dict[str, Any] = {**options}
+        both["padding"] = tuple((n, n) for n in options["padding"])
+        layers = ConvTranspose2d(weight, bias, groups=groups, positions=positions, **both)
+    if layout.inside:
+        features = [layer.output_size for layer in layers if layer.output_size is not None][-1]
+        made = features // out
+        layout = Layout(tuple(None if size is None else made for size in layout.axes))
+    return list(layers), layout
 
 
 def _sinc(here: Here) -> Made:
@@ -119,8 +175,8 @@ def _sinc(here: Here) -> Made:
     low = least + np.abs(low_hz)
     high = np.clip(low + width + np.abs(band_hz), least, rate / 2)
     band = high - low
-    even = (np.sin(high * n) - np.sin(low * n)) / (n / 2) * window
-    odd = (np.cos(low * n) - np.cos(high * n)) / (n / 2) * window
+    even = (_rounded(np.sin, high * n) - _rounded(np.sin, low * n)) / (n / 2) * window
+    odd = (_rounded(np.cos, low * n) - _rounded(np.cos, high * n)) / (n / 2) * window
     cosines = np.concatenate([even, 2 * band, even[:, ::-1]], axis=1)
     sines = np.concatenate([odd, 0 * band, -odd[:, ::-1]], axis=1)
     weight = np.concatenate([cosines / (2 * band), sines / (2 * band)])
@@ -128,6 +184,12 @@ def _sinc(here: Here) -> Made:
     if here.said["stride"] is None:
         here.said["stride"] = half
     return _convolve(here, weight[:, None], None, 1)
+
+
+def _rounded(function: Callable[[Any], Any], x: Array) -> Array:
+    """In the type of x, and rounded once."""
+    made: Array = function(x.astype(np.float64)).astype(x.dtype)
+    return made
 
 
 def _real(here: Here, name: str) -> float:
@@ -166,9 +228,7 @@ def _within(
     here: Here, mode: str, layout: Layout, size: int, stride: int, pad: int = 0, counts: bool = True
 ) -> PoolWithin:
     if len(layout.inside) != 1:
-        raise UnsupportedError(
-            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
-        )
+        raise _two_axes(here)
     if here.features is None:
         raise OptionError(f"{here.where}: cannot be first")
     channels = here.layout.channels(here.where, here.features)
@@ -217,6 +277,10 @@ _CONV: Final = parameters(
     "in_channels out_channels kernel_size", stride=1, padding=0, dilation=1, groups=1, bias=None,
     padding_mode="zeros",
 )  # fmt: skip
+_TRANSPOSED: Final = parameters(
+    "in_channels out_channels kernel_size", stride=1, padding=0, output_padding=0, groups=1,
+    bias=None, dilation=1, padding_mode="zeros",
+)  # fmt: skip
 _PARAMETERS: Final = {
     "Max": parameters(
         "kernel_size stride", padding=0, dilation=1, return_indices=None, ceil_mode=False
@@ -240,6 +304,10 @@ CLASSES: Final[Mapping[str, Kind]] = {
     for n in (1, 2)
     for name, kind in (
         (f"Conv{n}d", Kind(partial(_conv, count=n), _CONV, ("weight",), ("bias",))),
+        (
+            f"ConvTranspose{n}d",
+            Kind(partial(_transposed, count=n), _TRANSPOSED, ("weight",), ("bias",)),
+        ),
         *(
             pair
             for own, mode in _MODES.items()

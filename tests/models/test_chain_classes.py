@@ -160,6 +160,17 @@ CASES |= {
         lambda m: ["Input(1, time, 9)", *all_of(m, "net"), "Flatten()"],
         lambda m, x: m.net(x).transpose(1, 2).flatten(2),
     ),
+    "windows of several sizes": Case(
+        (3, 7, "time"),
+        lambda: {"fc": nn.Linear(6, 2)},
+        lambda m: [
+            "Input(3, 7, time)", "AdaptiveMaxPool2d((5, None))", "AdaptiveAvgPool2d((2, None))",
+            "Flatten()", *said(m, "fc"),
+        ],
+        lambda m, x: m.fc(F.adaptive_avg_pool2d(
+            F.adaptive_max_pool2d(x, (5, x.shape[3])), (2, x.shape[3])
+        ).permute(0, 3, 1, 2).flatten(2)),
+    ),
     "up along the rows": Case(
         (1, 9, "time"),
         lambda: {

@@ -251,3 +251,74 @@ def test_metapredict_3_whole(package_file: Any, run: Any, name: str, head: str) 
     y, _ = run(spec, x)
     run.assert_close(y.swapaxes(0, 1), expected)
     assert np.ptp(expected) > 0.05
+
+
+# ---- legere: lines of print, 32 pixels high, to letters; and whether there are any ----
+
+
+class Separable(torch.nn.Module):  # type: ignore[misc, name-defined]
+    """A convolution of each channel, and one of a pixel."""
+
+    def __init__(self, channels: int, out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.depthwise = torch.nn.Conv2d(
+            channels, channels, 3, stride, 1, groups=channels, bias=False
+        )
+        self.bn1, self.bn2 = torch.nn.BatchNorm2d(channels), torch.nn.BatchNorm2d(out)
+        self.pointwise = torch.nn.Conv2d(channels, out, 1, bias=False)
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(self.bn2(self.pointwise(torch.relu(self.bn1(self.depthwise(x))))))
+
+
+def legere(weights: Any, strides: list[tuple[int, int]]) -> tuple[Any, list[Any]]:
+    """The convolutions of a network, and the beginning of a chain."""
+    net = torch.nn.Module()
+    first = len(weights["stem.0.weight"])
+    net.stem = torch.nn.Sequential(
+        torch.nn.Conv2d(1, first, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(first),
+        torch.nn.ReLU(),
+    )  # fmt: skip
+    net.blocks = torch.nn.Sequential()
+    chain = ["Input(1, 32, time)", f"stem.0:{net.stem[0]!r}", f"stem.1:{net.stem[1]!r}:relu"]
+    for index, stride in enumerate(strides):
+        out, channels = weights[f"blocks.{index}.pointwise.weight"].shape[:2]
+        block = Separable(channels, out, stride)
+        net.blocks.append(block)
+        for name in ("depthwise", "bn1", "pointwise", "bn2"):
+            text = f"blocks.{index}.{name}:{getattr(block, name)!r}"
+            chain.append(f"{text}:relu" if name.startswith("bn") else text)
+    return net, chain
+
+
+def test_legere_whole(package_file: Any, run: Any) -> None:
+    path = package_file("legere", "legere/data/model.pt")
+    weights = torch.load(path, weights_only=True, map_location="cpu")["model"]
+    net, chain = legere(weights, [(2, 2), (1, 1), (2, 1), (1, 1), (2, 1), (2, 1)])
+    net.rnn = torch.nn.GRU(192, 128, batch_first=True, bidirectional=True)
+    net.head = torch.nn.Linear(256, len(weights["head.weight"]))
+    net.eval().load_state_dict(weights)
+    x = torch.randn(2, 1, 32, 90, generator=torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        y = net.blocks(net.stem(x)).squeeze(2).permute(0, 2, 1)
+        expected = net.head(net.rnn(y)[0]).numpy()
+    spec = rn.load(path, prefix="model", chain=[*chain, "rnn", "head"]).spec
+    y, _ = run(spec, x[:, 0].permute(2, 0, 1).numpy())
+    run.assert_close(y.swapaxes(0, 1), expected)
+
+
+def test_legere_lines_whole(package_file: Any, run: Any) -> None:
+    """All of a picture is one: a mean over its rows and its columns."""
+    path = package_file("legere", "legere/data/lineclf.pt")
+    weights = torch.load(path, weights_only=True, map_location="cpu")
+    prefix = next((name for name, value in weights.items() if isinstance(value, dict)), "")
+    weights = weights[prefix] if prefix else weights
+    net, chain = legere(weights, [(2, 2)] * 3)
+    net.head = torch.nn.Linear(64, 1)
+    net.eval().load_state_dict(weights)
+    x = torch.randn(3, 1, 32, 70, generator=torch.Generator().manual_seed(8))
+    with torch.no_grad():
+        expected = net.head(net.blocks(net.stem(x)).mean(dim=(2, 3))).numpy()
+    spec = rn.load(path, prefix=prefix, chain=[*chain, "AdaptiveAvgPool2d(1)", "head"]).spec
+    y, _ = run(spec, x[:, 0].permute(2, 0, 1).numpy())
+    run.assert_close(y, expected)

@@ -12,14 +12,25 @@ from typing import Any, Final
 
 from ...activations import ACTIVATIONS, Activation
 from ...errors import FormatError, OptionError, RnnError, UnsupportedError
-from ...spec import Array, Elementwise, Last, Layer, Linear, ModelSpec, Recurrent, Scale
+from ...spec import (
+    Array,
+    Elementwise,
+    Last,
+    Layer,
+    Linear,
+    ModelSpec,
+    PoolWithin,
+    Recurrent,
+    Scale,
+    Strided,
+)
 from ...spec import layers as our_layers
 from ...spec.featurewise import Featurewise
 from ...spec.layer import Value
 from ...spec.layers.conv import Conv
 from ..folding import normalized
 from ..names import some
-from . import classes, windows
+from . import classes, pools, windows
 from .kinds import Here, Kind, bound
 from .layout import Layout, read_input
 from .modules import Modules, class_of
@@ -27,7 +38,8 @@ from .text import WORDS, Call, Item
 from .text import read as read_text
 
 _MOST: Final = 1000  # items
-_KINDS: Final[Mapping[str, Kind]] = {**classes.CLASSES, **windows.CLASSES}
+_KINDS: Final[Mapping[str, Kind]] = {**classes.CLASSES, **windows.CLASSES, **pools.CLASSES}
+_WINDOWED: Final = windows.CLASSES.keys() | pools.CLASSES.keys()
 _OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "h_n": ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), "linear": ("Linear",),
     "eps": ("BatchNorm1d", "BatchNorm2d"),
@@ -192,8 +204,14 @@ def _left_by(layer: Layer, layout: Layout) -> Layout:
     """What a layer of ours leaves of positions: it may put features into any order."""
     if not layer.gives_steps:
         return layout.without_time() if layer.output_size is None else Layout()
-    keeps = layer.output_size is None or isinstance(layer, Featurewise)
-    return layout if keeps else Layout()
+    if layer.output_size is None or isinstance(layer, Featurewise):
+        return layout
+    if isinstance(layer, (Conv, PoolWithin)) and layer.positions > 1:
+        if layout.inside != (layer.positions,):
+            return Layout(is_known=False)
+        return Layout(tuple(size and layer.positions_made for size in layout.axes))
+    ordered = isinstance(layer, Strided) and (layout.positions > 1 or not layout.is_known)
+    return Layout(is_known=not ordered)
 
 
 # ---- a text: a module, or a class without arrays ----
@@ -220,7 +238,7 @@ def _add_text(made: _Chain, modules: Modules, item: Item) -> None:
     except RnnError as error:
         if isinstance(error, FormatError) or str(error).startswith((where, f"chain: {called}")):
             raise
-        keeps = isinstance(error, (OptionError, UnsupportedError)) or name in windows.CLASSES
+        keeps = isinstance(error, (OptionError, UnsupportedError)) or name in _WINDOWED
         kind = type(error) if keeps or item.module is None else FormatError
         raise kind(f"{where}: {error}") from error
     for function in item.functions:

@@ -167,6 +167,11 @@ def _flatten(here: Here) -> Made:
         raise UnsupportedError(f"{here.where}: start_dim=1 takes the time too; expected Flatten()")
     if here.said["end_dim"] not in (None, -1):
         raise UnsupportedError(f"{here.where}: expected end_dim=-1, got {here.said['end_dim']!r}")
+    if not here.layout.is_known:
+        raise UnsupportedError(
+            f"{here.where}: behind a layer of ours that has positions or orders features; "
+            "rn.Transpose(positions, channels) says the order"
+        )
     channels = here.layout.channels(here.where, features)
     if here.said["channels_last"] is True or 1 in (channels, here.layout.positions):
         return [], Layout()
@@ -264,4 +269,4 @@ CLASSES: Final[Mapping[str, Kind]] = {
     "LogSoftmax": Kind(None, parameters("dim"), function=_over_features("log_softmax")),
     **{name: Kind(None, own, function=_function(name)) for name, own in _FUNCTIONS.items()},
 }
-"""By their names; those of convolutions and pools are in ``windows``."""
+"""By their names; those of convolutions and pools are in ``windows`` and ``pools``."""

@@ -23,9 +23,11 @@ FLATTEN: Final = (
 
 @dataclass(frozen=True)
 class Layout:
-    """``axes``: the sizes of those behind the channels, in PyTorch's order; None is the time."""
+    """``axes``: the sizes of those behind the channels, in PyTorch's order; None is the time.
+    ``is_known``: not where a layer of ours has put positions into an order of its own."""
 
     axes: tuple[int | None, ...] = (None,)
+    is_known: bool = True
 
     @property
     def inside(self) -> tuple[int, ...]:

@@ -1,10 +1,9 @@
-"""Convolutions and pools of PyTorch's as ``chain=`` has them: over time, positions, or both."""
+"""Convolutions of PyTorch's as ``chain=`` has them: over time, positions, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -17,19 +16,12 @@ from ...spec import (
     Conv2d,
     ConvTranspose1d,
     ConvTranspose2d,
-    Layer,
-    PoolWithin,
-    Reduce,
 )
-from ...spec.layers.pool import Pool
 from .kinds import Here, Kind, Made, parameters
 from .layout import Layout
 
-_MODES: Final = {"Max": "max", "Avg": "average"}
-_REDUCED: Final = {"max": "max", "average": "mean"}
 
-
-def _each(here: Here, name: str, count: int, least: int = 0) -> list[int]:
+def each(here: Here, name: str, count: int, least: int = 0) -> list[int]:
     """An argument of one number, or of one for each axis."""
     value = here.said[name]
     numbers = value if isinstance(value, tuple) else (value,) * count
@@ -57,15 +49,8 @@ def _conv(here: Here, count: int) -> Made:
 
 def _check_kernel(here: Here, weight: Array, count: int) -> None:
     if here.said["kernel_size"] is not None:
-        here.said["kernel_size"] = tuple(_each(here, "kernel_size", count, 1))
+        here.said["kernel_size"] = tuple(each(here, "kernel_size", count, 1))
         here.check(kernel_size=weight.shape[2:])
-
-
-def _two_axes(here: Here) -> UnsupportedError:
-    return UnsupportedError(
-        f"{here.where}: two axes inside a step, {here.layout.inside}; one of both has to be the "
-        "time"
-    )
 
 
 def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made:
@@ -81,12 +66,12 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
                 f"{here.where}: its weight {weight.shape} with groups={groups} takes "
                 f"{weight.shape[1] * groups} channels, and {come} come{more}"
             )
-    strides, dilations = _each(here, "stride", count, 1), _each(here, "dilation", count, 1)
+    strides, dilations = each(here, "stride", count, 1), each(here, "dilation", count, 1)
     padding: list[Any] = [here.said["padding"]] * count
     if padding[0] == "valid":
         padding = [0] * count
     elif padding[0] != "same":
-        padding = list(_each(here, "padding", count))
+        padding = list(each(here, "padding", count))
     mode = here.said["padding_mode"]
     if count == 1:
         layer = Conv1d(
@@ -94,10 +79,12 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
             groups=groups, padding_mode=mode, positions=layout.axes[0],
         )  # fmt: skip
         return [layer], Layout((None if layout.time == 0 else layer.positions_made,))
+    if layout.time is None:
+        raise UnsupportedError(
+            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
+        )
     if mode != "zeros":
         raise UnsupportedError(f"{here.where}: expected padding_mode=zeros, got {mode!r}")
-    if layout.time is None:
-        raise _two_axes(here)
     if layout.time == 1:
         weight = np.swapaxes(weight, 2, 3)
         strides, dilations, padding = strides[::-1], dilations[::-1], padding[::-1]
@@ -125,14 +112,16 @@ def _transposed(here: Here, count: int) -> Made:
     _check_kernel(here, weight, count)
     here.check_channels(len(weight))
     names = ("stride", "padding", "output_padding", "dilation")
-    options = {name: tuple(_each(here, name, count)) for name in names}
+    options = {name: tuple(each(here, name, count)) for name in names}
     if here.said["padding_mode"] != "zeros":
         raise UnsupportedError(f"{here.where}: expected padding_mode=zeros")
     if count == 1:
         one: dict[str, Any] = {name: value[0] for name, value in options.items()}
         layers = ConvTranspose1d(weight, bias, groups=groups, positions=layout.axes[0], **one)
     elif layout.time is None:
-        raise _two_axes(here)
+        raise UnsupportedError(
+            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
+        )
     else:
         if layout.time == 1:
             weight = np.swapaxes(weight, 2, 3)
@@ -196,82 +185,6 @@ def _real(here: Here, name: str) -> float:
     return finite(f"{here.where}: {name}", here.said[name])
 
 
-def _pool(here: Here, mode: str, count: int) -> Made:
-    layout = here.layout.of_axes(here.where, count)
-    sizes = _each(here, "kernel_size", count, 1)
-    strides = sizes if here.said["stride"] is None else _each(here, "stride", count, 1)
-    padding = _each(here, "padding", count)
-    if here.said.get("dilation") not in (None, 1) or here.said.get("divisor_override"):
-        raise UnsupportedError(f"{here.where}: expected neither dilation nor divisor_override")
-    counts = here.said.get("count_include_pad", True)
-    layers: list[Layer] = []
-    axes = list(layout.axes)
-    for axis, (size, stride, pad) in enumerate(zip(sizes, strides, padding, strict=True)):
-        if (size, stride) == (1, 1):
-            continue
-        if 2 * pad > size:
-            raise OptionError(f"{here.where}: padding={pad} is more than half of kernel {size}")
-        length = axes[axis]
-        rest = stride - 1 if length is None else (length + 2 * pad - size) % stride
-        if here.said["ceil_mode"] is True and rest:
-            raise UnsupportedError(f"{here.where}: ceil_mode=True is another number of steps here")
-        if length is None:
-            layers.append(Pool(mode, size, stride, pad, pad, counts))
-            continue
-        layer = _within(here, mode, Layout(tuple(axes)), size, stride, pad, counts)
-        layers.append(layer)
-        axes[axis] = layer.positions_made
-    return layers, Layout(tuple(axes))
-
-
-def _within(
-    here: Here, mode: str, layout: Layout, size: int, stride: int, pad: int = 0, counts: bool = True
-) -> PoolWithin:
-    if len(layout.inside) != 1:
-        raise _two_axes(here)
-    if here.features is None:
-        raise OptionError(f"{here.where}: cannot be first")
-    channels = here.layout.channels(here.where, here.features)
-    return PoolWithin(mode, layout.positions, channels, size, stride, pad, pad, counts)
-
-
-def _adaptive(here: Here, mode: str, count: int) -> Made:
-    """To as many of each axis as are said; of the time to one, which is then no more."""
-    layout = here.layout.of_axes(here.where, count)
-    wanted = here.said["output_size"]
-    wanted = wanted if isinstance(wanted, tuple) else (wanted,) * count
-    if len(wanted) != count or any(n is not None and (type(n) is not int or n < 1) for n in wanted):
-        raise OptionError(
-            f"{here.where}: output_size: expected a number from 1 or None, or {count} of them; "
-            f"got {here.said['output_size']!r}"
-        )
-    layers: list[Layer] = []
-    axes: list[int | None] = list(layout.axes)
-    for axis, size in enumerate(wanted):
-        length = axes[axis]
-        if size is None or size == length:
-            continue
-        if length is None:
-            if size != 1:
-                raise UnsupportedError(f"{here.where}: the time can become 1, not {size}")
-            continue
-        first = [k * length // size for k in range(size)]
-        last = [-(-(k + 1) * length // size) for k in range(size)]
-        kernels = {end - begin for begin, end in zip(first, last, strict=True)}
-        strides = {b - a for a, b in pairwise(first)} or {length}
-        if len(kernels) > 1 or len(strides) > 1:
-            raise UnsupportedError(
-                f"{here.where}: windows of several sizes make {size} of {length} positions"
-            )
-        layers.append(_within(here, mode, Layout(tuple(axes)), kernels.pop(), strides.pop()))
-        axes[axis] = size
-    made = Layout(tuple(axes))
-    if layout.time is not None and wanted[layout.time] == 1:
-        layers.append(Reduce(_REDUCED[mode]))
-        made = made.without_time()
-    return layers, made
-
-
 _SINC_ARRAYS: Final = ("low_hz_", "band_hz_", "window_", "n_")
 _CONV: Final = parameters(
     "in_channels out_channels kernel_size", stride=1, padding=0, dilation=1, groups=1, bias=None,
@@ -281,16 +194,6 @@ _TRANSPOSED: Final = parameters(
     "in_channels out_channels kernel_size", stride=1, padding=0, output_padding=0, groups=1,
     bias=None, dilation=1, padding_mode="zeros",
 )  # fmt: skip
-_PARAMETERS: Final = {
-    "Max": parameters(
-        "kernel_size stride", padding=0, dilation=1, return_indices=None, ceil_mode=False
-    ),
-    "Avg": parameters(
-        "kernel_size stride", padding=0, ceil_mode=False, count_include_pad=True,
-        divisor_override=None,
-    ),
-}  # fmt: skip
-
 CLASSES: Final[Mapping[str, Kind]] = {
     "ParamSincFB": Kind(
         _sinc,
@@ -298,26 +201,13 @@ CLASSES: Final[Mapping[str, Kind]] = {
             "n_filters kernel_size stride", sample_rate=16000.0, min_low_hz=50, min_band_hz=50
         ),
         _SINC_ARRAYS,
-    )
-} | {
-    name: kind
-    for n in (1, 2)
-    for name, kind in (
-        (f"Conv{n}d", Kind(partial(_conv, count=n), _CONV, ("weight",), ("bias",))),
-        (
-            f"ConvTranspose{n}d",
-            Kind(partial(_transposed, count=n), _TRANSPOSED, ("weight",), ("bias",)),
-        ),
-        *(
-            pair
-            for own, mode in _MODES.items()
-            for pair in (
-                (f"{own}Pool{n}d", Kind(partial(_pool, mode=mode, count=n), _PARAMETERS[own])),
-                (
-                    f"Adaptive{own}Pool{n}d",
-                    Kind(partial(_adaptive, mode=mode, count=n), parameters("output_size")),
-                ),
-            )
-        ),
-    )
+    ),
+    **{
+        f"{name}{n}d": Kind(partial(make, count=n), own, ("weight",), ("bias",))
+        for n in (1, 2)
+        for name, make, own in (
+            ("Conv", _conv, _CONV),
+            ("ConvTranspose", _transposed, _TRANSPOSED),
+        )
+    },
 }

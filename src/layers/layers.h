@@ -20,6 +20,7 @@
     X(conv)                                                                                        \
     X(pool_within)                                                                                 \
     X(strided)                                                                                     \
+    X(upsample)                                                                                    \
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
@@ -131,6 +132,16 @@ typedef struct rnnat_pooling_within {
     rnnat_pool mode;
     bool counts_padding;
 } rnnat_pooling_within;
+
+typedef struct rnnat_upsample_options {
+    int32_t factor, mode, cut;
+} rnnat_upsample_options;
+typedef enum rnnat_upsample { RNNAT_UPSAMPLE_NEAREST, RNNAT_UPSAMPLE_PARTS } rnnat_upsample;
+/* A layer that makes each step several: it again and again, or its features in parts. */
+typedef struct rnnat_upsampling {
+    int32_t features; /* of y */
+    rnnat_upsample mode;
+} rnnat_upsampling;
 
 typedef struct rnnat_conv_options {
     int32_t in_channels, out_channels, groups;

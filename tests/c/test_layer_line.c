@@ -66,6 +66,7 @@ static const struct {
     {"strided in_features=9 offset=2 size0=1 size1=2 size2=1 size3=2 stride0=0 stride1=3 stride2=0 "
      "stride3=1",
      {.kind = TEST_STRIDED, .input_size = 9, .output_size = 2}},
+    {"upsample factor=16777216 mode=parts cut=3", {.kind = TEST_UPSAMPLE}},
     {"norm features=8 groups=2 epsilon=0x1.5p-17 subtract_mean=true weight=false bias=true",
      {.kind = TEST_NORM, .input_size = 8, .output_size = 8, .bias = true}},
     {"prelu features=7", {.kind = TEST_PRELU, .input_size = 7, .output_size = 7}},
@@ -300,6 +301,9 @@ static const struct {
     {POOL_WITHIN("max", "2", "0", "true"), RNNAT_ERROR_FORMAT},
     {POOL_WITHIN("max", "2", "-1", "true"), RNNAT_ERROR_FORMAT},
     {POOL_WITHIN("max", "2", "1", "1"), RNNAT_ERROR_FORMAT},
+    {"upsample factor=0 mode=parts cut=0", RNNAT_ERROR_FORMAT},
+    {"upsample factor=2 mode=linear cut=0", RNNAT_ERROR_UNSUPPORTED},
+    {"upsample factor=2 mode=parts", RNNAT_ERROR_FORMAT},
     {CONV("2", "0", "zeros", "relu"), RNNAT_ERROR_FORMAT},
     {CONV("0", "1", "zeros", "relu"), RNNAT_ERROR_FORMAT},
     {CONV("16777217", "1", "zeros", "relu"), RNNAT_ERROR_UNSUPPORTED},

@@ -149,3 +149,43 @@ def test_conv_transpose1d_inside_a_step(seed: int) -> None:
         assert y.shape == want.shape
         # a sum of at most 5 * 4 products of about 1, and a bias
         np.testing.assert_allclose(y, want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_conv_transpose2d_over_time_and_positions(seed: int) -> None:
+    rng = np.random.default_rng([39, seed])
+
+    def pick(least: int, most: int) -> tuple[int, int]:
+        first, second = (int(n) for n in rng.integers(least, most + 1, 2))
+        return first, second
+
+    groups, (each, own), positions = int(rng.integers(1, 4)), pick(1, 3), int(rng.integers(1, 6))
+    kernel, stride, dilation = pick(1, 4), pick(1, 3), pick(1, 2)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+    padding = tuple(int(rng.integers(0, r // 2 + 1)) for r in reach)
+    more = tuple(int(rng.integers(0, max(s, d))) for s, d in zip(stride, dilation, strict=True))
+    weight = rng.standard_normal((groups * each, own, *kernel))
+    bias = rng.standard_normal(groups * own)
+    x = rng.standard_normal((6, 2, positions, groups * each))
+    made = nn.functional.conv_transpose2d(
+        torch.tensor(x).permute(1, 3, 0, 2), torch.tensor(weight), torch.tensor(bias),
+        stride, padding, more, groups, dilation,
+    )  # fmt: skip
+    layers = rn.ConvTranspose2d(
+        weight, bias, positions=positions, stride=stride, padding=padding, output_padding=more,
+        dilation=dilation, groups=groups,
+    )  # fmt: skip
+    want = made.permute(2, 0, 3, 1).flatten(2).numpy()
+    model, x = rn.Model(layers, dtype="float64"), x.reshape(6, 2, -1)
+    for y in (model(x)[0], rn.reference.run(model.spec, x)[0]):
+        assert y.shape == want.shape
+        # a sum of at most 4 * 4 * 3 products of about 1, and a bias
+        np.testing.assert_allclose(y, want, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 5])
+def test_upsampling_of_the_nearest(factor: int) -> None:
+    x = np.random.default_rng(40).standard_normal((7, 2, 3))
+    want = nn.Upsample(scale_factor=factor)(torch.tensor(x).permute(1, 2, 0)).permute(2, 0, 1)
+    layers = [rn.Strided(3, (3,), (1,)), rn.Upsample(factor)]
+    np.testing.assert_array_equal(rn.Model(layers, dtype="float64")(x)[0], want.numpy())

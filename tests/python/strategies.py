@@ -54,6 +54,7 @@ from rnn_native.spec.layers.conv import PADDING_MODES, Conv
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
+from rnn_native.spec.layers.upsample import MODES, Upsample
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -190,6 +191,14 @@ def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
         str(rng.choice(POOL_MODES)), positions, channels, kernel_size, int(rng.integers(1, 4)),
         left, right, bool(rng.integers(2)),
     )  # fmt: skip
+
+
+def make_upsample(rng: np.random.Generator, features: int) -> Upsample:
+    """An Upsample of steps of so many features."""
+    factor, mode = int(rng.integers(1, 4)), str(rng.choice(MODES))
+    if mode == "parts":
+        factor = int(rng.choice([n for n in range(1, min(features, 4) + 1) if features % n == 0]))
+    return Upsample(factor, mode, int(rng.integers(factor)))
 
 
 def make_strided(rng: np.random.Generator, features: int) -> Strided:

@@ -24,6 +24,7 @@ from .reduce import Last, Reduce
 from .scale import Scale
 from .strided import Repeat, Slice, Strided, Transpose
 from .transposed import ConvTranspose1d, ConvTranspose2d
+from .upsample import Upsample
 
 __all__ = [
     "Add",
@@ -55,6 +56,7 @@ __all__ = [
     "Strided",
     "Sub",
     "Transpose",
+    "Upsample",
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
@@ -71,6 +73,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Conv,
             PoolWithin,
             Strided,
+            Upsample,
             Scale,
             PReLU,
             LayerNorm,

@@ -95,7 +95,6 @@ static fuzz_block run_rows(const fuzz_model *model, const void *x, int32_t batch
     const bool indices = model->info.takes_indices;
     const size_t y_step = (size_t)model->info.output_size * model->elem;
     const int32_t y_time = model->info.return_sequences ? steps : 1;
-    if ((size_t)steps * (size_t)model->info.output_size > most_numbers) return;
     const fuzz_block y = fuzz_take((size_t)y_time * (size_t)batch * y_step, 0);
     const rnnat_run all = {.struct_size = sizeof all,
                            .time = TIME,
@@ -117,6 +116,7 @@ static void run_windows(const fuzz_model *model)
 {
     const int32_t steps = fuzz_run_steps(model, TIME);
     const int32_t y_time = model->info.return_sequences ? steps : 1;
+    if ((size_t)steps * (size_t)model->info.output_size > most_numbers) return;
     const size_t x_step = (size_t)model->x_width * model->x_elem;
     fuzz_block x = fuzz_take(TIME * BATCH * x_step, 0), alone_x = fuzz_take(TIME * x_step, 0);
     fuzz_input none = {NULL, NULL};

@@ -10,7 +10,7 @@ from typing import Final
 from ..layer import Layer
 from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
-from .convolutions import Conv1d, Conv2d
+from .convolutions import Conv1d, Conv2d, Conv3d
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
@@ -32,6 +32,7 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "Div",

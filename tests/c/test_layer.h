@@ -20,7 +20,8 @@ typedef enum test_kind {
     TEST_STRIDED,
     TEST_NORM,
     TEST_INSTANCE_NORM,
-    TEST_REDUCE
+    TEST_REDUCE,
+    TEST_UPSAMPLE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -74,6 +74,8 @@ def whole(data: Data) -> int | None:
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     """Of features that are several dimensions, the same of both: a raw Y of both directions."""
     right = arranged(node, right, _order_of(left, right))
+    # axes of one element, which some windows leave, say nothing
+    left, right = (replace(d, features=live(d.features) or d.features) for d in (left, right))
     one, two = left.features, right.features
     sizes = [[axis.size for axis in features] for features in (one, two)]
     places = [[[d.features.index(a) for a in live(dim) if a in d.features] for dim in d.dims]

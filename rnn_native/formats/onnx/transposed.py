@@ -46,6 +46,8 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return size is not None and along[place.position - 2].made(size) == 1
 
     over = windows(node, data, {**options, "auto_pad": "NOTSET", "pads": None}, kernel, makes_one)
+    if over.tall is not None:
+        raise node.unsupported(f"over two axes of the features {show(data.dims)}")
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
     if over.folded is not None:
         array = _folded(array, data, over.folded, along[over.folded.position - 2])

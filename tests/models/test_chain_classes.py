@@ -141,6 +141,7 @@ CASES |= {
                 nn.Conv1d(6, 8, 3), nn.InstanceNorm1d(8, affine=True), nn.LeakyReLU(),
                 nn.Conv1d(8, 8, 3), nn.GroupNorm(2, 8, eps=1e-3), nn.InstanceNorm1d(8),
                 nn.ConvTranspose1d(8, 4, 3, padding=1, groups=2), nn.BatchNorm1d(4), nn.Tanh(),
+                nn.ConvTranspose1d(4, 4, 4, stride=2, padding=1), nn.ReLU(),
             ),
             "fc": nn.Linear(4, 3),
         },
@@ -171,12 +172,28 @@ CASES |= {
             F.adaptive_max_pool2d(x, (5, x.shape[3])), (2, x.shape[3])
         ).permute(0, 3, 1, 2).flatten(2)),
     ),
+    "pictures at each step": Case(
+        ("time", 2, 12, 7),
+        lambda: {
+            "cnn": nn.Sequential(
+                nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
+                nn.AdaptiveMaxPool2d((6, 5)),
+                nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 1), groups=2), nn.PReLU(6),
+                nn.MaxPool2d((1, 3), (1, 2), (0, 1)), nn.AvgPool2d(3, 1, 1),
+                nn.AdaptiveAvgPool2d((2, 3)),
+            ),
+            "rnn": nn.GRU(36, 5), "fc": nn.Linear(5, 2),
+        },
+        lambda m: ["Input(time, 2, 12, 7)", *all_of(m, "cnn"), "Flatten()", *said(m, "rnn", "fc")],
+        lambda m, x: m.fc(rnn(m.rnn, m.cnn(x.flatten(0, 1)).reshape(x.shape[0], x.shape[1], 36)
+                              .transpose(0, 1)).transpose(0, 1)),
+    ),
     "up along the rows": Case(
         (1, 9, "time"),
         lambda: {
             "net": nn.Sequential(
                 nn.Conv2d(1, 6, 3, stride=(2, 1), padding=1), nn.ReLU(),
-                nn.ConvTranspose2d(6, 4, (5, 3), (2, 1), (1, 1), (1, 0), groups=2),
+                nn.ConvTranspose2d(6, 4, (5, 3), (2, 2), (1, 1), (1, 0), groups=2),
             ),
         },
         lambda m: ["Input(1, 9, time)", *all_of(m, "net"), "Flatten()"],

@@ -108,6 +108,23 @@ def test_layers_of_ours_keep_positions_or_order_features_themselves(path: Path) 
     assert_same(layers(path, within, "gru"), [within, GRU])
 
 
+def test_each_step_may_be_a_picture(path: Path) -> None:
+    conv = rn.Conv2d(
+        W2, B2, positions=(4, 9), stride=(1, 2), padding=((1, 1), (2, 2)), activation="tanh"
+    )
+    assert (conv.height_made, conv.positions_made) == (4, 5)
+    chain = ["Input(time, 2, 4, 9)", "picture:Conv2d(stride=(1, 2), padding=(1, 2)):tanh"]
+    own = scale("bn4")
+    got = layers(path, *chain, "bn4", "MaxPool2d((2, 3), (2, 1))", "Flatten()")
+    assert_same(got[:3], [conv, rn.Scale(np.tile(own.scale, 20), np.tile(own.shift, 20)),
+                          rn.PoolWithin("max", 4, 20, 2)])  # fmt: skip
+    assert [layer.kind for layer in got[3:]] == ["strided", "pool_within", "strided", "strided"]
+    assert got[-1] == rn.Transpose(2 * 3, 4)
+    (mirror,) = layers(path, chain[0], "picture:Conv2d(padding=(1, 2), padding_mode=reflect)")
+    assert isinstance(mirror, Conv)
+    assert mirror.padding_mode == "reflect"
+
+
 def test_norms_and_slopes_are_of_channels(path: Path) -> None:
     conv = rn.Conv2d(W2, B2, positions=6, padding=(1, 0))
     chain = ["Input(2, time, 6)", "picture:Conv2d(padding=(1, 0)):elu"]

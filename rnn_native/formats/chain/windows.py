@@ -80,9 +80,7 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
         )  # fmt: skip
         return [layer], Layout((None if layout.time == 0 else layer.positions_made,))
     if layout.time is None:
-        raise UnsupportedError(
-            f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
-        )
+        return _picture(here, weight, bias, layout, (strides, padding, dilations))
     if mode != "zeros":
         raise UnsupportedError(f"{here.where}: expected padding_mode=zeros, got {mode!r}")
     if layout.time == 1:
@@ -95,6 +93,20 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
     )  # fmt: skip
     made = layer.positions_made
     return [layer], Layout((None, made) if layout.time == 0 else (made, None))
+
+
+def _picture(
+    here: Here, weight: Array, bias: Array | None, layout: Layout, options: tuple[list[Any], ...]
+) -> Made:
+    """Over both axes of a picture inside each step."""
+    strides, padding, dilations = options
+    height, width = layout.inside
+    layer = Conv2d(
+        weight, bias, positions=(height, width), stride=(strides[0], strides[1]),
+        padding=(padding[0], padding[1]), dilation=(dilations[0], dilations[1]),
+        groups=here.says("groups"), padding_mode=here.said["padding_mode"],
+    )  # fmt: skip
+    return [layer], Layout((layer.height_made, layer.positions_made))
 
 
 def _transposed(here: Here, count: int) -> Made:
@@ -123,18 +135,19 @@ def _transposed(here: Here, count: int) -> Made:
             f"{here.where}: two axes inside a step, {layout.inside}; one of both has to be the time"
         )
     else:
-        if layout.time == 1:
-            weight = np.swapaxes(weight, 2, 3)
-            options = {name: value[::-1] for name, value in options.items()}
+        turned = -1 if layout.time == 1 else 1
+        both: dict[str, Any] = {name: value[::turned] for name, value in options.items()}
+        both["padding"] = tuple((n, n) for n in both["padding"])
+        over = np.swapaxes(weight, 2, 3) if layout.time == 1 else weight
         (positions,) = layout.inside
-        both: dict[str, Any] = {**options}
-        both["padding"] = tuple((n, n) for n in options["padding"])
-        layers = ConvTranspose2d(weight, bias, groups=groups, positions=positions, **both)
-    if layout.inside:
-        features = [layer.output_size for layer in layers if layer.output_size is not None][-1]
-        made = features // out
-        layout = Layout(tuple(None if size is None else made for size in layout.axes))
-    return list(layers), layout
+        layers = ConvTranspose2d(over, bias, groups=groups, positions=positions, **both)
+    axes = list(layout.axes)
+    for axis, size in enumerate(axes):
+        if size is not None:
+            stride, pad, more, dilation = (options[name][axis] for name in names)
+            reach = (weight.shape[2 + axis] - 1) * dilation
+            axes[axis] = (size - 1) * stride - 2 * pad + reach + more + 1
+    return list(layers), Layout(tuple(axes))
 
 
 def _sinc(here: Here) -> Made:

@@ -84,6 +84,7 @@ CALLS = {
     "obj": Raw(b"(ctrap\ntouch\no"),
     "stack_global": Raw(b"\x8c\x04trap\x8c\x05touch\x93)R"),
     "only named": TOUCH,
+    "a module's class": Raw(b"(X\x06\0\0\0modulectrap\nTouching\nNNtQ)\x81}b"),
     "as a key": Raw(b"}ctrap\ntouch\nNs"),
     "in a set": Raw(b"\x8f(ctrap\ntouch\n\x90"),
     "as the state of a dict": Raw(b"ccollections\nOrderedDict\n)Rctrap\ntouch\nb"),

@@ -27,9 +27,14 @@ class Storages:
     def __init__(self) -> None:
         self.roots: dict[str, Storage] = {}
 
-    def persistent(self, value: Any) -> Storage:
+    def persistent(self, value: Any) -> Storage | Foreign:
         """The storage of a persistent id: ``("storage", type, key, location, numel)``, in the old
-        format with a sixth part, None or the ``(key, offset, size)`` of a view."""
+        format with a sixth part, None or the ``(key, offset, size)`` of a view; there also the
+        class of a module, ``("module", class, file, source)``."""
+        if type(value) is tuple and len(value) == 4 and type(value[0]) is str:
+            kind, of, _, _ = value
+            if kind == "module" and type(of) is Foreign:
+                return of
         if type(value) is not tuple or len(value) not in (5, 6):
             raise FormatError(f"persistent id: expected that of a storage, got {describe(value)}")
         kind, of, key, _, numel, view = value if len(value) == 6 else (*value, None)

@@ -226,6 +226,10 @@ def test_norms_over_time_are_of_channels(path: Path) -> None:
     assert_same(layers(path, *chain)[2:], [rn.InstanceNorm(8, positions=2)])
     with pytest.raises(rn.UnsupportedError, match="the time is none of its axes"):
         layers(path, "Input(time, 6, 9)", "conv", "norm:GroupNorm(2, 8)")
+    of_steps = rn.LayerNorm(8, *norm, groups=2)
+    assert_same(layers(path, "Input(time, 8)", "norm:GroupNorm(2, 8)"), [of_steps])
+    chain = ["Input(time, 6, 3)", "conv", "Flatten()", "norm:GroupNorm(2, 8)", "fc"]
+    assert_same(layers(path, *chain)[1:2], [of_steps])
 
 
 def test_a_transposed_convolution_is_its_layers(path: Path) -> None:
@@ -279,6 +283,7 @@ def test_filters_of_frequencies_are_a_convolution(path: Path) -> None:
         (["conv:Conv2d"], rn.ShapeError, r"expected a weight of 4 axes.*got \(8, 6, 3\)"),
         (["picture"], rn.ShapeError, r"expected 2 axes .* are 1, \(time\): 'Input\(1, time, 80"),
         (["Input(2, 3, time)", "conv"], rn.ShapeError, r"expected 1 axes .* are 2, \(3, time\)"),
+        (["Input(time, 6)", "conv"], rn.ShapeError, r"expected 1 axes .* there are 0, \(\)"),
         (["Input(2, 2, time)", "picture"], rn.ShapeError, "a kernel over 3 positions, but"),
         (["Input(2, 9)"], rn.OptionError, "one of them 'time', such as"),
         (["Input(2, 0, time)"], rn.OptionError, "expected sizes from 1 to .*, got 0"),

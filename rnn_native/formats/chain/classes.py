@@ -58,7 +58,8 @@ def _recurrent(here: Here) -> Made:
     nonlinearity = here.said.get("nonlinearity")
     if nonlinearity is not None:
         layer = replace(layer, nonlinearity=nonlinearity)
-    return [layer], here.layout.of_features(here.where)
+    here.layout.of_features(here.where)
+    return [layer], Layout()
 
 
 def _batch_norm(here: Here) -> Made:
@@ -121,7 +122,9 @@ def _over_time(here: Here) -> Made:
     arrays = here.arrays
     if set(STATISTICS) <= arrays.keys():
         return _batch_norm(here)
-    if here.layout.time is None:
+    groups = here.said.get("num_groups")
+    steps = here.layout.time is not None
+    if not steps and (groups is None or here.layout.positions > 1):
         raise UnsupportedError(
             f"{here.where}: the time is none of its axes, and over those inside a step alone it is "
             "not supported"
@@ -136,11 +139,11 @@ def _over_time(here: Here) -> Made:
     _natural(here, "num_features", channels)
     here.check_arrays(affine=weight is not None, bias=bias is not None)
     here.check_channels(channels)
-    layer = InstanceNorm(
-        channels * here.layout.positions, weight, bias, epsilon=here.said["eps"],
-        positions=here.layout.positions, groups=here.said.get("num_groups"),
-    )  # fmt: skip
-    return [layer], here.layout
+    epsilon, positions = here.said["eps"], here.layout.positions
+    if not steps:
+        return [LayerNorm(channels, weight, bias, groups or 1, epsilon)], here.layout
+    features = channels * positions
+    return [InstanceNorm(features, weight, bias, epsilon, positions, groups)], here.layout
 
 
 def _group_norm(here: Here) -> Made:
@@ -174,8 +177,8 @@ def _flatten(here: Here) -> Made:
         )
     channels = here.layout.channels(here.where, features)
     if here.said["channels_last"] is True or 1 in (channels, here.layout.positions):
-        return [], Layout()
-    return [Transpose(here.layout.positions, channels)], Layout()
+        return [], here.layout.flat
+    return [Transpose(here.layout.positions, channels)], here.layout.flat
 
 
 def _nothing(here: Here) -> Made:

@@ -23,7 +23,8 @@ FLATTEN: Final = (
 
 @dataclass(frozen=True)
 class Layout:
-    """``axes``: the sizes of those behind the channels, in PyTorch's order; None is the time.
+    """``axes``: the sizes of those behind the channels, in PyTorch's order; None is the time, which
+    is none of them where each step is one of its own.
     ``is_known``: not where a layer of ours has put positions into an order of its own."""
 
     axes: tuple[int | None, ...] = (None,)
@@ -61,7 +62,12 @@ class Layout:
                 f"{where}: takes features, and a step has {_told(self.inside)} positions of each "
                 f"channel here: {FLATTEN}"
             )
-        return Layout()
+        return self.flat
+
+    @property
+    def flat(self) -> Layout:
+        """What is left where positions are among the features."""
+        return Layout() if self.time is not None else Layout(())
 
     def of_axes(self, where: str, count: int) -> Layout:
         """The same, where it has so many axes; of one, others of size 1 are left out."""
@@ -88,8 +94,8 @@ def _told(sizes: Sequence[int]) -> str:
 def read_input(where: str, args: Sequence[Any]) -> tuple[int, Layout]:
     """Features of a step and layout of ``Input(1, 32, time)``, PyTorch's axes behind the batch.
 
-    Where the time is in front of the channels, ``Input(time, 1, 48, 15)``, each step is a picture
-    of its own.
+    Where the time is in front of the channels, ``Input(time, 1, 48, 15)``, each step is one of its
+    own: a picture, or channels alone.
     """
     sizes = [size for size in args if size != TIME]
     if list(args).count(TIME) != 1 or not 1 <= len(sizes) <= 3:
@@ -106,4 +112,4 @@ def read_input(where: str, args: Sequence[Any]) -> tuple[int, Layout]:
     axes = tuple(None if size == TIME else size for size in args[1:])
     if not channels_first:
         axes = axes[1:]
-    return prod(sizes), Layout(axes or (None,))
+    return prod(sizes), Layout(axes)

@@ -146,7 +146,7 @@
 #endif
 
 /* RNNAT_WITH_WINDOWS has layers with windows over time (graph/window.h) or over positions inside a
- * step: pooling and convolutions, with their strides; and views of features. */
+ * step: pooling and convolutions, with their strides; views of features; and inputs without time. */
 #ifndef RNNAT_WITH_WINDOWS
 #if RNNAT_SMALL
 #define RNNAT_WITH_WINDOWS 0

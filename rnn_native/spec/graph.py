@@ -39,7 +39,8 @@ class ModelSpec:
     inputs
         Of a graph: names, or ``{"x": 40, ...}`` with the features of each (of indices, how many
         there are), which may be left out where a layer that reads it says them. All inputs of a
-        call have the same steps and rows.
+        call have the same rows, and steps: but an ``rn.Static(64)``, [batch, 64], of indices
+        [batch], has none and is the same at all of them. One at least has time.
     outputs
         Of a graph: the names of values, or ``{"name": "value", ...}``.
 
@@ -179,7 +180,10 @@ class ModelSpec:
         """Those of each input and output as text, ``"[time, batch, 3]"``, with their names where
         there are several."""
         both = "batch, time" if batch_first else "time, batch"
-        x = {n: both if i.indices else f"{both}, {i.features}" for n, i in self.inputs.items()}
+        x = {}
+        for name, i in self.inputs.items():
+            axes = both if i.time else "batch"
+            x[name] = axes if i.indices else f"{axes}, {i.features}"
         y = {}
         for name, source in self.outputs.items():
             value = self.value(source)
@@ -203,7 +207,7 @@ class ModelSpec:
             layer, reads = self.nodes[name]
             if layer.window is not None and not layer.window.keeps_pace:
                 changing.insert(0, name)
-            value = reads[0]
+            value = reads[layer.paced_by([self.value(read) for read in reads])]
         for name in changing:
             layer = self.nodes[name].layer
             assert isinstance(layer, Windowed)
@@ -219,6 +223,7 @@ class ModelSpec:
         """Which nodes look at steps behind their own, so that no stream runs them; empty: none."""
         each = []
         for name, (layer, reads) in self.nodes.items():
+            values = [self.value(read) for read in reads]
             called = f"layer {name}" if self.is_chain else f"node {name!r}"
             if layer.needs_all:
                 each.append(f"{called}, a reverse or bidirectional layer, needs whole sequences")
@@ -226,7 +231,9 @@ class ModelSpec:
                 after = layer.window.after
                 each.append(f"{called} has {after} {'step' if after == 1 else 'steps'} of padding "
                             "behind the last one")  # fmt: skip
-            elif len({form_of(self.value(read).paces) for read in reads}) > 1:
+            elif not self.value(name).last and any(v.last and not v.static for v in values):
+                each.append(f"{called} repeats what is there behind the last step")
+            elif len({form_of(value.paces) for value in values if not value.static}) > 1:
                 each.append(f"{called} reads last states that do not come at the same steps")
         return ", ".join(each)
 

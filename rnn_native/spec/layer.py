@@ -30,7 +30,7 @@ class Value:
     """What an input of a model, or a layer, gives: [time, batch, features], or [batch, features].
 
     ``name`` is what messages call its giver; ``last`` where there is no axis of time: that somebody
-    gives a last state alone.
+    gives a last state alone, or that an input has none.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Value:
     indices: bool = False  # [time, batch] of integers below ``features``
     last: str = ""
     paces: Paces = ()  # before it; () where it has the steps of the model's inputs
+    static: bool = False  # it is there before the first step: of inputs without time alone
 
 
 class Ran(NamedTuple):
@@ -185,6 +186,11 @@ class Layer(ABC):
         features] by ``state_names``; ``features``: of what it reads."""
         return tuple(np.zeros((self.state_rows, batch, size)) for size in self.state_sizes)
 
+    def paced_by(self, reads: Sequence[Value]) -> int:
+        """Which of the values that it reads has the steps that it goes over; -1: those are the
+        model's inputs'."""
+        return next((i for i, value in enumerate(reads) if not value.static), 0)
+
     @property
     def num_nodes(self) -> int:
         """Nodes that it is in the core."""
@@ -259,7 +265,7 @@ class Layer(ABC):
                     "of steps"
                 )
         last = x.last if self.gives_steps else self.last_of(name)
-        return (Value(name, features, last=last, paces=paces),)
+        return (Value(name, features, last=last, paces=paces, static=x.static),)
 
     @abstractmethod
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:

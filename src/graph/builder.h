@@ -31,6 +31,7 @@ typedef struct rnnat_graph {
     int32_t inputs[RNNAT_LINE_INPUTS]; /* values that the layer which is built reads */
     int32_t num_inputs;
     bool has_time;      /* those values have an axis of time */
+    bool is_static;     /* all of them are static */
     int32_t made;       /* the value that the node before makes */
     rnnat_given result; /* what the layer before gives */
     int32_t features;   /* how many its value has */

@@ -21,7 +21,8 @@ struct rnnat_model {
     int32_t num_buffers;
     int32_t num_cells; /* directions of all recurrent nodes */
     bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
-    bool has_rows; /* some value has no time */
+    bool has_rows; /* some value is there behind the last step alone */
+    bool has_static; /* some input has no time */
     bool has_windows; /* some node has a window */
     bool has_paces; /* some value has other steps than the inputs */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
@@ -39,10 +40,13 @@ struct rnnat_model {
 #define RNNAT_HAS_PACES(model) (RNNAT_WITH_WINDOWS && (model)->has_paces)
 #define RNNAT_HAS_WINDOW(node) (RNNAT_WITH_WINDOWS && (node)->window.extent > 0)
 
+#define RNNAT_HAS_STATIC(model) (RNNAT_WITH_WINDOWS && (model)->has_static)
+
 /* The same as a function. */
 static inline bool rnnat_has_paces(const rnnat_model *model) { return RNNAT_HAS_PACES(model); }
 
-/* Whether node `index` runs at every step; the others run once, on what each row's last step gives. */
+/* Whether node `index` runs at every step; the others run once, on what each row's last step gives or
+ * on static values. */
 static inline bool rnnat_node_has_time(const rnnat_model *model, int32_t index)
 {
     return model->values[model->nodes[index].output].has_time;

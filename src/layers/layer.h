@@ -87,6 +87,7 @@ struct rnnat_layer {
     bool takes_indices; /* it reads an input of indices, and such an input alone */
     bool reads_a_layer; /* it cannot read an input of the model */
     bool takes_several; /* it reads any number of values */
+    bool mixes_time; /* some with time and some without: build checks them */
     bool stops_within; /* its threads wait for each other inside `run`, and stop there */
     rnnat_keys keys; /* of its line in a file */
     /* Fills the options, which are zero, out of a line's pairs; NULL: they are what the keys say. */

@@ -15,6 +15,7 @@
     X(linear)                                                                                      \
     X(merge)                                                                                       \
     X(combine)                                                                                     \
+    X(expand)                                                                                      \
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
     X(conv)                                                                                        \
@@ -96,6 +97,11 @@ typedef struct rnnat_combining {
     rnnat_combine mode;
     int32_t features[RNNAT_NODE_INPUTS]; /* of each input */
 } rnnat_combining;
+
+/* An expand layer: what has no time, at every step. */
+typedef struct rnnat_expanding {
+    int32_t features;
+} rnnat_expanding;
 
 typedef struct rnnat_elementwise_options {
     rnnat_function_list function; /* one */

@@ -97,7 +97,8 @@ static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, r
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
             at[v] = rnnat_dense(memory, workspace->rows, value->features);
-            if (!value->has_time && !workspace->is_stream) at[v].time = 0;
+            if (!value->has_time && (home == RNNAT_HOME_STATIC || !workspace->is_stream))
+                at[v].time = 0;
         }
     }
 }
@@ -167,6 +168,8 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
     take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,
                  workspace->at);
+    if (RNNAT_HAS_STATIC(model))
+        take_buffers(arena, workspace, RNNAT_HOME_STATIC, 1, workspace->at);
     if (use->wavefront) take_stages(arena, use->team_size, workspace);
 }
 
@@ -243,11 +246,11 @@ void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, 
     copy_state(workspace, index, values, batch, first_row, false);
 }
 
-void rnnat_workspace_take_last(const rnnat_workspace *workspace)
+void rnnat_workspace_take_last(const rnnat_workspace *workspace, int32_t begin, int32_t end)
 {
     const rnnat_model *const model = workspace->model;
     const ptrdiff_t elem = model->kernels->elem;
-    for (int32_t i = 0; i < model->num_nodes; ++i) {
+    for (int32_t i = begin; i < end; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         if (node->last < 0 || model->values[node->last].home == RNNAT_HOME_NOWHERE) continue;
         const rnnat_view to = workspace->at[node->last];

@@ -56,6 +56,8 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_combine) {
         const rnnat_combine_options *const of = read;
         *layer = (test_layer){.kind = TEST_COMBINE, .combine = (rnnat_combine)of->mode};
+    } else if (kind == &rnnat_layer_expand) {
+        *layer = (test_layer){.kind = TEST_EXPAND};
     } else if (kind == &rnnat_layer_elementwise) {
         const rnnat_elementwise_options *const of = read;
         *layer = (test_layer){.kind = TEST_ELEMENTWISE, .function = of->function.of[0]};

@@ -11,6 +11,7 @@ typedef enum test_kind {
     TEST_LINEAR,
     TEST_MERGE,
     TEST_COMBINE,
+    TEST_EXPAND,
     TEST_ELEMENTWISE,
     TEST_POOL,
     TEST_POOL_WITHIN,

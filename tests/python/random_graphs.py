@@ -10,7 +10,16 @@ from numpy.typing import DTypeLike
 from strategies import VARIANTS
 
 import rnn_native as rn
-from rnn_native.spec import DIRECTIONS, Elementwise, Input, Layer, LayerNorm, Merge, ModelSpec
+from rnn_native.spec import (
+    DIRECTIONS,
+    Elementwise,
+    Input,
+    Layer,
+    LayerNorm,
+    Merge,
+    ModelSpec,
+    Static,
+)
 from rnn_native.spec.layers.reduce import REDUCE_MODES
 from rnn_native.spec.window import Paces, form_of
 
@@ -26,7 +35,13 @@ class _Graph:
     """A graph that grows by one node after the other."""
 
     def __init__(
-        self, rng: np.random.Generator, dtype: DTypeLike, streams: bool, softmax: bool, pools: bool
+        self,
+        rng: np.random.Generator,
+        dtype: DTypeLike,
+        streams: bool,
+        softmax: bool,
+        pools: bool,
+        static: bool,
     ):
         self.rng, self.dtype, self.streams, self.pools = rng, dtype, streams, pools
         self.directions = DIRECTIONS[:1] if streams else DIRECTIONS
@@ -36,6 +51,8 @@ class _Graph:
         self.inputs: dict[str, Input] = {}
         self.sizes: dict[str, int] = {}  # features of each value
         self.over_time: dict[str, bool] = {}
+        self.static: set[str] = set()  # values of inputs without time alone
+        self.takes_static = static
         self.paces: dict[str, Paces] = {}
         self.read: set[str] = set()
         self.pooled: list[tuple[str, Any]] = []  # what was pooled, and how
@@ -51,26 +68,34 @@ class _Graph:
         self.nodes[name] = (layer, reads)
         self.read.update(reads)
         self.sizes[name], self.over_time[name] = features, over_time
-        self.paces[name] = self.paces[reads[0]]
+        paced = [read for read in reads if read not in self.static]
+        self.paces[name] = () if layer.kind == "expand" else self.paces[(paced or reads)[0]]
+        if self.static.issuperset(reads) and not over_time:
+            self.static.add(name)
         return name
 
     def add_input(self) -> None:
         name, indices = f"in/{len(self.inputs)}", self.rng.integers(3) == 0
-        self.inputs[name] = Input(self.size(), bool(indices))
+        time = not (self.takes_static and len(self.inputs) == 1)
+        self.inputs[name] = (Input if time else Static)(self.size(), bool(indices))
         self.paces[name] = ()
+        if not time:
+            self.static.add(name)
         if not indices:
-            self.sizes[name], self.over_time[name] = self.inputs[name].features, True
+            self.sizes[name], self.over_time[name] = self.inputs[name].features, time
             return
         table = strategies.make_embedding(
             self.rng, self.inputs[name].features, width := self.size(), dtype=self.dtype
         )
-        self.add(table, (name,), width, True)
+        self.add(table, (name,), width, time)
 
     def add_node(self) -> None:
         name = self.pick([*self.sizes])
         width, over_time = self.sizes[name], self.over_time[name]
         kind = self.rng.integers(8)
-        if self.pools and over_time and self.rng.integers(3) == 0:
+        if self.takes_static and not over_time and self.rng.integers(2):
+            self._expand(name)
+        elif self.pools and over_time and self.rng.integers(3) == 0:
             self._pool(name)
         elif self.pools and width <= WIDEST and self.rng.integers(3) == 0:
             self._conv(name)
@@ -101,7 +126,24 @@ class _Graph:
             return False
         if not self.over_time[a] and not self.streams:
             return True  # last states, whenever they are there
+        if self.static & {a, b}:
+            return True
         return form_of(self.paces[a]) == form_of(self.paces[b])
+
+    def _expand(self, name: str) -> None:
+        """At the steps of the inputs, or of a value with time; in a stream of what is static."""
+        if self.streams and name not in self.static:
+            return
+        like = self.pick([n for n in self.sizes if self.over_time[n]] + [""])
+        made = self.add(rn.Expand(), (name, like) if like else (name,), self.sizes[name], True)
+        self.paces[made] = self.paces[like] if like else ()
+
+    def wait(self) -> None:
+        """A decoder of what is there behind the last step alone."""
+        late = [n for n in self.sizes if not self.over_time[n] and n not in self.static]
+        if late and not self.streams:
+            name = self.pick(late)
+            self._recurrent(self.add(rn.Expand(), (name,), self.sizes[name], True))
 
     def _recurrent(self, name: str) -> None:
         cell, options = self.pick(VARIANTS)
@@ -192,22 +234,29 @@ def make_graph(
     streams: bool = True,
     softmax: bool = True,
     pools: bool = False,
+    static: bool = False,
 ) -> ModelSpec:
     """A graph of 1 to 3 inputs and about as many outputs. ``streams``: no layer runs backwards or
     has padding behind the last step; ``softmax``: some activation may be one, which sums features;
     ``pools``: some values have fewer or more steps than the inputs, by pools and convolutions, and
-    some are views of others, or pools of their positions."""
-    graph = _Graph(rng, dtype, streams, softmax, pools)
-    for _ in range(1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))):
+    some are views of others, or pools of their positions; ``static``: the second input has no time.
+    """
+    graph = _Graph(rng, dtype, streams, softmax, pools, static)
+    count = 1 if rng.integers(SINGLE) == 0 else 1 + int(rng.integers(3))
+    for _ in range(max(count, 1 + static)):
         graph.add_input()
     for _ in range(2 + int(rng.integers(7))):
+        graph.add_node()
+    if static:
+        graph.wait()
         graph.add_node()
     for name in graph.inputs:  # each is read
         if name not in graph.read:
             function = graph.pick(FUNCTIONS)
-            graph.add(Elementwise(*function), (name,), graph.sizes[name], True)
+            graph.add(Elementwise(*function), (name,), graph.sizes[name], graph.over_time[name])
     alone = [n for n in graph.sizes if n not in graph.read]
-    ends_together = not streams or len({form_of(graph.paces[name]) for name in alone}) == 1
+    forms = {form_of(graph.paces[name]) for name in alone if name not in graph.static}
+    ends_together = not streams or len(forms) == 1
     if rng.integers(SINGLE) == 0 and ends_together:
         outputs = {"only": graph.join()}
     else:
@@ -215,3 +264,30 @@ def make_graph(
         more = [n for n in graph.sizes if n not in graph.inputs and rng.integers(5) == 0]
         outputs = {f"out {i}": name for i, name in enumerate(ends + more)}
     return ModelSpec(nodes=graph.nodes, inputs=graph.inputs, outputs=outputs)
+
+
+def inputs_of(spec: ModelSpec, time: int, batch: int, rng: np.random.Generator) -> dict[str, Any]:
+    """By name, of so many steps and rows."""
+    made = {}
+    for name, one in spec.inputs.items():
+        axes = (time, batch) if one.time else (batch,)
+        if one.indices:
+            made[name] = rng.integers(0, one.features, axes)
+        else:
+            made[name] = rng.standard_normal((*axes, one.features))
+    return made
+
+
+def part_of(spec: ModelSpec, x: dict[str, Any], first: int, end: int) -> dict[str, Any]:
+    """Those of the steps from ``first`` to ``end``."""
+    return {n: array[first:end] if spec.inputs[n].time else array for n, array in x.items()}
+
+
+def rows_of(spec: ModelSpec, x: dict[str, Any], rows: slice) -> dict[str, Any]:
+    """Those of some rows."""
+    return {n: array[:, rows] if spec.inputs[n].time else array[rows] for n, array in x.items()}
+
+
+def turned(spec: ModelSpec, x: dict[str, Any]) -> dict[str, Any]:
+    """The same, batch first."""
+    return {n: np.swapaxes(a, 0, 1) if spec.inputs[n].time else a for n, a in x.items()}

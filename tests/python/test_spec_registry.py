@@ -57,6 +57,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.RMSNorm(3),
     ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
+    "expand": [rn.Expand()],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
     "recurrent": [recurrent(name) for name in CELLS],
 }

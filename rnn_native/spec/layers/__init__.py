@@ -13,6 +13,7 @@ from .conv import Conv
 from .convolutions import Conv1d, Conv2d
 from .elementwise import Elementwise
 from .embedding import Embedding
+from .expand import Expand
 from .linear import Linear
 from .merge import Merge
 from .norm import LayerNorm, RMSNorm
@@ -33,6 +34,7 @@ __all__ = [
     "Div",
     "Elementwise",
     "Embedding",
+    "Expand",
     "Last",
     "LayerNorm",
     "Linear",
@@ -63,6 +65,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Linear,
             Merge,
             Combine,
+            Expand,
             Elementwise,
             Pool,
             Conv,

@@ -26,7 +26,7 @@ from ...spec import ModelSpec
 from ..names import some, suggest
 from .about import beside as beside
 from .about import strings as strings
-from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
+from .assembling import Parts, chain_of, graph_of, sources_of, statics_of, steps_of
 from .branches import made_inside
 from .cells import gathered, unread
 from .described import described, description_of
@@ -315,18 +315,31 @@ def _check_states(
 
 
 def _check_inputs(sources: Sequence[Data]) -> None:
-    """Each has a time, a batch and the features; or none has a time."""
+    """Each has a time, a batch and features, some may have no time; or none has a time."""
     for source in sources:
         axes = live([axis for dim in source.dims for axis in dim])
         if sum(not _feature(axis) for axis in axes) > 2:
             raise UnsupportedError(
                 f"input {source.source!r} {show(source.dims)}: expected time, batch and features"
             )
-    ranks = {source.source: len(source.dims) - bool(source.features) for source in sources}
+    static = statics_of({source.source: source for source in sources})
+    for source in sources:
+        axes = live([axis for dim in source.dims for axis in dim if axis not in source.features])
+        if source.source in static and any(axis.role != "batch" for axis in axes):
+            raise UnsupportedError(
+                f"input {source.source!r} {show(source.dims)} has fewer axes than others: expected "
+                "the batch and features of one without time"
+            )
+    ranks = {
+        source.source: len(source.dims) - bool(source.features)
+        for source in sources
+        if source.source not in static
+    }
     few, many = (which(ranks, key=lambda name: ranks[name]) for which in (min, max))
     if ranks[few] != ranks[many]:
         raise UnsupportedError(
-            f"input {few!r} has fewer axes than {many!r}: all inputs of a model have time and batch"
+            f"input {few!r} has fewer axes than {many!r}: expected time and batch, or of what has "
+            "no time the batch alone"
         )
 
 

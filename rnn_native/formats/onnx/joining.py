@@ -13,10 +13,10 @@ import numpy as np
 from ...spec.layers.combine import Combine
 from ...spec.layers.strided import Strided
 from .constants import axis_of
-from .drafts import Draft, LinearDraft, SumDraft
+from .drafts import Draft, ExpandDraft, LinearDraft, SumDraft
 from .graph import Node
 from .layout import arranged
-from .values import Data, Dim, Step, live, show, size_of
+from .values import Axis, Data, Dim, Step, live, show, size_of
 
 MODES: Final = {
     "Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Sum": "add", "Mean": "add",
@@ -54,6 +54,7 @@ def _two(node: Node, left: Data, right: Data) -> Data:
             f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
         )
     others = [i for i in range(rank) if i != at]
+    left, right = expanded(left, right, others), expanded(right, left, others)
     same = {i: _same(node, left, right, i) for i in others}
     features = left.fresh(sizes[0])
     dims = tuple(features if i == at else same[i] for i in range(rank))
@@ -196,6 +197,24 @@ def _repeated(data: Data, at: int, size: int) -> Data:
     features = data.fresh(size)
     dims = (*data.dims[:at], features, *data.dims[at + 1 :])
     return data.then(LinearDraft(np.ones((size, 1), dtype)), dims, features)
+
+
+def expanded(data: Data, like: Data, places: Sequence[int]) -> Data:
+    """A value at every step of another, where it has the same axes but for one of size 1, which has
+    to turn out to be the other's time; else as it is."""
+    alone = [i for i in places if not live(data.dims[i]) and live(like.dims[i])]
+    fewer = [i for i in places if live(data.dims[i]) and not live(like.dims[i])]
+    if len(alone) != 1 or fewer or len(live(like.dims[alone[0]])) != 1:
+        return data
+    return over(data, alone[0], live(like.dims[alone[0]])[0], like)
+
+
+def over(data: Data, position: int, axis: Axis, like: Data | None) -> Data:
+    """A value along an axis in the place of dimension ``position``, which is of size 1; ``like``
+    has it where it is no input's."""
+    dims = tuple((axis,) if i == position else dim for i, dim in enumerate(data.dims))
+    parts = (data, like) if like is not None and axis.is_made else (data,)
+    return Data(data.source, data.element, dims, data.features, Step(ExpandDraft(axis), parts))
 
 
 def _same(node: Node, left: Data, right: Data, position: int) -> Dim:

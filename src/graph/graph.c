@@ -101,7 +101,6 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
                                                    .has_time = !is_static,
                                                    .is_static = is_static,
                                                    .paced_by = -1});
-        if (is_static) graph->model->has_static = true;
         some_time = some_time || !is_static;
     }
     return some_time ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;

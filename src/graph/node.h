@@ -56,9 +56,9 @@ typedef struct rnnat_node {
     int32_t output; /* number of the value that it makes at every step */
     int32_t last; /* number of the value that is a row's last step alone; -1: there is none */
     rnnat_window window; /* which steps of its first input it makes each of its own of */
-    bool waits; /* it reads at every step what is there behind the last one alone */
     int32_t num_passes; /* how often it goes over all steps: one pass for each direction, 1 or 2 */
     bool reverse[2]; /* [passes] it goes from the last step to the first */
+    bool waits; /* it reads at every step what is there behind the last one alone */
     int32_t num_states; /* arrays of recurrent state that it moves on */
     int32_t first_state; /* number of the first of these among the model's */
     int32_t first_row; /* row of these arrays that is its pass 0; pass 1 is the next row */

@@ -101,14 +101,13 @@ static void tell_names(const rnnat_model *model, const rnnat_teller *t)
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
 {
     tell_info(&model->info, t);
-    if (model->has_static) t->needs(t->arg, "RNNAT_WITH_WINDOWS");
+    if (rnnat_has_static(model)) t->needs(t->arg, "RNNAT_WITH_WINDOWS");
     t->number(t->arg, "num_nodes", model->num_nodes);
     t->number(t->arg, "over_time", model->over_time);
     t->number(t->arg, "num_values", model->num_values);
     t->number(t->arg, "num_buffers", model->num_buffers);
     t->number(t->arg, "num_cells", model->num_cells);
     t->number(t->arg, "has_rows", model->has_rows);
-    t->number(t->arg, "has_static", model->has_static);
     t->number(t->arg, "is_chain", model->is_chain);
     t->number(t->arg, "has_windows", model->has_windows);
     t->number(t->arg, "has_paces", model->has_paces);

@@ -219,6 +219,7 @@ bool rnnat_run_chunk(rnnat_workspace *workspace, const rnnat_member *member, int
 
 static const span one_step = {0, 1, NULL};
 
+#if RNNAT_WITH_WINDOWS
 void rnnat_run_static(rnnat_workspace *workspace, const rnnat_member *member, int32_t steps)
 {
     const rnnat_model *const model = workspace->model;
@@ -233,6 +234,7 @@ void rnnat_run_static(rnnat_workspace *workspace, const rnnat_member *member, in
     }
     rnnat_meet(member);
 }
+#endif
 
 void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
                     int32_t end)

@@ -44,7 +44,6 @@ OWN = {"class_name": "function", "config": "my>f"}
         ),
         (kf.layer("Dense", "x", units=2, activation="crelu"), "activation=.crelu. is not"),
         (kf.layer("Activation", "x", activation="crelu"), "activation=.crelu. is not"),
-        (kf.layer("Activation", "x", activation="softmax"), "right after a Dense"),
         (kf.layer("TimeDistributed", "x", layer=kf.layer("Conv3D", "y")), "of a Conv3D"),
         (
             kf.layer("Bidirectional", "x", layer=kf.recurrent("LSTM", "y", 4), merge_mode=None),

@@ -54,6 +54,8 @@ class Flow:
         self.mask_value: float | None = None
         self._masks = ""  # the class of the layer here that masks steps
         self.mask_lost = ""
+        self.static = False  # what the first one reads has no time, although an index of it has one
+        self.over_time: int | None = None  # as often a RepeatVector gives steps; None: features
 
     def expect(self, layer: KerasLayer, rank: int) -> Shape:
         """The axes of what a layer reads, which has to have so many besides the batch."""

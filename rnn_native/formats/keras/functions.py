@@ -45,11 +45,21 @@ def _apply(layer: KerasLayer, flow: Flow, where: str, value: Any) -> None:
         flow.layers[-1] = last.with_activation(linear_activation(where, name))
         return
     if name in ("softmax", "log_softmax"):
-        raise layer.unsupported(
-            "softmax is only supported right after a Dense layer or a convolution whose outputs "
-            "nothing else reads"
-        )
+        _softmax(layer, flow, name)
+        return
     elementwise(flow, cell_activation(where, name, layer.version))
+
+
+def _softmax(layer: KerasLayer, flow: Flow, name: str) -> None:
+    """By itself: that of a Linear, or a convolution of each position, which changes no number."""
+    channels = None if flow.shape is None else flow.shape.channels
+    if channels is None:
+        raise layer.unsupported(
+            "a softmax that is not right after a Dense layer or a convolution: the file does not "
+            "say how many features come"
+        )
+    flow.pointwise(layer, np.eye(channels, dtype=flow.dtype), None)
+    flow.layers[-1] = flow.layers[-1].with_activation(name)
 
 
 def _named(value: Any) -> Any:

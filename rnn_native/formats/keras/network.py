@@ -8,22 +8,23 @@ layer that makes one value of several.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...spec import Combine, Elementwise, Input, Layer, ModelSpec, Strided
+from ...spec import Expand, Input, Layer, ModelSpec, Static, Strided
 from ...spec.layer import LAST
 from ...warn import warn
 from .checks import check_arguments, check_mask, check_states
 from .config import Layer as KerasLayer
+from .constants import with_constant
 from .flow import TURNED, Flow
-from .graph import OPERATORS, Call, Graph, Tensor
+from .graph import CONSTANT, OPERATORS, Call, Graph, Tensor
 from .halves import joined
+from .joins import JOINS, Join
 from .layers import add
 from .layouts import laid_out
 from .padding import settle
@@ -36,6 +37,15 @@ _ALONE: Final = (
     "only the one input of a model can have its steps masked, where nothing else reads it"
 )
 Key = tuple[str, tuple[int, ...]]
+
+
+def add_call(call: Call, store: Store, flow: Flow) -> None:
+    """Appends what a layer is that is called with one value."""
+    constant = call.arguments.get(CONSTANT)
+    if constant is None:
+        add(call.layer, store, flow)
+    else:
+        with_constant(call.layer, constant, flow)
 
 
 @dataclass(eq=False)
@@ -53,7 +63,7 @@ class _Run:
         if call.layer.path[: len(self.model)] != self.model and call.layer.version > 2:
             self.flow.mask_lost = f"the model {'/'.join(self.model)!r}"
         self.model = path
-        add(call.layer, store, self.flow)
+        add_call(call, store, self.flow)
         self.name(call.layer)
         self.last = call.layer
 
@@ -77,14 +87,14 @@ class _Value:
     last: bool = False
 
 
-def read_graph(graph: Graph, store: Store, starts: Starts) -> ModelSpec:
-    """``starts``: the axes of its inputs. Raises ``UnsupportedError`` for what nothing of ours is,
-    by the layer's name."""
-    return _Network(graph, store, starts).spec()
+def read_graph(graph: Graph, store: Store, starts: Starts, over_time: bool = False) -> ModelSpec:
+    """``starts``: the axes of its inputs; ``over_time``: a RepeatVector makes as many steps as they
+    have. Raises ``UnsupportedError`` for what nothing of ours is, by the layer's name."""
+    return _Network(graph, store, starts, over_time).spec()
 
 
 class _Network:
-    def __init__(self, graph: Graph, store: Store, starts: Starts) -> None:
+    def __init__(self, graph: Graph, store: Store, starts: Starts, over_time: bool) -> None:
         self._graph, self._store, self._starts = graph, store, starts
         self._ends = [t for t in map(graph.resolve, graph.outputs) if t.index == 0]
         if not self._ends:
@@ -96,6 +106,17 @@ class _Network:
         inputs = [t for t in graph.inputs if t in data]
         self._start = inputs[0] if len(inputs) == 1 and self._uses[_key(inputs[0])] == 1 else None
         self._inputs = inputs
+        self._of_indices = {
+            tensor for call in self._calls.values() if call.layer.kind == "Embedding"
+            for tensor in map(graph.resolve, call.data)
+        }  # fmt: skip
+        steps = {t: self._steps(t) for t in inputs}
+        self._static = {t for t, n in steps.items() if n == 0}
+        if any(n is None or n > 1 for n in steps.values()):  # who speaks, as one step of indices
+            self._static |= {t for t in inputs if t in self._of_indices and steps[t] == 1}
+        self._static = set() if len(self._static) == len(inputs) else self._static
+        every = {n for tensor, n in steps.items() if tensor not in self._static}
+        (self._over_time,) = every if over_time and len(every) == 1 else (None,)
         self._runs: list[_Run] = []
         self._run_of: dict[Key, _Run] = {}
 
@@ -104,7 +125,7 @@ class _Network:
             check_arguments(call)
             check_mask(self._graph, call, self._start)
             values = [*map(self._value, call.data)]
-            join = _JOINS.get(call.layer.kind)
+            join = None if CONSTANT in call.arguments else JOINS.get(call.layer.kind)
             if join is None and len(values) != 1:
                 names = ", ".join(value.tensor.layer for value in values)
                 raise call.layer.unsupported(f"expected one input, it has {names}")
@@ -128,7 +149,7 @@ class _Network:
         }
         of_indices = {name for layer, reads in nodes.values() if layer.takes_indices
                       for name in reads}  # fmt: skip
-        sizes = {t.layer: self._size(t, t.layer in of_indices) for t in self._inputs}
+        sizes = {_name_of(t): self._size(t, _name_of(t) in of_indices) for t in self._inputs}
         return ModelSpec(
             (),
             masked[0] if masked else None,
@@ -136,6 +157,15 @@ class _Network:
             inputs=sizes,  # type: ignore[arg-type]
             outputs=outputs,
         )
+
+    def _steps(self, tensor: Tensor) -> int | None:
+        """Of an input; 0: it has none, None: the file does not tell."""
+        shape = self._starts.get(tensor)
+        if shape is None:
+            return None
+        if tensor in self._of_indices:
+            return shape.sizes[0] if shape.rank == 1 else None
+        return 0 if shape.time is None else shape.steps
 
     def _value(self, tensor: Tensor) -> _Value:
         tensor = self._graph.resolve(tensor)
@@ -163,6 +193,8 @@ class _Network:
     def _begin(self, values: Sequence[_Value]) -> _Run:
         self._settle(values)
         flow = Flow(no_mask=_ALONE, shape=self._shape(values[0]))
+        flow.static = values[0].run is None and values[0].tensor in self._static
+        flow.over_time = self._over_time
         for before in [value.run for value in values if value.run is not None]:
             flow.mask_value = before.flow.mask_value
             flow.mask_lost = before.flow.mask_lost or flow.mask_lost
@@ -207,7 +239,7 @@ class _Network:
         return _Value(run, value.tensor)
 
     def _joined(self, layer: KerasLayer, values: Sequence[_Value], join: Join) -> _Run:
-        values = [*map(self._plain, values)]
+        values = self._over_steps(layer, [*map(self._plain, values)])
         turned = {value.run is not None and value.run.flow.flipped for value in values}
         if len(turned) > 1:
             raise layer.unsupported("joins outputs of go_backwards=True and others")
@@ -225,15 +257,46 @@ class _Network:
         run.name(layer)
         return run
 
+    def _over_steps(self, layer: KerasLayer, values: list[_Value]) -> list[_Value]:
+        """Where some have steps, those without at each of them, as Keras broadcasts them: layers
+        take axes that are not there to be in front, operators want all of them there."""
+        shapes = [*map(self._shape, values)]
+        like = next((i for i, s in enumerate(shapes) if s is not None and s.time is not None), None)
+        if like is None or layer.kind == "Concatenate":
+            return values
+        timed, at = values[like], shapes[like]
+        assert at is not None
+        assert at.time is not None
+        made = []
+        for value, shape in zip(values, shapes, strict=True):
+            if shape is None or shape.time is not None:
+                made.append(value)
+                continue
+            missing = 0 if layer.kind in OPERATORS else max(0, at.rank - shape.rank)
+            sizes = [*(1,) * missing, *shape.sizes]
+            if len(sizes) != at.rank or sizes[at.time] != 1:
+                raise layer.unsupported(
+                    f"of {at}, which has steps, and {shape}, which has none: expected 1 in the "
+                    "place of the steps"
+                )
+            sizes[at.time] = at.steps
+            run = self._begin([value, timed])
+            run.flow.flipped = timed.run is not None and timed.run.flow.flipped
+            run.flow.layers.append(Expand())
+            run.flow.shape = Shape(tuple(sizes), at.time)
+            run.names.append(f"{value.tensor.layer} at each step")
+            made.append(_Value(run, value.tensor))
+        return made
+
     def _nodes(self) -> tuple[dict[str, tuple[Layer, list[str]]], Callable[[_Value], str]]:
         """The layers of all runs, and what gives the name of a value."""
-        names = _Names(tensor.layer for tensor in self._inputs)
+        names = _Names(map(_name_of, self._inputs))
         nodes: dict[str, tuple[Layer, list[str]]] = {}
         ends: dict[_Run, str] = {}
 
         def called(value: _Value) -> str:
             if value.run is None:
-                return value.tensor.layer
+                return _name_of(value.tensor)
             end = ends[value.run]
             both = value.last and getattr(nodes[end][0], "return_sequences", False)
             return end + LAST * both
@@ -250,12 +313,14 @@ class _Network:
     def _size(self, tensor: Tensor, indices: bool) -> Input | None:
         """What the model says of an input's features."""
         shape = self._starts.get(tensor)
+        if tensor in self._static:
+            return Static(None if indices or shape is None else total(shape.inside), indices)
         if shape is None or (shape.rank == 1 if indices else shape.time is not None):
             size = None if shape is None or indices else total(shape.inside)
             return Input(size, False) if size is not None else None
         raise UnsupportedError(
             f"input {tensor.layer!r} of shape {shape}: expected [batch, time, features], or "
-            "[batch, time] where an Embedding reads it: all inputs of a model have steps"
+            "[batch, time] where an Embedding reads it: one input of a model at least has steps"
         )
 
 
@@ -267,6 +332,11 @@ def _dtype(run: _Run | None) -> np.dtype[Any]:
             return arrays[-1].dtype
         run = run.reads[0].run
     return np.dtype(np.float32)
+
+
+def _name_of(tensor: Tensor) -> str:
+    """Of an input: that of a Sequential has none."""
+    return tensor.layer or "x"
 
 
 def _key(tensor: Tensor) -> Key:
@@ -312,57 +382,3 @@ def _needed(graph: Graph, ends: Sequence[Tensor]) -> Iterator[tuple[Key, Call]]:
             raise UnsupportedError(f"{call.layer}: it needs its own output")
         open_[key] = None
         pending += wanted[::-1]
-
-
-Join = Callable[[KerasLayer, int], list[Layer]]
-
-
-def _concatenate(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("concat")]
-
-
-def _add(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add")]
-
-
-def _subtract(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("sub")]
-
-
-def _multiply(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("mul")]
-
-
-def _divide(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("div")]
-
-
-def _maximum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("max")]
-
-
-def _minimum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("min")]
-
-
-def _average(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add"), Elementwise("affine", 1 / count, 0.0)]
-
-
-_JOINS: Final[Mapping[str, Join]] = MappingProxyType(
-    {
-        "Add": _add,
-        "operator Add": _add,
-        "operator Divide": _divide,
-        "operator Multiply": _multiply,
-        "operator Subtract": _subtract,
-        "operator TrueDivide": _divide,
-        "Average": _average,
-        "Concatenate": _concatenate,
-        "Maximum": _maximum,
-        "Minimum": _minimum,
-        "Multiply": _multiply,
-        "Subtract": _subtract,
-    }
-)
-"""What makes one value of several: the layers that it is."""

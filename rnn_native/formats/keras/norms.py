@@ -41,6 +41,18 @@ def _rms_normalization(layer: Layer, store: Store, flow: Flow) -> None:
     _append(layer, store, flow, ("scale",), subtract_mean=False)
 
 
+def _unit_normalization(layer: Layer, store: Store, flow: Flow) -> None:
+    """x / ||x||: the root mean square of n features, and a weight of 1 / sqrt(n). Where the norm is
+    0, both give 0; below 1e-11 Keras gives less than 1, and so does this."""
+    _check_axis(layer, flow)
+    known = None if flow.shape is None else flow.shape.channels
+    features = _features(layer, flow) if known is None else known
+    weight = np.full(features, features**-0.5, dtype=flow.dtype)
+    flow.layers.append(
+        LayerNorm(features, weight, None, epsilon=1e-24 / features, subtract_mean=False)
+    )
+
+
 def _append(
     layer: Layer, store: Store, flow: Flow, names: tuple[str, ...], subtract_mean: bool
 ) -> None:
@@ -76,5 +88,6 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "LayerNormalization": _layer_normalization,
         "RMSNormalization": _rms_normalization,
+        "UnitNormalization": _unit_normalization,
     }
 )

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from ...errors import FormatError
-from ...spec import Strided
+from ...spec import Expand, Strided
 from ...spec.layers.conv import Conv
 from .config import Layer
 from .flow import Flow
-from .shape import Shape, reshaped, shown, spans, total
+from .shape import Shape, reshaped, sequence, shown, spans, total
 from .store import Store
 from .windows import check_format, numbers
 
@@ -92,12 +92,18 @@ def _view(
 
 
 def _repeat_vector(layer: Layer, store: Store, flow: Flow) -> None:
-    """Of a step's features: [features] becomes [n, features]."""
+    """Of a step's features: [features] becomes [n, features]; or, of what has no time, steps."""
     shape, times = flow.expect(layer, 1), layer.option("n", int)
     if times < 1:
         raise FormatError(f"{layer}: n: expected at least 1, got {times}")
     sizes = _known(layer, shape)
     flow.put_in_order()
+    if shape.time is None and flow.over_time == times:
+        if flow.mask_value is not None:
+            raise layer.unsupported("in a model that masks steps: Keras reads all of the new ones")
+        flow.layers.append(Expand())
+        flow.shape = sequence(times, *sizes)
+        return
     flow.lose_mask(layer)
     _view(layer, flow, sizes, [times, *sizes], [0, 1], 0)
     flow.shape = Shape((times, *sizes), None)

@@ -116,7 +116,7 @@ class _Network:
             self._static |= {t for t in inputs if t in self._of_indices and steps[t] == 1}
         self._static = set() if len(self._static) == len(inputs) else self._static
         every = {n for tensor, n in steps.items() if tensor not in self._static}
-        (self._over_time,) = every if over_time and len(every) == 1 else (None,)
+        self._over_time: int | None = every.pop() if over_time and len(every) == 1 else None
         self._runs: list[_Run] = []
         self._run_of: dict[Key, _Run] = {}
 

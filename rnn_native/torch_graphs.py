@@ -32,6 +32,8 @@ _FREE: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
     2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3)),
 }  # fmt: skip
 """By the rank of an input the axes that may be batch and time, the likeliest first."""
+_STATIC: Final = ((0,),)
+"""Of one without time, the batch."""
 _OFF: Final = 1e-4
 """What a network in float32 may be off by, of the largest value: the reference is exact."""
 
@@ -43,7 +45,8 @@ def spec_of(module: Any, example: Any) -> ModelSpec:
         raise OptionError(f"module: expected a torch.nn.Module; got {type(module).__name__}")
     inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     for index, value in enumerate(inputs):
-        if not isinstance(value, torch.Tensor) or value.ndim not in _FREE:
+        ranks = {*_FREE, 1} if len(inputs) > 1 else {*_FREE}
+        if not isinstance(value, torch.Tensor) or value.ndim not in ranks:
             came = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
             raise OptionError(
                 f"example[{index}]: expected a tensor of indices [batch, time], or of features "
@@ -62,8 +65,9 @@ def spec_of(module: Any, example: Any) -> ModelSpec:
 
 def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> ModelSpec:
     errors: list[RnnError] = []
-    for way in range(max(len(_FREE[value.ndim]) for value in inputs)):
-        free = [_FREE[value.ndim][min(way, len(_FREE[value.ndim]) - 1)] for value in inputs]
+    ways = [_free(value, len(inputs) > 1) for value in inputs]
+    for way in range(max(map(len, ways))):
+        free = [own[min(way, len(own) - 1)] for own in ways]
         try:
             spec = _exported(torch, module, inputs, free)
             _check(torch, module, inputs, free, spec)
@@ -77,12 +81,18 @@ def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Model
     ) from errors[0]
 
 
+def _free(value: Any, is_one_of_several: bool) -> tuple[tuple[int, ...], ...]:
+    """The axes of an input that may be batch and time, or the batch alone."""
+    static = value.ndim == 1 or (value.ndim == 2 and value.is_floating_point())
+    return _STATIC if static and is_one_of_several else _FREE[value.ndim]
+
+
 def _exported(
     torch: Any, module: Any, inputs: tuple[Any, ...], free: Sequence[tuple[int, ...]]
 ) -> ModelSpec:
     names = _names(len(inputs))
     axes = {
-        name: dict(zip(own, ("batch", "time"), strict=True))
+        name: dict(zip(own, ("batch", "time"), strict=False))
         for name, own in zip(names, free, strict=True)
     }
     with tempfile.TemporaryDirectory() as folder, _silence():
@@ -140,8 +150,8 @@ def _other(
     times ``sign``, or some of the same indices; with more rows and steps if it is to be
     ``longer``."""
     array = value.detach().cpu().numpy()
-    batch, time = free
-    sizes = [n + longer * {batch: 1, time: 3}.get(axis, 0) for axis, n in enumerate(array.shape)]
+    more = dict(zip(free, (1, 3), strict=False))
+    sizes = [n + longer * more.get(axis, 0) for axis, n in enumerate(array.shape)]
     if not array.size or array.dtype.kind != "f":
         made = rng.choice(array.reshape(-1), sizes) if array.size else array
     else:
@@ -184,7 +194,9 @@ def _names(count: int) -> list[str]:
 
 def ours(value: NDArray[Any], free: tuple[int, ...]) -> NDArray[Any]:
     """[time, batch, features] of an input with those axes of batch and time: the positions of a
-    step before its channels."""
+    step before its channels; one without time as it is."""
+    if free == _STATIC[0]:
+        return value
     batch, time = free
     rest = [axis for axis in range(value.ndim - 1, 0, -1) if axis not in free]
     moved = value.transpose(time, batch, *rest)

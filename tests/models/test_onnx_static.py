@@ -148,6 +148,20 @@ def test_a_second_input_that_has_a_time_of_its_own_is_refused(tmp_path: Path) ->
         formats.read(b.save(tmp_path))
 
 
+def test_plcmos() -> None:
+    """Microsoft's network, of speechmos, which is found and not imported."""
+    found = importlib.util.find_spec("speechmos")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("speechmos is not installed: tests/models/requirements-models.txt")
+    path = Path(found.submodule_search_locations[0], "plcmos_models", "plcmos_v2.onnx")
+    model = rn.load(path)
+    for steps in (20, 57, 211):
+        x, who = uniform(1, 1, steps, 257), uniform(1, 64)
+        (want,) = run(path, {"degraded_audio": x, "rater_embed": who})
+        y, _ = model({"degraded_audio": np.swapaxes(x[:, 0], 0, 1), "rater_embed": who})
+        np.testing.assert_allclose(y.reshape(()), want, rtol=1e-5, atol=0)
+
+
 # PyTorch's modules
 
 torch: Any = importlib.util.find_spec("torch") and importlib.import_module("torch")

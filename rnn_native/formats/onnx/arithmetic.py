@@ -14,6 +14,7 @@ from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
 from .graph import Anything, Node
+from .inside import is_product_inside, with_bias
 from .joining import elementwise, whole
 from .layout import spread
 from .merge import merge
@@ -36,6 +37,9 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not (isinstance(data, Data) and isinstance(bias, Constant)):
         return combine(node, inputs, roles)
     draft = data.draft
+    if is_product_inside(data):
+        made = with_bias(data, bias.array)
+        return combine(node, inputs, roles) if made is None else [made]
     if not _takes_bias(data) or not isinstance(draft, (LinearDraft, SumDraft)):
         return combine(node, inputs, roles)
     node.options()

@@ -17,6 +17,7 @@ from .features import of_features
 from .graph import Node
 from .layout import arranged
 from .roles import Roles
+from .unfold import fused
 from .values import Constant, Data, Dim, Padding, Value, live, show, size_of
 
 Values = Sequence[Value | None]
@@ -174,7 +175,8 @@ def made(node: Node, data: Data, layer: Conv, over: Windows, roles: Roles) -> Da
     if over.time is not None:
         at = over.time.position
         dims[at] = timed(node, data, over.time, layer.window, roles)[at]
-    return replace(data.then(layer, tuple(dims), (*positions, last)), padding=())
+    layer, read = fused(layer, data)
+    return replace(read.then(layer, tuple(dims), (*positions, last)), padding=())
 
 
 def timed(
@@ -315,7 +317,9 @@ def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> li
     return [int(value) for value in values]
 
 
-READS_PADDING: Final = ("Conv", "Identity", "Pad", "Squeeze", "Transpose", "Unsqueeze")
+READS_PADDING: Final = (
+    "Conv", "Gather", "Identity", "Pad", "Slice", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
 """The operators that may read what is padded."""
 OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""

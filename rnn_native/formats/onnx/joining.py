@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from math import prod
 from typing import Final
 
-import numpy as np
-
+from ...errors import UnsupportedError
 from ...spec.layers.combine import Combine
 from ...spec.layers.strided import Strided
 from .constants import axis_of
-from .drafts import Draft, LinearDraft, SumDraft
+from .drafts import Draft, SumDraft
 from .graph import Node
-from .layout import arranged
+from .layout import arranged, repeated
 from .values import Data, Dim, Step, live, show, size_of
 
 MODES: Final = {
@@ -37,27 +36,28 @@ def _two(node: Node, left: Data, right: Data) -> Data:
     rank = max(len(left.dims), len(right.dims))
     left, right = (d.shaped(((),) * (rank - len(d.dims)) + d.dims) for d in (left, right))
     at = whole(left)
-    if at is None or at != whole(right):
-        return _in_parts(node, left, right, mode)
     sizes = [size_of(data.features) for data in (left, right)]
-    if None in sizes:
-        for data, size in ((left, sizes[1]), (right, sizes[0])):
-            if size is not None and len(data.features) == 1 and data.features[0].size is None:
-                data.features[0].learn(size)
-    elif 1 in sizes and sizes[0] != sizes[1]:
-        left, right = (
-            _repeated(data, at, max(size or 0 for size in sizes)) for data in (left, right)
-        )
+    if at is None or at != whole(right) or (None not in sizes and sizes[0] != sizes[1]):
+        return _in_parts(node, left, right, mode)
+    for data, size in ((left, sizes[1]), (right, sizes[0])):
+        if size is not None and len(data.features) == 1 and data.features[0].size is None:
+            data.features[0].learn(size)
     sizes = [size_of(data.features) for data in (left, right)]
     if sizes[0] != sizes[1]:
-        raise node.unsupported(
-            f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
-        )
+        raise _refused(node, left, right)
     others = [i for i in range(rank) if i != at]
     same = {i: _same(node, left, right, i) for i in others}
     features = left.fresh(sizes[0])
     dims = tuple(features if i == at else same[i] for i in range(rank))
     return _joined(_draft(mode), (left, right), dims, features)
+
+
+def _refused(node: Node, left: Data, right: Data) -> UnsupportedError:
+    sizes = [size_of(data.features) for data in (left, right)]
+    return node.unsupported(
+        f"takes {show(left.dims)} and {show(right.dims)}, {sizes[0]} and {sizes[1]} features; only "
+        "as many in the same places, or one along an axis, can be"
+    )
 
 
 def _draft(mode: str) -> Draft:
@@ -72,40 +72,61 @@ def whole(data: Data) -> int | None:
 
 
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
-    """Of features that are several dimensions, the same of both: a raw Y of both directions."""
-    right = arranged(node, right, _order_of(left, right))
-    one, two = left.features, right.features
-    sizes = [[axis.size for axis in features] for features in (one, two)]
-    places = [[[d.features.index(a) for a in live(dim) if a in d.features] for dim in d.dims]
-              for d in (left, right)]  # fmt: skip
-    if sizes[0] != sizes[1] or places[0] != places[1]:
-        raise node.unsupported(
-            f"takes {show(left.dims)} and {show(right.dims)}, whose features are not in the same "
-            "places"
-        )
-    for i, place in enumerate(places[0]):
-        if not place:
+    """Of features that are several dimensions, in the same places; where one of both has a single
+    one along a dimension, that comes as often as the other has it."""
+    own = [_features_at(data) for data in (left, right)]
+    at = sorted({*own[0], *own[1]})
+    sizes: dict[int, int] = {}
+    for i, dims in enumerate(zip(left.dims, right.dims, strict=True)):
+        if i not in at:
             _same(node, left, right, i)
-    features = left.fresh(*sizes[0])
-    dims = tuple(
-        tuple(features[one.index(axis)] if axis in one else axis for axis in dim)
-        for dim in left.dims
-    )
-    return _joined(_draft(mode), (left, right), dims, features)
+            continue
+        held = [i in has for has in own]
+        found = {size_of(dim) for dim, has in zip(dims, held, strict=True) if has}
+        others = [dim for dim, has in zip(dims, held, strict=True) if not has and live(dim)]
+        size = found.pop()
+        if found or others or size is None:
+            raise _refused(node, left, right)
+        sizes[i] = size
+    order = next((o for data in (left, right) if len(o := _order_of(data, at)) == len(at)), at)
+    parts = tuple(_as_wide(node, data, order, sizes) for data in (left, right))
+    wide = {i: live((left if i in own[0] else right).dims[i]) for i in order}
+    axes = {i: left.fresh(*(axis.size for axis in dim)) for i, dim in wide.items()}
+    dims = tuple(axes.get(i, dim) for i, dim in enumerate(left.dims))
+    features = tuple(axis for i in order for axis in axes[i])
+    return _joined(_draft(mode), parts, dims, features or left.fresh(1))
 
 
-def _order_of(left: Data, right: Data) -> Dim:
-    """The axes of the right one's features in the order that the left one's have; as they are,
-    where they are not in the same places."""
-    dims = [next((i for i, d in enumerate(left.dims) if live(d) == (axis,)), None)
-            for axis in live(left.features)]  # fmt: skip
-    order = tuple(a for i in dims if i is not None for a in live(right.dims[i]))
-    same = len(order) == len(live(right.features)) and all(a in right.features for a in order)
-    return order if same else right.features
+def _features_at(data: Data) -> list[int]:
+    """The dimensions that are features, of more than one."""
+    return [i for i, dim in enumerate(data.dims) if _has_features(data, dim)]
 
 
-def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
-    """The features of all, side by side."""
+def _order_of(data: Data, at: Sequence[int]) -> list[int]:
+    """These dimensions in the order in which they are the features; as far as they are, one behind
+    the other."""
+    held = [i for i in at if _has_features(data, data.dims[i])]
+    order = sorted(held, key=lambda i: data.features.index(live(data.dims[i])[0]))
+    own = tuple(axis for i in order for axis in live(data.dims[i]))
+    return order if own == live(data.features) else []
+
+
+def _as_wide(node: Node, data: Data, order: Sequence[int], sizes: Mapping[int, int]) -> Data:
+    """The features of these dimensions in this order, each as often as it is to come."""
+    held = [_has_features(data, data.dims[i]) for i in order]
+    own = tuple(a for i, has in zip(order, held, strict=True) if has for a in live(data.dims[i]))
+    if all(held):
+        return arranged(node, data, own)
+    if len(own) != len(live(data.features)):
+        raise node.unsupported(f"takes {show(data.dims)}, not all of {show([data.features])}")
+    places = [p for i, has in zip(order, held, strict=True)
+              for p in (live(data.dims[i]) if has else (sizes[i],))]  # fmt: skip
+    return repeated(node, data, places, data.fresh(prod(sizes.values())))
+
+
+def concat(node: Node, parts: Sequence[Data], axis: int, stacks: bool = True) -> Data:
+    """The features of all, side by side; ``stacks`` says whether they may be so along a new axis
+    of size 1."""
     first = parts[0]
     at = axis_of(node, axis, len(first.dims))
     if len(parts) == 1:
@@ -114,8 +135,8 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
         data.check_floats(node)
         if len(data.dims) != len(first.dims):
             raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
-        inside = [axis in data.features for axis in data.dims[at]]
-        if not inside or not all(inside):
+        inside = [axis in data.features for axis in data.dims[at]] or [stacks]
+        if not all(inside):
             raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
     if any(live(data.dims[at]) != live(data.features) for data in parts):
         return _beside(node, parts, at)
@@ -137,7 +158,8 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
 def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
     """Features that are several dimensions, side by side along one of them: it goes first."""
     first = parts[0]
-    others = [i for i, dim in enumerate(first.dims) if i != at and _has_features(first, dim)]
+    others = [i for i in _features_at(first) if i != at]
+    order = next((o for data in parts if len(o := _order_of(data, others)) == len(others)), others)
     for data in parts:
         for i in range(len(first.dims)):
             same = [size_of(value.dims[i]) for value in (first, data)]
@@ -151,14 +173,14 @@ def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
             if i != at:
                 _same(node, first, data, i)
     in_order = [
-        arranged(node, data, tuple(a for i in (at, *others) for a in live(data.dims[i])))
+        arranged(node, data, tuple(a for i in (at, *order) for a in live(data.dims[i])))
         for data in parts
     ]
     counts = [size_of(data.dims[at]) or 1 for data in parts]
     joined = first.fresh(sum(counts))
     axes = {i: first.fresh(size_of(first.dims[i])) for i in others}
     dims = tuple(joined if i == at else axes.get(i, dim) for i, dim in enumerate(first.dims))
-    features = (*joined, *(axis for i in others for axis in axes[i]))
+    features = (*joined, *(axis for i in order for axis in axes[i]))
     return _joined(Combine("concat"), tuple(in_order), dims, features)
 
 
@@ -186,16 +208,6 @@ def _whole_of(parts: Sequence[Data]) -> Data | None:
 
 def _joined(draft: Draft, parts: tuple[Data, ...], dims: tuple[Dim, ...], features: Dim) -> Data:
     return Data(parts[0].source, parts[0].element, dims, features, Step(draft, parts))
-
-
-def _repeated(data: Data, at: int, size: int) -> Data:
-    """One feature ``size`` times, by a matrix of ones, which changes no bit; others as they are."""
-    if size_of(data.features) != 1:
-        return data
-    dtype = np.float64 if data.element == "DOUBLE" else np.float32
-    features = data.fresh(size)
-    dims = (*data.dims[:at], features, *data.dims[at + 1 :])
-    return data.then(LinearDraft(np.ones((size, 1), dtype)), dims, features)
 
 
 def _same(node: Node, left: Data, right: Data, position: int) -> Dim:

@@ -72,7 +72,7 @@ def _joined(node: Node, inputs: Sequence[Value | None]) -> tuple[Data | Half, ..
     data = [part for part in parts if isinstance(part, Data)]
     if len(data) == len(parts) == len(inputs):
         with suppress(RnnError):
-            return (concat(node, data, axis),)
+            return (concat(node, data, axis, stacks=False),)
     return ()
 
 

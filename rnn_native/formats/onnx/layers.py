@@ -23,12 +23,14 @@ from .features import of_features, picked
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
+from .inside import is_inside, linear
 from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
 from .layout import columns, spread
 from .roles import Roles
 from .shapes import gather_shape
+from .unfold import gathered
 from .values import Axis, Constant, Data, Shape, Value, live, show, size_of
 
 Values = Sequence[Value | None]
@@ -223,6 +225,14 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: Roles) -> Value:
     """Some of the features, a part of an input that is a state, or the last step."""
     at = axis_of(node, axis, len(data.dims))
+    if _is_one(data, at, indices, roles):  # its axis goes, or others of size 1 come
+        assert isinstance(indices, Constant)
+        dims = (((),) * indices.array.ndim + (data.dims[at],))[1:] if indices.array.ndim else ()
+        return data.shaped((*data.dims[:at], *dims, *data.dims[at + 1 :]))
+    if data.padding:
+        if not isinstance(indices, Constant) or indices.array.ndim > 2:
+            raise node.unsupported("takes a part of what is padded; only by constant indices")
+        return gathered(node, data, at, indices.array)
     if of_features(data, at):
         rows, size = integers(node, indices, "indices"), size_of(data.dims[at])
         assert isinstance(indices, Constant)
@@ -235,9 +245,16 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
     part = part_of(data)
     if part is not None:
         return given.moved(node, part, [indices])[0]
-    if data.dims[at] == () and scalar(indices) in (0, -1):  # as Squeeze
-        return data.shaped(data.dims[:at] + data.dims[at + 1 :])
     return _step_of(node, data, indices, at, roles)
+
+
+def _is_one(data: Data, at: int, indices: Value | None, roles: Roles) -> bool:
+    """Whether a Gather takes the only one of a dimension: no step, or the only one of a call."""
+    if live(data.dims[at]) or not isinstance(indices, Constant):
+        return False
+    if not roles.framed:
+        return data.dims[at] == () and scalar(indices) in (0, -1)
+    return indices.array.size == 1 and indices.array.item() in (0, -1)
 
 
 def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Roles) -> Value:
@@ -332,6 +349,8 @@ def _takes_activation(data: Data) -> bool:
 
 
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+    if bias is None and is_inside(data):
+        return linear(node, data, weight)
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
     data.expect_features(node, weight.shape[1])
     weight = columns(node, data, data.dims[-1], weight)

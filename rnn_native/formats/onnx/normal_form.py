@@ -15,6 +15,7 @@ import numpy as np
 
 from ...spec import Elementwise, LayerNorm, Linear, Scale
 from ...spec.layers.combine import Combine
+from ...spec.layers.strided import Strided
 from .drafts import LinearDraft
 from .graph import Anything, Node
 from .values import Data, Step, size_of
@@ -59,10 +60,16 @@ def _of_linear(draft: LinearDraft) -> tuple[Any, Any] | None:
     return draft.weight[:, 0], np.zeros(1) if draft.bias is None else draft.bias
 
 
+def _of_view(draft: Strided) -> tuple[Any, Any] | None:
+    """Of one feature, which comes several times."""
+    return (np.ones(1), np.zeros(1)) if draft.in_features == 1 else None
+
+
 _NUMBERS: Final[Mapping[type, Callable[[Any], tuple[Any, Any] | None]]] = {
     Elementwise: _of_elementwise,
     Scale: _of_scale,
     LinearDraft: _of_linear,
+    Strided: _of_view,
 }
 """What a layer multiplies by and adds, by its class."""
 

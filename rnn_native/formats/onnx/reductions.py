@@ -15,6 +15,7 @@ from .constants import axis_of, integers
 from .features import of_features
 from .graph import Node
 from .joining import whole
+from .layout import is_order_of
 from .norms import mean_of_features
 from .pooling import whole_axis
 from .roles import Roles
@@ -53,7 +54,9 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     places = sorted({axis_of(node, axis, len(data.dims)) for axis in axes})
     is_mean = node.op == "ReduceMean" and places == [len(data.dims) - 1] == [whole(data)]
     if is_mean and of_features(data, places[0]) and options["keepdims"]:
-        return [mean_of_features(node, data, places[0], True)]
+        return [mean_of_features(node, data, places, True)]
+    if node.op == "ReduceMean" and options["keepdims"] and _is_all(data, places):
+        return [mean_of_features(node, data, places, True)]
     inside = [at for at in places if of_features(data, at)]
     for at in inside:
         data = of_positions(node, data, at, MODES[node.op])
@@ -64,6 +67,12 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         dims = tuple(dim for at, dim in enumerate(data.dims) if at not in places)
         data = replace(data, dims=dims)
     return [data]
+
+
+def _is_all(data: Data, places: Sequence[int]) -> bool:
+    """Whether several dimensions are all of the features and nothing else."""
+    own = [axis for at in places for axis in live(data.dims[at])]
+    return len(places) > 1 and is_order_of(own, data) and size_of(own) is not None
 
 
 def of_positions(node: Node, data: Data, at: int, mode: str) -> Data:

@@ -15,7 +15,7 @@ from .values import Axis, Data, Dim, StateIn, live, show
 class Roles:
     """Which axis is the time and which the batch, which inputs are states (parts of which, and
     whose) and lengths, what windows have made of which axis, and which axes are the features of an
-    input that a window moves over."""
+    input that a window moves over. ``framed`` is that of the graph."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
@@ -23,6 +23,7 @@ class Roles:
     pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
     placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
+    framed: bool = False
     guess: int = 0
     guesses: int = 1
 

@@ -21,6 +21,7 @@ from .repeated import expanded, tiled
 from .reshape import in_blocks, regroup
 from .roles import Roles
 from .tensors import element_name
+from .unfold import gathered
 from .values import (
     Constant,
     Data,
@@ -201,6 +202,8 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [Zeros(tuple(sizes))]
     if not isinstance(value, Data):
         raise _refused(node, value)
+    if value.padding:
+        return [_of_padded(node, value, slices)]
     slices = [one for one in slices if not _is_whole(value.dims[one[0]], one)]
     others = [one for one in slices if not of_features(value, one[0])]
     part = part_of(value) if others else None
@@ -219,6 +222,15 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     one = len(others) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
     index = ends.get((start, to_the_end)) if one else None
     return [last_step(node, value, index, axis, roles, keep=True)]
+
+
+def _of_padded(node: Node, data: Data, slices: Sequence[tuple[int, int, int, int]]) -> Data:
+    """Slice of a dimension that is padded."""
+    if len(slices) != 1 or len(data.padding) != 1:
+        raise node.unsupported("takes a part of what is padded; only of one axis")
+    ((at, *cut),), ((_, padding),) = slices, data.padding
+    count = (size_of(data.dims[at]) or 0) + padding.before + padding.after
+    return gathered(node, data, at, np.arange(count)[slice(*cut)])
 
 
 def _data_of(node: Node, value: Data | Half) -> Data:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,7 @@ from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
+from .caches import without_caches
 from .cells import gathered, unread
 from .described import described, description_of
 from .graph import File, Graph, load
@@ -163,16 +165,44 @@ def _read_graph(
         graph = with_start(file, graph, start)
     cells = gathered(file, graph, start, end)
     try:
-        return _read_guessing(file, cells, known, wanted, start, own)
+        return _read_uncached(file, cells, known, end, start, own)
     except (FormatError, UnsupportedError) as error:
         failure: RnnError = error
     if cells is not graph:  # which may have been no cells after all
         try:
-            return _read_guessing(file, graph, known, wanted, start, own)
+            return _read_uncached(file, graph, known, end, start, own)
         except RnnError as error:
             failure = failure if isinstance(failure, UnsupportedError) else error
     if isinstance(failure, UnsupportedError):
         raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+    raise failure
+
+
+def _read_uncached(
+    file: File,
+    graph: Graph,
+    tensors: Collection[str],
+    end: str | None,
+    start: str | None,
+    own: bool,
+) -> ModelSpec:
+    """The model that a graph is without its caches of past frames; and where it has none and is not
+    read, without the states that it gives back."""
+
+    def read(graph: Graph) -> ModelSpec:
+        wanted = graph.outputs if end is None else (end,)
+        return _read_guessing(file, graph, tensors, wanted, start, own)
+
+    made = graph if start is not None else without_caches(graph)
+    try:
+        return read(made)
+    except UnsupportedError as error:
+        failure = error
+    if made is not graph:  # as a network whose past is given from outside
+        with suppress(UnsupportedError):
+            return read(graph)
+    elif start is None and (made := without_caches(graph, True)) is not graph:
+        return read(made)
     raise failure
 
 

@@ -14,7 +14,7 @@ from ...spec.layers.conv import Conv
 from ...spec.window import Window
 from .constants import axis_of, bias_of, integers
 from .features import of_features
-from .graph import Node
+from .graph import INTEGERS, Node, Past
 from .layout import arranged
 from .roles import Roles
 from .unfold import fused
@@ -71,6 +71,17 @@ def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             raise node.unsupported(f"pads axis {axis} of {show(data.dims)}")
         padding.append((data.dims[axis][0], Padding(before, after, mode)))
     return [replace(data, padding=tuple(padding))]
+
+
+def with_past(node: Past, data: Value | None, roles: Roles) -> Data:
+    """Frames of before in front of the time, kept in mind like other padding: at first zeros."""
+    if not isinstance(data, Data) or node.axis >= len(data.dims):
+        raise node.unsupported("expected the data behind a cache of past frames")
+    data.check_floats(node)
+    time = roles.bind(node, data, node.axis, "time")
+    padding = (*data.padding, (time, Padding(node.count, 0, "zeros", past=True)))
+    dims = (*data.dims[: node.axis], (time,), *data.dims[node.axis + 1 :])
+    return replace(data, dims=dims, padding=padding)
 
 
 def _number(node: Node, value: Value | None) -> float:
@@ -218,6 +229,13 @@ def placed(node: Node, data: Data, roles: Roles) -> Data:
     return _with_features(data, (*(axis for axis in axes if axis is not time), *channels), roles)
 
 
+def place_all(data: Data, roles: Roles) -> None:
+    """An input of a graph with caches of past frames: all axes of known sizes are features."""
+    axes = [axis for dim in data.dims for axis in live(dim) if axis.size is not None]
+    if data.element not in INTEGERS:
+        _with_features(data, tuple(axes), roles)
+
+
 def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
     for axis in features:
         axis.become("features")
@@ -251,7 +269,8 @@ def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence
     for index in range(len(kernel)):
         at = index + 2
         place = _place(node, data, options, kernel, index)
-        within = not live(data.dims[at]) or of_features(data, at)
+        past = any(axis in data.dims[at] for axis, padding in data.padding if padding.past)
+        within = not past and (not live(data.dims[at]) or of_features(data, at))
         (insides if within else times).append(place)
     if len(times) > 1:
         raise node.unsupported(f"a window over two axes of {show(data.dims)} besides features")
@@ -288,6 +307,9 @@ def _place(
     size, stride, dilation = kernel[index], strides[index], dilations[index]
     reach = (size - 1) * dilation
     padding = [more for axis, more in data.padding if axis in data.dims[at]]
+    if any(more.past for more in padding):
+        window = Place(at, size, stride, dilation, before, after, "zeros")
+        return _over_past(node, data, options, window)
     auto = options["auto_pad"]
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         total = reach
@@ -308,6 +330,20 @@ def _place(
             raise node.unsupported(f"zeros around padding of mode {more.mode}")
         before, after, mode = before + more.before, after + more.after, more.mode
     return Place(at, size, stride, dilation, before, after, mode)
+
+
+def _over_past(node: Node, data: Data, options: Mapping[str, Any], window: Place) -> Place:
+    """A window over new frames and those of before: each of its places ends with a new frame."""
+    (padding,) = (more for axis, more in data.padding if axis in data.dims[window.position])
+    reach = (window.size - 1) * window.dilation
+    if options["auto_pad"] not in ("NOTSET", "VALID") or window.before or window.after:
+        raise node.unsupported("pads the time, where a cache of past frames stands before it")
+    if padding.before != reach or (window.stride > 1 and size_of(data.dims[window.position]) != 1):
+        raise node.unsupported(
+            f"a window that reaches {reach} frames back, with stride {window.stride}, over a cache "
+            f"of {padding.before} past frames; expected as many, and stride 1"
+        )
+    return replace(window, before=reach, stride=1)
 
 
 def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> list[int]:

@@ -24,7 +24,7 @@ from . import (
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
 from .features import of_half
-from .graph import FLOATS, INTEGERS, Graph, Info, Node
+from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past
 from .last import ARRANGE, arrange
 from .merge import halve
 from .recurrent import recurrent
@@ -88,7 +88,13 @@ def interpret(
     if start is not None:
         around = graph_around(graph, start)
         values[start] = source(around, start, graph.infos.get(start))
-    _interpret(graph, wanted, start, roles or Roles(), values)
+    roles = roles or Roles()
+    roles.framed = graph.framed
+    if any(isinstance(node, Past) for node in graph.nodes):
+        for value in values.values():
+            if isinstance(value, Data):
+                convolution.place_all(value, roles)
+    _interpret(graph, wanted, start, roles, values)
     for name in wanted:
         if name not in values and name in graph.constants:
             values[name] = Constant(graph.constants[name])
@@ -230,6 +236,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         ]
     inputs = [roles.as_placed(value) if isinstance(value, Data) else value for value in inputs]
     first = inputs[0] if inputs else None
+    if isinstance(node, Past):
+        return [convolution.with_past(node, first, roles)]
     if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:

@@ -18,7 +18,7 @@ def gathered(node: Node, data: Data, at: int, indices: Anything) -> Data:
     them in equal steps and as far from each other, make as many channels of each one."""
     found = [padding for axis, padding in data.padding if axis in data.dims[at]]
     positions, own = size_of(data.dims[at]), live(data.dims[at])
-    if len(data.padding) != 1 or len(found) != 1 or positions is None:
+    if len(data.padding) != 1 or len(found) != 1 or positions is None or found[0].past:
         raise node.unsupported(
             f"takes a part of {show(data.dims)}, of which another axis is padded"
         )

@@ -163,11 +163,13 @@ class Step:
 
 
 class Padding(NamedTuple):
-    """What a Pad has put before and behind an axis; ``mode`` as :class:`Conv` has it."""
+    """What a Pad has put before and behind an axis; ``mode`` as :class:`Conv` has it. ``past`` says
+    that each call has frames of the calls before there, in front of the time."""
 
     before: int
     after: int
     mode: str
+    past: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .layers import Recurrent
 from .weights import brief
 from .window import form_of
 from .windowed import Windowed
-from .wiring import Input, Node, chain, graph
+from .wiring import Input, Node, chain, flat, graph
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -25,15 +25,16 @@ class ModelSpec:
     Parameters
     ----------
     layers
-        Of a chain, in their order. A Recurrent without ``return_sequences`` is the last of its
-        kind.
+        Of a chain, in their order; a tuple of several, as ``ConvTranspose1d`` gives, stands for
+        these. A Recurrent without ``return_sequences`` is the last of its kind.
     mask_value
         None, or what marks padding in x, where a call states no ``lengths``: a step whose features
         all equal it, or whose index does (Keras: ``Masking``, ``Embedding(mask_zero=True)``). Of a
         model with one input.
     nodes
         Of a graph, in the place of ``layers``: ``{"name": (layer, ("input", ...)), ...}``, in any
-        order. What a layer reads are inputs of the model and other nodes, by name. A Recurrent has
+        order. Of a tuple of layers those before the last are ``"name.0"``, ``"name.1"``, ... What
+        a layer reads are inputs of the model and other nodes, by name. A Recurrent has
         two values: its outputs by its own name and, as ``"name.last"``, h after each row's last
         valid step, [batch, features], of both directions side by side.
     inputs
@@ -65,10 +66,10 @@ class ModelSpec:
 
     def __init__(
         self,
-        layers: Sequence[Layer] = (),
+        layers: Sequence[Layer | tuple[Layer, ...]] = (),
         mask_value: float | None = None,
         *,
-        nodes: Mapping[str, tuple[Layer, str | Sequence[str]]] | None = None,
+        nodes: (Mapping[str, tuple[Layer | tuple[Layer, ...], str | Sequence[str]]] | None) = None,
         inputs: Mapping[str, int | Input] | str | Sequence[str] | None = None,
         outputs: Mapping[str, str] | str | Sequence[str] | None = None,
     ) -> None:
@@ -76,10 +77,11 @@ class ModelSpec:
             raise OptionError("ModelSpec inputs, outputs: only of a graph, beside nodes")
         if nodes is not None and layers:
             raise OptionError("ModelSpec: expected layers, or nodes; got both")
-        wired = chain(tuple(layers)) if nodes is None else graph(nodes, inputs, outputs)
+        own = flat(layers)
+        wired = chain(own) if nodes is None else graph(nodes, inputs, outputs)
         put = partial(object.__setattr__, self)
         if nodes is None:
-            put("layers", tuple(layers))
+            put("layers", own)
         put("nodes", MappingProxyType(wired.nodes))
         put("inputs", MappingProxyType(wired.inputs))
         put("outputs", MappingProxyType(wired.outputs))

@@ -40,6 +40,13 @@ class Wiring:
     values: dict[str, Value]
 
 
+def flat(layers: Sequence[Any]) -> tuple[Any, ...]:
+    """The layers of a chain: what is several in a tuple, as a transposed convolution is, stands for
+    these."""
+    each = (part if isinstance(part, tuple) else (part,) for part in layers)
+    return tuple(layer for part in each for layer in part)
+
+
 def chain(layers: Sequence[Any]) -> Wiring:
     """Each layer reads the one before; raises what a ``ModelSpec`` of these does."""
     if not layers:
@@ -67,7 +74,7 @@ def chain(layers: Sequence[Any]) -> Wiring:
 
 
 def graph(
-    nodes: Mapping[str, tuple[Layer, str | Sequence[str]]],
+    nodes: Mapping[str, tuple[Layer | tuple[Layer, ...], str | Sequence[str]]],
     inputs: Mapping[str, int | Input] | str | Sequence[str] | None,
     outputs: Mapping[str, str] | str | Sequence[str] | None,
 ) -> Wiring:
@@ -107,10 +114,17 @@ def _nodes(nodes: Any) -> dict[str, Node]:
         where = f"ModelSpec node {name!r}"
         if not isinstance(node, (tuple, list)) or len(node) != 2:
             raise OptionError(f"{where}: expected (layer, (input, ...)), got {node!r}")
-        layer, sources = node
-        if not isinstance(layer, Layer):
-            raise DTypeError(f"{where}: expected a layer, got {type(layer).__name__}")
-        taken[name] = Node(layer, tuple(_given(f"node {name!r}: inputs", sources)))
+        several, sources = node
+        *first, last = several if isinstance(several, tuple) and several else (several,)
+        for layer in (*first, last):
+            if not isinstance(layer, Layer):
+                raise DTypeError(f"{where}: expected a layer, got {type(layer).__name__}")
+        reads = tuple(_given(f"node {name!r}: inputs", sources))
+        for index, layer in enumerate(first):  # those before the last have names of their own
+            if (own := f"{name}.{index}") in nodes:
+                raise OptionError(f"{where}: {own!r} is the name of its layer {index}, and a node")
+            taken[own], reads = Node(layer, reads), (own,)
+        taken[name] = Node(last, reads)
     return taken
 
 

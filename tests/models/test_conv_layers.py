@@ -123,3 +123,29 @@ def test_views_are_those_of_tensors() -> None:
         ]
         want = torch.stack([view.flatten() for view in views]).reshape(3, 2, -1).numpy()
         np.testing.assert_array_equal(rn.Model([layer], dtype="float64")(x)[0], want)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_conv_transpose1d_inside_a_step(seed: int) -> None:
+    rng = np.random.default_rng([38, seed])
+    groups, each, own, kernel, stride, dilation, count = (int(n) for n in rng.integers(1, 5, 7))
+    reach = (kernel - 1) * dilation
+    padding = int(rng.integers(0, reach // 2 + 1))
+    more = int(rng.integers(0, max(stride, dilation)))
+    weight = rng.standard_normal((groups * each, own, kernel))
+    bias = rng.standard_normal(groups * own)
+    x = rng.standard_normal((3, 2, count, groups * each))
+    made = nn.functional.conv_transpose1d(
+        torch.tensor(x).reshape(6, count, -1).mT, torch.tensor(weight), torch.tensor(bias),
+        stride, padding, more, groups, dilation,
+    )  # fmt: skip
+    layers = rn.ConvTranspose1d(
+        weight, bias, positions=count, stride=stride, padding=padding, output_padding=more,
+        dilation=dilation, groups=groups,
+    )  # fmt: skip
+    want = made.mT.reshape(3, 2, -1).numpy()
+    model = rn.Model(layers, dtype="float64")
+    for y in (model(x.reshape(3, 2, -1))[0], rn.reference.run(model.spec, x.reshape(3, 2, -1))[0]):
+        assert y.shape == want.shape
+        # a sum of at most 5 * 4 products of about 1, and a bias
+        np.testing.assert_allclose(y, want, rtol=0, atol=1e-12)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -257,8 +258,15 @@ class Windows:
         return live(data.dims[place.position]) if place else ()
 
 
-def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int]) -> Windows:
-    """The windows of an operator on [batch, channels, ...]."""
+def windows(
+    node: Node,
+    data: Data,
+    options: Mapping[str, Any],
+    kernel: Sequence[int],
+    makes_one: Callable[[Place], bool] | None = None,
+) -> Windows:
+    """The windows of an operator on [batch, channels, ...]; ``makes_one`` says which of them make a
+    single position of an axis, where it is not a convolution."""
     for axis, _ in data.padding:
         if not any(axis in dim for dim in data.dims[2:]):
             raise node.unsupported(f"padding of {axis} in {show(data.dims)}, which no window reads")
@@ -277,7 +285,8 @@ def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence
     time = times[0] if times else None
     if len(insides) < 2:
         return Windows(time, insides[0] if insides else None)
-    single = [place for place in insides if _makes_one(data, place)]
+    makes_one = makes_one or partial(_makes_one, data)
+    single = [place for place in insides if makes_one(place)]
     if not single:
         raise node.unsupported(f"a window over two axes of the features {show(data.dims)}")
     folded = min(single, key=lambda place: size_of(data.dims[place.position]) or 1)

@@ -20,6 +20,7 @@ from . import (
     reductions,
     repeated,
     shapes,
+    transposed,
 )
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
@@ -42,6 +43,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         **layers.OPERATORS,
         **norms.OPERATORS,
         **reductions.OPERATORS,
+        **transposed.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),

@@ -23,6 +23,7 @@ from .recurrent import Recurrent
 from .reduce import Last, Reduce
 from .scale import Scale
 from .strided import Repeat, Slice, Strided, Transpose
+from .transposed import ConvTranspose1d, ConvTranspose2d
 
 __all__ = [
     "Add",
@@ -30,6 +31,8 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Div",
     "Elementwise",
     "Embedding",

@@ -46,7 +46,7 @@ def Conv1d(  # noqa: N802
             f"Conv1d weight: expected shape (out, in / groups, kernel), got {array.shape}"
         )
     dilation, groups = size("Conv1d dilation", dilation, 1), size("Conv1d groups", groups, 1)
-    sides = _sides("Conv1d", padding, (array.shape[2] - 1) * dilation)
+    sides = ends("Conv1d", padding, (array.shape[2] - 1) * dilation)
     if positions is None:
         if padding_mode != "zeros":
             raise OptionError(
@@ -88,11 +88,11 @@ def Conv2d(  # noqa: N802
             "Conv2d weight: expected shape (out, in / groups, kernel over time, kernel over "
             f"positions), got {array.shape}"
         )
-    groups, strides = size("Conv2d groups", groups, 1), _both("stride", stride)
-    dilations = [size("Conv2d dilation", one, 1) for one in _both("dilation", dilation)]
-    over = _both("padding", padding)
+    groups, strides = size("Conv2d groups", groups, 1), both("Conv2d", "stride", stride)
+    dilations = [size("Conv2d dilation", one, 1) for one in both("Conv2d", "dilation", dilation)]
+    over = both("Conv2d", "padding", padding)
     reach = [(n - 1) * d for n, d in zip(array.shape[2:], dilations, strict=True)]
-    sides = [_sides("Conv2d", own, most) for own, most in zip(over, reach, strict=True)]
+    sides = [ends("Conv2d", own, most) for own, most in zip(over, reach, strict=True)]
     return _conv(
         array, bias, groups, positions=positions,
         stride_time=strides[0], dilation_time=dilations[0], before=sides[0][0], after=sides[0][1],
@@ -113,17 +113,18 @@ def _conv(array: Array, bias: ArrayLike | None, groups: int, **options: Any) -> 
     )  # fmt: skip
 
 
-def _both(name: str, value: Any) -> tuple[Any, Any]:
+def both(layer: str, name: str, value: Any) -> tuple[Any, Any]:
+    """A number as that over time and that over positions."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise OptionError(
-                f"Conv2d {name}: expected one of both, or (over time, over positions); got {value}"
+                f"{layer} {name}: expected one of both, or (over time, over positions); got {value}"
             )
         return value[0], value[1]
     return value, value
 
 
-def _sides(name: str, padding: Pair | str, reach: int) -> tuple[int, int]:
+def ends(name: str, padding: Pair | str, reach: int) -> tuple[int, int]:
     """Padding on both sides, where a window reaches over so many places beside its first."""
     if isinstance(padding, str):
         if padding == "causal":

@@ -363,7 +363,8 @@ def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> li
 
 
 READS_PADDING: Final = (
-    "Conv", "Gather", "Identity", "Pad", "Slice", "Squeeze", "Transpose", "Unsqueeze",
+    "Conv", "ConvTranspose", "Gather", "Identity", "Pad", "Slice", "Squeeze", "Transpose",
+    "Unsqueeze",
 )  # fmt: skip
 """The operators that may read what is padded."""
 OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})

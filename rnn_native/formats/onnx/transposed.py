@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import RnnError
 from ...spec.layer import Layer
+from ...spec.layers.conv import Conv
 from ...spec.layers.transposed import Phases, transposed
 from ...spec.windowed import Windowed
 from .constants import bias_of
@@ -19,6 +20,7 @@ from .graph import Anything, Node
 from .layout import arranged
 from .operators.windows import PLACES, at_ends, windows_of
 from .roles import Roles
+from .unfold import fused
 from .values import Constant, Data, Dim, Value, live, show, size_of
 
 
@@ -36,6 +38,8 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             f"expected W of rank 3 or 4 and X of the same rank, got {weight.array.shape} and "
             f"{show(data.dims)}"
         )
+    if any(not padding.past for _, padding in data.padding):
+        raise node.unsupported("reads what is padded; only a convolution can")
     data = placed(node, data, roles)
     along = _phases(node, data, options, kernel)
 
@@ -46,6 +50,8 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return size is not None and along[place.position - 2].made(size) == 1
 
     over = windows(node, data, {**options, "auto_pad": "NOTSET", "pads": None}, kernel, makes_one)
+    if data.padding and over.time is not None:
+        along[over.time.position - 2] = _with_past(node, along[over.time.position - 2])
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
     if over.folded is not None:
         array = _folded(array, data, over.folded, along[over.folded.position - 2])
@@ -75,6 +81,18 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [_made(node, data, layers, over, roles, within.made(positions), out)]
 
 
+def _with_past(node: Node, along: Phases) -> Phases:
+    """Over new frames and those of before: each new frame adds to itself and those behind it. In a
+    call all others are cut off."""
+    reach = (along.kernel - 1) * along.dilation
+    if along != Phases(along.kernel, 1, along.dilation, reach, reach):
+        raise node.unsupported(
+            f"over a cache of past frames: expected stride 1 and pads of {reach} frames, which "
+            "leave one for each new one"
+        )
+    return replace(along, before=0)
+
+
 def _made(
     node: Node,
     data: Data,
@@ -85,6 +103,9 @@ def _made(
     out: int,
 ) -> Data:
     """What the layers make, in the places where the operator has it."""
+    if isinstance(layers[0], Conv):
+        first, read = fused(layers[0], data)
+        layers, data = (first, *layers[1:]), replace(read, dims=data.dims)
     for layer in layers[:-1]:
         data = _through(node, data, layer, over, roles, data.fresh(layer.output_size))
     own: Dim = data.fresh(positions) if over.inside is not None else ()

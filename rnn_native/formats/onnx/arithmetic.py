@@ -82,8 +82,9 @@ def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         data, op = [data[0].then(Elementwise("reciprocal"), data[0].dims, data[0].features)], "Mul"
         if array.size == 1 and array.item() == 1:
             return [data[0]]
-    if _fits(data[0], array.shape):
-        more = with_numbers(node, data[0], array)
+    each = array if _fits(data[0], array.shape) else spread(data[0], array)
+    if each is not None:
+        more = with_numbers(node, data[0], each)
         if more is not None:
             return [more]
     if array.size and (array == array.flat[0]).all() and _fits(data[0], array.shape):

@@ -115,23 +115,24 @@ class _Caches:
 
     def _join(self, node: Node) -> None:
         parts = [self.origins.ids(name) for name in node.inputs]
-        *past, new = [part for part in parts if part is not None]
-        if len(past) + 1 != len(parts) or not self._are_inputs(*past):
+        *past, new = parts
+        old = [part for part in past if part is not None]
+        if new is None or len(old) < len(past) or not self._are_inputs(*old):
             return
         axis = axis_of(node, node.options(axis=("int", 0))["axis"], new.ndim)
-        old = np.concatenate(past, axis)
-        count, frames = old.shape[axis], new.shape[axis]
+        joined = np.concatenate(old, axis)
+        count, frames = joined.shape[axis], new.shape[axis]
         if frames not in (1, self._free):  # features beside others
             return
-        every = np.concatenate([old, new], axis)
+        every = np.concatenate([joined, new], axis)
         then = every.take(range(frames, frames + count), axis)
         what = f"in front of {node.inputs[-1]!r}"
-        read = _Read(node, what, old.reshape(-1), then.reshape(-1))
+        read = _Read(node, what, joined.reshape(-1), then.reshape(-1))
         owners = self._owners(read.now)
         if all(self._holds(name, read) for name in owners):
             self.frames.add(frames)
             self.joins[node.outputs[0]] = read
-        elif any(self._is_suspect(name, every) for name in owners):
+        elif any(map(self._is_suspect, owners)):
             self.suspects.append(read)
 
     def _state(self, node: Node) -> None:
@@ -181,10 +182,9 @@ class _Caches:
             if (then >= 0).all() and (ids.reshape(-1)[read.now[own] - block[0]] == then).all()
         ]
 
-    def _is_suspect(self, name: str, every: Ids) -> bool:
-        """Whether an output might be meant to hold what is read of an input."""
-        own = np.concatenate([every.reshape(-1), self._blocks[name]])
-        return any(np.isin(ids, own[own >= 0]).any() for _, ids in self._alike(name))
+    def _is_suspect(self, name: str) -> bool:
+        """Whether an output that might be an input's next holds numbers of it."""
+        return any(len(self._owned(ids.reshape(-1), name)) for _, ids in self._alike(name))
 
     def _alike(self, name: str) -> Iterator[tuple[str, Ids]]:
         shape = self.origins.shape(name)

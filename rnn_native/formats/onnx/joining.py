@@ -54,9 +54,13 @@ def _two(node: Node, left: Data, right: Data) -> Data:
 
 def _refused(node: Node, left: Data, right: Data) -> UnsupportedError:
     sizes = [size_of(data.features) for data in (left, right)]
+    if whole(left) == whole(right) != None:  # noqa: E711
+        return node.unsupported(
+            f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
+        )
     return node.unsupported(
-        f"takes {show(left.dims)} and {show(right.dims)}, {sizes[0]} and {sizes[1]} features; only "
-        "as many in the same places, or one along an axis, can be"
+        f"takes {show(left.dims)} and {show(right.dims)}, whose features are not as many in the "
+        "same places, nor one along an axis"
     )
 
 

@@ -88,6 +88,8 @@ def trace(
     In a model of several layers they begin with the layer's index, as in a file: ``1.i_l0``; in a
     graph with the node's name.
     """
+    if isinstance(spec, ModelSpec):
+        spec.check_trace()
     return _run(spec, x, state, lengths)[2]
 
 

@@ -112,9 +112,9 @@ class _Chain:
                 "does; rn.ModelSpec(nodes=...) says which"
             )
         if self._gives is None:
-            if layer.input_size is None or not layer.can_be_first:
+            if layer.features_taken is None or not layer.can_be_first:
                 raise UnsupportedError(f"{where} ({type(layer).__name__}): cannot be first")
-            self._gives = Value("the input", layer.input_size, layer.takes_indices)
+            self._gives = Value("the input", layer.features_taken, layer.takes_indices)
         made = layer.outputs(where, called, [self._gives])[0]
         self._reads, self._gives = self._gives, made
         self.layers.append(layer)
@@ -135,7 +135,9 @@ class _Chain:
 def _alone(layer: Layer) -> Layer | None:
     """The same layer that gives its last state alone, which is a forward layer's last step; None
     where that is something else."""
-    if not isinstance(layer, Recurrent) or layer.direction != "forward" or layer.output_layer:
+    if not isinstance(layer, Recurrent) or not layer.runs_over_time or layer.output_layer:
+        return None
+    if layer.direction != "forward":
         return None
     return replace(layer, return_sequences=False) if layer.return_sequences else None
 

@@ -232,6 +232,15 @@ class ModelSpec:
                 each.append(f"{called} reads last states that do not come at the same steps")
         return ", ".join(each)
 
+    def check_trace(self) -> None:
+        """``UnsupportedError`` where a cell runs on what has no time: a trace is of steps."""
+        for name, (layer, reads) in self.nodes.items():
+            if self.value(reads[0]).last and layer.traced(""):
+                raise UnsupportedError(
+                    f"trace: the cells of {name!r} run on what has no time, "
+                    f"{self.value(reads[0]).last}; a trace is of steps"
+                )
+
     @property
     def is_paced(self) -> bool:
         """Whether some value has other steps than the inputs."""

@@ -91,6 +91,12 @@ class Layer(ABC):
             """Features of the output. None: those of the input."""
 
     @property
+    def features_taken(self) -> int | None:
+        """Features of what it reads, of all positions; of indices, how many there are. None: it
+        takes any."""
+        return self.input_size
+
+    @property
     def title(self) -> str:
         """What a model's repr calls it."""
         return self.kind
@@ -240,9 +246,10 @@ class Layer(ABC):
             if x.indices:
                 raise ShapeError(f"{where}: expected an input of features, {x.name} is of indices")
             raise UnsupportedError(f"{where}: an {type(self).__name__} can only be first")
-        if self.input_size is not None and x.features != self.input_size:
+        taken = self.features_taken
+        if taken is not None and x.features != taken:
             raise ShapeError(
-                f"{where} ({type(self).__name__}): expected an input of {self.input_size} "
+                f"{where} ({type(self).__name__}): expected an input of {taken} "
                 f"features, {x.name} gives {x.features}"
             )
         if self.needs_steps and x.last:

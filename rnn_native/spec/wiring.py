@@ -63,13 +63,13 @@ def chain(layers: Sequence[Any]) -> Wiring:
                 f"{where}: a {type(layer).__name__} reads several values; ModelSpec(nodes=...) "
                 "says which"
             )
-        if index == 0 and (layer.input_size is None or not layer.can_be_first):
+        if index == 0 and (layer.features_taken is None or not layer.can_be_first):
             kind = type(layer).__name__
             article = "an" if kind[0] in "AEIOU" else "a"
             raise UnsupportedError(f"{where}: {article} {kind} cannot be first")
     names = list(map(str, range(len(layers))))
     nodes = dict(zip(names, map(Node, layers, [("x",), *zip(names)]), strict=False))
-    inputs = {"x": Input(layers[0].input_size, layers[0].takes_indices)}
+    inputs = {"x": Input(layers[0].features_taken, layers[0].takes_indices)}
     return _wired(nodes, inputs, {"y": names[-1]}, "layer {}")
 
 
@@ -186,7 +186,7 @@ def _input(name: str, size: int | Input | None, layers: Sequence[Layer]) -> Inpu
     """An input as stated, or as the first of the layers that read it takes it."""
     indices = any(layer.takes_indices for layer in layers)
     if size is None:
-        sizes = [layer.input_size for layer in layers if layer.arity == (1, 1)]
+        sizes = [layer.features_taken for layer in layers if layer.arity == (1, 1)]
         size = next((one for one in sizes if one is not None), None)
         if size is None:
             raise ShapeError(

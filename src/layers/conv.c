@@ -176,18 +176,6 @@ static void multiply_rows(const rnnat_task *task, const char *from, ptrdiff_t ap
         kernels->activate(conv->activation, c, m, conv->out_channels);
 }
 
-/* Elements from one row of the batch, at one time, to the next one of those: rows first. */
-static ptrdiff_t apart_of(rnnat_view view, int32_t rows)
-{
-    return rows == 1 ? view.time : view.row;
-}
-
-/* Whether that is so from the last row at a time to the first one at the next, too. */
-static bool is_even(rnnat_view view, int32_t rows)
-{
-    return rows == 1 || view.time == rows * view.row;
-}
-
 /* Makes steps first .. first + count - 1. */
 static void make_steps(const rnnat_task *task, const rnnat_chunk *chunk, char *scratch,
                        int32_t first, int32_t count)
@@ -200,14 +188,14 @@ static void make_steps(const rnnat_task *task, const rnnat_chunk *chunk, char *s
     ptrdiff_t apart = (ptrdiff_t)size;
     if (reads_in_place(conv, &task->node->window)) {
         from = rnnat_view_at(kernels, *chunk->in[0], first / rows, first % rows);
-        apart = apart_of(*chunk->in[0], rows);
+        apart = rnnat_view_apart(*chunk->in[0], rows);
     } else {
         for (int32_t i = 0; i < count; ++i)
             copy_patch(task, chunk, (first + i) / rows, (first + i) % rows,
                        scratch + (size_t)i * size * (size_t)kernels->elem);
     }
     char *const to = rnnat_view_at(kernels, *chunk->out, first / rows, first % rows);
-    multiply_rows(task, from, apart, to, apart_of(*chunk->out, rows), count);
+    multiply_rows(task, from, apart, to, rnnat_view_apart(*chunk->out, rows), count);
 }
 
 /* ---- groups of one channel ---- */
@@ -275,7 +263,8 @@ static bool run_conv(rnnat_task *task, const rnnat_chunk *chunk)
     const bool in_place = reads_in_place(conv, &task->node->window),
                depthwise = rnnat_conv_is_depthwise(conv);
     const int32_t rows = task->rows, steps = chunk->made * rows;
-    const bool even = is_even(*chunk->out, rows) && (!in_place || is_even(*chunk->in[0], rows));
+    const bool even = rnnat_view_is_even(*chunk->out, rows) &&
+                      (!in_place || rnnat_view_is_even(*chunk->in[0], rows));
     const int32_t most_rows = INT32_MAX / conv->made; /* of one product */
     const int32_t all = steps < most_rows ? steps : most_rows;
     const int32_t tile = in_place || depthwise ? all : tile_of(conv, task->kernels, steps);

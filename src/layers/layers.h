@@ -29,6 +29,7 @@
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
 #undef RNNAT_LAYER_NAME
 extern const rnnat_layer rnnat_layer_add;
+extern const rnnat_layer rnnat_layer_recurrent_within; /* its line is a recurrent layer's */
 
 #if RNNAT_TRAIN
 #define RNNAT_LAYER_TRAINING(name) extern const struct rnnat_layer_training rnnat_##name##_training;
@@ -251,7 +252,7 @@ typedef struct rnnat_adding {
 
 #if RNNAT_READER
 /* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
-extern const rnnat_key rnnat_recurrent_keys[8];
+extern const rnnat_key rnnat_recurrent_keys[10];
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options);
 int32_t rnnat_recurrent_takes(const void *options);
 void rnnat_recurrent_count(const void *options, rnnat_counts *counts);
@@ -269,6 +270,22 @@ typedef struct rnnat_recurrent {
     /* Each state array begins with these, [passes, pad(features)], in every row; NULL: zeros. */
     const void *initial[RNNAT_CELL_STATES];
 } rnnat_recurrent;
+
+/* A recurrent node in steps of several positions, [positions, channels]. */
+typedef struct rnnat_recurrent_within {
+    rnnat_recurrent of; /* the layer of each position, or of each step's positions */
+    int32_t positions;
+    int32_t channels; /* of a position of x */
+    int32_t directions; /* along the positions; 0: it runs over time, in its passes */
+    int32_t reverse; /* 1: the first of these goes from the last position to the first */
+    int32_t last_only; /* 1: y is h of the last position alone */
+} rnnat_recurrent_within;
+
+#if RNNAT_INSPECT
+/* Tells the members of a recurrent node's data, of so many directions. */
+void rnnat_recurrent_tell(const rnnat_recurrent *layer, int32_t directions,
+                          const rnnat_kernels *kernels, const rnnat_teller *teller);
+#endif
 
 /* The state of one pass: h, then what else its cell carries on, rows padded to whole vectors. A step
  * reads one of two arrays and writes the other; where it changes an array in place, they are one. */

@@ -123,7 +123,7 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
 /* What a member has done of a chunk by a layer that does not look at stop points within. */
 static double work_done(const rnnat_task *task, const rnnat_chunk *chunk)
 {
-    double work = (double)RNNAT_STOP_ROW * chunk->steps * task->rows;
+    double work = (task->node->product + RNNAT_STOP_ROW) * chunk->steps * task->rows;
     if (RNNAT_HAS_WINDOW(task->node))
         work += (double)chunk->made * task->rows * task->node->window.extent * chunk->width;
     return work / task->member.count;

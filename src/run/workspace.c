@@ -220,12 +220,12 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
             count = rows.rows;
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
-            for (size_t r = 0; r < (size_t)workspace->rows; ++r) {
-                char *const dense = values + (first + r) * bytes;
-                if (into_workspace)
-                    memcpy(rows.base + r * stride, dense, bytes);
-                else
-                    memcpy(dense, rows.base + r * stride, bytes);
+            const size_t pieces = RNNAT_WITH_WINDOWS && rows.pieces ? (size_t)rows.pieces : 1;
+            for (size_t r = 0; r < (size_t)workspace->rows * pieces; ++r) {
+                char *const dense = values + (first * pieces + r) * bytes;
+                char *const kept =
+                    rows.base + r / pieces * stride + r % pieces * (size_t)rows.apart * elem;
+                memcpy(into_workspace ? kept : dense, into_workspace ? dense : kept, bytes);
             }
         }
     }

@@ -61,6 +61,7 @@ from bounds_arithmetic import (
     exact,
     where,
 )
+from bounds_positions import apart, together
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.spec import (
@@ -289,11 +290,46 @@ def _recurrent(
         bias = [np.asarray(r.arrays["bias_o"], np.float64)] if r.bias else []
         x = ar.activation(r.output_nonlinearity, ar.dot(terms, bias))
         traced["o"] = where(valid, x, exact(np.zeros(x.value.shape)))
-    return (
-        x,
-        [_stack([f[k] for f in finals], rows, size) for k, size in enumerate(r.state_sizes)],
-        traced,
-    )
+    ends = [_stack([f[k] for f in finals], rows, s.shape[-1]) for k, s in enumerate(states)]
+    if not r.return_sequences:
+        x = concat([ends[0][k] for k in range(-r.num_directions, 0)])
+    return x, ends, traced
+
+
+def _along(
+    r: Recurrent, x: Approx, ar: Arithmetic
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """The positions of each step of each row are the steps of a row of a larger batch."""
+    lead, count = x.value.shape[:-1], r.positions
+    rows = apart(x, count, lambda a: np.moveaxis(a.reshape(-1, *a.shape[-2:]), 1, 0))
+    every = np.ones((*rows.value.shape[:2], 1), np.bool_)
+    y, _, traced = _recurrent(r, rows, list(r.begin(every.shape[1])), every, ar)
+
+    def back(a: F64) -> F64:
+        return np.moveaxis(a, 0, 1).reshape(*lead, len(a), a.shape[-1])
+
+    if not r.return_sequences:
+        y = Approx(*(a[None] for a in (y.value, y.each, y.norm)))
+    return together(y, back), [], {name: together(a, back) for name, a in traced.items()}
+
+
+def _over_time(
+    r: Recurrent, x: Approx, states: list[F64], valid: NDArray[np.bool_], ar: Arithmetic
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """Each position of a row is a row of a larger batch."""
+    count = r.positions
+
+    def rows(a: F64) -> F64:
+        return a.reshape(*a.shape[:-3], a.shape[-3] * count, a.shape[-1])
+
+    def back(a: F64) -> F64:
+        return a.reshape(*a.shape[:-2], a.shape[-2] // count, count, a.shape[-1])
+
+    own = [rows(s.reshape(*s.shape[:-1], count, s.shape[-1] // count)) for s in states]
+    many = np.repeat(valid, count, axis=1)
+    y, finals, traced = _recurrent(r, apart(x, count, rows), own, many, ar)
+    shown = {name: together(array, back) for name, array in traced.items()}
+    return together(y, back), [together(f, back) for f in finals], shown
 
 
 def flatten(state: Any) -> list[NDArray[Any]]:
@@ -369,13 +405,13 @@ def _run(
             now = ar.function(layer.as_activation, None, now)
         else:
             count = len(layer.state_sizes)
-            depth = layer.num_layers * layer.num_directions
-            own = given[:count] or list(layer.first_state(rows, layer.input_size))
+            own = given[:count] or list(layer.first_state(rows, layer.features_taken))
             given = given[count:]
-            now, finals, inside = _recurrent(layer, now, own, valid, ar)
+            if layer.runs_over_time:
+                now, finals, inside = _over_time(layer, now, own, valid, ar)
+            else:
+                now, finals, inside = _along(layer, now, ar)
             states += finals
-            if not layer.return_sequences:
-                now = concat([finals[0][k] for k in range(depth - layer.num_directions, depth)])
             prefix = f"{index}." if len(spec.layers) > 1 else ""
             traced |= {prefix + name: array for name, array in inside.items()}
     if not spec.return_sequences:

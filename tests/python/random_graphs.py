@@ -76,6 +76,8 @@ class _Graph:
             self._conv(name)
         elif kind < 2 and over_time:
             self._recurrent(name)
+        elif kind == 2 and self.pools and width <= WIDEST:
+            self._within(name)
         elif kind < 4:
             self._combine([n for n in self.sizes if self.go_together(n, name)])
         elif kind == 4:
@@ -114,6 +116,17 @@ class _Graph:
         )  # fmt: skip
         made = self.add(layer, (name,), layer.output_size, not last_alone)
         if not last_alone and not options.get("output_layer") and self.rng.integers(3):
+            self.sizes[made + ".last"] = layer.output_size
+            self.over_time[made + ".last"] = False
+            self.paces[made + ".last"] = self.paces[name]
+
+    def _within(self, name: str) -> None:
+        along = ("positions", "time") if self.over_time[name] else ("positions",)
+        layer = strategies.make_within(
+            self.rng, self.sizes[name], directions=self.directions, along=along, dtype=self.dtype
+        )
+        made = self.add(layer, (name,), layer.output_size, self.over_time[name])
+        if layer.along == "time" and self.rng.integers(2):
             self.sizes[made + ".last"] = layer.output_size
             self.over_time[made + ".last"] = False
             self.paces[made + ".last"] = self.paces[name]

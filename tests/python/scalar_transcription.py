@@ -271,6 +271,52 @@ def scalar_norm(layer: LayerNorm, row: list[float]) -> list[float]:
     return made
 
 
+def scalar_stack(
+    layer: Recurrent, rows: list[list[float]], state: list[list[list[float]]]
+) -> list[list[float]]:
+    """What a stack of layers makes of the steps of one sequence; ``state`` has of each array a list
+    for each layer and direction, and then what they are at the end."""
+    given = rows
+    for level in range(layer.num_layers):
+        sides = []
+        for d, suffix in enumerate(layer.suffixes):
+            end, at = f"_l{level}{suffix}", level * layer.num_directions + d
+            w = {
+                name.removesuffix(end): array.tolist()
+                for name, array in layer.arrays.items()
+                if name.endswith(end)
+            }
+            now = [array[at] for array in state]
+            side = []
+            for x_t in rows[::-1] if suffix else rows:
+                now = scalar_step(layer, d, w, x_t, now)
+                side.append(now[0])
+            sides.append(side[::-1] if suffix else side)
+            for array, values in zip(state, now, strict=True):
+                array[at] = values
+        rows = [[*chain(*parts)] for parts in zip(*sides, strict=True)]
+    if layer.output_layer:
+        rows = [scalar_output(layer, h, x_t) for h, x_t in zip(rows, given, strict=True)]
+    if not layer.return_sequences:  # h of each direction, where it came to its end
+        rows = [[*chain(*state[0][-layer.num_directions :])]]
+    return rows
+
+
+def scalar_along(layer: Recurrent, row: list[float]) -> list[float]:
+    """The positions of one step as a sequence, from the layer's own first state on."""
+    names = layer.definition.state_names
+    sizes = [layer.state_size if name == "h" else layer.hidden_size for name in names]
+    stack = range(layer.num_layers * layer.num_directions)
+    state = [
+        [layer.arrays[f"{name}_0"][at].tolist() for at in stack]
+        if f"{name}_0" in layer.arrays
+        else [[0.0] * size for _ in stack]
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    positions = [row[n : n + layer.input_size] for n in range(0, len(row), layer.input_size)]
+    return [*chain(*scalar_stack(layer, positions, state))]
+
+
 def scalar_run(case: Case) -> tuple[Any, Any]:
     """Every row alone, cut to its length; the reverse direction by reversing the list."""
     spec = case.spec
@@ -310,32 +356,21 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
             elif isinstance(layer, Elementwise):
                 f = PER_UNIT[layer.function]
                 rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]
+            elif not layer.runs_over_time:
+                rows = [scalar_along(layer, row) for row in rows]
             else:
-                arrays, given = next(groups), rows
-                for level in range(layer.num_layers):
-                    sides = []
-                    for d, suffix in enumerate(layer.suffixes):
-                        end, at = f"_l{level}{suffix}", level * layer.num_directions + d
-                        w = {
-                            name.removesuffix(end): array.tolist()
-                            for name, array in layer.arrays.items()
-                            if name.endswith(end)
-                        }
-                        now = [array[at, b].tolist() for array in arrays]
-                        side = []
-                        for x_t in rows[::-1] if suffix else rows:
-                            now = scalar_step(layer, d, w, x_t, now)
-                            side.append(now[0])
-                        sides.append(side[::-1] if suffix else side)
-                        for array, values in zip(arrays, now, strict=True):
-                            array[at, b] = values
-                    rows = [[*chain(*parts)] for parts in zip(*sides, strict=True)]
-                if layer.output_layer:
-                    pairs = zip(rows, given, strict=True)
-                    rows = [scalar_output(layer, h, x_t) for h, x_t in pairs]
-                if not layer.return_sequences:  # h of each direction, where it came to its end
-                    top = range(-layer.num_directions, 0)
-                    rows = [[*chain(*(arrays[0][at, b].tolist() for at in top))]]
+                arrays, parts = next(groups), []
+                for p in range(layer.positions):
+                    given = [row[p * layer.input_size :][: layer.input_size] for row in rows]
+                    own = [
+                        slice(p * n // layer.positions, (p + 1) * n // layer.positions)
+                        for n in layer.state_sizes
+                    ]
+                    now = [a[:, b, o].tolist() for a, o in zip(arrays, own, strict=True)]
+                    parts.append(scalar_stack(layer, given, now))
+                    for array, o, values in zip(arrays, own, now, strict=True):
+                        array[:, b, o] = values
+                rows = [[*chain(*together)] for together in zip(*parts, strict=True)]
         if not spec.return_sequences:
             y[0, b] = rows[0]
             continue

@@ -112,9 +112,7 @@ def make_recurrent(
     layer = Recurrent(cell, input_size, hidden_size, weights, **options)
     if not begins:
         return layer
-    given = tuple(
-        rng.uniform(-1.0, 1.0, (layer.state_rows, size)).astype(dtype) for size in layer.state_sizes
-    )
+    given = tuple(rng.uniform(-1.0, 1.0, part[:, 0].shape).astype(dtype) for part in layer.begin(1))
     return replace(layer, initial_state=given)
 
 
@@ -192,6 +190,28 @@ def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
     )  # fmt: skip
 
 
+def make_within(
+    rng: np.random.Generator,
+    features: int,
+    *,
+    directions: Sequence[str] = DIRECTIONS,
+    along: Sequence[str] = ("positions", "time"),
+    dtype: DTypeLike = np.float32,
+) -> Recurrent:
+    """A Recurrent in steps of so many features, with every option by chance, of any cell."""
+    channels = int(rng.choice([n for n in range(1, features + 1) if features % n == 0]))
+    runs = str(rng.choice(along))
+    ways = [(cell, options) for cell, options in VARIANTS if not options.get("output_layer")]
+    cell, options = ways[int(rng.integers(len(ways)))]
+    return make_recurrent(
+        rng, cell, channels, int(rng.integers(4, 7)), positions=features // channels, along=runs,
+        num_layers=int(rng.integers(1, 3)), bias=bool(rng.integers(4)),
+        direction=str(rng.choice(DIRECTIONS if runs == "positions" else directions)),
+        return_sequences=runs == "time" or bool(rng.integers(3)),
+        initial_state=bool(rng.integers(2)), dtype=dtype, **options,
+    )  # fmt: skip
+
+
 def make_strided(rng: np.random.Generator, features: int) -> Strided:
     """A view of so many features, of one to four axes that may overlap."""
     left = features - 1
@@ -247,9 +267,14 @@ def make_spec(
     return ModelSpec(tuple(layers))
 
 
+def stateful(spec: ModelSpec) -> list[Recurrent]:
+    """The Recurrents that carry a state from step to step."""
+    return [layer for layer in spec.recurrents if layer.state_names]
+
+
 def _states(spec: ModelSpec, batch: int, fill: Any) -> Any:
     per_layer = []
-    for layer in spec.recurrents:
+    for layer in stateful(spec):
         rows = layer.num_layers * layer.num_directions
         arrays = tuple(fill((rows, batch, size)) for size in layer.state_sizes)
         per_layer.append(arrays if len(arrays) > 1 else arrays[0])
@@ -264,7 +289,7 @@ def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) ->
 
 def first_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
     """The state that a call begins with where it states none, structured as ``zero_state``."""
-    each = [layer.first_state(batch, layer.input_size) for layer in spec.recurrents]
+    each = [layer.first_state(batch, layer.input_size) for layer in stateful(spec)]
     arrays = iter([array for state in each for array in state])
     return _states(spec, batch, lambda shape: next(arrays).astype(dtype))
 
@@ -284,8 +309,9 @@ def map_state(change: Callable[[NDArray[Any]], Any], state: Any) -> Any:
 
 
 def grouped(spec: ModelSpec, state: Any) -> list[tuple[Any, ...]]:
-    """The state as one tuple of arrays per Recurrent layer: ``(h,)``, ``(h, c)`` and so on."""
-    per_layer = [state] if len(spec.recurrents) == 1 else state
+    """The state as one tuple of arrays per Recurrent layer that has one: ``(h,)``, ``(h, c)`` and
+    so on."""
+    per_layer = [state] if len(stateful(spec)) == 1 else state
     return [part if isinstance(part, tuple) else (part,) for part in per_layer]
 
 
@@ -447,8 +473,8 @@ def specs(
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
     Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided,
-    a PoolWithin or a Conv of each step behind any of these; never empty. The last Recurrent may
-    give its last state alone, and any may begin with a state of its own, unless ``initial`` is
+    a PoolWithin, a Conv or a Recurrent along the positions of each step behind any of these;
+    never empty. The last Recurrent over time may give its last state alone, and any may begin with a state of its own, unless ``initial`` is
     False."""
 
     def linear(in_features: int) -> Linear:
@@ -474,11 +500,14 @@ def specs(
             layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale), norm])))
         if convs and draw(st.integers(0, 1)) == 0:
             rng = np.random.default_rng(draw(seeds()))
-            if draw(st.booleans()):
-                make = draw(st.sampled_from([make_strided, make_pool_within]))
-                layers.append(make(rng, width_of(layers)))
+            width = width_of(layers)
+            kind = draw(st.integers(0, 4))
+            if kind < 2:
+                layers.append(make_conv(rng, width, dtype=dtype))
+            elif kind < 4:
+                layers.append([make_strided, make_pool_within][kind - 2](rng, width))
             else:
-                layers.append(make_conv(rng, width_of(layers), dtype=dtype))
+                layers.append(make_within(rng, width, along=("positions",), dtype=dtype))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))
@@ -495,7 +524,11 @@ def specs(
         width = width_of(layers) if layers else width
         options: dict[str, Any] = {"directions": directions, "max_size": max_size, "dtype": dtype}
         options["functions"] = functions
-        layer = draw(recurrents(input_size=width, initial=initial, **options))
+        if convs and draw(st.integers(0, 3)) == 0:
+            rng = np.random.default_rng(draw(seeds()))
+            layer = make_within(rng, width, directions=directions, along=("time",), dtype=dtype)
+        else:
+            layer = draw(recurrents(input_size=width, initial=initial, **options))
         if index == count - 1 and not layer.output_layer and draw(st.booleans()):
             layer = replace(layer, return_sequences=False)
         layers.append(layer)

@@ -58,7 +58,12 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
-    "recurrent": [recurrent(name) for name in CELLS],
+    "recurrent": [
+        *(recurrent(name) for name in CELLS),
+        *(recurrent(name, positions=5, along="positions") for name in CELLS),
+        recurrent("gru", positions=2, direction="bidirectional"),
+        recurrent("lstm", along="positions", return_sequences=False),
+    ],
 }
 
 
@@ -149,8 +154,8 @@ def test_no_function_tells_kinds_of_layers_apart() -> None:
 def test_a_format_writes_a_layer_or_refuses_it_by_name(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     for layer in LAYERS_OF_EACH[kind]:
-        alone = layer.can_be_first and layer.input_size is not None
-        first = [] if alone else [rn.Linear(np.ones((layer.input_size or 3, 2)))]
+        alone = layer.can_be_first and layer.features_taken is not None
+        first = [] if alone else [rn.Linear(np.ones((layer.features_taken or 3, 2)))]
         model = rn.Model([*first, layer])
         writes = [partial(model.save, tmp_path / name) for name in ("model.onnx", "model.pt")]
         for write in [*writes, partial(rn.keras_weights, model)]:

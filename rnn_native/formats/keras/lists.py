@@ -91,6 +91,13 @@ def _check(index: int, layer: Recurrent) -> None:
             raise UnsupportedError(
                 f"layer {index}: {option}={value}: Keras has no such {layer.cell}"
             )
+    for option, plain in (("positions", 1), ("along", "time")):
+        value = getattr(layer, option)
+        if value != plain:
+            raise UnsupportedError(
+                f"layer {index}: {option}={value}: Keras's layers run over time, each step one "
+                "vector"
+            )
     for direction in range(layer.num_directions):
         names = layer.activations_of(direction)
         if layer.cell == "lstm" and names[1] != names[2]:

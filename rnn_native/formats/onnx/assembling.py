@@ -228,7 +228,7 @@ def chain_of(parts: Parts, outputs: Mapping[str, Data]) -> list[Layer] | None:
             return None
         before = step
     layers = [part.layer for part in parts.layers.values()]
-    if output.step is not before or layers[0].input_size is None or not layers[0].can_be_first:
+    if output.step is not before or layers[0].features_taken is None or not layers[0].can_be_first:
         return None
     return layers
 

@@ -209,6 +209,12 @@ class _Writer:
         return self.node(_OPERATORS[activation], y, **axis)
 
     def recurrent(self, layer: Recurrent, x: str) -> str:
+        for name, plain in (("positions", 1), ("along", "time")):
+            if getattr(layer, name) != plain:
+                raise UnsupportedError(
+                    f"Recurrent {name}={getattr(layer, name)}: not written yet; .safetensors and "
+                    ".npz keep it"
+                )
         for name in ("gate_recurrent", "proj_size"):
             if getattr(layer, name):
                 raise UnsupportedError(

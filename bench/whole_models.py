@@ -1,9 +1,11 @@
 """Trained networks that load whole from the files their packages have, beside onnxruntime.
 
     python bench/whole_models.py [--rounds N] [MODEL ...]
+    python bench/whole_models.py --gtcrn PATH
     python bench/whole_models.py --conv
 
-The packages are those of tests/models/requirements-models.txt. Both run with one thread, in one
+The packages are those of tests/models/requirements-models.txt; no package has GTCRN, whose file
+``gtcrn_simple.onnx`` is in the repository Xiaobin-Rong/gtcrn. Both run with one thread, in one
 process, and take turns for some rounds, each of which gives the best of 5 samples of 10 ms or more.
 The ratio is onnxruntime's time over ours, within each round, then the median. ``--conv`` measures a
 convolution alone, beside PyTorch's.
@@ -81,6 +83,18 @@ CASES: Mapping[str, Case] = {
     ),
 }  # fmt: skip
 
+GTCRN = Case(
+    "", "", lambda x, at, n: {"mix": x[at].reshape(1, 257, 1, 2)},
+    lambda x, at, n: x[at : at + n, None], _rows(514, 300), 300,
+    {
+        "conv_cache": ("conv_cache_out", (2, 1, 16, 16, 33)),
+        "tra_cache": ("tra_cache_out", (2, 3, 1, 1, 16)),
+        "inter_cache": ("inter_cache_out", (2, 1, 33, 16)),
+    },
+    at_once=False,
+)  # fmt: skip
+"""A denoiser of complex spectra, a frame of 16 ms a call; its file is the caller's."""
+
 
 def session(path: Path) -> Any:
     import onnxruntime
@@ -118,9 +132,7 @@ def _turns(ours: Call, theirs: Call, rounds: int) -> tuple[float, float, float]:
     return ours_s, theirs_s, median(a / b for a, b in turns)
 
 
-def measure(name: str, rounds: int) -> list[str]:
-    case = CASES[name]
-    path = Path(str(distribution(case.package).locate_file(case.file)))
+def measure(name: str, case: Case, path: Path, rounds: int) -> list[str]:
     oracle = session(path)
     model = rn.load(path, num_threads=1, **case.options)
     x = case.data(np.random.default_rng(0))
@@ -192,6 +204,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("models", nargs="*", choices=[*CASES, []], metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--gtcrn", type=Path, metavar="PATH", help="its file, measured alone")
     parser.add_argument("--conv", action="store_true", help="a convolution alone, beside PyTorch")
     options = parser.parse_args()
     if options.conv:
@@ -199,9 +212,14 @@ def main() -> int:
         return 0
     print("| model | way | ours, us a step | onnxruntime, us a step | ratio | largest difference |")
     print("|---|---|---|---|---|---|")
+    if options.gtcrn:
+        print(*measure("gtcrn", GTCRN, options.gtcrn, options.rounds), sep="\n")
+        return 0
     for name in options.models or CASES:
+        case = CASES[name]
         try:
-            print(*measure(name, options.rounds), sep="\n", flush=True)
+            path = Path(str(distribution(case.package).locate_file(case.file)))
+            print(*measure(name, case, path, options.rounds), sep="\n", flush=True)
         except PackageNotFoundError as error:
             print(f"{name}: {error} is not installed", file=sys.stderr)
     return 0

@@ -201,8 +201,11 @@ def _read_uncached(
     if made is not graph:  # as a network whose past is given from outside
         with suppress(UnsupportedError):
             return read(graph)
-    elif start is None and (made := without_caches(graph, True)) is not graph:
-        return read(made)
+    elif start is None:
+        with suppress(UnsupportedError):
+            made = without_caches(graph, states_alone=True)
+        if made is not graph:
+            return read(made)
     raise failure
 
 

@@ -243,11 +243,11 @@ def _rewritten(graph: Graph, found: Sequence[_Caches], pairs: dict[str, str]) ->
     _fold(rewriting, first.origins if len(found) == 1 else None)
     for read in first.joins.values():
         _pad(rewriting, read, first)
-    for index, node in enumerate(rewriting.nodes):
-        states = [i for o, i in first.states if node and o in node.outputs]
-        if node is not None and node.op in CELLS and states:
-            names = tuple("" if i in states else name for i, name in enumerate(node.inputs))
-            rewriting.nodes[index] = replace(node, inputs=names)
+    for index, cell in enumerate(rewriting.nodes):
+        states = [i for o, i in first.states if cell and o in cell.outputs]
+        if cell is not None and cell.op in CELLS and states:
+            names = tuple("" if i in states else name for i, name in enumerate(cell.inputs))
+            rewriting.nodes[index] = replace(cell, inputs=names)
             rewriting.changed = True
     inputs = {name: info for name, info in graph.inputs.items() if name not in pairs}
     made = replace(
@@ -279,9 +279,10 @@ def _fold(rewriting: Rewriting, origins: Origins | None) -> None:
     """What is constant, as shapes of inputs are where all sizes are known."""
     for node in rewriting.graph.nodes if origins else ():
         assert origins is not None
-        arrays = {name: origins.constant(name) for name in node.outputs if name}
-        if node.op != "Constant" and all(array is not None for array in arrays.values()):
-            rewriting.fixed(arrays)
+        arrays = [(name, origins.constant(name)) for name in node.outputs if name]
+        known = {name: array for name, array in arrays if array is not None}
+        if node.op != "Constant" and len(known) == len(arrays):
+            rewriting.fixed(known)
 
 
 def _check_all(graph: Graph, found: Sequence[_Caches], pairs: dict[str, str]) -> None:

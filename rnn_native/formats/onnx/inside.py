@@ -31,7 +31,7 @@ def linear(node: Node, data: Data, weight: Anything) -> Data:
     own = live(data.dims[-1])
     rest = tuple(axis for axis in live(data.features) if axis not in own)
     positions, count = size_of(rest), size_of(own)
-    if positions is None or count != weight.shape[1]:
+    if positions is None or count is None or count != weight.shape[1]:
         raise node.malformed(f"its weights take {weight.shape[1]} features, {count} come")
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
     data = arranged(node, data, (*rest, *own))

@@ -93,7 +93,7 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
             raise _refused(node, left, right)
         sizes[i] = size
     order = next((o for data in (left, right) if len(o := _order_of(data, at)) == len(at)), at)
-    parts = tuple(_as_wide(node, data, order, sizes) for data in (left, right))
+    parts = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
     wide = {i: live((left if i in own[0] else right).dims[i]) for i in order}
     axes = {i: left.fresh(*(axis.size for axis in dim)) for i, dim in wide.items()}
     dims = tuple(axes.get(i, dim) for i, dim in enumerate(left.dims))

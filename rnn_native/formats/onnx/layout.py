@@ -69,7 +69,9 @@ def repeated(node: Node, data: Data, places: Sequence[Axis | int], features: Dim
     if len(view) > AXES:
         raise node.unsupported(f"puts {show([data.features])} in the order {show([features])}")
     view = view or [(1, 0)]
-    layer = Strided(size_of(data.features) or 1, *map(tuple, zip(*view, strict=True)))
+    layer = Strided(
+        size_of(data.features) or 1, tuple(n for n, _ in view), tuple(step for _, step in view)
+    )
     return data.then(layer, data.dims, features)
 
 

@@ -260,6 +260,7 @@ def _read_as(
         whole = described(description, parts, outputs) if description else None
         if whole is not None:
             return whole
+        parts.compose(outputs.values())
         layers = chain_of(parts, outputs)
         if layers is not None:
             return ModelSpec(rejoin(layers, file.properties))

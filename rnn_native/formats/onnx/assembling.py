@@ -16,6 +16,7 @@ from .activations import ELEMENTWISE
 from .drafts import LinearDraft, SumDraft, is_product, with_output_layer
 from .graph import INTEGERS
 from .values import MAX_LAYERS, Data, Step, live, show, size_of
+from .views import composed
 
 _LONGEST: Final = 200  # characters of a name
 _ACTIVATED: Final = (Conv, LinearDraft, SumDraft)  # whose activation may be a node of its own
@@ -55,6 +56,10 @@ class Parts:
             elif step not in inner:
                 self._add(step)
         self.layers = dict(sorted(self.layers.items(), key=lambda item: self._place(item[0])))
+
+    def compose(self, outputs: Iterable[Data]) -> None:
+        """Makes views of views one view."""
+        self.layers = composed(self.layers, outputs)
 
     def _place(self, step: Step) -> int:
         """Where it stands: a Linear at its product, wherever the activation comes."""

@@ -93,12 +93,12 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
             raise _refused(node, left, right)
         sizes[i] = size
     order = next((o for data in (left, right) if len(o := _order_of(data, at)) == len(at)), at)
-    parts = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
+    both = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
     wide = {i: live((left if i in own[0] else right).dims[i]) for i in order}
     axes = {i: left.fresh(*(axis.size for axis in dim)) for i, dim in wide.items()}
     dims = tuple(axes.get(i, dim) for i, dim in enumerate(left.dims))
     features = tuple(axis for i in order for axis in axes[i])
-    return _joined(_draft(mode), parts, dims, features or left.fresh(1))
+    return _joined(_draft(mode), both, dims, features or left.fresh(1))
 
 
 def _features_at(data: Data) -> list[int]:

@@ -29,7 +29,7 @@ from .tensors import torch_if_loaded
 
 _OPSET: Final = 17
 _FREE: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
-    2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3)),
+    2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3), (0, 1)),
 }  # fmt: skip
 """By the rank of an input the axes that may be batch and time, the likeliest first."""
 _OFF: Final = 1e-4
@@ -62,6 +62,7 @@ def spec_of(module: Any, example: Any) -> ModelSpec:
 
 def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> ModelSpec:
     errors: list[RnnError] = []
+    without_time: ModelSpec | None = None
     for way in range(max(len(_FREE[value.ndim]) for value in inputs)):
         free = [_FREE[value.ndim][min(way, len(_FREE[value.ndim]) - 1)] for value in inputs]
         try:
@@ -70,7 +71,11 @@ def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> Model
         except RnnError as error:
             errors.append(error)
         else:
-            return spec
+            if not all(spec.value(name).last for name in spec.outputs.values()):
+                return spec
+            without_time = without_time or spec
+    if without_time is not None:
+        return without_time
     raise UnsupportedError(
         f"module: {type(module).__qualname__} is not read: {errors[0]}. rn.accelerate runs its "
         "recurrent modules here and leaves the rest to PyTorch"
@@ -186,7 +191,7 @@ def ours(value: NDArray[Any], free: tuple[int, ...]) -> NDArray[Any]:
     """[time, batch, features] of an input with those axes of batch and time: the positions of a
     step before its channels."""
     batch, time = free
-    rest = [axis for axis in range(value.ndim - 1, 0, -1) if axis not in free]
+    rest = sorted(set(range(value.ndim)) - set(free), key=lambda axis: (axis == 1, axis))
     moved = value.transpose(time, batch, *rest)
     return moved if value.ndim == 2 else moved.reshape(*moved.shape[:2], -1)
 

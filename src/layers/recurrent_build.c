@@ -156,11 +156,12 @@ static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_cell_form *
 static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line, rnnat_node node,
                          const rnnat_recurrent *data, int32_t channels, bool last_only)
 {
-    const int32_t directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
-    const int32_t positions = positions_of(line), made = data->state * directions;
+    const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    const int32_t positions = positions_of(line), made = data->state * num_directions;
     node.panel = data->weights[0].w_hh.panel;
     node.product = (double)data->cell->products * data->hidden * data->state;
-    node.work = directions * (data->hidden * ((double)data->cell->gates * channels) + node.product);
+    node.work =
+        num_directions * (data->hidden * ((double)data->cell->gates * channels) + node.product);
     node.product *= positions;
     node.work *= positions;
     if (is_within(line)) {
@@ -168,7 +169,7 @@ static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line
         const rnnat_recurrent_within within = {.of = *data,
                                                .positions = positions,
                                                .channels = channels,
-                                               .directions = along ? directions : 0,
+                                               .directions = along ? num_directions : 0,
                                                .reverse = line->direction == RNNAT_REVERSE,
                                                .last_only = along && last_only};
         node.layer = &rnnat_layer_recurrent_within;

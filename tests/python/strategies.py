@@ -474,8 +474,8 @@ def specs(
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
     Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided,
     a PoolWithin, a Conv or a Recurrent along the positions of each step behind any of these;
-    never empty. The last Recurrent over time may give its last state alone, and any may begin with a state of its own, unless ``initial`` is
-    False."""
+    never empty. The last Recurrent over time may give its last state alone, and any may begin with
+    a state of its own, unless ``initial`` is False."""
 
     def linear(in_features: int) -> Linear:
         return make_linear(

@@ -10,18 +10,18 @@ from typing import Final
 import numpy as np
 
 from ...spec import Elementwise, Merge, Scale
+from ...spec.layers.conv import Conv
 from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
 from .graph import Anything, Node
-from .inside import is_product_inside, with_bias
 from .joining import elementwise, whole
 from .layout import spread
 from .merge import merge
 from .normal_form import normalised, with_numbers
 from .roles import Roles
 from .shapes import multiply
-from .values import Constant, Data, Half, Value, show, size_of
+from .values import Constant, Data, Half, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -37,9 +37,9 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not (isinstance(data, Data) and isinstance(bias, Constant)):
         return combine(node, inputs, roles)
     draft = data.draft
-    if is_product_inside(data):
-        made = with_bias(data, bias.array)
-        return combine(node, inputs, roles) if made is None else [made]
+    if isinstance(draft, Conv) and _is_bias_of(data, draft, bias.array):
+        node.options()
+        return [data.instead(replace(draft, bias=bias.array.reshape(-1)))]
     if not _takes_bias(data) or not isinstance(draft, (LinearDraft, SumDraft)):
         return combine(node, inputs, roles)
     node.options()
@@ -48,6 +48,20 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
     vector = bias_of(node, bias, size_of(data.features) or 0)
     return [data.instead(replace(draft, bias=vector))]
+
+
+def _is_bias_of(data: Data, draft: Conv, array: Anything) -> bool:
+    """Whether it is a number for each channel of a convolution of positions without a bias yet."""
+    return (
+        draft.bias is None
+        and draft.activation == "identity"
+        and array.dtype.kind == "f"
+        and array.ndim <= len(data.dims)
+        and array.shape[-1:] == (draft.out_channels,)
+        and array.size == draft.out_channels
+        and live(data.dims[-1]) == live(data.features[-1:])
+        and size_of(data.features[-1:]) == draft.out_channels
+    )
 
 
 def _takes_bias(data: Data) -> bool:

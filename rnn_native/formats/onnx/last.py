@@ -156,7 +156,7 @@ def _of_last_states(node: Node, data: Data, directions: Sequence[str]) -> Data |
         step = value.step
         if step is None or value.last:
             return None
-        if isinstance(step.draft, Recurrent):
+        if isinstance(step.draft, Recurrent) and step.draft.runs_over_time:
             if step.draft.direction not in directions or not step.draft.return_sequences:
                 return None
         elif getattr(step.draft, "needs_steps", False):

@@ -23,11 +23,11 @@ from .features import of_features, picked
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
-from .inside import is_inside, linear
 from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
-from .layout import columns, spread
+from .layout import arranged, columns, spread
+from .positions import placed
 from .roles import Roles
 from .shapes import gather_shape
 from .unfold import gathered
@@ -52,7 +52,7 @@ def matmul(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("expected A to be the data and B a constant")
     if weight.array.ndim != 2:
         raise node.unsupported(f"B: expected shape (in, out), got {weight.array.shape}")
-    return [_linear(node, data, weight.array.T, None)]
+    return [_linear(node, data, weight.array.T, None, roles)]
 
 
 def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -71,9 +71,9 @@ def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     array = _scaled(array, options["alpha"])
     bias = inputs[2] if len(inputs) > 2 else None
     if bias is None:
-        return [_linear(node, data, array, None)]
+        return [_linear(node, data, array, None, roles)]
     vector = _scaled(bias_of(node, bias, array.shape[0]), options["beta"])
-    return [_linear(node, data, array, vector)]
+    return [_linear(node, data, array, vector, roles)]
 
 
 def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -348,10 +348,26 @@ def _takes_activation(data: Data) -> bool:
     return isinstance(draft, LinearDraft) and draft.activation == "identity"
 
 
-def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
-    if bias is None and is_inside(data):
-        return linear(node, data, weight)
+def _of_positions(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+    """A product of each position: a convolution over one."""
+    data.expect_channels(node, weight.shape[1])
+    channels = live(data.dims[-1])
+    positions = tuple(axis for axis in live(data.features) if axis not in channels)
+    count = size_of(positions)
+    if count is None:
+        raise node.unsupported(f"the file does not say how large {show([positions])} is")
+    data = arranged(node, data, (*positions, *channels))
+    layer = Conv(weight, bias, in_channels=weight.shape[1], positions=count)
+    made = data.fresh(weight.shape[0])
+    return data.then(layer, (*data.dims[:-1], made), (*positions, *made))
+
+
+def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None, roles: Roles) -> Data:
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
+    data = placed(data, roles)
+    inside = live(data.dims[-1]) if data.dims else ()
+    if inside and len(inside) < len(live(data.features)) and of_features(data, -1):
+        return _of_positions(node, data, weight, bias)
     data.expect_features(node, weight.shape[1])
     weight = columns(node, data, data.dims[-1], weight)
     features = (Axis("features", weight.shape[0], "features"),)

@@ -13,6 +13,8 @@ from ...errors import UnsupportedError
 from ...spec import Layer, LayerNorm, Linear
 from .constants import axis_of
 from .graph import Anything, Node
+from .layout import arranged, is_order_of
+from .positions import placed
 from .roles import Roles
 from .values import Constant, Data, Dim, Value, live, show, size_of
 
@@ -28,6 +30,10 @@ def layer_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     options = node.options(axis=("int", -1), epsilon=("float", 1e-5), stash_type=("int", 1))
     data = _floats(node, inputs[0])
     at = axis_of(node, options["axis"], len(data.dims))
+    data = placed(data, roles)
+    own = [axis for dim in data.dims[at:] for axis in live(dim)]
+    if is_order_of([*(a for a in live(data.features) if a not in own), *own], data):
+        data = arranged(node, data, (*(a for a in live(data.features) if a not in own), *own))
     groups, size = _blocks(node, data, data.dims[at:])
     scale, bias = (_numbers(node, value, size, groups) for value in (*inputs[1:], None)[:2])
     layer = LayerNorm(

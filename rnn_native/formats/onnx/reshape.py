@@ -152,7 +152,7 @@ def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
         return True
     if not isinstance(wanted, Extent):
         return live(group) == live(wanted)
-    if wanted.factor == 1 and wanted.axes and live(group) == live(wanted.axes):
+    if wanted.axes and _is_size_of(wanted, group):
         return True
     number = wanted.known
     if number is None:
@@ -162,6 +162,13 @@ def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
     if unknown == 0:
         return known == number
     return unknown == 1 and known != 0 and number % known == 0
+
+
+def _is_size_of(wanted: Extent, group: Dim) -> bool:
+    """Whether the product of the axes of a group is a size, whatever those that are unknown are."""
+    free = [[axis for axis in axes if axis.size is None] for axes in (group, wanted.axes)]
+    known = [prod(a.size for a in axes if a.size is not None) for axes in (group, wanted.axes)]
+    return free[0] == free[1] and known[0] == wanted.factor * known[1]
 
 
 def _cost(group: Dim, wanted: Extent | Dim | None) -> int:

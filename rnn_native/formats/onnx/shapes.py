@@ -287,7 +287,7 @@ def multiply(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     pairs = zip(_extents(node, left, "A"), _extents(node, right, "B"), strict=False)
     if len(_extents(node, left, "A")) != len(_extents(node, right, "B")):
         raise node.unsupported("multiplies shapes of different lengths")
-    scalar = isinstance(left, Shape) and left.scalar and isinstance(right, Shape) and right.scalar
+    scalar = all(v.scalar if isinstance(v, Shape) else not v.array.ndim for v in (left, right))
     products = [Extent(a.factor * b.factor, a.axes + b.axes) for a, b in pairs]
     if any(abs(p.factor) >= 2**63 or len(p.axes) > _MAX_RANK for p in products):
         raise node.malformed("makes a size beyond any integer")

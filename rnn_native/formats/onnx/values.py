@@ -237,6 +237,15 @@ class Data:
             came = size_of(self.features)
             raise node.malformed(f"its weights take {size} features, {came} come")
 
+    def expect_channels(self, node: Node, size: int) -> None:
+        """Checks that the last dimension is some of the features, and that they are ``size``."""
+        self.check_floats(node)
+        last = live(self.dims[-1])
+        if any(axis not in self.features for axis in last):
+            self.check_features(node, -1)
+        if size_of(last) != size:
+            raise node.malformed(f"its weights take {size} features, {size_of(last)} come")
+
     def then(self, draft: Draft, dims: tuple[Dim, ...], features: Dim) -> Data:
         """The data after one more layer."""
         return Data(self.source, self.element, dims, features, Step(draft, (self,)))

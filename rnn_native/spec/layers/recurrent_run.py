@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...activations import FUNCTIONS
-from ..cell import CellState, Weights
+from ..cell import Cell, CellState, Functions, Options, Weights
 from ..layer import Float64, Ran, State, float64
+from ..weights import Array
 
-if TYPE_CHECKING:
-    from .recurrent import Recurrent
+
+class Recurrent(Options, Protocol):
+    """Of a Recurrent, what the equations of a stack ask for."""
+
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def hidden_size(self) -> int: ...
+    @property
+    def state_size(self) -> int: ...
+    @property
+    def num_layers(self) -> int: ...
+    @property
+    def num_directions(self) -> int: ...
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
+    @property
+    def positions(self) -> int: ...
+    @property
+    def runs_over_time(self) -> bool: ...
+    @property
+    def return_sequences(self) -> bool: ...
+    @property
+    def output_layer(self) -> int: ...
+    @property
+    def output_nonlinearity(self) -> str: ...
+    @property
+    def definition(self) -> Cell: ...
+    @property
+    def trace_names(self) -> tuple[str, ...]: ...
+    @property
+    def arrays(self) -> Mapping[str, Array]: ...
+    def functions(self, direction: int) -> Functions: ...
+    def begin(self, sequences: int) -> State: ...
 
 
 def run_positions(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.bool_]) -> Ran:
@@ -79,7 +113,7 @@ def run_sequences(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.
 
 def _output(layer: Recurrent, h: Float64, x: Float64) -> Float64:
     """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
-    w = {name: float64(array) for name, array in layer.weights.items() if "_l" not in name}
+    w = {name: float64(array) for name, array in layer.arrays.items() if "_l" not in name}
     a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
     y: Float64 = FUNCTIONS[layer.output_nonlinearity](a)
     return y
@@ -114,7 +148,7 @@ def _direction(
 
 def _weights(layer: Recurrent, ending: str) -> Weights:
     """The float64 arrays of one layer and direction, without the ending; no bias is 0."""
-    own = {name: array for name, array in layer.weights.items() if name.endswith(ending)}
+    own = {name: array for name, array in layer.arrays.items() if name.endswith(ending)}
     w = {name.removesuffix(ending): float64(array) for name, array in own.items()}
     for bias in ("bias_ih", "bias_hh"):
         w.setdefault(bias, np.zeros(len(w["weight_ih"])))

@@ -20,6 +20,7 @@
     X(conv)                                                                                        \
     X(pool_within)                                                                                 \
     X(strided)                                                                                     \
+    X(upsample)                                                                                    \
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
@@ -133,10 +134,21 @@ typedef struct rnnat_pooling_within {
     bool counts_padding;
 } rnnat_pooling_within;
 
+typedef struct rnnat_upsample_options {
+    int32_t factor, mode, cut;
+} rnnat_upsample_options;
+typedef enum rnnat_upsample { RNNAT_UPSAMPLE_NEAREST, RNNAT_UPSAMPLE_PARTS } rnnat_upsample;
+/* A layer that makes each step several: it again and again, or its features in parts. */
+typedef struct rnnat_upsampling {
+    int32_t features; /* of y */
+    rnnat_upsample mode;
+} rnnat_upsampling;
+
 typedef struct rnnat_conv_options {
     int32_t in_channels, out_channels, groups;
     int32_t kernel_time, stride_time, dilation_time, before, after;
     int32_t positions, kernel_size, stride, dilation, left, right, padding_mode;
+    int32_t height, kernel_height, stride_height, dilation_height, top, bottom; /* 0: not there */
     int32_t bias;
     int32_t activation; /* rnnat_activation */
 } rnnat_conv_options;
@@ -145,14 +157,16 @@ typedef enum rnnat_padding {
     RNNAT_PADDING_REFLECT,
     RNNAT_PADDING_REPLICATE
 } rnnat_padding;
-/* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps and
- * positions. */
+/* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps,
+ * rows and positions. */
 typedef struct rnnat_convolving {
     int32_t in_channels, out_channels, groups;
     int32_t kernel_time, dilation_time; /* steps; the stride is the window's */
     int32_t positions, made; /* of a step of x, and of y */
     int32_t kernel_size, stride, dilation; /* positions */
     int32_t left, right; /* positions of padding */
+    int32_t height, made_height; /* rows of so many positions, of a step of x, and of y */
+    int32_t kernel_height, stride_height, dilation_height, top; /* rows */
     rnnat_padding padding_mode;
     rnnat_activation activation;
     rnnat_matrix

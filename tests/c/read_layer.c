@@ -83,6 +83,10 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
         const rnnat_norm_options *const of = read;
         *layer =
             (test_layer){.kind = TEST_NORM, .output_size = of->features, .bias = of->bias != 0};
+    } else if (kind == &rnnat_layer_upsample) {
+        const rnnat_upsample_options *const of = read;
+        *layer = (test_layer){
+            .kind = TEST_UPSAMPLE, .input_size = of->factor, .output_size = 1 + of->cut};
     } else if (kind == &rnnat_layer_reduce) {
         *layer = (test_layer){.kind = TEST_REDUCE};
     } else {

@@ -19,7 +19,8 @@ typedef enum test_kind {
     TEST_CONV,
     TEST_STRIDED,
     TEST_NORM,
-    TEST_REDUCE
+    TEST_REDUCE,
+    TEST_UPSAMPLE
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -18,6 +18,8 @@ MODES = (rn.Add, rn.Mul, rn.Concat, rn.Sub, rn.Max, rn.Min)  # a quotient may be
 FUNCTIONS = (("tanh",), ("sigmoid",), ("leaky_relu", 0.25), ("elu", 0.5), ("softsign",))
 WIDEST = 24
 """Features that a convolution reads at most, which may make several times as many."""
+MOST_UPSAMPLED = 3
+"""Windows in front of an Upsample, so that steps do not become thousands."""
 SINGLE = 3
 """Of so many graphs one has a single input, a single output, or both."""
 
@@ -148,8 +150,12 @@ class _Graph:
         if self.pooled and self.rng.integers(2):  # so that branches have equal steps
             name, shape = self.pick(self.pooled)
         self.pooled.append((name, shape))
-        layer = self.pick((rn.AvgPool, rn.MaxPool))(*shape)
-        made = self.add(layer, (name,), self.sizes[name], True)
+        layer: Any = self.pick((rn.AvgPool, rn.MaxPool))(*shape)
+        features = self.sizes[name]
+        if len(self.paces[name]) < MOST_UPSAMPLED and self.rng.integers(4) == 0:
+            layer = strategies.make_upsample(self.rng, features)
+            features //= layer.factor if layer.mode == "parts" else 1
+        made = self.add(layer, (name,), features, True)
         if not layer.window.keeps_pace:
             self.paces[made] = (*self.paces[name], layer.window)
 

@@ -184,39 +184,51 @@ def scalar_linear(layer: Linear, x: list[float]) -> list[float]:
     return activated(layer.activation, z)
 
 
-def scalar_position(layer: Conv, at: int) -> int | None:
-    """What stands at a position that may be one of padding: None is 0."""
-    if 0 <= at < layer.positions:
+def scalar_place(layer: Conv, count: int, at: int) -> int | None:
+    """Which of so many positions or rows stands where one of padding may be: None is 0."""
+    if 0 <= at < count:
         return at
     if layer.padding_mode == "zeros":
         return None
     if layer.padding_mode == "replicate":
-        return 0 if at < 0 else layer.positions - 1
-    return -at if at < 0 else 2 * (layer.positions - 1) - at
+        return 0 if at < 0 else count - 1
+    return -at if at < 0 else 2 * (count - 1) - at
+
+
+def scalar_position(layer: Conv, line: int, position: int) -> int | None:
+    """Which position of a step stands there."""
+    row = scalar_place(layer, layer.height, line)
+    column = scalar_place(layer, layer.positions, position)
+    return None if row is None or column is None else row * layer.positions + column
 
 
 def scalar_conv(layer: Conv, steps: list[list[float] | None]) -> list[float]:
     """One step of what ``kernel_time`` of the input, or of padding, make: a loop over everything
     that is counted."""
-    own, rows = layer.in_channels // layer.groups, layer.out_channels // layer.groups
-    weight = layer.weight.tolist()
-    bias = [0.0] * layer.out_channels if layer.bias is None else layer.bias.tolist()
     y: list[float] = []
-    for position in range(layer.positions_made):
-        z = []
-        for out in range(layer.out_channels):
-            terms, columns = [bias[out]], iter(weight[out])
-            for step in steps:
-                for k in range(layer.kernel_size):
-                    at = position * layer.stride - layer.left + k * layer.dilation
-                    stands = scalar_position(layer, at)
-                    for c in range(own):
-                        w, channel = next(columns), out // rows * own + c
-                        if step is not None and stands is not None:
-                            terms.append(w * step[stands * layer.in_channels + channel])
-            z.append(math.fsum(terms))
+    for line, position in np.ndindex(layer.height_made, layer.positions_made):
+        at = (line * layer.stride_height - layer.top, position * layer.stride - layer.left)
+        z = [_scalar_channel(layer, steps, at, out) for out in range(layer.out_channels)]
         y += activated(layer.activation, z)
     return y
+
+
+def _scalar_channel(
+    layer: Conv, steps: list[list[float] | None], at: tuple[int, int], out: int
+) -> float:
+    own, rows = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    columns = iter(layer.weight[out].tolist())
+    terms = [0.0 if layer.bias is None else float(layer.bias[out])]
+    for step in steps:
+        for j, k in np.ndindex(layer.kernel_height, layer.kernel_size):
+            stands = scalar_position(
+                layer, at[0] + j * layer.dilation_height, at[1] + k * layer.dilation
+            )
+            for c in range(own):
+                w, channel = next(columns), out // rows * own + c
+                if step is not None and stands is not None:
+                    terms.append(w * step[stands * layer.in_channels + channel])
+    return math.fsum(terms)
 
 
 def scalar_pool_within(layer: PoolWithin, x: list[float]) -> list[float]:

@@ -54,6 +54,7 @@ from rnn_native.spec.layers.conv import PADDING_MODES, Conv
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
+from rnn_native.spec.layers.upsample import MODES, Upsample
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -156,6 +157,9 @@ def make_conv(
     positions = features // channels
     groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
     options: dict[str, Any] = {"padding_mode": str(rng.choice(PADDING_MODES))}
+    if pick(0, 1):
+        options |= _height(rng, positions, options["padding_mode"])
+    positions //= options.get("height", 1)
     most = 3 if options["padding_mode"] != "reflect" else positions - 1
     options |= {"left": pick(0, min(2, most)), "right": pick(0, min(2, most))}
     padded = options["left"] + positions + options["right"]
@@ -169,11 +173,26 @@ def make_conv(
         options["before"] = pick(0, extent - 1)
         options["after"] = 0 if streams else pick(0, extent - 1)
     taps = options.get("kernel_time", 1) * options["kernel_size"] * channels // groups
+    taps *= options.get("kernel_height", 1)
     out, bound = groups * pick(1, 2), 1.0 / np.sqrt(taps)
     weight = rng.uniform(-bound, bound, (out, taps)).astype(dtype)
     bias = rng.uniform(-bound, bound, out).astype(dtype) if pick(0, 1) else None
     options |= {"in_channels": channels, "groups": groups, "positions": positions}
     return Conv(weight, bias, activation=str(rng.choice(activations)), **options)
+
+
+def _height(rng: np.random.Generator, positions: int, padding_mode: str) -> dict[str, int]:
+    """Options of a Conv over rows, by chance, into which so many positions are cut."""
+    height = int(rng.choice([n for n in range(1, positions + 1) if positions % n == 0]))
+    most = 3 if padding_mode != "reflect" else height - 1
+    top, bottom = (int(n) for n in rng.integers(0, min(2, most) + 1, 2))
+    padded = top + height + bottom
+    kernel = int(rng.integers(1, min(3, padded) + 1))
+    dilation = int(rng.integers(1, (min(3, (padded - 1) // (kernel - 1)) if kernel > 1 else 3) + 1))
+    return {
+        "height": height, "kernel_height": kernel, "stride_height": int(rng.integers(1, 4)),
+        "dilation_height": dilation, "top": top, "bottom": bottom,
+    }  # fmt: skip
 
 
 def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
@@ -210,6 +229,14 @@ def make_within(
         return_sequences=runs == "time" or bool(rng.integers(3)),
         initial_state=bool(rng.integers(2)), dtype=dtype, **options,
     )  # fmt: skip
+
+
+def make_upsample(rng: np.random.Generator, features: int) -> Upsample:
+    """An Upsample of steps of so many features."""
+    factor, mode = int(rng.integers(1, 4)), str(rng.choice(MODES))
+    if mode == "parts":
+        factor = int(rng.choice([n for n in range(1, min(features, 4) + 1) if features % n == 0]))
+    return Upsample(factor, mode, int(rng.integers(factor)))
 
 
 def make_strided(rng: np.random.Generator, features: int) -> Strided:

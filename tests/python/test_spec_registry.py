@@ -43,12 +43,15 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
             np.ones((4, 1, 2)), groups=2, positions=3, padding=(1, 2), padding_mode="reflect"
         ),
         rn.Conv2d(np.ones((2, 3, 2, 3)), positions=5, padding=((1, 1), 1), dilation=(1, 2)),
+        rn.Conv2d(np.ones((2, 3, 3, 2)), positions=(4, 5), stride=(2, 1), padding=((0, 1), 0)),
+        rn.Conv3d(np.ones((2, 1, 2, 3, 2)), positions=(3, 2), groups=2, padding=(1, 1, 0)),
     ],
     "pool_within": [
         rn.PoolWithin("average", 5, 3, 3, 2, 1, 2, False),
         rn.PoolWithin("max", 4, 2, 2),
     ],
     "strided": [rn.Slice(7, 1, 6, 2), rn.Transpose(2, 3), rn.Strided(9, (2, 1, 2), (3, 0, 1), 2)],
+    "upsample": [rn.Upsample(3), rn.Upsample(3, "parts", 2)],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
     "norm": [

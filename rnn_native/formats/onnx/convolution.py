@@ -40,6 +40,19 @@ class Place:
     after: int
     mode: str  # of the padding
 
+    @property
+    def is_still(self) -> bool:
+        """Whether it makes each position of itself alone."""
+        return (self.size, self.stride, self.before, self.after) == (1, 1, 0, 0)
+
+    def made(self, count: int) -> int:
+        """How many positions it makes of so many."""
+        reach = (self.size - 1) * self.dilation + 1
+        return (self.before + count + self.after - reach) // self.stride + 1
+
+
+_STILL: Final = Place(0, 1, 1, 1, 0, 0, "zeros")
+
 
 def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """Padding that is kept in mind until the convolution that reads it."""
@@ -118,9 +131,10 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
     if over.folded is not None:
         array = _folded(array, data, over.folded)
-    elif over.inside is not None and over.inside.position == 2:
+    elif over.tall is None and over.inside is not None and over.inside.position == 2:
         array = np.swapaxes(array, 2, 3)
-    order = (*over.axes(data, over.inside), *live(data.dims[1]), *over.axes(data, over.folded))
+    inside = (*over.axes(data, over.tall), *over.axes(data, over.inside))
+    order = (*inside, *live(data.dims[1]), *over.axes(data, over.folded))
     data = arranged(node, data, order)
     layer = _layer(node, data, array, bias, options["group"], over)
     return [made(node, data, layer, over, roles)]
@@ -146,16 +160,24 @@ def _layer(
     groups: int,
     over: Windows,
 ) -> Conv:
-    out, per_group, kernel_time, kernel = array.shape
+    out, per_group, first, kernel = array.shape
     total = size_of(data.features)
-    positions = size_of(over.axes(data, over.inside))
-    if total is None or positions is None or total != positions * per_group * groups:
+    positions, height = (size_of(over.axes(data, own)) for own in (over.inside, over.tall))
+    if None in (total, positions, height) or total != (
+        (positions or 0) * (height or 0) * per_group * groups
+    ):
         raise node.malformed(
             f"its weights take {per_group * groups} channels, {total} features of {positions} "
             "positions come"
         )
-    time = over.time or Place(0, 1, 1, 1, 0, 0, "zeros")
-    within = over.inside or Place(0, 1, 1, 1, 0, 0, "zeros")
+    assert positions is not None
+    assert height is not None
+    time, within, tall = (own or _STILL for own in (over.time, over.inside, over.tall))
+    if within.is_still and tall.is_still:  # as one row
+        positions, height, tall = positions * height, 1, _STILL
+    assert first == time.size * tall.size
+    if tall.before + tall.after and within.before + within.after and tall.mode != within.mode:
+        raise node.unsupported(f"padding of modes {tall.mode} and {within.mode} inside a step")
     if time.mode != "zeros":
         raise node.unsupported(f"padding of mode {time.mode} over time; only zeros are supported")
     try:
@@ -163,11 +185,13 @@ def _layer(
             np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1),
             None if bias is None else bias_of(node, bias, out),
             in_channels=per_group * groups, groups=groups,
-            kernel_time=kernel_time, stride_time=time.stride, dilation_time=time.dilation,
+            kernel_time=time.size, stride_time=time.stride, dilation_time=time.dilation,
             before=time.before, after=time.after,
             positions=positions, kernel_size=kernel, stride=within.stride,
             dilation=within.dilation, left=within.before, right=within.after,
-            padding_mode=within.mode,
+            padding_mode=within.mode if tall.is_still else tall.mode,
+            height=height, kernel_height=tall.size, stride_height=tall.stride,
+            dilation_height=tall.dilation, top=tall.before, bottom=tall.after,
         )  # fmt: skip
     except RnnError as error:
         raise node.unsupported(str(error)) from error
@@ -179,9 +203,11 @@ def made(node: Node, data: Data, layer: Conv, over: Windows, roles: Roles) -> Da
     (last,) = data.fresh(layer.out_channels)
     dims[1] = (last,)
     positions: Dim = ()
-    if over.inside is not None:
-        positions = data.fresh(layer.positions_made)
-        dims[over.inside.position] = positions
+    for place in (over.tall, over.inside):
+        if place is not None:
+            own = data.fresh(place.made(size_of(data.dims[place.position]) or 1))
+            dims[place.position] = own
+            positions += own
     if over.folded is not None:
         dims[over.folded.position] = ()
     if over.time is not None:
@@ -246,12 +272,13 @@ def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
 
 @dataclass(frozen=True)
 class Windows:
-    """What an operator moves over: time, positions of a step, and an axis of them of which it makes
-    a single position, which are channels, then."""
+    """What an operator moves over: time, positions of a step, rows of these, and an axis of them of
+    which it makes a single position, which are channels, then."""
 
     time: Place | None = None
     inside: Place | None = None
     folded: Place | None = None
+    tall: Place | None = None
 
     @staticmethod
     def axes(data: Data, place: Place | None) -> Dim:
@@ -288,7 +315,7 @@ def windows(
     makes_one = makes_one or partial(_makes_one, data)
     single = [place for place in insides if makes_one(place)]
     if not single:
-        raise node.unsupported(f"a window over two axes of the features {show(data.dims)}")
+        return Windows(None, insides[1], tall=insides[0])
     folded = min(single, key=lambda place: size_of(data.dims[place.position]) or 1)
     (inside,) = (place for place in insides if place is not folded)
     return Windows(None, inside, folded)
@@ -299,8 +326,7 @@ def _makes_one(data: Data, place: Place) -> bool:
     size = size_of(data.dims[place.position])
     if size is None or place.mode != "zeros":
         return False
-    reach = (place.size - 1) * place.dilation + 1
-    return (place.before + size + place.after - reach) // place.stride == 0
+    return place.made(size) == 1
 
 
 def _place(

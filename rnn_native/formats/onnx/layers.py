@@ -96,7 +96,8 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("an activation is only supported right after a Linear")
     draft = data.draft
     assert isinstance(draft, (Conv, LinearDraft, SumDraft))
-    if isinstance(draft, Conv) and node.op not in ELEMENTWISE and draft.positions_made > 1:
+    one = isinstance(draft, Conv) and draft.height_made == draft.positions_made == 1
+    if isinstance(draft, Conv) and node.op not in ELEMENTWISE and not one:
         raise node.unsupported("of a convolution inside a step, only of one with one position")
     return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 

@@ -85,14 +85,27 @@ def of_positions(node: Node, data: Data, at: int, mode: str) -> Data:
 
 
 def global_pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """GlobalAveragePool or GlobalMaxPool of [batch, features, time]."""
+    """GlobalAveragePool or GlobalMaxPool of [batch, channels, ...]: time, features, or both."""
     node.options()
     data = inputs[0]
-    if not isinstance(data, Data) or len(data.dims) != 3:
+    if not isinstance(data, Data) or len(data.dims) < 3:
         raise node.unsupported("expected the data, [batch, features, time]")
-    data.check_features(node, 1)
-    roles.bind(node, data, 0, "batch")
-    return [over_time(node, data, 2, MODES[node.op], roles, keep=True)]
+    if len(data.dims) == 3 and not of_features(data, 2):
+        data.check_features(node, 1)
+        roles.bind(node, data, 0, "batch")
+        return [over_time(node, data, 2, MODES[node.op], roles, keep=True)]
+    data.check_floats(node)
+    if live(data.dims[1]) and not of_features(data, 1):
+        raise node.unsupported(f"dimension 1 of {show(data.dims)} should be features")
+    axes = range(2, len(data.dims))
+    for at in axes:
+        if of_features(data, at):
+            data = of_positions(node, data, at, MODES[node.op])
+    for at in axes:
+        if live(data.dims[at]):
+            roles.bind(node, data, 0, "batch")
+            data = over_time(node, data, at, MODES[node.op], roles, keep=True)
+    return [data]
 
 
 def over_time(node: Node, data: Data, at: int, mode: str, roles: Roles, keep: bool) -> Data:

@@ -50,6 +50,8 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return size is not None and along[place.position - 2].made(size) == 1
 
     over = windows(node, data, {**options, "auto_pad": "NOTSET", "pads": None}, kernel, makes_one)
+    if over.tall is not None:
+        raise node.unsupported(f"over two axes of the features {show(data.dims)}")
     if data.padding and over.time is not None:
         along[over.time.position - 2] = _with_past(node, along[over.time.position - 2])
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array

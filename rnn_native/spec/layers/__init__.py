@@ -10,7 +10,7 @@ from typing import Final
 from ..layer import Layer
 from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
-from .convolutions import Conv1d, Conv2d
+from .convolutions import Conv1d, Conv2d, Conv3d
 from .elementwise import Elementwise
 from .embedding import Embedding
 from .linear import Linear
@@ -24,6 +24,7 @@ from .reduce import Last, Reduce
 from .scale import Scale
 from .strided import Repeat, Slice, Strided, Transpose
 from .transposed import ConvTranspose1d, ConvTranspose2d
+from .upsample import Upsample
 
 __all__ = [
     "Add",
@@ -31,6 +32,7 @@ __all__ = [
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "Div",
@@ -55,6 +57,7 @@ __all__ = [
     "Strided",
     "Sub",
     "Transpose",
+    "Upsample",
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
@@ -71,6 +74,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Conv,
             PoolWithin,
             Strided,
+            Upsample,
             Scale,
             PReLU,
             LayerNorm,

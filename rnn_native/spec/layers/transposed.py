@@ -23,6 +23,7 @@ from ..weights import Array, as_weight, expect
 from .conv import Conv
 from .convolutions import Pair, both, ends
 from .strided import Slice, Strided
+from .upsample import Upsample
 
 _WHOLE: Final = ("causal", "same")
 """Paddings with which there are ``stride`` times as many steps or positions."""
@@ -245,6 +246,10 @@ def _arranged(conv: Conv, groups: int, own: int, time: Phases, within: Phases) -
             total, (made, phases, groups, own), (groups * phases * own, own, phases * own, 1)
         )
     if time.stride > 1:
-        raise UnsupportedError("ConvTranspose stride over time: only 1 is supported")
+        if made > 1:  # all positions of a step, then those of the next one
+            each = within.stride * out
+            yield Strided(total, (time.stride, made, each), (each, time.stride * each, 1))
+        yield Upsample(time.stride, "parts", time.cut)
+        total //= time.stride
     if within.cut:
         yield Slice(total, 0, total - within.cut * out)

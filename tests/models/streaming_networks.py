@@ -52,6 +52,27 @@ class Gate(nn.Module):
         return x * torch.sigmoid(self.linear(y)).transpose(1, 2)[..., None], h
 
 
+class DualPath(nn.Module):
+    """A recurrence along the positions of a frame, then one over the frames of each position."""
+
+    def __init__(self, positions: int, channels: int) -> None:
+        super().__init__()
+        self.shape = positions, channels
+        self.within = nn.GRU(channels, channels // 2, batch_first=True, bidirectional=True)
+        self.over = nn.GRU(channels, channels, batch_first=True)
+        self.linears = nn.ModuleList(nn.Linear(channels, channels) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(self.shape, eps=1e-4) for _ in range(2))
+
+    def forward(self, x: Any, h: Any) -> tuple[Any, Any]:
+        positions, channels = self.shape
+        x = x.permute(0, 2, 3, 1)  # [batch, 1, positions, channels]
+        y = self.linears[0](self.within(x.reshape(-1, positions, channels))[0])
+        x = x + self.norms[0](y.reshape(x.shape))
+        y, h = self.over(x.permute(0, 2, 1, 3).reshape(positions, -1, channels), h)
+        y = self.linears[1](y).reshape(x.shape[0], positions, -1, channels).permute(0, 2, 1, 3)
+        return (x + self.norms[1](y)).permute(0, 3, 1, 2), h
+
+
 class Causal(nn.Module):
     """Temporal convolutions on [batch, channels, 1]: dilated, of each channel, with residuals."""
 
@@ -104,7 +125,7 @@ class Causal(nn.Module):
 
 class Spectral(nn.Module):
     """A complex spectrum [batch, positions, 1, 2] by a mask: features made of it before the first
-    convolution, positions beside their neighbours, channels shuffled and gated."""
+    convolution, positions beside their neighbours, channels shuffled and gated, both paths."""
 
     def __init__(self, packed: bool, positions: int = 9, channels: int = 4) -> None:
         super().__init__()
@@ -119,16 +140,18 @@ class Spectral(nn.Module):
         )
         self.backs = nn.ModuleList(nn.Conv2d(channels, half, 1) for _ in range(2))
         self.gates = nn.ModuleList(Gate(half) for _ in range(2))
+        self.dual = DualPath((positions - 1) // 2, channels)
         self.act = nn.PReLU()
         self.mask = nn.Linear(channels * ((positions - 1) // 2), 2 * positions)
 
     def caches(self) -> list[Any]:
         made = (self.positions - 1) // 2
         frames = [window.frames for window in self.windows]
+        dual = torch.zeros(1, made, self.channels)
         if self.packed:
-            return [torch.zeros(1, self.channels, sum(frames), made), torch.zeros(2, 1, 1, 4)]
+            return [torch.zeros(1, self.channels, sum(frames), made), torch.zeros(2, 1, 1, 4), dual]
         own = [torch.zeros(1, self.channels, n, made) for n in frames]
-        return [*own, *(torch.zeros(1, 1, 4) for _ in frames)]
+        return [*own, *(torch.zeros(1, 1, 4) for _ in frames), dual]
 
     def unfold(self, x: Any) -> Any:
         y = nn.functional.unfold(x, (1, 3), padding=(0, 1))
@@ -140,6 +163,7 @@ class Spectral(nn.Module):
         y = torch.cat([y[..., :3], self.low(y[..., 3:])], -1)
         y = torch.relu(self.first(self.unfold(y)))
         y = self.norm(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        *given, dual = given
         caches, states = given[: len(given) // 2], given[len(given) // 2 :]
         after, last, at = [], [], 0
         for i, window in enumerate(self.windows):
@@ -155,9 +179,12 @@ class Spectral(nn.Module):
             after.append(new)
             last.append(h)
             at = end
+        y, dual = self.dual(y, dual)
         m = self.mask(y.permute(0, 2, 3, 1).reshape(1, 1, -1)).reshape(1, 1, self.positions, 2)
         m = torch.tanh(m).permute(0, 2, 1, 3)
         real = x[..., 0] * m[..., 0] - x[..., 1] * m[..., 1]
         imag = x[..., 1] * m[..., 0] + x[..., 0] * m[..., 1]
         y = torch.stack([real, imag], -1)
-        return (y, caches[0], torch.stack(last)) if self.packed else (y, *after, *last)
+        if self.packed:
+            return y, caches[0], torch.stack(last), dual
+        return y, *after, *last, dual

@@ -49,6 +49,8 @@ def over(node: Node, data: Data, layout: int, roles: Roles) -> Over:
             f"runs over {show([steps])} of {show(data.dims)}: expected the time, or all positions "
             "of a step"
         )
+    if any(axis not in data.features for axis in live(channels)):
+        data.check_features(node, 2)
     positions = tuple(inside[0] or inside[1])
     data = arranged(node, data, (*positions, *live(channels)))
     return Over(data, "positions" if inside[0] else "time", positions)

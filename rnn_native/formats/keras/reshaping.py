@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...errors import FormatError
-from ...spec import Strided
+from ...spec import Strided, Upsample
 from ...spec.layers.conv import Conv
 from .config import Layer
 from .flow import Flow
@@ -111,11 +111,21 @@ def _up_sampling(layer: Layer, store: Store, flow: Flow) -> None:
     if layer.options.get("interpolation", "nearest") != "nearest":
         raise layer.unsupported(f"interpolation={layer.options['interpolation']!r}")
     shape = flow.expect(layer, rank + 1)
-    if shape.time is not None and sizes[shape.time] > 1:
-        raise layer.unsupported(f"over the time, axis {shape.time + 1} of {shape}")
-    inside = _known(layer, shape)
     flow.put_in_order()
     flow.lose_mask(layer)
+    time = shape.time
+    over_time = 1 if time is None or time >= rank else sizes[time]
+    if time is not None and over_time > 1:
+        if not flow.layers:  # it cannot be first
+            features = total(_known(layer, shape)) or 1
+            flow.layers.append(Strided(features, (features,), (1,)))
+        flow.layers.append(Upsample(over_time))
+        steps = shape.steps
+        shape = shape.with_size(time, None if steps is None else steps * over_time)
+        if all(sizes[axis] == 1 for axis in range(rank) if axis != time):
+            flow.shape = shape
+            return
+    inside = _known(layer, shape)
     far, counts, strides = spans(inside), [], []
     for axis, count, stride in zip(shape.features, inside, far, strict=True):
         times = sizes[axis] if axis < rank else 1

@@ -19,6 +19,7 @@ from . import (
     pooling,
     reductions,
     repeated,
+    resizing,
     shapes,
     transposed,
 )
@@ -43,6 +44,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         **layers.OPERATORS,
         **norms.OPERATORS,
         **reductions.OPERATORS,
+        **resizing.OPERATORS,
         **transposed.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),

@@ -41,6 +41,13 @@ class Phases:
     output_padding: int = 0
 
     @property
+    def is_still(self) -> bool:
+        """Whether it makes each place of itself alone."""
+        return self.kernel == self.stride == 1 and not (
+            self.before or self.after or self.output_padding
+        )
+
+    @property
     def beyond(self) -> int:
         """How many more than ``stride`` for each of the input there are."""
         reach = (self.kernel - 1) * self.dilation + 1

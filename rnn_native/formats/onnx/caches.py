@@ -309,6 +309,14 @@ def _check_all(graph: Graph, found: Sequence[_Caches], pairs: dict[str, str]) ->
         over_time = all(
             n == next(iter(cache.frames)) for n, cache in zip(steps, found, strict=True)
         )
+        if (
+            over_time
+            and "direction" in node.attributes
+            and node.attributes["direction"].s != b"forward"
+        ):
+            raise node.unsupported(
+                "runs back over the frames of a call, beside caches of past ones"
+            )
         if over_time and not any(o in node.outputs for o, _ in found[0].states):
             raise node.unsupported(
                 "begins anew in each call, beside caches of past frames: its final state is no "

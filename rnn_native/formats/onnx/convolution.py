@@ -223,6 +223,8 @@ def timed(
     """The dimensions, with the steps that a window over time makes."""
     if roles.lengths is not None:
         raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
+    if window != Window(1) and not any(padding.past for _, padding in data.padding):
+        roles.check_streamed(node)
     at = over_time.position
     roles.bind(node, data, 0, "batch")
     steps = (roles.windowed(roles.bind(node, data, at, "time"), window),)

@@ -94,7 +94,8 @@ def interpret(
         values[start] = source(around, start, graph.infos.get(start))
     roles = roles or Roles()
     roles.framed = graph.framed
-    if any(isinstance(node, Past) for node in graph.nodes):
+    roles.streamed = any(isinstance(node, Past) for node in graph.nodes)
+    if roles.streamed:
         for value in values.values():
             if isinstance(value, Data):
                 convolution.place_all(value, roles)

@@ -118,6 +118,7 @@ def last_step(
     The layers behind it go on with that as well: they take every step by itself.
     """
     at = axis_of(node, axis, len(data.dims))
+    roles.check_streamed(node)
     ends = {"forward": -1, "reverse": 0}
     of_time = (
         any(axis.role == "time" for axis in data.dims[at])

@@ -263,6 +263,7 @@ def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Role
     layer."""
     if not isinstance(indices, Constant) or indices.array.shape != (1,):
         return last_step(node, data, scalar(indices), at, roles)
+    roles.check_streamed(node)
     roles.bind(node, data, at, "time")
     index = int(indices.array[0]) if roles.lengths is None else None
     return one_step(node, data, index, at, keep=True)

@@ -112,6 +112,9 @@ def over_time(node: Node, data: Data, at: int, mode: str, roles: Roles, keep: bo
     """All steps, dimension ``at``, as one; ``keep`` says whether that stays, of size 1."""
     if of_features(data, at):
         raise node.unsupported(f"reduces dimension {at} of {show(data.dims)}, which are features")
+    if roles.framed and not live(data.dims[at]):  # the only step of a call
+        return data if keep else data.shaped(data.dims[:at] + data.dims[at + 1 :])
+    roles.check_streamed(node)
     roles.bind(node, data, at, "time")
     if roles.lengths is not None:
         raise node.unsupported("in a graph with sequence_lens: it takes the steps beyond as well")

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import UnsupportedError
+from . import unfold
 from .constants import axes_of, axis_of, integers, slices_of
 from .features import of_features, of_half, sliced
 from .given import moved, part_of
@@ -21,7 +22,6 @@ from .repeated import expanded, tiled
 from .reshape import in_blocks, regroup
 from .roles import Roles
 from .tensors import element_name
-from .unfold import gathered
 from .values import (
     Constant,
     Data,
@@ -203,8 +203,8 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not isinstance(value, Data):
         raise _refused(node, value)
     if value.padding:
-        return [_of_padded(node, value, slices)]
-    slices = [one for one in slices if not _is_whole(value.dims[one[0]], one)]
+        return [unfold.cut(node, value, slices)]
+    slices = [one for one in slices if not _is_whole(value.dims[one[0]], one, roles)]
     others = [one for one in slices if not of_features(value, one[0])]
     part = part_of(value) if others else None
     if part is not None:
@@ -222,15 +222,6 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     one = len(others) == 1 and step == 1 and (to_the_end or (start, stop) == (0, 1))
     index = ends.get((start, to_the_end)) if one else None
     return [last_step(node, value, index, axis, roles, keep=True)]
-
-
-def _of_padded(node: Node, data: Data, slices: Sequence[tuple[int, int, int, int]]) -> Data:
-    """Slice of a dimension that is padded."""
-    if len(slices) != 1 or len(data.padding) != 1:
-        raise node.unsupported("takes a part of what is padded; only of one axis")
-    ((at, *cut),), ((_, padding),) = slices, data.padding
-    count = (size_of(data.dims[at]) or 0) + padding.before + padding.after
-    return gathered(node, data, at, np.arange(count)[slice(*cut)])
 
 
 def _data_of(node: Node, value: Data | Half) -> Data:
@@ -367,10 +358,12 @@ def _extents(node: Node, value: Value | None, what: str) -> tuple[Extent, ...]:
     return tuple(map(Extent, integers(node, value, what)))
 
 
-def _is_whole(dim: Dim, cut: tuple[int, int, int, int]) -> bool:
+def _is_whole(dim: Dim, cut: tuple[int, int, int, int], roles: Roles) -> bool:
     _, start, stop, step = cut
     size = size_of(dim)
-    return start == 0 and step == 1 and (stop >= _TO_THE_END or (size is not None and stop >= size))
+    if step != 1 or not (stop >= _TO_THE_END or (size is not None and stop >= size)):
+        return False
+    return start == 0 or (roles.framed and size == 1 and start == -1)
 
 
 def _dims(node: Node, value: Value) -> Sequence[object]:

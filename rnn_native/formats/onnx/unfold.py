@@ -3,6 +3,7 @@ come to, as convolutions of ones; and such a convolution read by one of a single
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,15 @@ def gathered(node: Node, data: Data, at: int, indices: Anything) -> Data:
     places = ((*taps,), made) if indices.ndim == 2 else (made,)
     dims = (*data.dims[:at], *places, *data.dims[at + 1 :])
     return replace(data.then(layer, dims, (*made, *rest, *taps)), padding=())
+
+
+def cut(node: Node, data: Data, slices: Sequence[tuple[int, int, int, int]]) -> Data:
+    """Slice, (axis, start, stop, step), of a dimension that is padded."""
+    if len(slices) != 1 or len(data.padding) != 1:
+        raise node.unsupported("takes a part of what is padded; only of one axis")
+    ((at, *ends),), ((_, padding),) = slices, data.padding
+    count = (size_of(data.dims[at]) or 0) + padding.before + padding.after
+    return gathered(node, data, at, np.arange(count)[slice(*ends)])
 
 
 def fused(layer: Conv, data: Data) -> tuple[Conv, Data]:

@@ -227,6 +227,112 @@ def test_a_recurrent_layer_that_begins_anew_is_refused(tmp_path: Path) -> None:
     assert "begins anew" in message
 
 
+def test_a_recurrent_layer_in_both_directions_is_refused(tmp_path: Path) -> None:
+    """Over one frame it goes on in both; over a sequence one of them would begin at its end."""
+    graph = Graph()
+    b, gru = graph.b, make_recurrent("gru", 4, 3, direction="bidirectional")
+    x = b.op("Transpose", graph.y, perm=[2, 0, 1])
+    y, after = b.recurrent(x, gru, "", b.input("h", [2, 1, 3]))
+    graph.y = b.concatenated(y, 2)
+    assert "runs back" in refused(graph, tmp_path, graph.cut(graph.joined, 1, 4), after)
+
+
+def test_a_state_that_is_not_given_back_is_refused(tmp_path: Path) -> None:
+    graph = Graph()
+    b, gru = graph.b, make_recurrent("gru", 4, 3)
+    x = b.op("Transpose", graph.y, perm=[2, 0, 1])
+    y, after = b.recurrent(x, gru, "", b.input("h", [1, 1, 3]))
+    graph.y, after = b.op("Relu", b.squeeze(y, 1)), b.op("Tanh", after)
+    assert "as initial_h" in refused(graph, tmp_path, graph.cut(graph.joined, 1, 4), after)
+
+
+def test_an_output_that_is_the_state_as_well(tmp_path: Path) -> None:
+    graph = Graph()
+    b, gru = graph.b, make_recurrent("gru", 4, 3)
+    x = b.op("Transpose", graph.y, perm=[2, 0, 1])
+    y, after = b.recurrent(x, gru, "", b.input("h", [1, 1, 3]))
+    graph.load(tmp_path, b.squeeze(y, 1), graph.cut(graph.joined, 1, 4), after)
+    frames = uniform(FRAMES, 1, 4, 1)
+    assert_is(graph.path, frames, np.ascontiguousarray(frames[..., 0]))
+
+
+def of_any_length(make: Any) -> Graph:
+    """x [1, 4, frames] behind a cache of three frames; ``make`` is what comes of the window."""
+    graph = Graph()
+    b = graph.b = Builder()
+    graph.x, cache = b.input("x", [1, 4, "frames"]), b.input("cache", [1, 4, 3])
+    graph.joined = b.op("Concat", cache, graph.x, axis=2)
+    graph.y = make(graph, graph.conv(graph.joined, 4))
+    return graph
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda graph, y: graph.conv(y, 3, pads=[2, 0]),
+        lambda graph, y: graph.b.op("ReduceMean", y, axes=[2]),
+        lambda graph, y: graph.b.op("GlobalMaxPool", y),
+        lambda graph, y: graph.cut(y, -1, 2**31 - 1),
+        lambda graph, y: graph.b.op("Gather", y, graph.b.integers(0), axis=2),
+    ],
+)
+def test_what_takes_the_frames_of_a_call_alone_is_refused(make: Any, tmp_path: Path) -> None:
+    graph = of_any_length(make)
+    after = graph.cut(graph.joined, -3, 2**31 - 1)
+    assert "steps of a call alone" in refused(graph, tmp_path, after)
+
+
+def test_a_reduction_of_the_only_frame_of_a_call_is_that_frame(tmp_path: Path) -> None:
+    graph = Graph()
+    b = graph.b
+    y = b.op("Add", b.op("GlobalAveragePool", graph.y), b.op("ReduceMax", graph.y, axes=[2]))
+    y = b.op("Sub", y, graph.cut(b.op("Tanh", graph.y), -1, 2**31 - 1))
+    y = b.op("Mul", y, b.op("Gather", graph.y, b.integers(0), axis=2))
+    graph.load(tmp_path, y, graph.cut(graph.joined, 1, 4))
+    frames = uniform(FRAMES, 1, 4, 1)
+    assert_is(graph.path, frames, np.ascontiguousarray(frames[..., 0]))
+
+
+def test_rows_of_a_batch_of_any_size(tmp_path: Path) -> None:
+    graph = Graph()
+    b = graph.b = Builder()
+    x, cache = b.input("x", ["rows", 4, 1]), b.input("cache", ["rows", 4, 2])
+    joined = b.op("Concat", cache, x, axis=2)
+    b.output(graph.conv(joined, 3))
+    b.output(graph.cut(joined, 1, 3))
+    path = b.save(tmp_path)
+    model, frames = rn.load(path), uniform(FRAMES, 3, 4, 1)
+    session, state, want = ort.InferenceSession(path), np.zeros((3, 4, 2), np.float32), []
+    for frame in frames:
+        y, state = session.run(None, {"x": frame, "cache": state})
+        want.append(y[..., 0])
+    y, _ = model(np.ascontiguousarray(frames[..., 0]))
+    np.testing.assert_allclose(y, want, rtol=0, atol=2e-5)
+
+
+def test_states_alone_that_are_packed_by_scattering(tmp_path: Path) -> None:
+    """Two layers' states in one tensor, each put back in its place; no cache of frames beside."""
+    b = Builder()
+    x, packed = b.input("x", ["t", 1, 3]), b.input("packed", [2, 1, 1, 4])
+    layers = [make_recurrent("gru", 3, 4), make_recurrent("gru", 4, 4)]
+    y, after = x, packed
+    for i, layer in enumerate(layers):
+        h = b.op("Gather", packed, b.constant(i, np.int64), axis=0)
+        y, h = b.recurrent(y, layer, "", h)
+        y = b.squeeze(y, 1)
+        after = b.op("ScatterND", after, b.constant([[i]], np.int64), b.unsqueeze(h, 0))
+    b.output(y)
+    b.output(after)
+    path = b.save(tmp_path)
+    x = uniform(9, 1, 3)
+    zeros = np.zeros((2, 1, 1, 4), np.float32)
+    want, last = ort.InferenceSession(path).run(None, {"x": x, "packed": zeros})
+    y, state = rn.load(path)(x)
+    np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
+    for got, expected in zip(state, last, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+
+
 def test_a_stride_over_the_frames_of_calls_of_any_length_is_refused(tmp_path: Path) -> None:
     graph = Graph()
     b = graph.b = Builder()

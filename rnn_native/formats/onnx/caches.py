@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from .graph import FLOATS, Graph, Node, Past
 from .interpret import needed
 from .origins import CELLS, MOVES, Ids, Origins
 
+_MOST: Final = 1024  # outputs of a graph, and nodes that might join a cache: far more than any has
 _INITIAL: Final = {"GRU": (5,), "LSTM": (5, 6), "RNN": (5,)}
 """Which inputs of a recurrent node are states; output ``i - 4`` is what input ``i`` becomes."""
 
@@ -48,10 +50,10 @@ def without_caches(graph: Graph, states_alone: bool = False) -> Graph:
 
     Raises ``UnsupportedError`` for what is such a cache, but not one that can be read.
     """
-    if len(graph.outputs) < 2 or not is_well_formed(graph):
+    if not 2 <= len(graph.outputs) <= _MOST or not is_well_formed(graph):
         return graph
     candidates = _candidates(graph)
-    if not candidates and not states_alone:
+    if len(candidates) > _MOST or not (candidates or states_alone):
         return graph
     free = any(info.sizes is None or None in info.sizes for info in graph.inputs.values())
     found = [_Caches(graph, size) for size in ((1, 2) if free else (1,))]
@@ -64,8 +66,8 @@ def without_caches(graph: Graph, states_alone: bool = False) -> Graph:
     for other in more:
         if (first.joins.keys(), first.states.keys()) != (other.joins.keys(), other.states.keys()):
             raise UnsupportedError(
-                f"{next(iter(first.joins.values() or other.joins.values())).node}: caches with "
-                "sizes that the file leaves free; shapes={...} states them"
+                "caches of past frames, or states, that are so for some of the sizes that the file "
+                "leaves free; shapes={...} states them"
             )
     pairs = [cache.pairs() for cache in found]
     if any(other != pairs[0] for other in pairs):
@@ -93,11 +95,9 @@ class _Caches:
 
     def __init__(self, graph: Graph, free: int) -> None:
         self.graph, self.origins, self._free = graph, Origins(graph, free), free
-        self._blocks: dict[str, Ids] = {}
-        for name, info in graph.inputs.items():
-            ids = self.origins.ids(name) if info.element in FLOATS else None
-            if ids is not None:
-                self._blocks[name] = ids.reshape(-1)
+        self._names = [name for name in graph.inputs if self.origins.ids(name) is not None]
+        sizes = [self._size(name) for name in self._names]
+        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self._outputs = {
             name: ids for name in graph.outputs if (ids := self.origins.ids(name)) is not None
         }
@@ -114,17 +114,17 @@ class _Caches:
                 self._state(node)
 
     def _join(self, node: Node) -> None:
-        parts = [self.origins.ids(name) for name in node.inputs]
-        *past, new = parts
-        old = [part for part in past if part is not None]
-        if new is None or len(old) < len(past) or not self._are_inputs(*old):
+        every, new = (self.origins.ids(name) for name in (node.outputs[0], node.inputs[-1]))
+        if every is None or new is None or not new.ndim:
             return
         axis = axis_of(node, node.options(axis=("int", 0))["axis"], new.ndim)
-        joined = np.concatenate(old, axis)
-        count, frames = joined.shape[axis], new.shape[axis]
+        frames = new.shape[axis]
         if frames not in (1, self._free):  # features beside others
             return
-        every = np.concatenate([joined, new], axis)
+        count = every.shape[axis] - frames
+        joined = every.take(range(count), axis)
+        if not self._are_inputs(joined):
+            return
         then = every.take(range(frames, frames + count), axis)
         what = f"in front of {node.inputs[-1]!r}"
         read = _Read(node, what, joined.reshape(-1), then.reshape(-1))
@@ -157,29 +157,33 @@ class _Caches:
             return None
         return y[-1] if len(y) else None
 
-    def _are_inputs(self, *parts: Ids) -> bool:
+    def _size(self, name: str) -> int:
+        return prod(self.origins.shape(name) or ())
+
+    def _are_inputs(self, ids: Ids) -> bool:
         """Whether all of these are numbers of inputs, each once."""
-        every = np.concatenate([part.reshape(-1) for part in parts])
-        own = sum(len(self._owned(every, name)) for name in self._blocks)
-        return 0 < len(every) == own == len(np.unique(every))
+        every = ids.reshape(-1)
+        inside = len(every) and every.min() >= 0 and every.max() < self._starts[-1]
+        return bool(inside) and len(np.unique(every)) == len(every)
 
     def _owned(self, ids: Ids, name: str) -> Ids:
         """Which of these are numbers of an input."""
-        block = self._blocks[name]
-        inside = (ids >= block[0]) & (ids <= block[-1]) if len(block) else np.zeros(0, bool)
-        return np.flatnonzero(inside)
+        at = self._names.index(name)
+        return np.flatnonzero((ids >= self._starts[at]) & (ids < self._starts[at + 1]))
 
     def _owners(self, ids: Ids) -> list[str]:
-        return [name for name in self._blocks if len(self._owned(ids, name))]
+        at = np.searchsorted(self._starts, ids, side="right") - 1
+        return [self._names[i] for i in np.unique(at)]
 
     def _holds(self, name: str, read: _Read) -> list[str]:
         """The outputs that hold, where an input is read, what is read there at the next call."""
-        own, block = self._owned(read.now, name), self._blocks[name]
+        own = self._owned(read.now, name)
+        places = read.now[own] - self._starts[self._names.index(name)]
         then = read.then[own]
         return [
             output
             for output, ids in self._alike(name)
-            if (then >= 0).all() and (ids.reshape(-1)[read.now[own] - block[0]] == then).all()
+            if (then >= 0).all() and (ids.reshape(-1)[places] == then).all()
         ]
 
     def _is_suspect(self, name: str) -> bool:
@@ -198,10 +202,11 @@ class _Caches:
         )
 
     def pairs(self) -> dict[str, str]:
-        """The inputs that go, with the output that each is at the next call."""
+        """The inputs that go, with the output that each is at the next call: the last one, where
+        several are the same."""
         reads = [*self.joins.values(), *self.states.values()]
         found: dict[str, str] = {}
-        for name in self._blocks:
+        for name in reversed(self._names):
             own = [read for read in reads if len(self._owned(read.now, name))]
             outputs = list(self.graph.outputs)
             for read in own:
@@ -211,7 +216,8 @@ class _Caches:
                     raise self.refused(read)
             if own:
                 free = [output for output in outputs if output not in found.values()]
-                found[name] = (free or outputs)[0]
+                found[name] = (free or outputs)[-1]
+        found = {name: found[name] for name in self._names if name in found}
         _check_order(self.graph, found)
         return found
 
@@ -230,7 +236,7 @@ def _check_order(graph: Graph, pairs: dict[str, str]) -> None:
 
 def _rewritten(graph: Graph, found: Sequence[_Caches], pairs: dict[str, str]) -> Graph:
     first = found[0]
-    kept = [name for name in graph.outputs if name not in pairs.values()]
+    kept = [name for name in graph.outputs if name not in pairs.values()] or [graph.outputs[0]]
     frames = {one for cache in found for one in cache.frames}
     framed = len(found) == 1 or all(cache.frames == {1} for cache in found)
     if first.joins and (len(first.frames) != 1 or (framed and frames != {1})):

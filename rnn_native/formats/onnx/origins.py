@@ -31,7 +31,7 @@ _OF_INDICES: Final = {
     "ScatterElements": (0, 2), "ScatterND": (0, 2),
 }  # fmt: skip
 """Which inputs of an operator are moved, where that is not the first alone; of Concat all are."""
-_INFERRED: Final = 50_000  # of the file's budget, for onnx to say what a node makes
+_INFERRED: Final = 50_000  # steps of the file's budget, for onnx to say what a node makes
 _SMALL: Final = 4096  # numbers of a constant that says how large something is
 _CONSTANT: Final = -1
 
@@ -56,10 +56,13 @@ class Origins:
         self._graph = graph
         self._tensors: dict[str, _Tensor] = {}
         self._count = 0
+        budget = graph.contents.budget  # of which as much again may be taken here, but not more
+        self._left, self._steps = budget.left, budget.steps
         for name, info in graph.inputs.items():
             if info.sizes is not None:
                 sizes = (free if size is None else size for size in info.sizes)
                 self._tensors[name] = _Tensor(info.element, tuple(sizes))
+                self.ids(name)
         for node in graph.nodes:
             self._add(node)
 
@@ -77,15 +80,30 @@ class Origins:
         tensor = self._found(name)
         if tensor is None:
             return None
-        if tensor.ids is None:
-            size = prod(tensor.shape)
-            self._graph.contents.budget.take(f"tensor {name!r}", 8 * size)
+        if tensor.ids is None and self._may_have(8 * prod(tensor.shape)):
             if tensor.array is not None:
                 tensor.ids = np.full(tensor.shape, _CONSTANT, np.int64)
             else:
-                first, self._count = self._count, self._count + size
-                tensor.ids = np.arange(first, first + size, dtype=np.int64).reshape(tensor.shape)
+                tensor.ids = self._new(tensor.shape)
         return tensor.ids
+
+    def _new(self, shape: tuple[int, ...]) -> Ids:
+        first, self._count = self._count, self._count + prod(shape)
+        return np.arange(first, self._count, dtype=np.int64).reshape(shape)
+
+    def _may_have(self, size: int) -> bool:
+        """Whether there is memory left for so many bytes, which are taken then."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def _may_do(self, steps: int) -> bool:
+        """Whether there are so many steps of calculation left, which are taken then."""
+        if steps > self._steps:
+            return False
+        self._steps -= steps
+        return True
 
     def _found(self, name: str) -> _Tensor | None:
         if name not in self._tensors and name in self._graph.constants:
@@ -118,7 +136,7 @@ class Origins:
             return [_Tensor(_element(a), a.shape, a) for a in results or []]
         if node.op in MOVES and not node.domain:
             return self._moved(node, inputs)
-        made = _inferred(node, inputs)
+        made = _inferred(node, inputs) if self._may_do(_INFERRED) else []
         if node.op in CELLS and not node.domain:
             self._tie(node, made)
         return made
@@ -135,9 +153,13 @@ class Origins:
                 return ()
             else:
                 arrays.append(tensor.array)
-        self._graph.contents.budget.work(str(node), sum(a.size for a in arrays if a is not None))
+        if any(a is None for a, t in zip(arrays, inputs, strict=True) if t is not None):
+            return ()
+        if not self._may_do(sum(array.size for array in arrays if array is not None)):
+            return ()
         results = evaluate(node, arrays)
-        self._graph.contents.budget.take(str(node), sum(result.nbytes for result in results))
+        if not self._may_have(sum(result.nbytes for result in results)):
+            return ()
         assert inputs[0] is not None
         return [_Tensor(inputs[0].element, ids.shape, ids=ids) for ids in results]
 
@@ -150,9 +172,9 @@ class Origins:
         direction = options["direction"].s.decode() if "direction" in options else "forward"
         if not y.shape or not y.shape[0]:
             return
-        first, self._count = self._count, self._count + prod(y.shape)
-        self._graph.contents.budget.take(str(node), 8 * prod(y.shape))
-        y.ids = np.arange(first, self._count, dtype=np.int64).reshape(y.shape)
+        if not self._may_have(8 * prod(y.shape)):
+            return
+        y.ids = self._new(y.shape)
         ends = {"forward": [-1], "reverse": [0], "bidirectional": [-1, 0]}.get(direction, [])
         if len(ends) == y.shape[1]:
             h.ids = np.stack([y.ids[end, i] for i, end in enumerate(ends)])
@@ -170,19 +192,18 @@ def _inferred(node: Node, inputs: Sequence[_Tensor | None]) -> list[_Tensor | No
 
     from .graph import info_of
 
-    node.contents.budget.work(str(node), _INFERRED)
     proto = onnx.helper.make_node(node.op, node.inputs, node.outputs, domain=node.domain)
     proto.attribute.extend(node.attributes.values())
     types, data = {}, {}
-    for name, tensor in zip(node.inputs, inputs, strict=True):
-        if tensor is None:
-            continue
-        code = onnx.TensorProto.DataType.Value(tensor.element)
-        types[name] = onnx.helper.make_tensor_type_proto(code, tensor.shape)
-        array = tensor.array
-        if array is not None and tensor.element in INTEGERS and array.size <= _SMALL:
-            data[name] = onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
     try:
+        for name, tensor in zip(node.inputs, inputs, strict=True):
+            if tensor is None:
+                continue
+            code = onnx.TensorProto.DataType.Value(tensor.element)
+            types[name] = onnx.helper.make_tensor_type_proto(code, tensor.shape)
+            array = tensor.array
+            if array is not None and tensor.element in INTEGERS and array.size <= _SMALL:
+                data[name] = onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
         schema = onnx.defs.get_schema(node.op, node.opset, node.domain)
         found = shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=[onnx.helper.make_opsetid("", node.opset)]

@@ -255,17 +255,27 @@ def test_an_output_that_is_padded_is_refused(behind: list[str], tmp_path: Path) 
         formats.read(b.save(tmp_path))
 
 
-@pytest.mark.parametrize("first", ["Conv", "MatMul"])
-def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(
-    first: str, tmp_path: Path
-) -> None:
-    """Of an input [batch, 4, 4] a Conv reads axis 1, a MatMul axis 2: no order of it is both."""
+def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(tmp_path: Path) -> None:
+    """Of an input [batch, 4, 4] a MatMul reads axis 2, a Conv then axis 1: no order of it is both."""
     b = Builder()
     x = b.input("x", ["b", 4, 4])
-    for op in (first, {"Conv": "MatMul", "MatMul": "Conv"}[first]):
-        b.output(b.op(op, x, weight(b, 2, 4, 1) if op == "Conv" else weight(b, 4, 4)))
+    b.output(b.op("MatMul", x, weight(b, 4, 4)))
+    b.output(b.op("Conv", x, weight(b, 2, 4, 1)))
     with pytest.raises(UnsupportedError, match="features"):
         formats.read(b.save(tmp_path))
+
+
+def test_a_product_beside_a_convolution_is_of_each_position(tmp_path: Path) -> None:
+    """Where the Conv comes first, all of [batch, 4, 4] is one step, [positions, channels]."""
+    b = Builder()
+    x = b.input("x", ["b", 4, 4])
+    b.output(b.op("Conv", x, weight(b, 2, 4, 1)))
+    b.output(b.op("MatMul", x, weight(b, 4, 3)))
+    path = b.save(tmp_path)
+    spec, value = formats.read(path), uniform(2, 4, 4)
+    ys, _ = reference.run(spec, value.swapaxes(1, 2).reshape(1, 2, 16))
+    for y, want in zip(ys.values(), run(path, {"x": value}), strict=True):
+        np.testing.assert_allclose(y[0], want.reshape(2, -1), rtol=0, atol=1e-6)
 
 
 def test_a_part_of_an_axis_is_not_the_time(tmp_path: Path) -> None:

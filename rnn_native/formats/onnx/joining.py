@@ -38,6 +38,7 @@ def _two(node: Node, left: Data, right: Data) -> Data:
     left, right = (d.shaped(((),) * (rank - len(d.dims)) + d.dims) for d in (left, right))
     at = whole(left)
     if at is None or at != whole(right):
+        left, right = _spread_over(left, right), _spread_over(right, left)
         return _in_parts(node, left, right, mode)
     sizes = [size_of(data.features) for data in (left, right)]
     if None in sizes:
@@ -94,6 +95,26 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     return _joined(_draft(mode), (left, right), dims, features)
 
 
+def _spread_over(data: Data, other: Data) -> Data:
+    """One feature as often as another value has features, in their places, by a matrix of ones,
+    which changes no bit; others as they are."""
+    sizes = [axis.size for axis in other.features]
+    count = size_of(other.features)
+    inside = [any(axis in other.features for axis in dim) for dim in other.dims]
+    own = [live(dim) for dim, there in zip(data.dims, inside, strict=True) if there]
+    if size_of(data.features) != 1 or count in (None, 1) or any(own) or whole(other) is not None:
+        return data
+    features = data.fresh(*sizes)
+    dims = tuple(
+        tuple(features[other.features.index(a)] if a in other.features else a for a in dim)
+        if there
+        else kept
+        for dim, kept, there in zip(other.dims, data.dims, inside, strict=True)
+    )
+    dtype = np.float64 if data.element == "DOUBLE" else np.float32
+    return data.then(LinearDraft(np.ones((count or 1, 1), dtype)), dims, features)
+
+
 def _order_of(left: Data, right: Data) -> Dim:
     """The axes of the right one's features in the order that the left one's have; as they are,
     where they are not in the same places."""
@@ -135,35 +156,56 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
 
 
 def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
-    """Features that are several dimensions, side by side along one of them: it goes first."""
+    """Features that are several dimensions, side by side along one of them: it goes first. The
+    others may be positions among the rows of a batch."""
     first = parts[0]
-    others = [i for i, dim in enumerate(first.dims) if i != at and _has_features(first, dim)]
+    others = [i for i, dim in enumerate(first.dims) if i != at and _inside(first, dim)]
     for data in parts:
-        for i in range(len(first.dims)):
-            same = [size_of(value.dims[i]) for value in (first, data)]
-            if i in others and _has_features(data, data.dims[i]) and same[0] == same[1]:
+        for i, dim in enumerate(first.dims):
+            if i == at:
                 continue
-            if i != at and (i in others or _has_features(data, data.dims[i])):
+            if not _inside(first, dim) and not _inside(data, data.dims[i]):
+                _same(node, first, data, i)
+            elif not _alike(first, dim, data, data.dims[i]):
                 raise node.unsupported(
                     f"joins {show(first.dims)} and {show(data.dims)}, whose features are not in "
                     "the same places"
                 )
-            if i != at:
-                _same(node, first, data, i)
     in_order = [
-        arranged(node, data, tuple(a for i in (at, *others) for a in live(data.dims[i])))
+        arranged(
+            node,
+            data,
+            (*live(data.dims[at]), *(a for i in others for a in _inside(data, data.dims[i]))),
+        )
         for data in parts
     ]
-    counts = [size_of(data.dims[at]) or 1 for data in parts]
-    joined = first.fresh(sum(counts))
-    axes = {i: first.fresh(size_of(first.dims[i])) for i in others}
-    dims = tuple(joined if i == at else axes.get(i, dim) for i, dim in enumerate(first.dims))
-    features = (*joined, *(axis for i in others for axis in axes[i]))
-    return _joined(Combine("concat"), tuple(in_order), dims, features)
+    joined = first.fresh(sum(size_of(data.dims[at]) or 1 for data in parts))
+    own = [axis for i in others for axis in _inside(first, first.dims[i])]
+    made = first.fresh(*(axis.size for axis in own))
+
+    def moved(dim: Dim) -> Dim:
+        kept = (axis for axis in dim if axis in own or axis not in first.features)
+        return tuple(made[own.index(axis)] if axis in own else axis for axis in kept)
+
+    dims = tuple(joined if i == at else moved(dim) for i, dim in enumerate(first.dims))
+    return _joined(Combine("concat"), tuple(in_order), dims, (*joined, *made))
 
 
-def _has_features(data: Data, dim: Dim) -> bool:
-    return bool(live(dim)) and all(axis in data.features for axis in live(dim))
+def _inside(data: Data, dim: Dim) -> Dim:
+    """The axes of a dimension that are features."""
+    return tuple(axis for axis in live(dim) if axis in data.features)
+
+
+def _alike(one: Data, dim: Dim, other: Data, same: Dim) -> bool:
+    """Whether dimensions of two values have features in the same places, and as many, and are the
+    same one besides."""
+    pairs = [*zip(live(dim), live(same), strict=False)]
+    return len(live(dim)) == len(live(same)) and all(
+        (a.size == b.size and b in other.features)
+        if a in one.features
+        else (b not in other.features and a == b)
+        for a, b in pairs
+    )
 
 
 def _whole_of(parts: Sequence[Data]) -> Data | None:

@@ -15,6 +15,7 @@ from .constants import axis_of, integers
 from .features import of_features
 from .graph import Node
 from .joining import whole
+from .layout import is_order_of
 from .norms import mean_of_features
 from .pooling import whole_axis
 from .roles import Roles
@@ -53,7 +54,11 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     places = sorted({axis_of(node, axis, len(data.dims)) for axis in axes})
     is_mean = node.op == "ReduceMean" and places == [len(data.dims) - 1] == [whole(data)]
     if is_mean and of_features(data, places[0]) and options["keepdims"]:
-        return [mean_of_features(node, data, places[0], True)]
+        return [mean_of_features(node, data, places, True)]
+    of_all = sum((live(data.dims[at]) for at in places), start=())
+    is_mean = node.op == "ReduceMean" and whole(data) is None and is_order_of(of_all, data)
+    if is_mean and options["keepdims"]:
+        return [mean_of_features(node, data, places, True)]
     inside = [at for at in places if of_features(data, at)]
     for at in inside:
         data = of_positions(node, data, at, MODES[node.op])

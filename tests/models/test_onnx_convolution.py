@@ -256,7 +256,7 @@ def test_an_output_that_is_padded_is_refused(behind: list[str], tmp_path: Path) 
 
 
 def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(tmp_path: Path) -> None:
-    """Of an input [batch, 4, 4] a MatMul reads axis 2, a Conv then axis 1: no order of it is both."""
+    """Of an input [batch, 4, 4] a MatMul reads axis 2, a Conv then axis 1: no order is both."""
     b = Builder()
     x = b.input("x", ["b", 4, 4])
     b.output(b.op("MatMul", x, weight(b, 4, 4)))

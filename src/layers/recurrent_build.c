@@ -152,33 +152,29 @@ static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_cell_form *
     return RNNAT_OK;
 }
 
-/* Adds the node of one layer of the stack, with `data` and what its positions are; returns its value. */
-static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line, rnnat_node node,
-                         const rnnat_recurrent *data, int32_t channels, bool last_only)
+/* Adds the node of one layer of the stack; returns its value. Of `data` is what it is but for its
+ * positions. */
+static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line, rnnat_node *node,
+                         rnnat_recurrent_within *data, int32_t channels, bool last_only)
 {
+    const rnnat_recurrent *const layer = &data->of;
     const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
-    const int32_t positions = positions_of(line), made = data->state * num_directions;
-    node.panel = data->weights[0].w_hh.panel;
-    node.product = (double)data->cell->products * data->hidden * data->state;
-    node.work =
-        num_directions * (data->hidden * ((double)data->cell->gates * channels) + node.product);
-    node.product *= positions;
-    node.work *= positions;
-    if (is_within(line)) {
-        const bool along = line->along_positions;
-        const rnnat_recurrent_within within = {.of = *data,
-                                               .positions = positions,
-                                               .channels = channels,
-                                               .directions = along ? num_directions : 0,
-                                               .reverse = line->direction == RNNAT_REVERSE,
-                                               .last_only = along && last_only};
-        node.layer = &rnnat_layer_recurrent_within;
-        node.data = rnnat_graph_keep(graph, &within, sizeof within);
-    } else {
-        node.data = rnnat_graph_keep(graph, data, sizeof *data);
-    }
-    return rnnat_graph_add(graph, &node,
-                           line->along_positions && last_only ? made : positions * made);
+    const int32_t positions = positions_of(line), made = layer->state * num_directions;
+    const bool along = line->along_positions;
+    node->panel = layer->weights[0].w_hh.panel;
+    node->product = (double)layer->cell->products * layer->hidden * layer->state;
+    node->work =
+        num_directions * (layer->hidden * ((double)layer->cell->gates * channels) + node->product);
+    node->product *= positions;
+    node->work *= positions;
+    node->layer = is_within(line) ? &rnnat_layer_recurrent_within : &rnnat_layer_recurrent;
+    data->positions = positions;
+    data->channels = channels;
+    data->directions = along ? num_directions : 0;
+    data->reverse = line->direction == RNNAT_REVERSE;
+    data->last_only = along && last_only;
+    node->data = rnnat_graph_keep(graph, data, is_within(line) ? sizeof *data : sizeof *layer);
+    return rnnat_graph_add(graph, node, along && last_only ? made : positions * made);
 }
 
 rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
@@ -207,13 +203,12 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
         if (i == 0) first_state = index;
     }
     for (int32_t depth = 0; depth < line->num_layers; ++depth) {
-        rnnat_recurrent data = {.cell = cell,
-                                .hidden = hidden,
-                                .state = state,
-                                .first_cell = first_cell + depth * num_directions,
-                                .activation = form->activation};
-        rnnat_node node = {.layer = &rnnat_layer_recurrent,
-                           .inputs = {input},
+        rnnat_recurrent_within data = {.of = {.cell = cell,
+                                              .hidden = hidden,
+                                              .state = state,
+                                              .first_cell = first_cell + depth * num_directions,
+                                              .activation = form->activation}};
+        rnnat_node node = {.inputs = {input},
                            .num_inputs = 1,
                            .num_passes = over_time ? num_directions : 1,
                            .num_states = over_time ? cell->num_states : 0,
@@ -222,17 +217,17 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
         for (int32_t d = 0; d < num_directions; ++d) {
             const bool reverse = line->direction == RNNAT_REVERSE || d == 1;
             const rnnat_status status =
-                build_cell(graph->build, line, depth, d, reverse, features, &data.weights[d]);
+                build_cell(graph->build, line, depth, d, reverse, features, &data.of.weights[d]);
             if (status != RNNAT_OK) return status;
             node.reverse[d] = over_time && reverse;
         }
         if (line->initial_state) {
             const rnnat_status status =
-                build_initial(graph->build, line, node.first_row, num_directions, &data);
+                build_initial(graph->build, line, node.first_row, num_directions, &data.of);
             if (status != RNNAT_OK) return status;
         }
         const bool is_top = depth == line->num_layers - 1;
-        input = add_layer(graph, line, node, &data, features, line->last_only && is_top);
+        input = add_layer(graph, line, &node, &data, features, line->last_only && is_top);
         features = state * num_directions;
     }
     graph->model->num_cells += num_directions * line->num_layers;

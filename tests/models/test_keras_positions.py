@@ -85,5 +85,5 @@ def test_what_it_cannot_be_is_refused_by_name(inside: Any, message: str) -> None
 
 def test_positions_have_to_be_told() -> None:
     model = keras.Sequential([known.Input((T, None, C)), each(known.GRU(4))])
-    with pytest.raises(UnsupportedError, match="does not say how large|time as the first axis"):
+    with pytest.raises(UnsupportedError, match=r"does not say how large|time as the first axis"):
         saved_and_read(model, ".keras")

@@ -15,7 +15,7 @@ from .constants import axis_of
 from .drafts import Draft, SumDraft
 from .graph import Node
 from .layout import arranged, repeated
-from .values import Data, Dim, Step, live, show, size_of
+from .values import Axis, Data, Dim, Step, live, show, size_of
 
 MODES: Final = {
     "Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Sum": "add", "Mean": "add",
@@ -78,53 +78,72 @@ def whole(data: Data) -> int | None:
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     """Of features that are several dimensions, in the same places; where one of both has a single
     one along a dimension, that comes as often as the other has it."""
-    own = [_features_at(data) for data in (left, right)]
-    at = sorted({*own[0], *own[1]})
     sizes: dict[int, int] = {}
     for i, dims in enumerate(zip(left.dims, right.dims, strict=True)):
-        if i not in at:
+        own = [_inside(data, dim) for data, dim in zip((left, right), dims, strict=True)]
+        if not any(own):
             _same(node, left, right, i)
             continue
-        held = [i in has for has in own]
-        found = {size_of(dim) for dim, has in zip(dims, held, strict=True) if has}
-        others = [dim for dim, has in zip(dims, held, strict=True) if not has and live(dim)]
-        size = found.pop()
-        if found or others or size is None:
+        size = size_of(own[0] or own[1])
+        if size is None or not _fit(left, right, i):
             raise _refused(node, left, right)
         sizes[i] = size
-    order = next((o for data in (left, right) if len(o := _order_of(data, at)) == len(at)), at)
+    order = next((o for d in (left, right) if len(o := _order_of(d, [*sizes])) == len(sizes)),
+                 [*sizes])  # fmt: skip
     both = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
-    wide = {i: live((left if i in own[0] else right).dims[i]) for i in order}
-    axes = {i: left.fresh(*(axis.size for axis in dim)) for i, dim in wide.items()}
-    dims = tuple(axes.get(i, dim) for i, dim in enumerate(left.dims))
+    wide = {i: left if _inside(left, left.dims[i]) else right for i in order}
+    axes = {i: left.fresh(*(a.size for a in _inside(d, d.dims[i]))) for i, d in wide.items()}
+    dims = list(left.dims)
+    for i, data in wide.items():
+        dims[i] = _moved(data, data.dims[i], _inside(data, data.dims[i]), axes[i])
     features = tuple(axis for i in order for axis in axes[i])
-    return _joined(_draft(mode), both, dims, features or left.fresh(1))
+    return _joined(_draft(mode), both, tuple(dims), features or left.fresh(1))
 
 
-def _features_at(data: Data) -> list[int]:
-    """The dimensions that are features, of more than one."""
-    return [i for i, dim in enumerate(data.dims) if _has_features(data, dim)]
+def _inside(data: Data, dim: Dim) -> Dim:
+    """The axes of a dimension that are features."""
+    return tuple(axis for axis in live(dim) if axis in data.features)
+
+
+def _fit(one: Data, other: Data, at: int) -> bool:
+    """Whether a dimension of two values has features in the same places, as many of both or one of
+    one of them, and is the same one besides."""
+    dims = live(one.dims[at]), live(other.dims[at])
+    own = _inside(one, dims[0]), _inside(other, dims[1])
+    if own == dims:  # features alone
+        sizes = [size_of(dim) for dim in dims]
+        return not all(dims) or sizes[0] == sizes[1]
+    pairs = [*zip(*dims, strict=False)]
+    return len(dims[0]) == len(dims[1]) and all(
+        (a.size == b.size and b in own[1]) if a in own[0] else (b not in own[1] and a == b)
+        for a, b in pairs
+    )
+
+
+def _moved(data: Data, dim: Dim, own: Sequence[Axis], made: Sequence[Axis]) -> Dim:
+    """A dimension with other axes in the place of its features."""
+    kept = (axis for axis in dim if axis in own or axis not in data.features)
+    return tuple(made[list(own).index(axis)] if axis in own else axis for axis in kept)
 
 
 def _order_of(data: Data, at: Sequence[int]) -> list[int]:
     """These dimensions in the order in which they are the features; as far as they are, one behind
     the other."""
-    held = [i for i in at if _has_features(data, data.dims[i])]
-    order = sorted(held, key=lambda i: data.features.index(live(data.dims[i])[0]))
-    own = tuple(axis for i in order for axis in live(data.dims[i]))
+    held = [i for i in at if _inside(data, data.dims[i])]
+    order = sorted(held, key=lambda i: data.features.index(_inside(data, data.dims[i])[0]))
+    own = tuple(axis for i in order for axis in _inside(data, data.dims[i]))
     return order if own == live(data.features) else []
 
 
 def _as_wide(node: Node, data: Data, order: Sequence[int], sizes: Mapping[int, int]) -> Data:
     """The features of these dimensions in this order, each as often as it is to come."""
-    held = [_has_features(data, data.dims[i]) for i in order]
-    own = tuple(a for i, has in zip(order, held, strict=True) if has for a in live(data.dims[i]))
+    held = [_inside(data, data.dims[i]) for i in order]
+    own = tuple(axis for axes in held for axis in axes)
     if all(held):
         return arranged(node, data, own)
     if len(own) != len(live(data.features)):
         raise node.unsupported(f"takes {show(data.dims)}, not all of {show([data.features])}")
-    places = [p for i, has in zip(order, held, strict=True)
-              for p in (live(data.dims[i]) if has else (sizes[i],))]  # fmt: skip
+    places = [p for i, axes in zip(order, held, strict=True) for p in (axes or (sizes[i],))]
     return repeated(node, data, places, data.fresh(prod(sizes.values())))
 
 
@@ -160,36 +179,33 @@ def concat(node: Node, parts: Sequence[Data], axis: int, stacks: bool = True) ->
 
 
 def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
-    """Features that are several dimensions, side by side along one of them: it goes first."""
+    """Features that are several dimensions, side by side along one of them: it goes first. The
+    others may be positions among the rows of a batch."""
     first = parts[0]
-    others = [i for i in _features_at(first) if i != at]
+    others = [i for i, dim in enumerate(first.dims) if i != at and _inside(first, dim)]
     order = next((o for data in parts if len(o := _order_of(data, others)) == len(others)), others)
     for data in parts:
-        for i in range(len(first.dims)):
-            same = [size_of(value.dims[i]) for value in (first, data)]
-            if i in others and _has_features(data, data.dims[i]) and same[0] == same[1]:
-                continue
-            if i != at and (i in others or _has_features(data, data.dims[i])):
+        for i, dim in enumerate(first.dims):
+            own = [_inside(first, dim), _inside(data, data.dims[i])]
+            if i != at and not any(own):
+                _same(node, first, data, i)
+            elif i != at and not (all(own) and _fit(first, data, i)):
                 raise node.unsupported(
                     f"joins {show(first.dims)} and {show(data.dims)}, whose features are not in "
                     "the same places"
                 )
-            if i != at:
-                _same(node, first, data, i)
     in_order = [
-        arranged(node, data, tuple(a for i in (at, *order) for a in live(data.dims[i])))
+        arranged(node, data, tuple(a for i in (at, *order) for a in _inside(data, data.dims[i])))
         for data in parts
     ]
-    counts = [size_of(data.dims[at]) or 1 for data in parts]
-    joined = first.fresh(sum(counts))
-    axes = {i: first.fresh(size_of(first.dims[i])) for i in others}
-    dims = tuple(joined if i == at else axes.get(i, dim) for i, dim in enumerate(first.dims))
+    joined = first.fresh(sum(size_of(data.dims[at]) or 1 for data in parts))
+    axes = {i: first.fresh(*(a.size for a in _inside(first, first.dims[i]))) for i in others}
+    dims = list(first.dims)
+    for i, made in axes.items():
+        dims[i] = _moved(first, dims[i], _inside(first, dims[i]), made)
+    dims[at] = joined
     features = (*joined, *(axis for i in order for axis in axes[i]))
-    return _joined(Combine("concat"), tuple(in_order), dims, features)
-
-
-def _has_features(data: Data, dim: Dim) -> bool:
-    return bool(live(dim)) and all(axis in data.features for axis in live(dim))
+    return _joined(Combine("concat"), tuple(in_order), tuple(dims), features)
 
 
 def _whole_of(parts: Sequence[Data]) -> Data | None:

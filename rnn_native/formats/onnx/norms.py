@@ -112,9 +112,10 @@ def _numbers(node: Node, value: Value | None, size: int, groups: int) -> Anythin
 
 
 def mean_of_features(node: Node, data: Data, places: Sequence[int], keep: bool) -> Data:
-    """The mean over the features, which are these dimensions, as a Linear."""
+    """The mean over all features, which are these dimensions, as a Linear."""
     if len(places) == 1:
         data.check_features(node, places[0])
+    data.check_floats(node)
     count = size_of(data.features)
     if count is None or not keep:
         why = "keepdims=0" if count else "features of which the file does not say how many"
@@ -122,8 +123,9 @@ def mean_of_features(node: Node, data: Data, places: Sequence[int], keep: bool) 
     dtype = np.float64 if data.element == "DOUBLE" else np.float32
     node.contents.budget.take(str(node), 8 * count)
     features = data.fresh(1)
+    gone: Dim = ()
     dims = tuple(
-        features if at == places[-1] else () if at in places else dim
+        features if at == places[-1] else gone if at in places else dim
         for at, dim in enumerate(data.dims)
     )
     return data.then(Linear(np.full((1, count), 1 / count, dtype)), dims, features)

@@ -49,7 +49,8 @@ def over(node: Node, data: Data, layout: int, roles: Roles) -> Over:
             f"runs over {show([steps])} of {show(data.dims)}: expected the time, or all positions "
             "of a step"
         )
-    if any(axis not in data.features for axis in live(channels)):
+    known = any(axis in data.features for axis in channels) or data.step is not None
+    if not known or any(axis not in data.features for axis in live(channels)):
         data.check_features(node, 2)
     positions = tuple(inside[0] or inside[1])
     data = arranged(node, data, (*positions, *live(channels)))

@@ -55,7 +55,9 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     is_mean = node.op == "ReduceMean" and places == [len(data.dims) - 1] == [whole(data)]
     if is_mean and of_features(data, places[0]) and options["keepdims"]:
         return [mean_of_features(node, data, places, True)]
-    if node.op == "ReduceMean" and options["keepdims"] and _is_all(data, places):
+    of_all = sum((live(data.dims[at]) for at in places), start=())
+    is_mean = node.op == "ReduceMean" and whole(data) is None and is_order_of(of_all, data)
+    if is_mean and options["keepdims"]:
         return [mean_of_features(node, data, places, True)]
     inside = [at for at in places if of_features(data, at)]
     for at in inside:
@@ -67,12 +69,6 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         dims = tuple(dim for at, dim in enumerate(data.dims) if at not in places)
         data = replace(data, dims=dims)
     return [data]
-
-
-def _is_all(data: Data, places: Sequence[int]) -> bool:
-    """Whether several dimensions are all of the features and nothing else."""
-    own = [axis for at in places for axis in live(data.dims[at])]
-    return len(places) > 1 and is_order_of(own, data) and size_of(own) is not None
 
 
 def of_positions(node: Node, data: Data, at: int, mode: str) -> Data:

@@ -123,6 +123,22 @@ def test_files_keep_it(tmp_path: Path) -> None:
             assert_same_bits(rn.load(path)(x)[0], y)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_onnx_file_gives_its_numbers(case: Any, tmp_path: Path) -> None:
+    """Beside onnxruntime; a nearest one is read again."""
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model, _ = made(*case, "float32")
+    path = tmp_path / "m.onnx"
+    model.save(path)
+    session = runtime.InferenceSession(str(path))
+    x = np.random.default_rng(465).integers(0, 40, (7, 2))
+    (want,) = session.run(None, {session.get_inputs()[0].name: x})
+    assert_same_bits(model(x)[0], want)
+    if case[1:] == ("nearest", 0):
+        assert_same_bits(rn.load(path)(x)[0], want)
+
+
 def test_what_cannot_be_one_is_refused_by_name() -> None:
     for call, error, message in (
         (lambda: rn.Upsample(0), rn.OptionError, "Upsample factor: expected 1 to"),

@@ -30,6 +30,7 @@ from ...spec import Layer
 from ...spec.layers.conv import Conv
 from ...spec.layers.pool_within import PoolWithin
 from ...spec.layers.strided import Strided
+from ...spec.layers.upsample import Upsample
 from .layers import ACTIVATIONS
 
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
@@ -170,6 +171,31 @@ def _write_strided(writer: Any, layer: Strided, x: str) -> str:
     return writer.node("Slice", x, *given)  # type: ignore[no-any-return]
 
 
+def _write_upsample(writer: Any, layer: Upsample, x: str) -> str:
+    """Resize of [batch, features, time], or parts as an axis that is put behind that of time."""
+    if layer.mode == "nearest":
+        y = writer.node("Transpose", x, perm=[1, 2, 0])
+        scales = writer.constant("scales", np.array([1, 1, layer.factor], np.float32))
+        y = writer.node(
+            "Resize", y, "", scales, mode="nearest", nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )  # fmt: skip
+        y = writer.node("Transpose", y, perm=[2, 0, 1])
+    else:
+        y = _reshape(writer, x, [0, 0, layer.factor, -1])
+        y = _reshape(writer, writer.node("Transpose", y, perm=[3, 1, 0, 2]), [0, 0, -1])
+        y = writer.node("Transpose", y, perm=[2, 1, 0])
+    if not layer.cut:
+        return y  # type: ignore[no-any-return]
+    ends = [writer.constant(n, np.array([at])) for n, at in (("first", 0), ("end", -layer.cut))]
+    return writer.node("Slice", y, *ends, writer.constant("axis", np.array([0])))  # type: ignore[no-any-return]
+
+
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Conv: _write_conv, PoolWithin: _write_pool_within, Strided: _write_strided}
+    {
+        Conv: _write_conv,
+        PoolWithin: _write_pool_within,
+        Strided: _write_strided,
+        Upsample: _write_upsample,
+    }
 )

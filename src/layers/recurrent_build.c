@@ -37,15 +37,20 @@ const rnnat_key rnnat_recurrent_keys[] = {
      .at = offsetof(rnnat_recurrent_options, along_positions)},
 };
 
-/* Whether steps have positions. */
+/* Whether it runs along the positions of steps, and whether these have some: never in a build without
+ * such layers. */
+static bool is_along(const rnnat_recurrent_options *line)
+{
+    return RNNAT_WITH_WINDOWS && line->along_positions;
+}
 static bool is_within(const rnnat_recurrent_options *line)
 {
-    return line->positions > 1 || line->along_positions;
+    return RNNAT_WITH_WINDOWS && (line->positions > 1 || line->along_positions);
 }
 
 static int32_t positions_of(const rnnat_recurrent_options *line)
 {
-    return line->positions ? line->positions : 1;
+    return RNNAT_WITH_WINDOWS && line->positions ? line->positions : 1;
 }
 
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
@@ -57,7 +62,8 @@ rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
     layer->form.state = layer->hidden_size;
     const rnnat_status formed = layer->cell->form ? layer->cell->form(layer) : RNNAT_OK;
     if (formed != RNNAT_OK) return formed;
-    if (is_within(layer) && !RNNAT_WITH_WINDOWS) return RNNAT_ERROR_UNSUPPORTED;
+    if (!RNNAT_WITH_WINDOWS && (layer->positions > 1 || layer->along_positions))
+        return RNNAT_ERROR_UNSUPPORTED;
     const bool other = layer->last_only || is_within(layer);
     return other && layer->form.output_layer ? RNNAT_ERROR_FORMAT : RNNAT_OK;
 }
@@ -160,14 +166,17 @@ static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line
     const rnnat_recurrent *const layer = &data->of;
     const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     const int32_t positions = positions_of(line), made = layer->state * num_directions;
-    const bool along = line->along_positions;
+    const bool along = is_along(line);
     node->panel = layer->weights[0].w_hh.panel;
     node->product = (double)layer->cell->products * layer->hidden * layer->state;
     node->work =
         num_directions * (layer->hidden * ((double)layer->cell->gates * channels) + node->product);
     node->product *= positions;
     node->work *= positions;
-    node->layer = is_within(line) ? &rnnat_layer_recurrent_within : &rnnat_layer_recurrent;
+    node->layer = &rnnat_layer_recurrent;
+#if RNNAT_WITH_WINDOWS
+    if (is_within(line)) node->layer = &rnnat_layer_recurrent_within;
+#endif
     data->positions = positions;
     data->channels = channels;
     data->directions = along ? num_directions : 0;
@@ -182,7 +191,7 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
     const rnnat_recurrent_options *const line = options;
     const rnnat_cell_form *const form = &line->form;
     const rnnat_cell *const cell = line->cell;
-    const bool over_time = !line->along_positions;
+    const bool over_time = !is_along(line);
     if (!graph->has_time && over_time) return RNNAT_ERROR_SHAPE;
     const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     const int32_t hidden = line->hidden_size, state = form->state;

@@ -229,11 +229,9 @@ static void tell_within(const rnnat_node *node, const rnnat_kernels *kernels,
     teller->number(teller->arg, "last_only", within->last_only);
 }
 #endif
-#endif
 
 const rnnat_layer rnnat_layer_recurrent_within = {
     .name = "rnnat_layer_recurrent_within",
-#if RNNAT_WITH_WINDOWS
     .scratch = scratch_within,
     .carve = carve_within,
     .reset = reset_within,
@@ -242,5 +240,5 @@ const rnnat_layer rnnat_layer_recurrent_within = {
     .run = run_within,
     .unpack = RNNAT_IF_INSPECT(unpack_within),
     .tell = RNNAT_IF_INSPECT(tell_within),
-#endif
 };
+#endif

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from ...errors import RnnError, UnsupportedError
 from ...spec import Elementwise, Input, Layer, ModelSpec, Recurrent
@@ -16,17 +16,10 @@ from .activations import ELEMENTWISE
 from .drafts import LinearDraft, SumDraft, is_product, with_output_layer
 from .graph import INTEGERS
 from .values import MAX_LAYERS, Data, Step, live, show, size_of
-from .views import composed
+from .views import Part, composed
 
 _LONGEST: Final = 200  # characters of a name
 _ACTIVATED: Final = (Conv, LinearDraft, SumDraft)  # whose activation may be a node of its own
-
-
-class Part(NamedTuple):
-    """A layer of the model and what it reads."""
-
-    layer: Layer
-    inputs: tuple[Data, ...]
 
 
 class Parts:

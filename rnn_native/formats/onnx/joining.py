@@ -93,11 +93,11 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     both = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
     wide = {i: left if _inside(left, left.dims[i]) else right for i in order}
     axes = {i: left.fresh(*(a.size for a in _inside(d, d.dims[i]))) for i, d in wide.items()}
-    dims = list(left.dims)
+    made = list(left.dims)
     for i, data in wide.items():
-        dims[i] = _moved(data, data.dims[i], _inside(data, data.dims[i]), axes[i])
+        made[i] = _moved(data, data.dims[i], _inside(data, data.dims[i]), axes[i])
     features = tuple(axis for i in order for axis in axes[i])
-    return _joined(_draft(mode), both, tuple(dims), features or left.fresh(1))
+    return _joined(_draft(mode), both, tuple(made), features or left.fresh(1))
 
 
 def _inside(data: Data, dim: Dim) -> Dim:

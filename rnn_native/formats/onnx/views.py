@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...spec import Layer
 from ...spec.layers.strided import AXES, Strided
 from .values import Data, Step
 
-if TYPE_CHECKING:
-    from .assembling import Part
-
 _MOST: Final = 2**16  # features that are compared
+
+
+class Part(NamedTuple):
+    """A layer of the model and what it reads."""
+
+    layer: Layer
+    inputs: tuple[Data, ...]
 
 
 def composed(layers: Mapping[Step, Part], outputs: Iterable[Data]) -> dict[Step, Part]:

@@ -100,6 +100,11 @@ def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
     return _joined(_draft(mode), both, tuple(made), features or left.fresh(1))
 
 
+def _is_feature(data: Data, axis: Axis) -> bool:
+    """Whether an axis is one of the features, also where it holds but one and was left out."""
+    return axis in data.features or (axis.size == 1 and axis.role == "features")
+
+
 def _inside(data: Data, dim: Dim) -> Dim:
     """The axes of a dimension that are features."""
     return tuple(axis for axis in live(dim) if axis in data.features)
@@ -158,7 +163,7 @@ def concat(node: Node, parts: Sequence[Data], axis: int, stacks: bool = True) ->
         data.check_floats(node)
         if len(data.dims) != len(first.dims):
             raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
-        inside = [axis in data.features for axis in data.dims[at]] or [stacks]
+        inside = [_is_feature(data, axis) for axis in data.dims[at]] or [stacks]
         if not all(inside):
             raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
     if any(live(data.dims[at]) != live(data.features) for data in parts):

@@ -1,9 +1,11 @@
 """Trained networks that load whole from the files their packages have, beside onnxruntime.
 
     python bench/whole_models.py [--rounds N] [MODEL ...]
+    python bench/whole_models.py --gtcrn PATH
     python bench/whole_models.py --conv
 
-The packages are those of tests/models/requirements-models.txt. Both run with one thread, in one
+The packages are those of tests/models/requirements-models.txt; no package has GTCRN, whose file
+``gtcrn_simple.onnx`` is in the repository Xiaobin-Rong/gtcrn. Both run with one thread, in one
 process, and take turns for some rounds, each of which gives the best of 5 samples of 10 ms or more.
 The ratio is onnxruntime's time over ours, within each round, then the median. Files of PyTorch and
 Keras follow (model_files.py). ``--conv`` measures a convolution alone, beside PyTorch's.
@@ -83,6 +85,18 @@ CASES: Mapping[str, Case] = {
     ),
 }  # fmt: skip
 
+GTCRN = Case(
+    "", "", lambda x, at, n: {"mix": x[at].reshape(1, 257, 1, 2)},
+    lambda x, at, n: x[at : at + n, None], _rows(514, 300), 300,
+    {
+        "conv_cache": ("conv_cache_out", (2, 1, 16, 16, 33)),
+        "tra_cache": ("tra_cache_out", (2, 3, 1, 1, 16)),
+        "inter_cache": ("inter_cache_out", (2, 1, 33, 16)),
+    },
+    at_once=False,
+)  # fmt: skip
+"""A denoiser of complex spectra, a frame of 16 ms a call; its file is the caller's."""
+
 
 def session(path: Path) -> Any:
     import onnxruntime
@@ -120,9 +134,7 @@ def _turns(ours: Call, theirs: Call, rounds: int) -> tuple[float, float, float]:
     return ours_s, theirs_s, median(a / b for a, b in turns)
 
 
-def measure(name: str, rounds: int) -> list[str]:
-    case = CASES[name]
-    path = Path(str(distribution(case.package).locate_file(case.file)))
+def measure(name: str, case: Case, path: Path, rounds: int) -> list[str]:
     oracle = session(path)
     model = rn.load(path, num_threads=1, **case.options)
     x = case.data(np.random.default_rng(0))
@@ -190,6 +202,12 @@ def measure_conv(rounds: int) -> None:
     print(f"\nthe most: {most:.0f} GFLOP/s")
 
 
+def _measure(name: str, rounds: int) -> list[str]:
+    case = CASES[name]
+    path = Path(str(distribution(case.package).locate_file(case.file)))
+    return measure(name, case, path, rounds)
+
+
 def _print(name: str, rows: Callable[..., Iterable[str]], how: Any) -> None:
     try:
         for row in rows(name, how):
@@ -202,6 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("models", nargs="*", choices=[*CASES, *MODEL_FILES, []], metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--gtcrn", type=Path, metavar="PATH", help="its file, measured alone")
     parser.add_argument("--conv", action="store_true", help="a convolution alone, beside PyTorch")
     options = parser.parse_args()
     if options.conv:
@@ -210,8 +229,11 @@ def main() -> int:
     names = options.models or [*CASES, *MODEL_FILES]
     print("| model | way | ours, us a step | onnxruntime, us a step | ratio | largest difference |")
     print("|---|---|---|---|---|---|")
+    if options.gtcrn:
+        print(*measure("gtcrn", GTCRN, options.gtcrn, options.rounds), sep="\n")
+        return 0
     for name in (name for name in names if name in CASES):
-        _print(name, measure, options.rounds)
+        _print(name, _measure, options.rounds)
     print("\n| model, whole | beside | ours, us a step | its, us a step | ratio |")
     print("|---|---|---|---|---|")
     for name in (name for name in names if name in MODEL_FILES):

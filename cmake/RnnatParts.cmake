@@ -35,7 +35,7 @@ set(_more ON)
 if(RNNAT_SMALL)
   set(_more OFF)
 endif()
-option(RNNAT_WITH_WINDOWS "Pooling, convolutions and views of features" ${_more})
+option(RNNAT_WITH_WINDOWS "Pooling, convolutions, views, inputs without time, norms over time" ${_more})
 set(RNNAT_STORED FLOAT16 BFLOAT16) # types that weights can be stored as: src/weight_types.h
 foreach(_type IN LISTS RNNAT_STORED)
   string(TOLOWER ${_type} _name)

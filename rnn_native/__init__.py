@@ -21,7 +21,7 @@ from .errors import (
 from .loading import load
 from .model import Model
 from .modules import GRU, LSTM, RNN
-from .spec import Activation, ModelSpec
+from .spec import Activation, ModelSpec, Static
 from .spec import layers as _layers
 from .spec.layers import *
 from .torch_accelerate import accelerate, restore
@@ -49,6 +49,7 @@ __all__ = [
     "OptionError",
     "RnnError",
     "ShapeError",
+    "Static",
     "Stream",
     "UnsupportedError",
     "VerifyError",

@@ -102,7 +102,7 @@ cdef _raise_index(dict x, dict known, lengths, bint batch_first):
 cdef _check_indices(where, x, lengths, int32_t input_size, bint batch_first):
     given = np.array(x)
     wrong = (given < 0) | (given >= input_size)
-    if lengths is not None:
+    if lengths is not None and given.ndim == 2:
         steps = np.arange(given.shape[1 if batch_first else 0])
         counts = steps[:, None] < np.asarray(lengths)
         wrong &= counts.T if batch_first else counts

@@ -35,21 +35,31 @@ def run_graph(CoreModel model, dict x, dict known, lengths, state, bint batch_fi
     cdef list kept = []  # keeps alive what the core reads
     for i, (where, given) in enumerate(x.items()):
         check(rnnat_model_input(model._model, <int32_t>i, &info), "run")
-        axes = 2 if info.indices else 3
+        axes = (2 if info.has_time else 1) + (0 if info.indices else 1)
         array = as_indices(where, given) if info.indices else as_floats(
             where, given, model._typenum, False
         )
-        if array.ndim != axes or (axes == 3 and array.shape[2] != info.features):
+        if array.ndim != axes or not (info.indices or array.shape[axes - 1] == info.features):
             names = "batch, time" if batch_first else "time, batch"
+            names = names if info.has_time else "batch"
             size = "" if info.indices else f", {info.features}"
             raise ShapeError(f"{where}: expected shape ({names}{size}), got {np.shape(given)}")
-        array = np.ascontiguousarray(np.swapaxes(array, 0, 1) if batch_first else array)
-        if i and (array.shape[0] != time or array.shape[1] != batch):
+        array = np.ascontiguousarray(
+            np.swapaxes(array, 0, 1) if batch_first and info.has_time else array
+        )
+        rows = array.shape[1] if info.has_time else array.shape[0]
+        if info.has_time and time >= 0 and (array.shape[0] != time or rows != batch):
             raise ShapeError(
-                f"{where}: expected {time} steps of {batch} rows, as {next(iter(x))} has; got "
-                f"{array.shape[0]} of {array.shape[1]}"
+                f"{where}: expected {time} steps of {batch} rows, as {timed} has; got "
+                f"{array.shape[0]} of {rows}"
             )
-        time, batch = array.shape[0], array.shape[1]
+        if batch >= 0 and rows != batch:
+            raise ShapeError(
+                f"{where}: expected {batch} rows, as {next(iter(x))} has; got {rows}"
+            )
+        batch = rows
+        if info.has_time and time < 0:
+            time, timed = array.shape[0], where
         if time > 2**31 - 1 or batch > 2**31 - 1:
             raise ShapeError(f"{where}: at most 2**31 - 1 steps and rows, got {np.shape(given)}")
         x_at[i] = cnp.PyArray_DATA(array)

@@ -94,7 +94,8 @@ cdef class Stream:
 
     def step(self, x):
         """One step: x [batch, input_size], or indices [batch], -> y [batch, output_size]; of a model
-        with several inputs or outputs dicts of them by name, as a call has them.
+        with several inputs or outputs dicts of them by name, as a call has them. An input without time
+        is given with every step, and may change.
 
         The result is the stream's own buffer: valid until the next step, which overwrites it, and
         may be that step's x: ``y = stream.step(y)``. What is made of last states is what a call with
@@ -160,7 +161,8 @@ cdef class Stream:
     def push(self, x):
         """Any number of steps, time first: x [steps, batch, input_size], or indices [steps, batch] ->
         those steps of y that are ready, [ready, batch, output_size]; of a model with several inputs or
-        outputs dicts of them by name.
+        outputs dicts of them by name. An input without time is [batch, input_size], or indices [batch],
+        for all of these steps.
 
         As many as came, unless layers with strides make fewer or more (``rate``), or wait for steps
         behind their own (``latency``). The same bits, however the steps are cut. The result is the
@@ -176,9 +178,15 @@ cdef class Stream:
         cdef list arrays = [], known = []
         cdef dict given = self._calls.given(x) if self._calls is not None else {"x": x}
         cdef Py_ssize_t i, steps = -1
+        cdef rnnat_value_info info
+        info.struct_size = sizeof(info)
         for i, where in enumerate(given):
-            array = self._steps_input(<int32_t>i, where, given[where], known, steps)
-            steps = array.shape[0]
+            check(rnnat_model_input(self._model._model, <int32_t>i, &info), "push")
+            if not info.has_time:
+                array = self._step_input(<int32_t>i, where, given[where], known)
+            else:
+                array = self._steps_input(<int32_t>i, where, given[where], known, steps)
+                steps = array.shape[0]
             x_at[i] = cnp.PyArray_DATA(array)
             arrays.append(array)
         if steps > 2**31 - 1:

@@ -22,7 +22,11 @@ def as_spec(value: object) -> ModelSpec:
     if isinstance(value, ModelSpec):
         return value
     if isinstance(value, (list, tuple)):
-        parts = [(f"spec[{index}]", part) for index, part in enumerate(value)]
+        parts = [
+            (f"spec[{index}]", one)
+            for index, part in enumerate(value)
+            for one in (part if isinstance(part, tuple) and part else (part,))
+        ]
     else:
         parts = [("spec", value)]
     return ModelSpec(tuple(_as_layer(where, part) for where, part in parts))

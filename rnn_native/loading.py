@@ -36,9 +36,11 @@ def load(
     and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
 
     ``chain`` puts the modules of a ``state_dict`` together, which says nothing of their order, by
-    their names, functions behind a colon, and layers of ours in between::
+    their names, functions behind a colon, classes of PyTorch's as it prints them where arrays do
+    not say an option, and layers of ours in between::
 
         rn.load("net.pt", chain=["emb", "lstm", rn.Last(), "fc:relu", "out"])
+        rn.load("net.pt", chain=["conv:Conv1d(stride=2):relu", "MaxPool1d(2)", "gru"])
 
     ``verify=True`` replays the golden input that the file carries (``Model.save``). Raises
     ``VerifyError`` where the result is farther from the golden one than docs/numerics.md allows,

@@ -40,7 +40,8 @@ def run(
         The model.
     x
         Floats [time, batch, input_size]; integers [time, batch] where the first layer is an
-        Embedding. time and batch may be 0. Of a model with several inputs: a dict of them by name.
+        Embedding. time and batch may be 0. Of a model with several inputs: a dict of them by name,
+        those without time [batch, features], of indices [batch].
     state
         The initial state; None is the layers' own (``Recurrent.initial_state``), else zeros. For a
         model with one Recurrent layer: ``h_0`` or,
@@ -88,6 +89,8 @@ def trace(
     In a model of several layers they begin with the layer's index, as in a file: ``1.i_l0``; in a
     graph with the node's name.
     """
+    if isinstance(spec, ModelSpec):
+        spec.check_trace()
     return _run(spec, x, state, lengths)[2]
 
 
@@ -95,7 +98,7 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
     given = _inputs(spec, x)
-    time, batch = next(iter(given.values())).shape[:2]
+    time, batch = next(given[name] for name, one in spec.inputs.items() if one.time).shape[:2]
     if lengths is None and spec.mask_value is not None:
         (name,) = given
         lengths = _unmasked(spec, x[name] if isinstance(x, Mapping) else x)
@@ -105,9 +108,11 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
     # Padding is selected away, not multiplied away: 0 * NaN is NaN.
     values: dict[str, Any] = {}
     for name, data in given.items():
-        if spec.inputs[name].indices:
-            _check_indices(_where(spec, name), data, valid, spec.inputs[name].features)
-        values[name] = np.where(valid if data.ndim == 2 else valid[..., None], data, 0)
+        indices, has_time = spec.inputs[name].indices, spec.inputs[name].time
+        counts = valid if has_time else np.ones(batch, dtype=np.bool_)
+        if indices:
+            _check_indices(_where(spec, name), data, counts, spec.inputs[name].features)
+        values[name] = np.where(counts if indices else counts[..., None], data, 0)
     final: dict[str, Any] = {}
     traced: Trace = {}
     there = dict.fromkeys(given, valid)  # which steps of each value there are
@@ -116,10 +121,10 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
             ran = node.layer.run(
                 [values[source] for source in node.inputs],
                 initial.get(name, ()),
-                there[node.inputs[0]],
+                read := _read(spec, node, there, valid),
             )
             values |= dict(zip((name, name + LAST), ran.outputs, strict=False))
-            there |= dict.fromkeys((name, name + LAST), _made(node, initial, name, there))
+            there |= dict.fromkeys((name, name + LAST), _made(node, initial.get(name, ()), read))
             values[name] = _padded(values[name], there[name], bool(spec.value(name).last))
             prefix = f"{name}." if len(spec.nodes) > 1 else ""
             traced |= {
@@ -138,17 +143,19 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
     return outputs, next(iter(final.values())) if len(final) == 1 else (*final.values(),), traced
 
 
-def _made(
-    node: Node,
-    initial: Mapping[str, LayerState],
-    name: str,
-    there: Mapping[str, NDArray[np.bool_]],
+def _read(
+    spec: ModelSpec, node: Node, there: Mapping[str, NDArray[np.bool_]], valid: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
+    """Which of the steps that a node goes over there are; ``valid``: of the model's inputs."""
+    index = node.layer.paced_by([spec.value(source) for source in node.inputs])
+    return valid if index < 0 else there[node.inputs[index]]
+
+
+def _made(node: Node, initial: LayerState, read: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which steps of what a node makes there are."""
-    read = there[node.inputs[0]]
     if not isinstance(node.layer, Windowed):
         return read
-    phase = node.layer.phase_of(initial.get(name, ()))
+    phase = node.layer.phase_of(initial)
     made = node.layer.window.steps(read.shape[0], phase)
     ends: NDArray[np.int64] = node.layer.window.steps(np.sum(read, axis=0), phase)
     return np.arange(made)[:, None] < ends
@@ -179,16 +186,20 @@ def _inputs(spec: ModelSpec, x: Any) -> dict[str, NDArray[Any]]:
         x = {next(iter(spec.inputs)): x}
     arrays: dict[str, NDArray[Any]] = {}
     for name, wanted in spec.inputs.items():
-        where = _where(spec, name)
+        axes: tuple[int | str, ...] = ("time", "batch") if wanted.time else ("batch",)
         if wanted.indices:
-            arrays[name] = _array(where, x[name], "iu", ("time", "batch"))
+            arrays[name] = _array(_where(spec, name), x[name], "iu", axes)
         else:
-            arrays[name] = _floats(where, x[name], ("time", "batch", wanted.features))
-        first, *others = arrays.values()
-        if others and others[-1].shape[:2] != first.shape[:2]:
+            arrays[name] = _floats(_where(spec, name), x[name], (*axes, wanted.features))
+    first = next(name for name, wanted in spec.inputs.items() if wanted.time)
+    steps, rows = arrays[first].shape[:2]
+    for name, wanted in spec.inputs.items():
+        got = arrays[name].shape[: 1 + wanted.time]
+        if got != (steps, rows)[-len(got) :]:
+            expected = f"{steps} steps of {rows} rows" if wanted.time else f"{rows} rows"
             raise ShapeError(
-                f"{where}: expected {first.shape[0]} steps of {first.shape[1]} rows, as "
-                f"{next(iter(arrays))!r} has; got {others[-1].shape[0]} of {others[-1].shape[1]}"
+                f"{_where(spec, name)}: expected {expected}, as {first!r} has; got "
+                f"{' of '.join(map(str, got))}"
             )
     return arrays
 
@@ -196,8 +207,8 @@ def _inputs(spec: ModelSpec, x: Any) -> dict[str, NDArray[Any]]:
 def _check_indices(where: str, data: NDArray[Any], valid: NDArray[np.bool_], known: int) -> None:
     wrong = np.argwhere(valid & ((data < 0) | (data >= known)))
     if len(wrong):
-        t, b = wrong[0]
-        raise ShapeError(f"{where}[{t}, {b}]: expected 0..{known - 1}, got {data[t, b]}")
+        at = tuple(map(int, wrong[0]))
+        raise ShapeError(f"{where}{list(at)}: expected 0..{known - 1}, got {data[at]}")
 
 
 def _array(where: str, value: Any, kinds: str, shape: tuple[int | str, ...]) -> NDArray[Any]:

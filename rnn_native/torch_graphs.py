@@ -1,39 +1,42 @@
 """What a network of PyTorch's calculates, whatever its ``forward`` does: by its own exporter.
 
 PyTorch writes the graph for an example of what the network takes, as ONNX, into a folder that is
-gone afterwards; ``formats.onnx`` reads it. Which axis is the time is found by trying, and what was
-read has to give what the network gives: of the example, of other numbers, and of other sizes, if it
-takes them, for a branch that the exporter took, or a length that it wrote down, is the example's.
+gone afterwards; ``formats.onnx`` reads it. Which axis is the time, and which inputs are states, is
+found by trying, and what was read has to give what the network gives: of the example, of other
+numbers, and of other sizes, if it takes them, for a branch that the exporter took, or a length that
+it wrote down, is the example's.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from . import reference
 from .errors import OptionError, RnnError, UnsupportedError
 from .formats.onnx import read
 from .formats.onnx.graph import import_onnx
 from .spec import ModelSpec
 from .tensors import torch_if_loaded
+from .torch_compare import Read, check
+from .torch_trees import Call, leaves
 
 _OPSET: Final = 17
 _FREE: Final[dict[int, tuple[tuple[int, ...], ...]]] = {
-    2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3)),
+    2: ((0, 1),), 3: ((0, 1), (0, 2)), 4: ((0, 2), (0, 3), (0, 1)),
 }  # fmt: skip
 """By the rank of an input the axes that may be batch and time, the likeliest first."""
-_OFF: Final = 1e-4
-"""What a network in float32 may be off by, of the largest value: the reference is exact."""
+_STATE: Final[dict[int, tuple[int, ...]]] = {2: (0,), 3: (1,)}
+"""Of one that is a state, [batch, size] or [layers, batch, size], the batch."""
+_NODE = re.compile(r"node '/(?P<path>[^']*)/[^'/]*' \((?P<op>\w+)\)")
+_OPERATOR = re.compile(r"aten::\w+")
+_STATIC: Final = ((0,),)
+"""Of one without time, the batch."""
 
 
 def spec_of(module: Any, example: Any) -> ModelSpec:
@@ -41,60 +44,110 @@ def spec_of(module: Any, example: Any) -> ModelSpec:
     torch = torch_if_loaded()
     if torch is None or not isinstance(module, torch.nn.Module):
         raise OptionError(f"module: expected a torch.nn.Module; got {type(module).__name__}")
-    inputs = tuple(example) if isinstance(example, (tuple, list)) else (example,)
-    for index, value in enumerate(inputs):
-        if not isinstance(value, torch.Tensor) or value.ndim not in _FREE:
+    call = Call(module, example if isinstance(example, dict) else _as_tuple(example))
+    ranks = {*_FREE, 1} if len(call.tensors) > 1 else {*_FREE}
+    for index, (name, value) in enumerate(zip(call.names, call.tensors, strict=True)):
+        if not isinstance(value, torch.Tensor) or value.ndim not in ranks:
             came = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+            which = f"[{index}]" if call.is_flat else f" {name}"
             raise OptionError(
-                f"example[{index}]: expected a tensor of indices [batch, time], or of features "
+                f"example{which}: expected a tensor of indices [batch, time], or of features "
                 f"with a batch and a time: rank 3 or 4; got {came}"
             )
-    if not inputs:
+    if not call.tensors:
         raise OptionError("example: expected what the module takes, at least one tensor; got none")
     import_onnx()
     was_training = module.training
     module.eval()
     try:
-        return _first_that_reads(torch, module, inputs)
+        return _first_that_reads(torch, call)
     finally:
         module.train(was_training)
 
 
-def _first_that_reads(torch: Any, module: Any, inputs: tuple[Any, ...]) -> ModelSpec:
+def _as_tuple(example: Any) -> tuple[Any, ...]:
+    return tuple(example) if isinstance(example, (tuple, list)) else (example,)
+
+
+def _first_that_reads(torch: Any, call: Call) -> ModelSpec:
     errors: list[RnnError] = []
-    for way in range(max(len(_FREE[value.ndim]) for value in inputs)):
-        free = [_FREE[value.ndim][min(way, len(_FREE[value.ndim]) - 1)] for value in inputs]
+    without_time: ModelSpec | None = None
+    for free in _ways(torch, call.tensors):
         try:
-            spec = _exported(torch, module, inputs, free)
-            _check(torch, module, inputs, free, spec)
+            spec = _exported(torch, call, free)
+            check(torch, call, Read(spec, free))
         except RnnError as error:
             errors.append(error)
         else:
-            return spec
+            if not all(spec.value(name).last for name in spec.outputs.values()):
+                return spec
+            without_time = without_time or spec
+    if without_time is not None:
+        return without_time
     raise UnsupportedError(
-        f"module: {type(module).__qualname__} is not read: {errors[0]}. rn.accelerate runs its "
-        "recurrent modules here and leaves the rest to PyTorch"
+        f"module: {type(call.module).__qualname__} is not read: {_placed(call.module, errors[0])}. "
+        "rn.accelerate runs its recurrent modules here and leaves the rest to PyTorch"
     ) from errors[0]
 
 
-def _exported(
-    torch: Any, module: Any, inputs: tuple[Any, ...], free: Sequence[tuple[int, ...]]
-) -> ModelSpec:
-    names = _names(len(inputs))
+def _ways(torch: Any, tensors: Sequence[Any]) -> Iterator[list[tuple[int, ...]]]:
+    """The axes of batch and time of each input; behind the first one, those of floats may be
+    states."""
+    free = [_free(value, len(tensors) > 1) for value in tensors]
+    for way in range(max(map(len, free))):
+        yield [own[min(way, len(own) - 1)] for own in free]
+    first, *others = tensors
+    states = [_state_axes(first, value) for value in others]
+    if not any(states):
+        return
+    for own in free[0]:
+        yield [own, *(state or axes[0] for state, axes in zip(states, free[1:], strict=True))]
+
+
+def _free(value: Any, is_one_of_several: bool) -> tuple[tuple[int, ...], ...]:
+    """The axes of an input that may be batch and time, or the batch alone."""
+    static = value.ndim == 1 or (value.ndim == 2 and value.is_floating_point())
+    return _STATIC if static and is_one_of_several else _FREE[value.ndim]
+
+
+def _state_axes(first: Any, value: Any) -> tuple[int, ...]:
+    axes = _STATE.get(value.ndim, ())
+    fits = bool(axes) and value.is_floating_point() and value.shape[axes[0]] == first.shape[0]
+    return axes if fits else ()
+
+
+def _exported(torch: Any, call: Call, free: Sequence[tuple[int, ...]]) -> ModelSpec:
     axes = {
-        name: dict(zip(own, ("batch", "time"), strict=True))
-        for name, own in zip(names, free, strict=True)
+        name: dict(zip(own, ("batch", "time"), strict=False))
+        for name, own in zip(call.names, free, strict=True)
     }
+    with torch.no_grad():
+        given = call(call.tensors)
+    outputs = [name for name, value in leaves(given, "output") if value is not None]
+    if not outputs or any(not isinstance(value, torch.Tensor) for _, value in leaves(given, "")
+                          if value is not None):  # fmt: skip
+        raise UnsupportedError(
+            "expected tensors as its outputs, in tuples and dicts; got "
+            f"{', '.join(sorted({type(value).__name__ for _, value in leaves(given, '')}))}"
+        )
+    plain = isinstance(given, torch.Tensor) or (
+        type(given) is tuple and all(isinstance(value, torch.Tensor) for value in given)
+    )
+    module = call.module if call.is_flat and plain else call.flat(torch)
+    names = {"output_names": outputs} if len(outputs) > 1 else {}
     with tempfile.TemporaryDirectory() as folder, _silence():
         path = Path(folder) / "network.onnx"
         try:
             torch.onnx.export(
-                module, inputs, path, input_names=names, dynamic_axes=axes,
-                opset_version=_OPSET, dynamo=False,
+                module, tuple(call.tensors), path, input_names=call.names, dynamic_axes=axes,
+                opset_version=_OPSET, dynamo=False, **names,
             )  # fmt: skip
         except Exception as error:
-            reason = str(error).strip().split("\n")[0]
-            raise UnsupportedError(f"PyTorch's exporter does not write it: {reason}") from error
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            where = _scope(torch, module, call.tensors, reason)
+            raise UnsupportedError(
+                f"PyTorch's exporter does not write it: {reason}{where}"
+            ) from error
         try:
             return read(path)
         except RnnError as error:
@@ -102,93 +155,44 @@ def _exported(
             raise type(error)(text) from error
 
 
-def _check(
-    torch: Any,
-    module: Any,
-    inputs: tuple[Any, ...],
-    free: Sequence[tuple[int, ...]],
-    spec: ModelSpec,
-) -> None:
-    """Refuses unless the first output is the network's, whatever it is given."""
-    with torch.no_grad():
-        given = module(*inputs)
-    _compare(given, inputs, free, spec, "what it gives")
-    for sign, longer in ((1, 0), (-1, 0), (1, 1)):
-        rng = np.random.default_rng(0)
-        other = [
-            _other(torch, rng, value, axes, sign, longer)
-            for value, axes in zip(inputs, free, strict=True)
-        ]
-        try:
-            with torch.no_grad():
-                given = module(*other)
-        except Exception:  # of a network that takes no other sizes, or no other numbers
-            continue
-        what = "other sizes" if longer else "other numbers"
-        _compare(given, other, free, spec, f"what it gives of {what} than the example's")
+def _scope(torch: Any, module: Any, tensors: Sequence[Any], reason: str) -> str:
+    """Which module has the operator that the exporter does not know; nothing where it does not
+    name one."""
+    named = _OPERATOR.search(reason)
+    if named is None:
+        return ""
+    try:
+        graph = torch.jit.trace(module, tuple(tensors), check_trace=False, strict=False)
+        nodes = [node for node in graph.inlined_graph.nodes() if node.kind() == named[0]]
+    except Exception:  # what cannot be traced has no scopes
+        return ""
+    paths = {node.scopeName().rpartition("/")[2].removeprefix("__module").strip(".")
+             for node in nodes}  # fmt: skip
+    told = [_called(path.removeprefix("network").strip(".")) for path in sorted(paths)]
+    return f" (in {' and '.join(told[:3])})" if told else ""
 
 
-def _other(
-    torch: Any,
-    rng: np.random.Generator,
-    value: Any,
-    free: tuple[int, ...],
-    sign: int,
-    longer: int,
-) -> Any:
-    """Of the same kind as an input of the example: numbers spread as widely around the same mean,
-    times ``sign``, or some of the same indices; with more rows and steps if it is to be
-    ``longer``."""
-    array = value.detach().cpu().numpy()
-    batch, time = free
-    sizes = [n + longer * {batch: 1, time: 3}.get(axis, 0) for axis, n in enumerate(array.shape)]
-    if not array.size or array.dtype.kind != "f":
-        made = rng.choice(array.reshape(-1), sizes) if array.size else array
-    else:
-        made = sign * rng.normal(array.mean(), array.std() or 1.0, sizes)
-    return torch.from_numpy(np.asarray(made, array.dtype)).to(value.device)
+def _called(path: str) -> str:
+    return f"the module {path!r}" if path else "its own forward"
 
 
-def _compare(
-    given: Any,
-    inputs: Sequence[Any],
-    free: Sequence[tuple[int, ...]],
-    spec: ModelSpec,
-    what: str,
-) -> None:
-    """Refuses unless the model has the first output of the network, in whatever order of axes."""
-    while isinstance(given, (tuple, list, dict)):
-        given = next(iter(given.values() if isinstance(given, dict) else given))
-    want = given.detach().cpu().numpy().astype(np.float64)
-    own = [
-        ours(value.detach().cpu().numpy(), axes) for value, axes in zip(inputs, free, strict=True)
-    ]
-    known = dict(zip(_names(len(inputs)), own, strict=True))
-    x = next(iter(known.values())) if len(spec.inputs) == 1 else known
-    with np.errstate(all="ignore"):
-        y = reference.run(spec, x)[0]
-    got = y if isinstance(y, np.ndarray) else next(iter(y.values()))
-    off = _OFF * max(1.0, float(np.abs(want).max(initial=0, where=np.isfinite(want))))
-    for order in permutations(range(want.ndim)):
-        moved = want.transpose(order)
-        if moved.size == got.size and np.allclose(
-            moved.reshape(got.shape), got, rtol=0, atol=off, equal_nan=True
-        ):
-            return
-    raise UnsupportedError(f"what was read of it does not give {what}")
-
-
-def _names(count: int) -> list[str]:
-    return [f"input_{index}" for index in range(count)] if count > 1 else ["input"]
-
-
-def ours(value: NDArray[Any], free: tuple[int, ...]) -> NDArray[Any]:
-    """[time, batch, features] of an input with those axes of batch and time: the positions of a
-    step before its channels."""
-    batch, time = free
-    rest = [axis for axis in range(value.ndim - 1, 0, -1) if axis not in free]
-    moved = value.transpose(time, batch, *rest)
-    return moved if value.ndim == 2 else moved.reshape(*moved.shape[:2], -1)
+def _placed(module: Any, error: RnnError) -> str:
+    """What it says, and of which module the node is that it names."""
+    text = str(error)
+    match = _NODE.search(text)
+    if match is None:
+        return text
+    own = ""
+    for part in match["path"].split("/"):  # each a name inside the one before, or with its names
+        for path in (part, f"{own}.{part}".strip(".")):
+            with contextlib.suppress(AttributeError):
+                module.get_submodule(path)
+                own = path
+                break
+    if not own:
+        return text
+    kind = type(module.get_submodule(own)).__qualname__
+    return f"{text} (in the module {own!r}, {kind})"
 
 
 @contextlib.contextmanager

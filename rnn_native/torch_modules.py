@@ -62,9 +62,11 @@ def from_torch(
     example
         What the network takes: a tensor or a tuple of them, features [batch, time, features] or in
         another order, [batch, channels, ..., time], or indices [batch, time]; of any sizes of batch
-        and time above 1. PyTorch exports the network for it, which needs the ``onnx`` package, and
-        what is read has to give what the network gives for it, for other numbers and, where the
-        network takes them, for other sizes.
+        and time above 1. Behind the first there may be states, [layers, batch, size]; tensors may
+        be in tuples and dicts, of which one alone is called by its keys where ``forward`` has such
+        parameters. PyTorch exports the network for it, which needs the ``onnx`` package, and
+        what is read has to give all outputs and states that the network gives for it, for other
+        numbers and, where the network takes them, for other sizes.
     dtype
         ``"float32"`` or ``"float64"``; None: float64 for a module of that, float32 for others.
     matmul, num_threads

@@ -28,6 +28,7 @@ class Layout:
     ) -> tuple[dict[str, NDArray[Any]], list[Any]]:
         """Arrays of zeros [time, batch, features] by name, and the same as the core takes them.
         ``time``: steps of the model's inputs, from ``state`` on; a cell may have others."""
+        self._spec.check_trace()
         named: dict[str, NDArray[Any]] = {}
         steps = {source: self._spec.steps(source, time, state) for source, _ in self._cells}
 

@@ -78,9 +78,11 @@ static rnnat_status check_stream_indices(const rnnat_stream *stream, int32_t ind
                                          int32_t steps)
 {
     const rnnat_workspace *const workspace = &stream->workspace;
-    const int32_t known = workspace->model->values[index].known;
+    const rnnat_value *const value = &workspace->model->values[index];
+    const int32_t known = value->known;
     if (!known) return RNNAT_OK;
     const rnnat_view in = rnnat_dense(RNNAT_WRITABLE(x), workspace->rows, 1);
+    if (RNNAT_IS_STATIC(value)) steps = 1;
     return rnnat_check_indices(known, in, steps, workspace->rows, NULL);
 }
 

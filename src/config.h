@@ -146,7 +146,8 @@
 #endif
 
 /* RNNAT_WITH_WINDOWS has layers with windows over time (graph/window.h) or over positions inside a
- * step: pooling and convolutions, with their strides; and views of features. */
+ * step: pooling and convolutions, with their strides; views of features; inputs without time; and what
+ * takes all steps at once, which is normalisation over time. */
 #ifndef RNNAT_WITH_WINDOWS
 #if RNNAT_SMALL
 #define RNNAT_WITH_WINDOWS 0
@@ -154,6 +155,9 @@
 #define RNNAT_WITH_WINDOWS 1
 #endif
 #endif
+
+/* With elementwise layers besides, there are attention pools and softmax over time. */
+#define RNNAT_WITH_ATTENTION (RNNAT_WITH_WINDOWS && RNNAT_WITH_ELEMENTWISE)
 
 /* RNNAT_WITH_FLOAT16 has kernels for weights that are stored as float16 and computed with in float. */
 #ifndef RNNAT_WITH_FLOAT16

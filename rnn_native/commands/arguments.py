@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..errors import OptionError
 from ..formats import FORMATS, beside, calling, naming, read_all
+from ..formats.chain.text import split
 from ..spec import AvgPool, Last, Layer, MaxPool, ModelSpec
 
 
@@ -32,7 +33,7 @@ def chain(text: str) -> list[str | Layer]:
     """``emb,lstm,last,fc:relu``: what ``chain=`` of rn.load takes, layers of ours in small letters,
     ``maxpool(2)``. A module that is called like one of these is written with a dot behind it."""
     items: list[str | Layer] = []
-    for item in re.split(r",(?![^()]*\))", text):
+    for item in split(text):
         match = _LAYER.fullmatch(item)
         if match is None:
             items.append(item)

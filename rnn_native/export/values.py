@@ -137,9 +137,12 @@ class Values:
         yield "inputs and outputs are arrays of pointers to dense arrays, none of which overlap:"
         for index, (name, one) in enumerate(self.spec.inputs.items()):
             size = f"{self._macro}_INPUT_{index}_SIZE"
-            text = f"{self.real} {axes}, {size}]"
+            own = axes if one.time else f"[{self._macro}_BATCH"
+            text = f"{self.real} {own}, {size}]"
             if one.indices:
-                text = f"int32_t {axes}], each from 0 to {size} - 1"
+                text = f"int32_t {own}], each from 0 to {size} - 1"
+            if not one.time:
+                text += ", the same at every step"
             yield f"  inputs[{index}], {quoted(name)}: {text}"
         for index, (name, source) in enumerate(self.spec.outputs.items()):
             size, value = f"{self._macro}_OUTPUT_{index}_SIZE", self.spec.value(source)

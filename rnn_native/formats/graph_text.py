@@ -11,7 +11,7 @@ Of a model with two inputs, three layers and two outputs::
     rnn_native.inputs         2
     rnn_native.input.0        features=40
     rnn_native.input.0.name   mel
-    rnn_native.input.1        indices=30
+    rnn_native.input.1        indices=30                    (or indices=30 time=false)
     rnn_native.input.1.name   speaker
     rnn_native.outputs        2,0:1
     rnn_native.output.0       sum                           (the name of each output)
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import FormatError
-from ..spec import Input, Layer, ModelSpec
+from ..spec import Input, Layer, ModelSpec, Static
 from ..spec.layer import LAST
 from .names import some
 
@@ -37,7 +37,7 @@ VERSION: Final = "2"
 
 _KEY: Final = " inputs="
 _VALUE = re.compile(r"(?P<input>in)?(?P<number>0|[1-9][0-9]{0,8})(?P<second>:1)?")
-_INPUT = re.compile(r"(?P<kind>features|indices)=(?P<size>[1-9][0-9]{0,8})")
+_INPUT = re.compile(r"(?P<kind>features|indices)=(?P<size>[1-9][0-9]{0,8})(?P<static> time=false)?")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -54,7 +54,8 @@ def to_strings(spec: ModelSpec) -> dict[str, str]:
     strings = {f"node.{index}": name for index, name in enumerate(spec.nodes)}
     strings["inputs"] = str(len(spec.inputs))
     for index, (name, one) in enumerate(spec.inputs.items()):
-        strings[f"input.{index}"] = f"{'indices' if one.indices else 'features'}={one.features}"
+        kind, behind = "indices" if one.indices else "features", "" if one.time else " time=false"
+        strings[f"input.{index}"] = f"{kind}={one.features}{behind}"
         strings[f"input.{index}.name"] = name
     strings["outputs"] = ",".join(numbers[value] for value in spec.outputs.values())
     return strings | {f"output.{index}": name for index, name in enumerate(spec.outputs)}
@@ -108,10 +109,11 @@ def from_strings(lines: Sequence[str], texts: Mapping[str, str]) -> tuple[list[s
         if not found:
             raise FormatError(
                 f"metadata: rnn_native.input.{index}: expected features= or indices= and a number, "
-                f"got {text!r}"
+                f"and time=false where it has none; got {text!r}"
             )
         name = _new("input", index, take(f"input.{index}.name"), inputs)
-        inputs[name] = Input(int(found["size"]), found["kind"] == "indices")
+        kind = Static if found["static"] else Input
+        inputs[name] = kind(int(found["size"]), found["kind"] == "indices")
     outputs: dict[str, str] = {}
     for index, number in enumerate(take("outputs").split(",")):
         name = _new("output", index, take(f"output.{index}"), outputs)

@@ -1,21 +1,22 @@
 """Pickles, .pkl and .pickle: a dict of NumPy's arrays, or what ``torch.save`` called so.
 
 Nothing is executed: the interpreter of ``formats.torch`` knows plain containers and NumPy's arrays,
-and refuses whatever else a pickle names. Dicts, lists and tuples in each other are flattened by
-dots, and from the names ``formats.plain`` and ``formats.chain`` take their modules.
+and has a stand-in for whatever else a pickle names. Dicts, lists and tuples in each other are
+flattened by dots, and from the names ``formats.plain`` and ``formats.chain`` take their modules.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from ..errors import FormatError
-from ..spec import Array, ModelSpec
+from ..spec import ModelSpec
 from . import torch
 from .metadata import from_tensors
 from .reading import read_bytes
+from .torch import foreign
+from .torch.flat import flatten
 from .torch.numpy_arrays import NumpyArray, NumpyArrays
 from .torch.unpickle import Machine
 
@@ -31,7 +32,9 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
     data = read_bytes(path)
     if torch.is_saved(data):
         return torch.from_bytes(data, **options)
-    return from_tensors({}, unpack(data), **options), {}
+    arrays = unpack(data)
+    with foreign.told(arrays.named):
+        return from_tensors({}, arrays, **options), {}
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -40,9 +43,9 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     return torch.unpack(data)[0] if torch.is_saved(data) else {}
 
 
-def unpack(data: bytes) -> Mapping[str, Array]:
-    """All arrays by their dotted names; ``FormatError`` for what is malformed, and for whatever is
-    neither array nor container."""
+def unpack(data: bytes) -> NumpyArrays:
+    """All arrays by their dotted names; ``FormatError`` for what is malformed, and for a pickle of
+    other objects without an array."""
     if not data.startswith(b"\x80"):
         raise FormatError(
             f"not a pickle of protocol 2 or newer: expected b'\\x80', got {data[:8]!r}; "
@@ -52,4 +55,4 @@ def unpack(data: bytes) -> Mapping[str, Array]:
     value = machine.load()
     if machine.position != len(data):
         raise FormatError(f"pickle: {len(data) - machine.position} bytes follow its end")
-    return NumpyArrays(torch.flatten(value, len(data), NumpyArray), data)
+    return NumpyArrays(flatten(value, len(data), NumpyArray), data)

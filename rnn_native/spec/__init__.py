@@ -69,6 +69,7 @@ from .layers.recurrent_options import recurrent_shapes as recurrent_shapes
 from .weights import Array as Array
 from .wiring import Input as Input
 from .wiring import Node as Node
+from .wiring import Static as Static
 
 GATES: Final[Mapping[str, int]] = MappingProxyType(
     {kind: len(cell_of(kind).gates) for kind in KINDS}

@@ -15,7 +15,7 @@ from .layers import Recurrent
 from .weights import brief
 from .window import form_of
 from .windowed import Windowed
-from .wiring import Input, Node, chain, graph
+from .wiring import Input, Node, chain, flat, graph
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -25,21 +25,23 @@ class ModelSpec:
     Parameters
     ----------
     layers
-        Of a chain, in their order. A Recurrent without ``return_sequences`` is the last of its
-        kind.
+        Of a chain, in their order; a tuple of several, as ``ConvTranspose1d`` gives, stands for
+        these. A Recurrent without ``return_sequences`` is the last of its kind.
     mask_value
         None, or what marks padding in x, where a call states no ``lengths``: a step whose features
         all equal it, or whose index does (Keras: ``Masking``, ``Embedding(mask_zero=True)``). Of a
         model with one input.
     nodes
         Of a graph, in the place of ``layers``: ``{"name": (layer, ("input", ...)), ...}``, in any
-        order. What a layer reads are inputs of the model and other nodes, by name. A Recurrent has
+        order. Of a tuple of layers those before the last are ``"name.0"``, ``"name.1"``, ... What
+        a layer reads are inputs of the model and other nodes, by name. A Recurrent has
         two values: its outputs by its own name and, as ``"name.last"``, h after each row's last
         valid step, [batch, features], of both directions side by side.
     inputs
         Of a graph: names, or ``{"x": 40, ...}`` with the features of each (of indices, how many
         there are), which may be left out where a layer that reads it says them. All inputs of a
-        call have the same steps and rows.
+        call have the same rows, and steps: but an ``rn.Static(64)``, [batch, 64], of indices
+        [batch], has none and is the same at all of them. One at least has time.
     outputs
         Of a graph: the names of values, or ``{"name": "value", ...}``.
 
@@ -65,10 +67,10 @@ class ModelSpec:
 
     def __init__(
         self,
-        layers: Sequence[Layer] = (),
+        layers: Sequence[Layer | tuple[Layer, ...]] = (),
         mask_value: float | None = None,
         *,
-        nodes: Mapping[str, tuple[Layer, str | Sequence[str]]] | None = None,
+        nodes: (Mapping[str, tuple[Layer | tuple[Layer, ...], str | Sequence[str]]] | None) = None,
         inputs: Mapping[str, int | Input] | str | Sequence[str] | None = None,
         outputs: Mapping[str, str] | str | Sequence[str] | None = None,
     ) -> None:
@@ -76,10 +78,11 @@ class ModelSpec:
             raise OptionError("ModelSpec inputs, outputs: only of a graph, beside nodes")
         if nodes is not None and layers:
             raise OptionError("ModelSpec: expected layers, or nodes; got both")
-        wired = chain(tuple(layers)) if nodes is None else graph(nodes, inputs, outputs)
+        own = flat(layers)
+        wired = chain(own) if nodes is None else graph(nodes, inputs, outputs)
         put = partial(object.__setattr__, self)
         if nodes is None:
-            put("layers", tuple(layers))
+            put("layers", own)
         put("nodes", MappingProxyType(wired.nodes))
         put("inputs", MappingProxyType(wired.inputs))
         put("outputs", MappingProxyType(wired.outputs))
@@ -179,7 +182,10 @@ class ModelSpec:
         """Those of each input and output as text, ``"[time, batch, 3]"``, with their names where
         there are several."""
         both = "batch, time" if batch_first else "time, batch"
-        x = {n: both if i.indices else f"{both}, {i.features}" for n, i in self.inputs.items()}
+        x = {}
+        for name, i in self.inputs.items():
+            axes = both if i.time else "batch"
+            x[name] = axes if i.indices else f"{axes}, {i.features}"
         y = {}
         for name, source in self.outputs.items():
             value = self.value(source)
@@ -203,7 +209,7 @@ class ModelSpec:
             layer, reads = self.nodes[name]
             if layer.window is not None and not layer.window.keeps_pace:
                 changing.insert(0, name)
-            value = reads[0]
+            value = reads[layer.paced_by([self.value(read) for read in reads])]
         for name in changing:
             layer = self.nodes[name].layer
             assert isinstance(layer, Windowed)
@@ -219,16 +225,28 @@ class ModelSpec:
         """Which nodes look at steps behind their own, so that no stream runs them; empty: none."""
         each = []
         for name, (layer, reads) in self.nodes.items():
+            values = [self.value(read) for read in reads]
             called = f"layer {name}" if self.is_chain else f"node {name!r}"
             if layer.needs_all:
-                each.append(f"{called}, a reverse or bidirectional layer, needs whole sequences")
+                each.append(f"{called}, {layer.needs_all}, needs whole sequences")
             elif layer.window is not None and not layer.window.is_causal:
                 after = layer.window.after
                 each.append(f"{called} has {after} {'step' if after == 1 else 'steps'} of padding "
                             "behind the last one")  # fmt: skip
-            elif len({form_of(self.value(read).paces) for read in reads}) > 1:
+            elif not self.value(name).last and any(v.last and not v.static for v in values):
+                each.append(f"{called} repeats what is there behind the last step")
+            elif len({form_of(value.paces) for value in values if not value.static}) > 1:
                 each.append(f"{called} reads last states that do not come at the same steps")
         return ", ".join(each)
+
+    def check_trace(self) -> None:
+        """``UnsupportedError`` where a cell runs on what has no time: a trace is of steps."""
+        for name, (layer, reads) in self.nodes.items():
+            if self.value(reads[0]).last and layer.traced(""):
+                raise UnsupportedError(
+                    f"trace: the cells of {name!r} run on what has no time, "
+                    f"{self.value(reads[0]).last}; a trace is of steps"
+                )
 
     @property
     def is_paced(self) -> bool:

@@ -30,7 +30,7 @@ class Value:
     """What an input of a model, or a layer, gives: [time, batch, features], or [batch, features].
 
     ``name`` is what messages call its giver; ``last`` where there is no axis of time: that somebody
-    gives a last state alone.
+    gives a last state alone, or that an input has none.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Value:
     indices: bool = False  # [time, batch] of integers below ``features``
     last: str = ""
     paces: Paces = ()  # before it; () where it has the steps of the model's inputs
+    static: bool = False  # it is there before the first step: of inputs without time alone
 
 
 class Ran(NamedTuple):
@@ -89,6 +90,12 @@ class Layer(ABC):
         @property
         def output_size(self) -> int | None:
             """Features of the output. None: those of the input."""
+
+    @property
+    def features_taken(self) -> int | None:
+        """Features of what it reads, of all positions; of indices, how many there are. None: it
+        takes any."""
+        return self.input_size
 
     @property
     def title(self) -> str:
@@ -176,14 +183,20 @@ class Layer(ABC):
         return None
 
     @property
-    def needs_all(self) -> bool:
-        """Whether no step can be made before the last one of the input is there."""
-        return False
+    def needs_all(self) -> str:
+        """What messages call it where no step can be made before the last one of the input is
+        there; empty where each can."""
+        return ""
 
     def first_state(self, batch: int, features: int) -> State:
         """What its state is before the first step where nobody says another: arrays [rows, batch,
         features] by ``state_names``; ``features``: of what it reads."""
         return tuple(np.zeros((self.state_rows, batch, size)) for size in self.state_sizes)
+
+    def paced_by(self, reads: Sequence[Value]) -> int:
+        """Which of the values that it reads has the steps that it goes over; -1: those are the
+        model's inputs'."""
+        return next((i for i, value in enumerate(reads) if not value.static), 0)
 
     @property
     def num_nodes(self) -> int:
@@ -240,9 +253,10 @@ class Layer(ABC):
             if x.indices:
                 raise ShapeError(f"{where}: expected an input of features, {x.name} is of indices")
             raise UnsupportedError(f"{where}: an {type(self).__name__} can only be first")
-        if self.input_size is not None and x.features != self.input_size:
+        taken = self.features_taken
+        if taken is not None and x.features != taken:
             raise ShapeError(
-                f"{where} ({type(self).__name__}): expected an input of {self.input_size} "
+                f"{where} ({type(self).__name__}): expected an input of {taken} "
                 f"features, {x.name} gives {x.features}"
             )
         if self.needs_steps and x.last:
@@ -259,7 +273,7 @@ class Layer(ABC):
                     "of steps"
                 )
         last = x.last if self.gives_steps else self.last_of(name)
-        return (Value(name, features, last=last, paces=paces),)
+        return (Value(name, features, last=last, paces=paces, static=x.static),)
 
     @abstractmethod
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:

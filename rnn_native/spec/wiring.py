@@ -22,6 +22,30 @@ class Input(NamedTuple):
     features: int
     indices: bool = False
 
+    @property
+    def time(self) -> bool:
+        """Whether it has an axis of time."""
+        return True
+
+
+class Static(Input):
+    """An input without time, the same at every step: [batch, features], or integers [batch] below
+    ``features``, such as who speaks, or the attributes of a river.
+
+    ``ModelSpec(nodes=..., inputs={"mel": 40, "who": rn.Static(64)}, outputs=...)``. What reads it
+    has no time either; ``rn.Expand`` gives it at every step. ``features`` may be None where a layer
+    that reads it says them.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, features: int | None = None, indices: bool = False) -> Static:
+        return super().__new__(cls, features, indices)  # type: ignore[arg-type]
+
+    @property
+    def time(self) -> bool:
+        return False
+
 
 class Node(NamedTuple):
     """A layer, and the names of the values that it reads."""
@@ -40,6 +64,13 @@ class Wiring:
     values: dict[str, Value]
 
 
+def flat(layers: Sequence[Any]) -> tuple[Any, ...]:
+    """The layers of a chain: what is several in a tuple, as a transposed convolution is, stands for
+    these."""
+    each = (part if isinstance(part, tuple) else (part,) for part in layers)
+    return tuple(layer for part in each for layer in part)
+
+
 def chain(layers: Sequence[Any]) -> Wiring:
     """Each layer reads the one before; raises what a ``ModelSpec`` of these does."""
     if not layers:
@@ -53,21 +84,23 @@ def chain(layers: Sequence[Any]) -> Wiring:
             )
         if layer.arity != (1, 1):
             raise UnsupportedError(
-                f"{where}: a {type(layer).__name__} reads several values; ModelSpec(nodes=...) "
-                "says which"
+                f"{where}: {_kind(layer)} reads several values; ModelSpec(nodes=...) says which"
             )
-        if index == 0 and (layer.input_size is None or not layer.can_be_first):
-            kind = type(layer).__name__
-            article = "an" if kind[0] in "AEIOU" else "a"
-            raise UnsupportedError(f"{where}: {article} {kind} cannot be first")
+        if index == 0 and (layer.features_taken is None or not layer.can_be_first):
+            raise UnsupportedError(f"{where}: {_kind(layer)} cannot be first")
     names = list(map(str, range(len(layers))))
     nodes = dict(zip(names, map(Node, layers, [("x",), *zip(names)]), strict=False))
-    inputs = {"x": Input(layers[0].input_size, layers[0].takes_indices)}
+    inputs = {"x": Input(layers[0].features_taken, layers[0].takes_indices)}
     return _wired(nodes, inputs, {"y": names[-1]}, "layer {}")
 
 
+def _kind(layer: Layer) -> str:
+    name = type(layer).__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
 def graph(
-    nodes: Mapping[str, tuple[Layer, str | Sequence[str]]],
+    nodes: Mapping[str, tuple[Layer | tuple[Layer, ...], str | Sequence[str]]],
     inputs: Mapping[str, int | Input] | str | Sequence[str] | None,
     outputs: Mapping[str, str] | str | Sequence[str] | None,
 ) -> Wiring:
@@ -107,10 +140,17 @@ def _nodes(nodes: Any) -> dict[str, Node]:
         where = f"ModelSpec node {name!r}"
         if not isinstance(node, (tuple, list)) or len(node) != 2:
             raise OptionError(f"{where}: expected (layer, (input, ...)), got {node!r}")
-        layer, sources = node
-        if not isinstance(layer, Layer):
-            raise DTypeError(f"{where}: expected a layer, got {type(layer).__name__}")
-        taken[name] = Node(layer, tuple(_given(f"node {name!r}: inputs", sources)))
+        several, sources = node
+        *first, last = several if isinstance(several, tuple) and several else (several,)
+        for layer in (*first, last):
+            if not isinstance(layer, Layer):
+                raise DTypeError(f"{where}: expected a layer, got {type(layer).__name__}")
+        reads = tuple(_given(f"node {name!r}: inputs", sources))
+        for index, layer in enumerate(first):  # those before the last have names of their own
+            if (own := f"{name}.{index}") in nodes:
+                raise OptionError(f"{where}: {own!r} is the name of its layer {index}, and a node")
+            taken[own], reads = Node(layer, reads), (own,)
+        taken[name] = Node(last, reads)
     return taken
 
 
@@ -170,26 +210,40 @@ def _ordered(nodes: dict[str, Node], inputs: Mapping[str, Any]) -> dict[str, Nod
 
 def _input(name: str, size: int | Input | None, layers: Sequence[Layer]) -> Input:
     """An input as stated, or as the first of the layers that read it takes it."""
-    indices = any(layer.takes_indices for layer in layers)
+    indices, kind = any(layer.takes_indices for layer in layers), Input
+    if isinstance(size, tuple) and len(size) == 2:
+        kind = Static if isinstance(size, Static) else Input
+        size, stated = size
+        indices = indices or bool(stated)
     if size is None:
-        sizes = [layer.input_size for layer in layers if layer.arity == (1, 1)]
+        sizes = [layer.features_taken for layer in layers if layer.arity == (1, 1)]
         size = next((one for one in sizes if one is not None), None)
         if size is None:
             raise ShapeError(
                 f"ModelSpec input {name!r}: what reads it takes any number of features; state "
                 f"it: inputs={{{name!r}: features}}"
             )
-    if isinstance(size, tuple) and len(size) == 2:
-        size, indices = size
-    return Input(size_of(f"ModelSpec input {name!r}", size, 1), bool(indices))
+    return kind(size_of(f"ModelSpec input {name!r}", size, 1), indices)
 
 
 def _wired(
     nodes: dict[str, Node], inputs: dict[str, Input], outputs: dict[str, str], called: str = "{!r}"
 ) -> Wiring:
     """Raises where a layer cannot take what it reads."""
+    if not any(one.time for one in inputs.values()):
+        raise UnsupportedError(
+            f"ModelSpec inputs: expected one that has time, got {', '.join(map(repr, inputs))} "
+            "without"
+        )
     values = {
-        name: Value(f"input {name!r}", one.features, one.indices) for name, one in inputs.items()
+        name: Value(
+            f"input {name!r}",
+            one.features,
+            one.indices,
+            last="" if one.time else f"input {name!r} has no time",
+            static=not one.time,
+        )
+        for name, one in inputs.items()
     }
     for name, node in nodes.items():
         given = called.format(name)

@@ -78,6 +78,8 @@ typedef struct rnnat_recurrent_options {
     int32_t bias;
     int32_t last_only; /* return_sequences=false */
     int32_t initial_state; /* the file has what its states begin with */
+    int32_t positions; /* inside a step; 0: one */
+    int32_t along_positions; /* it runs over these, not over time */
     const rnnat_cell *cell;
     rnnat_cell_form form;
     union {

@@ -22,14 +22,16 @@ int32_t rnnat_graph_add_value(rnnat_graph *graph, rnnat_value value)
 int32_t rnnat_graph_add(rnnat_graph *graph, const rnnat_node *node, int32_t features)
 {
     rnnat_model *const model = graph->model;
-    int32_t paced_by = graph->values ? graph->values[node->inputs[0]].paced_by : -1;
+    int32_t paced_by = -1;
+    if (graph->values) paced_by = graph->values[rnnat_node_paced_by(graph->values, node)].paced_by;
     if (RNNAT_HAS_WINDOW(node) && !rnnat_window_keeps_pace(&node->window))
         paced_by = model->num_nodes;
     if (paced_by >= 0) model->has_paces = true;
     if (RNNAT_HAS_WINDOW(node)) model->has_windows = true;
-    const int32_t output = rnnat_graph_add_value(
-        graph,
-        (rnnat_value){.features = features, .has_time = graph->has_time, .paced_by = paced_by});
+    const int32_t output = rnnat_graph_add_value(graph, (rnnat_value){.features = features,
+                                                                      .has_time = graph->has_time,
+                                                                      .is_static = graph->is_static,
+                                                                      .paced_by = paced_by});
     if (graph->nodes) {
         rnnat_node *const added = &graph->nodes[model->num_nodes];
         *added = *node;
@@ -85,6 +87,16 @@ void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const voi
 }
 
 #if RNNAT_WITH_WINDOWS
+rnnat_status rnnat_graph_add_whole(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                   size_t size, int32_t features)
+{
+    const void *const kept = rnnat_graph_keep(graph, data, size);
+    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    add_reading_node(graph, (rnnat_node){.layer = layer, .data = kept, .takes_whole = true},
+                     features);
+    return RNNAT_OK;
+}
+
 rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                                     size_t size, int32_t features, const rnnat_window *window)
 {

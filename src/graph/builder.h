@@ -31,6 +31,7 @@ typedef struct rnnat_graph {
     int32_t inputs[RNNAT_LINE_INPUTS]; /* values that the layer which is built reads */
     int32_t num_inputs;
     bool has_time;      /* those values have an axis of time */
+    bool is_static;     /* all of them are static */
     int32_t made;       /* the value that the node before makes */
     rnnat_given result; /* what the layer before gives */
     int32_t features;   /* how many its value has */
@@ -57,6 +58,9 @@ void rnnat_count_one(const void *options, rnnat_counts *counts);
 void rnnat_count_window(const void *options, rnnat_counts *counts);
 void rnnat_graph_add_one(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
                          size_t size, int32_t features);
+/* Does the same for a node that takes all steps at once. */
+rnnat_status rnnat_graph_add_whole(rnnat_graph *graph, const rnnat_layer *layer, const void *data,
+                                   size_t size, int32_t features);
 /* Adds a state array [rows, batch, features]; returns its number. */
 int32_t rnnat_graph_add_state(rnnat_graph *graph, int32_t rows, int32_t features);
 #endif

@@ -81,6 +81,7 @@ static rnnat_status read_layer(const rnnat_safetensors *file, const outline *of,
 /* The inputs of a graph. */
 static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
 {
+    bool some_time = false;
     for (int32_t i = 0; i < of->inputs; ++i) {
         char key[32], text[text_size];
         rnnat_text_number(key, "rnn_native.input.", i);
@@ -92,13 +93,17 @@ static rnnat_status add_inputs(rnnat_graph *graph, const outline *of)
         if (!indices && !rnnat_text_is(text, word, "features")) return RNNAT_ERROR_FORMAT;
         const rnnat_status status = rnnat_take_number(&at, &count);
         if (status != RNNAT_OK) return status;
-        if (*at || count < 1) return RNNAT_ERROR_FORMAT;
+        const bool is_static = rnnat_text_is(at, rnnat_text_size(at), " time=false");
+        if ((*at && !is_static) || count < 1) return RNNAT_ERROR_FORMAT;
+        if (is_static && !RNNAT_WITH_WINDOWS) return RNNAT_ERROR_UNSUPPORTED;
         rnnat_graph_add_value(graph, (rnnat_value){.features = indices ? 1 : count,
                                                    .known = indices ? count : 0,
-                                                   .has_time = true,
+                                                   .has_time = !is_static,
+                                                   .is_static = is_static,
                                                    .paced_by = -1});
+        some_time = some_time || !is_static;
     }
-    return RNNAT_OK;
+    return some_time ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
 }
 
 /* That of a chain, which is what its first layer reads. */
@@ -154,12 +159,24 @@ static rnnat_status check_chain(const rnnat_graph *graph, const rnnat_layer *lay
     return layer->takes(options) == graph->features ? RNNAT_OK : RNNAT_ERROR_SHAPE;
 }
 
+/* The first value that the layer reads which is not static, if any; says whether all of them are. */
+static int32_t find_pace(rnnat_graph *graph)
+{
+    int32_t first = 0;
+    while (first < graph->num_inputs && RNNAT_IS_STATIC(&graph->values[graph->inputs[first]]))
+        ++first;
+    graph->is_static = first == graph->num_inputs;
+    return graph->inputs[graph->is_static ? 0 : first];
+}
+
 /* Whether a layer can read these values. */
 static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
                                  const rnnat_layer_options *options)
 {
     const bool from_caller = graph->inputs[0] < graph->model->info.num_inputs;
+    const int32_t paced_by = find_pace(graph);
     graph->has_time = graph->values[graph->inputs[0]].has_time;
+    if (layer->mixes_time) return RNNAT_OK;
     if (!layer->takes_several && graph->num_inputs > 1) return RNNAT_ERROR_SHAPE;
     if (from_caller ? layer->reads_a_layer : layer->takes_indices) return RNNAT_ERROR_UNSUPPORTED;
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
@@ -167,8 +184,8 @@ static rnnat_status check_inputs(rnnat_graph *graph, const rnnat_layer *layer,
         const int32_t features = layer->takes_indices ? value->known : value->features;
         if ((value->known > 0) != layer->takes_indices || value->has_time != graph->has_time)
             return RNNAT_ERROR_SHAPE;
-        if (RNNAT_HAS_PACES(graph->model) &&
-            !rnnat_same_pace(graph->model, graph->inputs[0], graph->inputs[i])) {
+        if (RNNAT_HAS_PACES(graph->model) && !RNNAT_IS_STATIC(value) &&
+            !rnnat_same_pace(graph->model, paced_by, graph->inputs[i])) {
             if (value->has_time) return RNNAT_ERROR_SHAPE;
             graph->model->info.streamable = 0; /* where last steps come at each of their own */
         }

@@ -21,7 +21,7 @@ struct rnnat_model {
     int32_t num_buffers;
     int32_t num_cells; /* directions of all recurrent nodes */
     bool is_chain; /* each node over all steps reads what the one before makes, and nothing else */
-    bool has_rows; /* some value has no time */
+    bool has_rows; /* some value is there behind the last step alone */
     bool has_windows; /* some node has a window */
     bool has_paces; /* some value has other steps than the inputs */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
@@ -39,10 +39,21 @@ struct rnnat_model {
 #define RNNAT_HAS_PACES(model) (RNNAT_WITH_WINDOWS && (model)->has_paces)
 #define RNNAT_HAS_WINDOW(node) (RNNAT_WITH_WINDOWS && (node)->window.extent > 0)
 
+#define RNNAT_HAS_STATIC(model) (RNNAT_WITH_WINDOWS && rnnat_has_static(model))
+
 /* The same as a function. */
 static inline bool rnnat_has_paces(const rnnat_model *model) { return RNNAT_HAS_PACES(model); }
 
-/* Whether node `index` runs at every step; the others run once, on what each row's last step gives. */
+/* Whether some input has no time. */
+static inline bool rnnat_has_static(const rnnat_model *model)
+{
+    for (int32_t i = 0; i < model->info.num_inputs; ++i)
+        if (model->values[i].is_static) return true;
+    return false;
+}
+
+/* Whether node `index` runs at every step; the others run once, on what each row's last step gives or
+ * on static values. */
 static inline bool rnnat_node_has_time(const rnnat_model *model, int32_t index)
 {
     return model->values[model->nodes[index].output].has_time;

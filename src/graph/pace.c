@@ -184,9 +184,13 @@ bool rnnat_phases_agree(const rnnat_model *model, rnnat_phases phases)
 {
     for (int32_t n = 0; n < model->num_nodes; ++n) {
         const rnnat_node *const node = &model->nodes[n];
-        if (!model->info.streamable && !model->values[node->inputs[0]].has_time) continue;
-        for (int32_t i = 1; i < node->num_inputs; ++i)
-            if (!is_same(model, phases, node->inputs[0], node->inputs[i])) return false;
+        const int32_t paced_by = rnnat_node_paced_by(model->values, node);
+        if (!model->info.streamable && !model->values[paced_by].has_time) continue;
+        for (int32_t i = 0; i < node->num_inputs; ++i) {
+            const rnnat_value *const value = &model->values[node->inputs[i]];
+            if (RNNAT_IS_STATIC(value) || (RNNAT_WAITS(node) && !value->has_time)) continue;
+            if (!is_same(model, phases, paced_by, node->inputs[i])) return false;
+        }
     }
     return true;
 }

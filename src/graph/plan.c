@@ -28,6 +28,7 @@ static rnnat_home home_of(const rnnat_model *model, int32_t value, int32_t maker
     for (int32_t i = 0; i < model->info.num_outputs; ++i)
         if (model->outputs[i] == value) return RNNAT_HOME_CALLER;
     if (reader < 0) return RNNAT_HOME_NOWHERE;
+    if (RNNAT_IS_STATIC(&model->values[value])) return RNNAT_HOME_STATIC;
     if (!model->values[value].has_time) return RNNAT_HOME_ROWS;
     return is_one_run(model, maker, reader) ? RNNAT_HOME_CHUNK : RNNAT_HOME_WHOLE;
 }
@@ -52,7 +53,7 @@ static void place_value(rnnat_model *model, rnnat_value *values, rnnat_buffer *b
     const int32_t reader = last_reader(model, index);
     value->home = home_of(model, index, maker, reader);
     if (value->home == RNNAT_HOME_NOWHERE || value->home == RNNAT_HOME_CALLER) return;
-    int32_t b = 0;
+    int32_t b = value->home == RNNAT_HOME_STATIC ? model->num_buffers : 0;
     while (b < model->num_buffers &&
            (buffers[b].home != value->home || buffers[b].last_node >= from))
         ++b;

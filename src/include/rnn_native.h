@@ -154,7 +154,7 @@ typedef struct rnnat_run {
                           * there are processors, or 64 */
     /* Of a model with several inputs, all of them, dense: float or, of indices, int32_t; in the place
      * of x and indices, whose strides are zero then. Of several outputs, likewise in that of y. A model
-     * with one takes it in either way. See rnnat_model_input. */
+     * with one takes it in either way. See rnnat_model_input: what has no time is read where T is 0, too. */
     const void *const *inputs;
     void *const *outputs;
 } rnnat_run;
@@ -226,7 +226,8 @@ typedef struct rnnat_value_info {
     int32_t features; /* of a step */
     int32_t
         indices; /* of an input: int32 indices [T, B] below this; 0: features [T, B, features] */
-    int32_t has_time; /* 0, of an output: [B, features], what is made of last steps */
+    int32_t
+        has_time; /* 0: no T. Of an output: what is made of last steps, or of such inputs alone */
     /* Steps: `repeat` for every `stride` of the inputs, 1 and 1 but where layers with strides make
      * fewer or more; each is made once `latency` more steps of the inputs are there than its own. */
     int32_t repeat;
@@ -323,8 +324,8 @@ RNNAT_API rnnat_status rnnat_stream_run_indices_f64(rnnat_stream *stream, const 
                                                     int32_t steps, double *y);
 /* The same of a model with several inputs or outputs: arrays of all of them, in the order of
  * rnnat_model_input and rnnat_model_output, dense, not overlapping, [steps, B, features] of the
- * model's dtype or, of indices, int32_t [steps, B]. What is made of last steps is given after each
- * one. A model with one of each takes it, too; the functions above are INPUT for one with more.
+ * model's dtype or, of indices, int32_t [steps, B]; of an input without time [B, features], or [B],
+ * which is the same at all of these steps. Every output is given after each one. A model with one of each takes it, too; the functions above are INPUT for one with more.
  * ARGUMENT: a NULL, or a negative number of steps. INDEX. Nothing was done then. */
 RNNAT_API rnnat_status rnnat_stream_run_values(rnnat_stream *stream, const void *const *inputs,
                                                int32_t steps, void *const *outputs);

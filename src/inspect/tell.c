@@ -40,10 +40,12 @@ static void tell_node(const rnnat_node *node, const rnnat_kernels *kernels, cons
         t->number(t->arg, "lowest", node->window.lowest);
         t->end(t->arg);
     }
+    t->number(t->arg, "waits", node->waits);
     t->number(t->arg, "num_passes", node->num_passes);
     t->begin(t->arg, "reverse");
     for (int32_t i = 0; i < node->num_passes; ++i) t->number(t->arg, "", node->reverse[i]);
     t->end(t->arg);
+    t->number(t->arg, "takes_whole", node->takes_whole);
     t->number(t->arg, "num_states", node->num_states);
     t->number(t->arg, "first_state", node->first_state);
     t->number(t->arg, "first_row", node->first_row);
@@ -67,6 +69,7 @@ static void tell_values(const rnnat_model *model, const rnnat_teller *t)
         t->number(t->arg, "features", value->features);
         t->number(t->arg, "known", value->known);
         t->number(t->arg, "has_time", value->has_time);
+        t->number(t->arg, "is_static", value->is_static);
         t->number(t->arg, "paced_by", value->paced_by);
         t->number(t->arg, "home", (int64_t)value->home);
         t->number(t->arg, "buffer", value->buffer);
@@ -99,6 +102,7 @@ static void tell_names(const rnnat_model *model, const rnnat_teller *t)
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
 {
     tell_info(&model->info, t);
+    if (rnnat_has_static(model)) t->needs(t->arg, "RNNAT_WITH_WINDOWS");
     t->number(t->arg, "num_nodes", model->num_nodes);
     t->number(t->arg, "over_time", model->over_time);
     t->number(t->arg, "num_values", model->num_values);

@@ -79,6 +79,7 @@ int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value)
 {
     int32_t first = 0;
     graph->has_time = !graph->values || graph->values[value].has_time;
+    graph->is_static = graph->values && graph->values[value].is_static;
     graph->inputs[0] = value;
     graph->num_inputs = 1;
     return add_node(graph, RNNAT_COMBINE_CONCAT, -1, &first);

@@ -1,9 +1,10 @@
-/* Convolution over time, over positions inside a step, or over both.
+/* Convolution over time, over positions inside a step, over rows of these, or over several of them.
  *
- * A step's features are positions times channels, the channels of a position one behind the other. What
- * a position of the output is made of, its taps, is a row: steps of the window, positions of each, and
- * channels. Where rows do not lie in the input as they are, they are copied to scratch, some steps at a
- * time, and multiplied there. With one channel in each group there is no product: elements are added up. */
+ * A step's features are rows of positions times channels, the channels of a position one behind the other.
+ * What a position of the output is made of, its taps, is a row of a matrix: steps of the window, rows and
+ * positions of each, and channels. Where these do not lie in the input as they are, they are copied to
+ * scratch, those of some lines at a time, a line being a row of positions of one step of the output, and
+ * multiplied there. With one channel in each group there is no product: elements are added up. */
 #include <string.h>
 
 #include "conv.h"
@@ -11,28 +12,35 @@
 #if RNNAT_WITH_WINDOWS
 enum {
     tile_bytes = 96 << 10, /* of rows that are copied at once: they stay in the cache */
-    tile_least = 8 /* steps, so that as many threads have one each */
+    tile_least = 8 /* lines, so that as many threads have one each */
 };
 
 /* ---- sizes ---- */
 
-/* True where a step of the input, with its padding, has the rows of all positions in it, so that they
+/* True where a line of the input, with its padding, has the taps of all positions in it, so that they
  * overlap. A BLAS takes none that do. */
 static bool rows_overlap(const rnnat_convolving *conv)
 {
     const bool apart = conv->made == 1 || conv->stride >= conv->kernel_size;
-    return conv->kernel_time == 1 && conv->groups == 1 &&
+    return conv->kernel_time == 1 && conv->kernel_height == 1 && conv->groups == 1 &&
            (conv->dilation == 1 || conv->kernel_size == 1) &&
            (apart || !rnnat_matrix_is_blas(&conv->weight));
 }
 
-/* True where rows lie in the input as they are. */
-static bool reads_in_place(const rnnat_convolving *conv, const rnnat_window *window)
+/* Whether the kernel moves over rows of positions, too. */
+static bool has_height(const rnnat_convolving *conv)
 {
-    return rows_overlap(conv) && window->extent == 0 && conv->left == 0 && conv->right == 0;
+    return conv->height > 1 || conv->made_height > 1;
 }
 
-/* Elements of scratch that one step of one row of the batch needs. */
+/* True where taps lie in the input as they are. */
+static bool reads_in_place(const rnnat_convolving *conv, const rnnat_window *window)
+{
+    return rows_overlap(conv) && window->extent == 0 && conv->left == 0 && conv->right == 0 &&
+           !has_height(conv);
+}
+
+/* Elements of scratch that one line of one row of the batch needs. */
 static size_t patch_size(const rnnat_convolving *conv)
 {
     if (rows_overlap(conv))
@@ -40,7 +48,7 @@ static size_t patch_size(const rnnat_convolving *conv)
     return (size_t)conv->made * (size_t)conv->groups * (size_t)conv->weight.k;
 }
 
-/* Steps, of one row of the batch each, whose rows are in scratch at once. */
+/* Lines, of one row of the batch each, whose taps are in scratch at once. */
 static int32_t tile_of(const rnnat_convolving *conv, const rnnat_kernels *kernels, int64_t most)
 {
     const size_t bytes = patch_size(conv) * (size_t)kernels->elem;
@@ -55,20 +63,25 @@ static void scratch_conv(const rnnat_node *node, const rnnat_kernels *kernels, i
 {
     const rnnat_convolving *const conv = node->data;
     if (reads_in_place(conv, &node->window) || rnnat_conv_is_depthwise(conv)) return;
-    const int32_t tile = tile_of(conv, kernels, (int64_t)rows * steps);
+    const int32_t tile = tile_of(conv, kernels, (int64_t)rows * steps * conv->made_height);
     rnnat_arena_take_table(arena, (size_t)tile, patch_size(conv), (size_t)kernels->elem);
 }
 
 /* ---- what a position is made of ---- */
 
-/* The position that stands at `at`, which may be padding; -1: 0 does. */
-static int32_t position_at(const rnnat_convolving *conv, int64_t at)
+/* Which of `count` positions or rows stands at `at`, which may be padding; -1: 0 does. */
+static int32_t place_at(const rnnat_convolving *conv, int32_t count, int64_t at)
 {
-    const int64_t last = conv->positions - 1;
+    const int64_t last = count - 1;
     if (at >= 0 && at <= last) return (int32_t)at;
     if (conv->padding_mode == RNNAT_PADDING_REPLICATE) return (int32_t)(at < 0 ? 0 : last);
     if (conv->padding_mode == RNNAT_PADDING_REFLECT) return (int32_t)(at < 0 ? -at : 2 * last - at);
     return -1;
+}
+
+static int32_t position_at(const rnnat_convolving *conv, int64_t at)
+{
+    return place_at(conv, conv->positions, at);
 }
 
 /* Where tap `tap` of the window of one step is; NULL: that is padding. */
@@ -82,6 +95,15 @@ static const char *step_at(const rnnat_task *task, const rnnat_chunk *chunk, int
     return rnnat_window_at(task, chunk, start + (int64_t)tap * conv->dilation_time, row);
 }
 
+/* Where row `at` of a step is, which may be padding; NULL: that is 0. */
+static const char *line_at(const rnnat_convolving *conv, size_t channel, const char *step,
+                           int64_t at)
+{
+    const int32_t row = step ? place_at(conv, conv->height, at) : -1;
+    const size_t size = (size_t)conv->positions * (size_t)conv->in_channels * channel;
+    return row < 0 ? NULL : step + (size_t)row * size;
+}
+
 /* Copies some channels of a position, or writes zeros; returns where the next ones go. */
 static char *put(char *to, const char *from, size_t bytes)
 {
@@ -92,7 +114,7 @@ static char *put(char *to, const char *from, size_t bytes)
     return to + bytes;
 }
 
-/* Copies a step with its padding. */
+/* Copies a line with its padding. */
 static void copy_padded(const rnnat_convolving *conv, size_t channel, char *to, const char *step)
 {
     const size_t bytes = (size_t)conv->in_channels * channel;
@@ -125,23 +147,29 @@ static char *copy_taps(const rnnat_convolving *conv, size_t channel, char *to, c
     return to;
 }
 
-/* Copies the rows of one step of one row of the batch. */
+/* Copies the taps of line `line` of one step of one row of the batch. */
 static void copy_patch(const rnnat_task *task, const rnnat_chunk *chunk, int32_t step, int32_t row,
-                       char *to)
+                       int32_t line, char *to)
 {
     const rnnat_convolving *const conv = task->node->data;
     const size_t elem = (size_t)task->kernels->elem;
     const size_t group_bytes = (size_t)rnnat_conv_channels(conv) * elem;
+    const int64_t top = (int64_t)line * conv->stride_height - conv->top;
     if (rows_overlap(conv)) {
-        copy_padded(conv, elem, to, step_at(task, chunk, step, 0, row));
+        copy_padded(conv, elem, to, line_at(conv, elem, step_at(task, chunk, step, 0, row), top));
         return;
     }
     for (int32_t position = 0; position < conv->made; ++position) {
         const int64_t first = (int64_t)position * conv->stride - conv->left;
         for (int32_t g = 0; g < conv->groups; ++g) {
             for (int32_t tap = 0; tap < conv->kernel_time; ++tap) {
-                const char *const from = step_at(task, chunk, step, tap, row);
-                to = copy_taps(conv, elem, to, from ? from + (size_t)g * group_bytes : NULL, first);
+                const char *const of = step_at(task, chunk, step, tap, row);
+                for (int32_t k = 0; k < conv->kernel_height; ++k) {
+                    const int64_t at = top + (int64_t)k * conv->dilation_height;
+                    const char *const from = line_at(conv, elem, of, at);
+                    to = copy_taps(conv, elem, to, from ? from + (size_t)g * group_bytes : NULL,
+                                   first);
+                }
             }
         }
     }
@@ -149,7 +177,7 @@ static void copy_patch(const rnnat_task *task, const rnnat_chunk *chunk, int32_t
 
 /* ---- products ---- */
 
-/* Multiplies the rows of `count` steps, the first of which is at `from`, the next one `apart` elements
+/* Multiplies the taps of `count` lines, the first of which is at `from`, the next one `apart` elements
  * behind it; their outputs are likewise at `to`. */
 static void multiply_rows(const rnnat_task *task, const char *from, ptrdiff_t apart, char *to,
                           ptrdiff_t to_apart, int32_t count)
@@ -176,38 +204,33 @@ static void multiply_rows(const rnnat_task *task, const char *from, ptrdiff_t ap
         kernels->activate(conv->activation, c, m, conv->out_channels);
 }
 
-/* Elements from one row of the batch, at one time, to the next one of those: rows first. */
-static ptrdiff_t apart_of(rnnat_view view, int32_t rows)
-{
-    return rows == 1 ? view.time : view.row;
-}
-
-/* Whether that is so from the last row at a time to the first one at the next, too. */
-static bool is_even(rnnat_view view, int32_t rows)
-{
-    return rows == 1 || view.time == rows * view.row;
-}
-
-/* Makes steps first .. first + count - 1. */
-static void make_steps(const rnnat_task *task, const rnnat_chunk *chunk, char *scratch,
-                       int32_t first, int32_t count)
+/* Makes lines first .. first + count - 1, of one step where it has several. */
+static void make_lines(const rnnat_task *task, const rnnat_chunk *chunk, char *scratch,
+                       int64_t first, int32_t count)
 {
     const rnnat_convolving *const conv = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
-    const int32_t rows = task->rows;
+    const int32_t rows = task->rows, height = conv->made_height;
+    const int32_t step = (int32_t)(first / height / rows), row = (int32_t)(first / height % rows);
+    const int32_t line = (int32_t)(first % height);
     const size_t size = patch_size(conv);
+    const ptrdiff_t made = (ptrdiff_t)conv->made * conv->out_channels;
     const char *from = scratch;
     ptrdiff_t apart = (ptrdiff_t)size;
     if (reads_in_place(conv, &task->node->window)) {
-        from = rnnat_view_at(kernels, *chunk->in[0], first / rows, first % rows);
-        apart = apart_of(*chunk->in[0], rows);
+        from = rnnat_view_at(kernels, *chunk->in[0], step, row);
+        apart = rnnat_view_apart(*chunk->in[0], rows);
     } else {
-        for (int32_t i = 0; i < count; ++i)
-            copy_patch(task, chunk, (first + i) / rows, (first + i) % rows,
+        for (int32_t i = 0; i < count; ++i) {
+            const int64_t at = (first + i) / height;
+            copy_patch(task, chunk, (int32_t)(at / rows), (int32_t)(at % rows),
+                       (int32_t)((first + i) % height),
                        scratch + (size_t)i * size * (size_t)kernels->elem);
+        }
     }
-    char *const to = rnnat_view_at(kernels, *chunk->out, first / rows, first % rows);
-    multiply_rows(task, from, apart, to, apart_of(*chunk->out, rows), count);
+    char *const to = rnnat_view_at(kernels, *chunk->out, step, row) + line * made * kernels->elem;
+    multiply_rows(task, from, apart, to, height > 1 ? made : rnnat_view_apart(*chunk->out, rows),
+                  count);
 }
 
 /* ---- groups of one channel ---- */
@@ -238,21 +261,26 @@ static void add_tap(const rnnat_kernels *kernels, void *y, const void *x, const 
 }
 
 static void make_depthwise(const rnnat_task *task, const rnnat_chunk *chunk, int32_t step,
-                           int32_t row)
+                           int32_t row, int32_t line)
 {
     const rnnat_convolving *const conv = task->node->data;
     const size_t elem = (size_t)task->kernels->elem, n = (size_t)conv->out_channels;
     const int32_t each = conv->out_channels / conv->in_channels;
-    char *y = rnnat_view_at(task->kernels, *chunk->out, step, row);
+    const int64_t top = (int64_t)line * conv->stride_height - conv->top;
+    const size_t before = (size_t)line * (size_t)conv->made * n * elem;
+    char *const first = rnnat_view_at(task->kernels, *chunk->out, step, row) + before;
+    char *y = first;
     for (int32_t made = 0; made < conv->made; ++made, y += n * elem) {
         const char *w = conv->weight.data;
+        const int64_t left = (int64_t)made * conv->stride - conv->left;
         put(y, conv->bias, n * elem);
-        for (int32_t tap = 0; tap < conv->kernel_time; ++tap) {
-            const char *const from = step_at(task, chunk, step, tap, row);
+        for (int32_t tap = 0; tap < conv->kernel_time * conv->kernel_height; ++tap) {
+            const int64_t at = top + (int64_t)(tap % conv->kernel_height) * conv->dilation_height;
+            const char *const from =
+                line_at(conv, elem, step_at(task, chunk, step, tap / conv->kernel_height, row), at);
             for (int32_t k = 0; k < conv->kernel_size; ++k) {
-                const int64_t at =
-                    (int64_t)made * conv->stride - conv->left + (int64_t)k * conv->dilation;
-                const int32_t position = from ? position_at(conv, at) : -1;
+                const int32_t position =
+                    from ? position_at(conv, left + (int64_t)k * conv->dilation) : -1;
                 if (position >= 0)
                     add_tap(task->kernels, y,
                             from + (size_t)position * (size_t)conv->in_channels * elem, w,
@@ -261,82 +289,55 @@ static void make_depthwise(const rnnat_task *task, const rnnat_chunk *chunk, int
             }
         }
     }
-    if (conv->activation != RNNAT_IDENTITY) {
-        char *const first = rnnat_view_at(task->kernels, *chunk->out, step, row);
+    if (conv->activation != RNNAT_IDENTITY)
         task->kernels->activate(conv->activation, (rnnat_rows){first, 1, 0, (ptrdiff_t)n},
                                 conv->made, conv->out_channels);
-    }
 }
 
-/* Each member makes some of the steps, of one row of the batch each, in its part of the scratch. */
-static bool run_conv(rnnat_task *task, const rnnat_chunk *chunk)
+/* Makes lines begin .. begin + lines - 1: each member some, in its part of the scratch. */
+static void run_lines(const rnnat_task *task, const rnnat_chunk *chunk, int64_t begin,
+                      int32_t lines)
 {
     const rnnat_convolving *const conv = task->node->data;
     const bool in_place = reads_in_place(conv, &task->node->window),
                depthwise = rnnat_conv_is_depthwise(conv);
-    const int32_t rows = task->rows, steps = chunk->made * rows;
-    const bool even = is_even(*chunk->out, rows) && (!in_place || is_even(*chunk->in[0], rows));
+    const int32_t rows = task->rows, height = conv->made_height;
+    const bool even = rnnat_view_is_even(*chunk->out, rows) &&
+                      (!in_place || rnnat_view_is_even(*chunk->in[0], rows));
     const int32_t most_rows = INT32_MAX / conv->made; /* of one product */
-    const int32_t all = steps < most_rows ? steps : most_rows;
-    const int32_t tile = in_place || depthwise ? all : tile_of(conv, task->kernels, steps);
+    const int32_t all = lines < most_rows ? lines : most_rows;
+    const int32_t tile = in_place || depthwise ? all : tile_of(conv, task->kernels, lines);
     const int32_t count = task->member.count < tile ? task->member.count : tile;
     const rnnat_member own = {task->member.index, count, NULL};
-    if (own.index >= count) return true;
-    const int32_t end = rnnat_first(&own, own.index + 1, steps);
-    const int32_t begin = rnnat_first(&own, own.index, tile);
-    const int32_t most = rnnat_first(&own, own.index + 1, tile) - begin;
+    if (own.index >= count) return;
+    const int32_t end = rnnat_first(&own, own.index + 1, lines);
+    const int32_t begins = rnnat_first(&own, own.index, tile);
+    const int32_t most = rnnat_first(&own, own.index + 1, tile) - begins;
     char *const scratch =
-        task->scratch + (size_t)begin * patch_size(conv) * (size_t)task->kernels->elem;
-    for (int32_t at = rnnat_first(&own, own.index, steps), some; at < end; at += some) {
-        some = end - at < most ? end - at : most;
-        if (!even && some > rows - at % rows) some = rows - at % rows;
-        for (int32_t i = 0; depthwise && i < some; ++i)
-            make_depthwise(task, chunk, (at + i) / rows, (at + i) % rows);
-        if (!depthwise) make_steps(task, chunk, scratch, at, some);
+        task->scratch + (size_t)begins * patch_size(conv) * (size_t)task->kernels->elem;
+    for (int32_t i = rnnat_first(&own, own.index, lines), some; i < end; i += some) {
+        const int64_t at = begin + i;
+        some = end - i < most ? end - i : most;
+        if (height > 1 && some > height - at % height) some = (int32_t)(height - at % height);
+        if (height == 1 && !even && some > rows - at % rows) some = (int32_t)(rows - at % rows);
+        for (int32_t k = 0; depthwise && k < some; ++k) {
+            const int64_t step = (at + k) / height;
+            make_depthwise(task, chunk, (int32_t)(step / rows), (int32_t)(step % rows),
+                           (int32_t)((at + k) % height));
+        }
+        if (!depthwise) make_lines(task, chunk, scratch, at, some);
     }
+}
+
+static bool run_conv(rnnat_task *task, const rnnat_chunk *chunk)
+{
+    const rnnat_convolving *const conv = task->node->data;
+    const int64_t lines = (int64_t)chunk->made * task->rows * conv->made_height;
+    for (int64_t at = 0; at < lines; at += INT32_MAX)
+        run_lines(task, chunk, at, (int32_t)(lines - at < INT32_MAX ? lines - at : INT32_MAX));
     return true;
 }
 
-#if RNNAT_INSPECT
-static rnnat_status unpack_conv(const rnnat_node *node, const rnnat_kernels *kernels, int32_t pass,
-                                const char *name, void *rows)
-{
-    const rnnat_convolving *const conv = node->data;
-    const int32_t parts = rnnat_conv_is_depthwise(conv) ? 1 : conv->groups;
-    (void)pass;
-    if (!rnnat_text_is(name, rnnat_text_size(name), "weight")) return RNNAT_ERROR_ARGUMENT;
-    for (int32_t g = 0; g < parts; ++g) {
-        const rnnat_matrix part = rnnat_matrix_part(&conv->weight, kernels, g, parts);
-        rnnat_matrix_unpack(&part, kernels, (rnnat_gates){1, g, conv->out_channels / parts}, rows);
-    }
-    return RNNAT_OK;
-}
-
-static void tell_conv(const rnnat_node *node, const rnnat_kernels *kernels,
-                      const rnnat_teller *teller)
-{
-    const rnnat_convolving *const conv = node->data;
-    teller->type(teller->arg, "rnnat_convolving");
-    teller->needs(teller->arg, "RNNAT_WITH_WINDOWS");
-    teller->number(teller->arg, "in_channels", conv->in_channels);
-    teller->number(teller->arg, "out_channels", conv->out_channels);
-    teller->number(teller->arg, "groups", conv->groups);
-    teller->number(teller->arg, "kernel_time", conv->kernel_time);
-    teller->number(teller->arg, "dilation_time", conv->dilation_time);
-    teller->number(teller->arg, "positions", conv->positions);
-    teller->number(teller->arg, "made", conv->made);
-    teller->number(teller->arg, "kernel_size", conv->kernel_size);
-    teller->number(teller->arg, "stride", conv->stride);
-    teller->number(teller->arg, "dilation", conv->dilation);
-    teller->number(teller->arg, "left", conv->left);
-    teller->number(teller->arg, "right", conv->right);
-    teller->number(teller->arg, "padding_mode", (int64_t)conv->padding_mode);
-    teller->number(teller->arg, "activation", (int64_t)conv->activation);
-    rnnat_tell_matrix(teller, "weight", &conv->weight);
-    rnnat_tell_array(teller, "bias", conv->bias,
-                     (size_t)rnnat_pad(kernels, rnnat_conv_bias_size(conv, kernels)));
-}
-#endif
 #endif
 
 const rnnat_layer rnnat_layer_conv = {
@@ -348,7 +349,7 @@ const rnnat_layer rnnat_layer_conv = {
     .build = RNNAT_IF_READER(rnnat_conv_build),
     .scratch = scratch_conv,
     .run = run_conv,
-    .unpack = RNNAT_IF_INSPECT(unpack_conv),
-    .tell = RNNAT_IF_INSPECT(tell_conv),
+    .unpack = RNNAT_IF_INSPECT(rnnat_conv_unpack),
+    .tell = RNNAT_IF_INSPECT(rnnat_conv_tell),
 #endif
 };

@@ -12,6 +12,12 @@ static const rnnat_word padding_modes[] = {{"zeros", RNNAT_PADDING_ZEROS},
                                            {"reflect", RNNAT_PADDING_REFLECT},
                                            {"replicate", RNNAT_PADDING_REPLICATE},
                                            {NULL, 0}};
+#define HEIGHT_KEY(member, smallest)                                                               \
+    {.name = #member,                                                                              \
+     .type = RNNAT_KEY_SIZE,                                                                       \
+     .least = smallest,                                                                            \
+     .optional = true,                                                                             \
+     .at = offsetof(rnnat_conv_options, member)}
 const rnnat_key rnnat_conv_keys[] = {
     RNNAT_SIZE_KEY(rnnat_conv_options, in_channels),
     RNNAT_SIZE_KEY(rnnat_conv_options, out_channels),
@@ -30,36 +36,68 @@ const rnnat_key rnnat_conv_keys[] = {
     RNNAT_OPEN_KEY(rnnat_conv_options, padding_mode, padding_modes),
     RNNAT_WORD_KEY(rnnat_conv_options, bias, rnnat_flags),
     RNNAT_OPEN_KEY(rnnat_conv_options, activation, rnnat_activation_words),
+    HEIGHT_KEY(height, 1),
+    HEIGHT_KEY(kernel_height, 1),
+    HEIGHT_KEY(stride_height, 1),
+    HEIGHT_KEY(dilation_height, 1),
+    HEIGHT_KEY(top, 0),
+    HEIGHT_KEY(bottom, 0),
 };
+#undef HEIGHT_KEY
 
-/* Whether these can be a convolution; *made becomes how many positions its output has. */
-static rnnat_status check_conv(const rnnat_conv_options *line, int32_t *made)
+/* What the line says, where it may leave out what is 1. */
+static rnnat_conv_options filled(const rnnat_conv_options *line)
+{
+    rnnat_conv_options all = *line;
+    int32_t *const ones[] = {&all.height, &all.kernel_height, &all.stride_height,
+                             &all.dilation_height};
+    for (size_t i = 0; i < sizeof ones / sizeof *ones; ++i)
+        if (*ones[i] == 0) *ones[i] = 1;
+    return all;
+}
+
+/* Positions or rows that a kernel makes of so many, padding included; 0: it reaches over more. */
+static int64_t made_of(int64_t padded, int32_t kernel, int32_t stride, int32_t dilation)
+{
+    const int64_t reach = reach_of(kernel, dilation);
+    return reach > padded ? 0 : (padded - reach) / stride + 1;
+}
+
+/* Whether these can be a convolution; it says how many rows and positions its output has. */
+static rnnat_status check_conv(const rnnat_conv_options *line, rnnat_convolving *data)
 {
     const int64_t extent = reach_of(line->kernel_time, line->dilation_time);
-    const int64_t reach = reach_of(line->kernel_size, line->dilation);
     const int64_t padded = (int64_t)line->left + line->positions + line->right;
+    const int64_t tall = (int64_t)line->top + line->height + line->bottom;
+    const int64_t made = made_of(padded, line->kernel_size, line->stride, line->dilation);
+    const int64_t rows =
+        made_of(tall, line->kernel_height, line->stride_height, line->dilation_height);
     if (line->in_channels % line->groups || line->out_channels % line->groups)
         return RNNAT_ERROR_SHAPE;
     if (extent > RNNAT_WINDOW_MAX || line->stride_time > RNNAT_WINDOW_MAX)
         return RNNAT_ERROR_UNSUPPORTED;
-    if (line->before >= extent || line->after >= extent || reach > padded) return RNNAT_ERROR_SHAPE;
+    if (line->before >= extent || line->after >= extent || !made || !rows) return RNNAT_ERROR_SHAPE;
     if (line->padding_mode == RNNAT_PADDING_REFLECT &&
-        (line->left >= line->positions || line->right >= line->positions))
+        (line->left >= line->positions || line->right >= line->positions ||
+         line->top >= line->height || line->bottom >= line->height))
         return RNNAT_ERROR_SHAPE;
-    *made = (int32_t)((padded - reach) / line->stride + 1);
-    const int64_t most = RNNAT_LAYER_MAX_SIZE;
+    const int64_t most = RNNAT_CONV_MAX_FEATURES;
     const int64_t taps = (int64_t)line->kernel_time * line->kernel_size;
-    const bool fits = padded * line->in_channels <= most &&
-                      (int64_t)*made * line->out_channels <= most && taps <= most &&
-                      taps * line->in_channels <= most / *made;
+    const bool fits = padded * line->in_channels <= most / tall && made <= most &&
+                      made * line->out_channels <= most / rows && taps <= most &&
+                      taps * line->kernel_height <= most &&
+                      taps * line->kernel_height * line->in_channels <= most / made;
+    data->made = fits ? (int32_t)made : 0;
+    data->made_height = fits ? (int32_t)rows : 0;
     return fits ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
 }
 
 int32_t rnnat_conv_takes(const void *options)
 {
-    const rnnat_conv_options *const line = options;
-    const int64_t features = (int64_t)line->positions * line->in_channels;
-    return features <= RNNAT_LAYER_MAX_SIZE ? (int32_t)features : 0;
+    const rnnat_conv_options line = filled(options);
+    const int64_t features = (int64_t)line.positions * line.in_channels;
+    const bool fits = features <= RNNAT_CONV_MAX_FEATURES / line.height;
+    return fits ? (int32_t)features * line.height : 0;
 }
 
 /* Reads the weights: a matrix for each group or, of groups of one channel, rows of a number for each
@@ -67,7 +105,8 @@ int32_t rnnat_conv_takes(const void *options)
 static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options *line,
                                  rnnat_convolving *data)
 {
-    const int32_t taps = line->kernel_time * line->kernel_size * rnnat_conv_channels(data);
+    const int32_t taps =
+        line->kernel_time * line->kernel_height * line->kernel_size * rnnat_conv_channels(data);
     const bool rows = rnnat_conv_is_depthwise(data);
     const rnnat_gates gates = {rows ? 1 : line->groups, 0,
                                rows ? line->out_channels : line->out_channels / line->groups};
@@ -90,7 +129,8 @@ static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options 
 
 rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
 {
-    const rnnat_conv_options *const line = options;
+    const rnnat_conv_options all = filled(options);
+    const rnnat_conv_options *const line = &all;
     rnnat_builder *const build = graph->build;
     rnnat_convolving data = {.in_channels = line->in_channels,
                              .out_channels = line->out_channels,
@@ -103,9 +143,14 @@ rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
                              .dilation = line->dilation,
                              .left = line->left,
                              .right = line->right,
+                             .height = line->height,
+                             .kernel_height = line->kernel_height,
+                             .stride_height = line->stride_height,
+                             .dilation_height = line->dilation_height,
+                             .top = line->top,
                              .padding_mode = (rnnat_padding)line->padding_mode,
                              .activation = (rnnat_activation)line->activation};
-    rnnat_status status = check_conv(line, &data.made);
+    rnnat_status status = check_conv(line, &data);
     if (data.made == 1) data.stride = 1; /* to no other position */
     if (status == RNNAT_OK) status = build_weight(build, line, &data);
     if (status == RNNAT_OK && line->bias) {
@@ -116,7 +161,7 @@ rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
         status = rnnat_build_add(build, "bias", 1, each, 1, bias);
     }
     if (status != RNNAT_OK) return status;
-    const int32_t features = data.made * data.out_channels;
+    const int32_t features = data.made_height * data.made * data.out_channels;
     const rnnat_window window = {.extent =
                                      (int32_t)reach_of(line->kernel_time, line->dilation_time),
                                  .stride = line->stride_time,

@@ -63,6 +63,8 @@ typedef struct rnnat_state_rows {
     ptrdiff_t stride; /* elements from one row of the batch to the next */
     int32_t features;
     int32_t rows; /* of the array that are this node's */
+    int32_t pieces; /* in which these features lie, each of `features` of them; 0: one */
+    ptrdiff_t apart; /* elements from one of them to the next */
 } rnnat_state_rows;
 
 /* What a workspace keeps for a node with a window (run/history.h). */
@@ -87,6 +89,7 @@ struct rnnat_layer {
     bool takes_indices; /* it reads an input of indices, and such an input alone */
     bool reads_a_layer; /* it cannot read an input of the model */
     bool takes_several; /* it reads any number of values */
+    bool mixes_time; /* some with time and some without: build checks them */
     bool stops_within; /* its threads wait for each other inside `run`, and stop there */
     rnnat_keys keys; /* of its line in a file */
     /* Fills the options, which are zero, out of a line's pairs; NULL: they are what the keys say. */
@@ -190,6 +193,18 @@ static inline rnnat_view rnnat_dense(char *base, int32_t rows, int32_t width)
 static inline rnnat_rows rnnat_rows_of(rnnat_view view, int32_t rows)
 {
     return (rnnat_rows){view.base, rows, view.row, view.time};
+}
+
+/* Elements from one row of the batch, at one time, to the next one of those: rows first. */
+static inline ptrdiff_t rnnat_view_apart(rnnat_view view, int32_t rows)
+{
+    return rows == 1 ? view.time : view.row;
+}
+
+/* Whether that is so from the last row at a time to the first one at the next, too. */
+static inline bool rnnat_view_is_even(rnnat_view view, int32_t rows)
+{
+    return rows == 1 || view.time == rows * view.row;
 }
 
 /* Steps made of a chunk that one member of the team takes, where each takes some of them. */

@@ -15,20 +15,28 @@
     X(linear)                                                                                      \
     X(merge)                                                                                       \
     X(combine)                                                                                     \
+    X(expand)                                                                                      \
     X(elementwise)                                                                                 \
     X(pool)                                                                                        \
     X(conv)                                                                                        \
     X(pool_within)                                                                                 \
     X(strided)                                                                                     \
+    X(upsample)                                                                                    \
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
-    X(reduce)
+    X(instance_norm)                                                                               \
+    X(reduce)                                                                                      \
+    X(softmax)                                                                                     \
+    X(softmax_over_time)                                                                           \
+    X(attention_pool)                                                                              \
+    X(attention)
 
 #define RNNAT_LAYER_NAME(name) extern const rnnat_layer rnnat_layer_##name;
 RNNAT_LAYERS(RNNAT_LAYER_NAME)
 #undef RNNAT_LAYER_NAME
 extern const rnnat_layer rnnat_layer_add;
+extern const rnnat_layer rnnat_layer_recurrent_within; /* its line is a recurrent layer's */
 
 #if RNNAT_TRAIN
 #define RNNAT_LAYER_TRAINING(name) extern const struct rnnat_layer_training rnnat_##name##_training;
@@ -97,6 +105,11 @@ typedef struct rnnat_combining {
     int32_t features[RNNAT_NODE_INPUTS]; /* of each input */
 } rnnat_combining;
 
+/* An expand layer: what has no time, at every step. */
+typedef struct rnnat_expanding {
+    int32_t features;
+} rnnat_expanding;
+
 typedef struct rnnat_elementwise_options {
     rnnat_function_list function; /* one */
 } rnnat_elementwise_options;
@@ -132,10 +145,21 @@ typedef struct rnnat_pooling_within {
     bool counts_padding;
 } rnnat_pooling_within;
 
+typedef struct rnnat_upsample_options {
+    int32_t factor, mode, cut;
+} rnnat_upsample_options;
+typedef enum rnnat_upsample { RNNAT_UPSAMPLE_NEAREST, RNNAT_UPSAMPLE_PARTS } rnnat_upsample;
+/* A layer that makes each step several: it again and again, or its features in parts. */
+typedef struct rnnat_upsampling {
+    int32_t features; /* of y */
+    rnnat_upsample mode;
+} rnnat_upsampling;
+
 typedef struct rnnat_conv_options {
     int32_t in_channels, out_channels, groups;
     int32_t kernel_time, stride_time, dilation_time, before, after;
     int32_t positions, kernel_size, stride, dilation, left, right, padding_mode;
+    int32_t height, kernel_height, stride_height, dilation_height, top, bottom; /* 0: not there */
     int32_t bias;
     int32_t activation; /* rnnat_activation */
 } rnnat_conv_options;
@@ -144,14 +168,16 @@ typedef enum rnnat_padding {
     RNNAT_PADDING_REFLECT,
     RNNAT_PADDING_REPLICATE
 } rnnat_padding;
-/* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps and
- * positions. */
+/* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps,
+ * rows and positions. */
 typedef struct rnnat_convolving {
     int32_t in_channels, out_channels, groups;
     int32_t kernel_time, dilation_time; /* steps; the stride is the window's */
     int32_t positions, made; /* of a step of x, and of y */
     int32_t kernel_size, stride, dilation; /* positions */
     int32_t left, right; /* positions of padding */
+    int32_t height, made_height; /* rows of so many positions, of a step of x, and of y */
+    int32_t kernel_height, stride_height, dilation_height, top; /* rows */
     rnnat_padding padding_mode;
     rnnat_activation activation;
     rnnat_matrix
@@ -201,6 +227,24 @@ typedef struct rnnat_norming {
     const void *weight, *bias; /* [features], or NULL */
 } rnnat_norming;
 
+typedef struct rnnat_instance_norm_options {
+    double epsilon;
+    int32_t channels, positions, groups, weight, bias;
+} rnnat_instance_norm_options;
+/* The same over all steps of a row and the positions of each, of blocks of channels. */
+typedef struct rnnat_instance_norming {
+    int32_t channels, positions; /* of a step, channels fastest */
+    int32_t groups; /* blocks of channels, each with its own mean and variance */
+    double epsilon;
+    const void *weight, *bias; /* [channels], or NULL */
+} rnnat_instance_norming;
+
+#if RNNAT_READER
+/* Reads a number for each feature, if there is one. */
+rnnat_status rnnat_read_vector(rnnat_builder *build, const char *name, bool there, int32_t features,
+                               const void **to);
+#endif
+
 typedef struct rnnat_reduce_options {
     int32_t mode;
 } rnnat_reduce_options;
@@ -222,6 +266,50 @@ typedef struct rnnat_reduced {
     char *value; /* [rows, features] the sum of a mean, else what it gives */
     char *count; /* [rows] steps, numbers of the model's type; NULL: nobody asks */
 } rnnat_reduced;
+
+typedef struct rnnat_softmax_options {
+    int32_t groups, log;
+} rnnat_softmax_options;
+/* A softmax layer: of each block of features, or of all steps of each feature. */
+typedef struct rnnat_softmaxing {
+    int32_t features;
+    int32_t groups; /* blocks */
+    bool is_log; /* its logarithm */
+} rnnat_softmaxing;
+typedef struct rnnat_softmaxing_over_time {
+    int32_t features;
+} rnnat_softmaxing_over_time;
+
+typedef struct rnnat_attention_pool_options {
+    int32_t heads;
+} rnnat_attention_pool_options;
+/* An attention pool: y is a mean of all steps of its first input, weighted by exp of the second. */
+typedef struct rnnat_attention_pooling {
+    int32_t features;
+    int32_t heads; /* weights of a step, each of as many features */
+} rnnat_attention_pooling;
+/* What it keeps from call to call: of each row what is so far. */
+typedef struct rnnat_attention_pooled {
+    char *value; /* [rows, features] the sum of steps times their weights */
+    char *top; /* [rows, heads] the largest score, by whose exp all weights are divided */
+    char *total; /* [rows, heads] the sum of the weights */
+} rnnat_attention_pooled;
+
+typedef struct rnnat_attention_options {
+    double scale; /* 0: 1 / sqrt(features of a head) */
+    int32_t heads, causal;
+    int32_t additive; /* features of weight; 0: scores are products */
+} rnnat_attention_options;
+/* An attention: each step of y is a mean of all steps of the third input, weighted by how the step of the
+ * first one and theirs of the second one go together. */
+typedef struct rnnat_attending {
+    int32_t features; /* of query and key */
+    int32_t values; /* features of what is weighed, and of y */
+    int32_t heads; /* weights of a step, each of as many features of all three */
+    bool causal; /* of the steps up to its own */
+    double scale; /* by which a product is multiplied */
+    const void *weight; /* [features] of additive scores, or NULL */
+} rnnat_attending;
 
 /* An add node: y = activation(a + b) of two values. */
 typedef struct rnnat_adding {
@@ -251,7 +339,7 @@ typedef struct rnnat_adding {
 
 #if RNNAT_READER
 /* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
-extern const rnnat_key rnnat_recurrent_keys[8];
+extern const rnnat_key rnnat_recurrent_keys[10];
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options);
 int32_t rnnat_recurrent_takes(const void *options);
 void rnnat_recurrent_count(const void *options, rnnat_counts *counts);
@@ -269,6 +357,22 @@ typedef struct rnnat_recurrent {
     /* Each state array begins with these, [passes, pad(features)], in every row; NULL: zeros. */
     const void *initial[RNNAT_CELL_STATES];
 } rnnat_recurrent;
+
+/* A recurrent node in steps of several positions, [positions, channels]. */
+typedef struct rnnat_recurrent_within {
+    rnnat_recurrent of; /* the layer of each position, or of each step's positions */
+    int32_t positions;
+    int32_t channels; /* of a position of x */
+    int32_t directions; /* along the positions; 0: it runs over time, in its passes */
+    int32_t reverse; /* 1: the first of these goes from the last position to the first */
+    int32_t last_only; /* 1: y is h of the last position alone */
+} rnnat_recurrent_within;
+
+#if RNNAT_INSPECT
+/* Tells the members of a recurrent node's data, of so many directions. */
+void rnnat_recurrent_tell(const rnnat_recurrent *layer, int32_t directions,
+                          const rnnat_kernels *kernels, const rnnat_teller *teller);
+#endif
 
 /* The state of one pass: h, then what else its cell carries on, rows padded to whole vectors. A step
  * reads one of two arrays and writes the other; where it changes an array in place, they are one. */

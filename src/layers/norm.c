@@ -20,9 +20,8 @@ static int32_t takes_norm(const void *options)
     return line->features;
 }
 
-/* Reads a number for each feature, if there is one. */
-static rnnat_status read_vector(rnnat_builder *build, const char *name, bool there,
-                                int32_t features, const void **to)
+rnnat_status rnnat_read_vector(rnnat_builder *build, const char *name, bool there, int32_t features,
+                               const void **to)
 {
     const rnnat_gates each = {1, 0, features};
     if (!there) return RNNAT_OK;
@@ -42,9 +41,9 @@ static rnnat_status build_norm(rnnat_graph *graph, const void *options)
     if (line->features % line->groups) return RNNAT_ERROR_SHAPE;
     if (line->epsilon > most) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_status status =
-        read_vector(graph->build, "weight", line->weight, line->features, &data.weight);
+        rnnat_read_vector(graph->build, "weight", line->weight, line->features, &data.weight);
     if (status == RNNAT_OK)
-        status = read_vector(graph->build, "bias", line->bias, line->features, &data.bias);
+        status = rnnat_read_vector(graph->build, "bias", line->bias, line->features, &data.bias);
     if (status != RNNAT_OK) return status;
     rnnat_graph_add_one(graph, &rnnat_layer_norm, &data, sizeof data, data.features);
     return RNNAT_OK;

@@ -1,7 +1,7 @@
 /* One layer of a recurrent stack: a cell, in one direction or both, over a chunk of time. */
 #include <string.h>
 
-#include "layers.h"
+#include "recurrent.h"
 
 /* What is used inside a call. */
 typedef struct cell_scratch {
@@ -10,35 +10,14 @@ typedef struct cell_scratch {
     char *between[2]; /* [rows, pad(hidden)] inside a step */
 } cell_scratch;
 
-/* Features of state array `index`: 0 is h. */
-static int32_t features_of(const rnnat_recurrent *layer, int32_t index)
-{
-    return index == 0 ? layer->state : layer->hidden;
-}
-
-/* True where a step changes state array `index` in place: no other unit reads it. */
-static bool changes_in_place(const rnnat_recurrent *layer, int32_t index)
-{
-    return index > 0 && layer->cell->in_place;
-}
-
 /* ---- state ---- */
 
 static void *carve_recurrent(const rnnat_node *node, const rnnat_kernels *kernels, int32_t rows,
                              rnnat_arena *arena)
 {
-    const rnnat_recurrent *const layer = node->data;
-    const size_t n = (size_t)rows, elem = (size_t)kernels->elem;
     rnnat_cell_state *const states = RNNAT_TAKE(arena, (size_t)node->num_passes, rnnat_cell_state);
     for (int32_t d = 0; d < node->num_passes; ++d) {
-        rnnat_cell_state cell = {.now = 0};
-        for (int32_t s = 0; s < layer->cell->num_states; ++s) {
-            const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
-            cell.array[s][0] = rnnat_arena_take_table(arena, n, pad, elem);
-            cell.array[s][1] = changes_in_place(layer, s)
-                                   ? cell.array[s][0]
-                                   : rnnat_arena_take_table(arena, n, pad, elem);
-        }
+        const rnnat_cell_state cell = rnnat_recurrent_take_state(node->data, kernels, rows, arena);
         if (states) states[d] = cell;
     }
     return states;
@@ -59,7 +38,7 @@ static void reset_recurrent(const rnnat_node *node, const rnnat_kernels *kernels
     const size_t elem = (size_t)kernels->elem, bytes = (size_t)rows * elem;
     for (int32_t d = 0; d < node->num_passes; ++d) {
         for (int32_t s = 0; s < layer->cell->num_states; ++s) {
-            const size_t pad = (size_t)rnnat_pad(kernels, features_of(layer, s));
+            const size_t pad = (size_t)rnnat_pad(kernels, rnnat_recurrent_features(layer, s));
             memset(states[d].array[s][0], 0, pad * bytes); /* the padding included */
             memset(states[d].array[s][1], 0, pad * bytes);
             if (layer->initial[s])
@@ -72,8 +51,10 @@ static void reset_recurrent(const rnnat_node *node, const rnnat_kernels *kernels
 static rnnat_state_rows state_of(const rnnat_recurrent *layer, const rnnat_kernels *kernels,
                                  const rnnat_cell_state *state, int32_t array, int32_t now)
 {
-    const int32_t features = features_of(layer, array);
-    return (rnnat_state_rows){state->array[array][now], rnnat_pad(kernels, features), features, 0};
+    const int32_t features = rnnat_recurrent_features(layer, array);
+    return (rnnat_state_rows){.base = state->array[array][now],
+                              .stride = rnnat_pad(kernels, features),
+                              .features = features};
 }
 
 static rnnat_state_rows state_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
@@ -158,19 +139,6 @@ static void prepare_recurrent(rnnat_task *task, int32_t steps)
 }
 
 /* ---- running ---- */
-
-/* Points a step at the state before it and to where the next one goes. */
-static void point_step(rnnat_step *step, const rnnat_recurrent *layer,
-                       const rnnat_cell_state *state, int32_t now)
-{
-    step->descends = step->alternates && now;
-    step->h_prev = state->array[0][now];
-    step->h_next = state->array[0][1 - now];
-    for (int32_t s = 1; !layer->cell->in_place && s < layer->cell->num_states; ++s) {
-        step->prev[s - 1] = state->array[s][now];
-        step->next[s - 1] = state->array[s][1 - now];
-    }
-}
 
 /* The same step from row `first` on, `rows` rows of it. */
 static rnnat_step rows_from(const rnnat_step *step, int32_t first, int32_t rows, ptrdiff_t elem)
@@ -273,7 +241,7 @@ static void step_recurrent(rnnat_task *task, const char *in, char *out)
     rnnat_cell_state *const state = task->memory;
     rnnat_step *const step = &task->step;
     rnnat_multiply_step(task, in, task->product.c.base);
-    point_step(step, layer, state, state->now);
+    rnnat_recurrent_point(step, layer, state, state->now);
     step->out = out;
     layer->cell->step(&layer->weights[0], task->kernels, &task->member, step);
     state->now = 1 - state->now;
@@ -310,7 +278,7 @@ static bool run_recurrent(rnnat_task *task, const rnnat_chunk *chunk)
     for (int32_t i = 0; i < steps && goes_on; ++i) {
         const int32_t t = reverse ? steps - 1 - i : i;
         step->gx = gx + t * gx_step;
-        point_step(step, layer, state, now);
+        rnnat_recurrent_point(step, layer, state, now);
         if (traced) trace_gates(task, chunk, chunk->first + t, step);
         step->out = features ? features + t * chunk->out->time * elem : NULL;
         if (chunk->lengths)
@@ -341,16 +309,15 @@ static rnnat_status unpack_recurrent(const rnnat_node *node, const rnnat_kernels
                                      int32_t pass, const char *name, void *rows)
 {
     const rnnat_recurrent *const layer = node->data;
+    if (!layer->weights[pass].w_ih.data) return RNNAT_ERROR_ARGUMENT;
     return rnnat_cell_unpack(&layer->weights[pass], layer->cell, kernels, layer->hidden,
                              layer->state, name, rows);
 }
 
-static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
-                           const rnnat_teller *teller)
+void rnnat_recurrent_tell(const rnnat_recurrent *layer, int32_t directions,
+                          const rnnat_kernels *kernels, const rnnat_teller *teller)
 {
-    const rnnat_recurrent *const layer = node->data;
     void *const arg = teller->arg;
-    teller->type(arg, "rnnat_recurrent");
     for (int i = 0; i < 2 && layer->cell->parts[i]; ++i) teller->needs(arg, layer->cell->parts[i]);
     teller->symbol(arg, "cell", layer->cell->name);
     teller->number(arg, "hidden", layer->hidden);
@@ -358,7 +325,7 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
     teller->number(arg, "first_cell", layer->first_cell);
     teller->number(arg, "activation", (int64_t)layer->activation);
     teller->begin(arg, "weights");
-    for (int32_t d = 0; d < node->num_passes; ++d) {
+    for (int32_t d = 0; d < directions; ++d) {
         teller->begin(arg, "");
         rnnat_cell_tell(&layer->weights[d], kernels, layer->hidden, teller);
         teller->end(arg);
@@ -367,9 +334,16 @@ static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
     teller->begin(arg, "initial");
     for (int32_t s = 0; s < layer->cell->num_states; ++s)
         rnnat_tell_array(teller, "", layer->initial[s],
-                         (size_t)node->num_passes *
-                             (size_t)rnnat_pad(kernels, features_of(layer, s)));
+                         (size_t)directions *
+                             (size_t)rnnat_pad(kernels, rnnat_recurrent_features(layer, s)));
     teller->end(arg);
+}
+
+static void tell_recurrent(const rnnat_node *node, const rnnat_kernels *kernels,
+                           const rnnat_teller *teller)
+{
+    teller->type(teller->arg, "rnnat_recurrent");
+    rnnat_recurrent_tell(node->data, node->num_passes, kernels, teller);
 }
 #endif
 

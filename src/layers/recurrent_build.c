@@ -10,6 +10,7 @@ static const rnnat_word directions[] = {{"forward", RNNAT_FORWARD},
                                         {"reverse", RNNAT_REVERSE},
                                         {"bidirectional", RNNAT_BIDIRECTIONAL},
                                         {NULL, 0}};
+static const rnnat_word axes[] = {{"time", 0}, {"positions", 1}, {NULL, 0}};
 const rnnat_key rnnat_recurrent_keys[] = {
     {.name = "cell"}, /* of which cells/cell_line.c makes layer->cell */
     RNNAT_SIZE_KEY(rnnat_recurrent_options, input_size),
@@ -25,7 +26,32 @@ const rnnat_key rnnat_recurrent_keys[] = {
      .words = rnnat_only_true,
      .optional = true,
      .at = offsetof(rnnat_recurrent_options, initial_state)},
+    {.name = "positions",
+     .type = RNNAT_KEY_SIZE,
+     .least = 1,
+     .optional = true,
+     .at = offsetof(rnnat_recurrent_options, positions)},
+    {.name = "along",
+     .words = axes,
+     .optional = true,
+     .at = offsetof(rnnat_recurrent_options, along_positions)},
 };
+
+/* Whether it runs along the positions of steps, and whether these have some: never in a build without
+ * such layers. */
+static bool is_along(const rnnat_recurrent_options *line)
+{
+    return RNNAT_WITH_WINDOWS && line->along_positions;
+}
+static bool is_within(const rnnat_recurrent_options *line)
+{
+    return RNNAT_WITH_WINDOWS && (line->positions > 1 || line->along_positions);
+}
+
+static int32_t positions_of(const rnnat_recurrent_options *line)
+{
+    return RNNAT_WITH_WINDOWS && line->positions ? line->positions : 1;
+}
 
 rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
 {
@@ -36,13 +62,17 @@ rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
     layer->form.state = layer->hidden_size;
     const rnnat_status formed = layer->cell->form ? layer->cell->form(layer) : RNNAT_OK;
     if (formed != RNNAT_OK) return formed;
-    return layer->last_only && layer->form.output_layer ? RNNAT_ERROR_FORMAT : RNNAT_OK;
+    if (!RNNAT_WITH_WINDOWS && (layer->positions > 1 || layer->along_positions))
+        return RNNAT_ERROR_UNSUPPORTED;
+    const bool other = layer->last_only || is_within(layer);
+    return other && layer->form.output_layer ? RNNAT_ERROR_FORMAT : RNNAT_OK;
 }
 
 int32_t rnnat_recurrent_takes(const void *options)
 {
     const rnnat_recurrent_options *const layer = options;
-    return layer->input_size;
+    const int64_t features = (int64_t)layer->input_size * positions_of(layer);
+    return features <= RNNAT_LAYER_MAX_SIZE ? (int32_t)features : 0;
 }
 
 void rnnat_recurrent_count(const void *options, rnnat_counts *counts)
@@ -81,12 +111,11 @@ static rnnat_status build_cell(rnnat_builder *build, const rnnat_recurrent_optio
     return RNNAT_OK;
 }
 
-/* Reads what the states of a node begin with, a row a pass, from the tensors "h_0" and its like, each
+/* Reads what the states of a node begin with, a row a direction, from the tensors "h_0" and its like, each
  * [layers of the stack * passes, features]. */
 static rnnat_status build_initial(rnnat_builder *build, const rnnat_recurrent_options *line,
-                                  const rnnat_node *node, rnnat_recurrent *layer)
+                                  int32_t first_row, int32_t passes, rnnat_recurrent *layer)
 {
-    const int32_t passes = node->num_passes;
     for (int32_t s = 0; s < layer->cell->num_states; ++s) {
         const char name[] = {layer->cell->states[s], '_', '0', '\0'};
         const size_t features = (size_t)(s == 0 ? layer->state : layer->hidden);
@@ -102,7 +131,7 @@ static rnnat_status build_initial(rnnat_builder *build, const rnnat_recurrent_op
         if (!rows) continue;
         memset(rows, 0, (size_t)passes * pad * elem); /* the padding included */
         for (int32_t p = 0; p < passes; ++p)
-            rnnat_build_read(build, &tensor, (size_t)(node->first_row + p) * features, features,
+            rnnat_build_read(build, &tensor, (size_t)(first_row + p) * features, features,
                              rows + (size_t)p * pad * elem);
     }
     return RNNAT_OK;
@@ -129,15 +158,47 @@ static rnnat_status add_output_layer(rnnat_graph *graph, const rnnat_cell_form *
     return RNNAT_OK;
 }
 
+/* Adds the node of one layer of the stack; returns its value. Of `data` is what it is but for its
+ * positions. */
+static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line, rnnat_node *node,
+                         rnnat_recurrent_within *data, int32_t channels, bool last_only)
+{
+    const rnnat_recurrent *const layer = &data->of;
+    const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
+    const int32_t positions = positions_of(line), made = layer->state * num_directions;
+    const bool along = is_along(line);
+    node->panel = layer->weights[0].w_hh.panel;
+    node->product = (double)layer->cell->products * layer->hidden * layer->state;
+    node->work =
+        num_directions * (layer->hidden * ((double)layer->cell->gates * channels) + node->product);
+    node->product *= positions;
+    node->work *= positions;
+    node->layer = &rnnat_layer_recurrent;
+#if RNNAT_WITH_WINDOWS
+    if (is_within(line)) node->layer = &rnnat_layer_recurrent_within;
+#endif
+    data->positions = positions;
+    data->channels = channels;
+    data->directions = along ? num_directions : 0;
+    data->reverse = line->direction == RNNAT_REVERSE;
+    data->last_only = along && last_only;
+    node->data = rnnat_graph_keep(graph, data, is_within(line) ? sizeof *data : sizeof *layer);
+    return rnnat_graph_add(graph, node, along && last_only ? made : positions * made);
+}
+
 rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
 {
     const rnnat_recurrent_options *const line = options;
     const rnnat_cell_form *const form = &line->form;
     const rnnat_cell *const cell = line->cell;
-    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    const bool over_time = !is_along(line);
+    if (!graph->has_time && over_time) return RNNAT_ERROR_SHAPE;
     const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     const int32_t hidden = line->hidden_size, state = form->state;
-    const int32_t first_cell = graph->model->num_cells;
+    const int32_t positions = positions_of(line), first_cell = graph->model->num_cells;
+    const int32_t made = state * num_directions > hidden ? state * num_directions : hidden;
+    const int64_t most = line->input_size > made ? line->input_size : made;
+    if (is_within(line) && positions * most > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
     int32_t input = graph->inputs[0], features = line->input_size, on_x = -1, first_state = 0;
     if (form->output_layer) {
         const rnnat_linear_names names = {"weight_xo", line->bias ? "bias_o" : NULL};
@@ -145,42 +206,46 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
         const rnnat_status status = rnnat_linear_add(graph, &names, input, features, data, &on_x);
         if (status != RNNAT_OK) return status;
     }
-    for (int32_t i = 0; i < cell->num_states; ++i) {
+    for (int32_t i = 0; over_time && i < cell->num_states; ++i) {
         const int32_t index = rnnat_graph_add_state(graph, line->num_layers * num_directions,
-                                                    i == 0 ? state : hidden);
+                                                    positions * (i == 0 ? state : hidden));
         if (i == 0) first_state = index;
     }
     for (int32_t depth = 0; depth < line->num_layers; ++depth) {
-        rnnat_recurrent data = {.cell = cell,
-                                .hidden = hidden,
-                                .state = state,
-                                .first_cell = first_cell + depth * num_directions,
-                                .activation = form->activation};
-        rnnat_node node = {.layer = &rnnat_layer_recurrent,
-                           .inputs = {input},
+        rnnat_recurrent_within data = {.of = {.cell = cell,
+                                              .hidden = hidden,
+                                              .state = state,
+                                              .first_cell = first_cell + depth * num_directions,
+                                              .activation = form->activation}};
+        rnnat_node node = {.inputs = {input},
                            .num_inputs = 1,
-                           .num_passes = num_directions,
-                           .num_states = cell->num_states,
+                           .num_passes = over_time ? num_directions : 1,
+                           .num_states = over_time ? cell->num_states : 0,
                            .first_state = first_state,
                            .first_row = depth * num_directions};
         for (int32_t d = 0; d < num_directions; ++d) {
-            node.reverse[d] = line->direction == RNNAT_REVERSE || d == 1;
-            const rnnat_status status = build_cell(graph->build, line, depth, d, node.reverse[d],
-                                                   features, &data.weights[d]);
+            const bool reverse = line->direction == RNNAT_REVERSE || d == 1;
+            const rnnat_status status =
+                build_cell(graph->build, line, depth, d, reverse, features, &data.of.weights[d]);
             if (status != RNNAT_OK) return status;
+            node.reverse[d] = over_time && reverse;
         }
         if (line->initial_state) {
-            const rnnat_status status = build_initial(graph->build, line, &node, &data);
+            const rnnat_status status =
+                build_initial(graph->build, line, node.first_row, num_directions, &data.of);
             if (status != RNNAT_OK) return status;
         }
-        node.data = rnnat_graph_keep(graph, &data, sizeof data);
-        node.product = (double)cell->products * hidden * state;
-        node.work = num_directions * (hidden * ((double)cell->gates * features) + node.product);
-        node.panel = data.weights[0].w_hh.panel;
+        const bool is_top = depth == line->num_layers - 1;
+        input = add_layer(graph, line, &node, &data, features, line->last_only && is_top);
         features = state * num_directions;
-        input = rnnat_graph_add(graph, &node, features);
     }
     graph->model->num_cells += num_directions * line->num_layers;
+    if (!over_time) {
+        rnnat_graph_result(graph, input, line->last_only ? features : positions * features,
+                           graph->has_time);
+        return RNNAT_OK;
+    }
+    features *= positions;
     const int32_t last = rnnat_graph_add_last(graph, features);
     if (form->output_layer) return add_output_layer(graph, form, on_x, input, features, first_cell);
     rnnat_graph_result(graph, line->last_only ? last : input, features, !line->last_only);

@@ -86,8 +86,10 @@ static rnnat_state_rows state_reduce(const rnnat_node *node, const rnnat_kernels
     const rnnat_reduced *const kept = memory;
     (void)kernels;
     (void)pass;
-    if (array > 0) return (rnnat_state_rows){kept->count, 1, 1, 1};
-    return (rnnat_state_rows){kept->value, reduce->features, reduce->features, 1};
+    if (array > 0)
+        return (rnnat_state_rows){.base = kept->count, .stride = 1, .features = 1, .rows = 1};
+    return (rnnat_state_rows){
+        .base = kept->value, .stride = reduce->features, .features = reduce->features, .rows = 1};
 }
 
 /* ---- steps ---- */

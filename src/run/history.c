@@ -53,10 +53,12 @@ rnnat_state_rows rnnat_history_state(const rnnat_model *model, int32_t index,
 {
     const rnnat_node *const node = &model->nodes[index];
     const int32_t kept = rnnat_window_kept(&node->window);
-    if (array > 0 || kept == 0) return (rnnat_state_rows){history->phases, 1, 1, 1};
+    if (array > 0 || kept == 0)
+        return (rnnat_state_rows){.base = history->phases, .stride = 1, .features = 1, .rows = 1};
     const int32_t features = model->values[node->inputs[0]].features;
     const size_t before = (size_t)row * (size_t)batch * width_of(model, index);
-    return (rnnat_state_rows){history->steps + before, features, features, kept};
+    return (rnnat_state_rows){
+        .base = history->steps + before, .stride = features, .features = features, .rows = kept};
 }
 
 void rnnat_history_move(const rnnat_task *task, const rnnat_chunk *chunk,

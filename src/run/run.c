@@ -89,8 +89,10 @@ static rnnat_status check_arrays(const rnnat_model *model, const rnnat_run_args 
                args->x_stride_batch) {
         return RNNAT_ERROR_ARGUMENT;
     }
-    for (int32_t i = 0; args->inputs && i < model->info.num_inputs; ++i)
-        if (!empty && !args->inputs[i]) return RNNAT_ERROR_ARGUMENT;
+    for (int32_t i = 0; args->inputs && i < model->info.num_inputs; ++i) {
+        const bool is_read = RNNAT_IS_STATIC(&model->values[i]) ? args->batch > 0 : !empty;
+        if (is_read && !args->inputs[i]) return RNNAT_ERROR_ARGUMENT;
+    }
     if (model->info.num_outputs == 1 && !args->outputs)
         return args->batch && (args->time || !info->return_sequences) && !args->y
                    ? RNNAT_ERROR_ARGUMENT
@@ -183,8 +185,10 @@ rnnat_status rnnat_check_indices(int32_t known, rnnat_view indices, int32_t time
 static rnnat_view input_of(const rnnat_model *model, const rnnat_job *job, int32_t index)
 {
     if (!job->inputs) return job->in;
-    return rnnat_dense(RNNAT_WRITABLE(job->inputs[index]), job->batch,
-                       model->values[index].features);
+    const rnnat_value *const value = &model->values[index];
+    rnnat_view view = rnnat_dense(RNNAT_WRITABLE(job->inputs[index]), job->batch, value->features);
+    if (RNNAT_IS_STATIC(value)) view.time = 0;
+    return view;
 }
 static rnnat_view output_of_run(const rnnat_model *model, const rnnat_job *job, int32_t index)
 {
@@ -221,9 +225,10 @@ static rnnat_status check(const rnnat_model *model, const rnnat_job *job)
     rnnat_status status = rnnat_run_check(model, job);
     for (int32_t i = 0; status == RNNAT_OK && i < model->info.num_inputs; ++i) {
         const int32_t known = model->values[i].known;
+        const bool is_static = RNNAT_IS_STATIC(&model->values[i]);
         if (known)
-            status = rnnat_check_indices(known, input_of(model, job, i), job->time, job->batch,
-                                         job->lengths);
+            status = rnnat_check_indices(known, input_of(model, job, i), is_static ? 1 : job->time,
+                                         job->batch, is_static ? NULL : job->lengths);
     }
     return status;
 }
@@ -278,15 +283,14 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
         workspace->at[model->outputs[i]] = from_row(output_of_run(model, job, i), first, elem);
     rnnat_meet(&team->all);
     const int32_t *const lengths = job->lengths ? w->lengths + first : NULL;
+    if (RNNAT_HAS_STATIC(model)) rnnat_run_static(workspace, &team->all, 1);
     if (RNNAT_THREADS && job->time && job->wavefront && team->all.count > 1)
         rnnat_wavefront_run(workspace, &team->all, job->time, lengths);
     else if (job->time)
         rnnat_run_steps(workspace, team, job->time, lengths);
-    if (model->has_rows) {
-        if (leads) rnnat_workspace_take_last(workspace);
-        rnnat_meet(&team->all);
-        rnnat_run_rows(workspace, &team->all);
-    }
+    if (model->has_rows)
+        rnnat_run_rows(workspace, &team->all, job->time ? rnnat_rows_begin(model) : 0,
+                       model->num_nodes);
     if (RNNAT_HAS_WINDOWS(model) && job->state_out) {
         rnnat_meet(&team->all); /* which have all looked at the phases before */
         if (leads) rnnat_windows_move_phases(workspace, job->time, lengths);

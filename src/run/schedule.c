@@ -93,7 +93,8 @@ static void set_steps(rnnat_chunk *chunk, int32_t first, int32_t steps, const in
 static void set_paced_steps(const rnnat_workspace *workspace, const rnnat_task *task,
                             const span *of, rnnat_chunk *chunk)
 {
-    const int32_t read = task->node->inputs[0], made = task->output, end = of->first + of->steps;
+    const int32_t read = rnnat_node_paced_by(workspace->model->values, task->node);
+    const int32_t made = task->output, end = of->first + of->steps;
     set_steps(chunk, rnnat_windows_steps(workspace, read, of->first), 0,
               rnnat_windows_lengths(workspace, read, of->lengths));
     chunk->steps = rnnat_windows_steps(workspace, read, end) - chunk->first;
@@ -123,7 +124,7 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
 /* What a member has done of a chunk by a layer that does not look at stop points within. */
 static double work_done(const rnnat_task *task, const rnnat_chunk *chunk)
 {
-    double work = (double)RNNAT_STOP_ROW * chunk->steps * task->rows;
+    double work = (task->node->product + RNNAT_STOP_ROW) * chunk->steps * task->rows;
     if (RNNAT_HAS_WINDOW(task->node))
         work += (double)chunk->made * task->rows * task->node->window.extent * chunk->width;
     return work / task->member.count;
@@ -174,24 +175,29 @@ static void copy_last(const rnnat_workspace *workspace, const rnnat_task *task,
     rnnat_meet(&task->member);
 }
 
-/* Whether a node runs at every step: in a stream each does. */
-static bool runs_at_steps(const rnnat_workspace *workspace, int32_t index)
+/* When a node runs: before the first step, at every one, or behind the last. */
+typedef enum turn { TURN_BEFORE, TURN_STEPS, TURN_BEHIND } turn;
+
+/* In a stream each step is the last one so far. */
+static turn turn_of(const rnnat_workspace *workspace, int32_t index)
 {
-    return workspace->is_stream || rnnat_node_has_time(workspace->model, index);
+    const rnnat_model *const model = workspace->model;
+    if (RNNAT_IS_STATIC(&model->values[model->nodes[index].output])) return TURN_BEFORE;
+    return workspace->is_stream || rnnat_node_has_time(model, index) ? TURN_STEPS : TURN_BEHIND;
 }
 
-/* Runs nodes begin .. end - 1 over a chunk: those that run at every step, or those that do not. */
+/* Runs those of nodes begin .. end - 1 whose turn it is over a chunk. */
 static bool run_nodes(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
-                      int32_t end, const span *of, bool at_steps)
+                      int32_t end, const span *of, turn now)
 {
     const bool kept = workspace->tasks && member->count == 1;
-    const bool paced = at_steps && RNNAT_HAS_PACES(workspace->model);
+    const bool paced = now == TURN_STEPS && RNNAT_HAS_PACES(workspace->model);
     rnnat_view moved[1 + RNNAT_NODE_INPUTS];
     rnnat_chunk chunk;
     open_chunk(workspace, 0, &chunk);
     set_steps(&chunk, of->first, of->steps, of->lengths);
     for (int32_t i = begin; i < end; ++i) {
-        if (runs_at_steps(workspace, i) != at_steps) continue;
+        if (turn_of(workspace, i) != now) continue;
         rnnat_task made, *const task = kept ? &workspace->tasks[i] : &made;
         if (!kept) rnnat_task_prepare(workspace, member, i, 0, 0, task);
         if (paced) set_paced_steps(workspace, task, of, &chunk);
@@ -208,14 +214,44 @@ bool rnnat_run_chunk(rnnat_workspace *workspace, const rnnat_member *member, int
                      int32_t end, int32_t first, int32_t time, const int32_t *lengths)
 {
     const span of = {first, steps_from(workspace, first, time), lengths};
-    return run_nodes(workspace, member, begin, end, &of, true);
+    return run_nodes(workspace, member, begin, end, &of, TURN_STEPS);
 }
 
-void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member)
+static const span one_step = {0, 1, NULL};
+
+#if RNNAT_WITH_WINDOWS
+void rnnat_run_static(rnnat_workspace *workspace, const rnnat_member *member, int32_t steps)
 {
-    const span one = {0, 1, NULL};
-    run_nodes(workspace, member, 0, workspace->model->num_nodes, &one, false);
+    const rnnat_model *const model = workspace->model;
+    run_nodes(workspace, member, 0, model->num_nodes, &one_step, TURN_BEFORE);
+    if (steps == 1) return;
+    for (int32_t i = 0; member->index == 0 && i < model->info.num_outputs; ++i) {
+        const rnnat_value *const value = &model->values[model->outputs[i]];
+        const rnnat_view y = workspace->at[model->outputs[i]];
+        const size_t bytes = (size_t)(y.time * model->kernels->elem);
+        for (int32_t step = 1; value->is_static && step < steps; ++step)
+            memcpy(y.base + (size_t)step * bytes, y.base, bytes);
+    }
+    rnnat_meet(member);
 }
+#endif
+
+void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
+                    int32_t end)
+{
+    if (member->index == 0) rnnat_workspace_take_last(workspace, begin, end);
+    rnnat_meet(member);
+    run_nodes(workspace, member, begin, end, &one_step, TURN_BEHIND);
+}
+
+/* The node behind the last one before `end` that waits. */
+static int32_t rows_begin(const rnnat_model *model, int32_t end)
+{
+    while (end > 0 && !RNNAT_WAITS(&model->nodes[end - 1])) --end;
+    return end;
+}
+
+int32_t rnnat_rows_begin(const rnnat_model *model) { return rows_begin(model, model->num_nodes); }
 
 void rnnat_run_step(rnnat_workspace *workspace)
 {
@@ -226,7 +262,7 @@ void rnnat_run_step(rnnat_workspace *workspace)
         if (layer->step)
             layer->step(task, task->in->base, task->out->base);
         else
-            rnnat_run_chunk(workspace, &task->member, i, i + 1, 0, 1, NULL);
+            run_nodes(workspace, &task->member, i, i + 1, &one_step, turn_of(workspace, i));
     }
 }
 
@@ -242,6 +278,12 @@ static void run_causal(rnnat_workspace *workspace, const rnnat_member *member, i
     if (!goes_on) rnnat_meet(member);
 }
 
+/* Steps of a piece in which a node takes so many: as many as a chunk has, or all. */
+static int32_t piece_of(const rnnat_workspace *workspace, const rnnat_node *node, int32_t steps)
+{
+    return node->takes_whole ? steps : workspace->chunk;
+}
+
 /* Fills the next piece of all steps that a node reads or, where it has a window, makes of all of them:
  * piece `index` from its end where it goes backwards. */
 static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, int32_t index,
@@ -249,10 +291,11 @@ static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, 
 {
     const bool has_window = RNNAT_HAS_WINDOW(task->node);
     const span *const cut = has_window ? made : all;
-    const int32_t last = (cut->steps - 1) / workspace->chunk;
+    const int32_t piece = piece_of(workspace, task->node, cut->steps);
+    const int32_t last = (cut->steps - 1) / piece;
     const int32_t which = task->node->reverse[task->pass] ? last - index : index;
-    const int32_t first = which * workspace->chunk;
-    const int32_t steps = steps_from(workspace, first, cut->steps);
+    const int32_t first = which * piece, left = cut->steps - first;
+    const int32_t steps = left < piece ? left : piece;
     set_steps(chunk, first, steps, all->lengths);
     if (!has_window) return;
     chunk->first = 0;
@@ -267,7 +310,8 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
     rnnat_task task;
     rnnat_task_prepare(workspace, member, index, pass, scratch, &task);
     const int32_t steps = RNNAT_HAS_WINDOW(task.node) ? made->steps : all->steps;
-    const int32_t pieces = steps / workspace->chunk + (steps % workspace->chunk != 0);
+    const int32_t piece = piece_of(workspace, task.node, steps);
+    const int32_t pieces = steps == 0 ? 0 : steps / piece + (steps % piece != 0);
     bool goes_on = true;
     for (int32_t i = 0; i < pieces && goes_on; ++i) {
         rnnat_view moved[1 + RNNAT_NODE_INPUTS];
@@ -276,7 +320,11 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
         set_piece(workspace, &task, i, all, made, &chunk);
         point_chunk(workspace, &task, &chunk, moved);
         goes_on = task.node->layer->run(&task, &chunk);
-        if (goes_on && chunk.stop_point && !task.node->layer->stops_within)
+        if (!goes_on || task.node->layer->stops_within) continue;
+        /* The next piece may divide the scratch in another way. */
+        if (!chunk.stop_point)
+            rnnat_meet(member);
+        else
             goes_on = !rnnat_meet_or_stop(chunk.stop_point, member,
                                           rnnat_barrier_number(&chunk, 0, chunk.first_made),
                                           work_done(&task, &chunk));
@@ -321,17 +369,23 @@ static void run_whole(rnnat_workspace *workspace, const rnnat_team *team, int32_
     end_node(workspace, &whole, &chunk);
 }
 
+/* Whether a node runs over steps, and needs all of them before its first one. */
+static bool needs_all(const rnnat_workspace *workspace, int32_t index)
+{
+    return turn_of(workspace, index) == TURN_STEPS &&
+           !rnnat_node_is_causal(&workspace->model->nodes[index]);
+}
+
 void rnnat_run_steps(rnnat_workspace *workspace, const rnnat_team *team, int32_t time,
                      const int32_t *lengths)
 {
     const rnnat_model *const model = workspace->model;
     for (int32_t begin = 0; begin < model->num_nodes;) {
         int32_t next = begin + 1;
-        const bool whole =
-            runs_at_steps(workspace, begin) && !rnnat_node_is_causal(&model->nodes[begin]);
-        while (!whole && next < model->num_nodes &&
-               (!runs_at_steps(workspace, next) || rnnat_node_is_causal(&model->nodes[next])))
-            ++next;
+        const bool whole = needs_all(workspace, begin);
+        while (!whole && next < model->num_nodes && !needs_all(workspace, next)) ++next;
+        if (RNNAT_WAITS(&model->nodes[begin]))
+            rnnat_run_rows(workspace, &team->all, rows_begin(model, begin), begin);
         if (whole)
             run_whole(workspace, team, begin, time, lengths);
         else

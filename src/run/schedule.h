@@ -39,7 +39,13 @@ void rnnat_run_step(rnnat_workspace *workspace);
  * sequences. Every thread of the team calls it with the same arguments. */
 void rnnat_run_steps(rnnat_workspace *workspace, const rnnat_team *team, int32_t time,
                      const int32_t *lengths);
-/* Then runs the nodes behind last steps, once for each row. */
-void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member);
+/* Before that, the nodes of static values, once for each row; those of them that a stream gives are the
+ * same at `steps` steps. */
+void rnnat_run_static(rnnat_workspace *workspace, const rnnat_member *member, int32_t steps);
+/* Then the nodes behind last steps, of begin .. end - 1, which have all run: once for each row. */
+void rnnat_run_rows(rnnat_workspace *workspace, const rnnat_member *member, int32_t begin,
+                    int32_t end);
+/* The first node behind those that rnnat_run_steps has run so, for nodes that wait. */
+int32_t rnnat_rows_begin(const rnnat_model *model);
 
 #endif

@@ -22,8 +22,10 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
     *stream = (rnnat_stream){.workspace = workspace,
                              .barriers = barriers,
                              .has_several = info->num_inputs > 1 || info->num_outputs > 1};
-    for (int32_t i = 0; i < info->num_inputs; ++i)
+    for (int32_t i = 0; i < info->num_inputs; ++i) {
         workspace.at[i] = rnnat_dense(NULL, batch, model->values[i].features);
+        if (RNNAT_IS_STATIC(&model->values[i])) workspace.at[i].time = 0;
+    }
     for (int32_t i = 0; i < info->num_outputs; ++i) {
         const int32_t value = model->outputs[i];
         workspace.at[value] = rnnat_dense(NULL, batch, model->values[value].features);
@@ -59,6 +61,8 @@ static void run_stream_steps(void *arg, int32_t index, int32_t count)
     if (index >= team_size) return;
     const rnnat_float_mode mode = rnnat_float_enter();
     const rnnat_team team = rnnat_team_of(index, team_size, stream->barriers);
+    if (RNNAT_HAS_STATIC(stream->workspace.model))
+        rnnat_run_static(&stream->workspace, &team.all, s->steps);
     rnnat_run_steps(&stream->workspace, &team, s->steps, NULL);
     rnnat_float_leave(mode);
 }

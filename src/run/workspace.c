@@ -58,8 +58,23 @@ int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index
     return most < INT32_MAX ? (int32_t)most : INT32_MAX;
 }
 
+/* Steps of the longest piece of a node, times the members that each may want room for one, where it
+ * takes all steps at once. */
+static int32_t scratch_steps(const rnnat_workspace *workspace, const rnnat_workspace_use *use,
+                             int32_t index, rnnat_arena *arena)
+{
+    const rnnat_model *const model = workspace->model;
+    int64_t steps = use->time;
+    if (!model->nodes[index].takes_whole) return rnnat_workspace_chunk_of(workspace, index);
+    if (RNNAT_HAS_PACES(model))
+        steps = rnnat_most_steps_of(model, model->nodes[index].inputs[0], steps);
+    if (steps > INT32_MAX / use->team_size) arena->overflow = true;
+    return arena->overflow ? 1 : (int32_t)steps * use->team_size;
+}
+
 /* Takes as much scratch as any node needs. */
-static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace)
+static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
+                               const rnnat_workspace_use *use)
 {
     const rnnat_model *const model = workspace->model;
     size_t most = 0;
@@ -68,7 +83,7 @@ static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *worksp
         rnnat_arena need = rnnat_arena_at(NULL);
         if (node->layer->scratch)
             node->layer->scratch(node, model->kernels, workspace->rows,
-                                 rnnat_workspace_chunk_of(workspace, i), &need);
+                                 scratch_steps(workspace, use, i, arena), &need);
         if (need.overflow) arena->overflow = true;
         if (need.used > most) most = need.used;
     }
@@ -97,7 +112,8 @@ static void take_buffers(rnnat_arena *arena, const rnnat_workspace *workspace, r
             const rnnat_value *const value = &model->values[v];
             if (value->home != home || value->buffer != b) continue;
             at[v] = rnnat_dense(memory, workspace->rows, value->features);
-            if (!value->has_time && !workspace->is_stream) at[v].time = 0;
+            if (!value->has_time && (home == RNNAT_HOME_STATIC || !workspace->is_stream))
+                at[v].time = 0;
         }
     }
 }
@@ -110,8 +126,10 @@ static rnnat_view *take_views(rnnat_arena *arena, const rnnat_model *model)
     return at;
 }
 
-static void take_stages(rnnat_arena *arena, int32_t count, rnnat_workspace *workspace)
+static void take_stages(rnnat_arena *arena, const rnnat_workspace_use *use,
+                        rnnat_workspace *workspace)
 {
+    const int32_t count = use->team_size;
     const rnnat_model *const model = workspace->model;
     int32_t widest = 0;
     for (int32_t v = 0; v < model->num_values; ++v)
@@ -121,7 +139,7 @@ static void take_stages(rnnat_arena *arena, int32_t count, rnnat_workspace *work
     workspace->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_stage stage = {.at = take_views(arena, model),
-                             .scratch = take_most_scratch(arena, workspace)};
+                             .scratch = take_most_scratch(arena, workspace, use)};
         take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, stage.at);
         for (int b = 0; b < 2; ++b) stage.out[b] = rnnat_arena_take(arena, rows, width);
         if (workspace->stages) workspace->stages[i] = stage;
@@ -162,12 +180,14 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
-        workspace->scratch[i] = take_most_scratch(arena, workspace);
+        workspace->scratch[i] = take_most_scratch(arena, workspace, use);
     take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,
                  workspace->at);
-    if (use->wavefront) take_stages(arena, use->team_size, workspace);
+    if (RNNAT_HAS_STATIC(model))
+        take_buffers(arena, workspace, RNNAT_HOME_STATIC, 1, workspace->at);
+    if (use->wavefront) take_stages(arena, use, workspace);
 }
 
 void rnnat_workspace_set_rows(rnnat_workspace *workspace, int32_t rows)
@@ -220,12 +240,12 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
             count = rows.rows;
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
             const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
-            for (size_t r = 0; r < (size_t)workspace->rows; ++r) {
-                char *const dense = values + (first + r) * bytes;
-                if (into_workspace)
-                    memcpy(rows.base + r * stride, dense, bytes);
-                else
-                    memcpy(dense, rows.base + r * stride, bytes);
+            const size_t pieces = RNNAT_WITH_WINDOWS && rows.pieces ? (size_t)rows.pieces : 1;
+            for (size_t r = 0; r < (size_t)workspace->rows * pieces; ++r) {
+                char *const dense = values + (first * pieces + r) * bytes;
+                char *const kept =
+                    rows.base + r / pieces * stride + r % pieces * (size_t)rows.apart * elem;
+                memcpy(into_workspace ? kept : dense, into_workspace ? dense : kept, bytes);
             }
         }
     }
@@ -243,11 +263,11 @@ void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, 
     copy_state(workspace, index, values, batch, first_row, false);
 }
 
-void rnnat_workspace_take_last(const rnnat_workspace *workspace)
+void rnnat_workspace_take_last(const rnnat_workspace *workspace, int32_t begin, int32_t end)
 {
     const rnnat_model *const model = workspace->model;
     const ptrdiff_t elem = model->kernels->elem;
-    for (int32_t i = 0; i < model->num_nodes; ++i) {
+    for (int32_t i = begin; i < end; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         if (node->last < 0 || model->values[node->last].home == RNNAT_HOME_NOWHERE) continue;
         const rnnat_view to = workspace->at[node->last];

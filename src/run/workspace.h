@@ -68,7 +68,7 @@ void rnnat_workspace_set_state(rnnat_workspace *workspace, int32_t index, const 
                                int32_t batch, int32_t first_row);
 void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, void *values,
                                int32_t batch, int32_t first_row);
-/* Copies h as it is now to the values that nodes make of each row's last step. */
-void rnnat_workspace_take_last(const rnnat_workspace *workspace);
+/* Copies h as it is now to the values that nodes begin .. end - 1 make of each row's last step. */
+void rnnat_workspace_take_last(const rnnat_workspace *workspace, int32_t begin, int32_t end);
 
 #endif

@@ -155,6 +155,13 @@ static void describe(const test_layer *layer, char *line, size_t size)
                  activations[layer->activation]);
         return;
     }
+    if (layer->kind == TEST_INSTANCE_NORM) { /* of tests/parts */
+        snprintf(line, size,
+                 "instance_norm channels=%d positions=1 groups=1 epsilon=0x1p-10 weight=false "
+                 "bias=false",
+                 layer->output_size);
+        return;
+    }
     if (layer->kind == TEST_STRIDED) { /* of tests/parts: the features as they are */
         snprintf(line, size,
                  "strided in_features=%d offset=0 size0=1 size1=1 size2=1 size3=%d stride0=0 "

@@ -10,7 +10,7 @@
 #include "rnn_native.h"
 #include "test_layer.h"
 
-enum { MAX_LAYERS = 5, MAX_TENSORS = 180, MAX_STATES = 4 * MAX_LAYERS };
+enum { MAX_LAYERS = 8, MAX_TENSORS = 180, MAX_STATES = 4 * MAX_LAYERS };
 
 typedef struct test_pair {
     char key[40];

@@ -56,6 +56,8 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     } else if (kind == &rnnat_layer_combine) {
         const rnnat_combine_options *const of = read;
         *layer = (test_layer){.kind = TEST_COMBINE, .combine = (rnnat_combine)of->mode};
+    } else if (kind == &rnnat_layer_expand) {
+        *layer = (test_layer){.kind = TEST_EXPAND};
     } else if (kind == &rnnat_layer_elementwise) {
         const rnnat_elementwise_options *const of = read;
         *layer = (test_layer){.kind = TEST_ELEMENTWISE, .function = of->function.of[0]};
@@ -83,6 +85,27 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
         const rnnat_norm_options *const of = read;
         *layer =
             (test_layer){.kind = TEST_NORM, .output_size = of->features, .bias = of->bias != 0};
+    } else if (kind == &rnnat_layer_instance_norm) {
+        const rnnat_instance_norm_options *const of = read;
+        *layer = (test_layer){
+            .kind = TEST_INSTANCE_NORM, .output_size = of->channels, .bias = of->bias != 0};
+    } else if (kind == &rnnat_layer_upsample) {
+        const rnnat_upsample_options *const of = read;
+        *layer = (test_layer){
+            .kind = TEST_UPSAMPLE, .input_size = of->factor, .output_size = 1 + of->cut};
+    } else if (kind == &rnnat_layer_softmax) {
+        const rnnat_softmax_options *const of = read;
+        *layer =
+            (test_layer){.kind = TEST_SOFTMAX, .output_size = of->groups, .bias = of->log != 0};
+    } else if (kind == &rnnat_layer_softmax_over_time) {
+        *layer = (test_layer){.kind = TEST_SOFTMAX_OVER_TIME};
+    } else if (kind == &rnnat_layer_attention_pool) {
+        const rnnat_attention_pool_options *const of = read;
+        *layer = (test_layer){.kind = TEST_ATTENTION_POOL, .output_size = of->heads};
+    } else if (kind == &rnnat_layer_attention) {
+        const rnnat_attention_options *const of = read;
+        *layer =
+            (test_layer){.kind = TEST_ATTENTION, .output_size = of->heads, .bias = of->causal != 0};
     } else if (kind == &rnnat_layer_reduce) {
         *layer = (test_layer){.kind = TEST_REDUCE};
     } else {

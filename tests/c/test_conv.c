@@ -262,7 +262,7 @@ static void check_wrong(void)
         {offsetof(conv, stride_time), WIDEST + 1, RNNAT_ERROR_UNSUPPORTED},
         {offsetof(conv, kernel_time), 1 << 24, RNNAT_ERROR_UNSUPPORTED},
         {offsetof(conv, positions), 1 << 24, RNNAT_ERROR_UNSUPPORTED},
-        {offsetof(conv, positions), 1 << 22, RNNAT_ERROR_UNSUPPORTED}, /* times taps */
+        {offsetof(conv, positions), 1 << 23, RNNAT_ERROR_UNSUPPORTED}, /* times taps */
         {offsetof(conv, in), 1 << 24, RNNAT_ERROR_UNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; ++i) {

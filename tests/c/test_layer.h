@@ -11,6 +11,7 @@ typedef enum test_kind {
     TEST_LINEAR,
     TEST_MERGE,
     TEST_COMBINE,
+    TEST_EXPAND,
     TEST_ELEMENTWISE,
     TEST_POOL,
     TEST_POOL_WITHIN,
@@ -19,7 +20,13 @@ typedef enum test_kind {
     TEST_CONV,
     TEST_STRIDED,
     TEST_NORM,
-    TEST_REDUCE
+    TEST_INSTANCE_NORM,
+    TEST_REDUCE,
+    TEST_UPSAMPLE,
+    TEST_SOFTMAX,
+    TEST_SOFTMAX_OVER_TIME,
+    TEST_ATTENTION_POOL,
+    TEST_ATTENTION
 } test_kind;
 
 typedef enum test_cell { TEST_RNN, TEST_GRU, TEST_LSTM } test_cell;

@@ -62,7 +62,8 @@ static void read_metadata(const rnnat_safetensors *st)
             test_layer_read(value, &layer) == RNNAT_OK) {
             const int32_t inputs = layer.kind == TEST_MERGE ? 2 : 1;
             if (layer.kind == TEST_COMBINE || layer.kind == TEST_ELEMENTWISE ||
-                layer.kind == TEST_POOL || layer.kind == TEST_CONV || layer.kind == TEST_STRIDED)
+                layer.kind == TEST_POOL || layer.kind == TEST_CONV || layer.kind == TEST_STRIDED ||
+                layer.kind == TEST_UPSAMPLE)
                 continue; /* no sizes, or products, which are checked when it is built */
             require(layer.input_size >= 1 && layer.input_size <= inputs * RNNAT_LAYER_MAX_SIZE);
             require(layer.output_size >= 1 && layer.output_size <= RNNAT_LAYER_MAX_SIZE);

@@ -14,6 +14,8 @@
      .output_size = to,                                                                            \
      .num_layers = 1,                                                                              \
      __VA_ARGS__}
+#define CONV(from, to)                                                                             \
+    {.kind = TEST_CONV, .input_size = from, .output_size = to, .bias = true} /* 3 from columns */
 #define WORDS(count, to) {.kind = TEST_EMBEDDING, .input_size = count, .output_size = to}
 #define COMBINE                                                                                    \
     {.kind = TEST_MERGE, .output_size = 1} /* a layer without arrays, whose line is told */
@@ -66,9 +68,13 @@ static const graph graphs[GRAPH_MODELS] = {
                {.layer = COMBINE,
                 .combine = "norm features=4 groups=2 epsilon=0x1p-2 subtract_mean=true "
                            "weight=false bias=false",
-                .reads = "1"}},
+                .reads = "1"},
+               {.layer = COMBINE,
+                .combine = "instance_norm channels=4 positions=1 groups=2 epsilon=0x1p-2 "
+                           "weight=false bias=false",
+                .reads = "4"}},
      .inputs = {"features=3"},
-     .outputs = "4,3,0:1"},
+     .outputs = "5,3,0:1"},
     /* no output has time */
     {.parts = {{.layer = CELL(TEST_GRU, 2, 9, .bias = true, .last_only = true), .reads = "in0"},
                {.layer =
@@ -76,9 +82,11 @@ static const graph graphs[GRAPH_MODELS] = {
                 .reads = "in1"},
                {.layer = COMBINE, .combine = "combine mode=concat", .reads = "1,0"},
                {.layer = LINEAR(14, 2)},
-               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"}},
+               {.layer = COMBINE, .combine = "reduce mode=mean", .reads = "in1"},
+               {.layer = COMBINE, .combine = "softmax groups=1 log=false", .reads = "in0"},
+               {.layer = COMBINE, .combine = "attention_pool heads=2", .reads = "in0,5"}},
      .inputs = {"features=2", "features=3"},
-     .outputs = "3,0,4"},
+     .outputs = "3,0,4,6"},
     /* 19 reads */
     {.parts = {{.layer = LINEAR(2, 2), .reads = "in0"},
                {.layer = COMBINE,
@@ -94,6 +102,31 @@ static const graph graphs[GRAPH_MODELS] = {
                {.layer = COMBINE, .combine = "combine mode=sub", .reads = "2,1"}},
      .inputs = {"indices=11"},
      .outputs = "3,2:1"},
+    /* convolutions over time, causal, and over the picture of a step */
+    {.parts = {{.layer = CONV(4, 6), .reads = "in0"},
+               {.layer = CONV(2, 3),
+                .combine = "conv in_channels=2 out_channels=3 groups=1 kernel_time=1 stride_time=1 "
+                           "dilation_time=1 before=0 after=0 positions=1 kernel_size=1 stride=1 "
+                           "dilation=1 left=0 right=0 padding_mode=reflect bias=true "
+                           "activation=tanh height=3 kernel_height=3 top=1 bottom=1"},
+               {.layer = CELL(TEST_LSTM, 9, 5, .bias = true)}},
+     .inputs = {"features=4"},
+     .outputs = "2,1"},
+    /* a group for each channel, of steps and of rows */
+    {.parts = {{.layer = CONV(1, 6),
+                .combine = "conv in_channels=6 out_channels=6 groups=6 kernel_time=3 stride_time=1 "
+                           "dilation_time=2 before=4 after=0 positions=2 kernel_size=1 stride=1 "
+                           "dilation=1 left=0 right=1 padding_mode=replicate bias=true "
+                           "activation=relu",
+                .reads = "in0"},
+               {.layer = CONV(1, 4),
+                .combine = "conv in_channels=2 out_channels=4 groups=2 kernel_time=1 stride_time=1 "
+                           "dilation_time=1 before=0 after=0 positions=3 kernel_size=1 stride=2 "
+                           "dilation=1 left=0 right=0 padding_mode=zeros bias=true "
+                           "activation=softmax height=3 kernel_height=3 stride_height=2 bottom=2"},
+               {.layer = COMBINE, .combine = "combine mode=mul", .reads = "1,1"}},
+     .inputs = {"features=12"},
+     .outputs = "0,2"},
 };
 
 static void add_pair(test_model *model, const char *key, const char *value)

@@ -18,8 +18,9 @@ static void choose_pointers(fuzz_input *in, const fuzz_model *model, value_call 
     rnnat_run *const run = &c->of.run;
     const bool empty = run->time == 0 || run->batch == 0;
     for (int32_t i = 0; i < info->num_inputs; ++i) {
+        const bool read = fuzz_input_of(model, i).has_time ? !empty : run->batch > 0;
         c->inputs[i] = fuzz_rarely(in) ? NULL : c->values.inputs[i];
-        if (!c->inputs[i] && !empty) c->of.size_ok = false;
+        if (!c->inputs[i] && read) c->of.size_ok = false;
     }
     for (int32_t i = 0; i < info->num_outputs; ++i) {
         const bool written = run->batch && (run->time || !fuzz_output_of(model, i).has_time);

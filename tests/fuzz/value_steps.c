@@ -13,7 +13,7 @@ static void call_wrongly(fuzz_input *in, const fuzz_stream_pair *p, fuzz_values 
     if (kind == 1) v->inputs[fuzz_choose(in, 0, model->info.num_inputs - 1)] = NULL;
     if (kind == 2) v->outputs[fuzz_choose(in, 0, model->info.num_outputs - 1)] = NULL;
     if (kind == 1 || kind == 2) right = empty;
-    if (kind == 3) right = !fuzz_values_spoil(in, model, v, NULL);
+    if (kind == 3) right = !fuzz_values_spoil(in, model, v, NULL) || empty;
     if (right && !empty) return; /* no input is of indices */
     const rnnat_status status = rnnat_stream_run_values(
         kind == 4 ? NULL : p->one, kind == 5 ? NULL : (const void *const *)v->inputs, steps,

@@ -12,7 +12,7 @@ rnnat_value_info fuzz_input_of(const fuzz_model *model, int32_t index)
 {
     rnnat_value_info info = {.struct_size = sizeof info};
     REQUIRE(rnnat_model_input(model->made, index, &info) == RNNAT_OK);
-    REQUIRE(info.name && info.has_time && info.features > 0 && info.indices >= 0);
+    REQUIRE(info.name && info.features > 0 && info.indices >= 0);
     return info;
 }
 
@@ -40,7 +40,8 @@ fuzz_values fuzz_values_take(const fuzz_model *model, int32_t time, int32_t batc
     fuzz_values v = {.time = time, .batch = batch};
     const size_t steps = (size_t)time * (size_t)batch;
     for (int32_t i = 0; i < model->info.num_inputs; ++i) {
-        v.in[i] = fuzz_take(steps * fuzz_input_step(model, i), 0);
+        const bool has_time = fuzz_input_of(model, i).has_time;
+        v.in[i] = fuzz_take((has_time ? steps : (size_t)batch) * fuzz_input_step(model, i), 0);
         v.inputs[i] = v.in[i].body;
     }
     for (int32_t i = 0; i < model->info.num_outputs; ++i) {
@@ -92,7 +93,8 @@ bool fuzz_values_spoil(fuzz_input *in, const fuzz_model *model, fuzz_values *v,
     const size_t at = fuzz_byte(in) % (v->in[index].size / sizeof *wrong);
     memcpy(v->in[index].body + at * sizeof *wrong, wrong + fuzz_byte(in) % 4, sizeof *wrong);
     const size_t batch = (size_t)v->batch;
-    return !lengths || (int32_t)(at / batch) < lengths[at % batch];
+    return !lengths || !fuzz_input_of(model, index).has_time ||
+           (int32_t)(at / batch) < lengths[at % batch];
 }
 
 fuzz_values fuzz_values_row(const fuzz_model *model, const fuzz_values *all, int32_t b,
@@ -101,7 +103,8 @@ fuzz_values fuzz_values_row(const fuzz_model *model, const fuzz_values *all, int
     fuzz_values alone = fuzz_values_take(model, time, 1, false);
     for (int32_t i = 0; i < model->info.num_inputs; ++i) {
         const size_t bytes = fuzz_input_step(model, i);
-        for (int32_t t = 0; t < time; ++t)
+        const int32_t steps = fuzz_input_of(model, i).has_time ? time : 1;
+        for (int32_t t = 0; t < steps; ++t)
             memcpy(alone.in[i].body + (size_t)t * bytes,
                    all->in[i].body + (size_t)(t * all->batch + b) * bytes, bytes);
     }
@@ -134,7 +137,8 @@ rnnat_status fuzz_values_step(const fuzz_model *model, rnnat_stream *stream, con
     const void *inputs[MOST_VALUES];
     void *outputs[MOST_VALUES];
     for (int32_t i = 0; i < model->info.num_inputs; ++i)
-        inputs[i] = v->in[i].body + rows * fuzz_input_step(model, i);
+        inputs[i] = v->in[i].body +
+                    (fuzz_input_of(model, i).has_time ? rows * fuzz_input_step(model, i) : 0);
     for (int32_t i = 0; i < model->info.num_outputs; ++i)
         outputs[i] = v->out[i].body + rows * fuzz_output_step(model, i);
     return rnnat_stream_run_values(stream, inputs, steps, outputs);

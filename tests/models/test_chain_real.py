@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 import rnn_native as rn
+from rnn_native.formats import torch as torch_files
 
 sys.path.insert(0, str(Path(__file__).parent))
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
@@ -217,3 +218,107 @@ def test_metapredict_whole(package_file: Any, run: Any, name: str) -> None:
             expected = net(torch.from_numpy(x[None, :length, row])).numpy()[0]
             run.assert_close(y[:length, row], expected)
             assert np.ptp(expected) > 0.05
+
+
+VERSION_3 = (
+    ("networks/epoch099_val_loss1107.08.ckpt", "linear_layers.0"),
+    ("networks/epoch023_val_loss1529.48.ckpt", "fc"),
+    ("ppLDDT/networks/epoch019_val_loss1477.45.ckpt", "linear_layers.0"),
+)
+
+
+@pytest.mark.parametrize(("name", "head"), VERSION_3)
+def test_metapredict_3_whole(package_file: Any, run: Any, name: str, head: str) -> None:
+    """Checkpoints with settings, callbacks and types beside the weights; a LayerNorm."""
+    path = package_file("metapredict", f"metapredict/backend/{name}")
+    prefix, chain = "state_dict", ["lstm", "layer_norm:LayerNorm(eps=1e-05)", head]
+    spec = rn.load(path, "torch", prefix=prefix, chain=chain).spec
+    weights = {
+        n.removeprefix("state_dict."): torch.tensor(np.array(a))
+        for n, a in torch_files.unpack(path.read_bytes())[1].items()
+        if n.startswith("state_dict.")
+    }
+    size = weights["lstm.weight_hh_l0"].shape[1]
+    layers = 1 + ("lstm.weight_ih_l1" in weights)
+    lstm = torch.nn.LSTM(20, size, layers, batch_first=True, bidirectional=True)
+    norm, linear = torch.nn.LayerNorm(2 * size), torch.nn.Linear(2 * size, 1)
+    net = torch.nn.ModuleDict({"lstm": lstm, "layer_norm": norm, "head": linear}).eval()
+    net.load_state_dict({n.replace(f"{head}.", "head."): w for n, w in weights.items()})
+    acids = np.random.default_rng(6).integers(0, 20, (80, 2))
+    x = np.eye(20, dtype=np.float32)[acids]
+    with torch.no_grad():
+        expected = linear(norm(lstm(torch.from_numpy(x.swapaxes(0, 1)))[0])).numpy()
+    y, _ = run(spec, x)
+    run.assert_close(y.swapaxes(0, 1), expected)
+    assert np.ptp(expected) > 0.05
+
+
+# ---- legere: lines of print, 32 pixels high, to letters; and whether there are any ----
+
+
+class Separable(torch.nn.Module):  # type: ignore[misc, name-defined]
+    """A convolution of each channel, and one of a pixel."""
+
+    def __init__(self, channels: int, out: int, stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.depthwise = torch.nn.Conv2d(
+            channels, channels, 3, stride, 1, groups=channels, bias=False
+        )
+        self.bn1, self.bn2 = torch.nn.BatchNorm2d(channels), torch.nn.BatchNorm2d(out)
+        self.pointwise = torch.nn.Conv2d(channels, out, 1, bias=False)
+
+    def forward(self, x: Any) -> Any:
+        return torch.relu(self.bn2(self.pointwise(torch.relu(self.bn1(self.depthwise(x))))))
+
+
+def legere(weights: Any, strides: list[tuple[int, int]]) -> tuple[Any, list[Any]]:
+    """The convolutions of a network, and the beginning of a chain."""
+    net = torch.nn.Module()
+    first = len(weights["stem.0.weight"])
+    net.stem = torch.nn.Sequential(
+        torch.nn.Conv2d(1, first, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(first),
+        torch.nn.ReLU(),
+    )  # fmt: skip
+    net.blocks = torch.nn.Sequential()
+    chain = ["Input(1, 32, time)", f"stem.0:{net.stem[0]!r}", f"stem.1:{net.stem[1]!r}:relu"]
+    for index, stride in enumerate(strides):
+        out, channels = weights[f"blocks.{index}.pointwise.weight"].shape[:2]
+        block = Separable(channels, out, stride)
+        net.blocks.append(block)
+        for name in ("depthwise", "bn1", "pointwise", "bn2"):
+            text = f"blocks.{index}.{name}:{getattr(block, name)!r}"
+            chain.append(f"{text}:relu" if name.startswith("bn") else text)
+    return net, chain
+
+
+def test_legere_whole(package_file: Any, run: Any) -> None:
+    path = package_file("legere", "legere/data/model.pt")
+    weights = torch.load(path, weights_only=True, map_location="cpu")["model"]
+    net, chain = legere(weights, [(2, 2), (1, 1), (2, 1), (1, 1), (2, 1), (2, 1)])
+    net.rnn = torch.nn.GRU(192, 128, batch_first=True, bidirectional=True)
+    net.head = torch.nn.Linear(256, len(weights["head.weight"]))
+    net.eval().load_state_dict(weights)
+    x = torch.randn(2, 1, 32, 90, generator=torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        y = net.blocks(net.stem(x)).squeeze(2).permute(0, 2, 1)
+        expected = net.head(net.rnn(y)[0]).numpy()
+    spec = rn.load(path, prefix="model", chain=[*chain, "rnn", "head"]).spec
+    y, _ = run(spec, x[:, 0].permute(2, 0, 1).numpy())
+    run.assert_close(y.swapaxes(0, 1), expected)
+
+
+def test_legere_lines_whole(package_file: Any, run: Any) -> None:
+    """All of a picture is one: a mean over its rows and its columns."""
+    path = package_file("legere", "legere/data/lineclf.pt")
+    weights = torch.load(path, weights_only=True, map_location="cpu")
+    prefix = next((name for name, value in weights.items() if isinstance(value, dict)), "")
+    weights = weights[prefix] if prefix else weights
+    net, chain = legere(weights, [(2, 2)] * 3)
+    net.head = torch.nn.Linear(64, 1)
+    net.eval().load_state_dict(weights)
+    x = torch.randn(3, 1, 32, 70, generator=torch.Generator().manual_seed(8))
+    with torch.no_grad():
+        expected = net.head(net.blocks(net.stem(x)).mean(dim=(2, 3))).numpy()
+    spec = rn.load(path, prefix=prefix, chain=[*chain, "AdaptiveAvgPool2d(1)", "head"]).spec
+    y, _ = run(spec, x[:, 0].permute(2, 0, 1).numpy())
+    run.assert_close(y, expected)

@@ -357,13 +357,6 @@ REFUSED: dict[str, tuple[tuple[int | None, ...], Any, str]] = {
         (None, 4), lambda x: known.GRU(2)(known.RepeatVector(3)(known.GRU(2)(x))),
         r"\(GRU\): its input \[batch, 3, 2\]: .*nor of one output",
     ),
-    "two axes inside": (
-        (None, P, P, 2), lambda x: known.TimeDistributed(known.Conv2D(2, 2))(x),
-        r"\(Conv2D\): its window over axes 1 and 2 .*two inside a step",
-    ),
-    "more steps": (
-        (None, 2), lambda x: known.UpSampling1D(2)(x), r"\(UpSampling1D\): over the time",
-    ),
     "a mask that was read": (
         (None, 2),
         lambda x: known.Conv1D(2, 2)(known.GRU(2, return_sequences=True)(known.Masking()(x))),

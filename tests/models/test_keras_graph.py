@@ -268,14 +268,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda x: known.Add()([x, known.GRU(F, return_sequences=True)(known.Masking()(x))]),
         r"\(Masking\): only the one input of a model can have its steps masked",
     ),
-    "a constant minus a value": (
-        lambda x: (1 - known.Dense(F, "sigmoid")(x)) * x + x,
-        r"\(operator Subtract\): of a value and a constant",
-    ),
-    "a constant by its name": (
-        lambda x: keras.ops.subtract(x1=1.0, x2=known.Dense(F)(x)) + x,
-        r"\(operator Subtract\): of a value and a constant",
-    ),
     "an operator that is called like a layer": (
         lambda x: known.GRU(2)(x) + keras.ops.average(known.Dense(2)(x), axis=1),
         r"\(operator Average\): this layer is not supported",
@@ -305,10 +297,3 @@ def test_what_is_no_graph_of_ours_is_refused_by_name(what: str, suffix: str) -> 
     model = keras.Model(x, y)
     with pytest.raises(UnsupportedError, match=message):
         saved_and_read(model, suffix)
-
-
-def test_an_input_without_steps_is_refused() -> None:
-    x, aux = keras.Input((T, F), name="x"), keras.Input((2,), name="aux")
-    model = keras.Model([x, aux], known.Concatenate()([known.GRU(2)(x), aux]))
-    with pytest.raises(UnsupportedError, match=r"input 'aux' of shape \[batch, 2\]: .* have steps"):
-        saved_and_read(model, ".keras")

@@ -327,15 +327,17 @@ def test_whatever_moves_the_axes_is_understood_or_refused(
     except UnsupportedError:
         return
     # It was understood if x is [time, batch, features] or [batch, time, features], and y has the
-    # axes of a raw Y in any order, those of its features, whose order is the file's, among them.
+    # axes of a raw Y in any order, those of its features, whose order is the file's, among them;
+    # features among the rows are positions of each step.
     x = uniform(*sizes)
     (want,) = run(path, {"x": x})
     found = []
     for given_x in (x, x.swapaxes(0, 1)):
         y, _ = reference.run(spec, given_x)
         t, n, _ = y.shape
-        for features in ((layer.num_directions, 2), (2, layer.num_directions)):
+        sides = layer.num_directions
+        for features in permutations((y.shape[2] // (2 * sides), sides, 2)):
             raw = y.reshape(t, n, *features)
-            orders = [o for o in permutations(range(4)) if o.index(2) < o.index(3)]
+            orders = [o for o in permutations(range(5)) if o.index(2) < o.index(3) < o.index(4)]
             found += [raw.transpose(order) for order in orders]
     assert any(np.allclose(y.ravel(), want.ravel(), rtol=0, atol=ATOL) for y in found)

@@ -255,17 +255,26 @@ def test_an_output_that_is_padded_is_refused(behind: list[str], tmp_path: Path) 
         formats.read(b.save(tmp_path))
 
 
-@pytest.mark.parametrize("first", ["Conv", "MatMul"])
-def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(
-    first: str, tmp_path: Path
-) -> None:
-    """Of an input [batch, 4, 4] a Conv reads axis 1, a MatMul axis 2: no order of it is both."""
+def test_layers_that_read_other_axes_of_an_input_as_features_are_refused(tmp_path: Path) -> None:
+    """Of an input [batch, 4, 4] a MatMul reads axis 2, then a Conv axis 1: axis 1 is the time."""
     b = Builder()
     x = b.input("x", ["b", 4, 4])
-    for op in (first, {"Conv": "MatMul", "MatMul": "Conv"}[first]):
-        b.output(b.op(op, x, weight(b, 2, 4, 1) if op == "Conv" else weight(b, 4, 4)))
+    b.output(b.op("MatMul", x, weight(b, 4, 4)))
+    b.output(b.op("Conv", x, weight(b, 2, 4, 1)))
     with pytest.raises(UnsupportedError, match="features"):
         formats.read(b.save(tmp_path))
+
+
+def test_a_matrix_along_the_positions_of_a_convolution(tmp_path: Path) -> None:
+    """Of an input [batch, 4, 4] a Conv reads axis 1, then a MatMul axis 2: both are features."""
+    b = Builder()
+    x = b.input("x", ["b", 4, 4])
+    for y in (b.op("Conv", x, weight(b, 2, 4, 1)), b.op("MatMul", x, weight(b, 4, 3))):
+        b.output(y)
+    path, x = b.save(tmp_path), uniform(5, 4, 4)
+    own = x.transpose(0, 2, 1).reshape(1, 5, 16)
+    for got, want in zip(rn.load(path)(own)[0].values(), run(path, {"x": x}), strict=True):
+        np.testing.assert_allclose(got[0], want.reshape(5, -1), rtol=0, atol=1e-5)
 
 
 def test_a_part_of_an_axis_is_not_the_time(tmp_path: Path) -> None:

@@ -234,7 +234,6 @@ NODES: dict[str, Callable[[Builder, str], str]] = {
     "Conv": lambda b, y: b.op("Conv", y, b.constant(uniform(H, H, 1)), name="it"),
     "Pow": lambda b, y: b.op("Pow", b.constant(TWO), y, name="it"),
     "ThresholdedRelu": lambda b, y: b.op("ThresholdedRelu", y, name="it"),
-    "Softmax": lambda b, y: b.op("Softmax", y, name="it"),
     "Gather": lambda b, y: b.op("Gather", y, b.constant(-2, np.int64), name="it"),
     "Slice": lambda b, y: b.op("Slice", y, b.integers(-2), b.integers(2**62), b.integers(0),
                                name="it"),

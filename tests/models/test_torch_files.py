@@ -5,6 +5,7 @@ What is compared are bits: there is no tolerance.
 
 from __future__ import annotations
 
+import argparse
 import collections
 import re
 import warnings
@@ -266,3 +267,43 @@ def test_out_and_in_again_is_the_same_model(tmp_path: Path) -> None:
     # What PyTorch saves of it again has no description, but several modules to choose from.
     torch.save(torch.load(tmp_path / "a.pt", weights_only=True), tmp_path / "c.pt")
     assert_holds(tmp_path / "c.pt", net[1], prefix="1")
+
+
+class Settings(dict):  # type: ignore[type-arg]
+    """As libraries of settings have them: of a class of its own, its parent beside it."""
+
+    parent: Any = None
+
+
+class Derived(torch.Tensor):  # type: ignore[misc, name-defined]
+    """Whose numbers mean what its class says."""
+
+
+def test_objects_of_any_class_beside_the_weights_do_no_harm(save: Any) -> None:
+    lstm = nn.LSTM(3, 4)
+    settings = Settings(lr=1e-3, path=Path("/x"), kind=type(lstm), sizes=torch.Size([3, 4]))
+    settings["own"] = settings.parent = settings
+    checkpoint = {
+        "state_dict": lstm.state_dict(),
+        "hyper_parameters": argparse.Namespace(hidden=4, dtype=np.float32, net=settings),
+        "callbacks": {Settings: {"best": np.float64(2), "generator": np.random.default_rng(3)}},
+        "loss": nn.CrossEntropyLoss(), "function": torch.relu, "rate": np.int64(3),
+    }  # fmt: skip
+    assert_holds(save(checkpoint), lstm)
+
+
+def test_a_tensor_that_is_not_plain_is_refused_where_it_is_wanted(save: Any) -> None:
+    weights = nn.LSTM(3, 4).state_dict()
+    for odd in (
+        weights["weight_hh_l0"].as_subclass(Derived),
+        weights["weight_hh_l0"].to_sparse(),
+        nn.Parameter(weights["weight_hh_l0"].as_subclass(Derived)),
+    ):
+        path = save({**weights, "weight_hh_l0": odd})
+        with pytest.raises(FormatError, match=r"'weight_hh_l0'.*refused, and nothing was called"):
+            formats.read(path)
+
+
+def test_a_whole_module_beside_tensors_is_not_looked_into(save: Any) -> None:
+    with pytest.raises(FormatError, match=r"'net', .*'torch\.nn\.modules\.rnn\.LSTM'.*save its"):
+        formats.read(save({"net": nn.LSTM(3, 4), "optimizer": {"mean": torch.ones(3)}}))

@@ -186,3 +186,29 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_operator() -> None:
         rn.from_torch(Tagger(), ())
     with pytest.raises(rn.OptionError, match=r"example\[1\]: expected a tensor .* got int"):
         rn.from_torch(Joined(), (torch.zeros(2, 5, 5), 3))
+
+
+class OfWho(nn.Module):
+    """Who speaks beside each step: features [batch, 2], and an index [batch]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_who, self.table = nn.Linear(2, 3), nn.Embedding(5, 3)
+        self.rnn, self.out = nn.GRU(7, 6, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: Any, who: Any, index: Any) -> Any:
+        w = torch.tanh(self.of_who(who)) + self.table(index)
+        every = w[:, None].expand(-1, x.shape[1], -1)
+        return self.out(self.rnn(torch.cat([x, every], -1))[0])
+
+
+def test_inputs_without_time() -> None:
+    module = OfWho().eval()
+    model = rn.from_torch(module, (torch.randn(2, 7, 4), torch.randn(2, 2), torch.tensor([1, 4])))
+    assert [one.time for one in model.spec.inputs.values()] == [True, False, False]
+    x, who, index = torch.randn(3, 9, 4), torch.randn(3, 2), torch.tensor([0, 4, 2])
+    given = [np.swapaxes(x.numpy(), 0, 1), who.numpy(), index.numpy()]
+    y, _ = model(dict(zip(model.inputs, given, strict=True)))
+    with torch.no_grad():
+        want = module(x, who, index).numpy()
+    np.testing.assert_allclose(np.swapaxes(y, 0, 1), want, rtol=0, atol=1e-5)

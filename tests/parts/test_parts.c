@@ -130,6 +130,7 @@ int main(void)
     check_layer(TEST_POOL, RNNAT_WITH_WINDOWS);
     check_layer(TEST_CONV, RNNAT_WITH_WINDOWS);
     check_layer(TEST_STRIDED, RNNAT_WITH_WINDOWS);
+    check_layer(TEST_INSTANCE_NORM, RNNAT_WITH_WINDOWS);
     check_shared_functions();
     for (int variant = 0; variant < NUM_VARIANTS; ++variant) {
         const char *const name = variants[variant].name;

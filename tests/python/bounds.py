@@ -47,6 +47,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import bounds_layers
 import numpy as np
 from bounds_arithmetic import (
     F64,
@@ -61,11 +62,13 @@ from bounds_arithmetic import (
     exact,
     where,
 )
+from bounds_positions import apart, together
 from numpy.typing import ArrayLike, NDArray
 
 from rnn_native.spec import (
     Elementwise,
     Embedding,
+    InstanceNorm,
     LayerNorm,
     Linear,
     Merge,
@@ -73,6 +76,7 @@ from rnn_native.spec import (
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.pool_within import PoolWithin
@@ -181,71 +185,6 @@ class Cell:
         return [ar.mul(o, ar.tanh(c)), c, i, f]
 
 
-def _merge(layer: Merge, x: Approx, ar: Arithmetic) -> Approx:
-    """The norm of a half is at most that of the whole."""
-    a, b = (
-        Approx(x.value[..., half], x.each[..., half], x.norm)
-        for half in (slice(layer.size), slice(layer.size, None))
-    )
-    if layer.mode == "mul":
-        return ar.mul(a, b)
-    total = ar.add(a, b)
-    return total if layer.mode == "sum" else ar.mul(total, exact(np.full(a.value.shape, 0.5)))
-
-
-def _read(x: Approx, at: NDArray[np.int64], shape: tuple[int, ...]) -> Approx:
-    """Features ``at`` of x as rows of that shape, the last axis a row's; -1: it is 0."""
-    there, lead = at.reshape(-1) >= 0, x.value.shape[:-1]
-    value, each = (
-        np.where(there, a[..., at.reshape(-1)], 0.0).reshape(*lead, *shape)
-        for a in (x.value, x.each)
-    )
-    return Approx(value, each, np.sqrt(np.sum(each**2, axis=-1, keepdims=True)))
-
-
-def _conv(layer: Conv, x: Approx, ar: Arithmetic) -> Approx:
-    """A Conv of each step is a Linear over the taps of each position and group: a sum of K
-    products and the bias in any order, of groups of one channel too, each product rounded before
-    it is added or not. Positions of padding are zeros, which add nothing."""
-    positions = layer._read_positions()
-    made, kernel = positions.shape
-    own = layer.in_channels // layer.groups
-    rows = layer.out_channels // layer.groups
-    parts = []
-    for group in range(layer.groups):
-        first = positions[:, :, None] * layer.in_channels + group * own
-        at = np.where(positions[:, :, None] >= 0, first + np.arange(own), -1)
-        which = slice(group * rows, (group + 1) * rows)
-        bias = [] if layer.bias is None else [np.asarray(layer.bias[which], np.float64)]
-        taps = _read(x, at, (made, kernel * own))
-        parts.append(ar.dot([(Matrix(layer.weight[which]), taps)], bias))
-    y = ar.activation(layer.activation, concat(parts))
-    shape = (*x.value.shape[:-1], layer.output_size)
-    norm = np.sqrt(np.sum(y.norm**2, axis=-2))
-    return Approx(y.value.reshape(shape), y.each.reshape(shape), norm)
-
-
-def _pool_within(layer: PoolWithin, x: Approx, ar: Arithmetic) -> Approx:
-    """The largest of some numbers is off by no more than the one of them that is off by most; a
-    mean is a sum, as of products with 1, and a division, which rounds once."""
-    made, kernel, channels = layer.positions_made, layer.kernel_size, layer.channels
-    first = np.arange(made) * layer.stride - layer.left
-    positions = (first[:, None] + np.arange(kernel))[:, None]
-    there = (positions >= 0) & (positions < layer.positions)
-    at = np.where(there, positions * channels + np.arange(channels)[:, None], -1)
-    taps = _read(x, at, (made * channels, kernel))
-    real = np.broadcast_to(there, at.shape).reshape(made * channels, kernel)
-    if layer.mode == "max":
-        value = np.max(np.where(real, taps.value, -np.inf), axis=-1)
-        each = np.max(taps.each, axis=-1) + ar.tiny
-    else:
-        total = ar.dot([(Matrix(np.ones((1, kernel))), taps)], [])
-        count = np.full(len(real), kernel) if layer.count_include_pad else real.sum(axis=-1)
-        mean = ar.mul(total, exact(np.broadcast_to((1 / count)[:, None], total.value.shape)))
-        value, each = mean.value[..., 0], mean.each[..., 0]
-    return Approx(value, each, np.sqrt(np.sum(each**2, axis=-1, keepdims=True)))
-
-
 def _stack(steps: Sequence[Approx], rows: int, features: int) -> Approx:
     if not steps:
         return exact(np.zeros((0, rows, features)))
@@ -289,11 +228,46 @@ def _recurrent(
         bias = [np.asarray(r.arrays["bias_o"], np.float64)] if r.bias else []
         x = ar.activation(r.output_nonlinearity, ar.dot(terms, bias))
         traced["o"] = where(valid, x, exact(np.zeros(x.value.shape)))
-    return (
-        x,
-        [_stack([f[k] for f in finals], rows, size) for k, size in enumerate(r.state_sizes)],
-        traced,
-    )
+    ends = [_stack([f[k] for f in finals], rows, s.shape[-1]) for k, s in enumerate(states)]
+    if not r.return_sequences:
+        x = concat([ends[0][k] for k in range(-r.num_directions, 0)])
+    return x, ends, traced
+
+
+def _along(
+    r: Recurrent, x: Approx, ar: Arithmetic
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """The positions of each step of each row are the steps of a row of a larger batch."""
+    lead, count = x.value.shape[:-1], r.positions
+    rows = apart(x, count, lambda a: np.moveaxis(a.reshape(-1, *a.shape[-2:]), 1, 0))
+    every = np.ones((*rows.value.shape[:2], 1), np.bool_)
+    y, _, traced = _recurrent(r, rows, list(r.begin(every.shape[1])), every, ar)
+
+    def back(a: F64) -> F64:
+        return np.moveaxis(a, 0, 1).reshape(*lead, len(a), a.shape[-1])
+
+    if not r.return_sequences:
+        y = Approx(*(a[None] for a in (y.value, y.each, y.norm)))
+    return together(y, back), [], {name: together(a, back) for name, a in traced.items()}
+
+
+def _over_time(
+    r: Recurrent, x: Approx, states: list[F64], valid: NDArray[np.bool_], ar: Arithmetic
+) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """Each position of a row is a row of a larger batch."""
+    count = r.positions
+
+    def rows(a: F64) -> F64:
+        return a.reshape(*a.shape[:-3], a.shape[-3] * count, a.shape[-1])
+
+    def back(a: F64) -> F64:
+        return a.reshape(*a.shape[:-2], a.shape[-2] // count, count, a.shape[-1])
+
+    own = [rows(s.reshape(*s.shape[:-1], count, s.shape[-1] // count)) for s in states]
+    many = np.repeat(valid, count, axis=1)
+    y, finals, traced = _recurrent(r, apart(x, count, rows), own, many, ar)
+    shown = {name: together(array, back) for name, array in traced.items()}
+    return together(y, back), [together(f, back) for f in finals], shown
 
 
 def flatten(state: Any) -> list[NDArray[Any]]:
@@ -346,36 +320,42 @@ def _run(
             bias = [] if layer.bias is None else [np.asarray(layer.bias, np.float64)]
             now = ar.activation(layer.activation, ar.dot([(Matrix(layer.weight), now)], bias))
         elif isinstance(layer, Merge):
-            now = _merge(layer, now, ar)
+            now = bounds_layers.merge(layer, now, ar)
         elif isinstance(layer, PReLU):
             slope = np.asarray(layer.slope, np.float64)
             now = ar.below_zero(now, ar.dot([(Diagonal(slope), now)], []), np.abs(slope))
         elif isinstance(layer, Scale):
             now = ar.dot([(Diagonal(layer.scale), now)], [np.asarray(layer.shift, np.float64)])
         elif isinstance(layer, Conv):
-            now = _conv(layer, now, ar)
+            now = bounds_layers.conv(layer, now, ar)
         elif isinstance(layer, PoolWithin):
-            now = _pool_within(layer, now, ar)
+            now = bounds_layers.pool_within(layer, now, ar)
         elif isinstance(layer, Strided):
-            now = _read(now, layer.read, (layer.output_size,))
-        elif isinstance(layer, LayerNorm):
-            now = ar.normal(now, layer.groups, layer.epsilon, layer.subtract_mean)
+            now = bounds_layers.read(now, layer.read, (layer.output_size,))
+        elif isinstance(layer, (LayerNorm, InstanceNorm)):
+            if isinstance(layer, LayerNorm):
+                now = ar.normal(now, layer.groups, layer.epsilon, layer.subtract_mean)
+            else:
+                now = bounds_layers.over_time(layer, now, ends, ar)
             if layer.arrays:
-                ones = np.ones(layer.features)
+                repeat = getattr(layer, "positions", 1)
+                ones = np.ones(layer.features // repeat)
                 weight = np.asarray(ones if layer.weight is None else layer.weight, np.float64)
-                bias = [] if layer.bias is None else [np.asarray(layer.bias, np.float64)]
-                now = ar.dot([(Diagonal(weight), now)], bias)
+                bias = [] if layer.bias is None else [np.tile(layer.bias, repeat).astype("f8")]
+                now = ar.dot([(Diagonal(np.tile(weight, repeat)), now)], bias)
+        elif isinstance(layer, Softmax):
+            now = bounds_layers.softmax(layer, now, ar)
         elif isinstance(layer, Elementwise):
             now = ar.function(layer.as_activation, None, now)
         else:
             count = len(layer.state_sizes)
-            depth = layer.num_layers * layer.num_directions
-            own = given[:count] or list(layer.first_state(rows, layer.input_size))
+            own = given[:count] or list(layer.first_state(rows, layer.features_taken))
             given = given[count:]
-            now, finals, inside = _recurrent(layer, now, own, valid, ar)
+            if layer.runs_over_time:
+                now, finals, inside = _over_time(layer, now, own, valid, ar)
+            else:
+                now, finals, inside = _along(layer, now, ar)
             states += finals
-            if not layer.return_sequences:
-                now = concat([finals[0][k] for k in range(depth - layer.num_directions, depth)])
             prefix = f"{index}." if len(spec.layers) > 1 else ""
             traced |= {prefix + name: array for name, array in inside.items()}
     if not spec.return_sequences:

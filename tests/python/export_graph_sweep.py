@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from agreement import DTYPES, assert_same_bits
 from exported import Shared
-from random_graphs import make_graph
+from random_graphs import inputs_of, make_graph, part_of
 from test_graph_model import GRAPHS
 
 import rnn_native as rn
@@ -48,26 +48,23 @@ class Compare:
 
     def run(self, rng: np.random.Generator) -> None:
         x: Values = []
-        for one in self.spec.inputs.values():
-            if one.indices:
-                x.append(rng.integers(0, one.features, (TIME, self.batch)).astype(np.int32))
-            else:
-                shape = (TIME, self.batch, one.features)
-                x.append(rng.standard_normal(shape).astype(self.model.dtype))
+        for name, array in inputs_of(self.spec, TIME, self.batch, rng).items():
+            indices = self.spec.inputs[name].indices
+            x.append(array.astype(np.int32 if indices else self.model.dtype))
         if self.model.streamable:
             self._stream(x)
             return
         for time in (TIME, 1):
-            inputs = [np.ascontiguousarray(array[:time]) for array in x]
+            inputs = [np.ascontiguousarray(array) for array in self._part(x, 0, time)]
             self._check(lambda i=inputs: self.model(self._given(i))[0], "run", inputs, (time,))
 
     def _stream(self, x: Values) -> None:
         stream = self.model.stream(batch=self.batch)
         for _ in range(2):  # the second time behind a reset
             for first, end in ((0, 1), (1, 4), (4, 4), (4, TIME)):
-                inputs = [array[first:end] for array in x]
+                inputs = self._part(x, first, end)
                 if self.spec.is_paced:
-                    self._push(stream, inputs)
+                    self._push(stream, inputs, end - first)
                 if self.spec.is_paced or first == end:
                     continue
                 steps = () if (first, end) == (0, 1) else (end - first,)
@@ -81,19 +78,27 @@ class Compare:
             self.shared.reset(self.name)
             stream.reset()
 
-    def _push(self, stream: rn.Stream, inputs: Values) -> None:
+    def _part(self, x: Values, first: int, end: int) -> Values:
+        """Some of the steps."""
+        named = dict(zip(self.spec.inputs, x, strict=True))
+        return [*part_of(self.spec, named, first, end).values()]
+
+    def _push(self, stream: rn.Stream, inputs: Values, steps: int) -> None:
         """With room for exactly what comes."""
         want = [*self._named(stream.push(self._given(inputs))).values()]
         got = [np.full_like(array, np.nan) for array in want]
-        assert self.shared.push(self.name, inputs, got, self.several) == [*map(len, want)]
+        came = self.shared.push(self.name, inputs, got, self.several, steps)
+        assert came == [*map(len, want)]
         for a, b in zip(got, want, strict=True):
             assert_same_bits(a, b)
 
     def _steps(self, stream: rn.Stream, inputs: Values) -> dict[str, Any]:
         """What each step gives, one behind the other."""
         found: dict[str, list[Any]] = {name: [] for name in self.spec.outputs}
-        for step in range(len(inputs[0])):
-            y = stream.step(self._given([array[step] for array in inputs]))
+        timed = [one.time for one in self.spec.inputs.values()]
+        for step in range(len(inputs[timed.index(True)])):
+            of_step = [a[step] if t else a for a, t in zip(inputs, timed, strict=True)]
+            y = stream.step(self._given(of_step))
             for name, array in self._named(y).items():
                 found[name].append(array.copy())
         return {name: np.stack(arrays) for name, arrays in found.items()}
@@ -148,7 +153,14 @@ def main(folder: Path, isa: str, flags: list[str]) -> None:
     own = [spec for spec in (make() for make in GRAPHS) if softmax or not sums_rows(spec)]
     for dtype in DTYPES:
         graphs = [
-            make_graph(rng, dtype=dtype, streams=i % 3 != 0, softmax=softmax, pools=i % 2 == 1)
+            make_graph(
+                rng,
+                dtype=dtype,
+                streams=i % 3 != 0,
+                softmax=softmax,
+                pools=i % 2 == 1,
+                static=i % 4 > 1,
+            )
             for i in range(RANDOM)
         ]
         for index, spec in enumerate(own + graphs + convolutions(rng, dtype)):

@@ -81,10 +81,13 @@ class Shared:
         places = [(ctypes.c_void_p * len(each))(*map(_at, each)) for each in (inputs, outputs)]
         self._call(function, places[0], *map(ctypes.c_int32, steps), places[1])
 
-    def push(self, name: str, inputs: Arrays, outputs: Arrays, several: bool) -> list[int]:
-        """Steps of a model whose outputs have others, which has room for what ``outputs`` hold."""
+    def push(
+        self, name: str, inputs: Arrays, outputs: Arrays, several: bool, count: int
+    ) -> list[int]:
+        """``count`` steps of a model whose outputs have others, which has room for what ``outputs``
+        hold."""
         room, got = ((ctypes.c_int32 * len(outputs))(*map(len, outputs)) for _ in range(2))
-        steps = ctypes.c_int32(len(inputs[0]))
+        steps = ctypes.c_int32(count)
         if several:
             places = [(ctypes.c_void_p * len(each))(*map(_at, each)) for each in (inputs, outputs)]
             self._call(f"{name}_push", places[0], steps, places[1], room, got)

@@ -16,12 +16,14 @@ from strategies import Case, first_state, grouped, map_state
 from rnn_native.spec import (
     Elementwise,
     Embedding,
+    InstanceNorm,
     LayerNorm,
     Linear,
     Merge,
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import Conv
 from rnn_native.spec.layers.pool_within import PoolWithin
@@ -184,39 +186,51 @@ def scalar_linear(layer: Linear, x: list[float]) -> list[float]:
     return activated(layer.activation, z)
 
 
-def scalar_position(layer: Conv, at: int) -> int | None:
-    """What stands at a position that may be one of padding: None is 0."""
-    if 0 <= at < layer.positions:
+def scalar_place(layer: Conv, count: int, at: int) -> int | None:
+    """Which of so many positions or rows stands where one of padding may be: None is 0."""
+    if 0 <= at < count:
         return at
     if layer.padding_mode == "zeros":
         return None
     if layer.padding_mode == "replicate":
-        return 0 if at < 0 else layer.positions - 1
-    return -at if at < 0 else 2 * (layer.positions - 1) - at
+        return 0 if at < 0 else count - 1
+    return -at if at < 0 else 2 * (count - 1) - at
+
+
+def scalar_position(layer: Conv, line: int, position: int) -> int | None:
+    """Which position of a step stands there."""
+    row = scalar_place(layer, layer.height, line)
+    column = scalar_place(layer, layer.positions, position)
+    return None if row is None or column is None else row * layer.positions + column
 
 
 def scalar_conv(layer: Conv, steps: list[list[float] | None]) -> list[float]:
     """One step of what ``kernel_time`` of the input, or of padding, make: a loop over everything
     that is counted."""
-    own, rows = layer.in_channels // layer.groups, layer.out_channels // layer.groups
-    weight = layer.weight.tolist()
-    bias = [0.0] * layer.out_channels if layer.bias is None else layer.bias.tolist()
     y: list[float] = []
-    for position in range(layer.positions_made):
-        z = []
-        for out in range(layer.out_channels):
-            terms, columns = [bias[out]], iter(weight[out])
-            for step in steps:
-                for k in range(layer.kernel_size):
-                    at = position * layer.stride - layer.left + k * layer.dilation
-                    stands = scalar_position(layer, at)
-                    for c in range(own):
-                        w, channel = next(columns), out // rows * own + c
-                        if step is not None and stands is not None:
-                            terms.append(w * step[stands * layer.in_channels + channel])
-            z.append(math.fsum(terms))
+    for line, position in np.ndindex(layer.height_made, layer.positions_made):
+        at = (line * layer.stride_height - layer.top, position * layer.stride - layer.left)
+        z = [_scalar_channel(layer, steps, at, out) for out in range(layer.out_channels)]
         y += activated(layer.activation, z)
     return y
+
+
+def _scalar_channel(
+    layer: Conv, steps: list[list[float] | None], at: tuple[int, int], out: int
+) -> float:
+    own, rows = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+    columns = iter(layer.weight[out].tolist())
+    terms = [0.0 if layer.bias is None else float(layer.bias[out])]
+    for step in steps:
+        for j, k in np.ndindex(layer.kernel_height, layer.kernel_size):
+            stands = scalar_position(
+                layer, at[0] + j * layer.dilation_height, at[1] + k * layer.dilation
+            )
+            for c in range(own):
+                w, channel = next(columns), out // rows * own + c
+                if step is not None and stands is not None:
+                    terms.append(w * step[stands * layer.in_channels + channel])
+    return math.fsum(terms)
 
 
 def scalar_pool_within(layer: PoolWithin, x: list[float]) -> list[float]:
@@ -271,6 +285,71 @@ def scalar_norm(layer: LayerNorm, row: list[float]) -> list[float]:
     return made
 
 
+def scalar_instance_norm(layer: InstanceNorm, rows: list[list[float]]) -> list[list[float]]:
+    """Of each block of channels all numbers of a row: a loop over steps and positions."""
+    size, made = layer.channels // layer.groups, [list(row) for row in rows]
+    for group in range(layer.groups):
+        own = [p * layer.channels + c for p in range(layer.positions)
+               for c in range(group * size, (group + 1) * size)]  # fmt: skip
+        count = max(1, len(rows) * len(own))
+        mean = math.fsum(row[i] for row in rows for i in own) / count
+        variance = math.fsum((row[i] - mean) ** 2 for row in rows for i in own) / count
+        for row in made:
+            for i in own:
+                row[i] = (row[i] - mean) / math.sqrt(variance + layer.epsilon)
+                if layer.weight is not None:
+                    row[i] *= float(layer.weight[i % layer.channels])
+                if layer.bias is not None:
+                    row[i] += float(layer.bias[i % layer.channels])
+    return made
+
+
+def scalar_stack(
+    layer: Recurrent, rows: list[list[float]], state: list[list[list[float]]]
+) -> list[list[float]]:
+    """What a stack of layers makes of the steps of one sequence; ``state`` has of each array a list
+    for each layer and direction, and then what they are at the end."""
+    given = rows
+    for level in range(layer.num_layers):
+        sides = []
+        for d, suffix in enumerate(layer.suffixes):
+            end, at = f"_l{level}{suffix}", level * layer.num_directions + d
+            w = {
+                name.removesuffix(end): array.tolist()
+                for name, array in layer.arrays.items()
+                if name.endswith(end)
+            }
+            now = [array[at] for array in state]
+            side = []
+            for x_t in rows[::-1] if suffix else rows:
+                now = scalar_step(layer, d, w, x_t, now)
+                side.append(now[0])
+            sides.append(side[::-1] if suffix else side)
+            for array, values in zip(state, now, strict=True):
+                array[at] = values
+        rows = [[*chain(*parts)] for parts in zip(*sides, strict=True)]
+    if layer.output_layer:
+        rows = [scalar_output(layer, h, x_t) for h, x_t in zip(rows, given, strict=True)]
+    if not layer.return_sequences:  # h of each direction, where it came to its end
+        rows = [[*chain(*state[0][-layer.num_directions :])]]
+    return rows
+
+
+def scalar_along(layer: Recurrent, row: list[float]) -> list[float]:
+    """The positions of one step as a sequence, from the layer's own first state on."""
+    names = layer.definition.state_names
+    sizes = [layer.state_size if name == "h" else layer.hidden_size for name in names]
+    stack = range(layer.num_layers * layer.num_directions)
+    state = [
+        [layer.arrays[f"{name}_0"][at].tolist() for at in stack]
+        if f"{name}_0" in layer.arrays
+        else [[0.0] * size for _ in stack]
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    positions = [row[n : n + layer.input_size] for n in range(0, len(row), layer.input_size)]
+    return [*chain(*scalar_stack(layer, positions, state))]
+
+
 def scalar_run(case: Case) -> tuple[Any, Any]:
     """Every row alone, cut to its length; the reverse direction by reversing the list."""
     spec = case.spec
@@ -290,6 +369,8 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_merge(layer, row) for row in rows]
             elif isinstance(layer, LayerNorm):
                 rows = [scalar_norm(layer, row) for row in rows]
+            elif isinstance(layer, InstanceNorm):
+                rows = scalar_instance_norm(layer, rows)
             elif isinstance(layer, PReLU):
                 slope = layer.slope.tolist()
                 rows = [
@@ -307,35 +388,29 @@ def scalar_run(case: Case) -> tuple[Any, Any]:
                 rows = [scalar_pool_within(layer, row) for row in rows]
             elif isinstance(layer, Strided):
                 rows = [scalar_strided(layer, row) for row in rows]
+            elif isinstance(layer, Softmax):
+                name = "log_softmax" if layer.log else "softmax"
+                size = len(rows[0]) // layer.groups if rows else 1
+                blocks = [[row[i : i + size] for i in range(0, len(row), size)] for row in rows]
+                rows = [[*chain(*(activated(name, block) for block in row))] for row in blocks]
             elif isinstance(layer, Elementwise):
                 f = PER_UNIT[layer.function]
                 rows = [[f(v, *layer.as_activation.constants) for v in row] for row in rows]
+            elif not layer.runs_over_time:
+                rows = [scalar_along(layer, row) for row in rows]
             else:
-                arrays, given = next(groups), rows
-                for level in range(layer.num_layers):
-                    sides = []
-                    for d, suffix in enumerate(layer.suffixes):
-                        end, at = f"_l{level}{suffix}", level * layer.num_directions + d
-                        w = {
-                            name.removesuffix(end): array.tolist()
-                            for name, array in layer.arrays.items()
-                            if name.endswith(end)
-                        }
-                        now = [array[at, b].tolist() for array in arrays]
-                        side = []
-                        for x_t in rows[::-1] if suffix else rows:
-                            now = scalar_step(layer, d, w, x_t, now)
-                            side.append(now[0])
-                        sides.append(side[::-1] if suffix else side)
-                        for array, values in zip(arrays, now, strict=True):
-                            array[at, b] = values
-                    rows = [[*chain(*parts)] for parts in zip(*sides, strict=True)]
-                if layer.output_layer:
-                    pairs = zip(rows, given, strict=True)
-                    rows = [scalar_output(layer, h, x_t) for h, x_t in pairs]
-                if not layer.return_sequences:  # h of each direction, where it came to its end
-                    top = range(-layer.num_directions, 0)
-                    rows = [[*chain(*(arrays[0][at, b].tolist() for at in top))]]
+                arrays, parts = next(groups), []
+                for p in range(layer.positions):
+                    given = [row[p * layer.input_size :][: layer.input_size] for row in rows]
+                    own = [
+                        slice(p * n // layer.positions, (p + 1) * n // layer.positions)
+                        for n in layer.state_sizes
+                    ]
+                    now = [a[:, b, o].tolist() for a, o in zip(arrays, own, strict=True)]
+                    parts.append(scalar_stack(layer, given, now))
+                    for array, o, values in zip(arrays, own, now, strict=True):
+                        array[:, b, o] = values
+                rows = [[*chain(*together)] for together in zip(*parts, strict=True)]
         if not spec.return_sequences:
             y[0, b] = rows[0]
             continue

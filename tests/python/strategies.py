@@ -41,6 +41,7 @@ from rnn_native.spec import (
     Activation,
     Elementwise,
     Embedding,
+    InstanceNorm,
     Layer,
     LayerNorm,
     Linear,
@@ -49,11 +50,13 @@ from rnn_native.spec import (
     PReLU,
     Recurrent,
     Scale,
+    Softmax,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
+from rnn_native.spec.layers.upsample import MODES, Upsample
 
 
 def fading(cell: str, options: dict[str, Any]) -> float:
@@ -112,9 +115,7 @@ def make_recurrent(
     layer = Recurrent(cell, input_size, hidden_size, weights, **options)
     if not begins:
         return layer
-    given = tuple(
-        rng.uniform(-1.0, 1.0, (layer.state_rows, size)).astype(dtype) for size in layer.state_sizes
-    )
+    given = tuple(rng.uniform(-1.0, 1.0, part[:, 0].shape).astype(dtype) for part in layer.begin(1))
     return replace(layer, initial_state=given)
 
 
@@ -158,6 +159,9 @@ def make_conv(
     positions = features // channels
     groups = int(rng.choice([n for n in range(1, channels + 1) if channels % n == 0]))
     options: dict[str, Any] = {"padding_mode": str(rng.choice(PADDING_MODES))}
+    if pick(0, 1):
+        options |= _height(rng, positions, options["padding_mode"])
+    positions //= options.get("height", 1)
     most = 3 if options["padding_mode"] != "reflect" else positions - 1
     options |= {"left": pick(0, min(2, most)), "right": pick(0, min(2, most))}
     padded = options["left"] + positions + options["right"]
@@ -171,11 +175,26 @@ def make_conv(
         options["before"] = pick(0, extent - 1)
         options["after"] = 0 if streams else pick(0, extent - 1)
     taps = options.get("kernel_time", 1) * options["kernel_size"] * channels // groups
+    taps *= options.get("kernel_height", 1)
     out, bound = groups * pick(1, 2), 1.0 / np.sqrt(taps)
     weight = rng.uniform(-bound, bound, (out, taps)).astype(dtype)
     bias = rng.uniform(-bound, bound, out).astype(dtype) if pick(0, 1) else None
     options |= {"in_channels": channels, "groups": groups, "positions": positions}
     return Conv(weight, bias, activation=str(rng.choice(activations)), **options)
+
+
+def _height(rng: np.random.Generator, positions: int, padding_mode: str) -> dict[str, int]:
+    """Options of a Conv over rows, by chance, into which so many positions are cut."""
+    height = int(rng.choice([n for n in range(1, positions + 1) if positions % n == 0]))
+    most = 3 if padding_mode != "reflect" else height - 1
+    top, bottom = (int(n) for n in rng.integers(0, min(2, most) + 1, 2))
+    padded = top + height + bottom
+    kernel = int(rng.integers(1, min(3, padded) + 1))
+    dilation = int(rng.integers(1, (min(3, (padded - 1) // (kernel - 1)) if kernel > 1 else 3) + 1))
+    return {
+        "height": height, "kernel_height": kernel, "stride_height": int(rng.integers(1, 4)),
+        "dilation_height": dilation, "top": top, "bottom": bottom,
+    }  # fmt: skip
 
 
 def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
@@ -190,6 +209,36 @@ def make_pool_within(rng: np.random.Generator, features: int) -> PoolWithin:
         str(rng.choice(POOL_MODES)), positions, channels, kernel_size, int(rng.integers(1, 4)),
         left, right, bool(rng.integers(2)),
     )  # fmt: skip
+
+
+def make_within(
+    rng: np.random.Generator,
+    features: int,
+    *,
+    directions: Sequence[str] = DIRECTIONS,
+    along: Sequence[str] = ("positions", "time"),
+    dtype: DTypeLike = np.float32,
+) -> Recurrent:
+    """A Recurrent in steps of so many features, with every option by chance, of any cell."""
+    channels = int(rng.choice([n for n in range(1, features + 1) if features % n == 0]))
+    runs = str(rng.choice(along))
+    ways = [(cell, options) for cell, options in VARIANTS if not options.get("output_layer")]
+    cell, options = ways[int(rng.integers(len(ways)))]
+    return make_recurrent(
+        rng, cell, channels, int(rng.integers(4, 7)), positions=features // channels, along=runs,
+        num_layers=int(rng.integers(1, 3)), bias=bool(rng.integers(4)),
+        direction=str(rng.choice(DIRECTIONS if runs == "positions" else directions)),
+        return_sequences=runs == "time" or bool(rng.integers(3)),
+        initial_state=bool(rng.integers(2)), dtype=dtype, **options,
+    )  # fmt: skip
+
+
+def make_upsample(rng: np.random.Generator, features: int) -> Upsample:
+    """An Upsample of steps of so many features."""
+    factor, mode = int(rng.integers(1, 4)), str(rng.choice(MODES))
+    if mode == "parts":
+        factor = int(rng.choice([n for n in range(1, min(features, 4) + 1) if features % n == 0]))
+    return Upsample(factor, mode, int(rng.integers(factor)))
 
 
 def make_strided(rng: np.random.Generator, features: int) -> Strided:
@@ -247,9 +296,14 @@ def make_spec(
     return ModelSpec(tuple(layers))
 
 
+def stateful(spec: ModelSpec) -> list[Recurrent]:
+    """The Recurrents that carry a state from step to step."""
+    return [layer for layer in spec.recurrents if layer.state_names]
+
+
 def _states(spec: ModelSpec, batch: int, fill: Any) -> Any:
     per_layer = []
-    for layer in spec.recurrents:
+    for layer in stateful(spec):
         rows = layer.num_layers * layer.num_directions
         arrays = tuple(fill((rows, batch, size)) for size in layer.state_sizes)
         per_layer.append(arrays if len(arrays) > 1 else arrays[0])
@@ -264,7 +318,7 @@ def zero_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) ->
 
 def first_state(spec: ModelSpec, batch: int, *, dtype: DTypeLike = np.float32) -> Any:
     """The state that a call begins with where it states none, structured as ``zero_state``."""
-    each = [layer.first_state(batch, layer.input_size) for layer in spec.recurrents]
+    each = [layer.first_state(batch, layer.input_size) for layer in stateful(spec)]
     arrays = iter([array for state in each for array in state])
     return _states(spec, batch, lambda shape: next(arrays).astype(dtype))
 
@@ -284,8 +338,9 @@ def map_state(change: Callable[[NDArray[Any]], Any], state: Any) -> Any:
 
 
 def grouped(spec: ModelSpec, state: Any) -> list[tuple[Any, ...]]:
-    """The state as one tuple of arrays per Recurrent layer: ``(h,)``, ``(h, c)`` and so on."""
-    per_layer = [state] if len(spec.recurrents) == 1 else state
+    """The state as one tuple of arrays per Recurrent layer that has one: ``(h,)``, ``(h, c)`` and
+    so on."""
+    per_layer = [state] if len(stateful(spec)) == 1 else state
     return [part if isinstance(part, tuple) else (part,) for part in per_layer]
 
 
@@ -433,6 +488,22 @@ def norms(draw: st.DrawFn, weight: NDArray[Any], bias: NDArray[Any]) -> LayerNor
 
 
 @st.composite
+def instance_norms(draw: st.DrawFn, weight: NDArray[Any], bias: NDArray[Any]) -> InstanceNorm:
+    """An InstanceNorm of as many features, likewise, of any positions."""
+    size = len(weight)
+    positions = draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
+    channels = size // positions
+    return InstanceNorm(
+        size,
+        draw(st.sampled_from([weight[:channels], None])),
+        draw(st.sampled_from([bias[:channels], None])),
+        draw(st.sampled_from([0.125, 0.3])),
+        positions,
+        draw(st.sampled_from([n for n in range(1, channels + 1) if channels % n == 0])),
+    )
+
+
+@st.composite
 def specs(
     draw: st.DrawFn,
     *,
@@ -446,8 +517,9 @@ def specs(
     dtype: DTypeLike = np.float32,
 ) -> ModelSpec:
     """Any model: [Embedding or Linear,] 0..max_recurrents Recurrents, [Linear], with a Merge, an
-    Elementwise and, with ``scales``, a Scale, PReLU or LayerNorm, with ``convs``, a Strided,
-    a PoolWithin or a Conv of each step behind any of these; never empty. The last Recurrent may
+    Elementwise and, with ``scales``, a Scale, PReLU, LayerNorm, Softmax or, where layers may run
+    backwards, InstanceNorm, with ``convs``, a Strided, a PoolWithin, a Conv or a Recurrent along
+    the positions of each step behind any of these; never empty. The last Recurrent over time may
     give its last state alone, and any may begin with a state of its own, unless ``initial`` is
     False."""
 
@@ -472,13 +544,22 @@ def specs(
             numbers = make_scale(np.random.default_rng(draw(seeds())), width_of(layers), dtype)
             norm = draw(norms(numbers.scale, numbers.shift))
             layers.append(draw(st.sampled_from([numbers, PReLU(numbers.scale), norm])))
+            if draw(st.integers(0, 3)) == 0:
+                parts = [n for n in range(1, len(numbers.scale) + 1) if len(numbers.scale) % n == 0]
+                layers[-1] = Softmax(draw(st.sampled_from(parts)), draw(st.booleans()))
+            has_time = all(getattr(layer, "return_sequences", True) for layer in layers)
+            if "reverse" in directions and has_time and draw(st.booleans()):
+                layers[-1] = draw(instance_norms(numbers.scale, numbers.shift))
         if convs and draw(st.integers(0, 1)) == 0:
             rng = np.random.default_rng(draw(seeds()))
-            if draw(st.booleans()):
-                make = draw(st.sampled_from([make_strided, make_pool_within]))
-                layers.append(make(rng, width_of(layers)))
+            width = width_of(layers)
+            kind = draw(st.integers(0, 4))
+            if kind < 2:
+                layers.append(make_conv(rng, width, dtype=dtype))
+            elif kind < 4:
+                layers.append([make_strided, make_pool_within][kind - 2](rng, width))
             else:
-                layers.append(make_conv(rng, width_of(layers), dtype=dtype))
+                layers.append(make_within(rng, width, along=("positions",), dtype=dtype))
 
     layers: list[Layer] = []
     width = draw(st.integers(1, max_size))
@@ -495,7 +576,11 @@ def specs(
         width = width_of(layers) if layers else width
         options: dict[str, Any] = {"directions": directions, "max_size": max_size, "dtype": dtype}
         options["functions"] = functions
-        layer = draw(recurrents(input_size=width, initial=initial, **options))
+        if convs and draw(st.integers(0, 3)) == 0:
+            rng = np.random.default_rng(draw(seeds()))
+            layer = make_within(rng, width, directions=directions, along=("time",), dtype=dtype)
+        else:
+            layer = draw(recurrents(input_size=width, initial=initial, **options))
         if index == count - 1 and not layer.output_layer and draw(st.booleans()):
             layer = replace(layer, return_sequences=False)
         layers.append(layer)

@@ -19,6 +19,7 @@ from scalar_transcription import scalar_conv
 
 import rnn_native as rn
 from rnn_native import cli, formats
+from rnn_native.formats import metadata
 from rnn_native.spec import ModelSpec
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
 
@@ -305,11 +306,26 @@ def test_what_cannot_be_one_is_refused_by_name() -> None:
         (lambda: Conv(ones((2, 1)), padding_mode="circular"), rn.OptionError,
          "padding_mode: expected one of zeros, reflect, replicate"),
         (lambda: Conv(ones((2, 1)), activation="gelu"), rn.OptionError, "activation: expected one"),
-        (lambda: Conv(ones((2, 2)), in_channels=2, positions=2**24), rn.ShapeError,
-         r"positions \* in_channels: expected at most 16777216"),
-        (lambda: Conv(ones((2, 1)), positions=2**24), rn.ShapeError, "positions made"),
-        (lambda: Conv(ones((1, 2)), kernel_size=2, positions=2**24), rn.ShapeError, "columns of"),
-        (lambda: Conv(ones((1, 1)), left=2**24, stride=2**24), rn.ShapeError, "their padding"),
+        (lambda: Conv(ones((2, 5)), in_channels=5, positions=2**24), rn.ShapeError,
+         r"positions \* in_channels: expected at most 67108864"),
+        (lambda: Conv(ones((5, 1)), positions=2**24), rn.ShapeError, "positions made"),
+        (lambda: Conv(ones((1, 5)), kernel_size=5, positions=2**24), rn.ShapeError, "columns of"),
+        (lambda: Conv(ones((1, 4)), in_channels=4, left=2**24, stride=2**24), rn.ShapeError,
+         "their padding"),
+        (lambda: Conv(ones((1, 1)), height=2**13, positions=2**14), rn.ShapeError,
+         r"height \* positions \* in_channels"),
+        (lambda: Conv(ones((2, 3)), kernel_height=3, height=2), rn.ShapeError,
+         "a kernel over 3 rows, but there are 2, padding included"),
+        (lambda: Conv(ones((2, 1)), height=3, bottom=3, padding_mode="reflect"), rn.OptionError,
+         "top and bottom below height=3, got 0 and 3"),
+        (lambda: rn.Conv2d(ones((2, 3, 1, 1)), positions=(2, 3, 4)), rn.OptionError,
+         "Conv2d positions: expected one of both"),
+        (lambda: rn.Conv2d(ones((2, 3, 1, 1)), positions=3, padding_mode="reflect"),
+         rn.OptionError, r"'zeros' over time; others run inside a step, with positions=\("),
+        (lambda: rn.Conv3d(ones((2, 3, 1, 1)), positions=(2, 2)), rn.ShapeError,
+         "Conv3d weight: expected shape"),
+        (lambda: rn.Conv3d(ones((2, 3, 1, 1, 1)), positions=(2, 2), stride=(1, 2)), rn.OptionError,
+         "Conv3d stride: expected one of all"),
         (lambda: rn.Conv1d(ones((2, 3))), rn.ShapeError, r"\(out, in / groups, kernel\), got"),
         (lambda: rn.Conv1d(ones((0, 3, 2))), rn.ShapeError, r"got \(0, 6\)"),
         (lambda: rn.Conv1d(ones((2, 3, 2)), padding=np.array([1, 0])), rn.OptionError,
@@ -343,6 +359,25 @@ def test_a_line_without_groups_is_refused() -> None:
     layer = rn.Conv1d(np.ones((2, 3, 2), np.float32))
     with pytest.raises(rn.RnnError, match="groups: expected 1 to"):
         Conv.from_line({**layer.line, "groups": 0}, layer.arrays)
+
+
+def test_a_line_of_no_picture_says_nothing_of_one(tmp_path: Path) -> None:
+    """Files of version 1 are what they were; a picture is version 2."""
+    weight = np.ones((2, 1, 3, 3), np.float32)
+    for layer, version in (
+        (rn.Conv2d(weight, positions=5), "1"),
+        (rn.Conv2d(weight, positions=(4, 5), padding=(1, 0), stride=(2, 1)), "2"),
+        (rn.Conv2d(weight, positions=(3, 5)), "2"),
+    ):
+        strings = metadata.to_metadata(ModelSpec((layer,)))
+        assert strings["rnn_native.version"] == version
+        line = strings["rnn_native.layer.0"]
+        assert ("height=" in line) == (version == "2")
+        assert ("top=1 bottom=1" in line) == (layer.top == 1)
+        assert "dilation_height" not in line
+        rn.Model([layer]).save(tmp_path / "m.safetensors")
+        again = rn.load(tmp_path / "m.safetensors").spec.layers[0]
+        assert again.line == layer.line
 
 
 def test_sizes_at_their_limits_run() -> None:

@@ -70,6 +70,11 @@ BOMBS = {
     "calls": ORDERED_OPCODES + b"q\x00" + b"h\x00)R" * MANY,
     "calls with a large list": ORDERED_OPCODES + b"q\x00](" + b"N" * MANY
     + b"eq\x01" + b"h\x00h\x01\x85R" * MANY,
+    "foreign names": b"cnets\nNet\n" * MANY,
+    "long foreign names": b"X\xf4\1\0\0" + b"a" * 500 + b"q\x00" + b"h\x00h\x00\x93" * MANY,
+    "foreign calls": b"cnets\nNet\nq\x00" + b"h\x00)R" * MANY,
+    "foreign objects": b"cnets\nNet\nq\x00" + b"h\x00)\x81}b" * MANY,
+    "items of one foreign object": b"cnets\nNet\n)R(" + b"M\x01\x02N" * MANY + b"u",
     "keys of one dict": b"}(" + b"M\x01\x02N" * MANY + b"u",
 }  # fmt: skip
 
@@ -175,7 +180,7 @@ def test_no_changed_byte_does_worse_than_an_error(container: Container) -> None:
 PIECES = [bytes([code]) for code in b"N()]}aesutRb012Q" + bytes(range(128, 152))] + [
     b"K\x02", b"q\x00", b"q\x01", b"h\x00", b"h\x01", b"X\x01\0\0\0a", ORDERED_OPCODES,
     b"ctorch\nFloatStorage\n", b"ctorch._utils\n_rebuild_tensor_v2\n", b"X\x07\0\0\0storage",
-    b"ctorch\nSize\n", b"ctorch._utils\n_rebuild_parameter\n", b"G" + b"\x3f" * 8,
+    b"ctorch\nSize\n", b"cnets\nNet\n", b"ctorch._utils\n_rebuild_parameter\n", b"G" + b"\x3f" * 8,
 ]  # fmt: skip
 
 

@@ -1,9 +1,11 @@
-"""Hostile pickles: nothing they name is called, whatever is malformed is refused by what it is."""
+"""Hostile pickles: nothing they name is called, whatever is malformed is refused by what it is.
+
+What they may have beside their weights, and what stands for it: ``test_formats_torch_foreign``.
+"""
 
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,83 +22,21 @@ from torch_files import (
     Raw,
     Storage,
     legacy_file,
-    state_dict,
     tensor,
     whole,
     zip_file,
 )
 
-from rnn_native import formats
 from rnn_native.errors import FormatError
 from rnn_native.formats.torch import unpack
 
 Container = Callable[..., bytes]
 ONES = np.ones(6, np.float32)
-TRAP = """
-from pathlib import Path
-
-def touch(*args, **kwargs):
-    Path(__file__).with_name("touched").touch()
-    return {}
-
-class Touching:
-    def __new__(cls, *args):
-        touch()
-        return object.__new__(cls)
-
-    def __setstate__(self, state):
-        touch()
-
-    __call__ = __reduce__ = __hash__ = touch
-"""
 
 
 @pytest.fixture(params=list(CONTAINERS))
 def container(request: pytest.FixtureRequest) -> Container:
     return CONTAINERS[request.param]
-
-
-@pytest.fixture
-def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A module whose every call leaves a file: its path, which must stay without one."""
-    (tmp_path / "trap.py").write_text(TRAP)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path / "touched"
-
-
-TOUCH, TOUCHING = Name("trap", "touch"), Name("trap", "Touching")
-CALLS = {
-    "reduce": Call(TOUCH),
-    "reduce with arguments": Call(TOUCH, ("touch me",)),
-    "a class": Call(TOUCHING),
-    "newobj": Raw(b"ctrap\nTouching\n)\x81"),
-    "newobj_ex": Raw(b"ctrap\nTouching\n)}\x92"),
-    "build": Raw(b"ctrap\nTouching\n)\x81}b"),
-    "inst": Raw(b"(itrap\ntouch\n"),
-    "obj": Raw(b"(ctrap\ntouch\no"),
-    "stack_global": Raw(b"\x8c\x04trap\x8c\x05touch\x93)R"),
-    "only named": TOUCH,
-    "as a key": Raw(b"}ctrap\ntouch\nNs"),
-    "in a set": Raw(b"\x8f(ctrap\ntouch\n\x90"),
-    "as the state of a dict": Raw(b"ccollections\nOrderedDict\n)Rctrap\ntouch\nb"),
-    "as a type": Call(
-        Name("torch._tensor", "_rebuild_from_type_v2"), (TOUCH, TOUCHING, (), {})
-    ),
-    "as a factory": Call(Name("collections", "defaultdict"), (TOUCH,)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", CALLS)
-def test_what_would_call_is_refused_by_name_and_not_called(
-    what: str, container: Container, trap: Path
-) -> None:
-    path = trap.with_name("model.pt")
-    path.write_bytes(container({**state_dict({"weight_ih_l0": ONES}), "x": CALLS[what]}))
-    named = "INST" if what == "inst" else r"'trap\.(touch|Touching)'"
-    with pytest.raises(FormatError, match=named):
-        formats.read(path)
-    assert not trap.exists()
-    assert "trap" not in sys.modules
 
 
 class Reduced:
@@ -113,10 +53,10 @@ class Reduced:
 def test_real_pickles_that_call_are_refused_by_name(protocol: int, tmp_path: Path) -> None:
     target = tmp_path / "touched"
     data = pickle.dumps({"a": Reduced(Path.touch, target)}, protocol)
-    for file in (data, zip_file(None, {"data.pkl": data})):
+    for file, named in ((data, "not of torch.save"), (zip_file(None, {"data.pkl": data}), "asks")):
         with pytest.raises(FormatError) as caught:
             unpack(file)
-        assert protocol < 2 or "getattr" in str(caught.value) or "pathlib" in str(caught.value)
+        assert protocol < 2 or named in str(caught.value)
     assert not target.exists()
     pickle.loads(data)  # it would have worked
     assert target.exists()
@@ -260,7 +200,7 @@ def test_a_tensor_is_read_where_numpy_would_allow_it(
         ({"numel": 2**64}, "storage '0': 18446744073709551616 elements"),
         ({"numel": 6.0}, "storage '0': 6.0 elements"),
         ({"kind": "DoubleStorage"}, "storage '0'"),
-        ({"kind": "Storage"}, r"asks for 'torch\.Storage'"),
+        ({"kind": "Storage"}, r"that of a storage, got an object of 'torch\.Storage'"),
         ({"kind": "float32"}, "expected that of a storage"),
         ({"data": b""}, "storage '0'"),
     ],

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import assert_same_bits
-from random_graphs import make_graph
+from random_graphs import inputs_of, make_graph, part_of, rows_of, turned
 from strategies import make_embedding, make_linear, make_recurrent
 
 import rnn_native as rn
@@ -26,21 +26,13 @@ SEEDS = range(60)
 
 
 def draw(seed: int, *, streams: bool) -> tuple[np.random.Generator, ModelSpec]:
-    """A graph in which some value has steps of its own; in most of them an output has."""
+    """A graph in which some value has steps of its own; in most of them an output has. In every
+    other one an input has no time."""
     rng = np.random.default_rng([91, seed])
     while True:
-        spec = make_graph(rng, dtype=np.float64, streams=streams, pools=True)
+        spec = make_graph(rng, dtype=np.float64, streams=streams, pools=True, static=seed % 2 == 1)
         if spec.is_paced or spec.has_named_state:
             return rng, spec
-
-
-def inputs(spec: ModelSpec, time: int, batch: int, rng: np.random.Generator) -> dict[str, Any]:
-    return {
-        name: rng.integers(0, one.features, (time, batch))
-        if one.indices
-        else rng.standard_normal((time, batch, one.features))
-        for name, one in spec.inputs.items()
-    }
 
 
 def given(spec: ModelSpec, x: dict[str, Any]) -> Any:
@@ -75,7 +67,7 @@ def test_the_reference(seed: int, streams: bool) -> None:
     rng, spec = draw(seed, streams=streams)
     model = rn.Model(spec, dtype="float64")
     for time, batch in ((0, 2), (1, 1), (9, 3), (131, 2), (40, 0)):
-        x = inputs(spec, time, batch, rng)
+        x = inputs_of(spec, time, batch, rng)
         for lengths in (None, rng.integers(0, time + 1, batch)):
             y, state = model(given(spec, x), lengths=lengths)
             want, final = rn.reference.run(spec, given(spec, x), lengths=lengths)
@@ -94,12 +86,12 @@ def test_the_reference(seed: int, streams: bool) -> None:
 def test_the_reference_goes_on_from_a_state_as_the_core_does(seed: int) -> None:
     rng, spec = draw(seed, streams=True)
     model = rn.Model(spec, dtype="float64")
-    x = inputs(spec, 37, 2, rng)
+    x = inputs_of(spec, 37, 2, rng)
     wants, state = rn.reference.run(spec, given(spec, x))
     start: Any = None
     pieces: dict[str, list[Any]] = {name: [] for name in spec.outputs}
     for first, end in ((0, 1), (1, 14), (14, 14), (14, 15), (15, 37)):
-        part = given(spec, {name: array[first:end] for name, array in x.items()})
+        part = given(spec, part_of(spec, x, first, end))
         want, _ = rn.reference.run(spec, part, start)
         y, start = model(part, start)
         for name, got in by_output(spec, y).items():
@@ -117,19 +109,18 @@ def test_the_reference_goes_on_from_a_state_as_the_core_does(seed: int) -> None:
 def test_rows_threads_and_layouts_have_the_same_bits(seed: int, streams: bool) -> None:
     rng, spec = draw(seed, streams=streams)
     model = rn.Model(spec)
-    x = inputs(spec, 150, 5, rng)
+    x = inputs_of(spec, 150, 5, rng)
     lengths = rng.integers(0, 151, 5) if seed % 2 else None
     y, state = model(given(spec, x), lengths=lengths, num_threads=1)
     for threads in (2, 3):
         more, again = model(given(spec, x), lengths=lengths, num_threads=threads)
         for a, b in zip(arrays(more) + arrays(again), arrays(y) + arrays(state), strict=True):
             assert_same_bits(a, b)
-    one = {name: array[:, 3:4] for name, array in x.items()}
+    one = rows_of(spec, x, slice(3, 4))
     alone, _ = model(given(spec, one), lengths=None if lengths is None else lengths[3:4])
     for a, b in zip(arrays(alone), arrays(y), strict=True):
         assert_same_bits(a, np.ascontiguousarray(b[:, 3:4] if b.ndim == 3 else b[3:4]))
-    turned = {name: np.swapaxes(array, 0, 1) for name, array in x.items()}
-    other, _ = rn.Model(spec, batch_first=True)(given(spec, turned), lengths=lengths)
+    other, _ = rn.Model(spec, batch_first=True)(given(spec, turned(spec, x)), lengths=lengths)
     for a, b in zip(arrays(other), arrays(y), strict=True):
         assert_same_bits(np.ascontiguousarray(np.swapaxes(a, 0, 1)) if a.ndim == 3 else a, b)
 
@@ -140,7 +131,7 @@ def test_a_stream_gives_the_bits_of_a_call_however_it_is_cut(seed: int, dtype: s
     """A last state comes at every step of its pace, and the last of them is that of the call."""
     rng, spec = draw(seed, streams=True)
     model = rn.Model(spec, dtype=dtype)
-    x = inputs(spec, 83, 2, rng)
+    x = inputs_of(spec, 83, 2, rng)
     y, final = model(given(spec, x))
     for most in (1, 7, 83):
         stream = model.stream(batch=2, num_threads=1 + seed % 2)
@@ -148,7 +139,7 @@ def test_a_stream_gives_the_bits_of_a_call_however_it_is_cut(seed: int, dtype: s
         first = 0
         while first < 83:
             end = min(83, first + int(rng.integers(0, most + 1)))
-            part = given(spec, {name: array[first:end] for name, array in x.items()})
+            part = given(spec, part_of(spec, x, first, end))
             for name, ready in by_output(spec, stream.push(part)).items():
                 pieces[name].append(ready)
             first = end
@@ -166,11 +157,8 @@ def test_a_stream_gives_the_bits_of_a_call_however_it_is_cut(seed: int, dtype: s
 def test_a_stream_goes_on_from_its_state_and_begins_anew(seed: int) -> None:
     rng, spec = draw(seed, streams=True)
     model = rn.Model(spec)
-    x = inputs(spec, 41, 3, rng)
-    parts = [
-        given(spec, {name: array[first:end] for name, array in x.items()})
-        for first, end in ((0, 23), (23, 41))
-    ]
+    x = inputs_of(spec, 41, 3, rng)
+    parts = [given(spec, part_of(spec, x, first, end)) for first, end in ((0, 23), (23, 41))]
     stream = model.stream(batch=3)
     before = stream.push(parts[0])
     state = stream.state
@@ -190,7 +178,7 @@ def test_a_file_keeps_it(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     model = rn.Model(spec, dtype="float64")
     model.save(path)
-    x = given(spec, inputs(spec, 33, 2, rng))
+    x = given(spec, inputs_of(spec, 33, 2, rng))
     again = rn.load(path, dtype="float64")
     assert again.spec.nodes.keys() == spec.nodes.keys()
     for a, b in zip(arrays(again(x)[0]), arrays(model(x)[0]), strict=True):
@@ -201,7 +189,7 @@ def test_a_file_keeps_it(seed: int, tmp_path: Path) -> None:
 def test_a_trace_has_the_steps_that_each_layer_reads(seed: int) -> None:
     rng, spec = draw(seed, streams=bool(seed % 2))
     model = rn.Model(spec, dtype="float64")
-    x = given(spec, inputs(spec, 29, 2, rng))
+    x = given(spec, inputs_of(spec, 29, 2, rng))
     traced = model.trace(x)
     wanted = rn.reference.trace(spec, x)
     assert traced.keys() == wanted.keys()

@@ -43,12 +43,15 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
             np.ones((4, 1, 2)), groups=2, positions=3, padding=(1, 2), padding_mode="reflect"
         ),
         rn.Conv2d(np.ones((2, 3, 2, 3)), positions=5, padding=((1, 1), 1), dilation=(1, 2)),
+        rn.Conv2d(np.ones((2, 3, 3, 2)), positions=(4, 5), stride=(2, 1), padding=((0, 1), 0)),
+        rn.Conv3d(np.ones((2, 1, 2, 3, 2)), positions=(3, 2), groups=2, padding=(1, 1, 0)),
     ],
     "pool_within": [
         rn.PoolWithin("average", 5, 3, 3, 2, 1, 2, False),
         rn.PoolWithin("max", 4, 2, 2),
     ],
     "strided": [rn.Slice(7, 1, 6, 2), rn.Transpose(2, 3), rn.Strided(9, (2, 1, 2), (3, 0, 1), 2)],
+    "upsample": [rn.Upsample(3), rn.Upsample(3, "parts", 2)],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
     "norm": [
@@ -56,9 +59,27 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
         rn.LayerNorm(3, None, np.ones(3)),
         rn.RMSNorm(3),
     ],
+    "instance_norm": [
+        rn.InstanceNorm(6, np.ones(3), None, 0.1, 2, 1),
+        rn.InstanceNorm(3, None, np.ones(3)),
+    ],
     "reduce": [rn.Reduce(mode) for mode in ("mean", "sum", "max", "first", "last")],
+    "softmax": [rn.Softmax(), rn.LogSoftmax(3)],
+    "softmax_over_time": [rn.SoftmaxOverTime()],
+    "attention": [
+        rn.Attention(),
+        rn.Attention(3, 0.5, True),
+        rn.AdditiveAttention(np.ones(3)),
+    ],
+    "attention_pool": [rn.AttentionPool(), rn.AttentionPool(3)],
+    "expand": [rn.Expand()],
     "combine": [rn.Add(), rn.Mul(), rn.Sub(), rn.Div(), rn.Max(), rn.Min(), rn.Concat()],
-    "recurrent": [recurrent(name) for name in CELLS],
+    "recurrent": [
+        *(recurrent(name) for name in CELLS),
+        *(recurrent(name, positions=5, along="positions") for name in CELLS),
+        recurrent("gru", positions=2, direction="bidirectional"),
+        recurrent("lstm", along="positions", return_sequences=False),
+    ],
 }
 
 
@@ -149,8 +170,8 @@ def test_no_function_tells_kinds_of_layers_apart() -> None:
 def test_a_format_writes_a_layer_or_refuses_it_by_name(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     for layer in LAYERS_OF_EACH[kind]:
-        alone = layer.can_be_first and layer.input_size is not None
-        first = [] if alone else [rn.Linear(np.ones((layer.input_size or 3, 2)))]
+        alone = layer.can_be_first and layer.features_taken is not None
+        first = [] if alone else [rn.Linear(np.ones((layer.features_taken or 3, 2)))]
         model = rn.Model([*first, layer])
         writes = [partial(model.save, tmp_path / name) for name in ("model.onnx", "model.pt")]
         for write in [*writes, partial(rn.keras_weights, model)]:

@@ -71,6 +71,7 @@ def _check(layer: Recurrent) -> None:
         "other activations": not layer.is_standard or layer.nonlinearity == "sigmoid",
         "reverse alone": layer.direction == "reverse",
         "an initial state": layer.initial_state is not None,
+        "positions": layer.positions > 1 or not layer.runs_over_time,
     }
     if found := [what for what, there in lacking.items() if there]:
         raise UnsupportedError(f"torch.nn has no {layer.cell.upper()} with {', '.join(found)}")

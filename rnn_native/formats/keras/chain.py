@@ -11,9 +11,9 @@ from .checks import check_arguments, check_mask, check_states
 from .flow import Flow
 from .graph import Call, Graph, Tensor
 from .halves import joined
-from .layers import add
 from .network import read_graph
 from .padding import settle
+from .runs import add_call
 from .shape import Shape
 from .store import Store
 from .times import with_times
@@ -35,11 +35,23 @@ def read_chain(
             calls, start = whole
             return with_times(graph, lambda starts: _build(calls, store, starts.get(start)))
         except UnsupportedError as error:
+            if (decoded := _repeated(graph, store)) is not None:
+                return decoded
             raise UnsupportedError(f"{error}{_hint(graph)}") from error
     reads = [graph.resolve(tensor) for tensor in calls[0].data]
     if len(reads) != 1 or reads[0] not in graph.inputs:
         return _build(calls, store)
     return with_times(graph, lambda starts: _build(calls, store, starts.get(reads[0])))
+
+
+def _repeated(graph: Graph, store: Store) -> ModelSpec | None:
+    """The model, where its RepeatVector make steps and not features; None where it is none so."""
+    if not any(call.layer.kind == "RepeatVector" for call in graph.calls.values()):
+        return None
+    try:
+        return with_times(graph, lambda starts: read_graph(graph, store, starts, over_time=True))
+    except UnsupportedError:
+        return None
 
 
 def _build(calls: Sequence[Call], store: Store, shape: Shape | None = None) -> ModelSpec:
@@ -50,7 +62,7 @@ def _build(calls: Sequence[Call], store: Store, shape: Shape | None = None) -> M
         if call.layer.path[: len(model)] != model and call.layer.version > 2:
             flow.mask_lost = f"the model {'/'.join(model)!r}"
         model = call.layer.path[:-1]
-        add(call.layer, store, flow)
+        add_call(call, store, flow)
     settle(calls[-1].layer, flow)
     return flow.finish()
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from ...errors import UnsupportedError
 from ...warn import warn
-from .graph import OPERATORS, RECURRENT, Call, Graph, Tensor
+from .graph import CONSTANT, OPERATORS, RECURRENT, Call, Graph, Tensor
 from .layers import NOTHING
 
 _MASKS = ("operator NotEqual", "operator Any")  # the operators that Keras 3 makes a mask with
@@ -14,9 +14,13 @@ _MASKS = ("operator NotEqual", "operator Any")  # the operators that Keras 3 mak
 
 def check_arguments(call: Call) -> None:
     """What a layer is called with besides its input has to be nothing that would change it."""
-    if call.layer.kind in OPERATORS and len(call.data) != 2:
-        raise call.layer.unsupported("of a value and a constant; two values can be joined")
+    if call.layer.kind in OPERATORS and len(call.data) != 2 and CONSTANT not in call.arguments:
+        raise call.layer.unsupported(
+            "of a value and what is no number; two values, or a value and a number, can be joined"
+        )
     for name, value in call.arguments.items():
+        if name == CONSTANT:
+            continue
         if name == "training" and value is True and call.layer.kind in NOTHING:
             warn(f"{call.layer}: called with training=True, it acts at random in every call of "
                  "Keras's; here it does nothing, as in a call of others")  # fmt: skip

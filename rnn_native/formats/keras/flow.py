@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ...spec import Layer, Linear, Merge, ModelSpec, Recurrent, Reduce
 from ...spec.layers.conv import Conv
 from ...warn import warn
@@ -54,6 +55,8 @@ class Flow:
         self.mask_value: float | None = None
         self._masks = ""  # the class of the layer here that masks steps
         self.mask_lost = ""
+        self.static = False  # what the first one reads has no time, although an index of it has one
+        self.over_time: int | None = None  # as often a RepeatVector gives steps; None: features
 
     def expect(self, layer: KerasLayer, rank: int) -> Shape:
         """The axes of what a layer reads, which has to have so many besides the batch."""
@@ -66,13 +69,26 @@ class Flow:
         return self.shape
 
     def expect_steps(self, layer: KerasLayer) -> Shape:
-        """The axes of what a recurrent layer reads."""
+        """The axes of what a recurrent layer reads: steps, or inside each step positions."""
+        if self._is_within:
+            return self._expect_positions(layer)
         shape = self.shape or sequence(None, None)
         if not shape.is_sequence:
             raise layer.unsupported(
                 f"its input {shape}: expected [batch, time, features], with the time as the input "
                 "of the model has it; steps cannot be made of features, nor of one output"
             )
+        return shape
+
+    def _expect_positions(self, layer: KerasLayer) -> Shape:
+        """The same of one that runs along the positions of each step."""
+        shape = self.expect(layer, 2)
+        if shape.sizes[0] is None:
+            raise layer.unsupported(f"the file does not say how large its input {shape} is")
+        if self.mask_value is not None:
+            raise layer.unsupported("inside each step, in a model that masks steps")
+        if self.swapped:
+            raise layer.unsupported("inside each step, behind a Bidirectional that runs backwards")
         return shape
 
     @contextmanager
@@ -122,12 +138,26 @@ class Flow:
         self, cell: Cell, arrays: Sequence[Array], backwards: bool, sequences: bool
     ) -> None:
         """A cell in one direction, Keras's ``go_backwards`` or not."""
-        reverse = backwards != self.flipped
+        reverse = backwards != (self.flipped and not self._is_within)
+        self._check_order(cell, reverse, sequences)
         arrays = [self.matrix(arrays[0]), *arrays[1:]]
         weights = convert(cell, arrays, "_reverse" if reverse else "")
         self._append(cell, weights, DIRECTIONS[reverse], cell.activations, sequences)
-        self.flipped = reverse and sequences
+        self._turns(reverse and sequences)
         self._gives(cell.units, sequences)
+
+    def _turns(self, flipped: bool) -> None:
+        """What a layer gives is turned round or not; the steps are, as they were, by one inside."""
+        if not self._is_within:
+            self.flipped = flipped
+
+    def _check_order(self, cell: Cell, reverse: bool, sequences: bool) -> None:
+        """Positions cannot be turned round."""
+        if self._is_within and reverse and sequences:
+            raise UnsupportedError(
+                f"{cell.where}: go_backwards=True with return_sequences=True inside each step: its "
+                "positions would be turned round"
+            )
 
     def bidirectional(
         self,
@@ -138,7 +168,13 @@ class Flow:
         merge_mode: str,
     ) -> None:
         """Two cells, Keras's forward layer and its backward one; ``backwards`` is of the first."""
-        reverse = backwards != self.flipped
+        reverse = backwards != (self.flipped and not self._is_within)
+        self._check_order(cells[0], reverse, sequences)
+        if self._is_within and sequences and merge_mode != "concat" and self._positions > 1:
+            raise UnsupportedError(
+                f"{cells[0].where}: merge_mode={merge_mode!r} of positions inside each step is not "
+                "supported; 'concat' is"
+            )
         half = self.swapped
         first, second = (list(part) for part in arrays)
         first[0] = self.matrix(first[0])
@@ -153,10 +189,18 @@ class Flow:
             self.layers.append(Merge(merge_mode, forward.units))
         elif reverse:
             self.swapped = forward.units
-        self.flipped = reverse and sequences
+        self._turns(reverse and sequences)
         self._gives(forward.units * (1 + (merge_mode == "concat")), sequences)
 
+    @property
+    def _positions(self) -> int:
+        """Inside each step, of what a recurrent layer reads."""
+        return (self.shape.sizes[0] if self.shape else None) or 1
+
     def _gives(self, features: int, sequences: bool) -> None:
+        if self._is_within:
+            self.shape = Shape((self._positions, features) if sequences else (features,), None)
+            return
         steps = None if self.shape is None else self.shape.steps
         self.shape = sequence(steps, features) if sequences else Shape((features,), None)
 
@@ -169,6 +213,9 @@ class Flow:
         sequences: bool,
     ) -> None:
         first = weights["weight_ih_l0_reverse" if direction == "reverse" else "weight_ih_l0"]
+        inside: dict[str, Any] = {}
+        if self._is_within:
+            inside = {"positions": self._positions, "along": "positions"}
         self.layers.append(
             Recurrent(
                 input_size=first.shape[1],
@@ -176,6 +223,7 @@ class Flow:
                 direction=direction,
                 activations=tuple(activations),  # type: ignore[arg-type]
                 return_sequences=sequences,
+                **inside,
                 **cell.options,
             )
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...activations import Activation
 from ...errors import FormatError
-from ...spec import MAX_SIZE, Elementwise, Layer, PReLU
+from ...spec import MAX_SIZE, Elementwise, Layer, PReLU, Softmax, SoftmaxOverTime
 from .activations import BEHIND_DENSE, cell_activation, linear_activation
 from .config import Layer as KerasLayer
 from .flow import Flow
@@ -41,15 +41,31 @@ def _apply(layer: KerasLayer, flow: Flow, where: str, value: Any) -> None:
     """An activation that the layer just before has itself where it can; else an Elementwise."""
     name = _named(value)
     last = _without_activation(flow)
+    if name in ("softmax", "log_softmax") and flow.shape and not flow.shape.has_channels:
+        last = None  # whose softmax would be of the features
     if last is not None and name not in BEHIND_DENSE:
         flow.layers[-1] = last.with_activation(linear_activation(where, name))
         return
     if name in ("softmax", "log_softmax"):
-        raise layer.unsupported(
-            "softmax is only supported right after a Dense layer or a convolution whose outputs "
-            "nothing else reads"
-        )
+        _softmax(layer, flow, name == "log_softmax", -1)
+        return
     elementwise(flow, cell_activation(where, name, layer.version))
+
+
+def _softmax(layer: KerasLayer, flow: Flow, log: bool, axis: int) -> None:
+    """That of the last axis, which may be the time, or of the time."""
+    shape = flow.shape
+    place = axis if axis < 0 else axis - 1 - (0 if shape is None else shape.rank)
+    if shape is not None and shape.time is not None and place == shape.time - shape.rank:
+        if log or flow.mask_value is not None:
+            why = "log_softmax" if log else "in a model that masks steps"
+            raise layer.unsupported(f"a softmax over the time, {why}")
+        flow.layers.append(SoftmaxOverTime())
+        return
+    positions = 1 if shape is None else shape.positions
+    if place != -1 or positions is None:
+        raise layer.unsupported(f"a softmax over axis {axis} of {shape}")
+    flow.layers.append(Softmax(positions, log))
 
 
 def _named(value: Any) -> Any:
@@ -85,8 +101,12 @@ def _activation(layer: KerasLayer, store: Store, flow: Flow) -> None:
         elementwise(flow, shaped)
         return
     rank = 2 if flow.shape is None else flow.shape.rank
-    if layer.kind == "Softmax" and layer.options.get("axis", -1) not in (-1, rank):
-        raise layer.unsupported(f"axis={layer.options['axis']!r} is not supported")
+    axis = layer.options.get("axis", -1)
+    if layer.kind == "Softmax" and axis not in (-1, rank):
+        if not isinstance(axis, int):
+            raise layer.unsupported(f"axis={axis!r} is not supported")
+        _softmax(layer, flow, False, axis)
+        return
     name = {"ReLU": "relu", "Softmax": "softmax"}[layer.kind]
     _apply(layer, flow, f"{layer}: activation", name)
 

@@ -24,6 +24,8 @@ OPERATORS: Final = (
     "operator TrueDivide",
 )  # fmt: skip
 """What Keras 3 makes of ``a + b`` and its like: of two arguments, and no mask passes them."""
+CONSTANT: Final = "constant"
+"""The argument of a call of these that says which of both is a number, 0 or 1, and what it is."""
 RECURRENT: Final = _STATEFUL
 """The classes that ``node=`` is made for."""
 
@@ -212,8 +214,11 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
         if layer.kind in OPERATORS:
             both = [*args, *(named[name] for name in ("x1", "x2") if name in named)]
             each = [_tensors(value, model, number) for value in both]
+            constant = _constant_of(both)
             if len(both) == 2 and all(len(tensors) == 1 for tensors in each):
                 named = {}
+            elif constant is not None and len(each[1 - constant[0]]) == 1:
+                named = {CONSTANT: constant}
             data = [tensor for tensors in each for tensor in tensors]
     else:
         if isinstance(node, list) and node and isinstance(node[0], str):
@@ -226,6 +231,16 @@ def _call(model: Layer, layer: Layer, node: Any, number: tuple[int, ...]) -> Cal
     states = _tensors(named.pop("initial_state", None), model, number)
     mask = _tensors(named.pop("mask", None), model, number)
     return Call(layer, tuple(data), tuple(states), tuple(mask), named)
+
+
+def _constant_of(both: Sequence[Any]) -> tuple[int, float] | None:
+    """The one of two arguments that is a number, if one is."""
+    numbers = [
+        (index, float(value))
+        for index, value in enumerate(both)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
+    return numbers[0] if len(numbers) == 1 and len(both) == 2 else None
 
 
 def _references(model: Layer, value: Any, call: tuple[int, ...]) -> list[Tensor]:

@@ -21,7 +21,7 @@ from .functions import ACTIVATIONS, activated, check_activation, prelu, spread
 from .padding import settle
 from .pooling import POOLS
 from .reshaping import PADDING, RESHAPING
-from .shape import sequence
+from .shape import Shape, sequence
 from .store import Part, Store
 
 MAX_INSIDE: Final = 32
@@ -60,7 +60,8 @@ def _embedding(layer: Layer, store: Store, flow: Flow) -> None:
     flow.layers.append(Embedding(weight))
     if flow.shape is not None and flow.shape.rank != 1:
         raise layer.unsupported(f"its input {flow.shape}: expected [batch, time]")
-    flow.shape = sequence(None if flow.shape is None else flow.shape.sizes[0], size[1])
+    steps = None if flow.shape is None else flow.shape.sizes[0]
+    flow.shape = Shape((steps, size[1]), None) if flow.static else sequence(steps, size[1])
 
 
 def _dense(layer: Layer, store: Store, flow: Flow) -> None:
@@ -225,16 +226,16 @@ _OF_STEPS: Final[Mapping[str, Handler]] = MappingProxyType({
     **POOLS,
     **RESHAPING,
     **norms.HANDLERS,
+    **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
     "BatchNormalization": _batch_normalization,
+    "Bidirectional": _bidirectional,
     "Dense": _dense,
     "PReLU": prelu,
+    "RNN": _recurrent,
 })  # fmt: skip
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({
     **_OF_STEPS,
     **reductions.HANDLERS,
-    **dict.fromkeys([kind for kind in KINDS if not kind.endswith("Cell")], _recurrent),
-    "RNN": _recurrent,
-    "Bidirectional": _bidirectional,
     "Embedding": _embedding,
     "Masking": _masking,
     "TimeDistributed": _time_distributed,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DTypeError, UnsupportedError
-from ...spec import Embedding, Layer, LayerNorm, Linear, ModelSpec, Recurrent
+from ...spec import Embedding, InstanceNorm, Layer, LayerNorm, Linear, ModelSpec, Recurrent
 from ..gates import reordered
 from ..handlers import handler_of
 from .cells import ORDER
@@ -91,12 +91,24 @@ def _check(index: int, layer: Recurrent) -> None:
             raise UnsupportedError(
                 f"layer {index}: {option}={value}: Keras has no such {layer.cell}"
             )
+    for option, plain in (("positions", 1), ("along", "time")):
+        value = getattr(layer, option)
+        if value != plain:
+            raise UnsupportedError(
+                f"layer {index}: {option}={value}: Keras's layers run over time, each step one "
+                "vector"
+            )
     for direction in range(layer.num_directions):
         names = layer.activations_of(direction)
         if layer.cell == "lstm" and names[1] != names[2]:
             raise UnsupportedError(
                 f"layer {index}: activations {names[1]} and {names[2]} of g and h: Keras has one"
             )
+
+
+def _norm_over_time(index: int, layer: InstanceNorm) -> list[list[Array]]:
+    """Of a GroupNormalization: gamma and beta."""
+    return [[array.copy() for array in layer.arrays.values()]]
 
 
 def _recurrent(index: int, layer: Recurrent) -> list[list[Array]]:
@@ -111,6 +123,7 @@ _LISTS: Final[Mapping[type[Layer], Callable[[int, Any], list[list[Array]]]]] = {
     Embedding: _embedding,
     Recurrent: _recurrent,
     Linear: _dense,
+    InstanceNorm: _norm_over_time,
     LayerNorm: _norm,
 }
 

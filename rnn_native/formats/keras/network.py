@@ -8,25 +8,31 @@ layer that makes one value of several.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
-
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from ...errors import UnsupportedError
-from ...spec import Combine, Elementwise, Input, Layer, ModelSpec, Strided
+from ...spec import (
+    AttentionPool,
+    Expand,
+    Input,
+    Layer,
+    ModelSpec,
+    SoftmaxOverTime,
+    Static,
+    Strided,
+)
 from ...spec.layer import LAST
 from ...warn import warn
+from .attention import ATTENTIONS, check_attended, summed_axis
 from .checks import check_arguments, check_mask, check_states
 from .config import Layer as KerasLayer
 from .flow import TURNED, Flow
-from .graph import OPERATORS, Call, Graph, Tensor
+from .graph import CONSTANT, OPERATORS, Call, Graph, Tensor
 from .halves import joined
-from .layers import add
+from .joins import JOINS, Join
 from .layouts import laid_out
-from .padding import settle
+from .runs import Key, Run, Value, dtype_of, key_of, name_of
 from .shape import Shape, total
 from .store import Store
 from .times import Starts
@@ -35,76 +41,51 @@ _WITH_STATES: Final = ("SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM")
 _ALONE: Final = (
     "only the one input of a model can have its steps masked, where nothing else reads it"
 )
-Key = tuple[str, tuple[int, ...]]
 
 
-@dataclass(eq=False)
-class _Run:
-    """Layers one behind the other, with the names of Keras's, and what the first one reads."""
-
-    flow: Flow
-    reads: list[_Value]
-    names: list[str] = field(default_factory=list)
-    model: tuple[str, ...] = ()
-    last: KerasLayer | None = None
-
-    def add(self, call: Call, store: Store) -> None:
-        path = call.layer.path[:-1]
-        if call.layer.path[: len(self.model)] != self.model and call.layer.version > 2:
-            self.flow.mask_lost = f"the model {'/'.join(self.model)!r}"
-        self.model = path
-        add(call.layer, store, self.flow)
-        self.name(call.layer)
-        self.last = call.layer
-
-    def settle(self) -> None:
-        """Makes the padding that no convolution made part of itself."""
-        if self.last is not None:
-            settle(self.last, self.flow)
-            self.name(self.last)
-
-    def name(self, layer: KerasLayer) -> None:
-        """Says of the layers that are new whose they are."""
-        self.names += [layer.name] * (len(self.flow.layers) - len(self.names))
-
-
-@dataclass(frozen=True)
-class _Value:
-    """What a run gives, or its last layer's last state; or an input of the model."""
-
-    run: _Run | None
-    tensor: Tensor
-    last: bool = False
-
-
-def read_graph(graph: Graph, store: Store, starts: Starts) -> ModelSpec:
-    """``starts``: the axes of its inputs. Raises ``UnsupportedError`` for what nothing of ours is,
-    by the layer's name."""
-    return _Network(graph, store, starts).spec()
+def read_graph(graph: Graph, store: Store, starts: Starts, over_time: bool = False) -> ModelSpec:
+    """``starts``: the axes of its inputs; ``over_time``: a RepeatVector makes as many steps as they
+    have. Raises ``UnsupportedError`` for what nothing of ours is, by the layer's name."""
+    return _Network(graph, store, starts, over_time).spec()
 
 
 class _Network:
-    def __init__(self, graph: Graph, store: Store, starts: Starts) -> None:
+    def __init__(self, graph: Graph, store: Store, starts: Starts, over_time: bool) -> None:
         self._graph, self._store, self._starts = graph, store, starts
         self._ends = [t for t in map(graph.resolve, graph.outputs) if t.index == 0]
         if not self._ends:
             raise UnsupportedError("expected a model with an output that is no state")
         self._calls = dict(_needed(graph, self._ends))
         data = [t for call in self._calls.values() for t in map(graph.resolve, call.data)]
-        self._uses = Counter(_key(tensor) for tensor in [*data, *self._ends])
+        self._uses = Counter(key_of(tensor) for tensor in [*data, *self._ends])
         check_states(graph, self._calls.values())
         inputs = [t for t in graph.inputs if t in data]
-        self._start = inputs[0] if len(inputs) == 1 and self._uses[_key(inputs[0])] == 1 else None
+        self._start = inputs[0] if len(inputs) == 1 and self._uses[key_of(inputs[0])] == 1 else None
         self._inputs = inputs
-        self._runs: list[_Run] = []
-        self._run_of: dict[Key, _Run] = {}
+        self._of_indices = {
+            tensor for call in self._calls.values() if call.layer.kind == "Embedding"
+            for tensor in map(graph.resolve, call.data)
+        }  # fmt: skip
+        steps = {t: self._steps(t) for t in inputs}
+        self._static = {t for t, n in steps.items() if n == 0}
+        if any(n is None or n > 1 for n in steps.values()):  # who speaks, as one step of indices
+            self._static |= {t for t in inputs if t in self._of_indices and steps[t] == 1}
+        self._static = set() if len(self._static) == len(inputs) else self._static
+        every = {n for tensor, n in steps.items() if tensor not in self._static}
+        self._over_time: int | None = every.pop() if over_time and len(every) == 1 else None
+        self._runs: list[Run] = []
+        self._run_of: dict[Key, Run] = {}
 
     def spec(self) -> ModelSpec:
         for key, call in self._calls.items():
             check_arguments(call)
             check_mask(self._graph, call, self._start)
             values = [*map(self._value, call.data)]
-            join = _JOINS.get(call.layer.kind)
+            join = None if CONSTANT in call.arguments else JOINS.get(call.layer.kind)
+            if call.layer.kind in ATTENTIONS or call.layer.kind == "Dot":
+                attends = self._pooled if call.layer.kind == "Dot" else self._attended
+                self._run_of[key] = attends(call.layer, [*map(self._plain, values)])
+                continue
             if join is None and len(values) != 1:
                 names = ", ".join(value.tensor.layer for value in values)
                 raise call.layer.unsupported(f"expected one input, it has {names}")
@@ -128,7 +109,7 @@ class _Network:
         }
         of_indices = {name for layer, reads in nodes.values() if layer.takes_indices
                       for name in reads}  # fmt: skip
-        sizes = {t.layer: self._size(t, t.layer in of_indices) for t in self._inputs}
+        sizes = {name_of(t): self._size(t, name_of(t) in of_indices) for t in self._inputs}
         return ModelSpec(
             (),
             masked[0] if masked else None,
@@ -137,21 +118,30 @@ class _Network:
             outputs=outputs,
         )
 
-    def _value(self, tensor: Tensor) -> _Value:
+    def _steps(self, tensor: Tensor) -> int | None:
+        """Of an input; 0: it has none, None: the file does not tell."""
+        shape = self._starts.get(tensor)
+        if shape is None:
+            return None
+        if tensor in self._of_indices:
+            return shape.sizes[0] if shape.rank == 1 else None
+        return 0 if shape.time is None else shape.steps
+
+    def _value(self, tensor: Tensor) -> Value:
         tensor = self._graph.resolve(tensor)
-        call = self._calls.get(_key(tensor))
+        call = self._calls.get(key_of(tensor))
         if call is None:
-            return _Value(None, tensor)
+            return Value(None, tensor)
         if tensor.index and (tensor.index > 1 or call.layer.kind not in _WITH_STATES):
             raise call.layer.unsupported(
                 f"its output {tensor.index}, a state or one direction alone, is used"
             )
-        return _Value(self._run_of[_key(tensor)], tensor, bool(tensor.index))
+        return Value(self._run_of[key_of(tensor)], tensor, bool(tensor.index))
 
-    def _continued(self, value: _Value) -> _Run:
+    def _continued(self, value: Value) -> Run:
         """The run that gives the value, if nobody else reads it; else a new one behind it."""
         run = value.run
-        if run is not None and not value.last and self._uses[_key(value.tensor)] == 1:
+        if run is not None and not value.last and self._uses[key_of(value.tensor)] == 1:
             return run
         new = self._begin([value])
         if run is None:
@@ -160,23 +150,25 @@ class _Network:
             new.flow.flipped, new.flow.swapped = run.flow.flipped, run.flow.swapped
         return new
 
-    def _begin(self, values: Sequence[_Value]) -> _Run:
+    def _begin(self, values: Sequence[Value]) -> Run:
         self._settle(values)
         flow = Flow(no_mask=_ALONE, shape=self._shape(values[0]))
+        flow.static = values[0].run is None and values[0].tensor in self._static
+        flow.over_time = self._over_time
         for before in [value.run for value in values if value.run is not None]:
             flow.mask_value = before.flow.mask_value
             flow.mask_lost = before.flow.mask_lost or flow.mask_lost
         first = values[0].run
-        self._runs.append(_Run(flow, list(values), model=first.model if first else ()))
+        self._runs.append(Run(flow, list(values), model=first.model if first else ()))
         return self._runs[-1]
 
     @staticmethod
-    def _settle(values: Sequence[_Value]) -> None:
+    def _settle(values: Sequence[Value]) -> None:
         for value in values:
             if value.run is not None:
                 value.run.settle()
 
-    def _shape(self, value: _Value) -> Shape | None:
+    def _shape(self, value: Value) -> Shape | None:
         """The axes of a value."""
         if value.run is None:
             return self._starts.get(value.tensor)
@@ -185,7 +177,7 @@ class _Network:
             return Shape((shape.channels,), None)
         return shape
 
-    def _viewed(self, value: _Value, view: Strided | None) -> _Value:
+    def _viewed(self, value: Value, view: Strided | None) -> Value:
         """Some of the value's features, in another order or several times."""
         if view is None:
             return value
@@ -193,21 +185,21 @@ class _Network:
         run.flow.flipped = value.run is not None and value.run.flow.flipped
         run.flow.layers.append(view)
         run.names.append(f"{value.tensor.layer} in order")
-        return _Value(run, value.tensor)
+        return Value(run, value.tensor)
 
-    def _plain(self, value: _Value) -> _Value:
+    def _plain(self, value: Value) -> Value:
         """The value with its features in Keras's order."""
         if value.run is None or value.last or not value.run.flow.swapped:
             return value
         run = self._begin([value])
         run.flow.swapped = value.run.flow.swapped
         run.flow.flipped = value.run.flow.flipped
-        run.flow.unswap(_dtype(value.run))
+        run.flow.unswap(dtype_of(value.run))
         run.names.append(f"{value.tensor.layer} in order")
-        return _Value(run, value.tensor)
+        return Value(run, value.tensor)
 
-    def _joined(self, layer: KerasLayer, values: Sequence[_Value], join: Join) -> _Run:
-        values = [*map(self._plain, values)]
+    def _joined(self, layer: KerasLayer, values: Sequence[Value], join: Join) -> Run:
+        values = self._over_steps(layer, [*map(self._plain, values)])
         turned = {value.run is not None and value.run.flow.flipped for value in values}
         if len(turned) > 1:
             raise layer.unsupported("joins outputs of go_backwards=True and others")
@@ -225,15 +217,84 @@ class _Network:
         run.name(layer)
         return run
 
-    def _nodes(self) -> tuple[dict[str, tuple[Layer, list[str]]], Callable[[_Value], str]]:
-        """The layers of all runs, and what gives the name of a value."""
-        names = _Names(tensor.layer for tensor in self._inputs)
-        nodes: dict[str, tuple[Layer, list[str]]] = {}
-        ends: dict[_Run, str] = {}
+    def _behind(self, layer: KerasLayer, values: Sequence[Value]) -> Run:
+        """A run that reads several sequences."""
+        turned = {value.run is not None and value.run.flow.flipped for value in values}
+        if len(turned) > 1:
+            raise layer.unsupported("joins outputs of go_backwards=True and others")
+        run = self._begin(values)
+        run.flow.flipped = turned.pop()
+        return run
 
-        def called(value: _Value) -> str:
+    def _attended(self, layer: KerasLayer, values: Sequence[Value]) -> Run:
+        shapes = [*map(self._shape, values)]
+        masked = any(v.run is not None and v.run.flow.mask_value is not None for v in values)
+        made = check_attended(layer, shapes, masked)
+        query, value, *key = values
+        run = self._behind(layer, [query, *(key or [value]), value])
+        run.flow.layers.append(ATTENTIONS[layer.kind](layer, self._store, made))
+        run.flow.shape = made
+        run.name(layer)
+        return run
+
+    def _pooled(self, layer: KerasLayer, values: Sequence[Value]) -> Run:
+        """The sum over time of the steps of one value times a number of the other: an attention
+        pool, where the number is a softmax that nothing else reads."""
+        which, shape = summed_axis(layer, [*map(self._shape, values)])
+        weights, steps = values[which], values[1 - which]
+        before = weights.run
+        if before is None or before.flow.layers[-1:] != [SoftmaxOverTime()]:
+            raise layer.unsupported("its factors are no softmax over the time")
+        if self._uses[key_of(weights.tensor)] > 1 or steps.run is before:
+            raise layer.unsupported("its factors are read by another layer as well")
+        before.flow.layers.pop()
+        before.names.pop()
+        run = self._behind(layer, [steps, weights])
+        run.flow.layers.append(AttentionPool())
+        run.flow.shape, run.flow.flipped = shape, False
+        run.name(layer)
+        return run
+
+    def _over_steps(self, layer: KerasLayer, values: list[Value]) -> list[Value]:
+        """Where some have steps, those without at each of them, as Keras broadcasts them: layers
+        take axes that are not there to be in front, operators want all of them there."""
+        shapes = [*map(self._shape, values)]
+        like = next((i for i, s in enumerate(shapes) if s is not None and s.time is not None), None)
+        if like is None or layer.kind == "Concatenate":
+            return values
+        timed, at = values[like], shapes[like]
+        assert at is not None
+        assert at.time is not None
+        made = []
+        for value, shape in zip(values, shapes, strict=True):
+            if shape is None or shape.time is not None:
+                made.append(value)
+                continue
+            missing = 0 if layer.kind in OPERATORS else max(0, at.rank - shape.rank)
+            sizes = [*(1,) * missing, *shape.sizes]
+            if len(sizes) != at.rank or sizes[at.time] != 1:
+                raise layer.unsupported(
+                    f"of {at}, which has steps, and {shape}, which has none: expected 1 in the "
+                    "place of the steps"
+                )
+            sizes[at.time] = at.steps
+            run = self._begin([value, timed])
+            run.flow.flipped = timed.run is not None and timed.run.flow.flipped
+            run.flow.layers.append(Expand())
+            run.flow.shape = Shape(tuple(sizes), at.time)
+            run.names.append(f"{value.tensor.layer} at each step")
+            made.append(Value(run, value.tensor))
+        return made
+
+    def _nodes(self) -> tuple[dict[str, tuple[Layer, list[str]]], Callable[[Value], str]]:
+        """The layers of all runs, and what gives the name of a value."""
+        names = _Names(map(name_of, self._inputs))
+        nodes: dict[str, tuple[Layer, list[str]]] = {}
+        ends: dict[Run, str] = {}
+
+        def called(value: Value) -> str:
             if value.run is None:
-                return value.tensor.layer
+                return name_of(value.tensor)
             end = ends[value.run]
             both = value.last and getattr(nodes[end][0], "return_sequences", False)
             return end + LAST * both
@@ -250,27 +311,15 @@ class _Network:
     def _size(self, tensor: Tensor, indices: bool) -> Input | None:
         """What the model says of an input's features."""
         shape = self._starts.get(tensor)
+        if tensor in self._static:
+            return Static(None if indices or shape is None else total(shape.inside), indices)
         if shape is None or (shape.rank == 1 if indices else shape.time is not None):
             size = None if shape is None or indices else total(shape.inside)
             return Input(size, False) if size is not None else None
         raise UnsupportedError(
             f"input {tensor.layer!r} of shape {shape}: expected [batch, time, features], or "
-            "[batch, time] where an Embedding reads it: all inputs of a model have steps"
+            "[batch, time] where an Embedding reads it: one input of a model at least has steps"
         )
-
-
-def _dtype(run: _Run | None) -> np.dtype[Any]:
-    """That of the arrays of the run, or of those before."""
-    while run is not None:
-        arrays = [a for layer in run.flow.layers for a in layer.arrays.values()]
-        if arrays:
-            return arrays[-1].dtype
-        run = run.reads[0].run
-    return np.dtype(np.float32)
-
-
-def _key(tensor: Tensor) -> Key:
-    return tensor.layer, tensor.call
 
 
 class _Names:
@@ -296,13 +345,13 @@ def _needed(graph: Graph, ends: Sequence[Tensor]) -> Iterator[tuple[Key, Call]]:
     pending = [*ends][::-1]
     while pending:
         tensor = graph.resolve(pending[-1])
-        key, call = _key(tensor), graph.maker(tensor)
+        key, call = key_of(tensor), graph.maker(tensor)
         if call is None or key in done:
             pending.pop()
             continue
         call = joined(graph, call) or call
         wanted = [t for t in map(graph.resolve, call.data)
-                  if graph.maker(t) is not None and _key(t) not in done]  # fmt: skip
+                  if graph.maker(t) is not None and key_of(t) not in done]  # fmt: skip
         if not wanted:
             pending.pop()
             done.add(key)
@@ -312,57 +361,3 @@ def _needed(graph: Graph, ends: Sequence[Tensor]) -> Iterator[tuple[Key, Call]]:
             raise UnsupportedError(f"{call.layer}: it needs its own output")
         open_[key] = None
         pending += wanted[::-1]
-
-
-Join = Callable[[KerasLayer, int], list[Layer]]
-
-
-def _concatenate(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("concat")]
-
-
-def _add(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add")]
-
-
-def _subtract(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("sub")]
-
-
-def _multiply(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("mul")]
-
-
-def _divide(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("div")]
-
-
-def _maximum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("max")]
-
-
-def _minimum(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("min")]
-
-
-def _average(layer: KerasLayer, count: int) -> list[Layer]:
-    return [Combine("add"), Elementwise("affine", 1 / count, 0.0)]
-
-
-_JOINS: Final[Mapping[str, Join]] = MappingProxyType(
-    {
-        "Add": _add,
-        "operator Add": _add,
-        "operator Divide": _divide,
-        "operator Multiply": _multiply,
-        "operator Subtract": _subtract,
-        "operator TrueDivide": _divide,
-        "Average": _average,
-        "Concatenate": _concatenate,
-        "Maximum": _maximum,
-        "Minimum": _minimum,
-        "Multiply": _multiply,
-        "Subtract": _subtract,
-    }
-)
-"""What makes one value of several: the layers that it is."""

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from ...errors import FormatError
-from ...spec import Strided
+from ...spec import Expand, Strided, Upsample
 from ...spec.layers.conv import Conv
 from .config import Layer
 from .flow import Flow
-from .shape import Shape, reshaped, shown, spans, total
+from .shape import Shape, reshaped, sequence, shown, spans, total
 from .store import Store
 from .windows import check_format, numbers
 
@@ -92,12 +92,18 @@ def _view(
 
 
 def _repeat_vector(layer: Layer, store: Store, flow: Flow) -> None:
-    """Of a step's features: [features] becomes [n, features]."""
+    """Of a step's features: [features] becomes [n, features]; or, of what has no time, steps."""
     shape, times = flow.expect(layer, 1), layer.option("n", int)
     if times < 1:
         raise FormatError(f"{layer}: n: expected at least 1, got {times}")
     sizes = _known(layer, shape)
     flow.put_in_order()
+    if shape.time is None and flow.over_time == times:
+        if flow.mask_value is not None:
+            raise layer.unsupported("in a model that masks steps: Keras reads all of the new ones")
+        flow.layers.append(Expand())
+        flow.shape = sequence(times, *sizes)
+        return
     flow.lose_mask(layer)
     _view(layer, flow, sizes, [times, *sizes], [0, 1], 0)
     flow.shape = Shape((times, *sizes), None)
@@ -111,11 +117,21 @@ def _up_sampling(layer: Layer, store: Store, flow: Flow) -> None:
     if layer.options.get("interpolation", "nearest") != "nearest":
         raise layer.unsupported(f"interpolation={layer.options['interpolation']!r}")
     shape = flow.expect(layer, rank + 1)
-    if shape.time is not None and sizes[shape.time] > 1:
-        raise layer.unsupported(f"over the time, axis {shape.time + 1} of {shape}")
-    inside = _known(layer, shape)
     flow.put_in_order()
     flow.lose_mask(layer)
+    time = shape.time
+    over_time = 1 if time is None or time >= rank else sizes[time]
+    if time is not None and over_time > 1:
+        if not flow.layers:  # it cannot be first
+            features = total(_known(layer, shape)) or 1
+            flow.layers.append(Strided(features, (features,), (1,)))
+        flow.layers.append(Upsample(over_time))
+        steps = shape.steps
+        shape = shape.with_size(time, None if steps is None else steps * over_time)
+        if all(sizes[axis] == 1 for axis in range(rank) if axis != time):
+            flow.shape = shape
+            return
+    inside = _known(layer, shape)
     far, counts, strides = spans(inside), [], []
     for axis, count, stride in zip(shape.features, inside, far, strict=True):
         times = sizes[axis] if axis < rank else 1

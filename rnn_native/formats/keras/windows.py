@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import FormatError
+from ...spec.layers.transposed import Phases
 from .config import Layer
 from .flow import Flow
 from .shape import Shape, Size, total
@@ -40,14 +41,16 @@ class Along:
 
 @dataclass(frozen=True)
 class Moves:
-    """What a window moves over: the time, and one axis of the positions inside a step; None: it
-    stays. ``positions`` are all that a step has, ``shape`` is what it makes, the channels as they
-    come."""
+    """What a window moves over: the time, one axis of the positions inside a step, and rows of
+    these; None: it stays. ``positions`` are all that a step has, or a row of it, ``height`` the
+    rows, ``shape`` is what it makes, the channels as they come."""
 
     time: Along | None
     inside: Along | None
     positions: int
     shape: Shape
+    tall: Along | None = None
+    height: int = 1
 
 
 def windows_of(
@@ -77,24 +80,50 @@ def windows_of(
     return shape, every
 
 
+def phases_of(
+    layer: Layer, flow: Flow, rank: int, sizes: Sequence[int]
+) -> tuple[Shape, list[Phases]]:
+    """Of a transposed convolution: the axes of its input, and what it does along each of them."""
+    check_format(layer)
+    shape = flow.expect(layer, rank + 1)
+    padding = layer.options.get("padding", "valid")
+    if padding not in ("valid", "same"):
+        raise layer.unsupported(f"padding={padding!r}: expected 'valid' or 'same'")
+    if layer.options.get("output_padding") is not None:
+        raise layer.unsupported(f"output_padding={layer.options['output_padding']}: expected None")
+    if flow.padding:
+        raise layer.unsupported("behind a ZeroPadding, which only a convolution can be")
+    if not shape.has_channels:
+        raise layer.unsupported(f"its input {shape} has the time as its last axis")
+    flow.put_in_order()
+    flow.lose_mask(layer)
+    strides = numbers(layer, "strides", rank, 1)
+    dilations = numbers(layer, "dilation_rate", rank, 1)
+    every = []
+    for size, stride, dilation in zip(sizes, strides, dilations, strict=True):
+        over = Phases(size, stride, dilation).beyond  # more than stride for each
+        cut = max(0, over) if padding == "same" else 0
+        every.append(Phases(size, stride, dilation, cut // 2, cut - cut // 2, max(0, -over)))
+    return shape, every
+
+
 def moves(layer: Layer, shape: Shape, every: Sequence[Along]) -> Moves:
     """What a window over several axes at once moves over."""
     time = next((own for own in every if own.place == shape.time and not own.stays), None)
     moved = [own for own in every if own.place != shape.time and not own.stays]
     others = [shape.sizes[own.place] for own in every if own.place != shape.time and own.stays]
-    if len(moved) > 1 or (moved and total(others) != 1):
-        where = " and ".join(str(own.place + 1) for own in every if own.place != shape.time)
-        raise layer.unsupported(
-            f"its window over axes {where} of {shape}, two inside a step; over the time and one "
-            "axis besides the channels is supported"
-        )
     positions = shape.positions
     if positions is None:
         raise layer.unsupported(f"the file does not say how large its input {shape} is")
     made = shape
     for own in every:
         made = made.with_size(own.place, own.made(shape.sizes[own.place]))
-    return Moves(time, moved[0] if moved else None, positions, made)
+    if len(moved) <= 1 and (not moved or total(others) == 1):
+        return Moves(time, moved[0] if moved else None, positions, made)
+    tall, inside = every  # a picture inside a step
+    height = shape.sizes[tall.place]
+    assert height is not None
+    return Moves(None, inside, positions // height, made, tall, height)
 
 
 def _along(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,17 +29,18 @@ from .about import beside as beside
 from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
+from .caches import without_caches
 from .cells import gathered, unread
 from .described import described, description_of
+from .ends import check_inputs, check_output, in_order
 from .graph import File, Graph, load
 from .inferred import with_start
 from .interpret import interpret
-from .layout import arranged
 from .parts import listing, read_node, runs_on_backend
 from .roles import Roles
 from .stacks import rejoin
 from .stated import check_stated, with_given, with_shapes
-from .values import Axis, Data, Failure, StateOut, Value, live, show
+from .values import Data, Failure, StateOut, Value
 
 
 def write(
@@ -163,16 +165,47 @@ def _read_graph(
         graph = with_start(file, graph, start)
     cells = gathered(file, graph, start, end)
     try:
-        return _read_guessing(file, cells, known, wanted, start, own)
+        return _read_uncached(file, cells, known, end, start, own)
     except (FormatError, UnsupportedError) as error:
         failure: RnnError = error
     if cells is not graph:  # which may have been no cells after all
         try:
-            return _read_guessing(file, graph, known, wanted, start, own)
+            return _read_uncached(file, graph, known, end, start, own)
         except RnnError as error:
             failure = failure if isinstance(failure, UnsupportedError) else error
     if isinstance(failure, UnsupportedError):
         raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+    raise failure
+
+
+def _read_uncached(
+    file: File,
+    graph: Graph,
+    tensors: Collection[str],
+    end: str | None,
+    start: str | None,
+    own: bool,
+) -> ModelSpec:
+    """The model that a graph is without its caches of past frames; and where it has none and is not
+    read, without the states that it gives back."""
+
+    def read(graph: Graph) -> ModelSpec:
+        wanted = graph.outputs if end is None else (end,)
+        return _read_guessing(file, graph, tensors, wanted, start, own)
+
+    made = graph if start is not None else without_caches(graph)
+    try:
+        return read(made)
+    except UnsupportedError as error:
+        failure = error
+    if made is not graph:  # as a network whose past is given from outside
+        with suppress(UnsupportedError):
+            return read(graph)
+    elif start is None:
+        with suppress(UnsupportedError):
+            made = without_caches(graph, states_alone=True)
+        if made is not graph:
+            return read(made)
     raise failure
 
 
@@ -210,7 +243,7 @@ def _read_as(
     description = description_of(file.properties) if own else None
     last = description.outputs if description else ()
     outputs, states = _outputs(wanted, values, last, tensors)
-    outputs = {name: _in_order(output) for name, output in outputs.items()}
+    outputs = {name: in_order(output) for name, output in outputs.items()}
     parts = Parts(outputs.values())
     if start is not None and set(parts.sources) != {start}:
         other = next((name for name in parts.sources if name != start), None)
@@ -220,13 +253,14 @@ def _read_as(
             else f"between: besides {start!r} the output {', '.join(wanted)} needs {other!r}"
         )
     _check_states(states, roles, parts, outputs)
-    _check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
+    check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
     for output in outputs.values():
-        _check_output(output)
+        check_output(output)
     try:
         whole = described(description, parts, outputs) if description else None
         if whole is not None:
             return whole
+        parts.compose(outputs.values())
         layers = chain_of(parts, outputs)
         if layers is not None:
             return ModelSpec(rejoin(layers, file.properties))
@@ -312,44 +346,6 @@ def _check_states(
     for name, claims in roles.states.items():
         if name in parts.sources:
             raise UnsupportedError(f"{claims[0][1]}: the input {name!r} is the data as well")
-
-
-def _check_inputs(sources: Sequence[Data]) -> None:
-    """Each has a time, a batch and the features; or none has a time."""
-    for source in sources:
-        axes = live([axis for dim in source.dims for axis in dim])
-        if sum(not _feature(axis) for axis in axes) > 2:
-            raise UnsupportedError(
-                f"input {source.source!r} {show(source.dims)}: expected time, batch and features"
-            )
-    ranks = {source.source: len(source.dims) - bool(source.features) for source in sources}
-    few, many = (which(ranks, key=lambda name: ranks[name]) for which in (min, max))
-    if ranks[few] != ranks[many]:
-        raise UnsupportedError(
-            f"input {few!r} has fewer axes than {many!r}: all inputs of a model have time and batch"
-        )
-
-
-def _in_order(end: Data) -> Data:
-    """An output with its features in the order that their axes have in the file."""
-    axes = live([axis for dim in end.dims for axis in dim])
-    order = tuple(axis for axis in axes if axis in end.features)
-    node = end.step and end.step.node
-    return arranged(node, end, order) if node and order else end
-
-
-def _check_output(end: Data) -> None:
-    """The features are whole."""
-    axes = [axis for dim in end.dims for axis in dim]
-    missing = [axis for axis in live(end.features) if axis not in axes]
-    if missing:
-        raise UnsupportedError(
-            f"the output is {show(end.dims)}: expected all features {show([end.features])}"
-        )
-
-
-def _feature(axis: Axis) -> bool:
-    return axis.role == "features"
 
 
 def _tensor_names(graph: Graph) -> dict[str, None]:

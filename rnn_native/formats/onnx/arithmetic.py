@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...spec import Elementwise, Merge, Scale
+from ...spec.layers.conv import Conv
 from .constants import bias_of
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_half
@@ -20,7 +21,7 @@ from .merge import merge
 from .normal_form import normalised, with_numbers
 from .roles import Roles
 from .shapes import multiply
-from .values import Constant, Data, Half, Value, show, size_of
+from .values import Constant, Data, Half, Value, live, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -36,6 +37,9 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not (isinstance(data, Data) and isinstance(bias, Constant)):
         return combine(node, inputs, roles)
     draft = data.draft
+    if isinstance(draft, Conv) and _is_bias_of(data, draft, bias.array):
+        node.options()
+        return [data.instead(replace(draft, bias=bias.array.reshape(-1)))]
     if not _takes_bias(data) or not isinstance(draft, (LinearDraft, SumDraft)):
         return combine(node, inputs, roles)
     node.options()
@@ -44,6 +48,20 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported(f"its constant of shape {bias.array.shape} adds dimensions")
     vector = bias_of(node, bias, size_of(data.features) or 0)
     return [data.instead(replace(draft, bias=vector))]
+
+
+def _is_bias_of(data: Data, draft: Conv, array: Anything) -> bool:
+    """Whether it is a number for each channel of a convolution of positions without a bias yet."""
+    return (
+        draft.bias is None
+        and draft.activation == "identity"
+        and array.dtype.kind == "f"
+        and array.ndim <= len(data.dims)
+        and array.shape[-1:] == (draft.out_channels,)
+        and array.size == draft.out_channels
+        and live(data.dims[-1]) == live(data.features[-1:])
+        and size_of(data.features[-1:]) == draft.out_channels
+    )
 
 
 def _takes_bias(data: Data) -> bool:
@@ -78,8 +96,9 @@ def combine(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         data, op = [data[0].then(Elementwise("reciprocal"), data[0].dims, data[0].features)], "Mul"
         if array.size == 1 and array.item() == 1:
             return [data[0]]
-    if _fits(data[0], array.shape):
-        more = with_numbers(node, data[0], array)
+    each = array if _fits(data[0], array.shape) else spread(data[0], array)
+    if each is not None:
+        more = with_numbers(node, data[0], each)
         if more is not None:
             return [more]
     if array.size and (array == array.flat[0]).all() and _fits(data[0], array.shape):

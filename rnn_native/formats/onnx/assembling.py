@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 from ...errors import RnnError, UnsupportedError
-from ...spec import Elementwise, Input, Layer, ModelSpec, Recurrent
+from ...spec import Elementwise, Expand, Input, Layer, ModelSpec, Recurrent, Static
 from ...spec.layer import LAST
 from ...spec.layers.combine import Combine
 from ...spec.layers.conv import Conv
 from .activations import ELEMENTWISE
-from .drafts import LinearDraft, SumDraft, is_product, with_output_layer
+from .drafts import ExpandDraft, LinearDraft, SumDraft, is_product, with_output_layer
 from .graph import INTEGERS
-from .values import MAX_LAYERS, Data, Step, live, show, size_of
+from .values import MAX_LAYERS, Axis, Data, Step, live, show, size_of
+from .views import Part, composed
 
 _LONGEST: Final = 200  # characters of a name
 _ACTIVATED: Final = (Conv, LinearDraft, SumDraft)  # whose activation may be a node of its own
-
-
-class Part(NamedTuple):
-    """A layer of the model and what it reads."""
-
-    layer: Layer
-    inputs: tuple[Data, ...]
 
 
 class Parts:
@@ -56,6 +50,10 @@ class Parts:
                 self._add(step)
         self.layers = dict(sorted(self.layers.items(), key=lambda item: self._place(item[0])))
 
+    def compose(self, outputs: Iterable[Data]) -> None:
+        """Makes views of views one view."""
+        self.layers = composed(self.layers, outputs)
+
     def _place(self, step: Step) -> int:
         """Where it stands: a Linear at its product, wherever the activation comes."""
         base = step.base
@@ -83,7 +81,9 @@ class Parts:
             assert isinstance(draft, _ACTIVATED)
             self.layers[step] = Part(Elementwise(draft.activation), inputs)
             return
-        if isinstance(draft, SumDraft):
+        if isinstance(draft, ExpandDraft):
+            self._expand(step, draft)
+        elif isinstance(draft, SumDraft):
             self._sum(step, draft)
         elif isinstance(draft, LinearDraft):
             self.layers[step] = Part(draft.finish(), inputs)
@@ -91,6 +91,15 @@ class Parts:
             self.layers[step] = Part(replace(draft, return_sequences=False), inputs)
         else:
             self.layers[step] = Part(draft, inputs)
+
+    def _expand(self, step: Step, draft: ExpandDraft) -> None:
+        if draft.axis.role != "time":
+            assert step.node is not None
+            raise step.node.unsupported(
+                f"repeats {show(step.inputs[0].dims)} along {draft.axis}; a value that has no time "
+                "can be repeated along that"
+            )
+        self.layers[step] = Part(Expand(), step.inputs)
 
     def _sum(self, step: Step, draft: SumDraft) -> None:
         """An Add; before it the bias is added to one of the products, and behind it stands the
@@ -196,6 +205,25 @@ def _same_features(one: Data, other: Data) -> bool:
     return size_of(first) == size_of(second) and not any(axis in second for axis in first)
 
 
+def statics_of(sources: Mapping[str, Data]) -> set[str]:
+    """The inputs that have no time, but a batch and features, where others have it."""
+    timed = {name for name, one in sources.items() if any(a.role == "time" for a in _axes(one))}
+    if not timed:
+        return set()
+    alone = {n for n, one in sources.items() if len(one.dims) - bool(one.features) == 1}
+    return {
+        name
+        for name in sources.keys() - timed
+        if len(others := live(_axes(sources[name]))) == 1 or (not others and name in alone)
+    }
+
+
+def _axes(source: Data) -> list[Axis]:
+    """Those that are no features."""
+    every = (axis for dim in source.dims for axis in dim)
+    return [axis for axis in every if axis.role != "features" and axis not in source.features]
+
+
 def steps_of(values: Iterable[Data], found: dict[Step, None] | None = None) -> dict[Step, None]:
     """The steps that some values need; they are added to those of ``found``."""
     found = {} if found is None else found
@@ -224,11 +252,15 @@ def chain_of(parts: Parts, outputs: Mapping[str, Data]) -> list[Layer] | None:
         return None
     before: Step | None = None
     for step, part in parts.layers.items():
-        if len(part.inputs) != 1 or part.inputs[0].step is not before or parts.gives_both(step):
+        if (
+            part.layer.arity != (1, 1)
+            or part.inputs[0].step is not before
+            or parts.gives_both(step)
+        ):
             return None
         before = step
     layers = [part.layer for part in parts.layers.values()]
-    if output.step is not before or layers[0].input_size is None or not layers[0].can_be_first:
+    if output.step is not before or layers[0].features_taken is None or not layers[0].can_be_first:
         return None
     return layers
 
@@ -264,19 +296,23 @@ def graph_of(parts: Parts, outputs: Mapping[str, Data], inputs: Iterable[str]) -
         last = value.last and parts.gives_both(value.step)
         return names[value.step] + (LAST if last else "")
 
-    sizes = {}
+    sizes: dict[str, Any] = {}
+    static = statics_of(parts.sources)
     for name in inputs:
         if name in parts.sources:
             source = parts.sources[name]
             indices = source.element in INTEGERS
             size = None if indices else size_of(source.features)
-            sizes[name] = None if size is None else Input(size, indices)
+            if name in static:
+                sizes[name] = Static(size, indices)
+            else:
+                sizes[name] = None if size is None else Input(size, indices)
     nodes = {
         names[step]: (part.layer, tuple(map(called, part.inputs)))
         for step, part in parts.layers.items()
     }
     return ModelSpec(
         nodes=nodes,
-        inputs=sizes,  # type: ignore[arg-type]
+        inputs=sizes,
         outputs={name: called(value) for name, value in outputs.items()},
     )

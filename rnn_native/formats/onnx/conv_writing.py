@@ -12,16 +12,16 @@ A step's features are [positions, channels], channels last; Conv takes them firs
     the activation, over the channels
     Reshape    [steps, batch, positions made * out]
 
-Of a single position there is no Reshape. What makes each step of that step alone, as a pool of
-positions does, takes any axes before the features as one, [all, channels, positions], and gives
-them back.
+Of a single position there is no Reshape; of pictures there are two axes of positions. What makes
+each step of that step alone, as a pool of positions does, takes any axes before the features as
+one, [all, channels, positions], and gives them back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from ...spec import Layer
 from ...spec.layers.conv import Conv
 from ...spec.layers.pool_within import PoolWithin
 from ...spec.layers.strided import Strided
+from ...spec.layers.upsample import Upsample
 from .layers import ACTIVATIONS
 
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
@@ -39,20 +40,46 @@ _PADS: Final = {"reflect": "reflect", "replicate": "edge"}
 def _write_conv(writer: Any, layer: Conv, x: str) -> str:
     if not layer.needs_steps:
         return _within(writer, layer, x)
-    if layer.positions == layer.kernel_size == 1 and not (layer.left or layer.right):
+    alone = layer.positions == layer.kernel_size == 1 and not (layer.left or layer.right)
+    if alone and not layer.is_tall:
         return _over_time(writer, layer, x)
-    shape = [0, 0, layer.positions, layer.in_channels]
-    y = writer.node("Transpose", _reshape(writer, x, shape), perm=[1, 3, 0, 2])
-    y, left, right = _padded(writer, layer, y)
-    weight = layer.weight.reshape(-1, layer.kernel_time, layer.kernel_size, _own(layer))
+    axes = _inside(layer)
+    rank = len(axes.sizes)
+    shape = [0, 0, *axes.sizes, layer.in_channels]
+    inside = [*range(2, 2 + rank)]
+    y = writer.node("Transpose", _reshape(writer, x, shape), perm=[1, 2 + rank, 0, *inside])
+    y, before, after = _padded(writer, layer, axes, y)
+    weight = layer.weight.reshape(-1, layer.kernel_time, *axes.kernel, _own(layer))
     y = _product(
-        writer, layer, y, weight.transpose(0, 3, 1, 2),
-        strides=[layer.stride_time, layer.stride],
-        dilations=[layer.dilation_time, layer.dilation],
-        pads=[layer.before, left, layer.after, right],
+        writer, layer, y, np.moveaxis(weight, -1, 1),
+        strides=[layer.stride_time, *axes.strides],
+        dilations=[layer.dilation_time, *axes.dilations],
+        pads=[layer.before, *before, layer.after, *after],
     )  # fmt: skip
-    y = _activated(writer, layer, writer.node("Transpose", y, perm=[2, 0, 3, 1]))
+    behind = [at + 1 for at in inside]
+    y = _activated(writer, layer, writer.node("Transpose", y, perm=[2, 0, *behind, 1]))
     return _reshape(writer, y, [0, 0, layer.output_size])
+
+
+class _Axes(NamedTuple):
+    """Those inside a step: of positions or, of pictures, of rows and positions."""
+
+    sizes: list[int]
+    kernel: list[int]
+    strides: list[int]
+    dilations: list[int]
+    before: list[int]
+    after: list[int]
+
+
+def _inside(layer: Conv) -> _Axes:
+    row = (layer.positions, layer.kernel_size, layer.stride, layer.dilation, layer.left,
+           layer.right)  # fmt: skip
+    if not layer.is_tall:
+        return _Axes(*([n] for n in row))
+    tall = (layer.height, layer.kernel_height, layer.stride_height, layer.dilation_height,
+            layer.top, layer.bottom)  # fmt: skip
+    return _Axes(*([m, n] for m, n in zip(tall, row, strict=True)))
 
 
 def _over_time(writer: Any, layer: Conv, x: str) -> str:
@@ -66,14 +93,17 @@ def _over_time(writer: Any, layer: Conv, x: str) -> str:
 
 
 def _within(writer: Any, layer: Conv, x: str) -> str:
-    y = _reshape(writer, x, [-1, layer.positions, layer.in_channels])
-    y, left, right = _padded(writer, layer, writer.node("Transpose", y, perm=[0, 2, 1]))
-    weight = layer.weight.reshape(-1, layer.kernel_size, _own(layer))
+    axes = _inside(layer)
+    rank = len(axes.sizes)
+    y = _reshape(writer, x, [-1, *axes.sizes, layer.in_channels])
+    y = writer.node("Transpose", y, perm=[0, 1 + rank, *range(1, 1 + rank)])
+    y, before, after = _padded(writer, layer, axes, y)
+    weight = layer.weight.reshape(-1, *axes.kernel, _own(layer))
     y = _product(
-        writer, layer, y, weight.transpose(0, 2, 1),
-        strides=[layer.stride], dilations=[layer.dilation], pads=[left, right],
+        writer, layer, y, np.moveaxis(weight, -1, 1),
+        strides=axes.strides, dilations=axes.dilations, pads=[*before, *after],
     )  # fmt: skip
-    y = _activated(writer, layer, writer.node("Transpose", y, perm=[0, 2, 1]))
+    y = _activated(writer, layer, writer.node("Transpose", y, perm=[0, *range(2, 2 + rank), 1]))
     return _as_features(writer, layer, x, y)
 
 
@@ -104,14 +134,13 @@ def _own(layer: Conv) -> int:
     return layer.in_channels // layer.groups
 
 
-def _padded(writer: Any, layer: Conv, x: str) -> tuple[str, int, int]:
-    """Positions, the last axis, with padding that Conv does not have; and what is left to it."""
-    left, right = layer.left, layer.right
-    if layer.padding_mode == "zeros" or not (left or right):
-        return x, left, right
-    lead = [0] * (3 if layer.needs_steps else 2)
-    pads = writer.constant("pads", np.array([*lead, left, *lead, right]))
-    return writer.node("Pad", x, pads, mode=_PADS[layer.padding_mode]), 0, 0
+def _padded(writer: Any, layer: Conv, axes: _Axes, x: str) -> tuple[str, list[int], list[int]]:
+    """Positions, the last axes, with padding that Conv does not have; and what is left to it."""
+    if layer.padding_mode == "zeros" or not any(axes.before + axes.after):
+        return x, axes.before, axes.after
+    lead, none = [0] * (3 if layer.needs_steps else 2), [0] * len(axes.sizes)
+    pads = writer.constant("pads", np.array([*lead, *axes.before, *lead, *axes.after]))
+    return writer.node("Pad", x, pads, mode=_PADS[layer.padding_mode]), none, none
 
 
 def _product(writer: Any, layer: Conv, x: str, weight: NDArray[Any], **options: list[int]) -> str:
@@ -142,6 +171,31 @@ def _write_strided(writer: Any, layer: Strided, x: str) -> str:
     return writer.node("Slice", x, *given)  # type: ignore[no-any-return]
 
 
+def _write_upsample(writer: Any, layer: Upsample, x: str) -> str:
+    """Resize of [batch, features, time], or parts as an axis that is put behind that of time."""
+    if layer.mode == "nearest":
+        y = writer.node("Transpose", x, perm=[1, 2, 0])
+        scales = writer.constant("scales", np.array([1, 1, layer.factor], np.float32))
+        y = writer.node(
+            "Resize", y, "", scales, mode="nearest", nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )  # fmt: skip
+        y = writer.node("Transpose", y, perm=[2, 0, 1])
+    else:
+        y = _reshape(writer, x, [0, 0, layer.factor, -1])
+        y = _reshape(writer, writer.node("Transpose", y, perm=[3, 1, 0, 2]), [0, 0, -1])
+        y = writer.node("Transpose", y, perm=[2, 1, 0])
+    if not layer.cut:
+        return y  # type: ignore[no-any-return]
+    ends = [writer.constant(n, np.array([at])) for n, at in (("first", 0), ("end", -layer.cut))]
+    return writer.node("Slice", y, *ends, writer.constant("axis", np.array([0])))  # type: ignore[no-any-return]
+
+
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
-    {Conv: _write_conv, PoolWithin: _write_pool_within, Strided: _write_strided}
+    {
+        Conv: _write_conv,
+        PoolWithin: _write_pool_within,
+        Strided: _write_strided,
+        Upsample: _write_upsample,
+    }
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from ...spec.layers.conv import Conv
 from ...spec.window import Window
 from .constants import axis_of, bias_of, integers
 from .features import of_features
-from .graph import Node
+from .graph import INTEGERS, Node, Past
 from .layout import arranged
 from .roles import Roles
+from .unfold import fused
 from .values import Constant, Data, Dim, Padding, Value, live, show, size_of
 
 Values = Sequence[Value | None]
@@ -37,6 +39,19 @@ class Place:
     before: int
     after: int
     mode: str  # of the padding
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it makes each position of itself alone."""
+        return (self.size, self.stride, self.before, self.after) == (1, 1, 0, 0)
+
+    def made(self, count: int) -> int:
+        """How many positions it makes of so many."""
+        reach = (self.size - 1) * self.dilation + 1
+        return (self.before + count + self.after - reach) // self.stride + 1
+
+
+_STILL: Final = Place(0, 1, 1, 1, 0, 0, "zeros")
 
 
 def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -72,6 +87,17 @@ def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [replace(data, padding=tuple(padding))]
 
 
+def with_past(node: Past, data: Value | None, roles: Roles) -> Data:
+    """Frames of before in front of the time, kept in mind like other padding: at first zeros."""
+    if not isinstance(data, Data) or node.axis >= len(data.dims):
+        raise node.unsupported("expected the data behind a cache of past frames")
+    data.check_floats(node)
+    time = roles.bind(node, data, node.axis, "time")
+    padding = (*data.padding, (time, Padding(node.count, 0, "zeros", past=True)))
+    dims = (*data.dims[: node.axis], (time,), *data.dims[node.axis + 1 :])
+    return replace(data, dims=dims, padding=padding)
+
+
 def _number(node: Node, value: Value | None) -> float:
     if value is None:
         return 0.0
@@ -105,9 +131,10 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
     if over.folded is not None:
         array = _folded(array, data, over.folded)
-    elif over.inside is not None and over.inside.position == 2:
+    elif over.tall is None and over.inside is not None and over.inside.position == 2:
         array = np.swapaxes(array, 2, 3)
-    order = (*over.axes(data, over.inside), *live(data.dims[1]), *over.axes(data, over.folded))
+    inside = (*over.axes(data, over.tall), *over.axes(data, over.inside))
+    order = (*inside, *live(data.dims[1]), *over.axes(data, over.folded))
     data = arranged(node, data, order)
     layer = _layer(node, data, array, bias, options["group"], over)
     return [made(node, data, layer, over, roles)]
@@ -133,16 +160,24 @@ def _layer(
     groups: int,
     over: Windows,
 ) -> Conv:
-    out, per_group, kernel_time, kernel = array.shape
+    out, per_group, first, kernel = array.shape
     total = size_of(data.features)
-    positions = size_of(over.axes(data, over.inside))
-    if total is None or positions is None or total != positions * per_group * groups:
+    positions, height = (size_of(over.axes(data, own)) for own in (over.inside, over.tall))
+    if None in (total, positions, height) or total != (
+        (positions or 0) * (height or 0) * per_group * groups
+    ):
         raise node.malformed(
             f"its weights take {per_group * groups} channels, {total} features of {positions} "
             "positions come"
         )
-    time = over.time or Place(0, 1, 1, 1, 0, 0, "zeros")
-    within = over.inside or Place(0, 1, 1, 1, 0, 0, "zeros")
+    assert positions is not None
+    assert height is not None
+    time, within, tall = (own or _STILL for own in (over.time, over.inside, over.tall))
+    if within.is_still and tall.is_still:  # as one row
+        positions, height, tall = positions * height, 1, _STILL
+    assert first == time.size * tall.size
+    if tall.before + tall.after and within.before + within.after and tall.mode != within.mode:
+        raise node.unsupported(f"padding of modes {tall.mode} and {within.mode} inside a step")
     if time.mode != "zeros":
         raise node.unsupported(f"padding of mode {time.mode} over time; only zeros are supported")
     try:
@@ -150,11 +185,13 @@ def _layer(
             np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1),
             None if bias is None else bias_of(node, bias, out),
             in_channels=per_group * groups, groups=groups,
-            kernel_time=kernel_time, stride_time=time.stride, dilation_time=time.dilation,
+            kernel_time=time.size, stride_time=time.stride, dilation_time=time.dilation,
             before=time.before, after=time.after,
             positions=positions, kernel_size=kernel, stride=within.stride,
             dilation=within.dilation, left=within.before, right=within.after,
-            padding_mode=within.mode,
+            padding_mode=within.mode if tall.is_still else tall.mode,
+            height=height, kernel_height=tall.size, stride_height=tall.stride,
+            dilation_height=tall.dilation, top=tall.before, bottom=tall.after,
         )  # fmt: skip
     except RnnError as error:
         raise node.unsupported(str(error)) from error
@@ -166,15 +203,18 @@ def made(node: Node, data: Data, layer: Conv, over: Windows, roles: Roles) -> Da
     (last,) = data.fresh(layer.out_channels)
     dims[1] = (last,)
     positions: Dim = ()
-    if over.inside is not None:
-        positions = data.fresh(layer.positions_made)
-        dims[over.inside.position] = positions
+    for place in (over.tall, over.inside):
+        if place is not None:
+            own = data.fresh(place.made(size_of(data.dims[place.position]) or 1))
+            dims[place.position] = own
+            positions += own
     if over.folded is not None:
         dims[over.folded.position] = ()
     if over.time is not None:
         at = over.time.position
         dims[at] = timed(node, data, over.time, layer.window, roles)[at]
-    return replace(data.then(layer, tuple(dims), (*positions, last)), padding=())
+    layer, read = fused(layer, data)
+    return replace(read.then(layer, tuple(dims), (*positions, last)), padding=())
 
 
 def timed(
@@ -183,6 +223,8 @@ def timed(
     """The dimensions, with the steps that a window over time makes."""
     if roles.lengths is not None:
         raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
+    if window != Window(1) and not any(padding.past for _, padding in data.padding):
+        roles.check_streamed(node)
     at = over_time.position
     roles.bind(node, data, 0, "batch")
     steps = (roles.windowed(roles.bind(node, data, at, "time"), window),)
@@ -216,6 +258,13 @@ def placed(node: Node, data: Data, roles: Roles) -> Data:
     return _with_features(data, (*(axis for axis in axes if axis is not time), *channels), roles)
 
 
+def place_all(data: Data, roles: Roles) -> None:
+    """An input of a graph with caches of past frames: all axes of known sizes are features."""
+    axes = [axis for dim in data.dims for axis in live(dim) if axis.size is not None]
+    if data.element not in INTEGERS:
+        _with_features(data, tuple(axes), roles)
+
+
 def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
     for axis in features:
         axis.become("features")
@@ -225,20 +274,28 @@ def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
 
 @dataclass(frozen=True)
 class Windows:
-    """What an operator moves over: time, positions of a step, and an axis of them of which it makes
-    a single position, which are channels, then."""
+    """What an operator moves over: time, positions of a step, rows of these, and an axis of them of
+    which it makes a single position, which are channels, then."""
 
     time: Place | None = None
     inside: Place | None = None
     folded: Place | None = None
+    tall: Place | None = None
 
     @staticmethod
     def axes(data: Data, place: Place | None) -> Dim:
         return live(data.dims[place.position]) if place else ()
 
 
-def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence[int]) -> Windows:
-    """The windows of an operator on [batch, channels, ...]."""
+def windows(
+    node: Node,
+    data: Data,
+    options: Mapping[str, Any],
+    kernel: Sequence[int],
+    makes_one: Callable[[Place], bool] | None = None,
+) -> Windows:
+    """The windows of an operator on [batch, channels, ...]; ``makes_one`` says which of them make a
+    single position of an axis, where it is not a convolution."""
     for axis, _ in data.padding:
         if not any(axis in dim for dim in data.dims[2:]):
             raise node.unsupported(f"padding of {axis} in {show(data.dims)}, which no window reads")
@@ -249,16 +306,18 @@ def windows(node: Node, data: Data, options: Mapping[str, Any], kernel: Sequence
     for index in range(len(kernel)):
         at = index + 2
         place = _place(node, data, options, kernel, index)
-        within = not live(data.dims[at]) or of_features(data, at)
+        past = any(axis in data.dims[at] for axis, padding in data.padding if padding.past)
+        within = not past and (not live(data.dims[at]) or of_features(data, at))
         (insides if within else times).append(place)
     if len(times) > 1:
         raise node.unsupported(f"a window over two axes of {show(data.dims)} besides features")
     time = times[0] if times else None
     if len(insides) < 2:
         return Windows(time, insides[0] if insides else None)
-    single = [place for place in insides if _makes_one(data, place)]
+    makes_one = makes_one or partial(_makes_one, data)
+    single = [place for place in insides if makes_one(place)]
     if not single:
-        raise node.unsupported(f"a window over two axes of the features {show(data.dims)}")
+        return Windows(None, insides[1], tall=insides[0])
     folded = min(single, key=lambda place: size_of(data.dims[place.position]) or 1)
     (inside,) = (place for place in insides if place is not folded)
     return Windows(None, inside, folded)
@@ -269,8 +328,7 @@ def _makes_one(data: Data, place: Place) -> bool:
     size = size_of(data.dims[place.position])
     if size is None or place.mode != "zeros":
         return False
-    reach = (place.size - 1) * place.dilation + 1
-    return (place.before + size + place.after - reach) // place.stride == 0
+    return place.made(size) == 1
 
 
 def _place(
@@ -286,6 +344,9 @@ def _place(
     size, stride, dilation = kernel[index], strides[index], dilations[index]
     reach = (size - 1) * dilation
     padding = [more for axis, more in data.padding if axis in data.dims[at]]
+    if any(more.past for more in padding):
+        window = Place(at, size, stride, dilation, before, after, "zeros")
+        return _over_past(node, data, options, window)
     auto = options["auto_pad"]
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         total = reach
@@ -308,6 +369,20 @@ def _place(
     return Place(at, size, stride, dilation, before, after, mode)
 
 
+def _over_past(node: Node, data: Data, options: Mapping[str, Any], window: Place) -> Place:
+    """A window over new frames and those of before: each of its places ends with a new frame."""
+    (padding,) = (more for axis, more in data.padding if axis in data.dims[window.position])
+    reach = (window.size - 1) * window.dilation
+    if options["auto_pad"] not in ("NOTSET", "VALID") or window.before or window.after:
+        raise node.unsupported("pads the time, where a cache of past frames stands before it")
+    if padding.before != reach or (window.stride > 1 and size_of(data.dims[window.position]) != 1):
+        raise node.unsupported(
+            f"a window that reaches {reach} frames back, with stride {window.stride}, over a cache "
+            f"of {padding.before} past frames; expected as many, and stride 1"
+        )
+    return replace(window, before=reach, stride=1)
+
+
 def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> list[int]:
     values = options[name] or [1] * rank
     if len(values) != rank:
@@ -315,7 +390,10 @@ def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> li
     return [int(value) for value in values]
 
 
-READS_PADDING: Final = ("Conv", "Identity", "Pad", "Squeeze", "Transpose", "Unsqueeze")
+READS_PADDING: Final = (
+    "Conv", "ConvTranspose", "Gather", "Identity", "Pad", "Slice", "Squeeze", "Transpose",
+    "Unsqueeze",
+)  # fmt: skip
 """The operators that may read what is padded."""
 OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""

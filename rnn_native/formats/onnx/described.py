@@ -16,9 +16,10 @@ from ...spec import Layer, ModelSpec, Recurrent
 from ...spec.layer import LAST
 from .. import graph_text
 from ..metadata import CARRIED, PREFIX, describe, parse
-from .assembling import Part, Parts
+from .assembling import Parts
 from .stacks import apart, stacked, with_options
 from .values import Data, Step
+from .views import Part
 
 Key = tuple[Step | None, bool]
 

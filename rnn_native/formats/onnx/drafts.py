@@ -34,7 +34,14 @@ class SumDraft:
     activation: str = "identity"
 
 
-Draft = Layer | LinearDraft | SumDraft
+@dataclass(frozen=True, eq=False)
+class ExpandDraft:
+    """A value without time along an axis that has to turn out to be the time."""
+
+    axis: Any
+
+
+Draft = Layer | LinearDraft | SumDraft | ExpandDraft
 
 
 def is_product(draft: Draft | None) -> bool:

@@ -13,6 +13,7 @@ from ...spec.layers.strided import Strided
 from .drafts import LinearDraft
 from .graph import Anything, Node
 from .joining import whole
+from .layout import arranged
 from .values import Data, Dim, Half, show, size_of
 
 
@@ -28,14 +29,16 @@ def picked(
     """The features at these positions of dimension ``at``, in this order; None where they are not
     features one behind the other, or their number is not known. ``keep`` says whether the dimension
     stays, if it is a single position."""
-    features, dim = data.features, data.dims[at]
-    total, size = size_of(features), size_of(dim)
+    dim, total, size = data.dims[at], size_of(data.features), size_of(data.dims[at])
     if not of_features(data, at) or total is None or size is None or not positions:
         return None
-    first = features.index(dim[0])
+    first = data.features.index(dim[0])
     behind = first + len(dim)
-    if features[first:behind] != dim:
-        return None
+    if data.features[first:behind] != dim:
+        data = arranged(node, data, (*(axis for axis in data.features if axis not in dim), *dim))
+        behind = len(data.features)
+        first = behind - len(dim)
+    features = data.features
     if keep and [*positions] == [*range(size)]:
         return data
     data.check_floats(node)

@@ -111,11 +111,20 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class Past(Node):
+    """Its input with ``count`` frames of before in front of it along ``axis``: see ``caches``."""
+
+    axis: int = 0
+    count: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class Graph:
     """The nodes in the file's order, and what is known of tensors by name.
 
     ``optional`` are the inputs whose default is an initializer; before version 4 of the file format
-    every initializer had to be an input, and is none of them.
+    every initializer had to be an input, and is none of them. ``framed`` says that each call is one
+    step, whose axis is of size 1 wherever it is, and goes on with what calls before have left.
     """
 
     nodes: tuple[Node, ...]
@@ -125,6 +134,7 @@ class Graph:
     infos: Mapping[str, Info]
     constants: Mapping[str, Anything]
     contents: Contents
+    framed: bool = False
 
 
 class File:

@@ -13,21 +13,27 @@ from . import (
     arithmetic,
     conditions,
     convolution,
+    expanding,
     given,
     layers,
     norms,
+    pairs,
     pooling,
     reductions,
     repeated,
+    resizing,
     shapes,
+    softmaxes,
+    transposed,
 )
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
 from .features import of_half
-from .graph import FLOATS, INTEGERS, Graph, Info, Node
+from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past
 from .last import ARRANGE, arrange
 from .merge import halve
 from .recurrent import recurrent
+from .reshape import flatten
 from .roles import Roles
 from .values import Axis, Constant, Data, Failure, Half, Repeated, Shape, StateIn, StateOut, Value
 
@@ -42,12 +48,16 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         **layers.OPERATORS,
         **norms.OPERATORS,
         **reductions.OPERATORS,
+        **resizing.OPERATORS,
+        **softmaxes.OPERATORS,
+        **transposed.OPERATORS,
         "Cast": (shapes.cast, 1, 1),
         "Concat": (shapes.concat, 1, 1000),
         "ConstantOfShape": (shapes.constant_of_shape, 1, 1),
         "Dropout": (shapes.dropout, 1, 3),
         "Equal": (conditions.equal, 2, 2),
-        "Expand": (shapes.expand, 2, 2),
+        "Expand": (expanding.expand, 2, 2),
+        "Flatten": (flatten, 1, 1),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
         "LSTM": (recurrent, 3, 8),
@@ -58,7 +68,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Slice": (shapes.slice_, 1, 5),
         "Split": (halve, 1, 2),
         "Squeeze": (shapes.squeeze, 1, 2),
-        "Tile": (shapes.tile, 2, 2),
+        "Tile": (expanding.tile, 2, 2),
         "Transpose": (shapes.transpose, 1, 1),
         "Unsqueeze": (shapes.unsqueeze, 1, 2),
         "Where": (conditions.where, 3, 3),
@@ -88,7 +98,14 @@ def interpret(
     if start is not None:
         around = graph_around(graph, start)
         values[start] = source(around, start, graph.infos.get(start))
-    _interpret(graph, wanted, start, roles or Roles(), values)
+    roles = roles or Roles()
+    roles.framed = graph.framed
+    roles.streamed = any(isinstance(node, Past) for node in graph.nodes)
+    if roles.streamed:
+        for value in values.values():
+            if isinstance(value, Data):
+                convolution.place_all(value, roles)
+    _interpret(graph, wanted, start, roles, values)
     for name in wanted:
         if name not in values and name in graph.constants:
             values[name] = Constant(graph.constants[name])
@@ -123,10 +140,10 @@ def _interpret(
                 results = [_lookup(branch, values, node, name) for name in branch.outputs]
             else:
                 results = _evaluate(node, inputs, roles)
-            pairs = zip(results, node.outputs, strict=False)
+            named = zip(results, node.outputs, strict=False)
             results = [
                 of_half(node, value) if isinstance(value, Half) and name in wanted else value
-                for value, name in pairs
+                for value, name in named
             ]
             _take(node, inputs, results)
             _sign(node, results)
@@ -230,6 +247,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
         ]
     inputs = [roles.as_placed(value) if isinstance(value, Data) else value for value in inputs]
     first = inputs[0] if inputs else None
+    if isinstance(node, Past):
+        return [convolution.with_past(node, first, roles)]
     if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
@@ -257,7 +276,8 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
             raise node.unsupported("reads what is padded; only a convolution can")
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
-    return handler(node, inputs, roles)
+    of_pairs = pairs.read(node, inputs, roles)
+    return handler(node, inputs, roles) if of_pairs is None else [of_pairs]
 
 
 def _take(node: Node, inputs: Sequence[Value | None], results: Sequence[Value]) -> None:

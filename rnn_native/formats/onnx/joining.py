@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from math import prod
 from typing import Final
 
-import numpy as np
-
+from ...errors import UnsupportedError
 from ...spec.layers.combine import Combine
 from ...spec.layers.strided import Strided
 from .constants import axis_of
-from .drafts import Draft, LinearDraft, SumDraft
+from .drafts import Draft, ExpandDraft, SumDraft
 from .graph import Node
-from .layout import arranged
-from .values import Data, Dim, Step, live, show, size_of
+from .layout import arranged, repeated
+from .values import Axis, Data, Dim, Step, live, show, size_of
 
 MODES: Final = {
     "Add": "add", "Mul": "mul", "Sub": "sub", "Div": "div", "Sum": "add", "Mean": "add",
@@ -37,27 +36,33 @@ def _two(node: Node, left: Data, right: Data) -> Data:
     rank = max(len(left.dims), len(right.dims))
     left, right = (d.shaped(((),) * (rank - len(d.dims)) + d.dims) for d in (left, right))
     at = whole(left)
-    if at is None or at != whole(right):
-        return _in_parts(node, left, right, mode)
     sizes = [size_of(data.features) for data in (left, right)]
-    if None in sizes:
-        for data, size in ((left, sizes[1]), (right, sizes[0])):
-            if size is not None and len(data.features) == 1 and data.features[0].size is None:
-                data.features[0].learn(size)
-    elif 1 in sizes and sizes[0] != sizes[1]:
-        left, right = (
-            _repeated(data, at, max(size or 0 for size in sizes)) for data in (left, right)
-        )
+    if at is None or at != whole(right) or (None not in sizes and sizes[0] != sizes[1]):
+        return _in_parts(node, left, right, mode)
+    for data, size in ((left, sizes[1]), (right, sizes[0])):
+        if size is not None and len(data.features) == 1 and data.features[0].size is None:
+            data.features[0].learn(size)
     sizes = [size_of(data.features) for data in (left, right)]
     if sizes[0] != sizes[1]:
-        raise node.unsupported(
-            f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
-        )
+        raise _refused(node, left, right)
     others = [i for i in range(rank) if i != at]
+    left, right = expanded(left, right, others), expanded(right, left, others)
     same = {i: _same(node, left, right, i) for i in others}
     features = left.fresh(sizes[0])
     dims = tuple(features if i == at else same[i] for i in range(rank))
     return _joined(_draft(mode), (left, right), dims, features)
+
+
+def _refused(node: Node, left: Data, right: Data) -> UnsupportedError:
+    sizes = [size_of(data.features) for data in (left, right)]
+    if whole(left) == whole(right) != None:  # noqa: E711
+        return node.unsupported(
+            f"takes {sizes[0]} and {sizes[1]} features; only as many, or one, can be"
+        )
+    return node.unsupported(
+        f"takes {show(left.dims)} and {show(right.dims)}, whose features are not as many in the "
+        "same places, nor one along an axis"
+    )
 
 
 def _draft(mode: str) -> Draft:
@@ -72,40 +77,88 @@ def whole(data: Data) -> int | None:
 
 
 def _in_parts(node: Node, left: Data, right: Data, mode: str) -> Data:
-    """Of features that are several dimensions, the same of both: a raw Y of both directions."""
-    right = arranged(node, right, _order_of(left, right))
-    one, two = left.features, right.features
-    sizes = [[axis.size for axis in features] for features in (one, two)]
-    places = [[[d.features.index(a) for a in live(dim) if a in d.features] for dim in d.dims]
-              for d in (left, right)]  # fmt: skip
-    if sizes[0] != sizes[1] or places[0] != places[1]:
-        raise node.unsupported(
-            f"takes {show(left.dims)} and {show(right.dims)}, whose features are not in the same "
-            "places"
-        )
-    for i, place in enumerate(places[0]):
-        if not place:
+    """Of features that are several dimensions, in the same places; where one of both has a single
+    one along a dimension, that comes as often as the other has it."""
+    both = (left, right)
+    free = [i for i in range(len(left.dims)) if not any(_inside(d, d.dims[i]) for d in both)]
+    left, right = expanded(left, right, free), expanded(right, left, free)
+    sizes: dict[int, int] = {}
+    for i, dims in enumerate(zip(left.dims, right.dims, strict=True)):
+        own = [_inside(data, dim) for data, dim in zip((left, right), dims, strict=True)]
+        if not any(own):
             _same(node, left, right, i)
-    features = left.fresh(*sizes[0])
-    dims = tuple(
-        tuple(features[one.index(axis)] if axis in one else axis for axis in dim)
-        for dim in left.dims
+            continue
+        size = size_of(own[0] or own[1])
+        if size is None or not _fit(left, right, i):
+            raise _refused(node, left, right)
+        sizes[i] = size
+    order = next((o for d in (left, right) if len(o := _order_of(d, [*sizes])) == len(sizes)),
+                 [*sizes])  # fmt: skip
+    parts = _as_wide(node, left, order, sizes), _as_wide(node, right, order, sizes)
+    wide = {i: left if _inside(left, left.dims[i]) else right for i in order}
+    axes = {i: left.fresh(*(a.size for a in _inside(d, d.dims[i]))) for i, d in wide.items()}
+    made = list(left.dims)
+    for i, data in wide.items():
+        made[i] = _moved(data, data.dims[i], _inside(data, data.dims[i]), axes[i])
+    features = tuple(axis for i in order for axis in axes[i])
+    return _joined(_draft(mode), parts, tuple(made), features or left.fresh(1))
+
+
+def _is_feature(data: Data, axis: Axis) -> bool:
+    """Whether an axis is one of the features, also where it holds but one and was left out."""
+    return axis in data.features or (axis.size == 1 and axis.role == "features")
+
+
+def _inside(data: Data, dim: Dim) -> Dim:
+    """The axes of a dimension that are features."""
+    return tuple(axis for axis in live(dim) if axis in data.features)
+
+
+def _fit(one: Data, other: Data, at: int) -> bool:
+    """Whether a dimension of two values has features in the same places, as many of both or one of
+    one of them, and is the same one besides."""
+    dims = live(one.dims[at]), live(other.dims[at])
+    own = _inside(one, dims[0]), _inside(other, dims[1])
+    if own == dims:  # features alone
+        sizes = [size_of(dim) for dim in dims]
+        return not all(dims) or sizes[0] == sizes[1]
+    pairs = [*zip(*dims, strict=False)]
+    return len(dims[0]) == len(dims[1]) and all(
+        (a.size == b.size and b in own[1]) if a in own[0] else (b not in own[1] and a == b)
+        for a, b in pairs
     )
-    return _joined(_draft(mode), (left, right), dims, features)
 
 
-def _order_of(left: Data, right: Data) -> Dim:
-    """The axes of the right one's features in the order that the left one's have; as they are,
-    where they are not in the same places."""
-    dims = [next((i for i, d in enumerate(left.dims) if live(d) == (axis,)), None)
-            for axis in live(left.features)]  # fmt: skip
-    order = tuple(a for i in dims if i is not None for a in live(right.dims[i]))
-    same = len(order) == len(live(right.features)) and all(a in right.features for a in order)
-    return order if same else right.features
+def _moved(data: Data, dim: Dim, own: Sequence[Axis], made: Sequence[Axis]) -> Dim:
+    """A dimension with other axes in the place of its features."""
+    kept = (axis for axis in dim if axis in own or axis not in data.features)
+    return tuple(made[list(own).index(axis)] if axis in own else axis for axis in kept)
 
 
-def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
-    """The features of all, side by side."""
+def _order_of(data: Data, at: Sequence[int]) -> list[int]:
+    """These dimensions in the order in which they are the features; as far as they are, one behind
+    the other."""
+    held = [i for i in at if _inside(data, data.dims[i])]
+    order = sorted(held, key=lambda i: data.features.index(_inside(data, data.dims[i])[0]))
+    own = tuple(axis for i in order for axis in _inside(data, data.dims[i]))
+    return order if own == live(data.features) else []
+
+
+def _as_wide(node: Node, data: Data, order: Sequence[int], sizes: Mapping[int, int]) -> Data:
+    """The features of these dimensions in this order, each as often as it is to come."""
+    held = [_inside(data, data.dims[i]) for i in order]
+    own = tuple(axis for axes in held for axis in axes)
+    if all(held):
+        return arranged(node, data, own)
+    if len(own) != len(live(data.features)):
+        raise node.unsupported(f"takes {show(data.dims)}, not all of {show([data.features])}")
+    places = [p for i, axes in zip(order, held, strict=True) for p in (axes or (sizes[i],))]
+    return repeated(node, data, places, data.fresh(prod(sizes.values())))
+
+
+def concat(node: Node, parts: Sequence[Data], axis: int, stacks: bool = True) -> Data:
+    """The features of all, side by side; ``stacks`` says whether they may be so along a new axis
+    of size 1."""
     first = parts[0]
     at = axis_of(node, axis, len(first.dims))
     if len(parts) == 1:
@@ -114,8 +167,8 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
         data.check_floats(node)
         if len(data.dims) != len(first.dims):
             raise node.malformed(f"joins {show(first.dims)} and {show(data.dims)}")
-        inside = [axis in data.features for axis in data.dims[at]]
-        if not inside or not all(inside):
+        inside = [_is_feature(data, axis) for axis in data.dims[at]] or [stacks]
+        if not all(inside):
             raise node.unsupported(f"joins {show(data.dims)} along axis {at}; only features can be")
     if any(live(data.dims[at]) != live(data.features) for data in parts):
         return _beside(node, parts, at)
@@ -135,35 +188,33 @@ def concat(node: Node, parts: Sequence[Data], axis: int) -> Data:
 
 
 def _beside(node: Node, parts: Sequence[Data], at: int) -> Data:
-    """Features that are several dimensions, side by side along one of them: it goes first."""
+    """Features that are several dimensions, side by side along one of them: it goes first. The
+    others may be positions among the rows of a batch."""
     first = parts[0]
-    others = [i for i, dim in enumerate(first.dims) if i != at and _has_features(first, dim)]
+    others = [i for i, dim in enumerate(first.dims) if i != at and _inside(first, dim)]
+    order = next((o for data in parts if len(o := _order_of(data, others)) == len(others)), others)
     for data in parts:
-        for i in range(len(first.dims)):
-            same = [size_of(value.dims[i]) for value in (first, data)]
-            if i in others and _has_features(data, data.dims[i]) and same[0] == same[1]:
-                continue
-            if i != at and (i in others or _has_features(data, data.dims[i])):
+        for i, dim in enumerate(first.dims):
+            own = [_inside(first, dim), _inside(data, data.dims[i])]
+            if i != at and not any(own):
+                _same(node, first, data, i)
+            elif i != at and not (all(own) and _fit(first, data, i)):
                 raise node.unsupported(
                     f"joins {show(first.dims)} and {show(data.dims)}, whose features are not in "
                     "the same places"
                 )
-            if i != at:
-                _same(node, first, data, i)
     in_order = [
-        arranged(node, data, tuple(a for i in (at, *others) for a in live(data.dims[i])))
+        arranged(node, data, tuple(a for i in (at, *order) for a in _inside(data, data.dims[i])))
         for data in parts
     ]
-    counts = [size_of(data.dims[at]) or 1 for data in parts]
-    joined = first.fresh(sum(counts))
-    axes = {i: first.fresh(size_of(first.dims[i])) for i in others}
-    dims = tuple(joined if i == at else axes.get(i, dim) for i, dim in enumerate(first.dims))
-    features = (*joined, *(axis for i in others for axis in axes[i]))
-    return _joined(Combine("concat"), tuple(in_order), dims, features)
-
-
-def _has_features(data: Data, dim: Dim) -> bool:
-    return bool(live(dim)) and all(axis in data.features for axis in live(dim))
+    joined = first.fresh(sum(size_of(data.dims[at]) or 1 for data in parts))
+    axes = {i: first.fresh(*(a.size for a in _inside(first, first.dims[i]))) for i in others}
+    dims = list(first.dims)
+    for i, made in axes.items():
+        dims[i] = _moved(first, dims[i], _inside(first, dims[i]), made)
+    dims[at] = joined
+    features = (*joined, *(axis for i in order for axis in axes[i]))
+    return _joined(Combine("concat"), tuple(in_order), tuple(dims), features)
 
 
 def _whole_of(parts: Sequence[Data]) -> Data | None:
@@ -188,14 +239,22 @@ def _joined(draft: Draft, parts: tuple[Data, ...], dims: tuple[Dim, ...], featur
     return Data(parts[0].source, parts[0].element, dims, features, Step(draft, parts))
 
 
-def _repeated(data: Data, at: int, size: int) -> Data:
-    """One feature ``size`` times, by a matrix of ones, which changes no bit; others as they are."""
-    if size_of(data.features) != 1:
+def expanded(data: Data, like: Data, places: Sequence[int]) -> Data:
+    """A value at every step of another, where it has the same axes but for one of size 1, which has
+    to turn out to be the other's time; else as it is."""
+    alone = [i for i in places if not live(data.dims[i]) and live(like.dims[i])]
+    fewer = [i for i in places if live(data.dims[i]) and not live(like.dims[i])]
+    if len(alone) != 1 or fewer or len(live(like.dims[alone[0]])) != 1:
         return data
-    dtype = np.float64 if data.element == "DOUBLE" else np.float32
-    features = data.fresh(size)
-    dims = (*data.dims[:at], features, *data.dims[at + 1 :])
-    return data.then(LinearDraft(np.ones((size, 1), dtype)), dims, features)
+    return over(data, alone[0], live(like.dims[alone[0]])[0], like)
+
+
+def over(data: Data, position: int, axis: Axis, like: Data | None) -> Data:
+    """A value along an axis in the place of dimension ``position``, which is of size 1; ``like``
+    has it where it is no input's."""
+    dims = tuple((axis,) if i == position else dim for i, dim in enumerate(data.dims))
+    parts = (data, like) if like is not None and axis.is_made else (data,)
+    return Data(data.source, data.element, dims, data.features, Step(ExpandDraft(axis), parts))
 
 
 def _same(node: Node, left: Data, right: Data, position: int) -> Dim:

@@ -72,7 +72,7 @@ def _joined(node: Node, inputs: Sequence[Value | None]) -> tuple[Data | Half, ..
     data = [part for part in parts if isinstance(part, Data)]
     if len(data) == len(parts) == len(inputs):
         with suppress(RnnError):
-            return (concat(node, data, axis),)
+            return (concat(node, data, axis, stacks=False),)
     return ()
 
 
@@ -118,6 +118,7 @@ def last_step(
     The layers behind it go on with that as well: they take every step by itself.
     """
     at = axis_of(node, axis, len(data.dims))
+    roles.check_streamed(node)
     ends = {"forward": -1, "reverse": 0}
     of_time = (
         any(axis.role == "time" for axis in data.dims[at])
@@ -156,7 +157,7 @@ def _of_last_states(node: Node, data: Data, directions: Sequence[str]) -> Data |
         step = value.step
         if step is None or value.last:
             return None
-        if isinstance(step.draft, Recurrent):
+        if isinstance(step.draft, Recurrent) and step.draft.runs_over_time:
             if step.draft.direction not in directions or not step.draft.return_sequences:
                 return None
         elif getattr(step.draft, "needs_steps", False):

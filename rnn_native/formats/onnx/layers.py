@@ -15,7 +15,7 @@ from ...spec import Elementwise, Embedding, Layer, PReLU, Scale
 from ...spec.layers.conv import Conv
 from ...spec.layers.pool import Pool
 from ..folding import normalized
-from . import given
+from . import given, softmaxes
 from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
 from .drafts import LinearDraft, SumDraft, is_product
@@ -26,9 +26,11 @@ from .graph import INTEGERS, Anything, Node, element_of
 from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
-from .layout import columns, spread
+from .layout import arranged, columns, spread
+from .positions import placed
 from .roles import Roles
 from .shapes import gather_shape
+from .unfold import gathered
 from .values import Axis, Constant, Data, Shape, Value, live, show, size_of
 
 Values = Sequence[Value | None]
@@ -46,11 +48,16 @@ def matmul(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """Y = A B, with B [in, out] of the file."""
     node.options()
     data, weight = inputs[0], inputs[1]
+    if isinstance(data, Data) and isinstance(weight, Data):
+        return [softmaxes.contracted(node, data, weight, roles)]
     if not (isinstance(data, Data) and isinstance(weight, Constant)):
         raise node.unsupported("expected A to be the data and B a constant")
+    if weight.array.ndim == 1:
+        made = _linear(node, data, weight.array[None], None, roles)
+        return [made.shaped(made.dims[:-1])]
     if weight.array.ndim != 2:
         raise node.unsupported(f"B: expected shape (in, out), got {weight.array.shape}")
-    return [_linear(node, data, weight.array.T, None)]
+    return [_linear(node, data, weight.array.T, None, roles)]
 
 
 def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -69,9 +76,9 @@ def gemm(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     array = _scaled(array, options["alpha"])
     bias = inputs[2] if len(inputs) > 2 else None
     if bias is None:
-        return [_linear(node, data, array, None)]
+        return [_linear(node, data, array, None, roles)]
     vector = _scaled(bias_of(node, bias, array.shape[0]), options["beta"])
-    return [_linear(node, data, array, vector)]
+    return [_linear(node, data, array, vector, roles)]
 
 
 def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -82,20 +89,16 @@ def activation(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return elementwise(node, inputs, roles)
     if not isinstance(data, Data):
         raise node.unsupported("expected the data")
+    draft = data.draft
     if node.op in ("Softmax", "LogSoftmax"):
-        # Before operator set 13 everything from the axis on is one: the last axis it has to be.
-        axis = node.options(axis=("int", -1 if node.opset >= 13 else 1))["axis"]
-        if node.opset < 13 and axis not in (-1, len(data.dims) - 1):
-            raise node.unsupported(f"attribute axis={axis} is not the last one")
-        data.check_features(node, axis)
+        data.check_floats(node)
+        at = softmaxes.axis_taken(node, data)
+        several = isinstance(draft, Conv) and draft.height_made * draft.positions_made > 1
+        if alone or several or live(data.dims[at]) != live(data.features):
+            return [softmaxes.softmax(node, data, at, roles)]
     else:
         node.options()
-    if not _takes_activation(data):
-        raise node.unsupported("an activation is only supported right after a Linear")
-    draft = data.draft
     assert isinstance(draft, (Conv, LinearDraft, SumDraft))
-    if isinstance(draft, Conv) and node.op not in ELEMENTWISE and draft.positions_made > 1:
-        raise node.unsupported("of a convolution inside a step, only of one with one position")
     return [data.instead(replace(draft, activation=ACTIVATIONS[node.op]), data.step)]
 
 
@@ -223,6 +226,14 @@ def gather(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: Roles) -> Value:
     """Some of the features, a part of an input that is a state, or the last step."""
     at = axis_of(node, axis, len(data.dims))
+    if _is_one(data, at, indices, roles):  # its axis goes, or others of size 1 come
+        assert isinstance(indices, Constant)
+        dims = (((),) * indices.array.ndim + (data.dims[at],))[1:] if indices.array.ndim else ()
+        return data.shaped((*data.dims[:at], *dims, *data.dims[at + 1 :]))
+    if data.padding:
+        if not isinstance(indices, Constant) or indices.array.ndim > 2:
+            raise node.unsupported("takes a part of what is padded; only by constant indices")
+        return gathered(node, data, at, indices.array)
     if of_features(data, at):
         rows, size = integers(node, indices, "indices"), size_of(data.dims[at])
         assert isinstance(indices, Constant)
@@ -235,9 +246,16 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
     part = part_of(data)
     if part is not None:
         return given.moved(node, part, [indices])[0]
-    if data.dims[at] == () and scalar(indices) in (0, -1):  # as Squeeze
-        return data.shaped(data.dims[:at] + data.dims[at + 1 :])
     return _step_of(node, data, indices, at, roles)
+
+
+def _is_one(data: Data, at: int, indices: Value | None, roles: Roles) -> bool:
+    """Whether a Gather takes the only one of a dimension: no step, or the only one of a call."""
+    if live(data.dims[at]) or not isinstance(indices, Constant):
+        return False
+    if not roles.framed:
+        return data.dims[at] == () and scalar(indices) in (0, -1)
+    return indices.array.size == 1 and indices.array.item() in (0, -1)
 
 
 def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Roles) -> Value:
@@ -245,6 +263,7 @@ def _step_of(node: Node, data: Data, indices: Value | None, at: int, roles: Role
     layer."""
     if not isinstance(indices, Constant) or indices.array.shape != (1,):
         return last_step(node, data, scalar(indices), at, roles)
+    roles.check_streamed(node)
     roles.bind(node, data, at, "time")
     index = int(indices.array[0]) if roles.lengths is None else None
     return one_step(node, data, index, at, keep=True)
@@ -269,6 +288,7 @@ class NodeWriter(Protocol):
 
     dtype: np.dtype[Any]
     inputs: frozenset[str]
+    features: int  # of what the layer reads
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str: ...
     def constant(self, name: str, array: NDArray[Any]) -> str: ...
@@ -331,8 +351,26 @@ def _takes_activation(data: Data) -> bool:
     return isinstance(draft, LinearDraft) and draft.activation == "identity"
 
 
-def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+def _of_positions(node: Node, data: Data, weight: Anything, bias: Anything | None) -> Data:
+    """A product of each position: a convolution over one."""
+    data.expect_channels(node, weight.shape[1])
+    channels = live(data.dims[-1])
+    positions = tuple(axis for axis in live(data.features) if axis not in channels)
+    count = size_of(positions)
+    if count is None:
+        raise node.unsupported(f"the file does not say how large {show([positions])} is")
+    data = arranged(node, data, (*positions, *channels))
+    layer = Conv(weight, bias, in_channels=weight.shape[1], positions=count)
+    made = data.fresh(weight.shape[0])
+    return data.then(layer, (*data.dims[:-1], made), (*positions, *made))
+
+
+def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None, roles: Roles) -> Data:
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
+    data = placed(data, roles)
+    inside = live(data.dims[-1]) if data.dims else ()
+    if inside and len(inside) < len(live(data.features)) and of_features(data, -1):
+        return _of_positions(node, data, weight, bias)
     data.expect_features(node, weight.shape[1])
     weight = columns(node, data, data.dims[-1], weight)
     features = (Axis("features", weight.shape[0], "features"),)

@@ -46,22 +46,33 @@ def arranged(node: Node, data: Data, order: Dim) -> Data:
             f"the features of {show(data.dims)} should be {show([order])}, not "
             f"{show([data.features])}"
         )
+    return repeated(node, data, live(order), order)
+
+
+def repeated(node: Node, data: Data, places: Sequence[Axis | int], features: Dim) -> Data:
+    """Its features in the order of these places, by a view: each is one of their axes, or how often
+    all behind it come. ``features`` are what they are then."""
     data.check_floats(node)
     sizes = sizes_of(node, data)
     strides = [int(np.prod(sizes[i + 1 :], dtype=np.int64)) for i in range(len(sizes))]
     view: list[tuple[int, int]] = []
-    for axis in live(order):
-        at = data.features.index(axis)
-        size, stride = sizes[at], strides[at]
+    for place in places:
+        if isinstance(place, int):
+            size, stride = place, 0
+        else:
+            at = data.features.index(place)
+            size, stride = sizes[at], strides[at]
         if view and view[-1][1] == size * stride:  # one behind the other, as before
             view[-1] = (view[-1][0] * size, stride)
-        else:
+        elif size > 1:
             view.append((size, stride))
     if len(view) > AXES:
-        raise node.unsupported(f"puts {show([data.features])} in the order {show([order])}")
-    total = size_of(data.features) or 1
-    layer = Strided(total, tuple(n for n, _ in view), tuple(s for _, s in view))
-    return data.then(layer, data.dims, order)
+        raise node.unsupported(f"puts {show([data.features])} in the order {show([features])}")
+    view = view or [(1, 0)]
+    layer = Strided(
+        size_of(data.features) or 1, tuple(n for n, _ in view), tuple(step for _, step in view)
+    )
+    return data.then(layer, data.dims, features)
 
 
 def columns(node: Node, data: Data, order: Dim, weight: Anything) -> Anything:

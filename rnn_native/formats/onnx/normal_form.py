@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ...spec import Elementwise, LayerNorm, Linear, Scale
+from ...spec import Elementwise, InstanceNorm, LayerNorm, Linear, Scale
 from ...spec.layers.combine import Combine
+from ...spec.layers.strided import Strided
 from .drafts import LinearDraft
 from .graph import Anything, Node
 from .values import Data, Step, size_of
@@ -59,10 +60,16 @@ def _of_linear(draft: LinearDraft) -> tuple[Any, Any] | None:
     return draft.weight[:, 0], np.zeros(1) if draft.bias is None else draft.bias
 
 
+def _of_view(draft: Strided) -> tuple[Any, Any] | None:
+    """Of one feature, which comes several times."""
+    return (np.ones(1), np.zeros(1)) if draft.in_features == 1 else None
+
+
 _NUMBERS: Final[Mapping[type, Callable[[Any], tuple[Any, Any] | None]]] = {
     Elementwise: _of_elementwise,
     Scale: _of_scale,
     LinearDraft: _of_linear,
+    Strided: _of_view,
 }
 """What a layer multiplies by and adds, by its class."""
 
@@ -237,11 +244,33 @@ def _vector(numbers: Anything, plain: float, count: int, dtype: Any) -> Anything
 
 
 def with_numbers(node: Node, data: Data, array: Anything) -> Data | None:
-    """A LayerNorm times or plus a number of each feature, which it had none of yet."""
-    last, vector = data.draft, array.reshape(-1)
-    if not isinstance(last, LayerNorm) or len(vector) != last.features or last.bias is not None:
+    """A LayerNorm, or an InstanceNorm of groups, times or plus a number of each feature, which it
+    had none of yet."""
+    takes = _TAKES_NUMBERS.get(type(data.draft))
+    return takes(node, data, data.draft, array.reshape(-1)) if takes else None
+
+
+def _layer_norm(node: Node, data: Data, last: LayerNorm, vector: Anything) -> Data | None:
+    if len(vector) != last.features or last.bias is not None:
         return None
     plain = last.weight is None or (last.groups > 1 and bool(np.all(last.weight == 1)))
     if node.op == "Mul" and plain:
         return data.instead(replace(last, weight=vector))
     return data.instead(replace(last, bias=vector)) if node.op == "Add" else None
+
+
+def _instance_norm(node: Node, data: Data, last: InstanceNorm, vector: Anything) -> Data | None:
+    """The operator has numbers of each channel, of groups ones and zeros."""
+    if last.groups == last.channels or last.positions > 1 or len(vector) != last.channels:
+        return None
+    if last.bias is None or bool(np.any(last.bias)):
+        return None
+    if node.op == "Mul" and bool(np.all(last.weight == 1)):
+        return data.instead(replace(last, weight=vector))
+    return data.instead(replace(last, bias=vector)) if node.op == "Add" else None
+
+
+_TAKES_NUMBERS: Final[Mapping[type, Callable[..., Data | None]]] = {
+    LayerNorm: _layer_norm,
+    InstanceNorm: _instance_norm,
+}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...spec import Layer, LayerNorm, Linear
+from ...spec import InstanceNorm, Layer, LayerNorm, Linear
 from .constants import axis_of
 from .graph import Anything, Node
+from .layout import arranged, is_order_of
+from .norms_over_time import groups_over_time, input_placed, over_time, reads_steps
+from .positions import placed
 from .roles import Roles
 from .values import Constant, Data, Dim, Value, live, show, size_of
 
@@ -28,6 +30,10 @@ def layer_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     options = node.options(axis=("int", -1), epsilon=("float", 1e-5), stash_type=("int", 1))
     data = _floats(node, inputs[0])
     at = axis_of(node, options["axis"], len(data.dims))
+    data = placed(data, roles)
+    own = [axis for dim in data.dims[at:] for axis in live(dim)]
+    if is_order_of([*(a for a in live(data.features) if a not in own), *own], data):
+        data = arranged(node, data, (*(a for a in live(data.features) if a not in own), *own))
     groups, size = _blocks(node, data, data.dims[at:])
     scale, bias = (_numbers(node, value, size, groups) for value in (*inputs[1:], None)[:2])
     layer = LayerNorm(
@@ -42,11 +48,17 @@ def layer_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
 
 
 def group_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """GroupNormalization of [batch, features] of one step; before set 21 its numbers are those of
-    a group each."""
+    """GroupNormalization of [batch, features] of one step, or over all steps; before set 21 its
+    numbers are those of a group each."""
     options = node.options(epsilon=("float", 1e-5), num_groups=("int", None), stash_type=("int", 1))
-    data, groups = _floats(node, inputs[0]), options["num_groups"]
-    _, size = _blocks(node, data, data.dims[1:])
+    data, groups = input_placed(node, _floats(node, inputs[0]), roles), options["num_groups"]
+    steps = reads_steps(data)
+    if steps:
+        size = size_of(data.dims[1])
+        if size is None:
+            raise node.unsupported("normalises features of which the file does not say how many")
+    else:
+        _, size = _blocks(node, data, data.dims[1:])
     if groups is None or groups < 1 or size % groups:
         raise node.malformed(f"attribute num_groups={groups} of {size} features")
     count = groups if node.opset < 21 else size
@@ -55,21 +67,30 @@ def group_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
         if not isinstance(value, Constant) or value.array.shape != (count,):
             raise node.unsupported(f"expected scale and bias to be constants of shape ({count},)")
         vectors.append(np.repeat(value.array, size // count))
+    if steps:
+        return [groups_over_time(node, data, groups, vectors, options["epsilon"], roles)]
     scale, bias = vectors
     layer = LayerNorm(size, scale, bias, groups, options["epsilon"])
     return [data.then(layer, data.dims, data.features)]
 
 
 def instance_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """InstanceNormalization of [batch, groups, features of a group] of one step."""
+    """InstanceNormalization of [batch, groups, features of a group] of one step, or over all
+    steps of [batch, channels, ...]."""
     epsilon = node.options(epsilon=("float", 1e-5))["epsilon"]
-    data = _floats(node, inputs[0])
-    groups, size = _blocks(node, data, data.dims[2:])
+    data = input_placed(node, _floats(node, inputs[0]), roles)
+    steps = reads_steps(data)
+    if steps:
+        groups, size = size_of(data.dims[1]) or 0, 1
+    else:
+        groups, size = _blocks(node, data, data.dims[2:])
     vectors = []
     for value in inputs[1:]:
         if not isinstance(value, Constant) or value.array.shape != (groups,):
             raise node.unsupported(f"expected scale and B to be constants of shape ({groups},)")
         vectors.append(np.repeat(value.array, size))
+    if steps:
+        return [over_time(node, data, vectors, epsilon, roles)]
     scale, bias = vectors
     layer = LayerNorm(groups * size, scale, bias, groups, epsilon)
     return [data.then(layer, data.dims, data.features)]
@@ -105,9 +126,11 @@ def _numbers(node: Node, value: Value | None, size: int, groups: int) -> Anythin
     return np.tile(np.broadcast_to(value.array.reshape(-1), (size,)), groups)
 
 
-def mean_of_features(node: Node, data: Data, at: int, keep: bool) -> Data:
-    """The mean over the features, which are dimension ``at``, as a Linear."""
-    data.check_features(node, at)
+def mean_of_features(node: Node, data: Data, places: Sequence[int], keep: bool) -> Data:
+    """The mean over all features, which are these dimensions, as a Linear."""
+    if len(places) == 1:
+        data.check_features(node, places[0])
+    data.check_floats(node)
     count = size_of(data.features)
     if count is None or not keep:
         why = "keepdims=0" if count else "features of which the file does not say how many"
@@ -115,7 +138,11 @@ def mean_of_features(node: Node, data: Data, at: int, keep: bool) -> Data:
     dtype = np.float64 if data.element == "DOUBLE" else np.float32
     node.contents.budget.take(str(node), 8 * count)
     features = data.fresh(1)
-    dims = (*data.dims[:at], features, *data.dims[at + 1 :])
+    gone: Dim = ()
+    dims = tuple(
+        features if at == places[-1] else gone if at in places else dim
+        for at, dim in enumerate(data.dims)
+    )
     return data.then(Linear(np.full((1, count), 1 / count, dtype)), dims, features)
 
 
@@ -131,10 +158,15 @@ OPERATORS: Final[Mapping[str, tuple[Reader, int, int]]] = MappingProxyType(
 
 
 def with_options(layer: Layer, options: Mapping[str, Any]) -> Layer:
-    """Without the ones that are written for a LayerNorm without a weight."""
-    if not isinstance(layer, LayerNorm) or layer.weight is None or options.get("weight", True):
+    """Without the ones that are written for a LayerNorm without a weight, and the zeros for an
+    InstanceNorm without a bias."""
+    if type(layer) not in (InstanceNorm, LayerNorm):
         return layer
-    return replace(layer, weight=None) if bool(np.all(layer.weight == 1)) else layer
+    for name, plain in (("weight", 1), ("bias", 0)):
+        array = layer.arrays.get(name)
+        if array is not None and not options.get(name, True) and bool(np.all(array == plain)):
+            layer = layer.make({n: a for n, a in layer.arrays.items() if n != name}, layer.options)
+    return layer
 
 
 def write_norm(writer: NodeWriter, layer: LayerNorm, x: str) -> str:

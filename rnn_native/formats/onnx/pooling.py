@@ -39,7 +39,8 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     data = placed(node, data, roles)
     over = windows(node, data, options, kernel)
     mode = "average" if average else "max"
-    inside = [place for place in (over.folded, over.inside) if place is not None and _moves(place)]
+    places = (over.folded, over.tall, over.inside)
+    inside = [place for place in places if place is not None and _moves(place)]
     for place in inside:
         data = _within(node, data, options, mode, place)
     over_time = over.time

@@ -20,9 +20,10 @@ from ..gates import reordered_weight
 from . import activations
 from .graph import Anything, Node
 from .layout import columns
+from .positions import over
 from .roles import Roles
-from .states import check_lengths, check_state
-from .values import Axis, Constant, Data, StateOut, Value, live
+from .states import check_fixed_state, check_lengths, check_state, is_whole
+from .values import Axis, Constant, Data, Dim, Failure, StateOut, Value, live, size_of
 
 Values = Sequence[Value | None]
 
@@ -53,26 +54,51 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     layer, layout = layer_of(node, arrays)
     if len(x.dims) != 3:
         raise node.malformed(f"X: expected rank 3, got {len(x.dims)}")
-    x.expect_features(node, layer.input_size)
-    if live(x.dims[2]) != live(x.features):
-        layer = _reordered(node, layer, x)
-    time, batch = (roles.bind(node, x, abs(layout - i), role) for i, role in enumerate(_ROLES))
-    check_lengths(node, lengths, time, roles)
+    runs = over(node, x, layout, roles)
+    x, is_over_time = runs.data, runs.along == "time"
+    if runs.positions:
+        x.expect_channels(node, layer.input_size)
+        layer = replace(layer, positions=runs.count(node))
+    else:
+        x.expect_features(node, layer.input_size)
+        if live(x.dims[2]) != live(x.features):
+            layer = _reordered(node, layer, x)
+    time, batch = (x.dims[abs(layout - i)] for i in range(2))
+    if is_over_time:
+        time, batch = _bound(node, x, layout, roles)
+        check_lengths(node, lengths, time[0], roles)
+    elif lengths is not None and not is_whole(lengths, Axis("positions", size_of(time))):
+        raise node.unsupported("sequence_lens: none, along the positions of a step")
     initial: dict[str, Anything] = {}
     for name, state in (("h", h), ("c", c)):
         sizes = (layer.num_directions, layer.hidden_size)
-        own = check_state(node, f"initial_{name}", state, sizes, layout, roles)
+        check = check_state if is_over_time else check_fixed_state
+        own = check(node, f"initial_{name}", state, sizes, layout, roles)
         if own is not None:
             initial[name] = own
-    layer = replace(layer, initial_state=initial or None)
+    layer = replace(layer, initial_state=initial or None, along=runs.along)
     features = (Axis("features", layer.hidden_size, "features"),)
     two = (Axis("directions", 2, "features"),) if layer.num_directions == 2 else ()
-    dims = ((batch,), (time,), two) if layout else ((time,), two, (batch,))
-    y = x.then(layer, (*dims, features), two + features)
-    ends = (two, (batch,), features) if not layout else ((batch,), two, features)
+    dims = (batch, time, two) if layout else (time, two, batch)
+    y = x.then(layer, (*dims, features), (*runs.positions, *two, *features))
+    ends = (two, batch, features) if not layout else (batch, two, features)
+    if not is_over_time:
+        last = x.then(replace(layer, return_sequences=False), ends, two + features)
+        return [y, last, Failure(node.unsupported("its final cell state, along positions"), node)]
     assert y.step is not None
     last = replace(y, dims=ends, last=True)
     return [y, StateOut((y.step,), (last,)), StateOut((y.step,))]
+
+
+def _bound(node: Node, x: Data, layout: int, roles: Roles) -> tuple[Dim, Dim]:
+    """The dimensions of steps and rows, whose axes beside positions are the time and the batch."""
+    dims = [tuple(axis for axis in dim if axis not in x.features) for dim in x.dims[:2]]
+    bare = replace(x, dims=(*dims, x.dims[2]))
+    time, batch = (roles.bind(node, bare, abs(layout - i), role) for i, role in enumerate(_ROLES))
+    rows = x.dims[1 - layout]
+    if not any(axis in x.features for axis in rows):
+        return (time,), (batch,)
+    return (time,), rows if batch in rows else (batch, *rows)
 
 
 def _reordered(node: Node, layer: Recurrent, x: Data) -> Recurrent:

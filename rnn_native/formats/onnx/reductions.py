@@ -15,9 +15,11 @@ from .constants import axis_of, integers
 from .features import of_features
 from .graph import Node
 from .joining import whole
+from .layout import is_order_of
 from .norms import mean_of_features
 from .pooling import whole_axis
 from .roles import Roles
+from .softmaxes import summed
 from .values import Data, Value, live, show, size_of
 
 if TYPE_CHECKING:
@@ -53,7 +55,11 @@ def reduced(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     places = sorted({axis_of(node, axis, len(data.dims)) for axis in axes})
     is_mean = node.op == "ReduceMean" and places == [len(data.dims) - 1] == [whole(data)]
     if is_mean and of_features(data, places[0]) and options["keepdims"]:
-        return [mean_of_features(node, data, places[0], True)]
+        return [mean_of_features(node, data, places, True)]
+    of_all = sum((live(data.dims[at]) for at in places), start=())
+    is_mean = node.op == "ReduceMean" and whole(data) is None and is_order_of(of_all, data)
+    if is_mean and options["keepdims"]:
+        return [mean_of_features(node, data, places, True)]
     inside = [at for at in places if of_features(data, at)]
     for at in inside:
         data = of_positions(node, data, at, MODES[node.op])
@@ -76,24 +82,42 @@ def of_positions(node: Node, data: Data, at: int, mode: str) -> Data:
 
 
 def global_pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """GlobalAveragePool or GlobalMaxPool of [batch, features, time]."""
+    """GlobalAveragePool or GlobalMaxPool of [batch, channels, ...]: time, features, or both."""
     node.options()
     data = inputs[0]
-    if not isinstance(data, Data) or len(data.dims) != 3:
+    if not isinstance(data, Data) or len(data.dims) < 3:
         raise node.unsupported("expected the data, [batch, features, time]")
-    data.check_features(node, 1)
-    roles.bind(node, data, 0, "batch")
-    return [over_time(node, data, 2, MODES[node.op], roles, keep=True)]
+    if len(data.dims) == 3 and not of_features(data, 2):
+        data.check_features(node, 1)
+        roles.bind(node, data, 0, "batch")
+        return [over_time(node, data, 2, MODES[node.op], roles, keep=True)]
+    data.check_floats(node)
+    if live(data.dims[1]) and not of_features(data, 1):
+        raise node.unsupported(f"dimension 1 of {show(data.dims)} should be features")
+    axes = range(2, len(data.dims))
+    for at in axes:
+        if of_features(data, at):
+            data = of_positions(node, data, at, MODES[node.op])
+    for at in axes:
+        if live(data.dims[at]):
+            roles.bind(node, data, 0, "batch")
+            data = over_time(node, data, at, MODES[node.op], roles, keep=True)
+    return [data]
 
 
 def over_time(node: Node, data: Data, at: int, mode: str, roles: Roles, keep: bool) -> Data:
     """All steps, dimension ``at``, as one; ``keep`` says whether that stays, of size 1."""
     if of_features(data, at):
         raise node.unsupported(f"reduces dimension {at} of {show(data.dims)}, which are features")
+    if roles.framed and not live(data.dims[at]):  # the only step of a call
+        return data if keep else data.shaped(data.dims[:at] + data.dims[at + 1 :])
+    roles.check_streamed(node)
     roles.bind(node, data, at, "time")
     if roles.lengths is not None:
         raise node.unsupported("in a graph with sequence_lens: it takes the steps beyond as well")
     dims = data.dims[:at] + ((),) * keep + data.dims[at + 1 :]
+    if mode == "sum":
+        return summed(node, data, dims)
     return data.then(Reduce(mode), dims, data.features)
 
 

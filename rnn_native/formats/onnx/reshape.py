@@ -18,7 +18,8 @@ from itertools import pairwise
 from math import prod
 
 from .graph import Node
-from .values import Axis, Data, Dim, Extent, live, show, size_of
+from .roles import Roles
+from .values import Axis, Data, Dim, Extent, Value, live, show, size_of
 
 _MAX_RANK = 8  # arrangements are tried: few for this rank, beyond number for a large one
 
@@ -77,17 +78,22 @@ def regroup(node: Node, dims: Sequence[Dim], target: Sequence[Extent], allow_zer
 
 
 def in_blocks(data: Data, target: Sequence[Extent]) -> Iterator[Data]:
-    """The data with their features, one dimension, as two axes: where the target has two numbers
+    """The data with features of one dimension as two axes: where the target has two numbers
     behind each other that are as many together, such as groups of a normalisation."""
-    total, known = size_of(data.features), [extent.known for extent in target]
-    if not total or not data.features or data.features not in data.dims or total in known:
-        return
-    for pair in pairwise(known):
-        sizes = _sizes(pair, total)
-        if sizes is not None:
-            parts = data.fresh(*sizes)
-            dims = tuple(parts if dim == data.features else dim for dim in data.dims)
-            yield replace(data, dims=dims, features=parts)
+    known = [extent.known for extent in target]
+    for own in data.dims:
+        if not own or own[0] not in data.features:
+            continue
+        total, first = size_of(own), data.features.index(own[0])
+        if not total or total in known or data.features[first : first + len(own)] != own:
+            continue
+        for pair in pairwise(known):
+            sizes = _sizes(pair, total)
+            if sizes is not None:
+                parts = data.fresh(*sizes)
+                features = (*data.features[:first], *parts, *data.features[first + len(own) :])
+                dims = tuple(parts if dim == own else dim for dim in data.dims)
+                yield replace(data, dims=dims, features=features)
 
 
 def _sizes(pair: Sequence[int | None], total: int) -> list[int] | None:
@@ -152,7 +158,7 @@ def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
         return True
     if not isinstance(wanted, Extent):
         return live(group) == live(wanted)
-    if wanted.factor == 1 and wanted.axes and live(group) == live(wanted.axes):
+    if wanted.axes and _is_size_of(wanted, group):
         return True
     number = wanted.known
     if number is None:
@@ -162,6 +168,13 @@ def _accepts(wanted: Extent | Dim | None, group: Dim) -> bool:
     if unknown == 0:
         return known == number
     return unknown == 1 and known != 0 and number % known == 0
+
+
+def _is_size_of(wanted: Extent, group: Dim) -> bool:
+    """Whether the product of the axes of a group is a size, whatever those that are unknown are."""
+    free = [[axis for axis in axes if axis.size is None] for axes in (group, wanted.axes)]
+    known = [prod(a.size for a in axes if a.size is not None) for axes in (group, wanted.axes)]
+    return free[0] == free[1] and known[0] == wanted.factor * known[1]
 
 
 def _cost(group: Dim, wanted: Extent | Dim | None) -> int:
@@ -185,3 +198,16 @@ def _fixes(group: Dim, wanted: Extent | Dim | None) -> Axis | None:
     if not isinstance(wanted, Extent) or wanted.known is None:
         return None
     return next((axis for axis in group if axis.size is None), None)
+
+
+def flatten(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[Value]:
+    """All dimensions before an axis as one, and all from it on."""
+    data = inputs[0]
+    axis = node.options(axis=("int", 1))["axis"]
+    if not isinstance(data, Data):
+        raise node.unsupported("expected the data")
+    if not -len(data.dims) <= axis <= len(data.dims):
+        raise node.malformed(f"attribute axis={axis} of a tensor of rank {len(data.dims)}")
+    at = axis + len(data.dims) if axis < 0 else axis
+    parts = (data.dims[:at], data.dims[at:])
+    return [data.shaped(tuple(tuple(a for dim in part for a in dim) for part in parts))]

@@ -15,7 +15,8 @@ from .values import Axis, Data, Dim, StateIn, live, show
 class Roles:
     """Which axis is the time and which the batch, which inputs are states (parts of which, and
     whose) and lengths, what windows have made of which axis, and which axes are the features of an
-    input that a window moves over."""
+    input that a window moves over. ``framed`` is that of the graph; ``streamed`` says that it has
+    caches of past frames."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
@@ -23,6 +24,8 @@ class Roles:
     pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
     placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
+    framed: bool = False
+    streamed: bool = False
     guess: int = 0
     guesses: int = 1
 
@@ -36,6 +39,15 @@ class Roles:
         at the last guess none."""
         self.guesses = max(self.guesses, len(axes) + 1)
         return axes[-1 - self.guess] if self.guess < len(axes) else None
+
+    def check_streamed(self, node: Node) -> None:
+        """Refuses what takes several steps of a call and none of before, where each call goes on
+        with what the one before has left."""
+        if self.streamed:
+            raise node.unsupported(
+                "takes the steps of a call alone, beside caches of past frames: of a sequence "
+                "these would be all steps"
+            )
 
     def bind(self, node: Node, data: Data, position: int, role: str) -> Axis:
         """The axis of dimension ``position``, which from here on has that role."""

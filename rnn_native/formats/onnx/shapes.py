@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...errors import UnsupportedError
+from . import unfold
 from .constants import axes_of, axis_of, integers, slices_of
 from .features import of_features, of_half, sliced
 from .given import moved, part_of
@@ -17,7 +18,6 @@ from .graph import FLOATS, INTEGERS, Node
 from .joining import concat as joined
 from .last import last_step
 from .operators.common import DTYPES
-from .repeated import expanded, tiled
 from .reshape import in_blocks, regroup
 from .roles import Roles
 from .tensors import element_name
@@ -46,7 +46,7 @@ _TO_THE_END: Final = 2**31 - 1  # what exporters write for the end of an axis, o
 
 def identity(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     node.options()
-    return [_first(node, inputs)]
+    return [first_of(node, inputs)]
 
 
 def dropout(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -55,24 +55,24 @@ def dropout(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if training is not None and not (isinstance(training, Constant) and not training.array.any()):
         raise node.unsupported("training_mode is not the constant false")
     mask = Failure(node.unsupported("its mask is not supported"))
-    return [_first(node, inputs), mask]
+    return [first_of(node, inputs), mask]
 
 
 def cast(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     options = node.options(to=("int", 0), saturate=("int", 1), round_mode=("string", "up"))
     to = element_name(options["to"])
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Data):
         if to == value.element:
             return [value]
         if to in INTEGERS and value.element in INTEGERS and _keeps(value.element, to):
             return [replace(value, element=to)]
         raise node.unsupported(f"attribute to={to} of {value.element} data is not supported")
-    if isinstance(value, Shape) and to == "BOOL":
+    if isinstance(value, Shape) and (to == "BOOL" or to in FLOATS):
         sizes = [extent.known for extent in value.extents]
         if None in sizes:
             raise node.unsupported("calculates with a size that the file does not fix")
-        return [Constant(np.array(sizes[0] if value.scalar else sizes, np.bool_))]
+        return [Constant(np.array(sizes[0] if value.scalar else sizes, DTYPES[to]))]
     if to in INTEGERS if isinstance(value, (Shape, Filled)) else to in FLOATS:
         return [value]
     raise node.unsupported(f"attribute to={to} is not supported here")
@@ -86,7 +86,7 @@ def _keeps(element: str, to: str) -> bool:
 
 
 def transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     order = node.options(perm=("ints", None))["perm"]
     if isinstance(value, Zeros) and value.shape is None:
         return [value]
@@ -98,18 +98,18 @@ def transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         return [replace(value, dims=tuple(value.dims[axis] for axis in order))]
     if isinstance(value, Zeros) and value.shape is not None:
         return [Zeros(tuple(value.shape[axis] for axis in order))]
-    raise _refused(node, value)
+    raise refused(node, value)
 
 
 def squeeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Shape) and not value.scalar and len(value.extents) == 1:
         axes_of(node, inputs, 1)
         return [Shape(value.extents, scalar=True)]
     if isinstance(value, Zeros):
         return [Zeros(None)]
     if not isinstance(value, Data):
-        raise _refused(node, value)
+        raise refused(node, value)
     axes = axes_of(node, inputs, len(value.dims))
     if axes is None:
         value = _of_one_row(node, value)
@@ -124,19 +124,19 @@ def squeeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 
 def unsqueeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Shape) and value.scalar:
         axes_of(node, inputs, 1)
         return [Shape(value.extents)]
     if isinstance(value, Zeros):
         return [Zeros(None)]
     if not isinstance(value, Data):
-        raise _refused(node, value)
+        raise refused(node, value)
     count = len(axes_of(node, inputs, 64) or [])
     axes = axes_of(node, inputs, len(value.dims) + count) or []
     if len(set(axes)) != len(axes):
         raise node.malformed(f"axes {axes} are not distinct")
-    _check_rank(node, len(value.dims) + count)
+    check_rank(node, len(value.dims) + count)
     dims = list(value.dims)
     for axis in sorted(axes):
         dims.insert(axis, ())
@@ -145,16 +145,16 @@ def unsqueeze(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 def reshape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     allow_zero = bool(node.options(allowzero=("int", 0))["allowzero"])
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Zeros):
         return [Zeros(None)]
     target = inputs[1]
-    if isinstance(value, Shape) and len(value.extents) == 1:
-        sizes = integers(node, target, "shape")
-        if sizes in ([], [1], [-1]):
+    if isinstance(value, Shape):
+        sizes, count = integers(node, target, "shape"), len(value.extents)
+        if sizes in ([count], [-1]) or (count == 1 and not sizes):
             return [Shape(value.extents, scalar=not sizes)]
     if not isinstance(value, Data):
-        raise _refused(node, value)
+        raise refused(node, value)
     extents = _extents(node, target, "shape")
     for arranged in (value, *in_blocks(value, extents)):
         with suppress(UnsupportedError):
@@ -164,9 +164,12 @@ def reshape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 
 def shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     options = node.options(start=("int", 0), end=("int", None))
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
+    if isinstance(value, Shape):
+        sizes = [] if value.scalar else [len(value.extents)]
+        return [Constant(np.array(sizes, np.int64)[options["start"] : options["end"]])]
     if not isinstance(value, Data):
-        raise _refused(node, value)
+        raise refused(node, value)
     extents = tuple(Extent(1, dim) for dim in value.dims)
     return [Shape(extents[options["start"] : options["end"]])]
 
@@ -174,16 +177,16 @@ def shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
 def size(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """How many numbers there are: of a shape its axes, of data the product of their sizes."""
     node.options()
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Shape):
         return [Constant(np.array(len(value.extents), np.int64))]
     if not isinstance(value, Data):
-        raise _refused(node, value)
+        raise refused(node, value)
     return [Shape((Extent(1, tuple(axis for dim in value.dims for axis in dim)),), scalar=True)]
 
 
 def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Zeros) and value.shape is None:
         return [value]
     dims = _dims(node, value)
@@ -200,8 +203,10 @@ def slice_(node: Node, inputs: Values, roles: Roles) -> list[Value]:
             sizes[axis] = None if cut is None else Extent(cut)
         return [Zeros(tuple(sizes))]
     if not isinstance(value, Data):
-        raise _refused(node, value)
-    slices = [one for one in slices if not _is_whole(value.dims[one[0]], one)]
+        raise refused(node, value)
+    if value.padding:
+        return [unfold.cut(node, value, slices)]
+    slices = [one for one in slices if not _is_whole(value.dims[one[0]], one, roles)]
     others = [one for one in slices if not of_features(value, one[0])]
     part = part_of(value) if others else None
     if part is not None:
@@ -230,12 +235,12 @@ def _data_of(node: Node, value: Data | Half) -> Data:
 
 def split(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """Of an input that is a state, into those of several layers."""
-    value = _first(node, inputs)
+    value = first_of(node, inputs)
     if isinstance(value, Zeros):
         return [Zeros(None)] * len(node.outputs)
     part = part_of(value) if isinstance(value, Data) else None
     if part is None:
-        raise _refused(node, value)
+        raise refused(node, value)
     return moved(node, part, inputs[1:])
 
 
@@ -246,7 +251,7 @@ def concat(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if all(isinstance(value, (Shape, Constant)) for value in inputs):
         axis_of(node, axis, 1)
         extents = [e for value in inputs for e in _extents(node, value, "its inputs")]
-        _check_rank(node, len(extents))
+        check_rank(node, len(extents))
         return [Shape(tuple(extents))]
     parts = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
     data = [value for value in parts if isinstance(value, Data)]
@@ -275,7 +280,7 @@ def multiply(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     pairs = zip(_extents(node, left, "A"), _extents(node, right, "B"), strict=False)
     if len(_extents(node, left, "A")) != len(_extents(node, right, "B")):
         raise node.unsupported("multiplies shapes of different lengths")
-    scalar = isinstance(left, Shape) and left.scalar and isinstance(right, Shape) and right.scalar
+    scalar = all(v.scalar if isinstance(v, Shape) else not v.array.ndim for v in (left, right))
     products = [Extent(a.factor * b.factor, a.axes + b.axes) for a, b in pairs]
     if any(abs(p.factor) >= 2**63 or len(p.axes) > _MAX_RANK for p in products):
         raise node.malformed("makes a size beyond any integer")
@@ -288,41 +293,7 @@ def constant_of_shape(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.malformed(f"attribute value: expected one number, got {fill.size}")
     if fill.any() or fill.dtype.kind != "f":
         raise node.unsupported(f"attribute value={fill.item()!r}: only float zeros are supported")
-    return [Zeros(_shape_or_none(node, inputs[0]))]
-
-
-def expand(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    node.options()
-    value = _first(node, inputs)
-    if isinstance(value, Shape) and len(value.extents) == 1:
-        return [Filled(value.extents[0])]
-    if isinstance(value, Constant) and value.array.any():
-        return [expanded(node, value.array, _shape_or_none(node, inputs[1]))]
-    if isinstance(value, Constant):
-        if value.array.dtype.kind != "f":
-            raise node.unsupported("only floats can be expanded to a shape that is not constant")
-        own: tuple[Extent | None, ...] | None = tuple(map(Extent, value.array.shape))
-    elif isinstance(value, Zeros):
-        own = value.shape
-    else:
-        raise _refused(node, value)
-    target = _shape_or_none(node, inputs[1])
-    if own is None or target is None or len(own) > len(target):
-        return [Zeros(None)]
-    own = (Extent(1),) * (len(target) - len(own)) + own
-    return [Zeros(tuple(b if a == Extent(1) else a for a, b in zip(own, target, strict=True)))]
-
-
-def tile(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    node.options()
-    value = _first(node, inputs)
-    if isinstance(value, Shape) and len(value.extents) == 1:
-        return [Filled(value.extents[0])]
-    if isinstance(value, Zeros) or (isinstance(value, Constant) and not value.array.any()):
-        return [Zeros(None)]
-    if isinstance(value, Constant):
-        return [tiled(node, value.array, _shape_or_none(node, inputs[1]))]
-    raise node.unsupported("only constants can be repeated")
+    return [Zeros(shape_or_none(node, inputs[0]))]
 
 
 def _of_one_row(node: Node, data: Data) -> Data:
@@ -340,12 +311,12 @@ def _of_one_row(node: Node, data: Data) -> Data:
     return replace(data, dims=tuple(dims))
 
 
-def _check_rank(node: Node, rank: int) -> None:
+def check_rank(node: Node, rank: int) -> None:
     if rank > _MAX_RANK:
         raise node.malformed(f"a rank of {rank}")
 
 
-def _shape_or_none(node: Node, value: Value | None) -> tuple[Extent, ...] | None:
+def shape_or_none(node: Node, value: Value | None) -> tuple[Extent, ...] | None:
     return _extents(node, value, "shape") if isinstance(value, (Shape, Constant)) else None
 
 
@@ -355,10 +326,12 @@ def _extents(node: Node, value: Value | None, what: str) -> tuple[Extent, ...]:
     return tuple(map(Extent, integers(node, value, what)))
 
 
-def _is_whole(dim: Dim, cut: tuple[int, int, int, int]) -> bool:
+def _is_whole(dim: Dim, cut: tuple[int, int, int, int], roles: Roles) -> bool:
     _, start, stop, step = cut
     size = size_of(dim)
-    return start == 0 and step == 1 and (stop >= _TO_THE_END or (size is not None and stop >= size))
+    if step != 1 or not (stop >= _TO_THE_END or (size is not None and stop >= size)):
+        return False
+    return start == 0 or (roles.framed and size == 1 and start == -1)
 
 
 def _dims(node: Node, value: Value) -> Sequence[object]:
@@ -368,10 +341,10 @@ def _dims(node: Node, value: Value) -> Sequence[object]:
         return value.shape
     if isinstance(value, Shape) and not value.scalar:
         return (value.extents,)
-    raise _refused(node, value)
+    raise refused(node, value)
 
 
-def _first(node: Node, inputs: Values) -> Value:
+def first_of(node: Node, inputs: Values) -> Value:
     value = inputs[0]
     if isinstance(value, Failure):
         raise value.error
@@ -379,7 +352,7 @@ def _first(node: Node, inputs: Values) -> Value:
     return value
 
 
-def _refused(node: Node, value: Value) -> Exception:
+def refused(node: Node, value: Value) -> Exception:
     kind = {
         Constant: "a constant", Zeros: "zeros", Shape: "a shape", StateIn: "a part of a state",
         Data: "the data", Repeated: "repeated constants",

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...activations import CONSTANTS
 from ...errors import RnnError
-from ...spec import LAYERS, Elementwise, Layer, Recurrent
+from ...spec import LAYERS, Elementwise, Layer, Recurrent, Softmax
 from ..metadata import PREFIX, describe, parse
 from . import norms
 from .activations import rounded
@@ -70,9 +70,12 @@ def stacked(layers: Sequence[Layer], count: int) -> Recurrent:
 
 def apart(layer: Layer) -> tuple[Layer, ...]:
     """A layer without its activation, and this behind it, where it can stand there."""
-    if layer.own_activation not in CONSTANTS:
+    own = layer.own_activation
+    if own in ("softmax", "log_softmax"):
+        return layer.with_activation("identity"), Softmax(1, own == "log_softmax")
+    if own not in CONSTANTS:
         return (layer,)
-    return layer.with_activation("identity"), Elementwise(layer.own_activation)
+    return layer.with_activation("identity"), Elementwise(own)
 
 
 def with_options(layer: Layer, kind: str, options: Mapping[str, Any]) -> Layer:

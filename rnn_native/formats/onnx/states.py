@@ -70,6 +70,24 @@ def check_state(
     return None
 
 
+def check_fixed_state(
+    node: Node,
+    name: str,
+    value: Value | None,
+    sizes: tuple[int, int],
+    layout: int,
+    roles: Roles,
+) -> Anything | None:
+    """The initial state of a layer that keeps none from step to step: zeros or constants."""
+    part = part_of(value) if isinstance(value, Data) else value
+    if isinstance(part, StateIn):
+        raise node.unsupported(
+            f"{name}: the input {part.source!r} is the state of a layer that begins with it at "
+            f"each step; given={{{part.source!r}: ...}} says what it is"
+        )
+    return check_state(node, name, value, sizes, layout, roles)
+
+
 def own_state(
     node: Node, name: str, value: Constant | Repeated, sizes: tuple[int, int], layout: int
 ) -> Anything | None:

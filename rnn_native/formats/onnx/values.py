@@ -163,11 +163,13 @@ class Step:
 
 
 class Padding(NamedTuple):
-    """What a Pad has put before and behind an axis; ``mode`` as :class:`Conv` has it."""
+    """What a Pad has put before and behind an axis; ``mode`` as :class:`Conv` has it. ``past`` says
+    that each call has frames of the calls before there, in front of the time."""
 
     before: int
     after: int
     mode: str
+    past: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,15 @@ class Data:
         if size_of(self.features) != size:
             came = size_of(self.features)
             raise node.malformed(f"its weights take {size} features, {came} come")
+
+    def expect_channels(self, node: Node, size: int) -> None:
+        """Checks that the last dimension is some of the features, and that they are ``size``."""
+        self.check_floats(node)
+        last = live(self.dims[-1])
+        if any(axis not in self.features for axis in last):
+            self.check_features(node, -1)
+        if size_of(last) != size:
+            raise node.malformed(f"its weights take {size} features, {size_of(last)} come")
 
     def then(self, draft: Draft, dims: tuple[Dim, ...], features: Dim) -> Data:
         """The data after one more layer."""
@@ -358,4 +369,26 @@ class Failure:
     node: Node | None = None
 
 
-Value = Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut | Half | Failure
+@dataclass(frozen=True)
+class Pairs:
+    """A number of each two steps, [batch, time, time]: products of query and key, or what becomes
+    of the sum of both.
+
+    ``rank`` is how many dimensions there are, the features of a sum among them; ``stage`` is
+    ``"products"``, ``"sums"``, ``"tanh"``, ``"weighed"`` (by ``weight``, to one number, which is
+    still a dimension), ``"scores"`` or ``"weights"``, what a softmax of scores is.
+    """
+
+    query: Data
+    key: Data
+    rank: int
+    stage: str
+    heads: int = 1
+    scale: float = 1.0
+    weight: Anything | None = None
+
+
+Value = (
+    Pairs | Data | Constant | Zeros | Repeated | Shape | Filled | StateIn | StateOut | Half
+    | Failure
+)  # fmt: skip

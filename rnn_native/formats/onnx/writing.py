@@ -8,16 +8,18 @@ For each layer of the spec, or node:
 - its last state alone: Y_h in the place of Y;
 - its output layer: two MatMul, of the outputs and of the inputs, Add, Add and the activation;
 - Linear: MatMul, Add and the activation;
-- LayerNorm: LayerNormalization, or its parts;
+- LayerNorm: LayerNormalization, or its parts; InstanceNorm: InstanceNormalization;
 - Merge: Split, then Add or Mul;
 - Conv, PoolWithin and Strided: conv_writing.py;
 - Reduce: ReduceMean, ReduceSum or ReduceMax over time, Gather and Squeeze of one step;
+- Expand: Expand, to as many steps as another value has;
 - Combine: Concat, or an Add, Mul, Sub, Div, Max or Min for each value after the first.
 
 Inputs and outputs of a graph have its names; behind each output stands an Identity, which gives it
 its name. Of a chain the input is ``x`` and the output ``y``. Both are [time, batch, features] of
-any time and batch, of indices int64 [time, batch]; where the strings say ``batch_first``, they have
-these two axes the other way round: a Transpose stands behind x, and one before y. ``h_0`` and
+any time and batch, of indices int64 [time, batch], those without time [batch, ...]; where the
+strings say ``batch_first``, they have these two axes the other way round: a Transpose stands behind
+x, and one before y. ``h_0`` and
 ``c_0`` are inputs that may be left out, for the layer's own initial state or zeros; ``h_n`` and
 ``c_n`` are outputs: each [layers * directions, batch, features], as the state of a call. In a model
 of several layers their names begin with the layer's index, ``1.h_0``, in a graph with the node's
@@ -38,18 +40,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UnsupportedError
-from ...spec import Combine, Layer, Linear, Merge, ModelSpec, Node, Recurrent
+from ...spec import Combine, Expand, Layer, Linear, Merge, ModelSpec, Node, Recurrent
 from ...spec.layer import LAST
 from ...spec.layers.initial_state import array_name
 from .. import calling
 from ..files import replacing
-from ..gates import reordered
 from ..handlers import handler_of
 from ..metadata import to_metadata
-from . import activations, conv_writing, norms, reductions
+from . import activations, conv_writing, norms, norms_over_time, reductions, softmax_writing
 from .graph import import_onnx
 from .layers import ACTIVATIONS, WRITERS
-from .recurrent import ORDER
+from .recurrent_weights import onnx_weights
 
 OPSET: Final = 17
 IR_VERSION: Final = 8  # of the file format: the first that belongs to operator set 17
@@ -115,32 +116,42 @@ class _Writer:
         self._read: set[str] = set()  # what nodes and outputs are
         self._reserved: set[str] = set()  # names of inputs and outputs, which nothing else gets
         self.inputs: frozenset[str] = frozenset()  # their tensors, as the operators take them
+        self._timed = ""  # the tensor of an input that has time
+        self._paced: set[str] = set()  # nodes that have other steps
         self._whole = False  # the one layer of a chain, whose names have nothing before them
+        self._spec: ModelSpec
+        self.features = 0
         self._node = ""
         self.prefix = ""
 
     def start(self, spec: ModelSpec) -> None:
+        self._spec = spec
         self._reserved = {*spec.inputs, *spec.outputs}
         self._read = {name for node in spec.nodes.values() for name in node.inputs}
         self._read |= {*spec.outputs.values()}
         self._whole = len(spec.nodes) == 1 and spec.is_chain
-        for name, (features, indices) in spec.inputs.items():
-            element = self._onnx.TensorProto.INT64 if indices else self._element
-            shape = [*self._axes(), *([] if indices else [features])]
+        for name, one_input in spec.inputs.items():
+            element = self._onnx.TensorProto.INT64 if one_input.indices else self._element
+            axes = self._axes() if one_input.time else ["batch"]
+            shape = [*axes, *([] if one_input.indices else [one_input.features])]
             self._describe(self._inputs, name, shape, element)
+        first = next(name for name, one_input in spec.inputs.items() if one_input.time)
         if spec.recurrents:
-            first = next(iter(spec.inputs))
             one = self.constant("one", np.ones(1, np.int64))
             axis = 0 if self._batch_first else 1
             self._batch = self.node(
                 "Concat", one, self.node("Shape", first, start=axis, end=axis + 1), one, axis=0
             )
         for name, one_input in spec.inputs.items():
-            self._values[name] = self._turned(name, 2 if one_input.indices else 3)
+            rank = 2 if one_input.indices else 3
+            self._values[name] = self._turned(name, rank) if one_input.time else name
+        self._timed = self._values[first]
+        self._paced = {name for name in spec.nodes if spec.value(name).paces}
         self.inputs = frozenset(self._values.values())
 
     def add(self, name: str, node: Node) -> None:
         """The next node, which reads inputs and those before it."""
+        self.features = self._spec.value(node.inputs[0]).features
         self._node, self.prefix = name, "" if self._whole else f"{name}."
         write = handler_of(_HANDLERS, node.layer, "ONNX")
         self._values[name] = write(self, node.layer, *(self._values[one] for one in node.inputs))
@@ -196,6 +207,15 @@ class _Writer:
         op = layer.mode.capitalize()
         return reduce(lambda left, right: self.node(op, left, right), parts)
 
+    def expand(self, layer: Expand, x: str, like: str = "") -> str:
+        if self._node in self._paced:
+            raise UnsupportedError(
+                "Expand to the steps behind a layer with a stride: .safetensors and .npz keep it"
+            )
+        one = self.constant("ones", np.ones(2, np.int64))
+        steps = self.node("Shape", like or self._timed, start=0, end=1)
+        return self.node("Expand", x, self.node("Concat", steps, one, axis=0))
+
     def linear(self, layer: Linear, x: str) -> str:
         y = self.node("MatMul", x, self.constant("weight", layer.weight.T))
         return self._activated(y, layer.bias, layer.activation)
@@ -209,6 +229,12 @@ class _Writer:
         return self.node(_OPERATORS[activation], y, **axis)
 
     def recurrent(self, layer: Recurrent, x: str) -> str:
+        for name, plain in (("positions", 1), ("along", "time")):
+            if getattr(layer, name) != plain:
+                raise UnsupportedError(
+                    f"Recurrent {name}={getattr(layer, name)}: not written yet; .safetensors and "
+                    ".npz keep it"
+                )
         for name in ("gate_recurrent", "proj_size"):
             if getattr(layer, name):
                 raise UnsupportedError(
@@ -339,39 +365,12 @@ _HANDLERS: Final[Mapping[type[Layer], Callable[..., str]]] = {
     **WRITERS,
     **conv_writing.WRITERS,
     **norms.WRITERS,
+    **norms_over_time.WRITERS,
     **reductions.WRITERS,
+    **softmax_writing.WRITERS,
     Combine: _Writer.combine,
+    Expand: _Writer.expand,
     Linear: _Writer.linear,
     Merge: _Writer.merge,
     Recurrent: _Writer.recurrent,
 }
-
-
-def onnx_weights(layer: Recurrent, level: int) -> list[NDArray[Any] | None]:
-    """W, R, B and P of one layer of a stack; the inverse of what ``recurrent`` reads."""
-    order = np.argsort(ORDER[layer.cell]).tolist()  # the inverse
-
-    def stacked(*names: str) -> NDArray[Any]:
-        return np.stack(
-            [
-                np.concatenate(
-                    [reordered(layer.arrays[f"{n}_l{level}{end}"], order) for n in names]
-                )
-                for end in layer.suffixes
-            ]
-        )
-
-    peepholes = None
-    if layer.peephole:
-        peepholes = np.stack(
-            [
-                np.concatenate([layer.arrays[f"weight_c{gate}_l{level}{end}"] for gate in "iof"])
-                for end in layer.suffixes
-            ]
-        )
-    return [
-        stacked("weight_ih"),
-        stacked("weight_hh"),
-        stacked("bias_ih", "bias_hh") if layer.bias else None,
-        peepholes,
-    ]

@@ -2,9 +2,9 @@
 
 Both of its formats are read, the zip archive (``archive``) and the one before
 (``legacy``). ``unpickle`` interprets their pickles: it knows tensors and plain
-containers and refuses all else by name, without ever calling anything. Checkpoints, dicts and
-lists in each other, are flattened by dots: the names are those of a ``state_dict``, from which
-``formats.plain`` takes one recurrent module.
+containers, has a stand-in for all else (``foreign``), and never calls anything. Checkpoints, dicts
+and lists in each other, are flattened by dots (``flat``): the names are those of a ``state_dict``,
+from which ``formats.plain`` takes one recurrent module.
 
 Files are not trusted: what one makes us hold or calculate is bounded by its size.
 """
@@ -13,24 +13,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
 from ..metadata import from_tensors
 from ..reading import read_bytes
-from . import legacy
+from . import foreign, legacy
 from .archive import Archive
+from .flat import flatten
 from .names import by_layers
 from .storages import Storages, Tensors
 from .unpickle import Machine
-from .values import Pairs, Tensor
+from .values import Tensor
 from .writing import DESCRIPTION, MAX_DESCRIPTION, write
 
 __all__ = [
-    "flatten",
     "from_bytes",
     "is_saved",
     "read",
@@ -39,14 +38,6 @@ __all__ = [
     "unpack",
     "write",
 ]
-
-Leaf = TypeVar("Leaf")
-
-_MAX_DEPTH: Final = 64
-_MAX_NAME: Final = 1000
-# Of visits to what is in containers: what one counts that makes a name, besides its characters; how
-# many there may be, and how many more for each byte of the pickle up to how many.
-_NAMED, _VISITS, _VISITS_BY_BYTE, _MAX_VISITS = 32, 100_000, 8, 4_000_000
 
 
 def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
@@ -67,7 +58,8 @@ def from_bytes(data: bytes, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     """As of ``read_all``, of the bytes of a file."""
     metadata, tensors = unpack(data)
     named = by_layers(metadata, tensors) if metadata else tensors
-    return from_tensors(metadata, named, **options), metadata
+    with foreign.told(tensors.named):
+        return from_tensors(metadata, named, **options), metadata
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -83,7 +75,7 @@ def is_saved(data: bytes) -> bool:
 def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
     """What ``write`` tells of the layers (or nothing), and all tensors by their dotted names.
 
-    Raises ``FormatError`` for what is malformed, and for whatever is neither tensor nor container;
+    Raises ``FormatError`` for what is malformed, and for a file of other objects without a tensor;
     ``UnsupportedError`` for other files of PyTorch's.
     """
     if data.startswith(b"PK"):
@@ -142,41 +134,3 @@ def _description(text: memoryview) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise FormatError(f"{DESCRIPTION}: expected an object of strings")
     return value
-
-
-def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf]:
-    """All of this kind in nested containers, named by keys and indices with dots between.
-
-    ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
-    several others, or in themselves, repeat.
-    """
-    left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
-    named: dict[str, Leaf] = {}
-
-    def visit(name: str, value: Any, depth: int) -> None:
-        nonlocal left
-        if type(value) is kind:
-            if name in named:
-                raise FormatError(f"the name {name!r} is there twice")
-            named[name] = value
-            return
-        if depth > _MAX_DEPTH:
-            raise FormatError(f"containers more than {_MAX_DEPTH} deep in each other")
-        for key, item in _items(value):
-            left -= 1
-            if type(item) in (kind, Pairs, list, tuple) and type(key) in (str, int):
-                whole = f"{name}.{key}" if depth else f"{key}"
-                left -= _NAMED + len(whole)
-                if len(whole) > _MAX_NAME:
-                    raise FormatError(f"a name of {len(whole)} characters")
-                visit(whole, item, depth + 1)
-            if left < 0:
-                raise FormatError("containers repeat in each other without end")
-
-    if type(value) in (Pairs, list, tuple):
-        visit("", value, 0)
-    return named
-
-
-def _items(value: Any) -> Iterator[tuple[Any, Any]]:
-    return value.items() if type(value) is Pairs else enumerate(value)

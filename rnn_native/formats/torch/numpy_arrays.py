@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError
 from ...spec import Array
+from .foreign import Foreign, refused
 
 _FLOATS: Final = ("f8", "f4", "f2")
 _ORDERS: Final = {"<": "<", "|": "<", ">": ">"}
@@ -86,26 +87,30 @@ def encoded(args: tuple[Any, ...]) -> Latin1:
 class NumpyArrays(Mapping[str, Array]):
     """Arrays by name: views of ``data``, the bytes of the pickle, where they lie in these.
 
-    One that is neither float64, float32 nor float16, or malformed, raises ``FormatError`` when it
-    is asked for, so that what is not needed does no harm.
+    ``named`` has what is foreign as well, in the place of an array. One that is neither float64,
+    float32 nor float16, or malformed, raises ``FormatError`` when it is asked for, so that what is
+    not needed does no harm.
     """
 
-    def __init__(self, named: Mapping[str, NumpyArray], data: bytes) -> None:
-        self._named = named
+    def __init__(self, named: Mapping[str, NumpyArray | Foreign], data: bytes) -> None:
+        self.named = named
         self._data = data
         self._left = _TIMES * len(data) + _SLACK
         self._made: dict[str, Array] = {}
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._made:
-            self._made[name] = self._array(f"array {name!r:.200}", self._named[name].state)
+            where, claimed = f"array {name!r:.200}", self.named[name]
+            if isinstance(claimed, Foreign):
+                raise refused(where, claimed)
+            self._made[name] = self._array(where, claimed.state)
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._named)
+        return iter(self.named)
 
     def __len__(self) -> int:
-        return len(self._named)
+        return len(self.named)
 
     def _array(self, where: str, state: Any) -> Array:
         if type(state) is not tuple or len(state) != 5 or type(state[2]) is not NumpyType:

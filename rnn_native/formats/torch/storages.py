@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...spec import Array
 from ..bfloat16 import widened
+from .foreign import Foreign, refused
 from .values import Storage, StorageType, Tensor, describe, is_natural
 
 _FLOATS: Final = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2"}
@@ -26,14 +27,20 @@ class Storages:
     def __init__(self) -> None:
         self.roots: dict[str, Storage] = {}
 
-    def persistent(self, value: Any) -> Storage:
+    def persistent(self, value: Any) -> Storage | Foreign:
         """The storage of a persistent id: ``("storage", type, key, location, numel)``, in the old
-        format with a sixth part, None or the ``(key, offset, size)`` of a view."""
+        format with a sixth part, None or the ``(key, offset, size)`` of a view; there also the
+        class of a module, ``("module", class, file, source)``."""
+        if type(value) is tuple and len(value) == 4 and type(value[0]) is str:
+            kind, of, _, _ = value
+            if kind == "module" and type(of) is Foreign:
+                return of
         if type(value) is not tuple or len(value) not in (5, 6):
             raise FormatError(f"persistent id: expected that of a storage, got {describe(value)}")
         kind, of, key, _, numel, view = value if len(value) == 6 else (*value, None)
         if type(kind) is not str or kind != "storage" or type(of) is not StorageType:
-            raise FormatError(f"persistent id: expected that of a storage, got {describe(kind)}")
+            came = describe(of if type(of) is Foreign else kind)
+            raise FormatError(f"persistent id: expected that of a storage, got {came}")
         if type(key) is not str or not is_natural(numel):
             raise FormatError(f"storage {describe(key)}: {describe(numel)} elements")
         root = Storage(key, of.dtype, 0, numel)
@@ -61,18 +68,19 @@ class Tensors(Mapping[str, Array]):
     float16 and bfloat16 are widened to float32; a tensor of any other dtype raises
     ``FormatError`` when it is asked for, so that one that is not needed does no harm.
 
-    ``fetch`` gives the bytes under a storage's key; ``size`` is that of the file, a small
-    multiple of which is all that the tensors asked for may take.
+    ``named`` has what is foreign as well, in the place of a tensor. ``fetch`` gives the bytes under
+    a storage's key; ``size`` is that of the file, a small multiple of which is all that the tensors
+    asked for may take.
     """
 
     def __init__(
         self,
-        named: Mapping[str, Tensor],
+        named: Mapping[str, Tensor | Foreign],
         fetch: Callable[[str], memoryview],
         byteorder: str,
         size: int,
     ) -> None:
-        self._named = named
+        self.named = named
         self._fetch = fetch
         self._byteorder = byteorder
         self._left = _TIMES * size + _SLACK
@@ -80,16 +88,18 @@ class Tensors(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._made:
-            self._made[name] = self._array(f"tensor {name!r:.200}", self._named[name])
+            self._made[name] = self._array(f"tensor {name!r:.200}", self.named[name])
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._named)
+        return iter(self.named)
 
     def __len__(self) -> int:
-        return len(self._named)
+        return len(self.named)
 
-    def _array(self, where: str, tensor: Tensor) -> Array:
+    def _array(self, where: str, tensor: Tensor | Foreign) -> Array:
+        if isinstance(tensor, Foreign):
+            raise refused(where, tensor)
         dtype = tensor.dtype
         if dtype.name not in _FLOATS:
             raise FormatError(f"{where}: expected {', '.join(_FLOATS)}; got dtype {dtype.name}")

@@ -2,18 +2,20 @@
 calls nothing.
 
 It knows the opcodes that these write (protocols 2 to 5), and of what a pickle names only
-the table of ``values``: everything else is refused by its name. It hashes, compares and
-prints nothing of the file's, so that no structure in it can cost more than its opcodes do.
+the table of ``values``: for everything else, and what it would make, there is a ``Foreign``, which
+has the name. It hashes, compares and prints nothing of the file's, so that no structure in it can
+cost more than its opcodes do.
 https://docs.python.org/3/library/pickletools.html lists the opcodes.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from ...errors import FormatError
+from .foreign import Foreign
 from .numpy_arrays import Bytes, NumpyArray, NumpyType
 from .values import KNOWN, OPAQUE, Function, Pairs, describe
 
@@ -187,55 +189,92 @@ class Machine:
         items = [self._pop() for _ in range(count)]
         self._push_container(tuple(reversed(items)))
 
+    def _put_into(self, kind: type, what: str, values: Iterable[Any]) -> None:
+        """What is on top, of this kind or foreign, gets these."""
+        if self._stack and type(self._stack[-1]) is Foreign:
+            self._stack[-1].parts += values
+            return
+        container = self._top(kind, what)
+        if kind is list:
+            container += values
+        elif kind is Pairs:
+            container.flat += values
+
     def _append(self) -> None:
-        value = self._pop()
-        self._top(list, "a list").append(value)
+        self._put_into(list, "a list", (self._pop(),))
 
     def _appends(self) -> None:
-        values = self._pop_mark()
-        self._top(list, "a list").extend(values)
+        self._put_into(list, "a list", self._pop_mark())
 
     def _set_item(self) -> None:
         value, key = self._pop(), self._pop()
-        self._top(Pairs, "a dict").flat += (key, value)
+        self._put_into(Pairs, "a dict", (key, value))
 
     def _set_items(self) -> None:
         values = self._pop_mark()
         if len(values) % 2:
             raise FormatError(f"pickle: a key without a value at byte {self.position - 1}")
-        self._top(Pairs, "a dict").flat += values
+        self._put_into(Pairs, "a dict", values)
 
     def _add_items(self) -> None:
-        self._pop_mark()
-        self._top(type(OPAQUE), "a set")
+        self._put_into(type(OPAQUE), "a set", self._pop_mark())
 
     def _frozen_set(self) -> None:
         self._pop_mark()
         self._stack.append(OPAQUE)
 
     def _global(self) -> None:
-        self._stack.append(_known(self._line(), self._line()))
+        self._push_named(self._line(), self._line())
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
         if type(name) is not str or type(module) is not str:
             raise FormatError(f"pickle: expected names, got {describe(module)}, {describe(name)}")
-        self._stack.append(_known(module, name))
+        if max(len(module), len(name)) > _MAX_NAME:
+            raise FormatError(f"pickle: a name of {max(len(module), len(name))} characters")
+        self._push_named(module, name)
+
+    def _push_named(self, module: str, name: str) -> None:
+        known = KNOWN.get(f"{module}.{name}")
+        if known is not None:
+            self._stack.append(known)
+            return
+        self._left -= _CALL
+        self._push_container(Foreign(module, name))
 
     def _reduce(self) -> None:
         self._left -= _CALL
         args, function = self._pop(), self._pop()
-        if type(function) is not Function or type(args) is not tuple:
+        if type(args) is tuple and type(function) is Function:
+            self._push_container(function.call(args))
+        else:
+            self._make(function, args)
+
+    def _new(self) -> None:
+        self._left -= _CALL
+        args, kind = self._pop(), self._pop()
+        self._make(kind, args)
+
+    def _new_with_names(self) -> None:
+        self._left -= _CALL
+        named, args, kind = self._pop(), self._pop(), self._pop()
+        self._make(kind, args, named)
+
+    def _make(self, function: Any, args: Any, *more: Any) -> None:
+        """What a foreign function or class would: nothing is called."""
+        if type(function) is not Foreign or type(args) is not tuple:
             raise FormatError(
                 f"pickle: calls {describe(function)} with {describe(args)} at byte "
                 f"{self.position - 1}; expected a known function and a tuple"
             )
-        self._push_container(function.call(args))
+        self._push_container(function.made_of(args, *more))
 
     def _build(self) -> None:
         state = self._pop()  # or attributes, such as the _metadata of a state_dict
         if self._stack and type(self._stack[-1]) in (NumpyArray, NumpyType):
             self._stack[-1].state = state
+        elif self._stack and type(self._stack[-1]) is Foreign:
+            self._stack[-1].parts.append(state)
         elif not self._stack or not (self._stack[-1] is OPAQUE or type(self._stack[-1]) is Pairs):
             came = describe(self._stack[-1]) if self._stack else "nothing"
             raise FormatError(f"pickle: sets the state of {came} at byte {self.position - 1}")
@@ -252,17 +291,6 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise FormatError(f"pickle: text that is not UTF-8: {error.reason}") from None
-
-
-def _known(module: str, name: str) -> Any:
-    value = KNOWN.get(f"{module}.{name}")
-    if value is None:
-        raise FormatError(
-            f"the pickle asks for {f'{module}.{name}'!r:.200}, which is no tensor and no plain "
-            "container: refused, and nothing was called. If it is part of a whole model that "
-            "torch.save(model, ...) wrote, save its weights: torch.save(model.state_dict(), ...)"
-        )
-    return value
 
 
 _ACTION = Callable[[Machine], object]
@@ -309,6 +337,8 @@ _OPCODES: Final[dict[bytes, _ACTION]] = {
     b"c": Machine._global,
     b"\x93": Machine._stack_global,
     b"R": Machine._reduce,
+    b"\x81": Machine._new,
+    b"\x92": Machine._new_with_names,
     b"b": Machine._build,
     b"q": lambda m: m._put(m._number(1)),
     b"r": lambda m: m._put(m._number(4)),
@@ -321,7 +351,7 @@ _ACTIONS: Final = [_OPCODES.get(bytes([code])) for code in range(256)]
 _REFUSED: Final = {
     code[0]: name
     for code, name in {
-        b"i": "INST", b"o": "OBJ", b"\x81": "NEWOBJ", b"\x92": "NEWOBJ_EX", b"P": "PERSID",
+        b"i": "INST", b"o": "OBJ", b"P": "PERSID",
         b"\x82": "EXT1", b"\x83": "EXT2", b"\x84": "EXT4", b"\x97": "NEXT_BUFFER",
         b"\x98": "READONLY_BUFFER", b"I": "INT", b"L": "LONG", b"F": "FLOAT", b"S": "STRING",
         b"V": "UNICODE", b"p": "PUT", b"g": "GET", b"d": "DICT", b"l": "LIST",

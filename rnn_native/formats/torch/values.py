@@ -1,7 +1,8 @@
 """What a pickle of ``torch.save`` may name: a closed table, with stand-ins for PyTorch's objects.
 
 None of them calls anything of anybody's. What a model is not made of (devices, sets, scalars of
-NumPy) becomes ``OPAQUE``: it is known, does no harm, and nobody looks at its value.
+NumPy) becomes ``OPAQUE``: it is known, does no harm, and nobody looks at its value. What the table
+has not is ``Foreign``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...errors import FormatError
+from .foreign import Foreign
 from .numpy_arrays import encoded, from_buffer, numpy_type, reconstruct
 
 _MAX_RANK: Final = 16
@@ -100,6 +102,8 @@ def describe(value: Any) -> str:
     """For messages: never the repr of a container, which can be endless."""
     if value is None or type(value) in (str, int, float, bool):
         return f"{value!r:.100}"
+    if type(value) is Foreign:
+        return f"an object of {value}"
     return {Pairs: "a dict", _Opaque: "something else"}.get(type(value), type(value).__name__)
 
 
@@ -160,20 +164,24 @@ def _rebuild_tensor_v3(args: tuple[Any, ...]) -> Tensor:  # ..., requires_grad, 
     return _tensor("_rebuild_tensor_v3", args[:4], args[6], args[7] if len(args) > 7 else None)
 
 
-def _rebuild_parameter(args: tuple[Any, ...]) -> Tensor:  # data, requires_grad, hooks, state
+def _rebuild_parameter(args: tuple[Any, ...]) -> Tensor | Foreign:  # data, requires_grad, ...
     _count("_rebuild_parameter", args, 3, 4)
+    if type(args[0]) is Foreign:
+        return args[0]
     if type(args[0]) is not Tensor:
         raise FormatError(f"_rebuild_parameter: expected a tensor, got {describe(args[0])}")
     return args[0]
 
 
-def _rebuild_from_type(args: tuple[Any, ...]) -> Tensor:  # function, type, arguments, state
+def _rebuild_from_type(args: tuple[Any, ...]) -> Any:  # function, type, arguments, state
     _count("_rebuild_from_type_v2", args, 4, 4)
     function, kind, arguments, _ = args
+    for name in (kind, function):
+        if type(name) is Foreign:  # a class derived from Tensor, which may read it otherwise
+            return name.made_of(args)
     if function not in _REBUILDERS or kind is not OPAQUE or type(arguments) is not tuple:
         raise FormatError("_rebuild_from_type_v2: expected a function for tensors, a type, a tuple")
-    tensor: Tensor = function.call(arguments)
-    return tensor
+    return function.call(arguments)
 
 
 def _ordered_dict(args: tuple[Any, ...]) -> Pairs:

@@ -8,11 +8,15 @@ from types import MappingProxyType
 from typing import Final
 
 from ..layer import Layer
+from .attention import AdditiveAttention, Attention
+from .attention_pool import AttentionPool
 from .combine import Add, Combine, Concat, Div, Max, Min, Mul, Sub
 from .conv import Conv
-from .convolutions import Conv1d, Conv2d
+from .convolutions import Conv1d, Conv2d, Conv3d
 from .elementwise import Elementwise
 from .embedding import Embedding
+from .expand import Expand
+from .instance_norm import InstanceNorm
 from .linear import Linear
 from .merge import Merge
 from .norm import LayerNorm, RMSNorm
@@ -22,20 +26,32 @@ from .prelu import PReLU
 from .recurrent import Recurrent
 from .reduce import Last, Reduce
 from .scale import Scale
+from .softmax import LogSoftmax, Softmax, SoftmaxOverTime
 from .strided import Repeat, Slice, Strided, Transpose
+from .transposed import ConvTranspose1d, ConvTranspose2d
+from .upsample import Upsample
 
 __all__ = [
     "Add",
+    "AdditiveAttention",
+    "Attention",
+    "AttentionPool",
     "AvgPool",
     "Concat",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "Div",
     "Elementwise",
     "Embedding",
+    "Expand",
+    "InstanceNorm",
     "Last",
     "LayerNorm",
     "Linear",
+    "LogSoftmax",
     "Max",
     "MaxPool",
     "Merge",
@@ -49,9 +65,12 @@ __all__ = [
     "Repeat",
     "Scale",
     "Slice",
+    "Softmax",
+    "SoftmaxOverTime",
     "Strided",
     "Sub",
     "Transpose",
+    "Upsample",
 ]
 
 LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
@@ -63,15 +82,22 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             Linear,
             Merge,
             Combine,
+            Expand,
             Elementwise,
             Pool,
             Conv,
             PoolWithin,
             Strided,
+            Upsample,
             Scale,
             PReLU,
             LayerNorm,
+            InstanceNorm,
             Reduce,
+            Softmax,
+            SoftmaxOverTime,
+            AttentionPool,
+            Attention,
         )
     }
 )

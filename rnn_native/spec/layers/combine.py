@@ -91,7 +91,7 @@ class Combine(Layer):
                 steps, none = (first, value) if value.last else (value, first)
                 raise ShapeError(
                     f"{where}: expected inputs that all have steps, or none: {steps.name} has "
-                    f"them, {none.last}"
+                    f"them, {none.last}; an rn.Expand before it gives that at every step"
                 )
             if not value.last and form_of(value.paces) != form_of(first.paces):
                 raise ShapeError(
@@ -108,7 +108,9 @@ class Combine(Layer):
             features = sum(value.features for value in inputs)
         if features > MAX_SIZE:
             raise ShapeError(f"{where}: expected at most {MAX_SIZE} features, got {features}")
-        return (Value(name, features, last=first.last, paces=first.paces),)
+        paced = inputs[self.paced_by(inputs)]
+        static = all(value.static for value in inputs)
+        return (Value(name, features, last=paced.last, paces=paced.paces, static=static),)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         if self.mode == "concat":

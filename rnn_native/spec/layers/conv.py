@@ -1,4 +1,4 @@
-"""Convolution over time, over positions inside a step, or over both."""
+"""Convolution over time, over positions inside a step, over rows of these, or over several."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from ...activations import ACTIVATIONS, FUNCTIONS
 from ...errors import OptionError, ShapeError
-from ..keys import MAX_SIZE, Key, one_of, size
+from ..keys import Key, one_of, size
 from ..layer import Float64, Ran, State, float64
 from ..weights import Array, as_weight, brief, expect
 from ..window import MOST, Window
 from ..windowed import Windowed
 
 PADDING_MODES: Final = ("zeros", "reflect", "replicate")
+MAX_FEATURES: Final = 2**26
+"""That a convolution takes and makes, pictures in hundreds of channels; RNNAT_CONV_MAX_FEATURES."""
+_HEIGHT: Final = ("height", "kernel_height", "stride_height", "dilation_height")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,21 +28,22 @@ class Conv(Windowed):
     """Convolution: ``Conv1d`` and ``Conv2d`` make one.
 
     A step's features are ``positions`` times ``in_channels``, the channels of a position one behind
-    the other. Each output step and position is ``activation(bias + sum weight x)`` over
-    ``kernel_time`` steps, ``kernel_size`` positions of each, and the channels of its group, added
-    up in this order. As cross-correlation, like PyTorch's.
+    the other; of a picture, ``height`` rows of so many positions. Each output step, row and
+    position is ``activation(bias + sum weight x)`` over ``kernel_time`` steps, ``kernel_height``
+    rows of each, ``kernel_size`` positions of these, and the channels of its group, added up in
+    this order. As cross-correlation, like PyTorch's.
 
     Padding over time is 0, ``before`` the first step and ``after`` the last one; inside a step
-    there are ``left`` and ``right`` more positions, of 0, or what ``padding_mode`` says:
-    ``"reflect"`` without the edge, ``"replicate"`` the edge. Without padding behind the last step
-    it runs in streams, whose state has the steps that later ones need and, with a stride, the
-    phase: see :class:`Pool`.
+    there are ``left`` and ``right`` more positions, ``top`` and ``bottom`` more rows, of 0, or what
+    ``padding_mode`` says: ``"reflect"`` without the edge, ``"replicate"`` the edge. Without padding
+    behind the last step it runs in streams, whose state has the steps that later ones need and,
+    with a stride, the phase: see :class:`Pool`.
 
     Parameters
     ----------
     weight
-        [out_channels, kernel_time * kernel_size * in_channels / groups], a column for each number
-        in that order.
+        [out_channels, kernel_time * kernel_height * kernel_size * in_channels / groups], a column
+        for each number in that order.
     bias
         [out_channels], or None.
     activation
@@ -70,6 +74,12 @@ class Conv(Windowed):
     right: int = 0
     padding_mode: str = "zeros"
     activation: str = "identity"
+    height: int = 1
+    kernel_height: int = 1
+    stride_height: int = 1
+    dilation_height: int = 1
+    top: int = 0
+    bottom: int = 0
 
     kind = "conv"
     activation_key = "activation"
@@ -91,6 +101,8 @@ class Conv(Windowed):
         Key("padding_mode", "word", words=PADDING_MODES),
         Key("bias", "flag"),
         Key("activation", "word"),
+        *(Key(name, "natural", 1, optional=True, least=1, version=2) for name in _HEIGHT),
+        *(Key(name, "natural", 0, optional=True, version=2) for name in ("top", "bottom")),
     )
 
     def __post_init__(self) -> None:
@@ -117,8 +129,8 @@ class Conv(Windowed):
             )
         if weight.ndim != 2 or weight.shape[1] != self._taps or not len(weight):
             raise ShapeError(
-                "Conv weight: expected shape (out_channels, kernel_time * kernel_size * "
-                f"in_channels / groups = {self._taps}), got {weight.shape}"
+                f"Conv weight: expected shape (out_channels, kernel_time * {self._tall}kernel_size "
+                f"* in_channels / groups = {self._taps}), got {weight.shape}"
             )
         if len(weight) % self.groups:
             raise ShapeError(
@@ -139,33 +151,66 @@ class Conv(Windowed):
                 )
 
     def _check_positions(self) -> None:
-        extent = (self.kernel_size - 1) * self.dilation + 1
-        padded = self.left + self.positions + self.right
-        if extent > padded:
-            raise ShapeError(
-                f"Conv: a kernel over {extent} positions, but there are {padded}, padding included"
-            )
-        if self.padding_mode == "reflect" and max(self.left, self.right) >= self.positions:
-            raise OptionError(
-                f"Conv padding_mode=reflect: expected left and right below "
-                f"positions={self.positions}, got {self.left} and {self.right}"
-            )
+        padded, reach = self._padded, self._reach
+        for what, n, extent in zip(("rows", "positions"), padded, reach, strict=True):
+            if extent > n:
+                raise ShapeError(
+                    f"Conv: a kernel over {extent} {what}, but there are {n}, padding included"
+                )
+        if self.padding_mode == "reflect":
+            for names, most in ((("left", "right"), "positions"), (("top", "bottom"), "height")):
+                sides = [getattr(self, name) for name in names]
+                if max(sides) >= getattr(self, most):
+                    raise OptionError(
+                        f"Conv padding_mode=reflect: expected {names[0]} and {names[1]} below "
+                        f"{most}={getattr(self, most)}, got {sides[0]} and {sides[1]}"
+                    )
+        tall = "height * " if self._tall else ""
         columns = self._taps * self.groups
         for name, number in (
-            ("positions * in_channels", self.input_size),
-            ("positions made * out_channels", self.output_size),
-            ("positions with their padding * in_channels", padded * self.in_channels),
+            (f"{tall}positions * in_channels", self.input_size),
+            (f"{tall}positions made * out_channels", self.output_size),
+            (f"{tall}positions with their padding * in_channels",
+             padded[0] * padded[1] * self.in_channels),
             ("positions made * columns of weight * groups", self.positions_made * columns),
-        ):
-            if number > MAX_SIZE:
-                raise ShapeError(f"Conv {name}: expected at most {MAX_SIZE}, got {number}")
+        ):  # fmt: skip
+            if number > MAX_FEATURES:
+                raise ShapeError(f"Conv {name}: expected at most {MAX_FEATURES}, got {number}")
 
     def __repr__(self) -> str:
         return brief(self, **self.line)
 
     @property
     def _taps(self) -> int:
-        return self.kernel_time * self.kernel_size * (self.in_channels // self.groups)
+        own = self.in_channels // self.groups
+        return self.kernel_time * self.kernel_height * self.kernel_size * own
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether its steps are pictures, of rows and columns."""
+        return self.height > 1 or self._reach[0] > 1 or self.height_made > 1
+
+    @property
+    def _tall(self) -> str:
+        return "kernel_height * " if self.height > 1 or self.kernel_height > 1 else ""
+
+    @property
+    def _reach(self) -> tuple[int, int]:
+        """Rows and positions that a kernel reaches over."""
+        return (
+            (self.kernel_height - 1) * self.dilation_height + 1,
+            (self.kernel_size - 1) * self.dilation + 1,
+        )
+
+    @property
+    def _padded(self) -> tuple[int, int]:
+        """Rows and positions with their padding."""
+        return self.top + self.height + self.bottom, self.left + self.positions + self.right
+
+    @property
+    def height_made(self) -> int:
+        """How many rows of positions a step of the output has."""
+        return (self._padded[0] - self._reach[0]) // self.stride_height + 1
 
     @property
     def out_channels(self) -> int:
@@ -173,17 +218,16 @@ class Conv(Windowed):
 
     @property
     def positions_made(self) -> int:
-        """How many positions a step of the output has."""
-        extent = (self.kernel_size - 1) * self.dilation + 1
-        return (self.left + self.positions + self.right - extent) // self.stride + 1
+        """How many positions a step of the output has, or a row of it."""
+        return (self._padded[1] - self._reach[1]) // self.stride + 1
 
     @property
     def input_size(self) -> int:
-        return self.positions * self.in_channels
+        return self.height * self.positions * self.in_channels
 
     @property
     def output_size(self) -> int:
-        return self.positions_made * self.out_channels
+        return self.height_made * self.positions_made * self.out_channels
 
     @property
     def fan_in(self) -> int:
@@ -221,7 +265,8 @@ class Conv(Windowed):
     @property
     def line(self) -> dict[str, Any]:
         values = {**self.options, "out_channels": self.out_channels, "bias": self.bias is not None}
-        return {key.name: values[key.name] for key in self.keys}
+        there = {key.name for key in self.keys if not key.optional or key.is_used(values[key.name])}
+        return {key.name: values[key.name] for key in self.keys if key.name in there}
 
     @classmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Conv:
@@ -232,16 +277,29 @@ class Conv(Windowed):
     @classmethod
     def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
         channels = values["in_channels"] // max(1, values["groups"])  # 0 is no layer: see above
-        taps = values["kernel_time"] * values["kernel_size"] * channels
-        yield "weight", (values["out_channels"], taps)
+        taps = values["kernel_time"] * values.get("kernel_height", 1) * values["kernel_size"]
+        yield "weight", (values["out_channels"], taps * channels)
         if values["bias"]:
             yield "bias", (values["out_channels"],)
 
     def _read_positions(self) -> NDArray[np.int64]:
-        """The positions, [positions made, kernel_size], that each one is made of; -1: it is 0."""
-        first = np.arange(self.positions_made)[:, None] * self.stride - self.left
-        at: NDArray[np.int64] = first + np.arange(self.kernel_size) * self.dilation
-        last = self.positions - 1
+        """The positions of a step, [rows made * positions made, kernel_height * kernel_size], that
+        each one is made of; -1: it is 0."""
+        rows = self._places(self.height_made, self.stride_height, self.top, self.kernel_height,
+                            self.dilation_height, self.height)  # fmt: skip
+        columns = self._places(self.positions_made, self.stride, self.left, self.kernel_size,
+                               self.dilation, self.positions)  # fmt: skip
+        y, x = rows[:, None, :, None], columns[None, :, None, :]
+        at = np.where((y < 0) | (x < 0), -1, y * self.positions + x)
+        return at.reshape(self.height_made * self.positions_made, -1)
+
+    def _places(
+        self, made: int, stride: int, before: int, kernel: int, dilation: int, count: int
+    ) -> NDArray[np.int64]:
+        """Those of one axis, [made, kernel]."""
+        first = np.arange(made)[:, None] * stride - before
+        at: NDArray[np.int64] = first + np.arange(kernel) * dilation
+        last = count - 1
         if self.padding_mode == "replicate":
             at = np.clip(at, 0, last)
         if self.padding_mode == "reflect":
@@ -261,7 +319,7 @@ class Conv(Windowed):
         x = taps[:, :: self.dilation_time]
         made, _, batch, _ = x.shape
         at = self._read_positions()
-        x = x.reshape(made, self.kernel_time, batch, self.positions, self.in_channels)
+        x = x.reshape(made, self.kernel_time, batch, self.height * self.positions, self.in_channels)
         read = np.where((at >= 0)[..., None], x[:, :, :, at], 0.0)
         own = self.in_channels // self.groups
         shape = (made, self.kernel_time, batch, *at.shape, self.groups, own)

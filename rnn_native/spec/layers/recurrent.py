@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...activations import FUNCTIONS, Activation
+from ...activations import Activation
 from ...errors import FormatError
-from ..cell import Cell, CellState, Functions, Weights
+from ..cell import Cell, Functions
 from ..cells import KINDS, cell_of
 from ..keys import Key, in_line
 from ..layer import Float64, Layer, Place, Ran, State, TracedCell, Value, float64
 from ..weights import Array, as_weights, brief
 from .initial_state import array_name, as_initial_state, split
 from .recurrent_options import SUFFIXES, keys_of, recurrent_options, recurrent_shapes
+from .recurrent_run import run_positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,17 @@ class Recurrent(Layer):
         and all zeros are None. A mapping by ``state_names``, in which what is not there is zero, a
         tuple in their order, or of one state its array; each [num_layers * num_directions, size],
         or [num_layers * num_directions, 1, size] as a call gives it of one row.
+    positions
+        How many positions a step has: its features are [positions, input_size], those of a position
+        one behind the other, and its outputs [positions, features] likewise. Not with an output
+        layer.
+    along
+        What it runs over. ``"time"``: each position is a sequence of its own, with a state of its
+        own, [num_layers * num_directions, batch, positions * size]. ``"positions"``: the positions
+        of each step are a sequence, which begins with the initial state; nothing goes on from step
+        to step, so that it streams in any direction, and what it reads may be without time. There
+        ``return_sequences=False`` gives of each step h after its last position (in the reverse
+        direction, after its first one), of both directions side by side.
 
     Raises
     ------
@@ -113,10 +125,11 @@ class Recurrent(Layer):
     input_forget: bool = False
     return_sequences: bool = True
     initial_state: Mapping[str, ArrayLike] | Sequence[ArrayLike] | ArrayLike | None = None
+    positions: int = 1
+    along: str = "time"
 
     kind = "recurrent"
     activation_key = "output_nonlinearity"
-    needs_steps = True
 
     def __post_init__(self) -> None:
         for name, value in recurrent_options(**self.options).items():
@@ -124,8 +137,9 @@ class Recurrent(Layer):
         where, shapes = f"Recurrent {self.cell} weights", dict(self.weight_shapes())
         checked = as_weights(where, self.weights, shapes)
         object.__setattr__(self, "weights", MappingProxyType(checked))
-        sizes = dict(zip(self.state_names, self.state_sizes, strict=True))
-        initial = as_initial_state(self.initial_state, self.state_rows, sizes)
+        sizes = {name: self._size_of(name) for name in self.definition.state_names}
+        rows = self.num_layers * self.num_directions
+        initial = as_initial_state(self.initial_state, rows, sizes)
         object.__setattr__(self, "initial_state", initial)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -135,7 +149,7 @@ class Recurrent(Layer):
         default = {f.name: f.default for f in fields(self)}
         options = {k: v for k, v in self.options.items() if v != default[k]}
         if self.initial_state is not None:
-            options["initial_state"] = self.state_names
+            options["initial_state"] = self.definition.state_names
         return brief(self, **options)
 
     @property
@@ -211,14 +225,26 @@ class Recurrent(Layer):
         return self.proj_size or self.hidden_size
 
     @property
+    def runs_over_time(self) -> bool:
+        """Whether it carries a state from step to step."""
+        return self.along == "time"
+
+    @property
     def last_size(self) -> int:
-        """Features of the last state, in all directions."""
-        return self.state_size * self.num_directions
+        """Features of the last state, of all positions and directions."""
+        return self.positions * self.state_size * self.num_directions
+
+    @property
+    def features_taken(self) -> int:
+        return self.positions * self.input_size
 
     @property
     def output_size(self) -> int:
-        """Features of the outputs: of h, in all directions, or of the output layer."""
-        return self.output_layer or self.last_size
+        """Features of the outputs: of h, of all positions and directions, or of the output layer;
+        without ``return_sequences`` those of one position where it runs along these."""
+        if self.runs_over_time or self.return_sequences:
+            return self.output_layer or self.last_size
+        return self.state_size * self.num_directions
 
     def activations_of(self, direction: int) -> tuple[Activation, ...]:
         """f, g, h of one direction, 0 or 1, as far as the cell has them; of an RNN also where they
@@ -235,13 +261,17 @@ class Recurrent(Layer):
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """What the state arrays are: h, and c, z, i, f as far as the cell carries them on."""
-        return self.definition.state_names
+        """What the state arrays are: h, and c, z, i, f as far as the cell carries them on; none
+        where it does not run over time."""
+        return self.definition.state_names if self.runs_over_time else ()
 
     @property
     def trace_names(self) -> tuple[str, ...]:
         """What the cell calculates in one step: gates, candidate and states."""
         return self.definition.trace_names
+
+    def _size_of(self, state: str) -> int:
+        return self.state_size if state == "h" else self.hidden_size
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
@@ -250,23 +280,36 @@ class Recurrent(Layer):
         Each state array is [num_layers * num_directions, batch, features]; row
         ``layer * num_directions + direction``.
         """
-        return tuple(
-            self.state_size if name == "h" else self.hidden_size for name in self.state_names
-        )
+        return tuple(self.positions * self._size_of(name) for name in self.state_names)
 
     @property
     def state_rows(self) -> int:
-        return self.num_layers * self.num_directions
+        return self.num_layers * self.num_directions if self.runs_over_time else 0
 
     @property
-    def needs_all(self) -> bool:
-        return self.direction != "forward"
+    def needs_steps(self) -> bool:
+        return self.runs_over_time
+
+    @property
+    def needs_all(self) -> str:
+        backwards = self.runs_over_time and self.direction != "forward"
+        return "a reverse or bidirectional layer" if backwards else ""
 
     def first_state(self, batch: int, features: int) -> State:
-        if self.initial_state is None:
-            return super().first_state(batch, features)
-        rows = (float64(self.arrays[array_name(name)]) for name in self.state_names)
-        return tuple(np.repeat(array[:, None], batch, axis=1) for array in rows)
+        if not self.runs_over_time:
+            return ()
+        return tuple(np.tile(part, self.positions) for part in self.begin(batch))
+
+    def begin(self, sequences: int) -> State:
+        """What so many sequences begin with where nobody says another state, [num_layers *
+        num_directions, sequences, size] of each state of the cell."""
+        rows = self.num_layers * self.num_directions
+        return tuple(
+            np.zeros((rows, sequences, self._size_of(name)))
+            if self.initial_state is None
+            else np.repeat(float64(self.arrays[array_name(name)])[:, None], sequences, axis=1)
+            for name in self.definition.state_names
+        )
 
     @property
     def num_nodes(self) -> int:
@@ -289,11 +332,11 @@ class Recurrent(Layer):
 
     @property
     def gives_steps(self) -> bool:
-        return self.return_sequences
+        return self.return_sequences or not self.runs_over_time
 
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         first = super().outputs(where, name, inputs)
-        if not self.return_sequences:
+        if not self.return_sequences or not self.runs_over_time:
             return first
         called, alone = f"the last state of {name}", f"the last state of {name} is alone"
         return (*first, Value(called, self.last_size, last=alone, paces=first[0].paces))
@@ -314,15 +357,15 @@ class Recurrent(Layer):
 
     def traced(self, prefix: str) -> list[TracedCell]:
         cells: list[TracedCell] = []
+        size, names = self.positions * self.hidden_size, self.trace_names
         for level in range(self.num_layers):
             for suffix in self.suffixes:
                 end = f"_l{level}{suffix}"
-                size, names = self.hidden_size, self.trace_names
                 output = {f"{prefix}o": self.output_layer} if self.output_layer else {}
                 cells.append(
                     TracedCell(
                         {prefix + name + end: size for name in names if name not in "hc"},
-                        {f"{prefix}h{end}": self.state_size},
+                        {f"{prefix}h{end}": self.positions * self.state_size},
                         {f"{prefix}c{end}": size} if "c" in names else {},
                         {} if cells else output,
                     )
@@ -330,67 +373,10 @@ class Recurrent(Layer):
         return cells
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
-        """Each layer reads the outputs of the one below, both directions side by side. An output
-        layer behind the stack sees the top layer's h_t and the bottom layer's x_t."""
         (x,) = inputs
-        finals: list[CellState] = []
-        trace: dict[str, Float64] = {}
-        h = x
-        for level in range(self.num_layers):
-            outputs = []
-            for direction, suffix in enumerate(self.suffixes):
-                ending = f"_l{level}{suffix}"
-                first = tuple(part[len(finals)] for part in state)
-                inside, final = self._direction(direction, ending, h, first, valid)
-                outputs.append(inside["h"])
-                finals.append(final)
-                trace |= {name + ending: array for name, array in inside.items()}
-            h = np.concatenate(outputs, axis=-1)
-        state = tuple(np.stack(rows) for rows in zip(*finals, strict=True))
-        last = np.concatenate(list(state[0][-self.num_directions :]), axis=-1)
-        if not self.return_sequences:
-            return Ran((last,), state, trace)
-        if self.output_layer:
-            trace["o"] = h = self._output(h, x)
-        return Ran((h, last), state, trace)
+        return run_positions(self, x, state, valid)
 
-    def _output(self, h: Float64, x: Float64) -> Float64:
-        """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
-        w = {name: float64(array) for name, array in self.weights.items() if "_l" not in name}
-        a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
-        y: Float64 = FUNCTIONS[self.output_nonlinearity](a)
-        return y
-
-    def _direction(
-        self, direction: int, ending: str, x: Float64, state: CellState, valid: NDArray[np.bool_]
-    ) -> tuple[dict[str, Float64], CellState]:
-        """One direction of one layer: everything that its cell calculates, and the final state.
-
-        A row's state only moves at its valid steps, so the reverse direction, which meets a row's
-        padding first, starts at its last valid step. Nothing valid reads what stands in padding.
-        """
-        cell, w, functions = self.definition, self._weights(ending), self._functions(direction)
-        time, batch = valid.shape
-        trace = {name: np.zeros((time, batch, self.hidden_size)) for name in self.trace_names}
-        trace["h"] = np.zeros((time, batch, self.state_size))
-        for t in reversed(range(time)) if ending.endswith("_reverse") else range(time):
-            inside = cell.step(self, functions, w, x[t], state)
-            for name, array in inside.items():
-                trace[name][t] = array
-            new = (inside[name] for name in self.state_names)
-            pairs = zip(new, state, strict=True)
-            state = tuple(np.where(valid[t, :, None], *pair) for pair in pairs)
-        return trace, state
-
-    def _weights(self, ending: str) -> Weights:
-        """The float64 arrays of one layer and direction, without the ending; no bias is 0."""
-        own = {name: array for name, array in self.weights.items() if name.endswith(ending)}
-        w = {name.removesuffix(ending): float64(array) for name, array in own.items()}
-        for bias in ("bias_ih", "bias_hh"):
-            w.setdefault(bias, np.zeros(len(w["weight_ih"])))
-        return w
-
-    def _functions(self, direction: int) -> Functions:
+    def functions(self, direction: int) -> Functions:
         """f, g, h of one direction; with ``clip``, of the argument within [-clip, clip]."""
         plain = tuple(activation.function for activation in self.activations_of(direction))
         clip = self.clip

@@ -10,7 +10,7 @@ from ...activations import Activation
 from ...errors import OptionError
 from ..cell import Cell
 from ..cells import KEYS, KINDS, cell_of, check
-from ..keys import Key
+from ..keys import MAX_SIZE, Key
 
 SUFFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"forward": ("",), "reverse": ("_reverse",), "bidirectional": ("", "_reverse")}
@@ -28,10 +28,16 @@ _STACK: Final = (
 _LAST: Final = (Key("return_sequences", "flag", True, optional=True, only_runs=True),)
 _INITIAL: Final = (Key("initial_state", "flag", optional=True, only_runs=True, version=2),)
 
+ALONG: Final = ("time", "positions")
+_POSITIONS: Final = (
+    Key("positions", "natural", 1, optional=True, least=1, only_runs=True, version=2),
+    Key("along", "word", "time", optional=True, words=ALONG, only_runs=True, version=2),
+)
+
 
 def keys_of(cell: Cell) -> tuple[Key, ...]:
     """The options of a Recurrent with this cell, in the order of a file's line."""
-    return _STACK + cell.keys + _LAST + _INITIAL
+    return _STACK + cell.keys + _LAST + _INITIAL + _POSITIONS
 
 
 def recurrent_options(
@@ -52,13 +58,16 @@ def recurrent_options(
     clip: float | None = None,
     input_forget: bool = False,
     return_sequences: bool = True,
+    positions: int = 1,
+    along: str = "time",
 ) -> dict[str, Any]:
     """The options of a ``Recurrent``, checked and normalised; raises what constructing it does."""
     given = locals()
-    keys = {key.name: key for key in (*_STACK, *KEYS.values(), *_LAST)}
+    keys = {key.name: key for key in (*_STACK, *KEYS.values(), *_LAST, *_POSITIONS)}
     options = {name: keys[name].checked("Recurrent", value) for name, value in given.items()}
     definition = cell_of(cell, options["gate_recurrent"])
     check(definition, options)
+    _check_positions(options)
     if activations is None:
         return options
     if nonlinearity != "tanh":
@@ -69,6 +78,22 @@ def recurrent_options(
     directions = len(SUFFIXES[direction])
     every = _of_all_directions(definition, directions, activations)
     return options | {"activations": None} | definition.plain(every, directions)
+
+
+def _check_positions(options: Mapping[str, Any]) -> None:
+    positions, width = options["positions"], options["proj_size"] or options["hidden_size"]
+    if (positions > 1 or options["along"] != "time") and options["output_layer"]:
+        raise OptionError(
+            f"Recurrent positions={positions}, along={options['along']}: expected 1, time with an "
+            "output_layer"
+        )
+    made = width * len(SUFFIXES[options["direction"]])
+    most = max(options["input_size"], options["hidden_size"], made)
+    if positions * most > MAX_SIZE:
+        raise OptionError(
+            f"Recurrent positions: expected at most {MAX_SIZE} features of a step, got "
+            f"{positions} positions of {most}"
+        )
 
 
 def _of_all_directions(

@@ -41,6 +41,13 @@ class Rewriting:
         self._constants[name] = array
         return name
 
+    def fixed(self, arrays: Mapping[str, Anything]) -> None:
+        """Tensors of these names are constants from now on, whatever made them before."""
+        for name, array in arrays.items():
+            self._unmake(name)
+            self._constants[name] = array
+            self.changed = True
+
     def add(
         self,
         like: Node,

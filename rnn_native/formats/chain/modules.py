@@ -1,4 +1,4 @@
-"""Modules in a ``state_dict``: each found by its name, and made the layer that its arrays are.
+"""Modules in a ``state_dict``: each found by its name, and of which class its arrays are.
 
 A ``state_dict`` does not say of what class a module is; names and shapes of its arrays do:
 
@@ -6,41 +6,28 @@ A ``state_dict`` does not say of what class a module is; names and shapes of its
 Embedding       ``weight`` [indices, features] alone, where it is first
 RNN, GRU, LSTM  ``weight_ih_l0`` and so on, as ``formats.plain`` reads them; cells without ``_l0``
 Linear          ``weight`` [out, in], with ``bias`` [out] or without
+Conv1d, Conv2d  ``weight`` [out, in / groups, kernel ...], with ``bias`` [out] or without
 BatchNorm       ``running_mean``, ``running_var`` [features], with ``weight``, ``bias`` or without
 PReLU           ``weight`` [features], or [1], alone
 ==============  ==================================================================================
+
+Of others the chain says the class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
-import numpy as np
-
-from ..errors import FormatError, OptionError, RnnError, UnsupportedError
-from ..spec import Array, Embedding, Layer, Linear, PReLU, Recurrent, Scale
-from . import plain
-from .names import similar, some
-
-EPSILON: Final = 1e-5
-"""A BatchNorm's in PyTorch, unless it was given another: a ``state_dict`` does not have it."""
+from ...errors import OptionError, UnsupportedError
+from ...spec import Array, Recurrent
+from .. import plain
+from ..names import similar, some
+from .classes import STATISTICS
 
 _LISTED: Final = 50  # modules to choose from
-_UNDERSTOOD: Final = "those of Embedding, RNN, GRU, LSTM, their cells, Linear, BatchNorm and PReLU"
-_STATISTICS: Final = ("running_mean", "running_var")
 _COUNTS: Final = "num_batches_tracked"  # of a BatchNorm in training
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a module stands in a chain, which says more of what it is."""
-
-    is_first: bool = False
-    features: int | None = None  # that come, where something is before it
-    linear: bool = False  # a weight alone is a Linear's
-    epsilon: float = EPSILON
+_CONVOLUTIONS: Final = {3: "Conv1d", 4: "Conv2d"}
 
 
 class Modules:
@@ -61,26 +48,25 @@ class Modules:
             module, _, own = name.rpartition(".")
             self._arrays.setdefault(module, {})[own] = name
 
-    def layer(self, name: str, place: Place) -> Layer:
-        """The layer that the module of this name is.
+    def find(self, name: str) -> tuple[str, Recurrent | None, dict[str, str]]:
+        """The module of this name: what messages call it, the layer that it is where it is
+        recurrent, and the names of its arrays, its own and the file's.
 
-        Raises ``OptionError`` where there is none, or several, ``UnsupportedError`` for arrays that
-        are not understood, ``FormatError`` for those that contradict each other.
+        Raises ``OptionError`` where there is none, or several, ``FormatError`` for arrays of a
+        recurrent one that contradict each other.
         """
         for key in (f"{self._start}{name}", f"{self._start}{name}."):
             if key in self._recurrent:
-                return self._recurrent_layer(key)
+                return key, self._recurrent_layer(key), {}
         key = f"{self._start}{name}"
         if key not in self._arrays:
             key = self._inside(name, f"{key}.")
             if f"{key}." in self._recurrent:
-                return self._recurrent_layer(f"{key}.")
-        try:
-            return self._plain_layer(key, place)
-        except (FormatError, UnsupportedError):
-            raise
-        except RnnError as error:
-            raise FormatError(f"module {key!r}: {error}") from error
+                return key, self._recurrent_layer(f"{key}."), {}
+        return key, None, {own: n for own, n in self._arrays[key].items() if own != _COUNTS}
+
+    def arrays(self, names: Mapping[str, str]) -> dict[str, Array]:
+        return {own: self._tensors[name] for own, name in names.items()}
 
     def check_used(self) -> None:
         """``OptionError`` for an option that no recurrent module so far has."""
@@ -124,50 +110,37 @@ class Modules:
         self._unused -= used
         return layer
 
-    def _plain_layer(self, key: str, place: Place) -> Layer:
-        names = {own: name for own, name in self._arrays[key].items() if own != _COUNTS}
-        is_norm = set(_STATISTICS) <= names.keys()
-        known = {"weight", "bias", *(_STATISTICS if is_norm else ())}
-        arrays = {own: self._tensors[name] for own, name in names.items() if own in known}
-        weight, bias = arrays.get("weight"), arrays.get("bias")
-        if arrays.keys() == names.keys():
-            if is_norm:
-                return _batch_norm(arrays, place.epsilon)
-            if weight is not None and weight.ndim == 2:
-                is_table = bias is None and place.is_first and not place.linear
-                return Embedding(weight) if is_table else Linear(weight, bias)
-            if weight is not None and weight.ndim == 1 and bias is None:
-                return _prelu(weight, place.features)
-        told = [f"{own} {arrays[own].shape}" if own in arrays else own for own in names]
-        raise UnsupportedError(
-            f"module {key!r}: {some(told)}: these arrays are not {_UNDERSTOOD}"
-            + _guess(names, weight)
-        )
+
+def class_of(where: str, arrays: Mapping[str, Array], is_table: bool) -> str:
+    """Of which class these arrays are; ``UnsupportedError`` where they are of none that is known.
+    ``is_table``: a matrix alone is an Embedding's."""
+    weight, bias = arrays.get("weight"), arrays.get("bias")
+    is_norm = set(STATISTICS) <= arrays.keys()
+    if arrays.keys() <= {"weight", "bias", *(STATISTICS if is_norm else ())}:
+        if is_norm:
+            return "BatchNorm1d"
+        if weight is not None and weight.ndim == 2:
+            return "Embedding" if bias is None and is_table else "Linear"
+        if weight is not None and weight.ndim in _CONVOLUTIONS:
+            return _CONVOLUTIONS[weight.ndim]
+        if weight is not None and weight.ndim == 1 and bias is None:
+            return "PReLU"
+    told = [f"{own} {array.shape}" for own, array in arrays.items()]
+    raise UnsupportedError(
+        f"{where}: {some(told)}: these arrays do not say of which class they are"
+        + _guess(arrays, weight)
+    )
 
 
-def _batch_norm(arrays: Mapping[str, Array], epsilon: float) -> Scale:
-    mean, variance = (arrays[name] for name in _STATISTICS)
-    if mean.ndim != 1 or any(array.shape != mean.shape for array in arrays.values()):
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise FormatError(f"a BatchNorm: expected vectors of equal size, got {shapes}")
-    gamma = arrays.get("weight", np.ones_like(mean))
-    beta = arrays.get("bias", np.zeros_like(mean))
-    return Scale.normalizing(mean, variance, gamma, beta, epsilon)
-
-
-def _prelu(slope: Array, features: int | None) -> PReLU:
-    return PReLU(np.repeat(slope, features) if slope.size == 1 and features else slope)
-
-
-def _guess(names: Mapping[str, str], weight: Array | None) -> str:
+def _guess(names: Container[str], weight: Array | None) -> str:
     """What the arrays of a module may be, and what can be done; or nothing."""
-    if any(name in ("weight_g", "weight_v", "original0", "original1") for name in names):
+    if any(name in names for name in ("weight_g", "weight_v", "original0", "original1")):
         return (
             "; with a weight norm, as it seems: torch.nn.utils.remove_weight_norm or "
             "parametrize.remove_parametrizations, then save again"
         )
-    if weight is not None and weight.ndim > 2:
-        return "; a convolution's, as it seems"
     if weight is not None and weight.ndim == 1 and "bias" in names:
-        return "; a LayerNorm's or GroupNorm's, as it seems"
+        return "; a norm's, as it seems: 'name:LayerNorm(eps=1e-05)' says which"
+    if "low_hz_" in names:
+        return "; ParamSincFB's, as it seems: 'name:ParamSincFB(stride=10)' says it"
     return ""

@@ -291,11 +291,11 @@ static void set_piece(const rnnat_workspace *workspace, const rnnat_task *task, 
 {
     const bool has_window = RNNAT_HAS_WINDOW(task->node);
     const span *const cut = has_window ? made : all;
-    const int32_t piece = piece_of(workspace, task->node, cut->steps);
-    const int32_t last = (cut->steps - 1) / piece;
+    const int32_t most = piece_of(workspace, task->node, cut->steps);
+    const int32_t last = (cut->steps - 1) / most;
     const int32_t which = task->node->reverse[task->pass] ? last - index : index;
-    const int32_t first = which * piece, left = cut->steps - first;
-    const int32_t steps = left < piece ? left : piece;
+    const int32_t first = which * most, left = cut->steps - first;
+    const int32_t steps = left < most ? left : most;
     set_steps(chunk, first, steps, all->lengths);
     if (!has_window) return;
     chunk->first = 0;
@@ -310,8 +310,8 @@ static void run_pass(rnnat_workspace *workspace, const rnnat_member *member, int
     rnnat_task task;
     rnnat_task_prepare(workspace, member, index, pass, scratch, &task);
     const int32_t steps = RNNAT_HAS_WINDOW(task.node) ? made->steps : all->steps;
-    const int32_t piece = piece_of(workspace, task.node, steps);
-    const int32_t pieces = steps == 0 ? 0 : steps / piece + (steps % piece != 0);
+    const int32_t most = piece_of(workspace, task.node, steps);
+    const int32_t pieces = steps == 0 ? 0 : steps / most + (steps % most != 0);
     bool goes_on = true;
     for (int32_t i = 0; i < pieces && goes_on; ++i) {
         rnnat_view moved[1 + RNNAT_NODE_INPUTS];

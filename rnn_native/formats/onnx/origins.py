@@ -188,7 +188,7 @@ def _element(array: Anything) -> str:
 def _inferred(node: Node, inputs: Sequence[_Tensor | None]) -> list[_Tensor | None]:
     """What onnx says that a node makes."""
     onnx = import_onnx()
-    from onnx import shape_inference
+    from onnx import checker, shape_inference
 
     from .graph import info_of
 
@@ -208,7 +208,10 @@ def _inferred(node: Node, inputs: Sequence[_Tensor | None]) -> list[_Tensor | No
         found = shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=[onnx.helper.make_opsetid("", node.opset)]
         )
-    except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+    except (
+        checker.ValidationError, onnx.defs.SchemaError, shape_inference.InferenceError,
+        RuntimeError, ValueError,
+    ):  # fmt: skip
         return []
     infos = {
         name: info_of(onnx.ValueInfoProto(name=name, type=kind)) for name, kind in found.items()

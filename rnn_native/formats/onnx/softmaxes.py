@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ...spec import AttentionPool, Reduce, Softmax, SoftmaxOverTime
+from ...spec import AttentionPool, Reduce, Softmax, SoftmaxOverTime, Strided
 from ...spec.layers.combine import Combine
 from .constants import axis_of
 from .drafts import LinearDraft
@@ -56,19 +56,30 @@ def softmax(node: Node, data: Data, at: int, roles: Roles) -> Data:
 def _weights(data: Data) -> tuple[Data, int] | None:
     """The scores whose softmax over time these are, and of how many features each is."""
     each, step = 1, data.step
-    if step is not None and isinstance(step.draft, LinearDraft):
-        weight, draft = step.draft.weight, step.draft
-        if draft.bias is not None or draft.activation != "identity":
+    if step is not None and isinstance(step.draft, (LinearDraft, Strided)):
+        found = _times(step.draft)
+        if found is None:
             return None
-        if len(weight) % weight.shape[1]:
-            return None
-        each = len(weight) // weight.shape[1]
-        if not np.array_equal(weight, np.repeat(np.eye(weight.shape[1]), each, axis=0)):
-            return None
-        step = step.inputs[0].step
+        each, step = found, step.inputs[0].step
     if step is None or not isinstance(step.draft, SoftmaxOverTime):
         return None
     return step.inputs[0], each
+
+
+def _times(draft: LinearDraft | Strided) -> int | None:
+    """How often each feature comes, one behind the other; None where that is not all it does."""
+    if isinstance(draft, Strided):
+        each, rest = divmod(draft.output_size, draft.in_features)
+        same = not rest and np.array_equal(
+            draft.read, np.repeat(np.arange(draft.in_features), each)
+        )
+        return each if same else None
+    weight = draft.weight
+    each, rest = divmod(len(weight), weight.shape[1])
+    if draft.bias is not None or draft.activation != "identity" or rest:
+        return None
+    same = np.array_equal(weight, np.repeat(np.eye(weight.shape[1]), each, axis=0))
+    return each if same else None
 
 
 def weighed(data: Data) -> tuple[Data, Data] | None:

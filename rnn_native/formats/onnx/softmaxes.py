@@ -56,27 +56,27 @@ def softmax(node: Node, data: Data, at: int, roles: Roles) -> Data:
 def _weights(data: Data) -> tuple[Data, int] | None:
     """The scores whose softmax over time these are, and of how many features each is."""
     each, step = 1, data.step
-    if step is not None and isinstance(step.draft, (LinearDraft, Strided)):
-        found = _times(step.draft)
-        if found is None:
-            return None
-        each, step = found, step.inputs[0].step
+    times = None if step is None else _times(step.draft)
+    if step is not None and times is not None:
+        each, step = times, step.inputs[0].step
     if step is None or not isinstance(step.draft, SoftmaxOverTime):
         return None
     return step.inputs[0], each
 
 
-def _times(draft: LinearDraft | Strided) -> int | None:
-    """How often each feature comes, one behind the other; None where that is not all it does."""
+def _times(draft: object) -> int | None:
+    """How often it gives each feature, one behind the other; None where that is not all it does."""
     if isinstance(draft, Strided):
         each, rest = divmod(draft.output_size, draft.in_features)
         same = not rest and np.array_equal(
             draft.read, np.repeat(np.arange(draft.in_features), each)
         )
         return each if same else None
+    if not isinstance(draft, LinearDraft) or draft.bias is not None:
+        return None
     weight = draft.weight
     each, rest = divmod(len(weight), weight.shape[1])
-    if draft.bias is not None or draft.activation != "identity" or rest:
+    if draft.activation != "identity" or rest:
         return None
     same = np.array_equal(weight, np.repeat(np.eye(weight.shape[1]), each, axis=0))
     return each if same else None

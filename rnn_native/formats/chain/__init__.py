@@ -19,7 +19,6 @@ from ...spec import (
     Layer,
     Linear,
     ModelSpec,
-    PoolWithin,
     Recurrent,
     Scale,
     Strided,
@@ -208,10 +207,11 @@ def _left_by(layer: Layer, layout: Layout) -> Layout:
         return layout.without_time() if layer.output_size is None else Layout()
     if layer.output_size is None or isinstance(layer, Featurewise):
         return layout
-    if isinstance(layer, (Conv, PoolWithin)) and layer.positions > 1:
-        if layout.inside != (layer.positions,):
+    made, positions = (getattr(layer, name, 0) for name in ("positions_made", "positions"))
+    if made and positions > 1:
+        if layout.inside != (positions,):
             return Layout(is_known=False)
-        return Layout(tuple(size and layer.positions_made for size in layout.axes))
+        return Layout(tuple(size and made for size in layout.axes))
     ordered = isinstance(layer, Strided) and (layout.positions > 1 or not layout.is_known)
     return Layout(is_known=not ordered)
 

@@ -172,7 +172,7 @@ class _Chain:
         last = self.layers[-1] if self.layers else None
         name = function if isinstance(function, str) else function.name
         own = ACTIVATIONS if isinstance(last, Linear) else ACTIVATIONS[:4]  # not over features
-        if isinstance(last, (Linear, Conv)) and last.activation == "identity" and name in own:
+        if last is not None and last.own_activation == "identity" and name in own:
             self.layers[-1] = last.with_activation(name)
         elif isinstance(function, str):
             raise UnsupportedError(f"chain: {called}: {name} goes only directly behind a Linear")
@@ -309,8 +309,9 @@ def _make(made: _Chain, called: str, name: str, here: Here, last_alone: bool) ->
     assert kind.make is not None
     layers, layout = kind.make(here)
     for layer in layers:
-        if last_alone and isinstance(layer, Recurrent):
-            made.add(called, replace(layer, return_sequences=False), layout)
+        if last_alone and "return_sequences" in layer.options:
+            alone = layer.make(layer.arrays, layer.options | {"return_sequences": False})
+            made.add(called, alone, layout)
         elif isinstance(layer, Scale):
             made.normalize(called, layer, layer.input_size // here.layout.positions)
         else:

@@ -26,7 +26,7 @@ from rnn_native import formats, reference
 from rnn_native.errors import UnsupportedError
 from rnn_native.formats.calling import BATCH_FIRST
 from rnn_native.formats.metadata import to_arrays, to_metadata
-from rnn_native.spec import ModelSpec
+from rnn_native.spec import Layer, ModelSpec
 
 pytestmark = pytest.mark.oracle
 
@@ -47,7 +47,15 @@ def expressible(spec: ModelSpec) -> bool:
     ) and not any(  # of which an ONNX file has a state
         getattr(node.layer, "mode", "") in ("first", "last") and node.inputs[0] in spec.inputs
         for node in spec.nodes.values()
-    )  # fmt: skip
+    ) and not any(map(not_written, (node.layer for node in spec.nodes.values())))  # fmt: skip
+
+
+def not_written(layer: Layer) -> bool:
+    """Attention of steps to steps, and groups of channels over time and positions; or not read again
+    beside others: a normalisation of the single feature of an input."""
+    if isinstance(layer, rn.InstanceNorm):
+        return layer.channels == 1 or (layer.positions > 1 and layer.groups != layer.channels)
+    return layer.kind == "attention"
 
 
 def feeds_of(spec: ModelSpec, rng: np.random.Generator) -> dict[str, Any]:

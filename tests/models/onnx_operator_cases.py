@@ -415,7 +415,8 @@ def dynamic(d: Draw) -> Case:
 
 def matmul_integer(d: Draw) -> Case:
     m, k, n = d.int(1, 4), d.int(1, 6), d.int(1, 4)
-    a = d.ints(m, k, low=0, high=255, dtype=np.uint8)
+    # Without VNNI onnxruntime adds two products in int16, which larger numbers saturate.
+    a = d.ints(m, k, low=0, high=127, dtype=np.uint8)
     b = d.ints(k, n, low=-128, high=127, dtype=np.int8)
     zeros = [d.ints(low=0, high=255, dtype=np.uint8), d.ints(low=-128, high=127, dtype=np.int8)]
     return Case("MatMulInteger", [a, b, *zeros[: d.int(0, 2)]])

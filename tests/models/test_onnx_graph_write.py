@@ -51,7 +51,7 @@ def expressible(spec: ModelSpec) -> bool:
 
 
 def not_written(layer: Layer) -> bool:
-    """Attention of steps to steps, and groups of channels over time and positions; or not read again
+    """Attention of steps to steps, and groups of channels over time and positions; or not read
     beside others: a normalisation of the single feature of an input."""
     if isinstance(layer, rn.InstanceNorm):
         return layer.channels == 1 or (layer.positions > 1 and layer.groups != layer.channels)

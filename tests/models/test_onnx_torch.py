@@ -47,6 +47,10 @@ def export(module: Any, example: tuple[Any, ...], path: Path, **options: Any) ->
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
+        # Else the newer exporter keeps a free time at the first export of a process alone:
+        # findings/torch_onnx_second_export.sh.
+        for name in ("lstm", "gru"):
+            getattr(torch.ops.aten, name).input._dispatch_cache.clear()
         torch.onnx.export(module.eval(), example, path, **options)
     return path
 

@@ -129,6 +129,8 @@ class _Caches:
         what = f"in front of {node.inputs[-1]!r}"
         read = _Read(node, what, joined.reshape(-1), then.reshape(-1))
         owners = self._owners(read.now)
+        if any(map(self._has_steps, owners)):
+            return
         if all(self._holds(name, read) for name in owners):
             self.frames.add(frames)
             self.joins[node.outputs[0]] = read
@@ -185,6 +187,10 @@ class _Caches:
             for output, ids in self._alike(name)
             if (then >= 0).all() and (ids.reshape(-1)[places] == then).all()
         ]
+
+    def _has_steps(self, name: str) -> bool:
+        """Whether an input has any number of rows and, of a call, any number of steps as well."""
+        return (self.graph.inputs[name].sizes or ()).count(None) > 1
 
     def _is_suspect(self, name: str) -> bool:
         """Whether an output that might be an input's next holds numbers of it."""

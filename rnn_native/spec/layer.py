@@ -103,19 +103,19 @@ class Layer(ABC):
         return self.kind
 
     @property
-    @abstractmethod
     def arrays(self) -> Mapping[str, Array]:
         """The weights by the names they have in a file, after the layer's number."""
+        return {}
 
     @property
-    @abstractmethod
     def options(self) -> dict[str, Any]:
         """Everything but the weights, by the names of the constructor."""
+        return {key.name: getattr(self, key.name) for key in self.keys}
 
     @property
-    @abstractmethod
     def line(self) -> dict[str, Any]:
         """The values of its keys."""
+        return self.options
 
     @classmethod
     def make(cls, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
@@ -128,9 +128,10 @@ class Layer(ABC):
         return cls.keys
 
     @classmethod
-    @abstractmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
         """The layer of a line of a file and its arrays; raises ``RnnError``."""
+        cls.check_arrays(values, arrays)
+        return cls.make(arrays, values)
 
     @classmethod
     def check_arrays(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:

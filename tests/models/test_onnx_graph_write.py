@@ -51,10 +51,9 @@ def expressible(spec: ModelSpec) -> bool:
 
 
 def not_written(layer: Layer) -> bool:
-    """Attention of steps to steps, and groups of channels over time and positions; or not read
-    beside others: a normalisation of the single feature of an input."""
+    """Attention of steps to steps, and groups of channels over time and positions."""
     if isinstance(layer, rn.InstanceNorm):
-        return layer.channels == 1 or (layer.positions > 1 and layer.groups != layer.channels)
+        return layer.positions > 1 and layer.groups != layer.channels
     return layer.kind == "attention"
 
 

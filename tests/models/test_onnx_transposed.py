@@ -87,6 +87,8 @@ def test_inside_a_step(seed: int, tmp_path: Path) -> None:
     [
         {"auto_pad": "SAME_UPPER"},
         {"auto_pad": "SAME_LOWER"},
+        {"auto_pad": "SAME_UPPER", "output_padding": [0, 1]},
+        {"auto_pad": "SAME_LOWER", "output_padding": [0, 1]},
         {"auto_pad": "VALID"},
         {"output_shape": [1, 14]},
         {"output_shape": [1, 14], "auto_pad": "SAME_UPPER"},

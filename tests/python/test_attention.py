@@ -154,7 +154,7 @@ def test_what_is_wrong_is_named() -> None:
         ({"heads": 0}, rn.OptionError, "Attention heads: expected 1 to"),
         ({"scale": 0.0}, rn.OptionError, "Attention scale: expected a number above 0"),
         ({"causal": 1}, rn.OptionError, "Attention causal: expected True or False"),
-        ({"scale": 1.0, "weight": WEIGHT}, rn.ShapeError, "scores are no products"),
+        ({"scale": 1.0, "weight": WEIGHT}, rn.OptionError, "scores are no products"),
     ):
         with pytest.raises(error, match=message):
             Attention(**options)

@@ -15,8 +15,9 @@ from ...spec.layers.conv import Conv
 from ...spec.window import Window
 from .constants import axis_of, bias_of, integers
 from .features import of_features
-from .graph import INTEGERS, Node, Past
+from .graph import Node, Past
 from .layout import arranged
+from .placing import with_channels_second
 from .roles import Roles
 from .unfold import fused
 from .values import Constant, Data, Dim, Padding, Value, live, show, size_of
@@ -112,23 +113,16 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         auto_pad=("string", "NOTSET"), dilations=("ints", None), group=("int", 1),
         kernel_shape=("ints", None), pads=("ints", None), strides=("ints", None),
     )  # fmt: skip
-    data, weight, bias = [*inputs, None][:3]
-    if not (isinstance(data, Data) and isinstance(weight, Constant)):
-        raise node.unsupported("expected X to be the data and W a constant")
-    kernel = list(weight.array.shape[2:])
-    if len(kernel) not in (1, 2) or len(data.dims) != len(kernel) + 2:
-        raise node.unsupported(
-            f"expected W of rank 3 or 4 and X of the same rank, got {weight.array.shape} and "
-            f"{show(data.dims)}"
-        )
+    data, weight, bias = operands(node, inputs)
+    kernel = list(weight.shape[2:])
     if options["kernel_shape"] not in (None, kernel):
         raise node.malformed(
             f"attribute kernel_shape={options['kernel_shape']}, but W has {kernel}"
         )
-    node.contents.budget.take(str(node), weight.array.size * max(4, weight.array.itemsize))
-    data = placed(node, data, roles)
+    node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
+    data = with_channels_second(node, data, roles)
     over = windows(node, data, options, kernel)
-    array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
+    array = weight[:, :, :, None] if len(kernel) == 1 else weight
     if over.folded is not None:
         array = _folded(array, data, over.folded)
     elif over.tall is None and over.inside is not None and over.inside.position == 2:
@@ -138,6 +132,19 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     data = arranged(node, data, order)
     layer = _layer(node, data, array, bias, options["group"], over)
     return [made(node, data, layer, over, roles)]
+
+
+def operands(node: Node, inputs: Values) -> tuple[Data, Any, Value | None]:
+    """X, W and B of a convolution over one axis or two."""
+    data, weight, bias = [*inputs, None][:3]
+    if not (isinstance(data, Data) and isinstance(weight, Constant)):
+        raise node.unsupported("expected X to be the data and W a constant")
+    if weight.array.ndim not in (3, 4) or len(data.dims) != weight.array.ndim:
+        raise node.unsupported(
+            f"expected W of rank 3 or 4 and X of the same rank, got {weight.array.shape} and "
+            f"{show(data.dims)}"
+        )
+    return data, weight.array, bias
 
 
 def _folded(array: Any, data: Data, place: Place) -> Any:
@@ -229,47 +236,6 @@ def timed(
     roles.bind(node, data, 0, "batch")
     steps = (roles.windowed(roles.bind(node, data, at, "time"), window),)
     return (*data.dims[:at], steps, *data.dims[at + 1 :])
-
-
-def placed(node: Node, data: Data, roles: Roles) -> Data:
-    """An input of the graph of which nothing but its shape says what its axes are: the channels are
-    features, and one of the axes behind them may be the time: that of unknown size or, where there
-    is none, the one that ``roles`` guesses. What reads the same input later has its features so,
-    too."""
-    axes = [axis for dim in data.dims[2:] for axis in live(dim)]
-    channels = live(data.dims[1])
-    if data.step is not None or any(axis.role == "time" for axis in axes) or not axes:
-        return data
-    if data.source in roles.placed:
-        return data
-    if len(axes) == 1 and not channels and axes[0].size is not None:
-        # positions of a step: [steps, 1, features]
-        return _with_features(data, (axes[0],), roles)
-    free = [axis for axis in axes if axis.size is None]
-    if len(free) > 1:
-        raise node.unsupported(
-            f"its input {data.source!r} {show(data.dims)}: expected one axis of a free size behind "
-            "the channels, which is the time"
-        )
-    # parts that a Reshape has made of an axis are no time, for the input does not have them
-    time = free[0] if free else roles.guessed([axis for axis in axes if not axis.is_made])
-    if time is not None:
-        time.become("time")
-    return _with_features(data, (*(axis for axis in axes if axis is not time), *channels), roles)
-
-
-def place_all(data: Data, roles: Roles) -> None:
-    """An input of a graph with caches of past frames: all axes of known sizes are features."""
-    axes = [axis for dim in data.dims for axis in live(dim) if axis.size is not None]
-    if data.element not in INTEGERS:
-        _with_features(data, tuple(axes), roles)
-
-
-def _with_features(data: Data, features: Dim, roles: Roles) -> Data:
-    for axis in features:
-        axis.become("features")
-    roles.placed[data.source] = features or data.fresh(1)
-    return roles.as_placed(data)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from .features import of_half
 from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past
 from .last import ARRANGE, arrange
 from .merge import halve
+from .placing import place_all
 from .recurrent import recurrent
 from .reshape import flatten
 from .roles import Roles
@@ -104,7 +105,7 @@ def interpret(
     if roles.streamed:
         for value in values.values():
             if isinstance(value, Data):
-                convolution.place_all(value, roles)
+                place_all(value, roles)
     _interpret(graph, wanted, start, roles, values)
     for name in wanted:
         if name not in values and name in graph.constants:

@@ -14,7 +14,7 @@ from .constants import axis_of
 from .graph import Anything, Node
 from .layout import arranged, is_order_of
 from .norms_over_time import groups_over_time, input_placed, over_time, reads_steps
-from .positions import placed
+from .placing import with_fixed_sizes
 from .roles import Roles
 from .values import Constant, Data, Dim, Value, live, show, size_of
 
@@ -30,7 +30,7 @@ def layer_normalization(node: Node, inputs: Values, roles: Roles) -> list[Value]
     options = node.options(axis=("int", -1), epsilon=("float", 1e-5), stash_type=("int", 1))
     data = _floats(node, inputs[0])
     at = axis_of(node, options["axis"], len(data.dims))
-    data = placed(data, roles)
+    data = with_fixed_sizes(data, roles)
     own = [axis for dim in data.dims[at:] for axis in live(dim)]
     if is_order_of([*(a for a in live(data.features) if a not in own), *own], data):
         data = arranged(node, data, (*(a for a in live(data.features) if a not in own), *own))

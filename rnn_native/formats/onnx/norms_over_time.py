@@ -9,9 +9,9 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...spec import InstanceNorm, Layer
-from .convolution import placed
 from .graph import Anything, Node
 from .layout import arranged
+from .placing import with_channels_second
 from .roles import Roles
 from .values import Data, Dim, live, show, size_of
 
@@ -95,7 +95,7 @@ def groups_over_time(
 
 def input_placed(node: Node, data: Data, roles: Roles) -> Data:
     """An input of the graph of [batch, channels, ...], with its channels as features."""
-    return placed(node, data, roles) if len(data.dims) > 2 else data
+    return with_channels_second(node, data, roles) if len(data.dims) > 2 else data
 
 
 def write_instance_norm(writer: NodeWriter, layer: InstanceNorm, x: str) -> str:

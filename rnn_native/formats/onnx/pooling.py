@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 from ...errors import RnnError
 from ...spec.layers.pool import Pool
 from ...spec.layers.pool_within import PoolWithin
-from .convolution import Place, placed, timed, windows
+from .convolution import Place, timed, windows
 from .graph import Node
 from .layout import arranged
+from .placing import with_channels_second
 from .roles import Roles
 from .values import Data, Value, live, size_of
 
@@ -36,7 +37,7 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if options["storage_order"] or any(size != 1 for size in options["dilations"] or []):
         name = "storage_order" if options["storage_order"] else "dilations"
         raise node.unsupported(f"attribute {name}={options[name]} is not supported")
-    data = placed(node, data, roles)
+    data = with_channels_second(node, data, roles)
     over = windows(node, data, options, kernel)
     mode = "average" if average else "max"
     places = (over.folded, over.tall, over.inside)

@@ -7,15 +7,13 @@ whatever the rows are. So is a single step of what has no time, where the model 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from .graph import Node
 from .layout import arranged
+from .placing import with_fixed_sizes
 from .roles import Roles
-from .values import Axis, Data, Dim, live, show, size_of
-
-_LAST: Final = 2**31
+from .values import Data, Dim, live, show, size_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Over:
 
 def over(node: Node, data: Data, layout: int, roles: Roles) -> Over:
     """What a recurrent operator with this X runs over; ``layout`` 1 is with rows first."""
-    data = placed(data, roles)
+    data = with_fixed_sizes(data, roles)
     steps, rows, channels = (data.dims[i] for i in ((1, 0, 2) if layout else (0, 1, 2)))
     inside = [[a for a in live(dim) if a in data.features] for dim in (steps, rows)]
     if not any(inside):
@@ -68,29 +66,3 @@ def _has_no_time(data: Data, steps: Dim, roles: Roles) -> bool:
         and not live(steps)
         and not any(axis.role == "time" for axis in axes)
     )
-
-
-def placed(data: Data, roles: Roles) -> Data:
-    """An input of the graph with more than three axes, of which two have free sizes: the others are
-    the features, in the order that they have in the file, but for the one right behind the batch,
-    which goes last, as the channels of a convolution do. What reads the same input later has its
-    features so, too."""
-    axes = live([axis for dim in data.dims for axis in dim])
-    if data.step is not None or data.source in roles.placed or not data.features:
-        return data
-    inside = [axis for axis in axes if axis.size is not None and axis.role in (None, "features")]
-    if len(inside) < 2 or len(axes) - len(inside) != 2 or any(axis.is_made for axis in axes):
-        return data
-    order = sorted(inside, key=_place)
-    for axis in order:
-        axis.become("features")
-    roles.placed[data.source] = tuple(order)
-    return replace(data, features=tuple(order))
-
-
-def _place(axis: Axis) -> int:
-    """Where an axis stands among the features; that which is one from the start is the last of its
-    input."""
-    word, _, number = str(axis).partition(" ")
-    place = int(number) if word == "axis" and number.isdecimal() else _LAST
-    return _LAST + 1 if place == 1 else place

@@ -14,10 +14,11 @@ from ...spec.keys import MAX_SIZE
 from ...spec.layers.strided import Strided
 from ...spec.layers.upsample import Upsample
 from .constants import axis_of
-from .convolution import Place, Values, placed, timed
+from .convolution import Place, Values, timed
 from .features import of_features
 from .graph import Node
 from .layout import sizes_of
+from .placing import with_channels_second
 from .roles import Roles
 from .values import Constant, Data, Extent, Shape, Value, live, show, size_of
 
@@ -41,7 +42,7 @@ def resize(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     axes, times = _times(node, inputs, data)
     if all(n == 1 for n in times):
         return [data]
-    data = placed(node, data, roles)
+    data = with_channels_second(node, data, roles)
     for at, n in zip(axes, times, strict=True):
         if n == 1:
             continue

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -131,11 +131,9 @@ def contracted(node: Node, one: Data, other: Data, roles: Roles) -> Data:
     heads, size = size_of(one.features), size_of(other.features)
     if heads is None or size is None:
         raise node.unsupported("the file does not say how many features there are")
-    dtype = np.float64 if one.element == "DOUBLE" else np.float32
-    node.contents.budget.take(str(node), 8 * heads * heads * size)
     dims = (one.dims[0], one.dims[2])
-    first = _spread(one, np.repeat(np.eye(heads, dtype=dtype), size, axis=0), (*dims, ()))
-    second = _spread(other, np.tile(np.eye(size, dtype=dtype), (heads, 1)), (*dims, ()))
+    first = _spread(one, Strided(heads, (heads, size), (1, 0)), dims)
+    second = _spread(other, Strided(size, (heads, size), (0, 1)), dims)
     both = one.fresh(heads, size)
     step = Step(Combine("mul"), (first, second))
     product = Data(one.source, one.element, (*dims, both), both, step)
@@ -172,14 +170,12 @@ def einsum(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [found.shaped(tuple(places[c] for c in made))]
 
 
-def _spread(data: Data, matrix: Any, dims: tuple[Dim, ...]) -> Data:
-    """The features in the order that a matrix of ones and zeros picks them in."""
-    count, size = matrix.shape
-    features = data.fresh(count)
-    dims = (*dims[:-1], features)
-    if count == size:
-        return replace(data, dims=(*dims[:-1], data.features))
-    return data.then(LinearDraft(matrix), dims, features)
+def _spread(data: Data, view: Strided, dims: tuple[Dim, ...]) -> Data:
+    """The features as this view of them, behind these dimensions."""
+    if view.output_size == view.in_features:
+        return replace(data, dims=(*dims, data.features))
+    features = data.fresh(view.output_size)
+    return data.then(view, (*dims, features), features)
 
 
 OPERATORS: Final = MappingProxyType({"Einsum": (einsum, 2, 2)})

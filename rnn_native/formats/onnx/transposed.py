@@ -15,13 +15,14 @@ from ...spec.layers.conv import Conv
 from ...spec.layers.transposed import Phases, transposed
 from ...spec.windowed import Windowed
 from .constants import bias_of
-from .convolution import Place, Values, Windows, placed, timed, windows
+from .convolution import Place, Values, Windows, operands, timed, windows
 from .graph import Anything, Node
 from .layout import arranged
 from .operators.windows import PLACES, at_ends, windows_of
+from .placing import with_channels_second
 from .roles import Roles
 from .unfold import fused
-from .values import Constant, Data, Dim, Value, live, show, size_of
+from .values import Data, Dim, Value, live, show, size_of
 
 
 def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
@@ -29,18 +30,11 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     options = node.options(
         **PLACES, group=("int", 1), output_padding=("ints", None), output_shape=("ints", None)
     )
-    data, weight, bias = [*inputs, None][:3]
-    if not (isinstance(data, Data) and isinstance(weight, Constant)):
-        raise node.unsupported("expected X to be the data and W a constant")
-    kernel = list(weight.array.shape[2:])
-    if len(kernel) not in (1, 2) or len(data.dims) != len(kernel) + 2:
-        raise node.unsupported(
-            f"expected W of rank 3 or 4 and X of the same rank, got {weight.array.shape} and "
-            f"{show(data.dims)}"
-        )
+    data, weight, bias = operands(node, inputs)
+    kernel = list(weight.shape[2:])
     if any(not padding.past for _, padding in data.padding):
         raise node.unsupported("reads what is padded; only a convolution can")
-    data = placed(node, data, roles)
+    data = with_channels_second(node, data, roles)
     along = _phases(node, data, options, kernel)
 
     sizes = [size_of(dim) for dim in data.dims]
@@ -54,7 +48,7 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported(f"over two axes of the features {show(data.dims)}")
     if data.padding and over.time is not None:
         along[over.time.position - 2] = _with_past(node, along[over.time.position - 2])
-    array = weight.array[:, :, :, None] if len(kernel) == 1 else weight.array
+    array = weight[:, :, :, None] if len(kernel) == 1 else weight
     if over.folded is not None:
         array = _folded(array, data, over.folded, along[over.folded.position - 2])
     elif over.inside is not None and over.inside.position == 2:
@@ -138,8 +132,8 @@ def _phases(node: Node, data: Data, options: dict[str, Any], kernel: Sequence[in
     found = windows_of(node, options, [1] * rank, kernel)
     more = options["output_padding"] or [0] * rank
     shape = options["output_shape"]
-    if len(more) != rank or min(more) < 0 or (shape and len(shape) != rank):
-        raise node.malformed(f"attributes output_padding={more}, output_shape={shape}")
+    if shape and len(shape) != rank:
+        raise node.malformed(f"attribute output_shape={shape}")
     made = [
         Phases(*one)
         for one in zip(found.kernel, found.strides, found.dilations, found.before, found.after,

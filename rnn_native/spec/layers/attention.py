@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...activations import softmax
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ..keys import Key, flag, in_line, size
 from ..layer import Float64, Layer, Ran, State, Value, float64
 from ..weights import Array, as_weight, brief, expect
@@ -71,7 +71,7 @@ class Attention(Layer):
             array = as_weight("Attention weight", self.weight)
             object.__setattr__(self, "weight", expect("Attention weight", array, (array.size,)))
             if self.scale is not None:
-                raise ShapeError("Attention scale: with a weight scores are no products")
+                raise OptionError("Attention scale: with a weight scores are no products")
 
     def __repr__(self) -> str:
         return brief(self, **self.line)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from ...errors import ShapeError
 from ..keys import Key, size
 from ..layer import Float64, Layer, Ran, State, Value
-from ..weights import Array
 from ..window import form_of, paces_text
 
 
@@ -53,23 +51,6 @@ class AttentionPool(Layer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "heads", size("AttentionPool heads", self.heads, 1))
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"heads": self.heads}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> AttentionPool:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
 
     @property
     def needs_steps(self) -> bool:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ...errors import ShapeError
 from ..keys import MAX_SIZE, Key, one_of
 from ..layer import Float64, Layer, Ran, State, Value
-from ..weights import Array
 from ..window import form_of, paces_text
 
 _ELEMENTS: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
@@ -53,23 +52,6 @@ class Combine(Layer):
 
     def __post_init__(self) -> None:
         one_of("Combine mode", self.mode, COMBINE_MODES)
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"mode": self.mode}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {"mode": self.mode}
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Combine:
-        cls.check_arrays(values, arrays)
-        return cls(values["mode"])
 
     def nodes_reading(self, count: int) -> int:
         return 1 + max(0, -(-(count - _READ_BY_A_NODE) // (_READ_BY_A_NODE - 1)))

@@ -42,11 +42,7 @@ def Conv1d(  # noqa: N802
     >>> layer.input_size, layer.output_size, layer.window.latency
     (4, 8, 0)
     """
-    array = as_weight("Conv1d weight", weight)
-    if array.ndim != 3:
-        raise ShapeError(
-            f"Conv1d weight: expected shape (out, in / groups, kernel), got {array.shape}"
-        )
+    array = kernel_of("Conv1d", weight, "out", "in / groups", "kernel")
     dilation, groups = size("Conv1d dilation", dilation, 1), size("Conv1d groups", groups, 1)
     sides = ends("Conv1d", padding, (array.shape[2] - 1) * dilation)
     if positions is None:
@@ -93,12 +89,9 @@ def Conv2d(  # noqa: N802
     >>> layer.input_size, layer.output_size
     (720, 11520)
     """
-    array = as_weight("Conv2d weight", weight)
-    if array.ndim != 4:
-        raise ShapeError(
-            "Conv2d weight: expected shape (out, in / groups, kernel over time, kernel over "
-            f"positions), got {array.shape}"
-        )
+    array = kernel_of(
+        "Conv2d", weight, "out", "in / groups", "kernel over time", "kernel over positions"
+    )
     if isinstance(positions, (tuple, list)):
         return _picture(
             "Conv2d", array[:, :, None], bias, positions, [1, *both("Conv2d", "stride", stride)],
@@ -139,12 +132,9 @@ def Conv3d(  # noqa: N802
     height, over width], ``positions`` (height, width). Options are as :func:`Conv2d` has them, one
     for all or three. See :class:`Conv`.
     """
-    array = as_weight("Conv3d weight", weight)
-    if array.ndim != 5:
-        raise ShapeError(
-            "Conv3d weight: expected shape (out, in / groups, kernel over time, over height, over "
-            f"width), got {array.shape}"
-        )
+    array = kernel_of(
+        "Conv3d", weight, "out", "in / groups", "kernel over time", "over height", "over width"
+    )
     strides, over, dilations = (
         _each(name, value)
         for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation))
@@ -215,6 +205,14 @@ def both(layer: str, name: str, value: Any) -> tuple[Any, Any]:
             )
         return value[0], value[1]
     return value, value
+
+
+def kernel_of(name: str, weight: ArrayLike, *axes: str) -> Array:
+    """The weight of a convolution; ``ShapeError`` where it has not these axes."""
+    array = as_weight(f"{name} weight", weight)
+    if array.ndim != len(axes):
+        raise ShapeError(f"{name} weight: expected shape ({', '.join(axes)}), got {array.shape}")
+    return array
 
 
 def ends(name: str, padding: Pair | str, reach: int) -> tuple[int, int]:

@@ -51,10 +51,6 @@ class Elementwise(Layer):
         return Activation(self.function, self.alpha, self.beta)
 
     @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
     def options(self) -> dict[str, Any]:
         return {"function": self.function, "alpha": self.alpha, "beta": self.beta}
 

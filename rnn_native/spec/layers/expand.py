@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShapeError
 from ..layer import Float64, Layer, Ran, State, Value
-from ..weights import Array
 
 
 @dataclass(frozen=True)
@@ -29,23 +27,6 @@ class Expand(Layer):
     arity = (1, 2)
     input_size = None
     output_size = None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Expand:
-        cls.check_arrays(values, arrays)
-        return cls()
 
     def paced_by(self, reads: Sequence[Value]) -> int:
         return len(reads) - 1 or -1

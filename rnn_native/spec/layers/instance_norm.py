@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ...errors import OptionError, ShapeError
 from ..keys import MAX_SIZE, Key, size
-from ..layer import Float64, Layer, Ran, State, float64
-from ..weights import Array, as_weight, brief, expect
+from ..layer import Float64, Ran, State, float64
+from ..normalising import Normalising
+from ..weights import Array
 
 
 @dataclass(frozen=True, eq=False)
-class InstanceNorm(Layer):
+class InstanceNorm(Normalising):
     """y = (x - mean) / sqrt(variance + epsilon) * weight + bias, over all steps of each row.
 
     Mean and variance, the mean of the squares of x - mean, are of each row and feature by itself,
@@ -61,7 +62,6 @@ class InstanceNorm(Layer):
         Key("weight", "flag"),
         Key("bias", "flag"),
     )
-    trains = False
 
     def __post_init__(self) -> None:
         features = size("InstanceNorm features", self.features, 1)
@@ -83,14 +83,7 @@ class InstanceNorm(Layer):
         known = {"features": features, "positions": positions, "groups": groups}
         for name, value in (known | {"epsilon": epsilon}).items():
             object.__setattr__(self, name, value)
-        for name, given in (("weight", self.weight), ("bias", self.bias)):
-            if given is not None:
-                array = as_weight(f"InstanceNorm {name}", given)
-                array = expect(f"InstanceNorm {name}", array, (channels,))
-                object.__setattr__(self, name, array)
-
-    def __repr__(self) -> str:
-        return brief(self, **self.line)
+        self.check_weights(channels)
 
     @property
     def channels(self) -> int:
@@ -98,32 +91,9 @@ class InstanceNorm(Layer):
         return self.features // self.positions
 
     @property
-    def input_size(self) -> int:
-        return self.features
-
-    @property
-    def output_size(self) -> int:
-        return self.features
-
-    @property
-    def fan_in(self) -> None:
-        return None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        given = {"weight": self.weight, "bias": self.bias}
-        return {name: array for name, array in given.items() if array is not None}
-
-    @property
     def options(self) -> dict[str, Any]:
         names = ("features", "epsilon", "positions", "groups")
         return {name: getattr(self, name) for name in names}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        numbers = {name: getattr(self, name) for name in ("channels", "positions", "groups")}
-        there = {name: getattr(self, name) is not None for name in ("weight", "bias")}
-        return numbers | {"epsilon": self.epsilon} | there
 
     @classmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> InstanceNorm:
@@ -133,12 +103,6 @@ class InstanceNorm(Layer):
             raise ShapeError(f"expected at most {MAX_SIZE} features, got {features}")
         names = ("epsilon", "positions", "groups")
         return cls.make(arrays, {"features": features} | {name: values[name] for name in names})
-
-    @classmethod
-    def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        for name in ("weight", "bias"):
-            if values[name]:
-                yield name, (values["channels"],)
 
     @property
     def needs_steps(self) -> bool:
@@ -163,9 +127,5 @@ class InstanceNorm(Layer):
 
         left = blocks - mean(blocks)
         y = left / np.sqrt(mean(left**2) + self.epsilon)
-        y = y.reshape(steps, batch, self.positions, self.channels)
-        if self.weight is not None:
-            y = y * float64(self.weight)
-        if self.bias is not None:
-            y = y + float64(self.bias)
+        y = self.scaled(y.reshape(steps, batch, self.positions, self.channels))
         return Ran((y.reshape(x.shape),))

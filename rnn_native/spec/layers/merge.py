@@ -47,10 +47,6 @@ class Merge(Layer):
         return self.size
 
     @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
     def options(self) -> dict[str, Any]:
         return {"mode": self.mode, "size": self.size}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from ...activations import finite
 from ...errors import OptionError, ShapeError
 from ..keys import Key, flag, size
-from ..layer import Float64, Layer, Ran, State, float64
-from ..weights import Array, as_weight, brief, expect
+from ..layer import Float64, Ran, State
+from ..normalising import Normalising
+from ..weights import Array, as_weight
 
 
 @dataclass(frozen=True, eq=False)
-class LayerNorm(Layer):
+class LayerNorm(Normalising):
     """y = (x - mean) / sqrt(variance + epsilon) * weight + bias, of each step by itself.
 
     Mean and variance, the mean of the squares of x - mean, are over all features or, of several
@@ -42,7 +43,6 @@ class LayerNorm(Layer):
         Key("weight", "flag"),
         Key("bias", "flag"),
     )
-    trains = False
 
     def __post_init__(self) -> None:
         features = size("LayerNorm features", self.features, 1)
@@ -62,39 +62,11 @@ class LayerNorm(Layer):
         }
         for name, value in known.items():
             object.__setattr__(self, name, value)
-        for name, given in (("weight", self.weight), ("bias", self.bias)):
-            if given is not None:
-                array = as_weight(f"LayerNorm {name}", given)
-                object.__setattr__(self, name, expect(f"LayerNorm {name}", array, (features,)))
-
-    def __repr__(self) -> str:
-        return brief(self, **self.line)
-
-    @property
-    def input_size(self) -> int:
-        return self.features
-
-    @property
-    def output_size(self) -> int:
-        return self.features
-
-    @property
-    def fan_in(self) -> None:
-        return None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        given = {"weight": self.weight, "bias": self.bias}
-        return {name: array for name, array in given.items() if array is not None}
+        self.check_weights(features)
 
     @property
     def options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("features", *_OPTIONS)}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        there = {name: getattr(self, name) is not None for name in ("weight", "bias")}
-        return self.options | there
 
     @classmethod
     def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> LayerNorm:
@@ -102,24 +74,13 @@ class LayerNorm(Layer):
         options = {name: values[name] for name in ("features", *_OPTIONS)}
         return cls.make(arrays, options)
 
-    @classmethod
-    def shapes(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        for name in ("weight", "bias"):
-            if values[name]:
-                yield name, (values["features"],)
-
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         (x,) = inputs
         blocks = x.reshape(*x.shape[:-1], self.groups, self.features // self.groups)
         if self.subtract_mean:
             blocks = blocks - np.mean(blocks, axis=-1, keepdims=True)
         variance = np.mean(blocks**2, axis=-1, keepdims=True)
-        y = (blocks / np.sqrt(variance + self.epsilon)).reshape(x.shape)
-        if self.weight is not None:
-            y = y * float64(self.weight)
-        if self.bias is not None:
-            y = y + float64(self.bias)
-        return Ran((y,))
+        return Ran((self.scaled((blocks / np.sqrt(variance + self.epsilon)).reshape(x.shape)),))
 
 
 _OPTIONS = ("groups", "epsilon", "subtract_mean")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from ...errors import OptionError, UnsupportedError
 from ..keys import Key, flag, one_of
 from ..layer import Float64
-from ..weights import Array
 from ..window import MOST, Window
 from ..windowed import Windowed
 
@@ -89,23 +87,6 @@ class Pool(Windowed):
     @property
     def padding_value(self) -> float:
         return -np.inf if self.mode == "max" else 0.0
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {key.name: getattr(self, key.name) for key in self.keys}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Pool:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
 
     def over(self, taps: Float64, real: NDArray[np.bool_]) -> Float64:
         if self.mode == "max":

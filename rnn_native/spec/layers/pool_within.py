@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from ...errors import OptionError, ShapeError
 from ..keys import MAX_SIZE, Key, flag, one_of, size
 from ..layer import Float64, Layer, Ran, State
-from ..weights import Array
 from .pool import POOL_MODES
 
 
@@ -101,23 +99,6 @@ class PoolWithin(Layer):
     @property
     def fan_in(self) -> None:
         return None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {key.name: getattr(self, key.name) for key in self.keys}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> PoolWithin:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         (x,) = inputs

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..keys import Key, one_of
 from ..layer import Float64, Layer, Ran, State
-from ..weights import Array
 
 REDUCE_MODES: Final = ("mean", "sum", "max", "first", "last")
 
@@ -40,23 +39,6 @@ class Reduce(Layer):
 
     def __post_init__(self) -> None:
         one_of("Reduce mode", self.mode, REDUCE_MODES)
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"mode": self.mode}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {"mode": self.mode}
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Reduce:
-        cls.check_arrays(values, arrays)
-        return cls(values["mode"])
 
     @property
     def needs_steps(self) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,6 @@ from ...activations import log_softmax, softmax
 from ...errors import ShapeError
 from ..keys import Key, flag, size
 from ..layer import Float64, Layer, Ran, State, Value
-from ..weights import Array
 
 
 @dataclass(frozen=True)
@@ -52,23 +50,6 @@ class Softmax(Layer):
         object.__setattr__(self, "groups", size("Softmax groups", self.groups, 1))
         object.__setattr__(self, "log", flag("Softmax log", self.log))
 
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"groups": self.groups, "log": self.log}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Softmax:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
-
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         given = super().outputs(where, name, inputs)
         if given[0].features % self.groups:
@@ -103,23 +84,6 @@ class SoftmaxOverTime(Layer):
     trains = False
     input_size = None
     output_size = None
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> SoftmaxOverTime:
-        cls.check_arrays(values, arrays)
-        return cls()
 
     @property
     def needs_steps(self) -> bool:

@@ -97,10 +97,6 @@ class Strided(Layer):
         return None
 
     @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
     def options(self) -> dict[str, Any]:
         return {
             "in_features": self.in_features, "sizes": self.sizes, "strides": self.strides,

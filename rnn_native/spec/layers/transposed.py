@@ -21,7 +21,7 @@ from ..keys import size
 from ..layer import Layer
 from ..weights import Array, as_weight, expect
 from .conv import Conv
-from .convolutions import Pair, both, ends
+from .convolutions import Pair, both, ends, kernel_of
 from .strided import Slice, Strided
 from .upsample import Upsample
 
@@ -114,11 +114,7 @@ def ConvTranspose1d(  # noqa: N802
     >>> up = rn.ConvTranspose1d(np.ones((8, 4, 5), np.float32), positions=33, stride=2, padding=2)
     >>> model = rn.Model([up, rn.GRU(65 * 4, 16)])
     """
-    array = as_weight("ConvTranspose1d weight", weight)
-    if array.ndim != 3:
-        raise ShapeError(
-            f"ConvTranspose1d weight: expected shape (in, out / groups, kernel), got {array.shape}"
-        )
+    array = kernel_of("ConvTranspose1d", weight, "in", "out / groups", "kernel")
     own = _phases("ConvTranspose1d", array.shape[2], stride, padding, output_padding, dilation)
     if positions is None:
         return transposed(array[..., None], bias, time=own, groups=groups, activation=activation)
@@ -148,12 +144,9 @@ def ConvTranspose2d(  # noqa: N802
     has it, or (over time, over positions), each of which is.
     """
     name = "ConvTranspose2d"
-    array = as_weight(f"{name} weight", weight)
-    if array.ndim != 4:
-        raise ShapeError(
-            f"{name} weight: expected shape (in, out / groups, kernel over time, kernel over "
-            f"positions), got {array.shape}"
-        )
+    array = kernel_of(
+        name, weight, "in", "out / groups", "kernel over time", "kernel over positions"
+    )
     given = [both(name, what, value) for what, value in (
         ("stride", stride), ("padding", padding), ("output_padding", output_padding),
         ("dilation", dilation),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ...errors import OptionError, ShapeError
 from ..keys import Key, one_of, size
 from ..layer import Float64, Ran, State, Value
-from ..weights import Array
 from ..window import MOST, Window
 from ..windowed import Windowed
 
@@ -72,23 +71,6 @@ class Upsample(Windowed):
     def window(self) -> Window:
         """It waits for as many as are cut off behind the last."""
         return Window(1 + self.cut, 1, self.factor)
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"factor": self.factor, "mode": self.mode, "cut": self.cut}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Upsample:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
 
     def outputs(self, where: str, name: str, inputs: Sequence[Value]) -> tuple[Value, ...]:
         (made,) = super().outputs(where, name, inputs)

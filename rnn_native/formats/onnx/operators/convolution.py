@@ -95,8 +95,8 @@ def _conv_transpose(node: Node, arrays: Arrays) -> Any:
     windows = windows_of(node, options, sizes, weight.shape[2:])
     more = options["output_padding"] or [0] * rank
     shape = options["output_shape"]
-    if len(more) != rank or min(more, default=0) < 0 or (shape and len(shape) != rank):
-        raise node.malformed(f"attributes output_padding={more}, output_shape={shape}")
+    if shape and len(shape) != rank:
+        raise node.malformed(f"attribute output_shape={shape}")
     whole = [
         s * (size - 1) + r for s, size, r in zip(windows.strides, sizes, windows.reach, strict=True)
     ]

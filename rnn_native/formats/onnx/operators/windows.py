@@ -94,11 +94,13 @@ def windows_of(
     strides = options["strides"] or [1] * rank
     dilations = options["dilations"] or [1] * rank
     pads = options["pads"] or [0] * (2 * rank)
+    more = options.get("output_padding") or [0] * rank  # of ConvTranspose alone
     for name, found, count, least in (
         ("kernel_shape", shape, rank, 1),
         ("strides", strides, rank, 1),
         ("dilations", dilations, rank, 1),
         ("pads", pads, 2 * rank, 0),
+        ("output_padding", more, rank, 0),
     ):
         if len(found) != count or min(found, default=least) < least:
             raise node.malformed(
@@ -109,18 +111,21 @@ def windows_of(
     )
     if options["auto_pad"] == "NOTSET":
         return made
-    total = _same(node, options["auto_pad"], made, sizes)
+    total = _same(node, options["auto_pad"], made, sizes, more)
     return at_ends(made, total, options["auto_pad"] == "SAME_LOWER")
 
 
-def _same(node: Node, auto: str, windows: Windows, sizes: Sequence[int]) -> list[int]:
+def _same(
+    node: Node, auto: str, windows: Windows, sizes: Sequence[int], more: Sequence[int]
+) -> list[int]:
     """How much is padded, that there is a window for each stride."""
     if auto == "VALID":
         return [0] * len(sizes)
     if auto not in ("SAME_UPPER", "SAME_LOWER"):
         raise node.malformed(f"attribute auto_pad={auto!r}")
     if node.op == "ConvTranspose":  # stride numbers come from each, without more
-        return [max(0, r - s) for r, s in zip(windows.reach, windows.strides, strict=True)]
+        ends = zip(windows.reach, more, windows.strides, strict=True)
+        return [max(0, r + m - s) for r, m, s in ends]
     return [
         max(0, (-(-size // s) - 1) * s + r - size)
         for size, s, r in zip(sizes, windows.strides, windows.reach, strict=True)

@@ -77,6 +77,12 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             writes=False,
             hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
         ),
+        "json": Format("json_files", (".json",), (*_OF_STATE_DICTS, "node", "between")),
+        "rtneural": Format("json_files.rtneural", ()),
+        "guitarml": Format("json_files.guitarml", (), writes=False, hint="rtneural has LSTM, GRU"),
+        "state-dict-json": Format("json_files.state_dict", (), _OF_STATE_DICTS, carries=True),
+        "tfjs": Format("json_files.tfjs", (), ("node", "between"), writes=False),
+        "nam": Format("json_files.nam", (".nam",)),
     }
 )
 """Every format by the name that ``format=`` takes."""

@@ -18,7 +18,7 @@ that of a float64 result e is at least 2^-29 times what float32 makes of the sam
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np

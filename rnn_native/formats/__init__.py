@@ -83,6 +83,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "state-dict-json": Format("json_files.state_dict", (), _OF_STATE_DICTS, carries=True),
         "tfjs": Format("json_files.tfjs", (), ("node", "between"), writes=False),
         "nam": Format("json_files.nam", (".nam",)),
+        "rnnoise": Format("rnnoise", (".rnnn",), writes=False),
     }
 )
 """Every format by the name that ``format=`` takes."""
@@ -131,7 +132,7 @@ def read_all(
     if unknown:
         raise OptionError(
             f"format {name}: unknown option {', '.join(unknown)}; "
-            f"known are {', '.join(entry.options)}"
+            f"known are {', '.join(entry.options) or 'none'}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
     with naming(path):

@@ -23,7 +23,10 @@ def read_all(path: Path, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     document = open_document(path)
     module = _module_of(document)
     if options and not hasattr(module, "OPTIONS"):
-        raise OptionError(f"{', '.join(options)}: the file says itself what it is")
+        raise OptionError(
+            f"option {', '.join(options)}: only for a file that does not describe its layers; "
+            "this one does"
+        )
     known: tuple[str, ...] = getattr(module, "OPTIONS", ())
     if unknown := [name for name in options if name not in known]:
         raise OptionError(f"{', '.join(unknown)}: not of such a file; known are {', '.join(known)}")

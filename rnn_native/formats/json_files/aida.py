@@ -27,7 +27,9 @@ TOLERANCE: Final = 1e-5
 own threshold, which its signals stay around 1 for."""
 _SILENT: Final = -90.0  # dB
 _LOUD: Final = 200.0
-_MOST: Final = 8192  # samples of the pair that are replayed
+_MOST: Final = 2048  # samples of the pair that are replayed, of large networks fewer
+_WORK: Final = 2**28  # weights times samples of that
+_WINDOW: Final = 2**22  # steps times features that a window of the network may reach over
 
 
 def around(
@@ -79,7 +81,11 @@ def _pair(document: Document, spec: ModelSpec) -> tuple[Array, Array] | None:
         return None
     if len(names) == 1:
         raise FormatError(f"{names[0]}: expected both input_batch and output_batch, or none")
-    given, made = (document.array(name, None)[:_MOST] for name in names)
+    for layer in (node.layer for node in spec.nodes.values()):
+        if layer.window is not None and layer.window.extent * (layer.input_size or 1) > _WINDOW:
+            raise document.unsupported("input_batch: of a network with so long a window")
+    steps = min(_MOST, max(1, _WORK // max(1, spec.num_parameters)))
+    given, made = (document.array(name, None)[:steps] for name in names)
     if given.shape != made.shape or spec.output_size != 1:
         raise FormatError(
             f"input_batch {given.shape}, output_batch {made.shape}: expected as many samples, of a "

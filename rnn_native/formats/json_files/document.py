@@ -107,9 +107,9 @@ class Document(Mapping[str, Any]):
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.get(key, default)
-        if type(value) not in (int, float) or not abs(value) < 1e300:  # type: ignore[arg-type]
+        if type(value) not in (int, float) or not abs(value) < 1e300:
             raise self.wrong(key, "a number")
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
 
     def array(self, key: str, *shape: int | None) -> Array:
         if key not in self:

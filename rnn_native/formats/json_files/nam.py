@@ -50,28 +50,27 @@ def from_document(document: Document) -> tuple[ModelSpec, dict[str, str]]:
         )
     config = document.inner("config")
     count = config.natural("num_layers")
-    sizes = [config.natural("input_size"), config.natural("hidden_size")]
+    features, hidden = config.natural("input_size"), config.natural("hidden_size")
     outputs = config.natural("out_channels", default=1)
-    if config.natural("in_channels", default=sizes[0]) != sizes[0]:
-        raise config.wrong("in_channels", f"input_size, {sizes[0]}")
+    if config.natural("in_channels", default=features) != features:
+        raise config.wrong("in_channels", f"input_size, {features}")
     numbers = _Numbers(document.array("weights", None))
-    numbers.expect(*sizes, count, outputs)
+    numbers.expect(features, hidden, count, outputs)
     weights: dict[str, Array] = {}
     begin: list[list[Array]] = [[], []]
-    features, hidden = sizes
     for k in range(count):
-        rows = numbers.take(4 * hidden, features + hidden)
-        weights[f"weight_ih_l{k}"] = rows[:, :features]
-        weights[f"weight_hh_l{k}"] = rows[:, features:]
+        inputs = hidden if k else features
+        rows = numbers.take(4 * hidden, inputs + hidden)
+        weights[f"weight_ih_l{k}"] = rows[:, :inputs]
+        weights[f"weight_hh_l{k}"] = rows[:, inputs:]
         weights[f"bias_ih_l{k}"] = numbers.take(4 * hidden)
         weights[f"bias_hh_l{k}"] = np.zeros_like(weights[f"bias_ih_l{k}"])
         for state in begin:
             state.append(numbers.take(hidden))
-        features = hidden
     head = Linear(numbers.take(outputs, hidden), numbers.take(outputs))
     try:
         lstm = Recurrent(
-            "lstm", sizes[0], hidden, weights, count,
+            "lstm", features, hidden, weights, count,
             initial_state={n: np.stack(rows) for n, rows in zip("hc", begin, strict=True)},
         )  # fmt: skip
     except RnnError as error:

@@ -63,7 +63,7 @@ def refuse(where: str, layer: Layer, **expected: Any) -> None:
 
 
 def _layer(kind: str, activation: str, features: int | None, *weights: Array, **more: Any) -> _Told:
-    own = {"type": kind, "activation": "" if activation == "identity" else activation}
+    own: _Told = {"type": kind, "activation": "" if activation == "identity" else activation}
     own |= {} if features is None else {"features": features}
     return {**own, "weights": [weight.tolist() for weight in weights], **more}
 

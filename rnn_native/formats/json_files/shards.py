@@ -66,7 +66,9 @@ class Stored:
         else:
             array = raw.astype(np.float32)
         if not np.isfinite(array).all():
-            raise FormatError(f"weightsManifest: {self.entry.name[:200]!r}: expected finite numbers")
+            raise FormatError(
+                f"weightsManifest: {self.entry.name[:200]!r}: expected finite numbers"
+            )
         return array.reshape(self.entry.shape)
 
 

@@ -1,8 +1,8 @@
 """A ``state_dict`` of PyTorch's as JSON: lists of numbers by name, as RTNeural's examples have it.
 
 What is in objects has their names in front, with dots; what is no list of numbers is left out. The
-order in which the modules run is not in such a file: ``chain=`` says it. One that :func:`write` made
-has strings besides that describe its layers.
+order in which the modules run is not in such a file: ``chain=`` says it. One that :func:`write`
+made has strings besides that describe its layers.
 """
 
 from __future__ import annotations

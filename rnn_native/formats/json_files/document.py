@@ -162,7 +162,7 @@ def told(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     by dots, without lists."""
     found: dict[str, str] = {}
     for key, value in values.items():
-        if isinstance(value, dict) and not prefix.count("."):
+        if isinstance(value, dict) and prefix.count(".") < 2:
             found |= told(value, f"{prefix}{key}.")
         elif isinstance(value, (str, int, float)):
             found[f"{prefix}{key}"] = str(value)

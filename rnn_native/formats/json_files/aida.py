@@ -28,6 +28,7 @@ own threshold, which its signals stay around 1 for."""
 _SILENT: Final = -90.0  # dB
 _LOUD: Final = 200.0
 _MOST: Final = 2048  # samples of the pair that are replayed, of large networks fewer
+_LARGE: Final = 1e6  # of a sample
 _WORK: Final = 2**28  # weights times samples of that
 _WINDOW: Final = 2**22  # steps times features that a window of the network may reach over
 
@@ -91,6 +92,8 @@ def _pair(document: Document, spec: ModelSpec) -> tuple[Array, Array] | None:
             f"input_batch {given.shape}, output_batch {made.shape}: expected as many samples, of a "
             f"network with one output; it has {spec.output_size}"
         )
+    if max(np.abs(given).max(), np.abs(made).max()) > _LARGE:
+        raise FormatError(f"input_batch, output_batch: expected samples of at most {_LARGE:g}")
     x = np.zeros((len(given), 1, spec.input_size), np.float32)
     x[:, 0, 0] = given
     return x, made.astype(np.float32).reshape(-1, 1, 1)

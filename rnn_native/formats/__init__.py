@@ -105,7 +105,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
         see ``formats.onnx``. For ``keras``: ``node`` and ``between`` of layers and, of weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
+        alone, ``config``, ``cell`` and more, see ``formats.keras``. For ``json``, which is several
+        formats: those of a ``state_dict`` or, of TensorFlow.js, ``node`` and ``between``. None
+        means not given.
 
     Raises
     ------

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rnn_native as rn
-from rnn_native import formats, reference
+from rnn_native import cli, formats, reference
 from rnn_native.errors import FormatError, OptionError, UnsupportedError
 from rnn_native.formats import safetensors
 from rnn_native.spec import Elementwise, Layer, Linear, ModelSpec, PReLU, Scale, Softmax
@@ -255,3 +255,15 @@ def test_what_is_wrong_with_an_amplifier(
 ) -> None:
     with pytest.raises((FormatError, UnsupportedError), match=message):
         rn.load(saved(tmp_path / "amp.json", amplifier() | more))
+
+
+def test_a_golden_pair_is_taken_to_another_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, other = saved(tmp_path / "amp.json", amplifier(in_gain=3.0)), tmp_path / "m.safetensors"
+    assert cli.main(["convert", str(path), str(other), "--verify"]) == 0
+    assert "rnn_native.golden.x" in formats.strings(other)
+    assert cli.main(["info", str(path)]) == 0
+    told = capsys.readouterr().out
+    for text in ("CC0", "an amplifier", "48000"):
+        assert text in told

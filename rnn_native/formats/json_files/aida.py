@@ -45,7 +45,11 @@ def around(
     before = _scale(features, 1, first)
     after = _scale(spec.output_size, spec.output_size, last)
     plain = skipped((), spec.layers, ()) if skip else spec
-    whole = skipped(before, spec.layers, after) if skip else ModelSpec(before + spec.layers + after)
+    whole = spec
+    if skip:
+        whole = skipped(before, spec.layers, after)
+    elif before or after:
+        whole = ModelSpec(before + spec.layers + after)
     pair = _pair(document, plain)
     if pair is None:
         return whole, about

@@ -140,12 +140,13 @@ def array_of(value: object, where: str, shape: Sequence[int | None] | None = Non
 
 def as_stored(array: np.ndarray[Any, Any], where: str) -> Array:
     """As float32 where that is exact, else as float64."""
-    wide = array.astype(np.float64)
-    if not np.isfinite(wide).all():
-        raise FormatError(f"{where}: expected finite numbers")
     with np.errstate(over="ignore"):
-        narrow = wide.astype(np.float32)
-    return narrow if np.array_equal(narrow, wide) else wide
+        narrow = array.astype(np.float32)
+    exact = bool((narrow == array).all())
+    made: Array = narrow if exact else array.astype(np.float64)
+    if not np.isfinite(made).all():
+        raise FormatError(f"{where}: expected finite numbers")
+    return made
 
 
 def short(value: object) -> str:

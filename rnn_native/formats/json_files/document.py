@@ -40,7 +40,7 @@ def open_document(path: Path) -> Document:
         raise FormatError(f"no JSON that could be read: {str(error)[:200]}") from error
     if not isinstance(value, dict):
         raise FormatError(f"expected a JSON object, got {short(value)}")
-    return Document(value, "the file", path)
+    return Document(value, "", path)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -56,7 +56,8 @@ def _refuse(text: str) -> NoReturn:
 
 
 class Document(Mapping[str, Any]):
-    """An object in a file; ``where`` is what messages call it, ``path`` the file's."""
+    """An object in a file; ``where`` is what messages call it, "" of the whole one, ``path`` the
+    file's."""
 
     def __init__(self, values: dict[str, Any], where: str, path: Path) -> None:
         self._values, self.where, self.path = values, where, path
@@ -70,9 +71,13 @@ class Document(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def at(self, key: str) -> str:
+        """What messages call the value of a key."""
+        return f"{self.where}: {key}" if self.where else key
+
     def wrong(self, key: str, expected: str) -> FormatError:
         got = short(self[key]) if key in self else "no such key"
-        return FormatError(f"{self.where}: {key}: expected {expected}, got {got}")
+        return FormatError(f"{self.at(key)}: expected {expected}, got {got}")
 
     def inner(self, key: str) -> Document:
         return self.of(self.get(key), key)
@@ -80,9 +85,8 @@ class Document(Mapping[str, Any]):
     def of(self, value: Any, key: str) -> Document:
         """An object inside of this one."""
         if not isinstance(value, dict):
-            raise FormatError(f"{self.where}: {key}: expected an object, got {short(value)}")
-        where = key if self.where == "the file" else f"{self.where}: {key}"
-        return Document(value, where, self.path)
+            raise FormatError(f"{self.at(key)}: expected an object, got {short(value)}")
+        return Document(value, self.at(key), self.path)
 
     def list(self, key: str) -> list[Any]:
         value = self.get(key)
@@ -113,11 +117,11 @@ class Document(Mapping[str, Any]):
 
     def array(self, key: str, *shape: int | None) -> Array:
         if key not in self:
-            raise FormatError(f"{self.where}: {key} is missing; there are {some(list(self))}")
-        return array_of(self[key], f"{self.where}: {key}", shape)
+            raise FormatError(f"{self.at(key)} is missing; there are {some(list(self))}")
+        return array_of(self[key], self.at(key), shape)
 
     def unsupported(self, message: str) -> UnsupportedError:
-        return UnsupportedError(f"{self.where}: {message}")
+        return UnsupportedError(f"{self.where}: {message}" if self.where else message)
 
 
 def array_of(value: object, where: str, shape: Sequence[int | None] | None = None) -> Array:

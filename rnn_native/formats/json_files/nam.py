@@ -19,7 +19,8 @@ from ...spec import Array, Linear, ModelSpec, Recurrent
 from .document import Document, Path, open_document, told, write_document
 
 _MOST: Final = 1000  # layers
-_OTHERS: Final = ("WaveNet", "ConvNet", "Linear", "CatLSTM", "SlimmableContainer")
+_CONTAINER: Final = "SlimmableContainer"
+_OTHERS: Final = ("WaveNet", "ConvNet", "Linear", "CatLSTM", _CONTAINER)
 _VERSION: Final = "0.5.4"  # of the file
 _OF_CHANNELS: Final = "0.7.0"  # of one with several channels
 
@@ -44,9 +45,9 @@ def from_document(document: Document) -> tuple[ModelSpec, dict[str, str]]:
     architecture = document.text("architecture")
     if architecture != "LSTM":
         known = "" if architecture in _OTHERS else ", which is not known"
+        hint = "; save its LSTM by itself" if architecture == _CONTAINER else ""
         raise document.unsupported(
-            f"architecture {architecture[:80]!r}{known}: only LSTM is read; of a container, save "
-            "its LSTM by itself"
+            f"architecture {architecture[:80]!r}{known}: only LSTM is read{hint}"
         )
     config = document.inner("config")
     count = config.natural("num_layers")

@@ -27,9 +27,10 @@ def load(
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"pickle"``, ``"keras"``)
-    defaults to what the file's suffix says; ``options`` are the format's own (see
-    ``rnn_native.formats.read``), the rest is :class:`Model`'s.
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"pickle"``, ``"keras"``,
+    ``"json"`` and others of ``formats.FORMATS``) defaults to what the file's suffix says;
+    ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
+    :class:`Model`'s.
 
     ``batch_first``, ``dtype`` and ``weight_dtype`` are None for what the file says, as
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import as_array
 from .errors import ShapeError
 from .spec import ModelSpec
 
@@ -75,3 +77,16 @@ def unflatten(
     if names is not None:
         return dict(zip(names, whole, strict=True))
     return whole[0] if len(counts) == 1 else whole
+
+
+def joined(
+    counts: Sequence[int], arrays: Sequence[NDArray[Any]], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The arrays of a state, flat, in the order of ``formats.golden``."""
+    rest = iter(arrays)
+    pieces: list[NDArray[Any]] = []
+    for count in counts:
+        group = [as_array("state", next(rest)) for _ in range(count)]
+        most = max(map(len, group))
+        pieces += [a[row].ravel() for row in range(most) for a in group if row < len(a)]
+    return np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)

@@ -18,7 +18,7 @@ that of a float64 result e is at least 2^-29 times what float32 makes of the sam
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -29,7 +29,7 @@ from .arrays import as_array
 from .errors import FormatError, OptionError, RnnError, ShapeError, VerifyError
 from .formats.golden import MAX_CHARACTERS, Golden, from_strings, largest_error
 from .spec import ModelSpec
-from .states import flatten, state_counts, state_names, unflatten
+from .states import flatten, joined, state_counts, state_names, unflatten
 
 _STEPS: Final = 16
 _SEED: Final = 0
@@ -80,10 +80,10 @@ def make(model: Runs, call: Any) -> Golden:
     x = as_array("x", arguments["x"]).astype(np.int32 if spec.takes_indices else dtype)
     if model.batch_first:
         x, y = np.swapaxes(x, 0, 1), _time_first(y)
-    final = _join(counts, flatten(counts, after, names), dtype)
+    final = joined(counts, flatten(counts, after, names), dtype)
     start, given = None, arguments.get("state")
     if given is not None:
-        start = _join(counts, flatten(counts, given, names), dtype)
+        start = joined(counts, flatten(counts, given, names), dtype)
         given = unflatten(counts, _split(spec, x.shape[1], start), names)
     lengths = arguments.get("lengths")
     lengths = None if lengths is None else as_array("lengths", lengths).astype(np.int32)
@@ -93,11 +93,11 @@ def make(model: Runs, call: Any) -> Golden:
             f"{x.shape}, y {y.shape}"
         )
     y_ref, after_ref = reference.run(spec, x, given, lengths)
-    final_ref = _join(counts, flatten(counts, after_ref, names), np.dtype(np.float64))
+    final_ref = joined(counts, flatten(counts, after_ref, names), np.dtype(np.float64))
     error = max(_relative(y, y_ref), _relative(final, final_ref))
     if dtype == np.float64:
         y_coarse, after_coarse = type(model)(spec)(x, given, lengths)
-        final_coarse = _join(counts, flatten(counts, after_coarse, names), np.dtype(np.float32))
+        final_coarse = joined(counts, flatten(counts, after_coarse, names), np.dtype(np.float32))
         coarse = max(_relative(y_coarse, y_ref), _relative(final_coarse, final_ref))
         error = max(error, coarse * 2.0**-29)
     error = float(f"{error:.3g}")  # as a file has it
@@ -134,7 +134,7 @@ def replay(model: Runs, spec: ModelSpec, golden: Golden) -> None:
     except RnnError as error:
         raise FormatError(f"golden: not an input of this model: {error}") from error
     y = _time_first(y) if model.batch_first else y
-    final = _join(counts, flatten(counts, after, names), model.dtype)
+    final = joined(counts, flatten(counts, after, names), model.dtype)
     roundoff = _roundoff(golden.y.dtype)
     relative = max(_FACTOR * golden.error, _LEAST * roundoff)
     relative *= max(1.0, _roundoff(model.dtype) / roundoff)
@@ -233,21 +233,8 @@ def _relative(got: NDArray[Any], expected: NDArray[Any]) -> float:
     return float(np.abs(got.astype(np.float64) - expected).max()) / scale
 
 
-def _join(
-    counts: Sequence[int], arrays: Sequence[NDArray[Any]], dtype: np.dtype[Any]
-) -> NDArray[Any]:
-    """The arrays of a state, flat, in the order of ``formats.golden``."""
-    rest = iter(arrays)
-    pieces: list[NDArray[Any]] = []
-    for count in counts:
-        group = [as_array("state", next(rest)) for _ in range(count)]
-        most = max(map(len, group))
-        pieces += [a[row].ravel() for row in range(most) for a in group if row < len(a)]
-    return np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
-
-
 def _split(spec: ModelSpec, batch: int, flat: NDArray[Any]) -> list[NDArray[Any]]:
-    """The inverse of :func:`_join`."""
+    """The inverse of :func:`states.joined`."""
     arrays: list[NDArray[Any]] = []
     needed = sum(rows * size for shapes in spec.state_shapes.values() for rows, size in shapes)
     if len(flat) < needed * batch:

@@ -77,6 +77,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             writes=False,
             hint="rnn_native.keras_weights gives the arrays for a Keras layer's set_weights",
         ),
+        "json": Format("json_files", (".json",), (*_OF_STATE_DICTS, "node", "between")),
+        "rtneural": Format("json_files.rtneural", ()),
+        "guitarml": Format("json_files.guitarml", (), writes=False, hint="rtneural has LSTM, GRU"),
+        "state-dict-json": Format("json_files.state_dict", (), _OF_STATE_DICTS, carries=True),
+        "tfjs": Format("json_files.tfjs", (), ("node", "between"), writes=False),
+        "nam": Format("json_files.nam", (".nam",)),
+        "rnnoise": Format("rnnoise", (".rnnn",), writes=False),
     }
 )
 """Every format by the name that ``format=`` takes."""
@@ -98,7 +105,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
         see ``formats.onnx``. For ``keras``: ``node`` and ``between`` of layers and, of weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
+        alone, ``config``, ``cell`` and more, see ``formats.keras``. For ``json``, which is several
+        formats: those of a ``state_dict`` or, of TensorFlow.js, ``node`` and ``between``. None
+        means not given.
 
     Raises
     ------
@@ -125,7 +134,7 @@ def read_all(
     if unknown:
         raise OptionError(
             f"format {name}: unknown option {', '.join(unknown)}; "
-            f"known are {', '.join(entry.options)}"
+            f"known are {', '.join(entry.options) or 'none'}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
     with naming(path):

@@ -18,7 +18,11 @@ from rnn_native.errors import FormatError, OptionError, UnsupportedError
 from rnn_native.formats import FORMATS, npz, safetensors
 from rnn_native.spec import ModelSpec
 
-WRITABLE = [name for name, entry in FORMATS.items() if entry.writes]
+WRITABLE = [
+    name
+    for name, entry in FORMATS.items()
+    if entry.writes and entry.suffixes and name != "nam"  # of LSTMs alone
+]
 
 
 @pytest.fixture
@@ -81,7 +85,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(
 
 def test_an_unknown_format_is_refused_with_the_known_ones(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(
-        OptionError, match="safetensors, npz, onnx, torch, pickle, keras; got 'tflite'"
+        OptionError, match=r"safetensors, npz, onnx, torch, pickle, keras, .*; got 'tflite'"
     ):
         formats.read("model.npz", format="tflite")
     with pytest.raises(OptionError, match="got 'tflite'"):
@@ -105,12 +109,12 @@ def test_without_the_onnx_package_an_onnx_file_says_what_to_install(
 def test_options_of_no_meaning_are_refused_by_name(
     name: str, spec: ModelSpec, tmp_path: Path
 ) -> None:
-    path = path_of(tmp_path, name)
+    path = tmp_path / "model"
     with pytest.raises(OptionError, match=f"format {name}: unknown option gates; known are "):
-        formats.read(path, gates="ifgo")
+        formats.read(path, name, gates="ifgo")
     other = "prefix" if name == "onnx" else "output"
     with pytest.raises(OptionError, match=other):
-        formats.read(path, **{other: None})
+        formats.read(path, name, **{other: None})
 
 
 @pytest.mark.parametrize("name", WRITABLE)
@@ -151,7 +155,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    other = make_spec(np.random.default_rng(1), "lstm")
+    other = make_spec(np.random.default_rng(1), "gru")
     for function in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, function, full)
@@ -172,7 +176,7 @@ def test_a_written_file_is_an_ordinary_one(name: str, spec: ModelSpec, tmp_path:
     formats.write(spec, path)
     assert path.stat().st_mode == plain.stat().st_mode
     link.symlink_to(path)
-    other = make_spec(np.random.default_rng(1), "rnn")
+    other = make_spec(np.random.default_rng(1), "gru")
     formats.write(other, link, format=name)
     assert link.is_symlink()
     assert the_same(formats.read(path), other)

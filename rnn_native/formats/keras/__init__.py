@@ -22,7 +22,7 @@ from ..reading import read_bytes
 from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
 from .file import KerasFile, open_file
-from .graph import graph_of
+from .graph import Graph, graph_of
 from .plain import check, describe
 
 PathLike = str | os.PathLike[str]
@@ -63,12 +63,7 @@ def read(
     OptionError
         A name that no layer has; options that do not go together, or with the file.
     """
-    if node is not None and between is not None:
-        raise OptionError("node= and between=: expected one of them")
-    if node is not None and not isinstance(node, str):
-        raise OptionError(f"node: expected the name of a layer, got {node!r}")
-    if between is not None:
-        between = _pair(between)
+    between = _part(node, between)
     file = open_file(path)
     options = {
         "cell": cell,
@@ -82,14 +77,28 @@ def read(
     if given and (file.config is not None or config is not None):
         raise OptionError(f"{', '.join(given)}: the model's own configuration says what it is")
     plain = file.config is None and config is None
-    graph = describe(file, node, between, options) if plain else graph_of(_model(file, config))
+    if not plain:
+        return _read(graph_of(_model(file, config)), file, node, between)
+    spec = _read(describe(file, node, between, options), file, node, between)
+    check(spec, options)
+    return spec
+
+
+def read_described(
+    file: KerasFile, node: str | None = None, between: tuple[str, str] | None = None
+) -> ModelSpec:
+    """The model of a file that is open, and has its configuration; else as :func:`read`."""
+    between = _part(node, between)
+    return _read(graph_of(_model(file, None)), file, node, between)
+
+
+def _read(
+    graph: Graph, file: KerasFile, node: str | None, between: tuple[str, str] | None
+) -> ModelSpec:
     try:
-        spec = read_chain(graph, file.store, node, between)
+        return read_chain(graph, file.store, node, between)
     except (ShapeError, DTypeError) as error:  # of a layer's own checks
         raise FormatError(str(error)) from error
-    if plain:
-        check(spec, options)
-    return spec
 
 
 def strings(path: PathLike) -> dict[str, str]:
@@ -98,7 +107,14 @@ def strings(path: PathLike) -> dict[str, str]:
     return {} if version is None else {"producer": f"keras {version}"}
 
 
-def _pair(value: object) -> tuple[str, str]:
+def _part(node: object, value: object) -> tuple[str, str] | None:
+    """``between``, or None; ``OptionError`` where these do not choose a part of a model."""
+    if node is not None and value is not None:
+        raise OptionError("node= and between=: expected one of them")
+    if node is not None and not isinstance(node, str):
+        raise OptionError(f"node: expected the name of a layer, got {node!r}")
+    if value is None:
+        return None
     if (
         not isinstance(value, (tuple, list))
         or len(value) != 2

@@ -9,7 +9,7 @@ second LSTM of the model, whatever its name is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -42,11 +42,25 @@ class Store(Protocol):
         """The arrays of a layer, part by part; ``FormatError`` unless there are exactly those."""
 
 
+class Groups(Protocol):
+    """A file with groups by layer: an HDF5 file, or what has its weights in another way."""
+
+    @property
+    def datasets(self) -> Mapping[str, Any]:
+        """Its arrays by path, each with its ``shape``."""
+
+    def names(self, group: str, attribute: str) -> list[str] | None:
+        """Names that an attribute of a group lists; None where there is none."""
+
+    def array(self, path: str) -> Array:
+        """One of its arrays."""
+
+
 @dataclass(frozen=True)
 class NamedStore:
     """The layout of Keras 2; ``root`` is the group with the layers."""
 
-    file: File
+    file: Groups
     root: str
     _by_part: dict[str, dict[str, list[str]]] = field(default_factory=dict, repr=False)
 
@@ -132,7 +146,7 @@ class NumberedStore:
         return f"{name}_{number}" if number else name
 
 
-def names_of(file: File, group: str, attribute: str) -> list[str] | None:
+def names_of(file: Groups, group: str, attribute: str) -> list[str] | None:
     """An attribute that lists names; a long one comes in pieces that end in 0, 1, 2."""
     whole = file.names(group, attribute)
     if whole is not None:

@@ -7,11 +7,9 @@ seen to agree, and no more memory is used than the file gives reason for (``Budg
 from __future__ import annotations
 
 import os
-import stat
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from math import prod
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError, UnsupportedError
 from ..bfloat16 import widened
+from ..outside import resolve
 from ..reading import Watch, read_exactly
 
 Anything = NDArray[Any]
@@ -192,26 +191,10 @@ class Contents:
                 f"{where}: kept outside the file, in {location!r:.200}: a model that comes "
                 "without a file has to have its tensors loaded"
             )
-        parts = (PurePosixPath(location), PureWindowsPath(location))
-        absolute = any(part.root or part.drive for part in parts)
-        if not location or "\0" in location or absolute or any(".." in p.parts for p in parts):
-            raise FormatError(
-                f"{where}: kept outside the file: expected the relative path of a file in its "
-                f"folder, got {location!r:.200}"
-            )
         try:
-            folder = os.path.realpath(self._folder)
-            path = os.path.realpath(os.path.join(folder, location))
-            inside = os.path.commonpath([folder, path]) == folder
-            ordinary = inside and stat.S_ISREG(os.stat(path).st_mode)
-        except (OSError, ValueError) as error:
-            raise FormatError(f"{where}: kept outside the file: {location!r}: {error}") from error
-        if not ordinary:
-            raise FormatError(
-                f"{where}: kept outside the file: {location!r:.200} is no ordinary file "
-                "in its folder"
-            )
-        return path
+            return resolve(self._folder, location)
+        except FormatError as error:
+            raise FormatError(f"{where}: kept outside the file: {error}") from error
 
 
 class Constants(Mapping[str, Anything]):

@@ -38,6 +38,10 @@ def _structural(format: str, data: bytes) -> Callable[[random.Random, bytes], by
         return pickles.change_legacy
     if format == "pickle":
         return pickles.change
+    if format in ("json", "nam"):
+        return _change_json
+    if format == "rnnoise":
+        return _change_words
     return keras.change_h5 if format == "keras" else _change_bytes
 
 
@@ -65,6 +69,19 @@ def _change_safetensors(rng: random.Random, data: bytes) -> bytes:
     text = json.dumps(header, ensure_ascii=rng.random() < 0.9).encode("utf-8", "surrogatepass")
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
+
+
+def _change_json(rng: random.Random, data: bytes) -> bytes:
+    return json.dumps(change_json(rng, json.loads(data))).encode("utf-8", "surrogatepass")
+
+
+def _change_words(rng: random.Random, data: bytes) -> bytes:
+    """Another of its first numbers, which are sizes and activations, or of all."""
+    words = data.split(b" ")
+    at = rng.randrange(min(len(words), rng.choice((8, len(words)))))
+    new = (b"0", b"-1", b"3", b"128", b"1e3", b"99999999999", b"", str(rng.randrange(99)).encode())
+    words[at] = rng.choice(new)
+    return b" ".join(words)
 
 
 def _change_bytes(rng: random.Random, data: bytes) -> bytes:

@@ -18,6 +18,8 @@ import rnn_native as rn
 from rnn_native import formats
 from rnn_native.spec import Embedding, Linear, Merge, ModelSpec
 
+from . import amplifiers
+
 _CORPUS: Final = Path(__file__).resolve().parents[1] / "corpus"
 BESIDE: Final = {"weights.bin": bytes(range(256)) * 4}  # external data of ONNX
 _OF_STATE_DICTS: Final[list[dict[str, Any]]] = [
@@ -33,6 +35,10 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
     "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
               {"node": "b", "recurrent_activation": "hard_sigmoid"}],
+    "json": [{}, {}, {}, {"chain": ["lstm", "head:relu"]}, {"chain": [":Conv1d(stride=2)"]},
+             {"node": "b"}, {"prefix": "lstm"}],
+    "nam": [{}],
+    "rnnoise": [{}],
 }  # fmt: skip
 """What a file of a format may be read with."""
 
@@ -44,7 +50,7 @@ def seeds() -> dict[str, list[bytes]]:
     found["pickle"] = _pickled()
     found["keras"] = _keras()
     found["onnx"] += _onnx()
-    return found
+    return found | amplifiers.seeds()
 
 
 def corpus(name: str) -> list[bytes]:

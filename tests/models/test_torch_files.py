@@ -136,7 +136,7 @@ def test_a_checkpoint_gives_its_one_module(save: Any) -> None:
 def test_a_checkpoint_lists_its_modules(save: Any) -> None:
     tagger, rnn = Tagger(), nn.RNN(3, 4, nonlinearity="relu")
     path = save([tagger.state_dict(), {"module": {"rnn": rnn.state_dict()}}])
-    with pytest.raises(FormatError, match=r"choose one with prefix= '0\.lstm\.', '1\.module\.rnn"):
+    with pytest.raises(OptionError, match=r"choose one with prefix= '0\.lstm\.', '1\.module\.rnn"):
         rn.load(path)
     assert_holds(path, tagger.lstm, prefix="0")
     assert_holds(path, rnn, prefix="1", nonlinearity="relu")

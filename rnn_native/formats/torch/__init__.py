@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
-from ..metadata import from_tensors
+from ..metadata import read_tensors
 from ..reading import read_bytes
 from . import foreign, legacy
 from .archive import Archive
@@ -59,7 +59,7 @@ def from_bytes(data: bytes, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     metadata, tensors = unpack(data)
     named = by_layers(metadata, tensors) if metadata else tensors
     with foreign.told(tensors.named):
-        return from_tensors(metadata, named, **options), metadata
+        return read_tensors(metadata, named, **options)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -90,8 +90,9 @@ class Calculated(Mapping[str, Array]):
         return self._made[name]
 
     def told(self) -> dict[str, str]:
-        """The notes, as strings of a file are."""
-        return {f"calculated {name}": text for name, text in self.notes.items()}
+        """The notes, and those of the tensors themselves, as strings of a file are."""
+        notes = {**getattr(self._tensors, "notes", {}), **self.notes}
+        return {f"calculated {name}": text for name, text in notes.items()}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -139,7 +139,8 @@ def _with_said(
 ) -> Mapping[str, Any]:
     """The options that are given, and those that the file says of the module: ``OptionError`` for
     two that differ."""
-    said: Mapping[str, Any] = getattr(tensors, "said", {}).get(prefix, {})
+    whole: Mapping[str, Any] = getattr(tensors, "said", {}).get(prefix, {})
+    said = {option: value for option, value in whole.items() if option in _OWNERS}
     for option, value in said.items():
         if given.get(option) not in (None, value):
             raise OptionError(

@@ -8,6 +8,7 @@ pruning             ``X_orig``, ``X_mask``
 weight drop         ``X_raw``, which is ``X`` itself where nothing is dropped; an ``X`` beside it,
                     or in the ``module`` that is wrapped, is left over from training
 Equinox's cells     ``bias``, and of a GRUCell ``bias_n``, beside ``weight_ih`` and ``weight_hh``
+Flax's cells        see ``flax``
 ==================  ===============================================================================
 
 X is an array of a recurrent module, or any module's ``weight`` or ``bias``. All of what belongs to
@@ -18,24 +19,13 @@ it is in is refused (``strangers``). Numbers are those of float64, rounded once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..spec import Array
+from . import flax
 from . import reparametrized as ways
 from .array_names import ARRAY, LONGEST
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """What a tensor is calculated of: the names of its parts, in the order of the arguments."""
-
-    what: str
-    parts: tuple[str, ...]
-    calculate: Callable[..., Array]
-    beside: tuple[str, ...] = ()  # further arguments, which are tensors of their own
-    leaves: tuple[str, ...] = ()  # names that it takes the place of
-
+from .recipe import Found, Recipe
 
 _SUFFIXES: Final[Mapping[frozenset[str], tuple[str, tuple[str, ...], Callable[..., Array]]]] = {
     frozenset(parts): (what, parts, calculate)
@@ -64,11 +54,23 @@ class Calculated(Mapping[str, Array]):
         self.said: Mapping[str, Mapping[str, Any]] = getattr(tensors, "said", {})
         self.notes: dict[str, str] = {}
         self._tensors = tensors
-        self._recipes: dict[str, _Recipe] = {}
+        self._slashed = flax.dotted(tensors)
+        self._recipes: dict[str, Recipe] = {}
         self._made: dict[str, Array] = {}
-        names = dict.fromkeys(tensors)
-        for find in (_suffixed, _suffixed, _dropped, _equinox):  # what is pruned may be a part
-            found = find(names)
+        dots = {name: dotted for dotted, name in self._slashed.items()}
+        names = dict.fromkeys(dots.get(name, name) for name in tensors)
+        for find in (
+            _suffixed,
+            _suffixed,
+            _dropped,
+            _equinox,
+            flax.cells,
+        ):  # what is pruned may be a part
+            found = [
+                (name, recipe)
+                for name, recipe in find(names)
+                if name not in names or name in recipe.leaves
+            ]
             gone = {part for _, recipe in found for part in (*recipe.parts, *recipe.leaves)}
             self._recipes |= found
             names = dict.fromkeys((*(name for name in names if name not in gone), *dict(found)))
@@ -82,7 +84,7 @@ class Calculated(Mapping[str, Array]):
     def _get(self, name: str) -> Array:
         recipe = self._recipes.get(name)
         if recipe is None:
-            return self._tensors[name]
+            return self._tensors[self._slashed.get(name, name)]
         if name not in self._made:
             parts = [self._get(part) for part in (*recipe.parts, *recipe.beside)]
             self._made[name] = recipe.calculate(f"tensor {name!r:.200}", *parts)
@@ -101,10 +103,7 @@ class Calculated(Mapping[str, Array]):
         return len(self._names)
 
 
-_Found = list[tuple[str, _Recipe]]
-
-
-def _suffixed(names: Mapping[str, None]) -> _Found:
+def _suffixed(names: Mapping[str, None]) -> Found:
     """What is calculated of several with a word behind its name each, all of those there are."""
     groups: dict[str, dict[str, str]] = {}  # by what they are of: words -> names
     for name in names:
@@ -116,7 +115,7 @@ def _suffixed(names: Mapping[str, None]) -> _Found:
         known = _SUFFIXES.get(frozenset(group))
         if known is not None and stem not in names and _is_target(stem):
             what, words, calculate = known
-            found.append((stem, _Recipe(what, tuple(group[word] for word in words), calculate)))
+            found.append((stem, Recipe(what, tuple(group[word] for word in words), calculate)))
     return found
 
 
@@ -142,7 +141,7 @@ def _is_array(name: str) -> bool:
     return ARRAY.fullmatch(name, max(0, len(name) - LONGEST)) is not None
 
 
-def _dropped(names: Mapping[str, None]) -> _Found:
+def _dropped(names: Mapping[str, None]) -> Found:
     """The raw weights of a weight drop, in the module itself or in a ``module`` that it wraps."""
     found = []
     wrapped = {name[: name.rindex(".") + 1] for name in names if "." in name and _is_array(name)}
@@ -153,11 +152,11 @@ def _dropped(names: Mapping[str, None]) -> _Found:
         before, dot, own = stem.rpartition(".")
         within = f"{before}{dot}module."
         target = f"{within}{own}" if within in wrapped else stem
-        found.append((target, _Recipe("weight drop", (name,), ways.as_it_is, leaves=(target,))))
+        found.append((target, Recipe("weight drop", (name,), ways.as_it_is, leaves=(target,))))
     return found
 
 
-def _equinox(names: Mapping[str, None]) -> _Found:
+def _equinox(names: Mapping[str, None]) -> Found:
     """The biases of PyTorch's cells, of those that Equinox's have."""
     found = []
     for name in names:
@@ -167,10 +166,10 @@ def _equinox(names: Mapping[str, None]) -> _Found:
         if before == name or ih not in names or bias not in names or taken:
             continue
         if more in names:
-            first = _Recipe("Equinox's GRUCell", (bias,), ways.as_it_is)
-            second = _Recipe(first.what, (more,), ways.of_new_gate)
+            first = Recipe("Equinox's GRUCell", (bias,), ways.as_it_is)
+            second = Recipe(first.what, (more,), ways.of_new_gate)
         else:
-            first = _Recipe("Equinox's LSTMCell", (bias,), ways.of_lstm, beside=(name,))
-            second = _Recipe(first.what, (bias,), ways.zeros)
+            first = Recipe("Equinox's LSTMCell", (bias,), ways.of_lstm, beside=(name,))
+            second = Recipe(first.what, (bias,), ways.zeros)
         found += [(f"{before}bias_ih", first), (f"{before}bias_hh", second)]
     return found

@@ -118,6 +118,48 @@ def arrays_of(shapes: dict[str, tuple[int, ...]]) -> Arrays:
     return {name: RNG.normal(size=shape).astype("f4") for name, shape in shapes.items()}
 
 
+def flax_cell(input_gates: str, hidden_gates: str, biases: str) -> Arrays:
+    kernels = {f"i{g}/kernel": (3, 4) for g in input_gates}
+    kernels |= {f"h{g}/kernel": (4, 4) for g in hidden_gates}
+    return arrays_of(kernels | {f"{part}/bias": (4,) for part in biases.split()})
+
+
+OTHERS: dict[str, Arrays] = {
+    "Equinox's GRUCell": arrays_of(CELL),
+    "Equinox's LSTMCell": arrays_of({"weight_ih": (16, 3), "weight_hh": (16, 4), "bias": (16,)}),
+    "Flax's GRUCell": flax_cell("rzn", "rzn", "ir iz in hn"),
+    "Flax's LSTMCell": flax_cell("ifgo", "ifgo", "hi hf hg ho"),
+    "Flax's cell": arrays_of(
+        {"dense_i/kernel": (3, 12), "dense_h/kernel": (4, 12), "dense_i/bias": (12,)}
+    ),
+}
+
+
+@pytest.mark.parametrize("cell", OTHERS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(prefix=st.sampled_from(["", "a.b."]), stranger=NAMES, shape=SHAPES, chosen=st.booleans())
+def test_so_is_one_beside_the_arrays_of_cells_of_others(
+    cell: str, prefix: str, stranger: str, shape: tuple[int, ...], chosen: bool
+) -> None:
+    arrays = {f"{prefix}{name}": array for name, array in OTHERS[cell].items()}
+    if "/" in next(iter(OTHERS[cell])):
+        arrays = {name.replace(".", "/"): array for name, array in arrays.items()}
+        added = f"{prefix}{stranger}".replace(".", "/")
+    else:
+        added = f"{prefix}{stranger}"
+    options = {"prefix": prefix} if chosen else {}
+    (before,) = plain.from_state_dict(Calculated(arrays), **options).layers
+    if added in arrays:
+        return
+    more = {**arrays, added: RNG.normal(size=shape).astype("f4")}
+    try:
+        (after,) = plain.from_state_dict(Calculated(more), **options).layers
+    except rn.RnnError:
+        return
+    changed = [n for n, a in after.arrays.items() if not np.array_equal(a, before.arrays.get(n))]
+    assert changed or after.options != before.options
+
+
 @pytest.mark.parametrize("root", ["", "enc.", "layers.0.cell."])
 @pytest.mark.parametrize("chosen", [False, True])
 @pytest.mark.parametrize("stranger", ["layernorm_i.weight", "bias_z", "a.b.c"])

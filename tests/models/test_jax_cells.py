@@ -118,6 +118,27 @@ def test_a_network_is_a_chain(tmp_path: Path) -> None:
     np.testing.assert_allclose(model(words)[0], Net().apply(tree, words), rtol=0, atol=4e-6)
 
 
+def test_a_network_in_flaxs_own_file(tmp_path: Path) -> None:
+    words = RNG.integers(10, size=(2, 6))
+    tree = Net().init(KEY, words)
+    state = {"params": tree["params"], "opt_state": {"mu": tree["params"]}, "step": 3, "name": "x"}
+    path = tmp_path / "net.msgpack"
+    path.write_bytes(flax.serialization.msgpack_serialize(state))
+    chain = ["Embed_0", "LSTMCell_0", "GRUCell_0", "Dense_0:relu"]
+    model = rn.load(path, prefix="params", chain=chain, batch_first=True)
+    np.testing.assert_allclose(model(words)[0], Net().apply(tree, words), rtol=0, atol=4e-6)
+    with pytest.raises(rn.OptionError, match=r"several .*'params\.LSTMCell_0\.'"):
+        rn.load(path)
+    for dtype in ("bfloat16", "float16", "float64"):
+        cast = jax.tree.map(
+            lambda a, to=dtype: np.asarray(a).astype(to), tree["params"]["GRUCell_0"]
+        )
+        path.write_bytes(flax.serialization.to_bytes(cast))
+        (layer,) = rn.load(path).spec.layers
+        want = np.asarray(cast["hn"]["bias"], "f8")
+        np.testing.assert_array_equal(layer.arrays["bias_hh_l0"][10:], want)
+
+
 def test_a_minimal_gated_unit_is_refused(tmp_path: Path) -> None:
     cell = linen.MGUCell(features=4)
     tree = cell.init(KEY, cell.initialize_carry(KEY, X[0].shape), X[0])

@@ -107,7 +107,8 @@ def _numbers(where: str, array: Array) -> NDArray[np.float64]:
     kind: Any = array.dtype.kind
     if kind not in "fiub":
         raise FormatError(f"{where}: calculated of numbers; got {array.dtype}")
-    return array.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of a NaN that signals
+        return array.astype(np.float64)
 
 
 def _rounded(array: NDArray[np.float64], like: Array) -> Array:

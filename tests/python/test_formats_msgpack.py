@@ -9,57 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flax_files import cell, packed
 from hypothesis import given
 from hypothesis import strategies as st
 
 import rnn_native as rn
 from rnn_native import formats
 from rnn_native.formats.flax_file import Arrays
-
-RNG = np.random.default_rng(2)
-
-
-def packed(value: Any) -> bytes:
-    """A value in the longest form that there is of it, or the shortest where it is short."""
-    if isinstance(value, dict):
-        items = b"".join(packed(part) for item in value.items() for part in item)
-        short = (
-            bytes([0x80 + len(value)])
-            if len(value) < 16
-            else b"\xdf" + struct.pack(">I", len(value))
-        )
-        return short + items
-    if isinstance(value, (list, tuple)):
-        short = (
-            bytes([0x90 + len(value)])
-            if len(value) < 16
-            else b"\xdc" + struct.pack(">H", len(value))
-        )
-        return short + b"".join(map(packed, value))
-    if isinstance(value, str):
-        text = value.encode()
-        return (
-            bytes([0xA0 + len(text)]) if len(text) < 32 else b"\xda" + struct.pack(">H", len(text))
-        ) + text
-    if isinstance(value, bytes):
-        return b"\xc6" + struct.pack(">I", len(value)) + value
-    if isinstance(value, np.ndarray):
-        inner = packed((value.shape, value.dtype.name, value.tobytes()))
-        return b"\xc9" + struct.pack(">I", len(inner)) + b"\x01" + inner
-    if isinstance(value, float):
-        return b"\xcb" + struct.pack(">d", value)
-    if value is None or isinstance(value, bool):
-        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
-    return bytes([value]) if 0 <= value < 128 else b"\xd3" + struct.pack(">q", value)
-
-
-def cell(units: int = 4, features: int = 3) -> dict[str, Any]:
-    def part(rows: int, bias: bool) -> dict[str, Any]:
-        arrays = {"kernel": RNG.normal(size=(rows, units)).astype("f4")}
-        return arrays | ({"bias": RNG.normal(size=units).astype("f4")} if bias else {})
-
-    sides = {f"i{gate}": part(features, False) for gate in "ifgo"}
-    return sides | {f"h{gate}": part(units, True) for gate in "ifgo"}
 
 
 def test_a_tree_is_read_by_its_names(tmp_path: Path) -> None:

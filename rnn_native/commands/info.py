@@ -19,7 +19,7 @@ from ..formats import golden as golden_strings
 from ..formats import metadata
 from ..masking import shown
 from ..spec import ModelSpec
-from .arguments import add_dtype, add_file, read_file, reader_options
+from .arguments import add_dtype, add_file, read_strings, reader_options
 
 EXAMPLES: Final = """\
 examples:
@@ -56,8 +56,8 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything there is to tell, in the form of --json (docs/command-line.md)."""
     from ..sequence_files import states
 
-    spec, said = read_file(arguments)
-    strings = formats.strings(arguments.file, arguments.format)
+    spec, said, strings = read_strings(arguments)
+    strings = {**strings, **formats.strings(arguments.file, arguments.format)}
     packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
     format, _ = formats.find(arguments.file, arguments.format)
     source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}

@@ -70,6 +70,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             writes=False,
             hint="a .npz has the arrays by the same names",
         ),
+        "flax": Format(
+            "flax_file",
+            (".msgpack",),
+            _OF_STATE_DICTS,
+            writes=False,
+            hint="a .npz has the arrays by names",
+        ),
         "keras": Format(
             "keras",
             (".keras", ".h5", ".hdf5"),
@@ -99,7 +106,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     format
         A name in ``FORMATS``.
     options
-        For ``safetensors``, ``npz``, ``torch`` and ``pickle`` files that hold a PyTorch
+        For ``safetensors``, ``npz``, ``torch``, ``pickle`` and ``flax`` files that hold a PyTorch
         ``state_dict`` and no description of the layers: ``cell``, ``nonlinearity``,
         ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or

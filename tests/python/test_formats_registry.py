@@ -85,7 +85,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(
 
 def test_an_unknown_format_is_refused_with_the_known_ones(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(
-        OptionError, match=r"safetensors, npz, onnx, torch, pickle, keras, .*; got 'tflite'"
+        OptionError, match=r"safetensors, npz, onnx, torch, pickle, flax, keras, .*; got 'tflite'"
     ):
         formats.read("model.npz", format="tflite")
     with pytest.raises(OptionError, match="got 'tflite'"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import flax_files as ff
 import keras_files as kf
 import numpy as np
 import onnx
@@ -32,6 +33,7 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "npz": _OF_STATE_DICTS,
     "torch": _OF_STATE_DICTS,
     "pickle": _OF_STATE_DICTS,
+    "flax": [*_OF_STATE_DICTS, {"prefix": "params"}, {"chain": ["params.LSTMCell_0"]}],
     "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
     "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
               {"node": "b", "recurrent_activation": "hard_sigmoid"}],
@@ -48,6 +50,7 @@ def seeds() -> dict[str, list[bytes]]:
     found = _written()
     found["torch"] += _torch()
     found["pickle"] = _pickled()
+    found["flax"] = [ff.packed({"params": {"LSTMCell_0": ff.cell()}, "step": 3, "l": [None, "x"]})]
     found["keras"] = _keras()
     found["onnx"] += _onnx()
     return found | amplifiers.seeds()
@@ -123,7 +126,54 @@ def _torch() -> list[bytes]:
         "weight_ih_l0": tf.tensor(storage, (16, 3), (7, 1), 4),
         "weight_hh_l0": tf.tensor(storage, (16, 4), (7, 1)),
     }
-    return [make(value) for make in tf.CONTAINERS.values() for value in (named, nested, views)]
+    values = (named, nested, views, _module(), _quantized(), _reparametrized())
+    return [make(value) for make in tf.CONTAINERS.values() for value in values]
+
+
+def _module() -> tf.Made:
+    """A whole one, as torch.save writes it."""
+    lstm = tf.state_dict(_state_dict(""))
+    inner = tf.Made(
+        tf.Name("torch.nn.modules.rnn", "RNN"),
+        {"_parameters": lstm, "_buffers": {}, "_modules": {}, "mode": "RNN_RELU"},
+    )
+    return tf.Made(tf.Name("nets", "Net"), {"_parameters": {}, "_modules": {"lstm": inner}})
+
+
+def _quantized() -> dict[str, Any]:
+    """The packed weights of an LSTM, and a tensor with a scale for each channel."""
+    scheme, rebuild = (
+        tf.Name("torch", "per_tensor_affine"),
+        tf.Name("torch._utils", "_rebuild_qtensor"),
+    )
+
+    def tensor(key: str, rows: int, columns: int, said: tuple[Any, ...]) -> tf.Call:
+        storage = tf.Storage.of(key, np.ones((rows, columns), "i1"), "QInt8Storage")
+        return tf.Call(rebuild, (storage, 0, (rows, columns), (columns, 1), said, False, {}))
+
+    def packed(key: str, columns: int) -> tf.Made:
+        weight = tensor(key, 16, columns, (scheme, 0.5, 3))
+        state = (weight, tf.whole(f"{key}b", np.ones(16, "f4")))
+        name = "__torch__.torch.classes.quantized.LinearPackedParamsBase"
+        return tf.Made(tf.Name("torch", "ScriptObject"), (state, name))
+
+    state = ("quantized_dynamic", [], [], [1], [packed("i", 3), packed("h", 4)])
+    name = "__torch__.torch.classes.rnn.CellParamsBase"
+    scales, zeros = tf.whole("s", np.ones(2)), tf.whole("z", np.zeros(2, int))
+    each = (tf.Name("torch", "per_channel_affine"), scales, zeros, 0)
+    return {
+        "lstm._all_weight_values.0.param": tf.Made(tf.Name("torch", "ScriptObject"), (state, name)),
+        "fc.weight": tensor("q", 2, 4, each),
+    }
+
+
+def _reparametrized() -> dict[str, Any]:
+    arrays = _state_dict("model.lstm.")
+    weight = arrays.pop("model.lstm.weight_hh_l0")
+    arrays |= {"model.lstm.weight_hh_l0_g": weight[:, :1], "model.lstm.weight_hh_l0_v": weight}
+    mask = arrays.pop("model.lstm.weight_ih_l0")
+    parts = {"orig": mask, "mask": mask}
+    return tf.state_dict(arrays | {f"model.lstm.weight_ih_l0_{n}": a for n, a in parts.items()})
 
 
 def _pickled() -> list[bytes]:

@@ -61,6 +61,7 @@ __all__ = [
     "load",
     "models",
     "plot",
+    "read_arrays",
     "reference",
     "restore",
     "set_num_threads",
@@ -75,6 +76,8 @@ def __getattr__(name: str) -> _Any:
     formats."""
     if name == "export_c":
         return _import_module(".export", __name__).export_c
+    if name == "read_arrays":
+        return _import_module(".formats", __name__).read_arrays
     if name == "keras_weights":
         return _import_module(".formats.keras.lists", __name__).keras_weights
     if name in ("models", "train"):

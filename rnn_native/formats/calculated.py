@@ -18,7 +18,7 @@ it is in is refused (``strangers``). Numbers are those of float64, rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ..spec import Array
@@ -90,6 +90,19 @@ class Calculated(Mapping[str, Array]):
             self._made[name] = recipe.calculate(f"tensor {name!r:.200}", *parts)
             self.notes[name] = f"{recipe.what} of {', '.join(recipe.parts)}"
         return self._made[name]
+
+    def sources(self, names: Iterable[str]) -> list[str]:
+        """What the file has of these: in the place of one that is calculated, its parts."""
+        found: dict[str, None] = {}
+        waiting = list(names)[::-1]
+        while waiting:
+            name = waiting.pop()
+            recipe = self._recipes.get(name)
+            if recipe is None or name in recipe.parts:
+                found[self._slashed.get(name, name)] = None
+            else:
+                waiting += recipe.parts[::-1]
+        return list(found)
 
     def told(self) -> dict[str, str]:
         """The notes, and those of the tensors themselves, as strings of a file are."""

@@ -15,6 +15,7 @@ from ..spec import ModelSpec
 from . import torch
 from .metadata import read_tensors
 from .reading import read_bytes
+from .stored import Stored, gathered
 from .torch import foreign
 from .torch.flat import flatten
 from .torch.numpy_arrays import NumpyArray, NumpyArrays
@@ -35,6 +36,15 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
     arrays = unpack(data)
     with foreign.told(arrays.named):
         return read_tensors({}, arrays, **options)
+
+
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Every array of NumPy's; of a file of ``torch.save``, see ``torch.every``."""
+    data = read_bytes(path)
+    if torch.is_saved(data):
+        return torch.every(data)
+    found = unpack(data)
+    return gathered(found, found.stored)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -123,10 +123,10 @@ def test_in_the_place_of_an_array_it_is_an_error_that_names_it(
     path = trap.with_name("model.pt")
     gru, fc = state_dict(GRU.arrays), state_dict({"weight": FC["weight"]})
     path.write_bytes(container({"gru": {**gru, "bias_hh_l0": CALLS[what]}}))
-    with pytest.raises(rn.FormatError, match=r"tensor 'gru\.bias_hh_l0': .*'trap\.[tT]ouch.*ref"):
+    with pytest.raises(rn.UnsupportedError, match=r"tensor 'gru\.bias_hh_l0': .*'trap\.[tT]ouch.*ref"):
         formats.read(path)
     path.write_bytes(container({"fc": {**fc, "bias": CALLS[what]}}))
-    with pytest.raises(rn.FormatError, match=r"tensor 'fc\.bias': .*'trap\.[tT]ouch"):
+    with pytest.raises(rn.UnsupportedError, match=r"tensor 'fc\.bias': .*'trap\.[tT]ouch"):
         formats.read(path, chain=["fc:linear"])
     assert not trap.exists()
 
@@ -214,7 +214,7 @@ def test_tensors_of_classes_that_are_not_known_are_no_tensors(container: Contain
     for value, named in ((derived, r"nets\.Scaled"), (sparse, "_sparse_"), (of_sparse, "_sparse_")):
         found = unpack(container({"w": value, "x": y}))[1]
         assert_same_bits(found["x"], np.ones(6, "f4"))
-        with pytest.raises(rn.FormatError, match=f"tensor 'w': .*{named}.*refused"):
+        with pytest.raises(rn.UnsupportedError, match=f"tensor 'w': .*{named}.*refused"):
             found["w"]
 
 

@@ -37,6 +37,8 @@ from .graph import File, Graph, load
 from .inferred import with_start
 from .interpret import interpret
 from .parts import listing, read_node, runs_on_backend
+from .quantized import dequantised
+from .quantized import described as quantisation
 from .roles import Roles
 from .stacks import rejoin
 from .stated import check_stated, with_given, with_shapes
@@ -102,7 +104,7 @@ def read_all(
     given: Mapping[str, ArrayLike] | None = None,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
-    """The model, and the file's ``metadata_props``."""
+    """The model, and the file's ``metadata_props``, with what its weights were quantised to."""
     start, end = _ends(node, between)
     stated = {"given": given, "shapes": shapes}
     for option, value in stated.items():
@@ -111,11 +113,12 @@ def read_all(
             if node is not None:
                 raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
     file = load(path)
+    properties = quantisation(file.model) | file.properties
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:
-            return read_node(file, node), file.properties
+            return read_node(file, node), properties
         whole = between is None
-        return _read(file, whole, start, end, given or {}, shapes or {}), file.properties
+        return _read(file, whole, start, end, given or {}, shapes or {}), properties
 
 
 def _read(
@@ -126,7 +129,7 @@ def _read(
     given: Mapping[str, ArrayLike],
     shapes: Mapping[str, Sequence[int | None]],
 ) -> ModelSpec:
-    graph = with_shapes(with_given(file.graph(), given), shapes)
+    graph = dequantised(with_shapes(with_given(file.graph(), given), shapes))
     own = start is None and end is None and not given
     if not whole:
         return _read_graph(file, graph, start, end, own)

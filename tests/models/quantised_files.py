@@ -1,4 +1,4 @@
-"""Files that onnxruntime.quantization writes, and the float graphs that their integers stand for."""
+"""Files of onnxruntime.quantization, and the float graphs that their integers stand for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx_graphs import Builder, make_linear, make_recurrent, uniform
 from onnxruntime.quantization import (
-    CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static,
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
 )  # fmt: skip
 
 Array = NDArray[Any]
@@ -32,7 +36,7 @@ def tagger(b: Builder) -> str:
 
 
 def gru(b: Builder) -> str:
-    """A GRU, which onnxruntime leaves as it is, Sigmoid, and two Linear of the same values, added."""
+    """A GRU, which onnxruntime leaves as it is, Sigmoid, two Linear of the same values, added."""
     x = b.input("x", ["t", "b", IN])
     y = b.op("Sigmoid", b.squeeze(b.recurrent(x, GRU)[0], 1))
     return b.op("Add", b.linear(y, make_linear(H, OUT)), b.linear(y, make_linear(H, OUT, seed=8)))

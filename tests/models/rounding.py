@@ -1,8 +1,8 @@
 """By how much a network can differ whose values are rounded to scales, layer by layer.
 
 A value that is rounded to a scale s is off by at most s / 2. What is off by d in front of a product
-is off by |W| d behind it; a sigmoid passes on a quarter of that, a tanh all of it. Bounds of one LSTM
-step, with c' = f c + i g and h = o tanh(c'), are those of the sums and products in it, to the last term.
+is off by |W| d behind it; a sigmoid passes on a quarter of that, a tanh all of it. Bounds of a step
+of an LSTM, with c' = f c + i g and h = o tanh(c'), are those of its sums and products.
 Everything is float64; what float32 adds is a million times smaller than a scale.
 """
 

@@ -2,15 +2,14 @@
 
 Here weights are the floats that their integers stand for, and values are not rounded. So
 
-- onnxruntime's result for the float graph with the weights dequantised by hand, and with a Clip in the
-  place of each range that the file fixes, is ours: ``ATOL``;
+- onnxruntime's result for the float graph with the weights dequantised by hand, and with a Clip in
+  the place of each range that the file fixes, is ours: ``ATOL``;
 - its result for the quantised file is within what rounding can do: ``rounding``.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +21,23 @@ pytest.importorskip("onnxruntime.quantization")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import onnx
-from onnx import TensorProto, helper, numpy_helper
-from onnx_graphs import ATOL, Builder, make_linear, run, uniform
+from onnx_graphs import ATOL, run
 from quantised_files import (
-    BOTH, IN, LSTM, NETWORKS, OUT, B, H, T, constants, dequantised, dynamic, float_file, sequence,
-    static, with_clips, with_floats,
+    BOTH,
+    LSTM,
+    NETWORKS,
+    B,
+    dynamic,
+    float_file,
+    sequence,
+    static,
+    with_clips,
+    with_floats,
 )  # fmt: skip
 from rounding import after_clips, after_linear, after_lstm, scale_of
 
 import rnn_native as rn
 from rnn_native import formats, reference
-from rnn_native.cli import main
-from rnn_native.errors import FormatError, UnsupportedError
-from rnn_native.formats import metadata
 from rnn_native.spec import Linear, ModelSpec, Recurrent
 
 pytestmark = pytest.mark.oracle
@@ -43,7 +46,7 @@ Array = Any
 
 
 def close(path: Path, other: Path, x: Array, atol: float = ATOL) -> Array:
-    """Our result for a file, which is onnxruntime's for the other one, in both of our ways to run."""
+    """Our result for a file, which is onnxruntime's for the other, in both of our ways to run."""
     (want,) = run(other, {"x": x})
     spec = formats.read(path)
     y, _ = reference.run(spec, x)
@@ -91,7 +94,7 @@ def _zeros(layer: Recurrent) -> Array:
 
 
 def _of_tagger(spec: Any, x: Array) -> Array:
-    embedding, lstm, relu, linear = _layers(spec)
+    embedding, lstm, _, linear = _layers(spec)
     y, off = after_lstm(lstm, embedding.weight[x].astype(float), _zeros(lstm), _zeros(lstm))
     return after_linear(linear, np.maximum(y, 0), off)  # Relu makes no difference larger
 

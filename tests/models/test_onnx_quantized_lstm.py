@@ -1,10 +1,9 @@
 """DynamicQuantizeLSTM: the weights that it stands for, and onnxruntime's steps.
 
-onnxruntime rounds x to one scale for all of its steps and rows, and the h of each row and step to one
-of its own. So of one step, from a state that it
-has left: it gives what we give of the x and h that it rounded to (``ATOL``), and what we give of those
-that came is within the bound of one step (``rounding``). A whole sequence is compared with the float
-LSTM of the same weights.
+onnxruntime rounds x to one scale for all of its steps and rows, and h to one for each row and step.
+So of one step, from a state that it has left: it gives what we give of the x and h that it
+rounded to (``ATOL``), and what we give of those that came is within the bound of one step
+(``rounding``). A whole sequence is compared with the float LSTM of the same weights.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ def test_unsigned_weights_with_zero_points(per_channel: bool, tmp_path: Path) ->
 
 
 def steps(path: str | bytes, layer: Recurrent, x: Array) -> Iterator[tuple[Array, ...]]:
-    """x, h, c of each step as onnxruntime goes on by itself, and the h and c that it makes of them."""
+    """x, h, c of each step as onnxruntime goes on by itself, and the h and c that it makes."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

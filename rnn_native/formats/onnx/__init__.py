@@ -256,7 +256,8 @@ def _read_as(
             else f"between: besides {start!r} the output {', '.join(wanted)} needs {other!r}"
         )
     _check_states(states, roles, parts, outputs)
-    check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
+    sources = [value for value in map(values.get, parts.sources) if isinstance(value, Data)]
+    check_inputs([roles.as_placed(source) for source in sources])
     for output in outputs.values():
         check_output(output)
     try:

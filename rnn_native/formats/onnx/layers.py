@@ -27,7 +27,7 @@ from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
 from .layout import arranged, columns, spread
-from .positions import placed
+from .positions import claimed, placed
 from .roles import Roles
 from .shapes import gather_shape
 from .unfold import gathered
@@ -367,7 +367,7 @@ def _of_positions(node: Node, data: Data, weight: Anything, bias: Anything | Non
 
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None, roles: Roles) -> Data:
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
-    data = placed(data, roles)
+    data = claimed(placed(data, roles), -1, roles)
     inside = live(data.dims[-1]) if data.dims else ()
     if inside and len(inside) < len(live(data.features)) and of_features(data, -1):
         return _of_positions(node, data, weight, bias)

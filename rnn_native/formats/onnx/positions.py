@@ -39,7 +39,7 @@ class Over:
 
 def over(node: Node, data: Data, layout: int, roles: Roles) -> Over:
     """What a recurrent operator with this X runs over; ``layout`` 1 is with rows first."""
-    data = placed(data, roles)
+    data = claimed(placed(data, roles), 2, roles)
     steps, rows, channels = (data.dims[i] for i in ((1, 0, 2) if layout else (0, 1, 2)))
     inside = [[a for a in live(dim) if a in data.features] for dim in (steps, rows)]
     if not any(inside):
@@ -86,6 +86,27 @@ def placed(data: Data, roles: Roles) -> Data:
         axis.become("features")
     roles.placed[data.source] = tuple(order)
     return replace(data, features=tuple(order))
+
+
+def claimed(data: Data, at: int, roles: Roles) -> Data:
+    """An input of the graph whose dimension ``at`` a layer reads as the features, which is another
+    than its last one, or has been added to it: the one feature of a series. What reads the same
+    input later has its features so, too."""
+    features = live(data.dims[at]) if data.dims else ()
+    if data.step is not None or data.source in roles.placed or not data.features:
+        return data
+    axes = live([axis for dim in data.dims for axis in dim])
+    others = [axis for axis in axes if axis not in features]
+    if features == live(data.features) or len(others) > 2 or len(features) > 1:
+        return data
+    if any(axis.is_made or axis.role in ("time", "batch") for axis in features):
+        return data
+    for axis in data.features:
+        axis.release()
+    for axis in features:
+        axis.become("features")
+    roles.placed[data.source] = features or data.fresh(1)
+    return roles.as_placed(data)
 
 
 def _place(axis: Axis) -> int:

@@ -82,7 +82,7 @@ def test_the_error_for_a_graph_that_is_no_chain_lists_the_recurrent_nodes(tmp_pa
         formats.read(mixed(tmp_path))
     b = Builder()
     b.output(b.op("Floor", b.input("x", ["t", "b", IN])))
-    with pytest.raises(UnsupportedError, match="it has no recurrent node that node= could take"):
+    with pytest.raises(UnsupportedError, match="it has no RNN, GRU or LSTM node that node="):
         formats.read(b.save(tmp_path))
 
 

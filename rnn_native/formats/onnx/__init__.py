@@ -30,7 +30,7 @@ from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
 from .caches import without_caches
-from .cells import gathered, unread
+from .cells import gathered, in_pieces, unread
 from .described import described, description_of
 from .ends import check_inputs, check_output, in_order
 from .graph import File, Graph, load
@@ -177,7 +177,9 @@ def _read_graph(
         except RnnError as error:
             failure = failure if isinstance(failure, UnsupportedError) else error
     if isinstance(failure, UnsupportedError):
-        raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+        cause = unread(cells, wanted, start)
+        behind = "" if cause else in_pieces(cells, wanted, start)
+        raise UnsupportedError(f"{cause}{failure}{behind}") from failure
     raise failure
 
 

@@ -89,7 +89,7 @@ def listing(file: File) -> str:
     """For a message: what ``node=`` can take out of this file."""
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]
     if not found:
-        return "it has no recurrent node that node= could take"
+        return "it has no RNN, GRU or LSTM node that node= could take"
     return f"node= can take one of its recurrent nodes: {some(found)}"
 
 

@@ -271,8 +271,8 @@ def _read_as(
         if layers is not None:
             return ModelSpec(rejoin(layers, file.properties))
         return graph_of(parts, outputs, [start] if start else graph.inputs)
-    except RnnError as error:
-        raise FormatError(str(error)) from error
+    except RnnError as error:  # of a valid graph that is no model of ours
+        raise UnsupportedError(str(error)) from error
 
 
 def _outputs(

@@ -155,3 +155,16 @@ def with_clips(quantised: Path) -> Path:
     out = quantised.with_name("clips.onnx")
     onnx.save(model, out)
     return out
+
+
+def as_float_lstm(model: Any, node: Any, numbers: Mapping[str, Array]) -> None:
+    """Makes a DynamicQuantizeLSTM of a model an LSTM, with W and R as floats."""
+    for at, first in ((1, 8), (2, 10)):
+        q, s, z = (numbers[node.input[i]] for i in (at, first, first + 1))
+        s, z = (v.reshape(len(q), 1, -1) for v in (s, z))
+        array = np.ascontiguousarray(dequantised(q, s, z).transpose(0, 2, 1))
+        name = f"{node.output[0]} float {at}"
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+        node.input[at] = name
+    del node.input[8:]
+    node.op_type, node.domain = "LSTM", ""

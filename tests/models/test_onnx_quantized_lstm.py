@@ -25,7 +25,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import ATOL, Builder, make_recurrent, run, uniform
-from quantised_files import constants, dequantised, dynamic
+from quantised_files import as_float_lstm, constants, dynamic
 from rounding import after_lstm
 
 import rnn_native as rn
@@ -58,16 +58,8 @@ def as_float(path: Path) -> Path:
     model = onnx.load(path)
     numbers = constants(model)
     for node in model.graph.node:
-        if node.op_type != "DynamicQuantizeLSTM":
-            continue
-        for at, first in ((1, 8), (2, 10)):
-            q, s, z = (numbers[node.input[i]] for i in (at, first, first + 1))
-            s, z = (v.reshape(len(q), 1, -1) for v in (s, z))
-            array = np.ascontiguousarray(dequantised(q, s, z).transpose(0, 2, 1))
-            model.graph.initializer.append(numpy_helper.from_array(array, f"float {at}"))
-            node.input[at] = f"float {at}"
-        del node.input[8:]
-        node.op_type, node.domain = "LSTM", ""
+        if node.op_type == "DynamicQuantizeLSTM":
+            as_float_lstm(model, node, numbers)
     out = path.with_name("as_float.onnx")
     onnx.save(model, out)
     return out

@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime.quantization")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import ATOL, Builder, make_linear, make_recurrent, run, uniform
 from quantised_files import dequantised, dynamic, float_file, sequence, static
 
@@ -372,3 +372,34 @@ def test_a_golden_output_of_the_floats_is_not_that_of_the_integers(tmp_path: Pat
     rn.load(path, verify=True)
     with pytest.raises(VerifyError):
         rn.load(quantised, verify=True)
+
+
+@pytest.mark.parametrize(
+    "change", ["shapes", "integer scale", "no such input", "circle", "left out", "two"]
+)
+def test_malformed_files_are_errors_of_ours(change: str, tmp_path: Path) -> None:
+    b, x = start()
+    q, s, z = b.ops("DynamicQuantizeLinear", x, count=3)
+    y = b.op("Cast", b.op("MatMulInteger", q, b.constant(BYTES), z), to=TensorProto.FLOAT)
+    scales = [b.constant(SCALES), b.constant(SCALES[:1])]
+    y = pair(b, b.op("Mul", b.op("Mul", y, s), b.op("Mul", *scales)), 0.1, np.int8(0))
+    b.output(y)
+    model = b.model()
+    if change == "shapes":
+        model.graph.initializer[1].CopyFrom(numpy_helper.from_array(SCALES[:3], scales[0]))
+    elif change == "integer scale":
+        for node in model.graph.node:
+            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                node.input[1] = node.input[2]
+    elif change == "no such input":
+        model.graph.node[1].input[1] = "gone"
+    elif change == "circle":
+        model.graph.node[0].input[0] = y
+    elif change == "left out":
+        del model.graph.node[1].input[1:]
+    else:
+        model.graph.node[2].output[0] = q
+    path = tmp_path / "malformed.onnx"
+    onnx.save(model, path)
+    with pytest.raises((FormatError, UnsupportedError)):
+        formats.read(path)

@@ -236,7 +236,8 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
         return gathered(node, data, at, indices.array)
     if of_features(data, at):
         rows, size = integers(node, indices, "indices"), size_of(data.dims[at])
-        assert isinstance(indices, Constant)
+        if not isinstance(indices, Constant):
+            raise node.unsupported("takes features by a size of another tensor")
         if size is None or indices.array.ndim > 1 or any(not -size <= row < size for row in rows):
             raise node.unsupported(f"takes features {rows} of {size}")
         found = picked(node, data, at, [row % size for row in rows], indices.array.ndim == 1)

@@ -56,6 +56,8 @@ def dequantised(graph: Graph) -> Graph:
             handler(floats, node)
         except RnnError as error:
             floats.rewriting.put(Refused.of(node, error))
+        except (ValueError, IndexError, TypeError, ArithmeticError) as error:  # of NumPy
+            floats.rewriting.put(Refused.of(node, node.malformed(str(error))))
     return floats.rewriting.finish()
 
 
@@ -64,4 +66,7 @@ def as_lstm(graph: Graph, node: Node) -> tuple[Graph, Node]:
     floats = Floats(graph, QLINEAR)
     lstm(floats, node)
     made = floats.rewriting.finish()
-    return made, next(one for one in made.nodes if one.op == "LSTM" and one.outputs == node.outputs)
+    found = [one for one in made.nodes if one.op == "LSTM" and one.outputs == node.outputs]
+    if not found:  # of a graph that goes in circles
+        raise node.malformed("reads what is made of its own outputs, or these are made twice")
+    return made, found[0]

@@ -150,6 +150,8 @@ class Floats:
     def _range(self, node: Node, scale: str, zero: str) -> tuple[float, float]:
         """The smallest and the largest number that a quantiser with one scale leaves."""
         own = self.array(node, scale, "scale")
+        if own.dtype.kind != "f":
+            raise node.malformed(f"scale: expected floats, got {own.dtype}")
         if own.size != 1 or not np.isfinite(own).all() or not (own > 0).all():
             raise node.unsupported(f"values with scales of shape {own.shape}: expected one scale")
         point = self.array(node, zero, "zero point") if zero else np.zeros(1, np.uint8)

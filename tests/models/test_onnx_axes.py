@@ -193,12 +193,16 @@ def test_layers_that_read_other_axes_as_features_are_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize("sizes", [["b", "t"], ["b", T], [B, T], [None, None]])
 @pytest.mark.parametrize("way", ["unsqueeze", "reshape", "time first", "between"])
 @pytest.mark.parametrize("first", ["recurrent", "linear"])
+@pytest.mark.parametrize("scaled", [False, True])
 def test_a_series_of_one_feature_has_no_axis_for_it(
-    sizes: list[Any], way: str, first: str, tmp_path: Path
+    sizes: list[Any], way: str, first: str, scaled: bool, tmp_path: Path
 ) -> None:
-    """[batch, time], as forecasters take it, who write x.unsqueeze(-1)."""
+    """[batch, time], as forecasters take it, who write ((x - mean) / deviation).unsqueeze(-1)."""
     b = Builder()
     x = b.input("x", sizes)
+    if scaled:
+        x = b.op("Sub", x, b.constant(np.float32(0.3)))
+        x = b.op("Div", x, b.constant(np.float32(1.7)))
     if way == "reshape":
         x = b.op("Reshape", x, b.integers(0, -1, 1))
     elif way == "time first":
@@ -213,10 +217,11 @@ def test_a_series_of_one_feature_has_no_axis_for_it(
     b.output(b.linear(b.op("Gather", b.squeeze(y, 1), b.constant(-1)), make_linear(H, 2)))
     path = b.save(tmp_path)
     spec = formats.read(path, between=ends)
-    assert spec.inputs["x"].features == 1 if not spec.is_chain else spec.input_size == 1
+    assert [value.features for value in spec.inputs.values()] == [1]
     x = uniform(B, T)
     (want,) = run(path, {"x": x})
-    y, _ = reference.run(spec, x.T[..., None])
+    given = (x - np.float32(0.3)) / np.float32(1.7) if scaled and ends else x
+    y, _ = reference.run(spec, given.T[..., None])
     np.testing.assert_allclose(y.reshape(want.shape), want, rtol=0, atol=ATOL)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ...spec import Elementwise
 from .graph import Node
 from .layout import arranged
 from .roles import Roles
-from .values import Axis, Data, Dim, live, show, size_of
+from .values import Axis, Data, Dim, Step, live, show, size_of
 
 _LAST: Final = 2**31
 
@@ -89,11 +90,15 @@ def placed(data: Data, roles: Roles) -> Data:
 
 
 def claimed(data: Data, at: int, roles: Roles) -> Data:
-    """An input of the graph whose dimension ``at`` a layer reads as the features, which is another
-    than its last one, or has been added to it: the one feature of a series. What reads the same
-    input later has its features so, too."""
+    """An input of the graph, or a function of each of its numbers, whose dimension ``at`` a layer
+    reads as the features, which is another than its last one, or has been added to it: the one
+    feature of a series. What reads the same input later has its features so, too."""
     features = live(data.dims[at]) if data.dims else ()
-    if data.step is not None or data.source in roles.placed or not data.features:
+    source, between = data, []
+    while source.step is not None and isinstance(source.draft, Elementwise):
+        between.append(source)
+        (source,) = source.step.inputs
+    if source.step is not None or data.source in roles.placed or not data.features:
         return data
     axes = live([axis for dim in data.dims for axis in dim])
     others = [axis for axis in axes if axis not in features]
@@ -106,7 +111,12 @@ def claimed(data: Data, at: int, roles: Roles) -> Data:
     for axis in features:
         axis.become("features")
     roles.placed[data.source] = features or data.fresh(1)
-    return roles.as_placed(data)
+    made = roles.as_placed(source)
+    for value in reversed(between):
+        assert value.step is not None
+        step = Step(value.step.draft, (made,), node=value.step.node)
+        made = replace(value, features=made.features, step=step)
+    return made if between else roles.as_placed(data)
 
 
 def _place(axis: Axis) -> int:

@@ -38,7 +38,11 @@ VERSION: Final = "1"
 SOURCE: Final = tuple(f"{PREFIX}source.{name}" for name in ("file", "format", "producer"))
 """Where the model came from, as far as whoever wrote the file knew."""
 
-CARRIED: Final = calling.KEYS | golden.KEYS | frozenset(SOURCE)
+QUANTIZED: Final = f"{PREFIX}source.quantized"
+"""Which integers the weights were there, and the values whose range was fixed:
+``weights int8; values uint8``."""
+
+CARRIED: Final = calling.KEYS | golden.KEYS | frozenset((*SOURCE, QUANTIZED))
 """Strings that a file carries beside those of its layers."""
 
 ESTIMATOR: Final = "estimator"

@@ -10,13 +10,13 @@ import importlib
 import os
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
-from ...errors import FormatError, UnsupportedError
+from ...errors import FormatError, RnnError, UnsupportedError
 from ..reading import read_bytes
 from .tensors import Anything as Anything
 from .tensors import Constants, Contents, element_name, text
@@ -116,6 +116,17 @@ class Past(Node):
 
     axis: int = 0
     count: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Refused(Node):
+    """A node that a pass over the graph could not rewrite, and why."""
+
+    error: RnnError
+
+    @classmethod
+    def of(cls, node: Node, error: RnnError) -> Refused:
+        return cls(**{field.name: getattr(node, field.name) for field in fields(Node)}, error=error)
 
 
 @dataclass(frozen=True, eq=False)

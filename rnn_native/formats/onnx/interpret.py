@@ -29,7 +29,7 @@ from . import (
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
 from .features import of_half
-from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past
+from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past, Refused
 from .last import ARRANGE, arrange
 from .merge import halve
 from .placing import place_all
@@ -236,6 +236,8 @@ def _lookup(graph: Graph, values: Mapping[str, Value], node: Node, name: str) ->
 
 
 def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[Value]:
+    if isinstance(node, Refused):
+        raise node.error
     for value in inputs:
         if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
             return [value] * len(node.outputs)

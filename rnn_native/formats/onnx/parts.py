@@ -15,6 +15,8 @@ from .evaluate import FUNCTIONS
 from .graph import File, Graph, Node, bodies_of
 from .interpret import interpret
 from .operators.common import DTYPES
+from .quantized import OP as QUANTIZED
+from .quantized import as_lstm
 from .recurrent import layout_of, recurrent
 from .roles import Roles
 from .states import own_state
@@ -49,10 +51,15 @@ def _walk(graph: Any, path: str, bodies: tuple[tuple[int, Any], ...]) -> Iterato
         name = text(node.name) or (outputs[0] if outputs else "")
         if not 0 < len(name) <= _LONGEST:
             name = f"{node.op_type}_{index}"
-        if node.op_type in RECURRENT and node.domain in ("", "ai.onnx"):
+        if _is_recurrent(node):
             yield Place(path + name, name, node.op_type, outputs, bodies, index)
         for attribute, body in bodies_of(node):
             yield from _walk(body, f"{path}{name}/{attribute}/", (*bodies, (index, body)))
+
+
+def _is_recurrent(node: Any) -> bool:
+    own = node.op_type in RECURRENT and node.domain in ("", "ai.onnx")
+    return own or (node.op_type == QUANTIZED and node.domain == "com.microsoft")
 
 
 def labels(found: list[Place]) -> dict[str, Place]:
@@ -82,7 +89,7 @@ def listing(file: File) -> str:
     """For a message: what ``node=`` can take out of this file."""
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]
     if not found:
-        return "it has no recurrent node that node= could take"
+        return "it has no RNN, GRU or LSTM node that node= could take"
     return f"node= can take one of its recurrent nodes: {some(found)}"
 
 
@@ -111,6 +118,8 @@ def read_node(file: File, name: str) -> ModelSpec:
     graph = file.graph(place.bodies)
     inner = place.bodies[-1][1] if place.bodies else file.model.graph
     node = graph.nodes[len(graph.nodes) - len(inner.node) + place.index]
+    if node.op == QUANTIZED:
+        graph, node = as_lstm(graph, node)
     w, r, b, p = _weights(graph, node)
     try:
         data = recurrent(node, [_sequence(), w, r, b, None, None, None, p], Roles())[0]

@@ -52,7 +52,7 @@ def seeds() -> dict[str, list[bytes]]:
     found["pickle"] = _pickled()
     found["flax"] = [ff.packed({"params": {"LSTMCell_0": ff.cell()}, "step": 3, "l": [None, "x"]})]
     found["keras"] = _keras()
-    found["onnx"] += _onnx()
+    found["onnx"] += [*_onnx(), *_quantised()]
     return found | amplifiers.seeds()
 
 
@@ -288,4 +288,53 @@ def _onnx() -> list[bytes]:
     branch = node("If", ["yes"], ["y"], then_branch=inner, else_branch=inner)
     outer = helper.make_graph([branch], "g", graph.input, graph.output)
     files.append(onnx.helper.make_model(outer).SerializeToString())
+    return files
+
+
+def _quantised() -> list[bytes]:
+    """Graphs of integers: an LSTM with products behind it, and operators of onnxruntime."""
+    rng = np.random.default_rng(0)
+
+    def integers(*shape: int) -> Any:
+        return rng.integers(-9, 9, shape).astype(np.int8)
+
+    constants = {
+        "W": integers(2, 3, 16), "R": integers(2, 4, 16), "B": np.zeros((2, 32), "f4"),
+        "s2": np.full(2, 0.1, "f4"), "z2": integers(2), "M": integers(8, 2), "s": np.float32(0.1),
+        "z": np.int8(0), "shape": np.array([0, 0, -1]), "P": np.zeros((2, 1, 8), np.uint8),
+        "blocks": np.ones(2, "f4"), "V": integers(2, 2), "axes": np.full(2, 0.2, "f4"),
+    }  # fmt: skip
+    node, theirs = helper.make_node, {"domain": "com.microsoft"}
+    lstm = [
+        node("DynamicQuantizeLSTM", ["x", "W", "R", "B", *[""] * 4, "s2", "z2", "s2", "z2"], ["Y"],
+             "the gru", hidden_size=4, direction="bidirectional", **theirs),
+        node("Transpose", ["Y"], ["t"], perm=[0, 2, 1, 3]), node("Reshape", ["t", "shape"], ["j"]),
+    ]  # fmt: skip
+    products = [
+        node("DynamicQuantizeLinear", ["j"], ["q", "qs", "qz"]),
+        node("MatMulInteger", ["q", "M", "qz"], ["i"]), node("Cast", ["i"], ["f"], to=1),
+        node("Mul", ["qs", "axes"], ["both"]), node("Mul", ["f", "both"], ["y"]),
+    ]  # fmt: skip
+    ranges = [
+        node("QuantizeLinear", ["j", "s", "z"], ["q"]),
+        node("QLinearMatMul", ["q", "s", "z", "M", "axes", "z2", "s", "z"], ["m"]),
+        node("QLinearAdd", ["m", "s", "z", "m", "s", "z", "s", "z"], ["a"], **theirs),
+        node("DequantizeLinear", ["a", "s", "z"], ["y"]),
+    ]
+    blocks = [
+        node("MatMulNBits", ["j", "P", "blocks"], ["n"], K=8, N=2, bits=4, block_size=16, **theirs),
+        node("DynamicQuantizeMatMul", ["n", "V", "s"], ["y"], **theirs),
+    ]
+    files = []
+    for after in (products, ranges, blocks):
+        graph = helper.make_graph(
+            [*lstm, *after],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["time", "batch", 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(np.asarray(a), name) for name, a in constants.items()],
+        )
+        imports = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+        files.append(model.SerializeToString())
     return files

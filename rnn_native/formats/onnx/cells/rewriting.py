@@ -156,7 +156,7 @@ def _in_order(nodes: Sequence[Node]) -> list[Node]:
     readers: dict[int, list[int]] = defaultdict(list)
     missing = [0] * len(nodes)
     for index, node in enumerate(nodes):
-        for maker in {makers[name] for name in node.inputs if name in makers}:
+        for maker in {makers[name] for name in node.reads if name in makers}:
             readers[maker].append(index)
             missing[index] += 1
     ready = [index for index, count in enumerate(missing) if not count]

@@ -101,9 +101,11 @@ def write_h5(
     config: Mapping[str, Any] | None,
     weights: Mapping[str, Arrays],
     version: str | None = "2.2.4",
+    libver: str = "earliest",
+    **packed: Any,
 ) -> Path:
-    """Keras 2's layout; ``config`` None: of weights alone."""
-    with h5py.File(path, "w") as file:
+    """Keras 2's layout; ``config`` None: of weights alone. ``packed``: how h5py keeps arrays."""
+    with h5py.File(path, "w", libver=libver) as file:
         root = file
         if config is not None:
             file.attrs["model_config"] = json.dumps(config).encode()
@@ -116,7 +118,7 @@ def write_h5(
             names = [f"{name}/{own}:0" for own in arrays]
             group.attrs["weight_names"] = [own.encode() for own in names]
             for own, array in zip(names, arrays.values(), strict=True):
-                group[own] = array
+                group.create_dataset(own, data=array, **packed)
     return path
 
 

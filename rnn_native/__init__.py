@@ -18,7 +18,7 @@ from .errors import (
     UnsupportedError,
     VerifyError,
 )
-from .loading import load
+from .loading import load, read_arrays
 from .model import Model
 from .modules import GRU, LSTM, RNN
 from .spec import Activation, ModelSpec, Static
@@ -76,8 +76,6 @@ def __getattr__(name: str) -> _Any:
     formats."""
     if name == "export_c":
         return _import_module(".export", __name__).export_c
-    if name == "read_arrays":
-        return _import_module(".formats", __name__).read_arrays
     if name == "keras_weights":
         return _import_module(".formats.keras.lists", __name__).keras_weights
     if name in ("models", "train"):

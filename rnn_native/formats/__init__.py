@@ -3,9 +3,10 @@
 To add a format: write a module or a folder here with ``read(path, **options) -> ModelSpec``; where
 it can write, ``write(spec, path)``, with ``strings`` where the file has a place for some; where a
 file says something of itself, ``strings(path)``, and ``read_all(path, **options)``, which gives the
-spec and the strings of ours; where it names others that hold a part of it, ``beside(path)``; and
-``arrays(path)``, every array that it holds. Enter it in ``FORMATS``; add its tests. It is imported when a file of that format is first read or
-written, and may then import what the format needs.
+spec and the strings of ours; where it names others that hold a part of it, ``beside(path)``;
+and ``arrays(path)``, every array that it holds. Enter it in ``FORMATS``; add its tests. It is
+imported when a file of that format is first read or written, and may then import what the format
+needs.
 """
 
 from __future__ import annotations
@@ -180,45 +181,7 @@ def beside(path: PathLike, format: str | None = None) -> list[Path]:
 
 
 def read_arrays(path: PathLike, format: str | None = None) -> dict[str, NDArray[Any]]:
-    """Every array of a file, by name, whether or not its model can be read: no framework is
-    needed, and no pickle is executed.
-
-    ::
-
-        arrays = rn.read_arrays("checkpoint.pt")
-        rn.load("checkpoint.pt", prefix="encoder.lstm")      # leaves out "fc.weight"
-        arrays["fc.weight"].shape, arrays["fc.weight"].dtype
-
-    Parameters
-    ----------
-    path
-        The file; others with tensors of it are read beside it.
-    format
-        A name in ``FORMATS``, in the place of what the suffix or the content says.
-
-    Returns
-    -------
-    dict
-        Arrays in the shape and the type that the file has, which cannot be written to. bfloat16
-        and float8, which NumPy has not, are float32, which holds them exactly; int4 and uint4 are
-        int8 and uint8; of JSON's numbers an array is float32 where that is exact, else float64.
-        What is quantized is what the file has: integers, and beside ``NAME`` the arrays
-        ``NAME.scale`` and ``NAME.zero_point`` (TensorFlow.js: ``NAME.min``); an ONNX graph has these
-        as tensors of its own, and RNNoise's weights are 256ths. Names are those that messages of
-        ``rn.load`` have; of Keras and TensorFlow.js they are paths in the file. Where NumPy cannot
-        have an array at all, a ``UserWarning`` names it and says why.
-
-    Raises
-    ------
-    FormatError
-        The format is not known, or the file is malformed.
-    OptionError
-        ``format`` is unknown.
-    UnsupportedError
-        The file is well formed, but in a way that is not read.
-    OSError
-        As Python raises it: ``FileNotFoundError`` and so on.
-    """
+    """Every array of a file by name: see ``rn.read_arrays``."""
     name, entry = find(path, format)
     module = importlib.import_module(f".{entry.module}", __name__)
     if not hasattr(module, "arrays"):

@@ -71,7 +71,7 @@ def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
 
 
 def _layers(numbers: _Numbers) -> tuple[Linear, dict[str, Recurrent], Linear, Linear]:
-    """Of the whole file, in its order: the first, the GRUs, that of the gains, that of the voice."""
+    """Of the whole file: the first layer, the GRUs, that of the gains, that of the voice."""
     dense = numbers.dense("input_dense")
     grus = {name: numbers.gru(f"{name}_gru") for name in ("vad", "noise", "denoise")}
     gains, vad = numbers.dense("denoise_output"), numbers.dense("vad_output")

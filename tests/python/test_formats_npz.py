@@ -134,7 +134,9 @@ def test_pickles_are_refused_and_not_run(tmp_path: Path) -> None:
     objects = npy(np.array([Bomb()], object), allow_pickle=True)
     assert pickle.dumps(Bomb()) in objects or b"exec" in objects
     path = write_members(tmp_path / "m.npz", state_dict(weight_ih_l0=objects))
-    with pytest.raises(UnsupportedError, match="'weight_ih_l0': expected numbers or text, got dtype"):
+    with pytest.raises(
+        UnsupportedError, match="'weight_ih_l0': expected numbers or text, got dtype"
+    ):
         npz.read(path)
 
 

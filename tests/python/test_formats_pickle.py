@@ -61,7 +61,9 @@ def test_containers_are_flattened_and_what_is_beside_arrays_does_no_harm(protoco
     for name in names[:3]:
         assert_same_bits(found[name], x)
     for name in ("ints", "text", "objects", "record"):
-        with pytest.raises(rn.UnsupportedError, match=f"array '{name}': expected f8, f4, f2; got dtype"):
+        with pytest.raises(
+            rn.UnsupportedError, match=f"array '{name}': expected f8, f4, f2; got dtype"
+        ):
             found[name]
     with pytest.raises(rn.FormatError, match="has no elements"):
         found["empty"]

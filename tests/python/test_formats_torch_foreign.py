@@ -123,7 +123,9 @@ def test_in_the_place_of_an_array_it_is_an_error_that_names_it(
     path = trap.with_name("model.pt")
     gru, fc = state_dict(GRU.arrays), state_dict({"weight": FC["weight"]})
     path.write_bytes(container({"gru": {**gru, "bias_hh_l0": CALLS[what]}}))
-    with pytest.raises(rn.UnsupportedError, match=r"tensor 'gru\.bias_hh_l0': .*'trap\.[tT]ouch.*ref"):
+    with pytest.raises(
+        rn.UnsupportedError, match=r"tensor 'gru\.bias_hh_l0': .*'trap\.[tT]ouch.*ref"
+    ):
         formats.read(path)
     path.write_bytes(container({"fc": {**fc, "bias": CALLS[what]}}))
     with pytest.raises(rn.UnsupportedError, match=r"tensor 'fc\.bias': .*'trap\.[tT]ouch"):

@@ -34,6 +34,8 @@ rn.load("model.keras", between=("embedding", "dense"), reset_after=True, config=
 rn.load("vad.onnx", given={"sr": 16000}, shapes={"input": (None, 576)})
 rn.load("model.pt", prefix="encoder.", cell="gru", nonlinearity=None, verify=True)
 rn.load("model.pt", chain=["emb", rn.LSTM(3, 4), rn.Last(), "fc:relu"])
+assert_type(rn.read_arrays("model.pt"), dict[str, NDArray[Any]])
+rn.read_arrays("model.pt", prefix="encoder")  # type: ignore[call-arg]
 rn.load("model.pt", chain=[3])  # type: ignore[list-item]
 rn.load("model.pt", prefx="encoder.")  # type: ignore[call-arg]
 rn.load("model.pt", prefix=3)  # type: ignore[arg-type]

@@ -24,8 +24,10 @@ from ..reading import read_bytes
 from ..stored import empty
 from .document import Document
 
-_TYPES: Final = {"float32": "<f4", "float16": "<f2", "uint8": "<u1", "uint16": "<u2", "int32": "<i4",
-                 "bool": "?"}  # fmt: skip
+_TYPES: Final = {
+    "float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "<u1", "uint16": "<u2",
+    "bool": "?",
+}  # fmt: skip
 _MOST: Final = 100_000  # arrays, and files
 
 

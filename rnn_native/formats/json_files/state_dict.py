@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ...errors import FormatError
 from ...spec import Array, ModelSpec
-from ..stored import Stored
 from ..metadata import PREFIX, from_tensors, to_metadata
+from ..stored import Stored
 from ..torch.names import by_layers, sequential_arrays
 from .document import Document, Path, array_of, open_document, stored_lists, told, write_document
 

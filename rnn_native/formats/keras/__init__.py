@@ -19,9 +19,10 @@ import os
 from ...errors import DTypeError, FormatError, OptionError, ShapeError
 from ...spec import ModelSpec
 from ..reading import read_bytes
+from ..stored import Stored, gathered
 from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
-from .file import KerasFile, open_file
+from .file import KerasFile, open_file, weights
 from .graph import Graph, graph_of
 from .plain import check, describe
 
@@ -99,6 +100,12 @@ def _read(
         return read_chain(graph, file.store, node, between)
     except (ShapeError, DTypeError) as error:  # of a layer's own checks
         raise FormatError(str(error)) from error
+
+
+def arrays(path: PathLike) -> dict[str, Stored]:
+    """Every dataset of numbers by its path, in its own type; bfloat16 as float32."""
+    file = weights(path)
+    return gathered(file.datasets, file.stored)
 
 
 def strings(path: PathLike) -> dict[str, str]:

@@ -32,8 +32,8 @@ from .branches import made_inside
 from .caches import without_caches
 from .cells import gathered, in_pieces, unread
 from .described import described, description_of
-from .every import arrays as arrays
 from .ends import check_inputs, check_output, in_order
+from .every import arrays as arrays
 from .graph import File, Graph, load
 from .inferred import with_start
 from .interpret import interpret

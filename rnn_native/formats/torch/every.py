@@ -68,9 +68,7 @@ def _called(name: str) -> str:
     return f"CONSTANTS.c{name}"
 
 
-def _put(
-    ways: dict[str, Callable[[], Stored]], name: str, way: Callable[[], Stored]
-) -> None:
+def _put(ways: dict[str, Callable[[], Stored]], name: str, way: Callable[[], Stored]) -> None:
     if name in ways:
         raise FormatError(f"the name {name!r:.200} is there twice")
     ways[name] = way

@@ -36,8 +36,9 @@ def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf | Foreign
 
 
 def flat(value: Any, size: int, *kinds: type[Leaf]) -> Flat[Leaf]:
-    """All of these kinds in nested containers, named by keys and indices with dots between; and what
-    is foreign, where it has leaves inside, or is in one dict with some. Modules are containers.
+    """All of these kinds in nested containers, named by keys and indices with dots between; and
+    what is foreign, where it has leaves inside, or is in one dict with some. Modules are
+    containers.
 
     ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
     several others, or in themselves, repeat. Raises ``FormatError`` where there is something

@@ -62,6 +62,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "onnx": Format(
             "onnx", (".onnx",), ("node", "between", "given", "shapes"), carries=True, graphs=True
         ),
+        "tflite": Format(
+            "tflite",
+            (".tflite", ".lite"),
+            ("node", "between", "given", "shapes"),
+            writes=False,
+            hint="a .onnx has the model for converters to TensorFlow Lite",
+        ),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "pickle": Format(
             "pickled",

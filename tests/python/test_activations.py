@@ -205,7 +205,9 @@ def test_a_constant_past_float32_needs_float64() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"activations": (ELU, TANH, TANH)}, {"clip": 1.0}, {"input_forget": True},
+        {"activations": (ELU, TANH, TANH)},
+        {"clip": 1.0},
+        {"input_forget": True},
         {"cell_clip": 1.0},
     ],
 )

@@ -59,8 +59,8 @@ def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
         if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
             return (
                 f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, "
-                "but these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend "
-                "runs them as they are"
+                "but these are no RNN, GRU or LSTM over a whole sequence: "
+                f"{node.contents.runner} runs them as they are"
             )
     return ""
 

@@ -42,7 +42,7 @@ class Attribute:
 class NodeMessage:
     op_type: str
     input: Sequence[str]
-    output: Sequence[str]
+    output: list[str]
     attribute: Sequence[Attribute] = ()
     name: str = ""
     domain: str = ""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from ...errors import FormatError, UnsupportedError
+from ...errors import UnsupportedError
 from ..onnx.graph import File
 from ..onnx.messages import GraphMessage, ModelMessage, OpsetMessage, TensorMessage
 from .contents import Constants
 from .loops import LOOPS
-from .model import Model, Operator, SubGraph, load
+from .model import Model, Operator, SubGraph, load, needed
 from .operators import OPERATORS
-from .writer import OPSET, Writer, value_of
+from .writer import OPSET, Writer
 
 
 def opened(
@@ -55,13 +54,15 @@ def _lowered(
     if refused is not None and not graph.node:
         raise refused
     for index in subgraph.inputs:
-        graph.input.append(value_of(subgraph.tensors[index]))
+        graph.input.append(writer.value(index))
     for index in subgraph.outputs:
         tensor = subgraph.tensors[index]
-        graph.output.append(value_of(tensor))
+        graph.output.append(writer.value(index))
         if tensor.data is not None:
             graph.initializer.append(TensorMessage(tensor.name, tensor))
-    graph.value_info += [value_of(tensor) for tensor in subgraph.tensors if tensor.data is None]
+    graph.value_info += [
+        writer.value(tensor.index) for tensor in subgraph.tensors if tensor.data is None
+    ]
     return graph
 
 
@@ -69,30 +70,8 @@ def lower(writer: Writer, model: Model, operator: Operator) -> None:
     """Adds what stands in the place of an operator."""
     writer.begin(operator)
     if operator.op in LOOPS:
-        LOOPS[operator.op](writer, model)
+        LOOPS[operator.op](writer, model, lower)
     elif operator.op in OPERATORS:
         OPERATORS[operator.op](writer)
     else:
         raise writer.unsupported("this operator is not supported")
-
-
-def needed(subgraph: SubGraph, wanted: Sequence[int], start: int) -> list[Operator]:
-    """The operators that tensors are made with, in the file's order; ``start`` is given."""
-    makers: dict[int, int] = {}
-    for place, operator in enumerate(subgraph.operators):
-        for index in operator.outputs:
-            if index in makers or index in subgraph.inputs:
-                raise FormatError(
-                    f"the tensor {subgraph.tensors[index].name!r} is made more than once"
-                )
-            if index >= 0:
-                makers[index] = place
-    found: set[int] = set()
-    pending = [index for index in wanted if index != start]
-    while pending:
-        place = makers.get(pending.pop(), -1)
-        if place >= 0 and place not in found:
-            found.add(place)
-            inputs = subgraph.operators[place].inputs
-            pending += [index for index in inputs if index >= 0 and index != start]
-    return [subgraph.operators[place] for place in sorted(found)]

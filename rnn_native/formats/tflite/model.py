@@ -198,6 +198,28 @@ class Model:
         )
 
 
+def needed(subgraph: SubGraph, wanted: Sequence[int], start: int) -> list[Operator]:
+    """The operators that tensors are made with, in the file's order; ``start`` is given."""
+    makers: dict[int, int] = {}
+    for place, operator in enumerate(subgraph.operators):
+        for index in operator.outputs:
+            if index in makers or index in subgraph.inputs:
+                raise FormatError(
+                    f"the tensor {subgraph.tensors[index].name!r} is made more than once"
+                )
+            if index >= 0:
+                makers[index] = place
+    found: set[int] = set()
+    pending = [index for index in wanted if index != start]
+    while pending:
+        place = makers.get(pending.pop(), -1)
+        if place >= 0 and place not in found:
+            found.add(place)
+            inputs = subgraph.operators[place].inputs
+            pending += [index for index in inputs if index >= 0 and index != start]
+    return [subgraph.operators[place] for place in sorted(found)]
+
+
 def load(path: str | os.PathLike[str]) -> Model:
     return Model(read_bytes(path))
 

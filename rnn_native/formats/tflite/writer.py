@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..onnx.messages import (
     ValueMessage,
 )
 from .contents import Constants
+from .inside import Inside
 from .model import Operator, SubGraph, Tensor
 from .schema import ACTIVATIONS
 
@@ -35,18 +36,22 @@ class Writer:
     begins with that of the tensor that the operator makes.
     """
 
-    def __init__(self, subgraph: SubGraph, contents: Constants) -> None:
+    def __init__(self, subgraph: SubGraph, contents: Constants, prefix: str = "") -> None:
         self.subgraph = subgraph
         self.contents = contents
         self.graph = GraphMessage()
+        self._first = 0
         self.operator: Operator = Operator("", 1, (), (), None)
-        self._names = {tensor.name for tensor in subgraph.tensors}
+        self._own = [prefix + tensor.name for tensor in subgraph.tensors]
+        self._names = {*self._own}
         self._kept: set[int] = set()
+        self.inside = Inside(subgraph, contents)
         self._read = {*subgraph.outputs, *(i for one in subgraph.operators for i in one.inputs)}
 
     def begin(self, operator: Operator) -> None:
         """What is added from now on stands in the place of this operator."""
         self.operator = operator
+        self._first = len(self.graph.node)
 
     # Tensors of the operator.
 
@@ -59,12 +64,15 @@ class Writer:
     def input(self, position: int) -> str:
         """The name of an input; "" for one that is left out."""
         tensor = self.tensor(position)
-        if tensor is None:
-            return ""
+        return "" if tensor is None else self.name_of(tensor.index)
+
+    def name_of(self, index: int) -> str:
+        """The name of a tensor that an operator reads."""
+        tensor = self.subgraph.tensors[index]
         if tensor.data is not None and tensor.index not in self._kept:
             self._kept.add(tensor.index)
-            self.graph.initializer.append(TensorMessage(tensor.name, tensor))
-        return tensor.name
+            self.graph.initializer.append(TensorMessage(self._own[tensor.index], tensor))
+        return self._own[tensor.index]
 
     def required(self, position: int) -> str:
         name = self.input(position)
@@ -77,7 +85,7 @@ class Writer:
         outputs = self.operator.outputs
         if position >= len(outputs) or outputs[position] < 0:
             raise self.malformed(f"expected an output {position}, it has {len(outputs)}")
-        return self.subgraph.tensors[outputs[position]].name
+        return self._own[outputs[position]]
 
     def is_read(self, position: int) -> bool:
         """Whether anything reads this output of the operator, or it is one of the graph."""
@@ -100,6 +108,18 @@ class Writer:
         if array.dtype.kind not in "iu" or array.size > 64:
             raise self.malformed(f"{what}: got {array.dtype} of shape {array.shape}")
         return [int(number) for number in array.reshape(-1)]
+
+    def rename(self, names: Mapping[int, str]) -> None:
+        """Tensors are others from now on, which are made outside."""
+        for index, name in names.items():
+            self._own[index] = name
+
+    def value(self, index: int) -> ValueMessage:
+        """What the file says of a tensor."""
+        tensor = self.subgraph.tensors[index]
+        element = "FLOAT" if tensor.is_quantized else tensor.element
+        info = Info(element, tensor.sizes, ("",) * len(tensor.sizes))
+        return ValueMessage(self._own[index], info)
 
     # What is added.
 
@@ -131,8 +151,16 @@ class Writer:
         return self.add(op, x, self.constant(list(axes)), **attributes)
 
     def give(self, name: str, position: int = 0) -> None:
-        """An output of the operator is the tensor of that name."""
-        self._add("Identity", [name], [self.output(position)], {})
+        """An output of the operator is the tensor of that name: from now on called so, if it was
+        made for the operator and nothing has read it."""
+        output = self.output(position)
+        own = self.graph.node[self._first :]
+        if not any(name in node.input for node in own):
+            for node in own:
+                if name in node.output:
+                    node.output[node.output.index(name)] = output
+                    return
+        self._add("Identity", [name], [output], {})
 
     def activated(self, name: str, field: int) -> str:
         """The tensor behind the activation that a field of the operator's options asks for."""
@@ -159,7 +187,7 @@ class Writer:
     @property
     def label(self) -> str:
         outputs = [index for index in self.operator.outputs if index >= 0]
-        return self.subgraph.tensors[outputs[0]].name if outputs else self.operator.op
+        return self._own[outputs[0]] if outputs else self.operator.op
 
     def __str__(self) -> str:
         return f"operator {self.operator.op} of {self.label!r}"
@@ -171,7 +199,7 @@ class Writer:
         return FormatError(f"{self}: {what}")
 
     def _add(
-        self, op: str, inputs: Sequence[str], outputs: Sequence[str], attributes: dict[str, Any]
+        self, op: str, inputs: Sequence[str], outputs: list[str], attributes: dict[str, Any]
     ) -> None:
         if len(self.graph.node) >= _MAX_NODES:
             raise UnsupportedError(f"a graph of more than {_MAX_NODES} operators")
@@ -182,9 +210,3 @@ class Writer:
 
 _FUNCTIONS: Final = {"NONE": "", "RELU": "Relu", "TANH": "Tanh"}
 _BOUNDS: Final = {"RELU_N1_TO_1": (-1.0, 1.0), "RELU6": (0.0, 6.0)}
-
-
-def value_of(tensor: Tensor) -> ValueMessage:
-    """What the file says of a tensor."""
-    element = "FLOAT" if tensor.is_quantized else tensor.element
-    return ValueMessage(tensor.name, Info(element, tensor.sizes, ("",) * len(tensor.sizes)))

@@ -32,6 +32,26 @@ def _fused(op: str, w: Writer) -> None:
     w.give(w.activated(made, Activation.FUSED_ACTIVATION_FUNCTION))
 
 
+def _mul(w: Writer) -> None:
+    """Also by ones of its own shape, which a dropout of a cell leaves."""
+    for position in (0, 1):
+        tensor, other = w.tensor(position), w.tensor(1 - position)
+        if tensor is not None and other is not None and w.inside.is_ones(tensor.index, other.index):
+            w.give(w.activated(w.required(1 - position), Activation.FUSED_ACTIVATION_FUNCTION))
+            return
+    _fused("Mul", w)
+
+
+def _hard_sigmoid(otherwise: Callable[[Writer], None], w: Writer) -> None:
+    """The last operator of a hard sigmoid as Keras has it, or what it is ``otherwise``."""
+    found = w.inside.hard_sigmoid(w.operator.outputs[0]) if w.operator.outputs else None
+    if found is None:
+        otherwise(w)
+        return
+    x, alpha, beta = found
+    w.give(w.add("HardSigmoid", w.name_of(x), alpha=alpha, beta=beta))
+
+
 def _bounded(low: float, high: float, w: Writer) -> None:
     w.give(w.clipped(w.required(0), low, high))
 
@@ -135,10 +155,9 @@ _UNARY: Final = {
 }  # fmt: skip
 _BINARY: Final = {
     "EQUAL": "Equal", "GREATER": "Greater", "GREATER_EQUAL": "GreaterOrEqual", "LESS": "Less",
-    "LESS_EQUAL": "LessOrEqual", "LOGICAL_AND": "And", "LOGICAL_OR": "Or", "MAXIMUM": "Max",
-    "MINIMUM": "Min", "POW": "Pow",
+    "LESS_EQUAL": "LessOrEqual", "LOGICAL_AND": "And", "LOGICAL_OR": "Or", "POW": "Pow",
 }  # fmt: skip
-_FUSED: Final = {"ADD": "Add", "DIV": "Div", "MUL": "Mul", "SUB": "Sub"}
+_FUSED: Final = {"ADD": "Add", "DIV": "Div", "SUB": "Sub"}
 _REDUCED: Final = {
     "MEAN": "ReduceMean", "REDUCE_MAX": "ReduceMax", "REDUCE_MIN": "ReduceMin",
     "REDUCE_PROD": "ReduceProd", "SUM": "ReduceSum",
@@ -157,10 +176,13 @@ OPERATORS: Final[Mapping[str, Callable[[Writer], None]]] = MappingProxyType(
         "GELU": _gelu,
         "LEAKY_RELU": _leaky_relu,
         "LOG_SOFTMAX": partial(_softmax, "LogSoftmax"),
+        "MAXIMUM": partial(_hard_sigmoid, partial(_same, "Max", 2)),
+        "MINIMUM": partial(_hard_sigmoid, partial(_same, "Min", 2)),
+        "MUL": _mul,
         "NOT_EQUAL": _not_equal,
         "PRELU": _prelu,
         "RELU6": partial(_bounded, 0.0, 6.0),
-        "RELU_0_TO_1": partial(_bounded, 0.0, 1.0),
+        "RELU_0_TO_1": partial(_hard_sigmoid, partial(_bounded, 0.0, 1.0)),
         "RELU_N1_TO_1": partial(_bounded, -1.0, 1.0),
         "RSQRT": _rsqrt,
         "SELECT": _select,

@@ -48,7 +48,7 @@ def _transpose(w: Writer) -> None:
 def _pack(w: Writer) -> None:
     axis = w.operator.option(Pack.AXIS, "int32")
     parts = [w.axes("Unsqueeze", w.required(i), [axis]) for i in range(len(w.operator.inputs))]
-    w.give(w.add("Concat", *parts, axis=axis))
+    w.give(w.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0])
 
 
 def _unpack(w: Writer) -> None:
@@ -56,6 +56,9 @@ def _unpack(w: Writer) -> None:
     count = len(w.operator.outputs)
     if count != w.operator.option(Unpack.NUM, "int32"):
         raise w.malformed(f"{count} outputs, options say another number")
+    if count == 1:
+        w.give(w.axes("Squeeze", w.required(0), [axis]))
+        return
     used = [position for position in range(count) if w.is_read(position)]
     if len(used) < count:
         for position in used:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("ai_edge_litert")
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+
 from test_tflite_recurrent import lstm, normal, options, weights
 from tflite_files import File, Graph
 from tflite_runs import compare
@@ -15,6 +21,8 @@ from tflite_runs import compare
 import rnn_native as rn
 from rnn_native.formats.tflite import schema
 from rnn_native.formats.tflite.schema import ACTIVATIONS
+
+pytestmark = pytest.mark.oracle
 
 BATCH, STEPS, INPUTS, UNITS = 2, 5, 3, 4
 Y = (BATCH, STEPS, UNITS)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("ai_edge_litert")
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+
 from tflite_files import File, Graph
 from tflite_runs import compare, interpreter, theirs
 
@@ -19,6 +25,8 @@ from rnn_native.formats.tflite.schema import (
     SequenceRnn,
     UnidirectionalLstm,
 )
+
+pytestmark = pytest.mark.oracle
 
 BATCH, STEPS, INPUTS, UNITS = 2, 5, 3, 4
 
@@ -171,7 +179,7 @@ def test_bidirectional_rnn(merged: bool, tmp_path: Path) -> None:
     compare(file, tmp_path, normal(1, BATCH, STEPS, INPUTS))
 
 
-@pytest.mark.parametrize("op", ["LSTM", "RNN"])
+@pytest.mark.parametrize("op", ["LSTM", "LSTM of one matrix", "RNN"])
 def test_a_step_goes_on_with_the_state_of_the_one_before(op: str, tmp_path: Path) -> None:
     """What the interpreter keeps between calls is the model's state."""
     file = File()
@@ -180,6 +188,15 @@ def test_a_step_goes_on_with_the_state_of_the_one_before(op: str, tmp_path: Path
     tanh = ("int8", ACTIVATIONS.index("TANH"))
     if op == "RNN":
         g.add(op, [x, *rnn(g, 3)], y, options={0: tanh})
+    elif op != "LSTM":
+        arrays = [
+            g.constant(normal(5, 4 * UNITS, INPUTS + UNITS)),
+            g.constant(normal(6, 4 * UNITS)),
+        ]
+        h, c = g.state(BATCH, UNITS), g.state(BATCH, UNITS)
+        more = [g.tensor((BATCH, n)) for n in (UNITS, INPUTS + UNITS, 4 * UNITS)]
+        fields = {Lstm.FUSED_ACTIVATION_FUNCTION: tanh, Lstm.KERNEL_TYPE: ("int8", 1)}
+        g.add("LSTM", [x, h, *arrays, c], y, *more, options=fields, version=2)
     else:
         states = [g.state(BATCH, UNITS), g.state(BATCH, UNITS)]
         inputs = [x, *weights(g, 7, peephole=True), *states, -1, -1, -1, -1]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from tflite_files import File
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 def interpreter(content: bytes) -> Any:
     """Without delegates, which calculate in other ways."""
-    litert = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert")
+    litert = importlib.import_module("ai_edge_litert.interpreter")
     kind = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return litert.Interpreter(model_content=content, experimental_op_resolver_type=kind)
 

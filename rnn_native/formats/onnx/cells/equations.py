@@ -5,7 +5,8 @@
     RNN   h' = tanh(W x + R h + b)
 
 i, f, o, z and r are a sigmoid, g a tanh, of W x + R h + b each; other functions may be in the place
-of both, and none in that of the tanh of a GRU. Which gate is which is seen by what it is multiplied with, not by where it stands.
+of both, and none in that of the tanh of a GRU. Which gate is which is seen by what it is multiplied
+with, not by where it stands.
 """
 
 from __future__ import annotations

@@ -296,15 +296,24 @@ def _basic_lstm(w: Writer) -> None:
     """
     if w.operator.option(Lstm.CELL_CLIP, "float32") or w.operator.option(Lstm.PROJ_CLIP, "float32"):
         raise w.unsupported("bounds of a step of the kernel BASIC are not supported")
-    x, h, weight, bias, c = (w.required(i) for i in range(5))
-    joined = w.add("Concat", x, h, axis=1)
-    a = w.add("MatMul", joined, w.add("Transpose", weight, perm=[1, 0]))
-    parts = w.made("Split", [w.add("Add", a, bias)], 4, axis=1, num_outputs=4)
-    i, f, o = (w.add("Sigmoid", parts[gate]) for gate in (0, 2, 3))
-    kept, new = w.add("Mul", f, c), w.add("Mul", i, w.add("Tanh", parts[1]))
-    after = w.add("Add", kept, new)
-    w.give(after, 1)
-    w.give(w.add("Mul", o, w.add("Tanh", after)))
+    x, weight, bias = w.required(0), w.required(2), w.required(3)
+    inputs, sizes = w.sizes(0), w.sizes(2)
+    if len(inputs) != 2 or len(sizes) != 2 or not inputs[1] or not sizes[1]:
+        raise w.malformed(f"an input and weights of the shapes {inputs} and {sizes}")
+    widths = w.constant([inputs[1], sizes[1] - inputs[1]])
+    own, recurrent = w.made("Split", [weight, widths], 2, axis=1)
+    both = []
+    for array in (own, recurrent, bias):
+        i, c, f, o = w.made("Split", [array], 4, axis=0, num_outputs=4)
+        both.append(w.add("Concat", i, o, f, c, axis=0))
+    zeros = w.constant([0.0] * (sizes[0] or 0), "f4")
+    both[2] = w.add("Concat", both[2], zeros, axis=0)
+    states = [_state(w, position) for position in (1, 4)]
+    arrays = [w.axes("Unsqueeze", name, [0]) if name else "" for name in (*both, "", *states)]
+    y, _, c = w.made("LSTM", [w.axes("Unsqueeze", x, [0]), *arrays], 3, direction="forward")
+    if w.is_read(1):
+        w.give(w.axes("Squeeze", c, [0]), 1)
+    w.give(w.axes("Squeeze", y, [0, 1]))
 
 
 OPERATORS: Final[Mapping[str, Callable[[Writer], None]]] = MappingProxyType(

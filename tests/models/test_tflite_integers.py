@@ -15,8 +15,8 @@ pytest.importorskip("ai_edge_litert")
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
-from test_tflite_recurrent import BATCH, INPUTS, STEPS, UNITS, lstm, normal, options
 from tflite_files import File, Graph
+from tflite_graphs import BATCH, INPUTS, STEPS, UNITS, lstm, normal, options
 from tflite_runs import interpreter, theirs
 
 import rnn_native as rn

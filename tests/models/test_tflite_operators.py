@@ -14,8 +14,8 @@ pytest.importorskip("ai_edge_litert")
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
-from test_tflite_recurrent import lstm, normal, options, weights
 from tflite_files import File, Graph
+from tflite_graphs import BATCH, INPUTS, STEPS, UNITS, lstm, normal, options, weights
 from tflite_runs import compare
 
 import rnn_native as rn
@@ -24,7 +24,6 @@ from rnn_native.formats.tflite.schema import ACTIVATIONS
 
 pytestmark = pytest.mark.oracle
 
-BATCH, STEPS, INPUTS, UNITS = 2, 5, 3, 4
 Y = (BATCH, STEPS, UNITS)
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from tflite_files import File, Graph
+from tflite_graphs import BATCH, INPUTS, STEPS, UNITS, lstm, normal, options, weights
 from tflite_runs import compare, interpreter, theirs
 
 import rnn_native as rn
@@ -27,62 +28,6 @@ from rnn_native.formats.tflite.schema import (
 )
 
 pytestmark = pytest.mark.oracle
-
-BATCH, STEPS, INPUTS, UNITS = 2, 5, 3, 4
-
-
-def normal(seed: int, *shape: int, scale: float = 0.5) -> Any:
-    return np.random.default_rng(seed).normal(0, scale, shape).astype("f4")
-
-
-def weights(
-    graph: Graph,
-    seed: int,
-    inputs: int = INPUTS,
-    units: int = UNITS,
-    projected: int = 0,
-    coupled: bool = False,
-    peephole: bool = False,
-    projection_bias: bool = False,
-) -> list[int]:
-    """The 17 inputs of an LSTM of one direction, from the weights of the input gate on."""
-    size = projected or units
-    rng = iter(range(seed, seed + 20))
-    gates = range(1 if coupled else 0, 4)
-
-    def each(*shape: int) -> list[int]:
-        made = [graph.constant(normal(next(rng), *shape)) for _ in gates]
-        return [-1] * coupled + made
-
-    found = each(units, inputs) + each(units, size)
-    if peephole:
-        found += [-1] * coupled
-        found += [graph.constant(normal(next(rng), units)) for _ in range(3 - coupled)]
-    else:
-        found += [-1] * 3
-    found += each(units)
-    found += [graph.constant(normal(next(rng), projected, units)) if projected else -1]
-    found += [graph.constant(normal(next(rng), projected)) if projection_bias else -1]
-    return found
-
-
-def lstm(graph: Graph, x: int, options: dict[int, Any], batch: int = BATCH, **own: Any) -> int:
-    time_major = options.get(UnidirectionalLstm.TIME_MAJOR, ("bool", False))[1]
-    size = own.get("projected") or own.get("units", UNITS)
-    states = [graph.state(batch, size), graph.state(batch, own.get("units", UNITS))]
-    shape = (STEPS, batch, size) if time_major else (batch, STEPS, size)
-    return graph.add(
-        "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        [x, *weights(graph, 7, **own), *states, -1, -1, -1, -1],
-        graph.tensor(shape), options=options,
-    )  # fmt: skip
-
-
-def options(activation: str = "TANH", **more: Any) -> dict[int, Any]:
-    fields = {UnidirectionalLstm.FUSED_ACTIVATION_FUNCTION: ("int8", ACTIVATIONS.index(activation))}
-    kinds = {"CELL_CLIP": "float32", "PROJ_CLIP": "float32", "TIME_MAJOR": "bool"}
-    return fields | {UnidirectionalLstm[k]: (kinds[k], value) for k, value in more.items()}
-
 
 CASES: dict[str, tuple[dict[int, Any], dict[str, Any]]] = {
     "plain": (options(), {}),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="bounds of Linux's processes"
 )
 FUZZ = Path(__file__).parents[1] / "fuzz"
-FORMATS = ("safetensors", "npz", "onnx", "torch", "pickle", "keras")
+FORMATS = ("safetensors", "npz", "onnx", "torch", "pickle", "keras", "tflite")
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

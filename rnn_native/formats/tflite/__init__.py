@@ -55,9 +55,8 @@ def read(
     OptionError
         As for ONNX.
     """
-    ends = [end for end in between if end is not None] if isinstance(between, (list, tuple)) else []
-    first, last = between if len(ends) and len(between or ()) == 2 else (None, None)
+    ends = between if isinstance(between, (list, tuple)) and len(between) == 2 else (None, None)
     return read_graph(
-        lambda: opened(path, first, last, node), node=node, between=between, given=given,
+        lambda: opened(path, ends[0], ends[1], node), node=node, between=between, given=given,
         shapes=shapes,
     )[0]  # fmt: skip

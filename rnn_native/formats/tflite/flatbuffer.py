@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError
 
-_FACTOR: Final = 16
+_FACTOR: Final = 8
 _FREE: Final = 2**20
-_TABLE: Final = 256  # what a table counts for, in bytes
+_TABLE: Final = 128  # what a table counts for, in bytes
 _CODES: Final = {
     "bool": "?", "int8": "b", "uint8": "B", "int32": "i", "uint32": "I", "int64": "q",
     "uint64": "Q", "float32": "f",
@@ -75,6 +75,8 @@ class Bytes:
 
 class Table:
     """A table at a place of the file; its fields by their number in the schema."""
+
+    __slots__ = ("_at", "_fields", "_source", "_vtable")
 
     def __init__(self, source: Bytes, at: int) -> None:
         source.take(_TABLE)

@@ -23,6 +23,9 @@ from .writer import Writer
 Lower = Callable[[Writer, Model, Operator], None]
 
 
+_STEPS: Final = 5000  # of the file's budget, for each operator around and in a loop
+
+
 @dataclass
 class Carried:
     """What goes round, by its place: what is left as it is, what counts steps, states, and what
@@ -62,10 +65,13 @@ def _count(w: Writer, condition: Inside, carried: Carried) -> str:
     condition."""
     graph = condition.graph
     limits: dict[str, int | None] = {}
-    pending = list(graph.outputs)
+    pending, seen = list(graph.outputs), set[int]()
     outer = Inside(w.subgraph, w.contents)
     while pending:
         index = pending.pop()
+        if index in seen:
+            continue
+        seen.add(index)
         both = condition.made(index, "LOGICAL_AND")
         if both is not None:
             pending += both.inputs
@@ -86,7 +92,7 @@ def _count(w: Writer, condition: Inside, carried: Carried) -> str:
             raise w.unsupported("a number of steps that changes from step to step")
     known = {name: number for name, number in limits.items() if number is not None}
     free = [name for name in limits if name not in known]
-    if len(free) > 1 or (free and min(known.values(), default=2**31 - 1) < 2**31 - 1):
+    if not limits or len(free) > 1 or (free and min(known.values(), default=2**31 - 1) < 2**31 - 1):
         raise w.unsupported("more than one number of steps")
     return free[0] if free else min(known, key=lambda name: known[name])
 
@@ -97,10 +103,14 @@ def _whole(number: float | None) -> int | None:
 
 def lower_while(w: Writer, model: Model, lower: Lower) -> None:
     """Adds a Loop."""
+    if w.prefix:
+        raise w.unsupported("a loop inside of a loop is not supported")
     condition, body = (
         Inside(_graph(w, model, field), w.contents)
         for field in (While.COND_SUBGRAPH_INDEX, While.BODY_SUBGRAPH_INDEX)
     )
+    operators = (*w.subgraph.operators, *condition.graph.operators, *body.graph.operators)
+    w.contents.budget.work(str(w), _STEPS * len(operators))
     carried = _carried(w, body)
     count = _count(w, condition, carried)
     inner = Writer(body.graph, w.contents, f"{w.label}/")
@@ -133,7 +143,7 @@ def _graph(w: Writer, model: Model, field: int) -> SubGraph:
     index = w.operator.option(field, "int32")
     if not 0 < index < len(model.subgraphs):
         raise w.malformed(f"subgraph {index} of {len(model.subgraphs)}")
-    graph = model.subgraphs[index]
+    graph: SubGraph = model.subgraphs[index]
     count = len(w.operator.inputs)
     outputs = 1 if field == While.COND_SUBGRAPH_INDEX else count
     if len(graph.inputs) != count or len(graph.outputs) != outputs:

@@ -17,8 +17,8 @@ from .writer import OPSET, Writer
 def opened(
     path: str | os.PathLike[str], start: str | None, end: str | None, node: str | None
 ) -> File:
-    """The file, with the operators that its outputs need; or those between two tensors, or what a
-    recurrent operator reads."""
+    """The file, with the operators that its outputs need, or those between two tensors; with all
+    that can be read where a recurrent operator is asked for, or a tensor that there is not."""
     model = load(path)
     contents = Constants(model.size)
     subgraph = model.subgraphs[0]
@@ -40,14 +40,13 @@ def _lowered(
     by_name = {tensor.name: tensor.index for tensor in subgraph.tensors}
     wanted = [by_name[end]] if end in by_name else list(subgraph.outputs)
     operators = needed(subgraph, wanted, by_name.get(start or "", -1))
-    if node is not None:  # whatever else there is that is not read
-        operators = subgraph.operators
+    lenient = node is not None or any(name and name not in by_name for name in (start, end))
     refused: UnsupportedError | None = None
-    for operator in operators:
+    for operator in subgraph.operators if lenient else operators:
         try:
             lower(writer, model, operator)
         except UnsupportedError as error:
-            if node is None:
+            if not lenient:
                 raise
             refused = refused or error
     graph = writer.graph

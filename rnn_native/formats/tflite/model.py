@@ -190,8 +190,10 @@ class Model:
         code = table.number(schema.Operator.OPCODE_INDEX, "uint32")
         if code >= len(self._codes):
             raise FormatError(f"refers to operator code {code} of {len(self._codes)}")
+        op, version = self._codes[code]
         return Operator(
-            *self._codes[code],
+            op,
+            version,
             table.integers(schema.Operator.INPUTS),
             table.integers(schema.Operator.OUTPUTS),
             table.table(schema.Operator.BUILTIN_OPTIONS),

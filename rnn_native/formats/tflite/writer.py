@@ -42,6 +42,7 @@ class Writer:
         self.graph = GraphMessage()
         self._first = 0
         self.operator: Operator = Operator("", 1, (), (), None)
+        self.prefix = prefix
         self._own = [prefix + tensor.name for tensor in subgraph.tensors]
         self._names = {*self._own}
         self._kept: set[int] = set()
@@ -99,6 +100,14 @@ class Writer:
         assert tensor is not None
         return tensor.sizes
 
+    def size(self, position: int, axis: int) -> int:
+        """Of one axis of an input, which the file fixes."""
+        sizes = self.sizes(position)
+        size = sizes[axis] if -len(sizes) <= axis < len(sizes) else None
+        if size is None:
+            raise self.malformed(f"input {position}: no known size of axis {axis} of {sizes}")
+        return size
+
     def integers(self, position: int, what: str) -> list[int]:
         """An input that the file fixes."""
         tensor = self.tensor(position)
@@ -135,6 +144,10 @@ class Writer:
         name = self.name(f"{self.label}/constant")
         self.graph.initializer.append(TensorMessage(name, np.asarray(array, dtype)))
         return name
+
+    def zeros(self, count: int) -> str:
+        self.contents.budget.take(str(self), 4 * count)
+        return self.constant(np.zeros(count), "f4")
 
     def made(self, op: str, inputs: Sequence[str], count: int = 1, **attributes: Any) -> list[str]:
         """Adds an operator of ONNX; the new names of what it makes."""

@@ -11,8 +11,10 @@ from typing import Any, Final
 import keras_files as kf
 import numpy as np
 import onnx
+import tflite_graphs as tg
 import torch_files as tf
 from onnx import TensorProto, helper, numpy_helper
+from tflite_files import File
 
 import rnn_native as rn
 from rnn_native import formats
@@ -33,6 +35,7 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
     "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
               {"node": "b", "recurrent_activation": "hard_sigmoid"}],
+    "tflite": [{}, {}, {}, {"node": "UNIDIRECTIONAL_SEQUENCE_LSTM t15"}, {"between": ("x", "t15")}],
 }  # fmt: skip
 """What a file of a format may be read with."""
 
@@ -44,6 +47,7 @@ def seeds() -> dict[str, list[bytes]]:
     found["pickle"] = _pickled()
     found["keras"] = _keras()
     found["onnx"] += _onnx()
+    found["tflite"] = _tflite()
     return found
 
 
@@ -233,3 +237,32 @@ def _onnx() -> list[bytes]:
     outer = helper.make_graph([branch], "g", graph.input, graph.output)
     files.append(onnx.helper.make_model(outer).SerializeToString())
     return files
+
+
+def _tflite() -> list[bytes]:
+    """The fused operator behind an embedding and before a Dense of integers, loops, and a
+    convolution."""
+    loops = (("lstm", tg.put_by_cuts), ("gru", tg.put_by_update))
+    files = [tg.loop(cell, put, "all") for cell, put in loops]
+    whole = File()
+    g = whole.main
+    words = g.input(tg.BATCH, tg.STEPS, dtype="i4")
+    found = g.tensor((tg.BATCH, tg.STEPS, tg.INPUTS))
+    g.add("GATHER", [g.constant(tg.normal(4, 7, tg.INPUTS)), words], found, options={})
+    y = tg.lstm(g, found, tg.options(CELL_CLIP=10.0), peephole=True, projected=3)
+    weight = g.constant(np.ones((2, 3)), "i1", scale=([0.5, 0.25], [0, 0], 0))
+    made = g.tensor((tg.BATCH, tg.STEPS, 2))
+    g.add("FULLY_CONNECTED", [y, weight, -1], made, options={2: ("bool", True)})
+    y = g.add("SOFTMAX", [made], g.tensor((tg.BATCH, tg.STEPS, 2)), options={0: ("float32", 1.0)})
+    g.outputs = [y]
+    plain = File()
+    g = plain.main
+    y = tg.lstm(g, g.input(tg.BATCH, tg.STEPS, tg.INPUTS), tg.options())
+    wide = g.tensor((tg.BATCH, 1, tg.STEPS, tg.UNITS))
+    g.add("EXPAND_DIMS", [y, g.constant(1, "i4")], wide)
+    fields = {0: ("int8", 1), 1: ("int32", 1), 2: ("int32", 1)}
+    made = g.tensor((tg.BATCH, 1, tg.STEPS - 2, 6))
+    arrays = [g.constant(tg.normal(41, 6, 1, 3, tg.UNITS)), g.constant(tg.normal(42, 6))]
+    g.add("CONV_2D", [wide, *arrays], made, options=fields)
+    g.outputs = [g.add("SQUEEZE", [made], g.tensor((tg.BATCH, tg.STEPS - 2, 6)), options={})]
+    return [file.content() for file in (*files, whole, plain)]

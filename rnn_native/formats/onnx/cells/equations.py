@@ -148,8 +148,8 @@ def _gru(sums: Sums, node: Node, whole: Sum) -> Step | None:
     factors = dict.fromkeys(whole.factors)
     gates = [factor for factor in factors if isinstance(factor, Gate)]
     states = [factor for factor in factors if isinstance(factor, Source)]
-    sums_alone = [factor for factor in factors if isinstance(factor, Sum)]
-    for h, z, n in product(states, gates, [*gates, *sums_alone]):
+    candidates = [factor for factor in factors if isinstance(factor, (Gate, Sum))]
+    for h, z, n in product(states, gates, candidates):
         plain = {(n,): 1.0, term(z, n): -1.0, term(z, h): 1.0}
         other = {(h,): 1.0, term(z, h): -1.0, term(z, n): 1.0}
         turned = z.function.name == "Sigmoid" and whole.terms == other

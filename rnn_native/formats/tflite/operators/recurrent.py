@@ -133,9 +133,9 @@ def _direction(w: Writer, at: Places, weights: _Weights) -> None:
     recurrent = _joined(w, h, _GATES)
     bias = ""
     if all(biases) or shift:
-        size = w.sizes(at.h[1])[0] or 0
-        own = _joined(w, biases, _GATES) if all(biases) else w.constant([0.0] * 4 * size, "f4")
-        other = w.constant([0.0] * 4 * size, "f4")
+        size = w.size(at.h[1], 0)
+        own = _joined(w, biases, _GATES) if all(biases) else w.zeros(4 * size)
+        other = w.zeros(4 * size)
         if shift:
             other = w.add("MatMul", recurrent, shift)
         bias = w.add("Concat", own, other, axis=0)
@@ -236,8 +236,8 @@ def _rnn(w: Writer, x: str, activation: int, directions: Sequence[Sequence[int]]
     weights = _Weights()
     for places in directions:
         own, recurrent, bias, state = places
-        size = w.sizes(own)[0] or 0
-        zeros = w.constant([0.0] * size, "f4")
+        size = w.size(own, 0)
+        zeros = w.zeros(size)
         weights.add(
             w,
             **{
@@ -297,16 +297,14 @@ def _basic_lstm(w: Writer) -> None:
     if w.operator.option(Lstm.CELL_CLIP, "float32") or w.operator.option(Lstm.PROJ_CLIP, "float32"):
         raise w.unsupported("bounds of a step of the kernel BASIC are not supported")
     x, weight, bias = w.required(0), w.required(2), w.required(3)
-    inputs, sizes = w.sizes(0), w.sizes(2)
-    if len(inputs) != 2 or len(sizes) != 2 or not inputs[1] or not sizes[1]:
-        raise w.malformed(f"an input and weights of the shapes {inputs} and {sizes}")
-    widths = w.constant([inputs[1], sizes[1] - inputs[1]])
+    inputs, both_sizes = w.size(0, 1), w.size(2, 1)
+    widths = w.constant([inputs, both_sizes - inputs])
     own, recurrent = w.made("Split", [weight, widths], 2, axis=1)
     both = []
     for array in (own, recurrent, bias):
         i, c, f, o = w.made("Split", [array], 4, axis=0, num_outputs=4)
         both.append(w.add("Concat", i, o, f, c, axis=0))
-    zeros = w.constant([0.0] * (sizes[0] or 0), "f4")
+    zeros = w.zeros(w.size(2, 0))
     both[2] = w.add("Concat", both[2], zeros, axis=0)
     states = [_state(w, position) for position in (1, 4)]
     arrays = [w.axes("Unsqueeze", name, [0]) if name else "" for name in (*both, "", *states)]

@@ -52,6 +52,14 @@ def test_the_last_state_of_a_while(cell: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("outputs", ["all", "last"])
+def test_a_while_of_as_many_steps_as_come(cell: str, outputs: str, tmp_path: Path) -> None:
+    """Sizes are computed: of the states, of what outputs are put into, and how many steps."""
+    file = loop(cell, put_by_cuts, outputs, free=True)
+    compare(file, tmp_path, normal(1, 3, 7, INPUTS), tolerance=5e-6)
+
+
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("turned", [False, True])
 def test_steps_one_by_one(cell: str, turned: bool, tmp_path: Path) -> None:
     """UNPACK, cells, PACK."""

@@ -240,6 +240,8 @@ CASES_OF_OPERATORS: dict[str, Callable[[Graph, int], int]] = {
     "PAD": padded,
     "MAX_POOL_2D": pooled("MAX_POOL_2D"),
     "AVERAGE_POOL_2D": pooled("AVERAGE_POOL_2D"),
+    "MAX_POOL_2D of padded steps": pooled("MAX_POOL_2D", 0),
+    "AVERAGE_POOL_2D of padded steps": pooled("AVERAGE_POOL_2D", 0),
     "a layer normalisation": normed,
 }  # fmt: skip
 

@@ -123,6 +123,35 @@ def test_a_loop_that_is_no_cell_says_so(written: Any) -> None:
         rn.load(written(file))
 
 
+@pytest.mark.parametrize("put", [tg.put_by_cuts, tg.put_by_update])
+def test_a_loop_over_a_part_of_a_sequence_is_none_of_a_layer(put: Any, written: Any) -> None:
+    file = tg.loop("rnn", put, "all", steps=STEPS - 1)
+    with pytest.raises(rn.UnsupportedError, match="4 steps, whose outputs go into a tensor of 5"):
+        rn.load(written(file))
+    file = tg.loop("rnn", put, "last", steps=STEPS - 1)
+    with pytest.raises(rn.UnsupportedError, match="4 steps"):
+        rn.load(written(file))
+
+
+def test_steps_that_do_not_count_from_0(written: Any) -> None:
+    file = tg.loop("rnn", tg.put_by_cuts, "all")
+    outer = next(one for one in file.main.operators if len(one.fields[schema.Operator.INPUTS]) == 6)
+    outer.fields[schema.Operator.INPUTS][1] = file.main.constant(1, "i4")
+    with pytest.raises(rn.UnsupportedError, match="do not count from a constant 0"):
+        rn.load(written(file))
+
+
+def test_a_loop_that_reads_one_step_again_and_again(written: Any) -> None:
+    file = tg.loop("rnn", tg.put_by_cuts, "all")
+    body = file.graphs[2]
+    code = file.code("GATHER", 1)
+    index = schema.Operator.OPCODE_INDEX
+    gather = next(one for one in body.operators if one.fields[index] == ("uint32", code))
+    gather.fields[schema.Operator.INPUTS][1] = body.constant(0, "i4")
+    with pytest.raises(rn.UnsupportedError, match="a loop is read where"):
+        rn.load(written(file))
+
+
 def test_what_a_file_says_of_itself(written: Any) -> None:
     file = plain()
     names = [Table({schema.TensorMap.NAME: name, schema.TensorMap.TENSOR_INDEX: ("uint32", i)})

@@ -108,14 +108,17 @@ def hard_sigmoid(g: Graph, x: int) -> int:
     return each(g, "MAXIMUM", each(g, "MINIMUM", moved, g.constant(1.0)), g.constant(0.0))
 
 
-def gru_cell(g: Graph, x: int, states: list[int], gate: str = "LOGISTIC") -> list[int]:
-    """As Keras has it with reset_after: gates z, r, h."""
+def gru_cell(
+    g: Graph, x: int, states: list[int], gate: str = "LOGISTIC", plain: bool = False
+) -> list[int]:
+    """As Keras has it with reset_after: gates z, r, h; ``plain`` is without a tanh."""
     (h,) = states
     left = split(g, product(g, x, 21, INPUTS, 3 * UNITS, bias=True), 3)
     right = split(g, product(g, h, 23, UNITS, 3 * UNITS, bias=True), 3)
     sums = [each(g, "ADD", left[i], right[i]) for i in range(2)]
     z, r = (hard_sigmoid(g, a) if gate == "hard" else each(g, gate, a) for a in sums)
-    candidate = each(g, "TANH", each(g, "ADD", left[2], each(g, "MUL", r, right[2])))
+    candidate = each(g, "ADD", left[2], each(g, "MUL", r, right[2]))
+    candidate = candidate if plain else each(g, "TANH", candidate)
     rest = each(g, "SUB", g.constant(1.0), z)
     return [each(g, "ADD", each(g, "MUL", z, h), each(g, "MUL", rest, candidate))]
 
@@ -131,6 +134,7 @@ CELLS = {
     "lstm": (lstm_cell, 2),
     "gru": (gru_cell, 1),
     "gru of hard sigmoids": (lambda g, x, s: gru_cell(g, x, s, "hard"), 1),
+    "gru without a tanh": (lambda g, x, s: gru_cell(g, x, s, plain=True), 1),
     "rnn": (rnn_cell, 1),
 }
 
@@ -167,18 +171,39 @@ def put_by_update(g: Graph, whole: int, item: int, step: int, after: int) -> int
     return g.add("DYNAMIC_UPDATE_SLICE", [whole, update, at], g.tensor((STEPS, *ROW)), options={})
 
 
-def loop(cell: str, put: Any, outputs: str) -> File:
+def _size(g: Graph, x: int, axis: int) -> int:
+    """One of the sizes of a tensor of rank 3, as a number."""
+    shape = g.add("SHAPE", [x], g.tensor((3,), "i4"), options={0: ("int8", 2)})
+    parts = [shape, g.integers(axis), g.integers(axis + 1), g.integers(1)]
+    shrink = {schema.StridedSlice.SHRINK_AXIS_MASK: ("int32", 1)}
+    return g.add("STRIDED_SLICE", parts, g.tensor((), "i4"), options=shrink)
+
+
+def _zeros(g: Graph, sizes: list[int]) -> int:
+    fields = {schema.Pack.VALUES_COUNT: ("int32", len(sizes)), schema.Pack.AXIS: ("int32", 0)}
+    shape = g.add("PACK", sizes, g.tensor((len(sizes),), "i4"), options=fields)
+    return g.add("FILL", [shape, g.constant(0.0)], g.tensor((None,) * len(sizes)), options={})
+
+
+def loop(cell: str, put: Any, outputs: str, free: bool = False, steps: int = STEPS) -> File:
     """A file with a layer that is a WHILE, as the converter of Keras's models writes it: two
-    counters, the outputs of all steps, the states, the number of steps, and the inputs."""
+    counters, the outputs of all steps, the states, the number of steps, and the inputs. ``free``
+    leaves the sizes of time and batch open; ``steps`` is that number."""
     make, count = CELLS[cell]
     file = File()
     g = file.main
-    x = g.input(BATCH, STEPS, INPUTS)
-    turned = g.add("TRANSPOSE", [x, g.integers(1, 0, 2)], g.tensor((STEPS, BATCH, INPUTS)))
+    x = g.input(*((None, None) if free else (BATCH, STEPS)), INPUTS)
+    shape = (None, None, INPUTS) if free else (STEPS, BATCH, INPUTS)
+    turned = g.add("TRANSPOSE", [x, g.integers(1, 0, 2)], g.tensor(shape))
     zero = g.constant(0, "i4")
-    whole = g.constant(np.zeros((STEPS, *ROW)))
-    states = [g.constant(np.zeros(ROW)) for _ in range(count)]
-    limit = g.constant(STEPS, "i4")
+    if free:
+        limit, batch, units = _size(g, turned, 0), _size(g, x, 0), g.constant(UNITS, "i4")
+        whole = _zeros(g, [limit, batch, units])
+        states = [_zeros(g, [batch, units]) for _ in range(count)]
+    else:
+        whole = g.constant(np.zeros((STEPS, *ROW)))
+        states = [g.constant(np.zeros(ROW)) for _ in range(count)]
+        limit = g.constant(steps, "i4")
 
     def given(graph: Graph) -> list[int]:
         shapes = [(), (), (STEPS, *ROW), *[ROW] * count, (), (STEPS, BATCH, INPUTS)]
@@ -211,11 +236,11 @@ def loop(cell: str, put: Any, outputs: str) -> File:
     }
     ends = [g.tensor((), "i4"), g.tensor((), "i4"), g.tensor((STEPS, *ROW))]
     ends += [g.tensor(ROW) for _ in range(count)]
-    ends += [g.tensor((), "i4"), g.tensor((STEPS, BATCH, INPUTS))]
+    ends += [g.tensor((), "i4"), g.tensor(shape)]
     g.add("WHILE", [zero, zero, whole, *states, limit, turned], *ends, options=fields)
     if outputs == "last":
         g.outputs = [g.add("TANH", [ends[3]], g.tensor(ROW))]
     else:
-        back = g.tensor((BATCH, STEPS, UNITS))
+        back = g.tensor((None, None, UNITS) if free else (BATCH, STEPS, UNITS))
         g.outputs = [g.add("TRANSPOSE", [ends[2], g.integers(1, 0, 2)], back)]
     return file

@@ -60,9 +60,9 @@ def _carried(w: Writer, body: Inside) -> Carried:
     return found
 
 
-def _count(w: Writer, condition: Inside, carried: Carried) -> str:
-    """The tensor that has the number of steps: what a counter is to be less than, of each
-    condition."""
+def _count(w: Writer, condition: Inside, carried: Carried) -> tuple[str, int | None]:
+    """The tensor that has the number of steps, and that number where it is known: what a counter is
+    to be less than, of each condition."""
     graph = condition.graph
     limits: dict[str, int | None] = {}
     pending, seen = list(graph.outputs), set[int]()
@@ -94,7 +94,7 @@ def _count(w: Writer, condition: Inside, carried: Carried) -> str:
     free = [name for name in limits if name not in known]
     if not limits or len(free) > 1 or (free and min(known.values(), default=2**31 - 1) < 2**31 - 1):
         raise w.unsupported("more than one number of steps")
-    return free[0] if free else min(known, key=lambda name: known[name])
+    return (free[0], None) if free else min(known.items(), key=lambda item: item[1])
 
 
 def _whole(number: float | None) -> int | None:
@@ -112,7 +112,11 @@ def lower_while(w: Writer, model: Model, lower: Lower) -> None:
     operators = (*w.subgraph.operators, *condition.graph.operators, *body.graph.operators)
     w.contents.budget.work(str(w), _STEPS * len(operators))
     carried = _carried(w, body)
-    count = _count(w, condition, carried)
+    count, known = _count(w, condition, carried)
+    for place in carried.lists:
+        sizes = body.graph.tensors[body.graph.inputs[place]].sizes
+        if known is not None and sizes and sizes[0] not in (None, known):
+            raise w.unsupported(f"{known} steps, whose outputs go into a tensor of {sizes[0]}")
     inner = Writer(body.graph, w.contents, f"{w.label}/")
     number, goes_on = w.name(f"{w.label}/step"), w.name(f"{w.label}/goes on")
     inner.rename({body.graph.inputs[i]: number for i in carried.counters})

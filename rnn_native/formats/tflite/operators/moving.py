@@ -27,7 +27,7 @@ def _reshape(w: Writer) -> None:
         options = w.operator.options
         sizes = () if options is None else options.integers(Reshape.NEW_SHAPE)
         shape = w.constant(list(sizes))
-    w.give(w.add("Reshape", w.required(0), shape))
+    w.give(w.add("Reshape", w.required(0), shape, allowzero=1))
 
 
 def _squeeze(w: Writer) -> None:

@@ -27,8 +27,8 @@ def load(
 ) -> Model:
     """Read a model file and pack it for this CPU.
 
-    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"pickle"``, ``"keras"``)
-    defaults to what the file's suffix says; ``options`` are the format's own (see
+    ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"tflite"``, ``"torch"``, ``"pickle"``,
+    ``"keras"``) defaults to what the file's suffix says; ``options`` are the format's own (see
     ``rnn_native.formats.read``), the rest is :class:`Model`'s.
 
     ``batch_first``, ``dtype`` and ``weight_dtype`` are None for what the file says, as

@@ -104,8 +104,9 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
-        see ``formats.onnx``, for ``tflite`` likewise. For ``keras``: ``node`` and ``between`` of layers and, of weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. None means not given.
+        see ``formats.onnx``; for ``tflite`` likewise. For ``keras``: ``node`` and ``between`` of
+        layers and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. None
+        means not given.
 
     Raises
     ------

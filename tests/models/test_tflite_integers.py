@@ -105,6 +105,31 @@ def test_int8_weights_stand_for_exactly_these_floats(
     assert formats.strings(path)["weights were"] == f"int8{several}"
 
 
+def test_halves_stand_for_exactly_these_floats(tmp_path: Path) -> None:
+    """Each weight by a DEQUANTIZE, those of the fused operator too."""
+    stand_for: list[Any] = []
+
+    def change(graph: Graph) -> Constant:
+        plain = graph.constant
+
+        def constant(array: Any, dtype: str = "f4", **more: Any) -> int:
+            value = np.asarray(array)
+            if dtype != "f4" or value.ndim != 2:
+                return plain(array, dtype, **more)
+            stand_for.append(value.astype("f2").astype("f4"))
+            wide = graph.tensor(value.shape)
+            return graph.add("DEQUANTIZE", [plain(value, "f2")], wide, options={})
+
+        return constant
+
+    path = network(change).write(tmp_path / "h.tflite")
+    data = normal(1, BATCH, STEPS, INPUTS)
+    (expected,) = theirs(network(replayed(stand_for)).content(), data)
+    y, _ = rn.load(path)(data.swapaxes(0, 1))
+    np.testing.assert_allclose(y.swapaxes(0, 1), expected, rtol=0, atol=5e-6)
+    assert formats.strings(path)["weights were"] == "float16"
+
+
 def test_the_hybrid_kernels_are_as_far_as_their_rounding(tmp_path: Path) -> None:
     """They round x and h to 255 steps of their largest number, which is half a step off at most
     each: a sum is off by half of max|x| / 127 times the sum of |w|, and so on through the cell."""

@@ -86,6 +86,27 @@ def sliced(g: Graph, y: int) -> int:
     return g.add("SQUEEZE", [end], g.tensor((BATCH, UNITS)), options={0: np.array([1], "<i4")})
 
 
+def strided(
+    begin: Any, end: Any, step: Any, shape: Any, **masks: int
+) -> Callable[[Graph, int], int]:
+    def make(g: Graph, y: int) -> int:
+        fields = {schema.StridedSlice[f"{name}_MASK"]: ("int32", n) for name, n in masks.items()}
+        parts = [g.integers(*part) for part in (begin, end, step)]
+        return g.add("STRIDED_SLICE", [y, *parts], g.tensor(shape), options=fields)
+
+    return make
+
+
+def new_axis(g: Graph, y: int) -> int:
+    """y[:, newaxis, -1], and without that axis again."""
+    shape = (BATCH, 1, UNITS)
+    take = strided(
+        (0, 0, -1), (0, 0, 0), (1, 1, 1), shape, BEGIN=1, END=1, NEW_AXIS=2, SHRINK_AXIS=4
+    )
+    squeezed = {0: np.array([1], "<i4")}
+    return g.add("SQUEEZE", [take(g, y)], g.tensor((BATCH, UNITS)), options=squeezed)
+
+
 def flattened(g: Graph, y: int) -> int:
     flat = g.add("RESHAPE", [y, g.integers(-1, STEPS * UNITS)], g.tensor((BATCH, STEPS * UNITS)))
     return dense(g, flat, (BATCH, 3), STEPS * UNITS)
@@ -223,6 +244,11 @@ CASES_OF_OPERATORS: dict[str, Callable[[Graph, int], int]] = {
     "FULLY_CONNECTED of relu6": lambda g, y: dense(g, y, (BATCH, STEPS, 3), activation="RELU6"),
     "FULLY_CONNECTED of rows": rows,
     "STRIDED_SLICE": last_step,
+    "STRIDED_SLICE y[..., 1:3]": strided((0, 1), (0, 3), (1, 1), (BATCH, STEPS, 2), ELLIPSIS=1),
+    "STRIDED_SLICE y[:, newaxis, -1]": new_axis,
+    "STRIDED_SLICE y[..., ::2]": strided(
+        (0, 0), (0, 0), (1, 2), (BATCH, STEPS, 2), ELLIPSIS=1, BEGIN=2, END=2
+    ),
     "SLICE": sliced,
     "RESHAPE of all steps": flattened,
     "TRANSPOSE": transposed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -47,11 +48,23 @@ def _from_the_end(w: Writer, axis: int, first: int, last: int) -> tuple[int, int
     return (-1 if first == size - 1 and size > 1 else first), _END
 
 
+@dataclass
+class _Cuts:
+    """What STRIDED_SLICE does, one of its places after the other."""
+
+    slices: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """(first, last, axis, stride) of each axis that is not taken whole."""
+    shrunk: list[int] = field(default_factory=list)
+    """Axes of which one place is left, and which go."""
+    new: list[int] = field(default_factory=list)
+    """Where the result has axes of size 1 that x has not."""
+    axis: int = 0  # of x, that the next place is of
+    made: int = 0  # axes of the result so far
+
+
 def _strided_slice(w: Writer) -> None:
-    """begin:end:stride of each axis; masks say by a bit for each which of it does not count."""
-    masks = {field: int(w.operator.option(field, "int32")) for field in StridedSlice}
-    if masks[StridedSlice.ELLIPSIS_MASK] or masks[StridedSlice.NEW_AXIS_MASK]:
-        raise w.unsupported("ellipsis_mask and new_axis_mask are not supported")
+    """begin:end:stride of each axis; masks say by a bit for each place what of it counts, or that
+    it stands for all axes in the middle, or for a new one."""
     begin, end, step = (
         w.integers(i + 1, name) for i, name in enumerate(("begin", "end", "strides"))
     )
@@ -59,26 +72,47 @@ def _strided_slice(w: Writer) -> None:
         raise w.malformed(f"begin {begin}, end {end}, strides {step}")
     if w.operator.option(StridedSlice.OFFSET, "bool"):
         end = [b + e for b, e in zip(begin, end, strict=True)]
-    shrunk = []
-    cuts = []
-    for axis, (first, last, stride) in enumerate(zip(begin, end, step, strict=True)):
-        bit = 1 << axis
-        if masks[StridedSlice.SHRINK_AXIS_MASK] & bit:
-            shrunk.append(axis)
-            last, stride = first + 1 if first != -1 else _END, 1
-        else:
-            if masks[StridedSlice.BEGIN_MASK] & bit:
-                first = 0 if stride > 0 else -1
-            if masks[StridedSlice.END_MASK] & bit:
-                last = _END if stride > 0 else -_END
-        if stride == 1:
-            first, last = _from_the_end(w, axis, first, last)
-        if (first, last, stride) != (0, _END, 1):
-            cuts.append((first, last, axis, stride))
-    made = w.required(0)
-    if cuts:
-        made = w.add("Slice", made, *map(w.constant, zip(*cuts, strict=True)))
-    w.give(w.axes("Squeeze", made, shrunk) if shrunk else made)
+    cuts = _Cuts()
+    for place, bounds in enumerate(zip(begin, end, step, strict=True)):
+        _cut(w, cuts, place, len(begin), *bounds)
+    name = w.required(0)
+    if cuts.slices:
+        name = w.add("Slice", name, *map(w.constant, zip(*cuts.slices, strict=True)))
+    for op, axes in (("Squeeze", cuts.shrunk), ("Unsqueeze", cuts.new)):
+        name = w.axes(op, name, axes) if axes else name
+    w.give(name)
+
+
+def _cut(
+    w: Writer, cuts: _Cuts, place: int, places: int, first: int, last: int, stride: int
+) -> None:
+    def has(mask: StridedSlice) -> bool:
+        return bool(w.operator.option(mask, "int32") >> place & 1)
+
+    if has(StridedSlice.ELLIPSIS_MASK):
+        news = w.operator.option(StridedSlice.NEW_AXIS_MASK, "int32")
+        named = sum(not news >> other & 1 for other in range(places)) - 1
+        rest = max(0, len(w.sizes(0)) - named)
+        cuts.axis, cuts.made = cuts.axis + rest, cuts.made + rest
+        return
+    if has(StridedSlice.NEW_AXIS_MASK):
+        cuts.new.append(cuts.made)
+        cuts.made += 1
+        return
+    if has(StridedSlice.SHRINK_AXIS_MASK):
+        cuts.shrunk.append(cuts.axis)
+        last, stride = first + 1 if first != -1 else _END, 1
+    else:
+        cuts.made += 1
+        if has(StridedSlice.BEGIN_MASK):
+            first = 0 if stride > 0 else -1
+        if has(StridedSlice.END_MASK):
+            last = _END if stride > 0 else -_END
+    if stride == 1:
+        first, last = _from_the_end(w, cuts.axis, first, last)
+    if (first, last, stride) != (0, _END, 1):
+        cuts.slices.append((first, last, cuts.axis, stride))
+    cuts.axis += 1
 
 
 def _shape(w: Writer) -> None:

@@ -90,7 +90,8 @@ class Writer:
 
     def is_read(self, position: int) -> bool:
         """Whether anything reads this output of the operator, or it is one of the graph."""
-        return self.operator.outputs[position] in self._read
+        outputs = self.operator.outputs
+        return position < len(outputs) and outputs[position] in self._read
 
     def sizes(self, position: int) -> tuple[int | None, ...]:
         """Of an input, as the file states them."""

@@ -47,7 +47,8 @@ def _transpose(w: Writer) -> None:
 
 def _pack(w: Writer) -> None:
     axis = w.operator.option(Pack.AXIS, "int32")
-    parts = [w.axes("Unsqueeze", w.required(i), [axis]) for i in range(len(w.operator.inputs))]
+    count = max(1, len(w.operator.inputs))
+    parts = [w.axes("Unsqueeze", w.required(i), [axis]) for i in range(count)]
     w.give(w.add("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0])
 
 
@@ -72,7 +73,7 @@ def _unpack(w: Writer) -> None:
 
 def _concatenation(w: Writer) -> None:
     axis = w.operator.option(Concatenation.AXIS, "int32")
-    parts = [w.required(i) for i in range(len(w.operator.inputs))]
+    parts = [w.required(i) for i in range(max(1, len(w.operator.inputs)))]
     made = w.add("Concat", *parts, axis=axis)
     w.give(w.activated(made, Concatenation.FUSED_ACTIVATION_FUNCTION))
 

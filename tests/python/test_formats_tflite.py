@@ -261,6 +261,13 @@ def test_a_vector_that_is_longer_than_the_file(length: int, tmp_path: Path) -> N
     [
         ({schema.Tensor.SHAPE: np.array([4, 5], "<i4")}, "FLOAT of shape .* takes 80 bytes"),
         ({schema.Tensor.SHAPE: np.array([2**31 - 1] * 3, "<i4")}, "takes"),
+        (
+            {
+                schema.Tensor.SHAPE: np.array([0, 2**31 - 1, 2**31 - 1, 9], "<i4"),
+                schema.Tensor.BUFFER: ("uint32", 0),
+            },
+            "too big",
+        ),
         ({schema.Tensor.TYPE: ("int8", 99)}, "element type 99"),
         ({schema.Tensor.BUFFER: ("uint32", 999)}, "refers to buffer 999"),
     ],

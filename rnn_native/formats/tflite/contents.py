@@ -45,7 +45,10 @@ class Constants(Contents):
             numbers = _whole(where, tensor, count)
         else:
             raise UnsupportedError(f"{where}: its element type is {tensor.element}")
-        array = numbers.reshape(shape)
+        try:
+            array = numbers.reshape(shape)
+        except ValueError as error:  # beyond what an array can be, of no elements
+            raise FormatError(f"{where}: a shape of {len(shape)} dimensions: {error}") from error
         if tensor.scale is None or array.dtype.kind == "f":
             return array
         self.budget.check(where, 4 * count)

@@ -401,7 +401,7 @@ def activations(draw: st.DrawFn, names: Sequence[str] = ANYWHERE) -> Activation:
 def general_options(
     draw: st.DrawFn, cell: str, directions: int, functions: Sequence[str] = ANYWHERE
 ) -> dict[str, Any]:
-    """activations, clip and input_forget of a Recurrent, each of them there or not.
+    """activations, clip, input_forget and cell_clip of a Recurrent, each of them there or not.
 
     Gates that are not bounded multiply the state without end; they are drawn with a clip.
     """
@@ -415,6 +415,7 @@ def general_options(
         "activations": tuple(chosen) if draw(st.booleans()) else None,
         "clip": clip,
         "input_forget": cell == "lstm" and draw(st.booleans()),
+        "cell_clip": draw(st.none() | st.floats(0.125, 1.0, width=32)) if cell == "lstm" else None,
     }
 
 

@@ -16,7 +16,7 @@ fixed, of time or batch, are not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -105,6 +105,18 @@ def read_all(
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``, with what its weights were quantised to."""
+    return read_graph(lambda: load(path), node=node, between=between, given=given, shapes=shapes)
+
+
+def read_graph(
+    opened: Callable[[], File],
+    *,
+    node: str | None = None,
+    between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> tuple[ModelSpec, Mapping[str, str]]:
+    """Likewise, of what ``opened`` gives once the options are seen to be some."""
     start, end = _ends(node, between)
     stated = {"given": given, "shapes": shapes}
     for option, value in stated.items():
@@ -112,7 +124,7 @@ def read_all(
             check_stated(option, value)
             if node is not None:
                 raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
-    file = load(path)
+    file = opened()
     properties = quantisation(file.model) | file.properties
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:

@@ -61,7 +61,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Flatten": (flatten, 1, 1),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
-        "LSTM": (recurrent, 3, 8),
+        "LSTM": (recurrent, 3, 9),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
@@ -82,7 +82,7 @@ _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
 _LOOPS: Final = ("Loop", "Scan")
 _LOOPS_READ: Final = (
     "a loop is read where all that it does at each step is one step of an RNN, GRU or LSTM; "
-    "rnn_native.onnx_backend runs it as it is"
+    "{runner} runs it as it is"
 )
 _OF_HALVES: Final = ("Add", "Mul")  # which make a Merge of both
 
@@ -259,7 +259,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
     if entry is None and node.op in _LOOPS and not node.domain:
-        raise node.unsupported(_LOOPS_READ)
+        raise node.unsupported(_LOOPS_READ.format(runner=node.contents.runner))
     if entry is None and (node.domain or node.op not in FOLDED):
         raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):

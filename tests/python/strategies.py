@@ -53,10 +53,10 @@ from rnn_native.spec import (
     Softmax,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
+from rnn_native.spec.layers.pad import PAD_MODES, Pad
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
-from rnn_native.spec.layers.pad import PAD_MODES, Pad
 from rnn_native.spec.layers.upsample import MODES, Upsample
 
 

@@ -1,5 +1,5 @@
-"""Pad: its steps against NumPy's pad, to the bit; however it is cut; with rows of other lengths; and
-behind it convolutions that have as many steps as its input."""
+"""Pad: its steps against NumPy's pad, to the bit; however it is cut; with rows of other lengths;
+and behind it convolutions that have as many steps as its input."""
 
 from __future__ import annotations
 

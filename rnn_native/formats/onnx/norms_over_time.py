@@ -9,10 +9,10 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ...spec import InstanceNorm, Layer
-from .convolution import placed
 from .graph import Anything, Node
 from .layout import arranged
 from .roles import Roles
+from .timing import placed
 from .values import Data, Dim, live, show, size_of
 
 if TYPE_CHECKING:

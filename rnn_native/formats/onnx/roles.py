@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...errors import UnsupportedError
-from ...spec.window import Window, form_of
+from ...spec.window import Paces, Window, form_of
 from .graph import Node
 from .values import Axis, Data, Dim, StateIn, live, show
 
@@ -14,14 +14,15 @@ from .values import Axis, Data, Dim, StateIn, live, show
 @dataclass
 class Roles:
     """Which axis is the time and which the batch, which inputs are states (parts of which, and
-    whose) and lengths, what windows have made of which axis, and which axes are the features of an
-    input that a window moves over. ``framed`` is that of the graph; ``streamed`` says that it has
-    caches of past frames."""
+    whose) and lengths, whether there are windows over time and what they have made of which axis,
+    and which axes are the features of an input that a window moves over. ``framed`` is that of the
+    graph; ``streamed`` says that it has caches of past frames."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
     lengths: str | None = None
     pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
+    has_windows: bool = False
     placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
     framed: bool = False
@@ -72,14 +73,26 @@ class Roles:
         return axis
 
     def windowed(self, time: Axis, window: Window) -> Axis:
-        """The axis of the steps that layers with this window make of those."""
-        for read, by, made in self.pooled:
-            if read == time and form_of([by]) == form_of([window]):
-                return made
+        """The axis of the steps that layers with this window make of those: one that has as many
+        steps, however many there are, or another one."""
+        self.has_windows = True
+        first, paces = self._paces(time)
+        form = form_of((*paces, window))
+        for axis in (first, *(made for *_, made in self.pooled)):
+            if self._paces(axis)[0] == first and form_of(self._paces(axis)[1]) == form:
+                return axis
         steps = None if time.size is None else window.steps(time.size)
-        made = time if window.keeps_pace else Axis("time", steps, "time")
+        made = Axis("time", steps, "time")
         self.pooled.append((time, window, made))
         return made
+
+    def _paces(self, time: Axis) -> tuple[Axis, Paces]:
+        """The axis of an input that these are steps of, and the windows from there on."""
+        for read, by, made in self.pooled:
+            if made == time:
+                first, paces = self._paces(read)
+                return first, (*paces, by)
+        return time, ()
 
     @staticmethod
     def _wrong(node: Node, data: Data, position: int, role: str) -> UnsupportedError:

@@ -81,8 +81,9 @@ def Conv2d(  # noqa: N802
 
     With ``positions=(height, width)`` it runs over both of these inside each step instead, whose
     features are a picture [height, width, channels]. ``padding_mode`` is that inside a step; over
-    time a :class:`Pad` has others than zeros. ``stride`` and ``dilation`` are numbers or (over the first,
-    over the second), ``padding`` is as :func:`Conv1d` has it, or a pair of such. See :class:`Conv`.
+    time a :class:`Pad` has others than zeros. ``stride`` and ``dilation`` are numbers or (over the
+    first, over the second), ``padding`` is as :func:`Conv1d` has it, or a pair of such. See
+    :class:`Conv`.
 
     >>> import numpy as np
     >>> import rnn_native as rn
@@ -150,7 +151,7 @@ def Conv3d(  # noqa: N802
 
 def _check_over_time(name: str, mode: str, sides: tuple[int, int]) -> None:
     """``OptionError`` for padding over time by other numbers than zeros."""
-    if mode != "zeros" and any([size(f"{name} padding", side, 0) for side in sides]):
+    if mode != "zeros" and sum(size(f"{name} padding", side, 0) for side in sides):
         raise OptionError(
             f"{name} padding_mode={mode!r}: expected 'zeros' over time, where it pads {sides}; "
             f"rn.Pad(features, {sides[0]}, {sides[1]}, {mode!r}) before it, and a {name} without "

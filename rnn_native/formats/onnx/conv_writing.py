@@ -187,7 +187,7 @@ def _write_upsample(writer: Any, layer: Upsample, x: str) -> str:
         y = _reshape(writer, x, [0, 0, layer.factor, -1])
         y = _reshape(writer, writer.node("Transpose", y, perm=[3, 1, 0, 2]), [0, 0, -1])
         y = writer.node("Transpose", y, perm=[2, 1, 0])
-    return _steps(writer, y, 0, -layer.cut) if layer.cut else y  # type: ignore[no-any-return]
+    return _steps(writer, y, 0, -layer.cut) if layer.cut else y
 
 
 def _steps(writer: Any, x: str, first: int, end: int) -> str:

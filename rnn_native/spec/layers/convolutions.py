@@ -151,7 +151,7 @@ def Conv3d(  # noqa: N802
 
 def _check_over_time(name: str, mode: str, sides: tuple[int, int]) -> None:
     """``OptionError`` for padding over time by other numbers than zeros."""
-    if mode != "zeros" and sum(size(f"{name} padding", side, 0) for side in sides):
+    if mode != "zeros" and max(size(f"{name} padding", side, 0) for side in sides):
         raise OptionError(
             f"{name} padding_mode={mode!r}: expected 'zeros' over time, where it pads {sides}; "
             f"rn.Pad(features, {sides[0]}, {sides[1]}, {mode!r}) before it, and a {name} without "

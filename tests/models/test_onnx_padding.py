@@ -122,6 +122,23 @@ def test_a_residual_around_padding_and_convolution(mode: str, tmp_path: Path) ->
     check(path, uniform(2, 3, STEPS))
 
 
+@pytest.mark.parametrize("count", [64, 1000])
+def test_many_windows_take_no_longer_each(count: int, tmp_path: Path) -> None:
+    """Those that a model may have are read; more are refused at once."""
+    b = Builder(opset=19)
+    y = b.input("x", ["b", 3, "t"])
+    for at in range(count // 2):
+        y = padded(b, y, "reflect", 0, 0, 1, 0, 0, at % 3)
+        y = b.op("MaxPool", y, kernel_shape=[2 + at % 2])
+    b.output(y)
+    path = b.save(tmp_path)
+    if count > 64:
+        with pytest.raises(rn.UnsupportedError, match="at most 64 layers behind each other"):
+            formats.read(path)
+    else:
+        assert kinds(path) == ["pad", "pool"] * 32
+
+
 def test_steps_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     b = Builder(opset=19)
     x = b.input("x", ["b", 3, "t"])
@@ -182,3 +199,28 @@ def test_pytorchs_padding_mode(mode: str, dynamo: bool, tmp_path: Path) -> None:
     y, _ = rn.load(path)(x.permute(2, 0, 1).numpy())
     want = net(x).detach().permute(2, 0, 1).numpy()
     np.testing.assert_allclose(y, want, rtol=0, atol=1e-5)
+
+
+def test_from_torch_pads_before_a_recurrent_layer() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Net(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.pad = torch.nn.ReflectionPad1d((2, 1))
+            self.conv = torch.nn.Conv1d(3, 4, 3, padding=1, padding_mode="replicate")
+            self.gru = torch.nn.GRU(4, 5, batch_first=True)
+
+        def forward(self, x: Any) -> Any:
+            y = torch.nn.functional.pad(self.conv(self.pad(x)), (1, 0), mode="replicate")
+            return self.gru(torch.nn.functional.pad(y, (0, 2)).transpose(1, 2))[0]
+
+    torch.manual_seed(6)
+    net, x = Net().eval(), torch.randn(2, 3, STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = rn.from_torch(net, x)
+    with torch.no_grad():
+        want = net(x)
+    y, _ = model(x.permute(2, 0, 1))
+    np.testing.assert_allclose(np.asarray(y).swapaxes(0, 1), want.numpy(), rtol=0, atol=1e-5)

@@ -44,10 +44,12 @@ def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if mode is None or (mode == "zeros" and value != 0):
         what = f"attribute mode={options['mode']}" if mode is None else f"constant_value={value}"
         raise node.unsupported(f"{what}: expected constant zeros, reflect, edge or wrap")
+    sides = zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True)
+    moved = [(axis, before, after) for axis, before, after in sides if before or after]
+    if any(own in data.dims[axis] for own, _ in data.padding for axis, *_ in moved):
+        data = over_time(node, data, roles)
     padding = list(data.padding)
-    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        if not before and not after:
-            continue
+    for axis, before, after in moved:
         if before < 0 or after < 0:
             raise node.unsupported(f"pads {pads}: below 0, which cuts")
         if len(data.dims[axis]) != 1 or any(data.dims[axis][0] == one for one, _ in padding):

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from ...errors import UnsupportedError
-from ...spec.window import Paces, Window, form_of
+from ...spec.window import MOST_PACES, Paces, Window, form_of
 from .graph import Node
 from .values import Axis, Data, Dim, StateIn, live, show
+
+
+class _Steps(NamedTuple):
+    """The axis of the steps that windows behind each other make of those of the ``first`` one."""
+
+    first: Axis
+    axis: Axis
+    paces: Paces = ()
+    form: tuple[Any, ...] = form_of(())
 
 
 @dataclass
@@ -21,7 +31,7 @@ class Roles:
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
     lengths: str | None = None
-    pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
+    made: list[_Steps] = field(default_factory=list)
     has_windows: bool = False
     placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
@@ -76,23 +86,20 @@ class Roles:
         """The axis of the steps that layers with this window make of those: one that has as many
         steps, however many there are, or another one."""
         self.has_windows = True
-        first, paces = self._paces(time)
-        form = form_of((*paces, window))
-        for axis in (first, *(made for *_, made in self.pooled)):
-            if self._paces(axis)[0] == first and form_of(self._paces(axis)[1]) == form:
-                return axis
+        before = next((one for one in self.made if one.axis == time), _Steps(time, time))
+        paces = (*before.paces, window)
+        if len(paces) > MOST_PACES:
+            raise UnsupportedError(
+                f"at most {MOST_PACES} layers behind each other can change the number of steps"
+            )
+        form = form_of(paces)
+        for one in (_Steps(before.first, before.first), *self.made):
+            if one.first == before.first and one.form == form:
+                return one.axis
         steps = None if time.size is None else window.steps(time.size)
-        made = Axis("time", steps, "time")
-        self.pooled.append((time, window, made))
-        return made
-
-    def _paces(self, time: Axis) -> tuple[Axis, Paces]:
-        """The axis of an input that these are steps of, and the windows from there on."""
-        for read, by, made in self.pooled:
-            if made == time:
-                first, paces = self._paces(read)
-                return first, (*paces, by)
-        return time, ()
+        axis = Axis("time", steps, "time")
+        self.made.append(_Steps(before.first, axis, paces, form))
+        return axis
 
     @staticmethod
     def _wrong(node: Node, data: Data, position: int, role: str) -> UnsupportedError:

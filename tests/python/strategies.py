@@ -53,6 +53,7 @@ from rnn_native.spec import (
     Softmax,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
+from rnn_native.spec.layers.pad import PAD_MODES, Pad
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
@@ -239,6 +240,14 @@ def make_upsample(rng: np.random.Generator, features: int) -> Upsample:
     if mode == "parts":
         factor = int(rng.choice([n for n in range(1, min(features, 4) + 1) if features % n == 0]))
     return Upsample(factor, mode, int(rng.integers(factor)))
+
+
+def make_pad(rng: np.random.Generator, features: int, *, streams: bool = True) -> Pad:
+    """A Pad of steps of so many features; ``streams``: one that runs in streams."""
+    before, after = (int(n) for n in rng.integers(0, 4, 2))
+    if streams:
+        return Pad(features, before, 0, str(rng.choice(["zeros", "replicate"])))
+    return Pad(features, before, after, str(rng.choice(PAD_MODES)))
 
 
 def make_strided(rng: np.random.Generator, features: int) -> Strided:

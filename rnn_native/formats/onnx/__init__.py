@@ -303,8 +303,6 @@ def _outputs(
             raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
-        if isinstance(value, Data) and value.padding:
-            raise UnsupportedError(f"the output {name!r} is padded; only a convolution reads that")
         if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):

@@ -105,7 +105,15 @@ def read_all(
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``, with what its weights were quantised to."""
-    return read_graph(lambda: load(path), node=node, between=between, given=given, shapes=shapes)
+    quantised: dict[str, str] = {}
+
+    def opened() -> File:
+        file = load(path)
+        quantised.update(quantisation(file.model))
+        return file
+
+    spec, properties = read_graph(opened, node=node, between=between, given=given, shapes=shapes)
+    return spec, quantised | dict(properties)
 
 
 def read_graph(
@@ -116,7 +124,8 @@ def read_graph(
     given: Mapping[str, ArrayLike] | None = None,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
-    """Likewise, of what ``opened`` gives once the options are seen to be some."""
+    """The model, and the file's properties, of what ``opened`` gives once the options are seen to
+    be some."""
     start, end = _ends(node, between)
     stated = {"given": given, "shapes": shapes}
     for option, value in stated.items():
@@ -125,12 +134,11 @@ def read_graph(
             if node is not None:
                 raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
     file = opened()
-    properties = quantisation(file.model) | file.properties
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:
-            return read_node(file, node), properties
+            return read_node(file, node), file.properties
         whole = between is None
-        return _read(file, whole, start, end, given or {}, shapes or {}), properties
+        return _read(file, whole, start, end, given or {}, shapes or {}), file.properties
 
 
 def _read(

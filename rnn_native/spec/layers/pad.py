@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from ...errors import OptionError
 from ..keys import Key, one_of, size
 from ..layer import Float64
-from ..weights import Array
 from ..window import MOST, Window
 from ..windowed import Windowed
 
@@ -87,23 +85,6 @@ class Pad(Windowed):
     @property
     def needs_all(self) -> str:
         return _LOOKS_ON.get(self.mode, "") if self.before else ""
-
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        return {}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {key.name: getattr(self, key.name) for key in self.keys}
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return self.options
-
-    @classmethod
-    def from_line(cls, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> Pad:
-        cls.check_arrays(values, arrays)
-        return cls(**values)
 
     def read(self, at: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         if count == 0 or self.mode == "zeros":

@@ -65,6 +65,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "onnx": Format(
             "onnx", (".onnx",), ("node", "between", "given", "shapes"), carries=True, graphs=True
         ),
+        "tflite": Format(
+            "tflite",
+            (".tflite", ".lite"),
+            ("node", "between", "given", "shapes"),
+            writes=False,
+            hint="a .onnx has the model for converters to TensorFlow Lite",
+        ),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "pickle": Format(
             "pickled",
@@ -114,9 +121,10 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
         ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
-        see ``formats.onnx``. For ``keras``: ``node`` and ``between`` of layers and, of weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. For ``json``, which is several
-        formats: those of a ``state_dict`` or, of TensorFlow.js, ``node`` and ``between``. None
+        see ``formats.onnx``; for ``tflite`` likewise. For ``keras``: ``node`` and ``between`` of
+        layers and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. For
+        ``json``, which is several formats: those of a ``state_dict`` or, of TensorFlow.js, ``node``
+        and ``between``. None
         means not given.
 
     Raises

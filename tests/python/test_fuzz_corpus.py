@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(
 FUZZ = Path(__file__).parents[1] / "fuzz"
 FORMATS = (
     "safetensors", "npz", "onnx", "torch", "pickle", "flax", "keras", "json", "nam", "rnnoise",
+    "tflite",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ fixed, of time or batch, are not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -106,6 +106,27 @@ def read_all(
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
     """The model, and the file's ``metadata_props``, with what its weights were quantised to."""
+    quantised: dict[str, str] = {}
+
+    def opened() -> File:
+        file = load(path)
+        quantised.update(quantisation(file.model))
+        return file
+
+    spec, properties = read_graph(opened, node=node, between=between, given=given, shapes=shapes)
+    return spec, quantised | dict(properties)
+
+
+def read_graph(
+    opened: Callable[[], File],
+    *,
+    node: str | None = None,
+    between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> tuple[ModelSpec, Mapping[str, str]]:
+    """The model, and the file's properties, of what ``opened`` gives once the options are seen to
+    be some."""
     start, end = _ends(node, between)
     stated = {"given": given, "shapes": shapes}
     for option, value in stated.items():
@@ -113,13 +134,12 @@ def read_all(
             check_stated(option, value)
             if node is not None:
                 raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
-    file = load(path)
-    properties = quantisation(file.model) | file.properties
+    file = opened()
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:
-            return read_node(file, node), properties
+            return read_node(file, node), file.properties
         whole = between is None
-        return _read(file, whole, start, end, given or {}, shapes or {}), properties
+        return _read(file, whole, start, end, given or {}, shapes or {}), file.properties
 
 
 def _read(
@@ -292,8 +312,6 @@ def _outputs(
             raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
-        if isinstance(value, Data) and value.padding:
-            raise UnsupportedError(f"the output {name!r} is padded; only a convolution reads that")
         if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):

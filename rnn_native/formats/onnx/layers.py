@@ -20,6 +20,7 @@ from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_features, picked
+from .flattened import of_all_steps
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
@@ -372,6 +373,9 @@ def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None, rol
     inside = live(data.dims[-1]) if data.dims else ()
     if inside and len(inside) < len(live(data.features)) and of_features(data, -1):
         return _of_positions(node, data, weight, bias)
+    flat = of_all_steps(node, data, weight, bias, roles)
+    if flat is not None:
+        return flat
     data.expect_features(node, weight.shape[1])
     weight = columns(node, data, data.dims[-1], weight)
     features = (Axis("features", weight.shape[0], "features"),)

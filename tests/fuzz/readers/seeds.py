@@ -12,8 +12,10 @@ import flax_files as ff
 import keras_files as kf
 import numpy as np
 import onnx
+import tflite_graphs as tg
 import torch_files as tf
 from onnx import TensorProto, helper, numpy_helper
+from tflite_files import File
 
 import rnn_native as rn
 from rnn_native import formats
@@ -41,6 +43,7 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
              {"node": "b"}, {"prefix": "lstm"}],
     "nam": [{}],
     "rnnoise": [{}],
+    "tflite": [{}, {}, {}, {"node": "UNIDIRECTIONAL_SEQUENCE_LSTM t15"}, {"between": ("x", "t15")}],
 }  # fmt: skip
 """What a file of a format may be read with."""
 
@@ -53,6 +56,7 @@ def seeds() -> dict[str, list[bytes]]:
     found["flax"] = [ff.packed({"params": {"LSTMCell_0": ff.cell()}, "step": 3, "l": [None, "x"]})]
     found["keras"] = _keras()
     found["onnx"] += [*_onnx(), *_quantised()]
+    found["tflite"] = _tflite()
     return found | amplifiers.seeds()
 
 
@@ -355,3 +359,32 @@ def _quantised() -> list[bytes]:
         model = helper.make_model(graph, opset_imports=imports, ir_version=8)
         files.append(model.SerializeToString())
     return files
+
+
+def _tflite() -> list[bytes]:
+    """The fused operator behind an embedding and before a Dense of integers, loops, and a
+    convolution."""
+    loops = (("lstm", tg.put_by_cuts), ("gru", tg.put_by_update))
+    files = [tg.loop(cell, put, "all") for cell, put in loops]
+    whole = File()
+    g = whole.main
+    words = g.input(tg.BATCH, tg.STEPS, dtype="i4")
+    found = g.tensor((tg.BATCH, tg.STEPS, tg.INPUTS))
+    g.add("GATHER", [g.constant(tg.normal(4, 7, tg.INPUTS)), words], found, options={})
+    y = tg.lstm(g, found, tg.options(CELL_CLIP=10.0), peephole=True, projected=3)
+    weight = g.constant(np.ones((2, 3)), "i1", scale=([0.5, 0.25], [0, 0], 0))
+    made = g.tensor((tg.BATCH, tg.STEPS, 2))
+    g.add("FULLY_CONNECTED", [y, weight, -1], made, options={2: ("bool", True)})
+    y = g.add("SOFTMAX", [made], g.tensor((tg.BATCH, tg.STEPS, 2)), options={0: ("float32", 1.0)})
+    g.outputs = [y]
+    plain = File()
+    g = plain.main
+    y = tg.lstm(g, g.input(tg.BATCH, tg.STEPS, tg.INPUTS), tg.options())
+    wide = g.tensor((tg.BATCH, 1, tg.STEPS, tg.UNITS))
+    g.add("EXPAND_DIMS", [y, g.constant(1, "i4")], wide)
+    fields = {0: ("int8", 1), 1: ("int32", 1), 2: ("int32", 1)}
+    made = g.tensor((tg.BATCH, 1, tg.STEPS - 2, 6))
+    arrays = [g.constant(tg.normal(41, 6, 1, 3, tg.UNITS)), g.constant(tg.normal(42, 6))]
+    g.add("CONV_2D", [wide, *arrays], made, options=fields)
+    g.outputs = [g.add("SQUEEZE", [made], g.tensor((tg.BATCH, tg.STEPS - 2, 6)), options={})]
+    return [file.content() for file in (*files, whole, plain)]

@@ -17,10 +17,6 @@ _LOOPS: Final = ("Loop", "Scan")
 _WHOLE: Final = ("RNN", "GRU", "LSTM")
 _MOST: Final = 64  # weights that are followed
 _LONGEST: Final = 80  # characters of a name
-_HELP: Final = (
-    "a file that keeps RNN, GRU and LSTM is read, as torch.onnx.export(..., dynamo=False) writes "
-    "it; so is the .pt or .keras file itself"
-)
 
 
 def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
@@ -29,14 +25,14 @@ def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
     known = Known(graph)
     loop = next((node for node in nodes if node.op in _LOOPS and not node.domain), None)
     if loop is not None and not any(node.op in _WHOLE for node in nodes):
-        return f"its recurrence is in a {loop.op} ({_called(loop)}): {_HELP}; "
+        return f"its recurrence is in a {loop.op} ({_called(loop)}): {loop.contents.instead}; "
     again = _again(known, nodes)
     if again is not None:
         node, weight = again
         return (
             "its recurrence is unrolled, written out step by step, and no RNN, GRU or LSTM: "
             f"{_called(node)} multiplies by {weight!r:.{_LONGEST}} what that has made before; "
-            f"{_HELP}; "
+            f"{node.contents.instead}; "
         )
     return ""
 
@@ -50,8 +46,8 @@ def in_pieces(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
         if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
             return (
                 f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, "
-                "but these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend "
-                "runs them as they are"
+                "but these are no RNN, GRU or LSTM over a whole sequence: "
+                f"{node.contents.runner} runs them as they are"
             )
     return ""
 

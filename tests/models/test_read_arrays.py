@@ -170,3 +170,29 @@ def test_a_safetensors_file(tmp_path: Path) -> None:
     st.save_file(tensors, tmp_path / "net.safetensors")
     expected = {name: as_numpy(torch, tensor) for name, tensor in tensors.items()}
     assert_same(rn.read_arrays(tmp_path / "net.safetensors"), expected)
+
+
+# ---- TensorFlow Lite ----
+
+
+@pytest.mark.parametrize("name", ["mnist_lstm", "mnist_lstm_int8"])
+def test_a_tensorflow_lite_file(name: str) -> None:
+    litert = pytest.importorskip("ai_edge_litert.interpreter")
+    path = Path(__file__).parent / "data" / f"{name}.tflite"
+    runtime = litert.Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    runtime.allocate_tensors()
+    details = {detail["name"]: detail for detail in runtime.get_tensor_details()}
+    found = rn.read_arrays(path)
+    for own, array in found.items():
+        owner, _, part = own.rpartition(".")
+        if part in ("scale", "zero_point"):
+            said = details[owner]["quantization_parameters"][f"{part}s"]
+            np.testing.assert_array_equal(array, said, err_msg=own)
+        elif array.size:
+            theirs = runtime.get_tensor(details[own]["index"])
+            assert (array.dtype, array.shape) == (theirs.dtype, theirs.shape)
+            np.testing.assert_array_equal(array, theirs, err_msg=own)
+    assert sum(array.size > 1 for array in found.values()) > 10

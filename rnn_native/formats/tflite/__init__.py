@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from ...spec import ModelSpec
 from ..onnx import read_graph
 from .about import strings as strings
+from .every import arrays as arrays
 from .lowering import opened
 
 

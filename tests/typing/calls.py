@@ -5,9 +5,10 @@ A comment that ignores an error has to be needed: where mypy no longer sees the 
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import rnn_native as rn
 

@@ -24,7 +24,7 @@ from typing import Any, Final
 from ..spec import Array
 from . import flax
 from . import reparametrized as ways
-from .array_names import ARRAY, LONGEST
+from .array_names import ARRAY, LONGEST, modules_of
 from .recipe import Found, Recipe
 
 _SUFFIXES: Final[Mapping[frozenset[str], tuple[str, tuple[str, ...], Callable[..., Array]]]] = {
@@ -114,6 +114,11 @@ class Calculated(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def prefixes(tensors: Mapping[str, Array]) -> list[dict[str, str]]:
+    """The recurrent modules that there are of tensors, as options that choose one."""
+    return [{"prefix": prefix} for prefix in modules_of(Calculated(tensors))]
 
 
 def _suffixed(names: Mapping[str, None]) -> Found:

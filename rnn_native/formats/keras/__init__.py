@@ -24,7 +24,7 @@ from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
 from .file import KerasFile, open_file, weights
 from .graph import Graph, graph_of
-from .plain import check, describe
+from .plain import check, describe, recurrent_in
 
 PathLike = str | os.PathLike[str]
 
@@ -100,6 +100,14 @@ def _read(
         return read_chain(graph, file.store, node, between)
     except (ShapeError, DTypeError) as error:  # of a layer's own checks
         raise FormatError(str(error)) from error
+
+
+def choices(path: PathLike) -> list[dict[str, str]]:
+    """The recurrent layers, as ``node=`` takes them."""
+    file = open_file(path)
+    if file.config is None:
+        return [{"node": name} for name in recurrent_in(file)]
+    return [{"node": name} for name in graph_of(_model(file, None)).recurrent]
 
 
 def arrays(path: PathLike) -> dict[str, Stored]:

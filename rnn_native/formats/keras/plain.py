@@ -66,6 +66,13 @@ def describe(
     return graph
 
 
+def recurrent_in(file: KerasFile) -> list[str]:
+    """The layers of a file that have weights of a cell."""
+    found = _named(file.store) if isinstance(file.store, NamedStore) else _numbered(file.store.file)
+    kinds = {layer.name: {leaf for part in layer.parts for leaf, _ in part} for layer in found}
+    return [name for name, leaves in kinds.items() if "recurrent_kernel" in leaves]
+
+
 def check(spec: ModelSpec, options: Mapping[str, Any]) -> None:
     """The options that were given have to be of a cell that was read."""
     cells = {layer.cell for layer in spec.recurrents}

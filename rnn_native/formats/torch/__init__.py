@@ -64,8 +64,10 @@ def from_bytes(data: bytes, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What ``write`` put into the file beside the weights; nothing in one of another's."""
-    return unpack(read_bytes(path))[0]
+    """What ``write`` put into the file beside the weights, and ``container``: which of the files of
+    ``torch.save`` and ``torch.jit.save`` it is."""
+    found = load_file(read_bytes(path), Tensor)
+    return found.metadata | {"container": found.container}
 
 
 def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:

@@ -27,6 +27,7 @@ class Loaded(Generic[Leaf]):
     flat: Flat[Leaf]
     fetch: Callable[[str], memoryview]
     order: str = "<"
+    container: str = "zip archive"
     metadata: dict[str, str] = field(default_factory=dict)
     constants: Callable[..., Loaded[Leaf]] | None = None
 
@@ -44,7 +45,7 @@ def load_file(data: bytes, *kinds: type[Leaf]) -> Loaded[Leaf]:
             f"not a file of torch.save: expected a zip archive or a pickle, got {data[:8]!r}"
         )
     value, views = legacy.load(data)
-    return Loaded(flat(value, len(data), *kinds), views.__getitem__)
+    return Loaded(flat(value, len(data), *kinds), views.__getitem__, container="before 1.6")
 
 
 def _load_zip(data: bytes, *kinds: type[Leaf]) -> Loaded[Leaf]:
@@ -64,6 +65,7 @@ def _load_zip(data: bytes, *kinds: type[Leaf]) -> Loaded[Leaf]:
     if f"{root}/{DESCRIPTION}" in archive:
         found.metadata = _description(archive.read(f"{root}/{DESCRIPTION}"))
     if script.is_program(archive, root):
+        found.container = "TorchScript"
         found.constants = partial(load_pickle, data, archive, f"{root}/constants")
         script.add_said(archive, root, found.flat)
     return found

@@ -36,13 +36,13 @@ class KerasFile:
 
     def major(self, beside: object = None) -> int:
         """Keras's major version; ``beside`` is what a JSON beside the file says, if this does not.
-        ``UnsupportedError`` for none and for others than 2 and 3."""
+        ``UnsupportedError`` for none and for others than 1, 2 and 3."""
         version = self.version or beside
         if version is None and isinstance(self.store, NumberedStore):
             return 3  # weights alone, which do not tell
-        match = re.match(r"(\d{1,4})\.", version) if isinstance(version, str) else None
-        if match is None or int(match[1]) not in (2, 3):
-            raise UnsupportedError(f"keras_version {version!r}: expected 2 or 3")
+        match = re.match(r"(\d{1,4})(\.|$)", version) if isinstance(version, str) else None
+        if match is None or int(match[1]) not in (1, 2, 3):
+            raise UnsupportedError(f"keras_version {version!r}: expected 1, 2 or 3")
         return int(match[1])
 
 

@@ -183,6 +183,8 @@ class _Guess:
     def _gates(self, name: str, wanted: bool) -> str:
         """The default of ``recurrent_activation``, which changed in Keras 2.3; tf.keras, whose
         versions can end in -tf, had both at a time."""
+        if self.major == 1:
+            return "hard_sigmoid"
         match = re.match(r"2\.(\d+)", self.version or "")
         if match is None or self.major > 2:
             return "sigmoid"

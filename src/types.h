@@ -98,6 +98,7 @@ typedef struct rnnat_functions {
     rnnat_function of[RNNAT_FUNCTIONS];
     double clip;       /* bounds the input of each; 0: no bounds */
     bool input_forget; /* LSTM: f = 1 - i */
+    double cell_clip;  /* LSTM: bounds c; 0: no bounds */
 } rnnat_functions;
 
 #endif

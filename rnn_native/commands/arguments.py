@@ -138,9 +138,17 @@ def reader_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def read_file(arguments: argparse.Namespace) -> tuple[ModelSpec, calling.Calling]:
     """The model in FILE and how it is called; errors as of ``formats.read``."""
+    spec, said, _ = read_strings(arguments)
+    return spec, said
+
+
+def read_strings(
+    arguments: argparse.Namespace,
+) -> tuple[ModelSpec, calling.Calling, Mapping[str, str]]:
+    """The same, and what else there is to tell of FILE and of how it was read."""
     spec, strings = read_all(arguments.file, arguments.format, **reader_options(arguments))
     with naming(arguments.file):
-        return spec, calling.from_strings(strings)
+        return spec, calling.from_strings(strings), strings
 
 
 def refuse_to_overwrite(

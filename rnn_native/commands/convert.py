@@ -160,15 +160,16 @@ def _estimator(strings: Mapping[str, str], format: str, dtype: str | None) -> di
 
 
 def _source(path: Path, format: str, strings: Mapping[str, str]) -> dict[str, str]:
-    """Where the model came from: what IN says of that, or IN itself."""
+    """Where the model came from: what IN says of that, or IN itself; and what it was quantised
+    to."""
     known = {key: strings[key] for key in metadata.SOURCE if key in strings}
+    quantized = {k: strings[k][:_LONGEST] for k in (metadata.QUANTIZED,) if k in strings}
     if known:
-        return known
+        return known | quantized
     file = os.fsencode(path).decode("utf-8", "replace")
     values = (file, format, strings.get("producer", ""))
-    return {
-        key: value[:_LONGEST] for key, value in zip(metadata.SOURCE, values, strict=True) if value
-    }
+    found = zip(metadata.SOURCE, values, strict=True)
+    return {key: value[:_LONGEST] for key, value in found if value} | quantized
 
 
 def _note(text: str) -> None:

@@ -19,7 +19,7 @@ from ..formats import golden as golden_strings
 from ..formats import metadata
 from ..masking import shown
 from ..spec import ModelSpec
-from .arguments import add_dtype, add_file, read_file, reader_options
+from .arguments import add_dtype, add_file, read_strings, reader_options
 
 EXAMPLES: Final = """\
 examples:
@@ -56,8 +56,8 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything there is to tell, in the form of --json (docs/command-line.md)."""
     from ..sequence_files import states
 
-    spec, said = read_file(arguments)
-    strings = formats.strings(arguments.file, arguments.format)
+    spec, said, strings = read_strings(arguments)
+    strings = {**strings, **formats.strings(arguments.file, arguments.format)}
     packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
     format, _ = formats.find(arguments.file, arguments.format)
     source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}
@@ -70,6 +70,7 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
         "bytes": arguments.file.stat().st_size,
         "producer": strings.get("producer"),
         "source": source or None,
+        "quantized": strings.get(metadata.QUANTIZED),
         **_values(spec, said.batch_first, said.dtype),
         "layers": [_layer(spec, name) for name in spec.nodes],
         "num_parameters": spec.num_parameters,
@@ -180,6 +181,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _value_rows(facts)
     weights = ", ".join(f"{count:,} in {dtype}" for dtype, count in facts["weights"].items())
     yield "parameters", weights
+    if facts["quantized"]:
+        yield "quantized", _quantized(facts["quantized"], facts["call"]["dtype"])
     packed = facts["packed"]
     if "refused" in packed:
         yield "packed", f"not possible: {packed['refused']}"
@@ -197,6 +200,15 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "golden", f"steps: {golden['steps']}, rows: {golden['rows']}, {golden['dtype']}"
     for key, text in facts["strings"].items():
         yield "says", f"{key}: {text}"
+
+
+def _quantized(text: str, dtype: str) -> str:
+    """What is made of weights and of values that were integers."""
+    were = {what: types for what, _, types in (part.partition(" ") for part in text.split("; "))}
+    said = [f"weights were {were.get('weights', 'integers')}, run in {dtype}"]
+    if "values" in were:
+        said.append(f"values were {were['values']}: kept in its range, not rounded")
+    return "; ".join(said)
 
 
 def _value_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -62,6 +62,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "onnx": Format(
             "onnx", (".onnx",), ("node", "between", "given", "shapes"), carries=True, graphs=True
         ),
+        "tflite": Format(
+            "tflite",
+            (".tflite", ".lite"),
+            ("node", "between", "given", "shapes"),
+            writes=False,
+            hint="a .onnx has the model for converters to TensorFlow Lite",
+        ),
         "torch": Format("torch", (".pt", ".pth"), _OF_STATE_DICTS, carries=True),
         "pickle": Format(
             "pickled",
@@ -69,6 +76,13 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             _OF_STATE_DICTS,
             writes=False,
             hint="a .npz has the arrays by the same names",
+        ),
+        "flax": Format(
+            "flax_file",
+            (".msgpack",),
+            _OF_STATE_DICTS,
+            writes=False,
+            hint="a .npz has the arrays by names",
         ),
         "keras": Format(
             "keras",
@@ -99,14 +113,15 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     format
         A name in ``FORMATS``.
     options
-        For ``safetensors``, ``npz``, ``torch`` and ``pickle`` files that hold a PyTorch
+        For ``safetensors``, ``npz``, ``torch``, ``pickle`` and ``flax`` files that hold a PyTorch
         ``state_dict`` and no description of the layers: ``cell``, ``nonlinearity``,
         ``reset_after``, ``output_nonlinearity``, ``prefix``, see ``formats.plain``, and ``chain``,
         the modules that run in their order, see ``formats.chain``. For ``onnx``: ``node`` or
         ``between``, a part of the graph, ``given`` and ``shapes``, values and sizes of its inputs,
-        see ``formats.onnx``. For ``keras``: ``node`` and ``between`` of layers and, of weights
-        alone, ``config``, ``cell`` and more, see ``formats.keras``. For ``json``, which is several
-        formats: those of a ``state_dict`` or, of TensorFlow.js, ``node`` and ``between``. None
+        see ``formats.onnx``; for ``tflite`` likewise. For ``keras``: ``node`` and ``between`` of
+        layers and, of weights alone, ``config``, ``cell`` and more, see ``formats.keras``. For
+        ``json``, which is several formats: those of a ``state_dict`` or, of TensorFlow.js, ``node``
+        and ``between``. None
         means not given.
 
     Raises

@@ -30,6 +30,7 @@ from ..spec import LAYERS, Array, Layer, ModelSpec, Node
 from ..spec.keys import Key, in_line
 from . import calling, chain, golden, graph_text, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
+from .calculated import Calculated
 
 PREFIX: Final = "rnn_native."
 VERSION: Final = "1"
@@ -37,7 +38,11 @@ VERSION: Final = "1"
 SOURCE: Final = tuple(f"{PREFIX}source.{name}" for name in ("file", "format", "producer"))
 """Where the model came from, as far as whoever wrote the file knew."""
 
-CARRIED: Final = calling.KEYS | golden.KEYS | frozenset(SOURCE)
+QUANTIZED: Final = f"{PREFIX}source.quantized"
+"""Which integers the weights were there, and the values whose range was fixed:
+``weights int8; values uint8``."""
+
+CARRIED: Final = calling.KEYS | golden.KEYS | frozenset((*SOURCE, QUANTIZED))
 """Strings that a file carries beside those of its layers."""
 
 ESTIMATOR: Final = "estimator"
@@ -77,7 +82,15 @@ def to_arrays(spec: ModelSpec) -> dict[str, Array]:
 def from_tensors(
     metadata: Mapping[str, str], tensors: Mapping[str, Array], **options: Any
 ) -> ModelSpec:
-    """The model in a file of named tensors: described by ``metadata``, or a plain state_dict.
+    """The model of ``read_tensors`` alone."""
+    return read_tensors(metadata, tensors, **options)[0]
+
+
+def read_tensors(
+    metadata: Mapping[str, str], tensors: Mapping[str, Array], **options: Any
+) -> tuple[ModelSpec, dict[str, str]]:
+    """The model in a file of named tensors: described by ``metadata``, or a plain state_dict; and
+    ``metadata``, with what there is to tell of how tensors were made.
 
     ``options`` are those of ``plain.from_state_dict`` or, with ``chain`` among them, of
     ``chain.from_state_dict``; a file that describes its layers refuses them with an
@@ -85,13 +98,15 @@ def from_tensors(
     """
     if not any(key.startswith(PREFIX) for key in metadata):
         read = chain.from_state_dict if "chain" in options else plain.from_state_dict
-        return read(tensors, **options)
+        calculated = Calculated(tensors)
+        spec = read(calculated, **options)
+        return spec, dict(metadata) | calculated.told()
     if options:
         raise OptionError(
             f"option {', '.join(options)}: only for a file that does not describe its layers; "
             "this one does"
         )
-    return from_metadata(metadata, tensors)
+    return from_metadata(metadata, tensors), dict(metadata)
 
 
 def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> ModelSpec:

@@ -21,7 +21,7 @@ from ..errors import FormatError, RnnError
 from ..spec import ModelSpec
 from . import npy
 from .files import replacing
-from .metadata import PREFIX, from_tensors, to_arrays, to_metadata
+from .metadata import PREFIX, read_tensors, to_arrays, to_metadata
 from .reading import reading
 
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -38,7 +38,7 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
     """The model, and the strings of ours in the file."""
     arrays = _arrays(path)
     metadata = _take_strings(arrays)
-    return from_tensors(metadata, arrays, **options), metadata
+    return read_tensors(metadata, arrays, **options)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import FormatError
 from ..spec import ModelSpec
 from . import torch
-from .metadata import from_tensors
+from .metadata import read_tensors
 from .reading import read_bytes
 from .torch import foreign
 from .torch.flat import flatten
@@ -34,7 +34,7 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
         return torch.from_bytes(data, **options)
     arrays = unpack(data)
     with foreign.told(arrays.named):
-        return from_tensors({}, arrays, **options), {}
+        return read_tensors({}, arrays, **options)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:

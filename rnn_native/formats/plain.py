@@ -8,25 +8,18 @@ the reset gate after the product for a GRU, sigmoid for an output layer. The mod
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import FormatError, OptionError, RnnError
-from ..spec import CELLS, GATES, Array, Cell, ModelSpec, Recurrent
+from ..spec import GATES, Array, ModelSpec, Recurrent
 from ..warn import warn
-from .names import SHOWN, similar, some
+from .array_names import modules_of
+from .inferred import options_of
+from .names import some
+from .strangers import Strangers, hint
 
-_NAME = re.compile(
-    r"(?P<prefix>.*?)(?P<array>weight_[igc]h|weight_hh|bias_ih|bias_hh|weight_hr|weight_c[ifo])"
-    r"(_l(?P<layer>0|[1-9][0-9]{0,5})(?P<reverse>_reverse)?)?",
-    re.DOTALL,
-)
-_OUTPUT: Final = ("weight_ho", "weight_xo", "bias_o")  # of an RNN's output layer
-_CELLS: Final = {gates: cell for cell, gates in GATES.items()}
 _LISTED: Final = 50  # modules to choose from
-_COMPARED: Final = 200  # names, and none as long as _LONGEST, among which to look for a likeness
-_LONGEST: Final = 50  # characters; an array's own name has half of them
 _MAX_ARRAYS: Final = 10_000  # of one module; the core takes 2048 in a whole model
 
 
@@ -62,9 +55,12 @@ def from_state_dict(
     Raises
     ------
     FormatError
-        Nothing recurrent, several modules, a tensor missing or too many, shapes that contradict.
+        Nothing recurrent, a tensor missing, shapes that contradict.
     OptionError
-        An option that contradicts the tensors, or that their cell does not have.
+        Several recurrent modules and no ``prefix``; an option that contradicts the tensors, or
+        that their cell does not have.
+    UnsupportedError
+        The module holds more than the arrays of a cell.
     """
     modules = modules_of(tensors)
     chosen = _choose(modules, tensors, prefix)
@@ -105,10 +101,10 @@ def recurrent_of(
     them that is an ``OptionError``, unless not ``strict``. Raises what ``from_state_dict`` does."""
     if len(names) > _MAX_ARRAYS:
         raise FormatError(f"module {prefix!r}: {len(names)} tensors, more than {_MAX_ARRAYS}")
-    taken = set(names.values())
     arrays = {own: tensors[name] for own, name in names.items()}
-    options = _infer(arrays, [name for name in tensors if name not in taken], prefix)
-    cell, used = given.get("cell"), set()
+    options = options_of(arrays, prefix, Strangers(prefix, tensors, names.values()))
+    given, used = _with_said(tensors, prefix, given), set()
+    cell = given.get("cell")
     if cell is not None and cell != options["cell"]:
         if cell not in GATES:
             raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {cell!r}")
@@ -138,25 +134,19 @@ def recurrent_of(
         raise FormatError(f"module {prefix!r}: {error}") from error
 
 
-def modules_of(tensors: Mapping[str, Array]) -> dict[str, dict[str, str]]:
-    """The recurrent modules: for each prefix, names as ``Recurrent`` has them -> names in the
-    file."""
-    modules: dict[str, dict[str, str]] = {}
-    for name in tensors:
-        match = _NAME.fullmatch(name, max(0, len(name) - _LONGEST))
-        if match:
-            prefix = name[: match.start("array")]
-            own = name[match.start("array") :] + ("" if match["layer"] else "_l0")
-            module = modules.setdefault(prefix, {})
-            if own in module:
-                raise FormatError(f"{module[own]!r} and {name!r} are the same array of a module")
-            module[own] = name
-    for name in tensors:
-        for own in _OUTPUT:
-            prefix = name.removesuffix(own)
-            if prefix != name and prefix in modules:
-                modules[prefix][own] = name
-    return modules
+def _with_said(
+    tensors: Mapping[str, Array], prefix: str, given: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The options that are given, and those that the file says of the module: ``OptionError`` for
+    two that differ."""
+    whole: Mapping[str, Any] = getattr(tensors, "said", {}).get(prefix, {})
+    said = {option: value for option, value in whole.items() if option in _OWNERS}
+    for option, value in said.items():
+        if given.get(option) not in (None, value):
+            raise OptionError(
+                f"{option}={given[option]!r}, but the file says {value!r} of the module {prefix!r}"
+            )
+    return {**given, **said}
 
 
 def _choose(
@@ -165,7 +155,7 @@ def _choose(
     if not modules:
         raise FormatError(
             "expected tensors named as in a PyTorch state_dict, such as weight_ih_l0; "
-            f"found {some(list(tensors))}{_hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
+            f"found {some(list(tensors))}{hint(['weight_ih_l0', 'weight_hh_l0'], list(tensors))}"
         )
     inside = list(modules)
     if prefix is not None:
@@ -179,126 +169,4 @@ def _choose(
     listed = some(list(map(repr, inside or modules)), _LISTED)
     if not inside:
         raise OptionError(f"prefix={prefix!r}: no recurrent module there; there are {listed}")
-    raise FormatError(f"several recurrent modules: choose one with prefix= {listed}")
-
-
-def _infer(arrays: Mapping[str, Array], rest: Sequence[str], prefix: str) -> dict[str, Any]:
-    """The options of the Recurrent whose arrays these are; ``rest`` is what else the file has."""
-    parsed = [match for match in map(_NAME.fullmatch, arrays) if match]
-    layers = {int(match["layer"]) for match in parsed}
-    suffixes = {match["reverse"] or "" for match in parsed}
-    kinds = {match["array"] for match in parsed}
-    if layers != set(range(len(layers))):
-        absent = min(set(range(len(layers))) - layers)
-        raise FormatError(
-            f"module {prefix!r}: no tensors of layer {absent}, but some of layer {max(layers)}"
-        )
-    bias = bool(kinds & {"bias_ih", "bias_hh"})
-    gated = _gated(arrays) if kinds & {"weight_gh", "weight_ch"} else None
-    there = {
-        "bias": bias,
-        "proj_size": int("weight_hr" in kinds),
-        "peephole": bool(kinds & {"weight_ci", "weight_cf", "weight_co"}),
-    }
-    # Of all cells without recurrence of gates an LSTM has the most arrays.
-    expected_kinds = [name for name, _ in (gated or CELLS["lstm"]).shapes(1, 1, there)]
-    expected = [
-        f"{kind}_l{layer}{suffix}"
-        for layer in sorted(layers)
-        for suffix in sorted(suffixes)
-        for kind in sorted(expected_kinds, reverse=True)
-    ]
-    output = any(name in arrays for name in _OUTPUT)
-    if output:
-        expected += _OUTPUT[: 2 + bias]
-    missing = [name for name in expected if name not in arrays]
-    if missing:
-        raise FormatError(
-            f"module {prefix!r}: missing {some(missing)}; found {some(list(arrays))}"
-            + _hint(missing, rest)
-        )
-    # Nothing else lies in such a module. Where no dot ends the prefix, it may be anybody's.
-    strangers = [
-        name
-        for name in rest
-        if prefix.endswith(".") and name.startswith(prefix) and "." not in name[len(prefix) :]
-    ]
-    if strangers:
-        raise FormatError(f"module {prefix!r}: unexpected {some(strangers)}")
-    end = f"_l0{min(suffixes)}"
-    where = f"module {prefix!r}"
-    options = _sizes_of_gates(gated, arrays, end, where) if gated else _sizes(arrays, end, where)
-    both = "bidirectional" if len(suffixes) == 2 else None
-    return {
-        **options,
-        "num_layers": len(layers),
-        "direction": both or ("reverse" if "_reverse" in suffixes else "forward"),
-        "bias": bias,
-        **({"peephole": True} if there["peephole"] else {}),
-        **({"output_layer": len(arrays["weight_ho"])} if output else {}),
-    }
-
-
-def _gated(arrays: Mapping[str, Array]) -> Cell:
-    """Which cell with gates that recur on gates: the one whose arrays or whose rows are there."""
-    gru, lstm = CELLS["gate_gru"], CELLS["gate_lstm"]
-    rows = dict(lstm.recurrent_shapes(1, {}))["weight_gh"][0]
-    for name, array in arrays.items():
-        rows_of_lstm = array.ndim == 2 and len(array) == rows * array.shape[1]
-        if name.startswith("weight_ch") or (name.startswith("weight_gh") and rows_of_lstm):
-            return lstm
-    return gru
-
-
-def _sizes_of_gates(
-    cell: Cell, arrays: Mapping[str, Array], end: str, where: str
-) -> dict[str, Any]:
-    """Cell and sizes of a gate-recurrent cell; ``Recurrent`` checks the shapes."""
-    w_ih, w_gh = arrays[f"weight_ih{end}"], arrays[f"weight_gh{end}"]
-    for name, matrix in ((f"weight_ih{end}", w_ih), (f"weight_gh{end}", w_gh)):
-        if matrix.ndim != 2 or 0 in matrix.shape:
-            raise FormatError(f"{where}: {name}: expected a matrix, got {matrix.shape}")
-    sizes = {"input_size": w_ih.shape[1], "hidden_size": w_gh.shape[1]}
-    return {"cell": cell.kind, **sizes, "gate_recurrent": True}
-
-
-def _sizes(arrays: Mapping[str, Array], end: str, where: str) -> dict[str, Any]:
-    """Cell and sizes, from the shapes of the first layer's arrays."""
-    w_ih, w_hh, w_hr = (arrays.get(f"{kind}{end}") for kind in _MATRICES)
-    assert w_ih is not None
-    assert w_hh is not None
-    for kind, matrix in zip(_MATRICES, (w_ih, w_hh, w_hr), strict=True):
-        if matrix is not None and (matrix.ndim != 2 or 0 in matrix.shape):
-            raise FormatError(f"{where}: {kind}{end}: expected a matrix, got {matrix.shape}")
-    rows, columns = w_hh.shape
-    hidden = columns if w_hr is None else w_hr.shape[1]
-    gates, remainder = divmod(rows, hidden)
-    if remainder or gates not in _CELLS:
-        raise FormatError(
-            f"{where}: weight_hh{end}: expected 1 (RNN), 3 (GRU) or 4 (LSTM) times {hidden} rows, "
-            f"got shape {w_hh.shape}"
-        )
-    cell = _CELLS[gates]
-    only_lstm = [n for n in arrays if n.startswith(("weight_hr", "weight_c"))]
-    if only_lstm and cell != "lstm":
-        raise FormatError(f"{where}: {only_lstm[0]} is of an LSTM, but the shapes of a {cell!r}")
-    if w_hr is not None and w_hr.shape[0] >= hidden:
-        raise FormatError(
-            f"{where}: weight_hr{end}: expected fewer rows than columns, got {w_hr.shape}"
-        )
-    options = {"cell": cell, "input_size": w_ih.shape[1], "hidden_size": hidden}
-    return options if w_hr is None else {**options, "proj_size": w_hr.shape[0]}
-
-
-_MATRICES: Final = ("weight_ih", "weight_hh", "weight_hr")
-
-
-def _hint(missing: Sequence[str], found: Sequence[str]) -> str:
-    """``; is 'lstm.w_hh' meant to be weight_hh_l0?`` for names much alike."""
-    own = {full.rpartition(".")[2]: full for full in reversed(found[:_COMPARED])}
-    plain = ("weight", "bias")  # of any module
-    own = {n: full for n, full in own.items() if len(n) < _LONGEST and n not in plain}
-    for name in missing[:SHOWN]:
-        if near := similar(name, own, 1):
-            return f"; is {own[near[0]]!r} meant to be {name}?"
-    return ""
+    raise OptionError(f"several recurrent modules: choose one with prefix= {listed}")

@@ -26,7 +26,7 @@ from ..errors import DTypeError, FormatError
 from ..spec import Array, ModelSpec
 from .bfloat16 import widened
 from .files import replacing
-from .metadata import from_tensors, to_arrays, to_metadata
+from .metadata import from_tensors, read_tensors, to_arrays, to_metadata
 from .reading import read_exactly, reading
 
 Bytes = bytes | bytearray | memoryview
@@ -60,10 +60,10 @@ def read(path: str | os.PathLike[str], **options: Any) -> ModelSpec:
 
 
 def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, dict[str, str]]:
-    """The model, and what is under ``__metadata__``."""
+    """The model, and what is under ``__metadata__``, among other strings."""
     with reading(path) as file:
         metadata, tensors = _open(file)
-        return from_tensors(metadata, tensors, **options), metadata
+        return read_tensors(metadata, tensors, **options)
 
 
 def _open(file: BinaryIO) -> tuple[dict[str, str], Tensors]:

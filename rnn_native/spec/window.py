@@ -27,6 +27,7 @@ class Window:
     What lies before the first step or behind the last is padding. Where the first window begins
     another number of positions before the steps than ``before``, since a state says so, that is the
     ``phase``.
+    ``whole``: its first step may be made of the last one of the input.
     """
 
     extent: int
@@ -34,6 +35,7 @@ class Window:
     repeat: int = 1
     before: int = 0
     after: int = 0
+    whole: bool = False
 
     def steps(self, read: Any, phase: Any = None) -> Any:
         """How many steps are made of so many: an integer, or an array of them."""
@@ -50,7 +52,7 @@ class Window:
     @property
     def is_causal(self) -> bool:
         """Whether it can run as its input comes: it looks at no step behind its own."""
-        return self.after == 0
+        return self.after == 0 and not self.whole
 
     @property
     def is_steady(self) -> bool:
@@ -100,11 +102,37 @@ def rate_of(paces: Sequence[Window]) -> tuple[Fraction, int]:
     return rate, max(latency, 0)
 
 
+def _evened(paces: Sequence[Window], first: int) -> int:
+    """How many windows from ``first`` on give together as many steps as they read, however many
+    these are, as padding and a convolution do; 0: none."""
+    more = 0
+    for index in range(first, len(paces)):
+        w = paces[index]
+        more += w.before + w.after - w.extent + 1
+        if w.stride > 1 or w.repeat > 1 or more < 0:
+            return 0
+        if more == 0:
+            return index + 1 - first
+    return 0
+
+
+def without_evened(paces: Sequence[Window]) -> Paces:
+    """Those that are left where windows go that give together as many steps as they read."""
+    left: list[Window] = []
+    first = 0
+    while first < len(paces):
+        even = _evened(paces, first)
+        left += [] if even else [paces[first]]
+        first += even or 1
+    return tuple(left)
+
+
 def form_of(paces: Sequence[Window]) -> tuple[Any, ...]:
     """(repeat, stride, offset, where): equal for values that always have as many steps as each
     other. They have ``(steps * repeat + offset) // stride + 1``; past a window for which that is
     not so, ``where``, it begins anew."""
     repeat, stride, offset, where = 1, 1, -1, -1
+    paces = without_evened(paces)
     for index, w in enumerate(paces):
         beyond = w.before + w.after - w.extent
         large = max(repeat, stride, abs(offset)) > _LARGE

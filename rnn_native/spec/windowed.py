@@ -83,8 +83,9 @@ class Windowed(Layer):
         real = np.zeros((*at.shape, batch), dtype=bool)
         for row in range(batch):
             end = time if w.is_causal else lengths[row]
-            there = (at >= -w.kept) & (at < end)
-            taps[there, row] = steps[at[there] + w.kept, row]
+            read = self.read(at, end)
+            there = (read >= -w.kept) & (read < end)
+            taps[there, row] = steps[read[there] + w.kept, row]
             real[:, :, row] = there
         ends = [steps[n : n + w.kept, row] for row, n in enumerate(lengths)]
         states = {
@@ -92,6 +93,11 @@ class Windowed(Layer):
             "phase": np.asarray(w.moved(phase, lengths), float).reshape(1, batch, 1),
         }
         return Ran((self.over(taps, real),), tuple(states[name] for name in self.state_names))
+
+    def read(self, at: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """Which of a row's ``count`` steps stand at these places; where there are none of these, it
+        is padding."""
+        return at
 
     @abstractmethod
     def over(self, taps: Float64, real: NDArray[np.bool_]) -> Float64:

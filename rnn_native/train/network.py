@@ -94,8 +94,8 @@ class Network:
     OptionError
         An option has an unknown value.
     UnsupportedError
-        A layer with ``activations``, ``clip`` or ``input_forget``, a Merge, a last state alone
-        (``return_sequences=False``) or a ``mask_value``: these only run.
+        A layer with ``activations``, ``clip``, ``input_forget`` or ``cell_clip``, a Merge, a last
+        state alone (``return_sequences=False``) or a ``mask_value``: these only run.
     """
 
     def __init__(

@@ -13,7 +13,7 @@
  *   LSTM   1. i  = f(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
  *          2. f  = f(W_if x + b_if + W_hf h + b_hf + w_cf c)   or 1 - i, input_forget
  *          3. g  = g(W_ig x + b_ig + W_hg h + b_hg)
- *          4. c' = f c + i g
+ *          4. c' = f c + i g                               or that within the cell_clip
  *          5. o  = f(W_io x + b_io + W_ho h + b_ho + w_co c')
  *          6. h' = o h(c'), and with a projection W_hr times that
  *
@@ -29,6 +29,7 @@ typedef struct general_options {
     int32_t nonlinearity; /* RNN: where the activation is not stated */
     int32_t input_forget;
     double clip;
+    double cell_clip;
     rnnat_function_list activations;
 } general_options;
 
@@ -56,6 +57,7 @@ static rnnat_status form_general(rnnat_recurrent_options *layer, const rnnat_fun
         rnnat_functions *const functions = &layer->form.functions[d];
         functions->clip = own->clip;
         functions->input_forget = own->input_forget != 0;
+        functions->cell_clip = own->cell_clip;
         for (int32_t i = 0; i < count; ++i)
             functions->of[i] =
                 stated ? own->activations.of[(stated > count ? d * count : 0) + i] : standard[i];
@@ -188,6 +190,10 @@ static const rnnat_key general_lstm_keys[] = {
      .words = rnnat_only_true,
      .optional = true,
      .at = offsetof(general_options, input_forget)},
+    {.name = "cell_clip",
+     .type = RNNAT_KEY_NUMBER,
+     .optional = true,
+     .at = offsetof(general_options, cell_clip)},
 };
 
 static rnnat_status form_general_lstm(rnnat_recurrent_options *layer)

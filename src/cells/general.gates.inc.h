@@ -112,6 +112,8 @@ INLINE void FN(general_lstm_at)(const rnnat_step *s, FN(place) at)
     const VEC f = functions->input_forget ? FN(sub)(FN(set1)(1), i) : FN(apply)(functions, 0, a[1]);
     const VEC g = FN(apply)(functions, 1, a[2]);
     c = FN(fma)(f, c, FN(mul)(i, g));
+    if (functions->cell_clip > 0)
+        c = FN(clamp)(c, (REAL)-functions->cell_clip, (REAL)functions->cell_clip);
     FN(store)(c_at, c);
     if (w_ci) a[3] = FN(fma)(FN(load)(w_ci + 2 * s->pad_stride), c, a[3]);
     const VEC o = FN(apply)(functions, 0, a[3]);

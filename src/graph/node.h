@@ -77,7 +77,7 @@ typedef struct rnnat_node {
 static inline bool rnnat_node_is_causal(const rnnat_node *node)
 {
     return node->num_passes == 1 && !node->reverse[0] && !node->takes_whole &&
-           node->window.after <= 0 && !RNNAT_WAITS(node);
+           rnnat_window_is_causal(&node->window) && !RNNAT_WAITS(node);
 }
 
 /* The value whose steps a node goes over: the first that it reads, but a static one has none. */

@@ -118,6 +118,42 @@ int32_t rnnat_longest_pace(const rnnat_model *model)
     return least > 0 ? (int32_t)(many / least) : 1;
 }
 
+/* Steps that a window of single ones makes more than it reads, where it reads some. */
+static int64_t more_of(const rnnat_model *model, rnnat_phases phases, int32_t node)
+{
+    const rnnat_window *const w = &model->nodes[node].window;
+    return (int64_t)phase_of(model, phases, node) + w->after - w->extent + 1;
+}
+
+/* How many windows behind each other, of which found[count - 1] is the first, give together as many steps
+ * as they read, however many these are, as padding and a convolution do; 0: none. */
+static int32_t evened(const rnnat_model *model, rnnat_phases phases, const int32_t *found,
+                      int32_t count)
+{
+    int64_t more = 0;
+    for (int32_t i = count - 1; i >= 0; --i) {
+        const rnnat_window *const w = &model->nodes[found[i]].window;
+        if (w->stride > 1 || w->repeat > 1) return 0;
+        more += more_of(model, phases, found[i]);
+        if (more < 0) return 0;
+        if (more == 0) return count - i;
+    }
+    return 0;
+}
+
+/* Leaves out all of these, of windows the last one first; returns how many are left. */
+static int32_t leave_out_evened(const rnnat_model *model, rnnat_phases phases, int32_t *found,
+                                int32_t count)
+{
+    for (int32_t end = count; end > 0;) { /* those before `end` are still to be looked at */
+        const int32_t even = evened(model, phases, found, end);
+        for (int32_t i = end; even && i < count; ++i) found[i - even] = found[i];
+        count -= even;
+        end -= even ? even : 1;
+    }
+    return count;
+}
+
 /* A value has floor((steps repeat + offset) / stride) + 1 steps, as far as one such form can say it:
  * behind its first `before` windows it begins anew, from these on; -1: it does not. */
 typedef struct pace_form {
@@ -164,8 +200,10 @@ static bool is_same(const rnnat_model *model, rnnat_phases phases, int32_t a, in
 {
     if (model->values[a].paced_by == model->values[b].paced_by) return true;
     int32_t of_a[RNNAT_MOST_PACES], of_b[RNNAT_MOST_PACES];
-    const int32_t count_a = find_paces(model->values, model->nodes, a, of_a);
-    const int32_t count_b = find_paces(model->values, model->nodes, b, of_b);
+    int32_t count_a = find_paces(model->values, model->nodes, a, of_a);
+    int32_t count_b = find_paces(model->values, model->nodes, b, of_b);
+    count_a = leave_out_evened(model, phases, of_a, count_a);
+    count_b = leave_out_evened(model, phases, of_b, count_b);
     const pace_form x = pace_form_of(model, phases, of_a, count_a);
     const pace_form y = pace_form_of(model, phases, of_b, count_b);
     bool same = x.repeat == y.repeat && x.stride == y.stride && x.offset == y.offset &&

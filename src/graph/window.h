@@ -19,6 +19,7 @@ typedef struct rnnat_window {
     int32_t before; /* positions of padding */
     int32_t after;
     bool lowest; /* padding is -infinity, not 0 */
+    bool whole; /* its first step may be made of the last one of the input */
 } rnnat_window;
 
 /* Steps made of the first `steps` of the input, where the next window begins `phase` positions before
@@ -50,17 +51,23 @@ static inline bool rnnat_window_keeps_pace(const rnnat_window *window)
                                    window->before + window->after == window->extent - 1);
 }
 
+/* Whether it can run as its input comes. */
+static inline bool rnnat_window_is_causal(const rnnat_window *window)
+{
+    return window->after <= 0 && !window->whole;
+}
+
 /* Steps of the input that the next windows may still need: what is kept from call to call. */
 static inline int32_t rnnat_window_kept(const rnnat_window *window)
 {
-    if (window->extent == 0 || window->after > 0) return 0;
+    if (window->extent == 0 || !rnnat_window_is_causal(window)) return 0;
     return (window->extent - 2 + window->repeat) / window->repeat;
 }
 
 /* Arrays of state: the steps that are kept, and the phase of each row. */
 static inline int32_t rnnat_window_states(const rnnat_window *window)
 {
-    if (window->extent == 0 || window->after > 0) return 0;
+    if (window->extent == 0 || !rnnat_window_is_causal(window)) return 0;
     return (rnnat_window_kept(window) > 0) + !rnnat_window_is_steady(window);
 }
 

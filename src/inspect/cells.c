@@ -87,6 +87,7 @@ static void tell_functions(const rnnat_functions *functions, const rnnat_teller 
     teller->end(arg);
     teller->real(arg, "clip", functions->clip);
     teller->number(arg, "input_forget", functions->input_forget);
+    teller->real(arg, "cell_clip", functions->cell_clip);
     teller->end(arg);
 }
 

@@ -38,6 +38,7 @@ static void tell_node(const rnnat_node *node, const rnnat_kernels *kernels, cons
         t->number(t->arg, "before", node->window.before);
         t->number(t->arg, "after", node->window.after);
         t->number(t->arg, "lowest", node->window.lowest);
+        t->number(t->arg, "whole", node->window.whole);
         t->end(t->arg);
     }
     t->number(t->arg, "waits", node->waits);

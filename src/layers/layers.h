@@ -22,6 +22,7 @@
     X(pool_within)                                                                                 \
     X(strided)                                                                                     \
     X(upsample)                                                                                    \
+    X(pad)                                                                                         \
     X(scale)                                                                                       \
     X(prelu)                                                                                       \
     X(norm)                                                                                        \
@@ -166,7 +167,8 @@ typedef struct rnnat_conv_options {
 typedef enum rnnat_padding {
     RNNAT_PADDING_ZEROS,
     RNNAT_PADDING_REFLECT,
-    RNNAT_PADDING_REPLICATE
+    RNNAT_PADDING_REPLICATE,
+    RNNAT_PADDING_CIRCULAR /* over time alone */
 } rnnat_padding;
 /* A convolution: y = activation(x weight^T + bias) of each position, x what the kernel reaches of steps,
  * rows and positions. */
@@ -184,6 +186,15 @@ typedef struct rnnat_convolving {
         weight; /* of each group, one behind the other; of groups of one channel, row-major */
     const void *bias; /* [out_channels], or NULL */
 } rnnat_convolving;
+
+typedef struct rnnat_pad_options {
+    int32_t features, before, after, mode;
+} rnnat_pad_options;
+/* A padding layer: y is x with more steps before and behind, as the node's window says. */
+typedef struct rnnat_padded {
+    int32_t features;
+    rnnat_padding mode;
+} rnnat_padded;
 
 enum { RNNAT_STRIDED_AXES = 4 };
 typedef struct rnnat_strided_options {

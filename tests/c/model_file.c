@@ -111,6 +111,9 @@ static void describe_general(const test_layer *layer, char *line, size_t size)
         used += snprintf(line + used, size - (size_t)used, " clip=%a", layer->functions[0].clip);
     if (layer->functions[0].input_forget)
         used += snprintf(line + used, size - (size_t)used, " input_forget=true");
+    if (layer->functions[0].cell_clip > 0)
+        used += snprintf(line + used, size - (size_t)used, " cell_clip=%a",
+                         layer->functions[0].cell_clip);
     if ((size_t)used >= size) abort();
 }
 

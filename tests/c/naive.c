@@ -138,7 +138,7 @@ static void gru_step(const cell *w, const num *x, num *h)
 /* i = f(W_ii x + b_ii + W_hi h + b_hi + w_ci c)
  * f = f(W_if x + b_if + W_hf h + b_hf + w_cf c), or 1 - i
  * g = g(W_ig x + b_ig + W_hg h + b_hg)
- * c' = f c + i g
+ * c' = f c + i g, or that within the cell_clip
  * o = f(W_io x + b_io + W_ho h + b_ho + w_co c')
  * h' = o h(c'), or W_hr of it */
 static void lstm_step(const cell *w, const num *x, num *h, num *c)
@@ -150,6 +150,8 @@ static void lstm_step(const cell *w, const num *x, num *h, num *c)
         const num f = w->functions->input_forget ? rounded(1 - i.value, i.error) : own;
         const num g = gate(w->functions, 1, gate_sum(w, 2, j, x, h, NULL, c[j]));
         c[j] = add(mul(f, c[j]), mul(i, g));
+        const double bound = w->functions->cell_clip;
+        if (bound > 0) c[j] = within(c[j], -bound, bound);
         const num o = gate(w->functions, 0, gate_sum(w, 3, j, x, h, w->w_co, c[j]));
         next[j] = mul(o, gate(w->functions, 2, c[j]));
     }

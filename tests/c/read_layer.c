@@ -93,6 +93,9 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
         const rnnat_upsample_options *const of = read;
         *layer = (test_layer){
             .kind = TEST_UPSAMPLE, .input_size = of->factor, .output_size = 1 + of->cut};
+    } else if (kind == &rnnat_layer_pad) {
+        const rnnat_pad_options *const of = read;
+        *layer = (test_layer){.kind = TEST_PAD, .output_size = of->features};
     } else if (kind == &rnnat_layer_softmax) {
         const rnnat_softmax_options *const of = read;
         *layer =

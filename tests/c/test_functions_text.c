@@ -233,6 +233,9 @@ static void test_lines(void)
         CHECK(layer.functions[d].input_forget && same(layer.functions[d].of[0], sigmoid_));
         CHECK(same(layer.functions[d].of[1], tanh_) && same(layer.functions[d].of[2], tanh_));
     }
+    CHECK(test_layer_read(LSTM("bidirectional") "cell_clip=0x1p+1", &layer) == RNNAT_OK);
+    for (int d = 0; d < 2; ++d)
+        CHECK(layer.functions[d].cell_clip == 2 && layer.functions[d].clip == 0);
     CHECK(test_layer_read(LSTM("bidirectional") "activations=tanh,tanh,relu", &layer) == RNNAT_OK);
     CHECK(same(layer.functions[0].of[2], relu) && same(layer.functions[1].of[2], relu));
     CHECK(test_layer_read(LSTM("bidirectional") "activations=tanh,tanh,relu,relu,tanh,tanh",
@@ -260,6 +263,9 @@ static void test_wrong_lines(void)
         LINE("lstm", "forward") "gate_recurrent=true activations=tanh,tanh,tanh",
         LINE("lstm", "forward") "gate_recurrent=true input_forget=true",
         LSTM("forward") "input_forget=false",
+        LSTM("forward") "cell_clip=0x0p+0",
+        GRU "cell_clip=0x1p+1",
+        LINE("lstm", "forward") "gate_recurrent=true cell_clip=0x1p+1",
         LSTM("forward") "clip=0x1p+0 clip=0x1p+0",
         LSTM("forward") "activations=",
         LSTM("bidirectional") "activations=tanh,tanh,tanh,tanh",

@@ -47,11 +47,13 @@ static const struct {
       .functions = {{.of = {{RNNAT_GATE_HARD_SIGMOID, 0.25, 0.5},
                             {RNNAT_GATE_SCALED_TANH, 1.25, 0.75},
                             {RNNAT_GATE_SOFTPLUS, 0, 0}},
-                     .input_forget = true},
+                     .input_forget = true,
+                     .cell_clip = 0.5},
                     {.of = {{RNNAT_GATE_SIGMOID, 0, 0},
                             {RNNAT_GATE_TANH, 0, 0},
                             {RNNAT_GATE_IDENTITY, 0, 0}},
-                     .input_forget = true}}}},
+                     .input_forget = true,
+                     .cell_clip = 0.5}}}},
 };
 enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
 

@@ -422,6 +422,33 @@ def matmul_integer(d: Draw) -> Case:
     return Case("MatMulInteger", [a, b, *zeros[: d.int(0, 2)]])
 
 
+def _ends(d: Draw, count: int = 1) -> list[Any]:
+    """A scale, one or one of each channel, and a zero point, as of a quantiser."""
+    size = d.one_of((), (count,)) if count > 1 else ()
+    scale = np.asarray(d.floats(*size, low=0.01, high=0.1), np.float32)
+    low, high = (0, 0) if size else (-9, 9)  # of channels onnxruntime takes zeros alone
+    return [scale, d.ints(*size, low=low, high=high, dtype=np.int8)]
+
+
+def qlinear_matmul(d: Draw) -> Case:
+    m, k, n = d.int(1, 4), d.int(1, 20), d.int(1, 5)
+    a = d.ints(m, k, low=-128, high=127, dtype=np.int8)
+    b = d.ints(k, n, low=-64, high=63, dtype=np.int8)  # as many as every CPU multiplies exactly
+    return Case("QLinearMatMul", [a, *_ends(d), b, *_ends(d, n), *_ends(d)])
+
+
+def qlinear_conv(d: Draw) -> Case:
+    case = conv(d, "Conv")
+    x, w, *bias = case.inputs
+    x = d.ints(*x.shape, low=0, high=255, dtype=np.uint8)
+    own = [d.floats(low=0.01, high=0.1), d.ints(low=100, high=140, dtype=np.uint8)]
+    ends = [d.floats(low=0.01, high=0.1), d.ints(low=100, high=140, dtype=np.uint8)]
+    bias = [d.ints(len(w), low=-500, high=500, dtype=np.int32)] * len(bias)
+    w = d.ints(*w.shape, low=-64, high=63, dtype=np.int8)
+    weights = [w, d.floats(low=0.01, high=0.1), d.ints(low=0, high=0, dtype=np.int8)]
+    return Case("QLinearConv", [x, *own, *weights, *ends, *bias], case.attributes)
+
+
 def cast(d: Draw) -> Case:
     types = {1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 11: "f8"}
     x = d.ints(*d.shape(), low=0, high=100).astype(types[d.one_of(*types)])
@@ -493,6 +520,7 @@ CASES: Mapping[str, Callable[[Draw], Case]] = {
     "DynamicQuantizeLinear": dynamic, "Einsum": einsum, "GatherElements": gather_elements,
     "GatherND": gather_nd, "Gelu": gelu, "LpNormalization": lp_norm,
     "MatMulInteger": matmul_integer, "OneHot": one_hot, "PRelu": prelu, "Pad": pad,
+    "QLinearConv": qlinear_conv, "QLinearMatMul": qlinear_matmul,
     "Range": numbers, "Resize": resize, "ReverseSequence": reverse_sequence,
     "ScatterElements": scatter_elements, "ScatterND": scatter_nd, "TopK": top_k, "Where": where,
 }  # fmt: skip

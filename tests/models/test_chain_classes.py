@@ -51,6 +51,34 @@ def rnn(module: Any, x: Any) -> Any:
 
 
 CASES: dict[str, Case] = {
+    "padding over time": Case(
+        (6, "time"),
+        lambda: {
+            "conv": nn.Sequential(
+                nn.ReflectionPad1d((3, 1)),
+                nn.Conv1d(6, 8, 3, padding=1, padding_mode="replicate"), nn.ELU(),
+                nn.Conv1d(8, 8, 4, dilation=2, padding="same", padding_mode="reflect"),
+                nn.Conv1d(8, 6, 2, stride=2, padding=2, padding_mode="circular", groups=2),
+                nn.ReplicationPad1d((0, 2)), nn.CircularPad1d(1), nn.ZeroPad1d((1, 0)),
+                nn.ConstantPad1d(2, 0.0), nn.Conv1d(6, 4, 1, padding=3), nn.MaxPool1d(2),
+            ),
+        },
+        lambda m: ["Input(6, time)", *all_of(m, "conv")],
+        lambda m, x: m.conv(x).transpose(1, 2),
+    ),
+    "padding of both axes": Case(
+        (2, 5, "time"),
+        lambda: {
+            "conv": nn.Sequential(
+                nn.ReflectionPad2d((2, 1, 0, 3)),
+                nn.Conv2d(2, 4, (3, 2), padding=(2, 1), padding_mode="replicate"), nn.ReLU(),
+                nn.ReplicationPad2d(1), nn.ZeroPad2d((0, 1, 2, 0)), nn.CircularPad2d((3, 0, 0, 0)),
+                nn.Conv2d(4, 3, 3, stride=(2, 1), padding=1, padding_mode="reflect"),
+            ),
+        },
+        lambda m: ["Input(2, 5, time)", *all_of(m, "conv"), "Flatten()"],
+        lambda m, x: m.conv(x).permute(0, 3, 1, 2).flatten(2),
+    ),
     "over time": Case(
         ("time", 6),
         lambda: {

@@ -322,6 +322,14 @@ def test_padding_that_no_convolution_reads(sides: tuple[int, int]) -> None:
     assert_equal(keras.Model(start, end), noise(B, T, P, 4))
 
 
+@pytest.mark.parametrize("layer", ["Conv1D", "DepthwiseConv1D", "MaxPooling1D", "Conv1DTranspose"])
+def test_padding_wider_than_a_window(layer: str) -> None:
+    start = keras.Input((None, 4))
+    make = getattr(known, layer)
+    end = make(2) if "Pool" in layer or "Depth" in layer else make(3, 2, strides=2)
+    assert_equal(keras.Model(start, end(known.ZeroPadding1D((4, 3))(start))), noise(B, T, 4))
+
+
 @pytest.mark.parametrize("first", ["Embedding", "Masking"])
 def test_a_mask_ends_where_keras_drops_it(first: str) -> None:
     """Behind a convolution all steps are read, those that were masked as well."""

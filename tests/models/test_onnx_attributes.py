@@ -173,6 +173,7 @@ def layers(draw: st.DrawFn) -> Recurrent:
     cell = draw(st.sampled_from(CELLS))
     direction = draw(st.sampled_from(rn.spec.DIRECTIONS))
     own: dict[str, Any] = draw(strategies.general_options(cell, 1 + (direction[0] == "b")))
+    own["cell_clip"] = None  # which the operator has not
     used = own["activations"] or ()
     assume(all(a.name in NAMES for a in used))
     if cell == "gru":

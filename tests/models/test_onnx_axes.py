@@ -163,12 +163,66 @@ def test_a_second_layer_over_the_batch_is_refused(tmp_path: Path) -> None:
         formats.read(b.save(tmp_path))
 
 
-def test_features_that_do_not_come_last_in_an_input_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [["b", "f", "t"], ["b", IN, "t"], [B, IN, T], [None, IN, T]])
+@pytest.mark.parametrize("first", ["recurrent", "linear"])
+def test_features_of_an_input_may_stand_anywhere(
+    sizes: list[Any], first: str, tmp_path: Path
+) -> None:
+    """As [batch, features, time], in the order of PyTorch's Conv1d."""
     b = Builder()
-    x = b.op("Transpose", b.input("x", ["b", "f", "t"]), perm=[2, 0, 1])
-    b.output(b.recurrent(x, GRU)[0])
-    with pytest.raises(UnsupportedError, match=r"should be the features \[features\]"):
+    x = b.op("Transpose", b.input("x", sizes), perm=[2, 0, 1])
+    if first == "linear":
+        x = b.op("MatMul", x, b.constant(uniform(IN, IN)))
+    b.output(b.squeeze(b.recurrent(x, GRU)[0], 1))
+    path = b.save(tmp_path)
+    x = uniform(B, IN, T)
+    (want,) = run(path, {"x": x})
+    y, _ = reference.run(formats.read(path), x.transpose(2, 0, 1))
+    np.testing.assert_allclose(y, want, rtol=0, atol=ATOL)
+
+
+def test_layers_that_read_other_axes_as_features_are_refused(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input("x", ["b", IN, IN])
+    for perm in ([1, 0, 2], [2, 0, 1]):
+        b.output(b.squeeze(b.recurrent(b.op("Transpose", x, perm=perm), GRU)[0], 1))
+    with pytest.raises(UnsupportedError, match=r"read other axes|should be"):
         formats.read(b.save(tmp_path))
+
+
+@pytest.mark.parametrize("sizes", [["b", "t"], ["b", T], [B, T], [None, None]])
+@pytest.mark.parametrize("way", ["unsqueeze", "reshape", "time first", "between"])
+@pytest.mark.parametrize("first", ["recurrent", "linear"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_series_of_one_feature_has_no_axis_for_it(
+    sizes: list[Any], way: str, first: str, scaled: bool, tmp_path: Path
+) -> None:
+    """[batch, time], as forecasters take it, who write ((x - mean) / deviation).unsqueeze(-1)."""
+    b = Builder()
+    x = b.input("x", sizes)
+    if scaled:
+        x = b.op("Sub", x, b.constant(np.float32(0.3)))
+        x = b.op("Div", x, b.constant(np.float32(1.7)))
+    if way == "reshape":
+        x = b.op("Reshape", x, b.integers(0, -1, 1))
+    elif way == "time first":
+        x = b.op("Transpose", b.unsqueeze(b.op("Transpose", x, perm=[1, 0]), 2), perm=[1, 0, 2])
+    else:
+        x = b.unsqueeze(x, 2)
+    ends = (x, None) if way == "between" else None
+    x = b.op("Transpose", x, perm=[1, 0, 2])
+    if first == "linear":
+        x = b.linear(x, make_linear(1, 1))
+    y = b.recurrent(x, make_recurrent("lstm", 1, H))[0]
+    b.output(b.linear(b.op("Gather", b.squeeze(y, 1), b.constant(-1)), make_linear(H, 2)))
+    path = b.save(tmp_path)
+    spec = formats.read(path, between=ends)
+    assert [value.features for value in spec.inputs.values()] == [1]
+    x = uniform(B, T)
+    (want,) = run(path, {"x": x})
+    given = (x - np.float32(0.3)) / np.float32(1.7) if scaled and ends else x
+    y, _ = reference.run(spec, given.T[..., None])
+    np.testing.assert_allclose(y.reshape(want.shape), want, rtol=0, atol=ATOL)
 
 
 def test_features_of_an_output_may_stand_anywhere_and_keep_their_order(tmp_path: Path) -> None:
@@ -325,13 +379,14 @@ def test_whatever_moves_the_axes_is_understood_or_refused(
         spec = formats.read(path)
     except UnsupportedError:
         return
-    # It was understood if x is [time, batch, features] or [batch, time, features], and y has the
-    # axes of a raw Y in any order, those of its features, whose order is the file's, among them;
-    # features among the rows are positions of each step.
+    # It was understood if x has time, batch and features in some order, and y has the axes of a raw
+    # Y in any order, those of its features, whose order is the file's, among them; features among
+    # the rows are positions of each step.
     x = uniform(*sizes)
     (want,) = run(path, {"x": x})
     found = []
-    for given_x in (x, x.swapaxes(0, 1)):
+    ways = [x.transpose(order) for order in permutations(range(3))]
+    for given_x in (way for way in ways if way.shape[2] == spec.input_size):
         y, _ = reference.run(spec, given_x)
         t, n, _ = y.shape
         sides = layer.num_directions

@@ -50,6 +50,7 @@ UNSUPPORTED: list[tuple[str, str, Any]] = [
     ("rnn", "activations", ["Swish"]),
     ("gru", "activations", ["Sigmoid", "Identity"]),
     ("lstm", "activations", ["Sigmoid", "Tanh", "HardSwish"]),
+    ("lstm", "cell_clip", 1.0),
 ]
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import rnn_native as rn
 from rnn_native import formats
-from rnn_native.errors import FormatError, OptionError, UnsupportedError
+from rnn_native.errors import FormatError, OptionError
 from rnn_native.formats.torch import unpack
 
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
@@ -136,7 +136,7 @@ def test_a_checkpoint_gives_its_one_module(save: Any) -> None:
 def test_a_checkpoint_lists_its_modules(save: Any) -> None:
     tagger, rnn = Tagger(), nn.RNN(3, 4, nonlinearity="relu")
     path = save([tagger.state_dict(), {"module": {"rnn": rnn.state_dict()}}])
-    with pytest.raises(FormatError, match=r"choose one with prefix= '0\.lstm\.', '1\.module\.rnn"):
+    with pytest.raises(OptionError, match=r"choose one with prefix= '0\.lstm\.', '1\.module\.rnn"):
         rn.load(path)
     assert_holds(path, tagger.lstm, prefix="0")
     assert_holds(path, rnn, prefix="1", nonlinearity="relu")
@@ -188,27 +188,9 @@ def test_attributes_of_tensors_are_left_out(save: Any) -> None:
     assert_holds(save(dict(gru.named_parameters())), gru)
 
 
-@pytest.mark.parametrize("whole", [nn.LSTM(3, 4), Tagger(), {"model": nn.GRU(3, 4)}])
-def test_whole_modules_are_refused_by_the_name_of_their_class(whole: Any, save: Any) -> None:
-    message = r"asks for '.*(LSTM|Tagger|GRU)'.*save its weights: torch\.save\(model\.state_dict"
-    with pytest.raises(FormatError, match=message):
-        rn.load(save(whole))
-
-
-def test_torchscript_is_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "model.pt"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.script(nn.Linear(3, 4)), path)
-    with pytest.raises(UnsupportedError, match="a TorchScript program"):
-        rn.load(path)
-
-
-def test_quantized_and_sparse_tensors_are_refused_by_name(save: Any) -> None:
-    quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
-    for value, name in ((quantized, "_rebuild_qtensor"), (torch.eye(3).to_sparse(), "sparse")):
-        with pytest.raises(FormatError, match=f"asks for '.*{name}"):
-            rn.load(save({"x": value}))
+def test_sparse_tensors_are_refused_by_name(save: Any) -> None:
+    with pytest.raises(FormatError, match=r"asks for '.*sparse"):
+        rn.load(save({"x": torch.eye(3).to_sparse()}))
 
 
 def test_checksums_left_out_are_not_missed(tmp_path: Path) -> None:
@@ -302,8 +284,3 @@ def test_a_tensor_that_is_not_plain_is_refused_where_it_is_wanted(save: Any) -> 
         path = save({**weights, "weight_hh_l0": odd})
         with pytest.raises(FormatError, match=r"'weight_hh_l0'.*refused, and nothing was called"):
             formats.read(path)
-
-
-def test_a_whole_module_beside_tensors_is_not_looked_into(save: Any) -> None:
-    with pytest.raises(FormatError, match=r"'net', .*'torch\.nn\.modules\.rnn\.LSTM'.*save its"):
-        formats.read(save({"net": nn.LSTM(3, 4), "optimizer": {"mean": torch.ones(3)}}))

@@ -158,6 +158,8 @@ class Cell:
         f = ar.less(i) if self.spec.input_forget else f
         g = candidate(self.gate(2, x, h))
         c = ar.add(ar.mul(f, c), ar.mul(i, g))
+        bound = self.spec.cell_clip
+        c = c if bound is None else ar.clamp(c, -bound, bound)
         o = gate(self.gate(3, x, h, *peep("o", c)))
         self.gates = {"i": i, "f": f, "g": g, "o": o, "c": c}
         h = ar.mul(o, output(c))

@@ -222,6 +222,8 @@ class _Graph:
         if len(self.paces[name]) < MOST_UPSAMPLED and self.rng.integers(4) == 0:
             layer = strategies.make_upsample(self.rng, features)
             features //= layer.factor if layer.mode == "parts" else 1
+        elif self.rng.integers(3) == 0:
+            layer = strategies.make_pad(self.rng, features, streams=self.streams)
         made = self.add(layer, (name,), features, True)
         if not layer.window.keeps_pace:
             self.paces[made] = (*self.paces[name], layer.window)

@@ -130,6 +130,8 @@ def scalar_step(
         if layer.input_forget:
             keep = 1.0 - take
         new_c.append(keep * c[k] + take * candidate(g[k]))
+        if layer.cell_clip is not None:
+            new_c[k] = max(-layer.cell_clip, min(layer.cell_clip, new_c[k]))
     out = [gate(o[k] + peep["o"][k] * new_c[k]) * output(new_c[k]) for k in units]
     if layer.proj_size:
         out = [dot(row, out) for row in w["weight_hr"]]

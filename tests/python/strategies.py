@@ -53,6 +53,7 @@ from rnn_native.spec import (
     Softmax,
 )
 from rnn_native.spec.layers.conv import PADDING_MODES, Conv
+from rnn_native.spec.layers.pad import PAD_MODES, Pad
 from rnn_native.spec.layers.pool import POOL_MODES
 from rnn_native.spec.layers.pool_within import PoolWithin
 from rnn_native.spec.layers.strided import Strided
@@ -241,6 +242,14 @@ def make_upsample(rng: np.random.Generator, features: int) -> Upsample:
     return Upsample(factor, mode, int(rng.integers(factor)))
 
 
+def make_pad(rng: np.random.Generator, features: int, *, streams: bool = True) -> Pad:
+    """A Pad of steps of so many features; ``streams``: one that runs in streams."""
+    before, after = (int(n) for n in rng.integers(0, 4, 2))
+    if streams:
+        return Pad(features, before, 0, str(rng.choice(["zeros", "replicate"])))
+    return Pad(features, before, after, str(rng.choice(PAD_MODES)))
+
+
 def make_strided(rng: np.random.Generator, features: int) -> Strided:
     """A view of so many features, of one to four axes that may overlap."""
     left = features - 1
@@ -401,7 +410,7 @@ def activations(draw: st.DrawFn, names: Sequence[str] = ANYWHERE) -> Activation:
 def general_options(
     draw: st.DrawFn, cell: str, directions: int, functions: Sequence[str] = ANYWHERE
 ) -> dict[str, Any]:
-    """activations, clip and input_forget of a Recurrent, each of them there or not.
+    """activations, clip, input_forget and cell_clip of a Recurrent, each of them there or not.
 
     Gates that are not bounded multiply the state without end; they are drawn with a clip.
     """
@@ -415,6 +424,7 @@ def general_options(
         "activations": tuple(chosen) if draw(st.booleans()) else None,
         "clip": clip,
         "input_forget": cell == "lstm" and draw(st.booleans()),
+        "cell_clip": draw(st.none() | st.floats(0.125, 1.0, width=32)) if cell == "lstm" else None,
     }
 
 

@@ -171,6 +171,8 @@ def test_all_directions_are_stored(cell: str) -> None:
             "a gate_recurrent",
         ),
         ("gru", {"input_forget": True}, rn.UnsupportedError, "only the cell 'lstm' has it"),
+        ("gru", {"cell_clip": 1.0}, rn.UnsupportedError, "only the cell 'lstm' has it"),
+        ("lstm", {"cell_clip": 0}, rn.OptionError, "expected a number above 0, or None; got 0"),
         ("lstm", {"input_forget": 1}, rn.OptionError, "expected True or False, got 1"),
         ("lstm", {"clip": 0}, rn.OptionError, "expected a number above 0, or None; got 0"),
         ("lstm", {"clip": -1.0}, rn.OptionError, "expected a number above 0"),
@@ -201,7 +203,13 @@ def test_a_constant_past_float32_needs_float64() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"activations": (ELU, TANH, TANH)}, {"clip": 1.0}, {"input_forget": True}]
+    "options",
+    [
+        {"activations": (ELU, TANH, TANH)},
+        {"clip": 1.0},
+        {"input_forget": True},
+        {"cell_clip": 1.0},
+    ],
 )
 def test_training_refuses_them_by_name(options: dict[str, Any]) -> None:
     spec = strategies.make_spec(np.random.default_rng(3), "lstm", 3, 4, **options)
@@ -283,6 +291,26 @@ def test_input_forget_counts() -> None:
         a[7:14] = np.nan  # f's rows have no effect, whatever is in them
     without = Recurrent(weights=weights, **coupled.options)
     np.testing.assert_array_equal(output(without), output(coupled))
+
+
+def test_cell_clip_bounds_what_h_is_made_of_and_what_goes_on() -> None:
+    """i, f, o and g are 1 with inputs of 50, so that c grows by 1 a step, up to the bound."""
+    w = {"weight_ih_l0": np.zeros((4, 1)), "weight_hh_l0": np.zeros((4, 1))}
+    w |= {"bias_ih_l0": np.full(4, 50.0), "bias_hh_l0": np.zeros(4)}
+    activations = (SIGMOID, TANH, Activation("identity"))
+    for state, expected in ((0.0, [1, 2, 2.5, 2.5]), (-60.0, [-2.5, -1.5, -0.5, 0.5])):
+        spec = ModelSpec((Recurrent("lstm", 1, 1, w, cell_clip=2.5, activations=activations),))
+        begin = np.zeros((1, 1, 1)), np.full((1, 1, 1), state)
+        x = np.zeros((4, 1, 1))
+        model = rn.Model(spec, dtype="float64")
+        for y, (_, c) in (model(x, begin), rn.reference.run(spec, x, begin)):
+            np.testing.assert_allclose(y[:, 0, 0], expected, rtol=1e-12)
+            np.testing.assert_allclose(c.item(), expected[-1], rtol=1e-12)
+
+
+def test_a_cell_clip_that_nothing_meets_changes_nothing() -> None:
+    far = output(layer(cell_clip=1e30))  # the general path
+    np.testing.assert_allclose(far, output(layer()), rtol=0, atol=1e-6)
 
 
 # The functions themselves

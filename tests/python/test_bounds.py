@@ -245,9 +245,13 @@ def test_another_activation_of_a_cell_exceeds_it(cell: str, which: int) -> None:
         assert sum(ratio < 10 for ratio in off) == 1
 
 
-@pytest.mark.parametrize("changes", [{"clip": 1.001}, {"clip": None}, {"input_forget": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"clip": 1.001}, {"clip": None}, {"input_forget": False}, {"cell_clip": 0.1251},
+     {"cell_clip": None}],
+)  # fmt: skip
 def test_another_clip_or_coupling_exceeds_it(changes: dict[str, Any]) -> None:
-    case = mutation_case("lstm", {"clip": 1.0, "input_forget": True})
+    case = mutation_case("lstm", {"clip": 1.0, "input_forget": True, "cell_clip": 0.125})
     assert worst(case, ModelSpec((replace(case.spec.recurrents[0], **changes),))) > 10
 
 

@@ -238,10 +238,11 @@ def test_a_warning_is_a_note_of_one_line(
 ) -> None:
     path = tmp_path / "checkpoint.npz"
     gru = make_recurrent(RNG, "gru", 3, 4)
-    np.savez(path, other=np.ones(3, np.float32), **gru.arrays)  # type: ignore[arg-type]
+    arrays = {f"gru.{name}": array for name, array in gru.arrays.items()}
+    np.savez(path, other=np.ones(3, np.float32), **arrays)  # type: ignore[arg-type]
     status, err, lines = info(capsys, path)
     assert (status, bool(lines)) == (0, True)
-    assert err.startswith("rnn-native info: note: only the recurrent module '' is read")
+    assert err.startswith("rnn-native info: note: only the recurrent module 'gru.' is read")
     assert err.count("\n") == 1
 
 

@@ -193,8 +193,48 @@ def test_inside_a_step_a_convolution_is_over_positions(path: Path) -> None:
     mirror = rn.Conv1d(W1, B1, positions=9, padding=1, padding_mode="reflect")
     text = "conv:Conv1d(padding=1, padding_mode=reflect)"
     assert_same(layers(path, "Input(time, 6, 9)", text), [mirror])
-    with pytest.raises(rn.OptionError, match="module 'conv': Conv1d padding_mode='reflect'"):
-        layers(path, text)
+    over_time = [rn.Pad(6, 1, 1, "reflect"), rn.Conv1d(W1, B1)]
+    assert_same(layers(path, text), over_time)
+
+
+def test_padding_over_time_is_a_layer(path: Path) -> None:
+    """By a module, by a ``padding_mode``, or where it is wider than the kernel; inside a step it is
+    a convolution of ones."""
+    conv, kernel = rn.Conv1d(W1, B1), W1.shape[2]
+    for text, before in (
+        ("ReflectionPad1d((2, 1))", rn.Pad(6, 2, 1, "reflect")),
+        ("ReplicationPad1d(3)", rn.Pad(6, 3, 3, "replicate")),
+        ("CircularPad1d((0, 2))", rn.Pad(6, 0, 2, "circular")),
+        ("ConstantPad1d((1, 0), value=0)", rn.Pad(6, 1, 0)),
+        ("ZeroPad1d(2)", rn.Pad(6, 2, 2)),
+    ):
+        assert_same(layers(path, "Input(6, time)", text, "conv"), [before, conv])
+    assert_same(layers(path, "Input(6, time)", "ZeroPad1d(0)", "conv"), [conv])
+    assert_same(layers(path, f"conv:Conv1d(padding={kernel})"), [rn.Pad(6, kernel, kernel), conv])
+    same = rn.Pad(6, (kernel - 1) // 2, kernel // 2, "circular")
+    assert_same(layers(path, "conv:Conv1d(padding=same, padding_mode=circular)"), [same, conv])
+    picture = ["Input(2, time, 6)", "ReplicationPad2d((1, 2, 3, 0))"]
+    ones = rn.Conv1d(
+        np.ones((2, 1, 1), np.float32),
+        groups=2,
+        positions=6,
+        padding=(1, 2),
+        padding_mode="replicate",
+    )
+    assert_same(layers(path, *picture)[:2], [rn.Pad(12, 3, 0, "replicate"), ones])
+    for text, error, message in (
+        ("ReflectionPad1d((1, 2, 3))", rn.OptionError, "padding: expected a number, or 2 of them"),
+        ("ReflectionPad1d(-1)", rn.UnsupportedError, "below 0, which cuts"),
+        ("ConstantPad1d(1, 0.5)", rn.UnsupportedError, "expected value=0, got 0.5"),
+        ("conv:Conv1d(padding=1, padding_mode=mirror)", rn.OptionError,
+         "padding_mode: expected one of zeros, reflect, replicate, circular"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            layers(path, "Input(6, time)", text)
+    with pytest.raises(rn.OptionError, match="cannot be first; 'Input"):
+        layers(path, "ZeroPad1d(2)", "conv")
+    with pytest.raises(rn.OptionError, match="expected one of zeros, reflect, replicate"):
+        layers(path, "Input(2, time, 6)", "CircularPad2d((1, 0, 0, 0))")
 
 
 def test_modules_of_one_kind_take_their_class_too(path: Path) -> None:
@@ -296,7 +336,7 @@ def test_filters_of_frequencies_are_a_convolution(path: Path) -> None:
         (["conv:Conv1d(stride=0)"], rn.OptionError, "stride: expected a number from 1, or 1 of"),
         (["conv:Conv1d(stride=(1, 2))"], rn.OptionError, r"stride: .* got \(1, 2\)"),
         (["conv:Conv1d(groups=a)"], rn.OptionError, "groups: expected a number from 1, got 'a'"),
-        (["conv:Conv1d(padding=3)"], rn.OptionError, "module 'conv': Conv before: expected 0 to 2"),
+        (["conv:Conv1d(padding=-1)"], rn.OptionError, "'conv': padding: expected a number from 0"),
         (["conv:Conv3d()"], rn.OptionError, "no class 'Conv3d'; there is 'Conv"),
         (["conv:Conv1d(x())"], rn.OptionError, "with numbers and words in it; got 'Conv1d"),
         (["conv:Conv1d(**{1: 2})"], rn.OptionError, "with numbers and words in it"),

@@ -24,7 +24,8 @@ from rnn_native.formats.onnx.functions import WRITTEN
 from rnn_native.formats.onnx.writing import to_model
 from rnn_native.spec import Activation, Elementwise, Embedding, Linear, Merge, ModelSpec, Recurrent
 
-OUTPUT = {"output_layer", "gate_recurrent", "proj_size"}  # not of a cell, or not of ONNX's
+# not of a cell, or not of ONNX's
+OUTPUT = {"output_layer", "gate_recurrent", "proj_size", "cell_clip"}
 OF_CELLS = ("identity", *NAMES)
 RNG = np.random.default_rng(0)
 
@@ -41,7 +42,7 @@ def expressible(spec: ModelSpec) -> bool:
             halved = isinstance(before, Merge) and layer.function == "affine"
             if taken or halved or layer.function not in WRITTEN:
                 return False
-    return not any(layer.gate_recurrent or layer.proj_size for layer in spec.recurrents)
+    return not any(r.gate_recurrent or r.proj_size or r.cell_clip for r in spec.recurrents)
 
 
 def the_same(one: ModelSpec, other: ModelSpec) -> bool:
@@ -125,6 +126,7 @@ def test_a_model_of_one_layer_names_its_state_without_an_index() -> None:
         ("gru", {"gate_recurrent": True}, "Recurrent gate_recurrent=True: ONNX's GRU has no such"),
         ("lstm", {"gate_recurrent": True}, "Recurrent gate_recurrent=True: ONNX's LSTM has no"),
         ("lstm", {"proj_size": 2}, "Recurrent proj_size=2: ONNX's LSTM has no such option"),
+        ("lstm", {"cell_clip": 1.0}, "Recurrent cell_clip=1.0: ONNX's LSTM has no such option"),
     ],
 )
 def test_what_the_operators_cannot_express_is_refused_by_name(

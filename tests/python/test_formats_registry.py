@@ -85,11 +85,11 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(
 
 def test_an_unknown_format_is_refused_with_the_known_ones(spec: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(
-        OptionError, match=r"safetensors, npz, onnx, torch, pickle, keras, .*; got 'tflite'"
+        OptionError, match=r"safetensors, npz, onnx, tflite, torch, pickle, flax, .*; got 'pmml'"
     ):
-        formats.read("model.npz", format="tflite")
-    with pytest.raises(OptionError, match="got 'tflite'"):
-        formats.write(spec, tmp_path / "model.npz", format="tflite")
+        formats.read("model.npz", format="pmml")
+    with pytest.raises(OptionError, match="got 'pmml'"):
+        formats.write(spec, tmp_path / "model.npz", format="pmml")
 
 
 def test_without_the_onnx_package_an_onnx_file_says_what_to_install(

@@ -197,9 +197,9 @@ def test_nested_checkpoints_are_flattened_by_dots(legacy: bool, tmp_path: Path) 
         assert_same(load(tmp_path, data, prefix="model_state.encoder.0.gru."), GRU)
         assert_same(load(tmp_path, data, prefix="model_state.encoder"), GRU)  # it has no other
     listed = r"prefix= 'model_state\.lstm\.', 'model_state\.encoder\.0\.gru\.'"
-    with pytest.raises(FormatError, match=listed):
+    with pytest.raises(OptionError, match=listed):
         load(tmp_path, data)
-    with pytest.raises(FormatError, match=listed):
+    with pytest.raises(OptionError, match=listed):
         load(tmp_path, data, prefix="model_state")
     with pytest.raises(OptionError, match="prefix='model': no recurrent module there"):
         load(tmp_path, data, prefix="model")

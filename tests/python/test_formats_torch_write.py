@@ -102,6 +102,7 @@ def test_the_names_are_those_of_the_modules(spec: ModelSpec) -> None:
         ("activations=", "rnn", {"activations": (rn.Activation("softsign"),)}),
         ("clip=0.75", "gru", {"clip": 0.75}),
         ("input_forget=True", "lstm", {"input_forget": True}),
+        ("cell_clip=0.75", "lstm", {"cell_clip": 0.75}),
     ],
 )
 def test_what_pytorch_lacks_is_refused_by_name(

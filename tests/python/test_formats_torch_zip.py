@@ -183,8 +183,8 @@ def test_another_archive_is_refused(data: bytes, message: str) -> None:
         unpack(data)
 
 
-def test_a_torchscript_program_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedError, match=r"TorchScript program .*save its weights"):
+def test_a_program_without_named_weights_is_refused_with_what_to_do() -> None:
+    with pytest.raises(UnsupportedError, match=r"TorchScript program .*freeze.*from before"):
         unpack(zip_file(None, {"constants.pkl": b""}))
 
 

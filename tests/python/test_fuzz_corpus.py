@@ -15,7 +15,10 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="bounds of Linux's processes"
 )
 FUZZ = Path(__file__).parents[1] / "fuzz"
-FORMATS = ("safetensors", "npz", "onnx", "torch", "pickle", "keras", "json", "nam", "rnnoise")
+FORMATS = (
+    "safetensors", "npz", "onnx", "torch", "pickle", "flax", "keras", "json", "nam", "rnnoise",
+    "tflite",
+)  # fmt: skip
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

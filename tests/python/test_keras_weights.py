@@ -118,6 +118,7 @@ TANH, RELU, SIGMOID = Activation("tanh"), Activation("relu"), Activation("sigmoi
         ("lstm", {"proj_size": 2}, "proj_size=2"),
         ("lstm", {"clip": 1.5}, "clip=1.5"),
         ("lstm", {"input_forget": True}, "input_forget=True"),
+        ("lstm", {"cell_clip": 10.0}, "cell_clip=10.0"),
         ("gru", {"gate_recurrent": True}, "gate_recurrent=True"),
         ("rnn", {"output_layer": 2}, "output_layer=2"),
         ("lstm", {"activations": (SIGMOID, TANH, RELU)}, "of g and h: Keras has one"),

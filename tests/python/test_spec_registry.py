@@ -52,6 +52,7 @@ LAYERS_OF_EACH: dict[str, list[Layer]] = {
     ],
     "strided": [rn.Slice(7, 1, 6, 2), rn.Transpose(2, 3), rn.Strided(9, (2, 1, 2), (3, 0, 1), 2)],
     "upsample": [rn.Upsample(3), rn.Upsample(3, "parts", 2)],
+    "pad": [rn.Pad(3, 2), rn.Pad(3, 1, 2, "reflect"), rn.Pad(3, 0, 4, "circular")],
     "scale": [rn.Scale(np.ones(3), np.full(3, 0.5))],
     "prelu": [rn.PReLU(np.full(3, 0.25))],
     "norm": [

@@ -1,7 +1,8 @@
 """Files as ``torch.save`` writes them, made by hand: pickles, opcode by opcode, in both containers.
 
 A pickle is described by Python's own values and, for what stands in them, ``Name`` (what it asks
-for), ``Call`` (of a function with arguments), ``Storage`` and ``Raw`` (opcodes as they are).
+for), ``Call`` (of a function with arguments), ``Made`` (an object), ``Storage`` and ``Raw``
+(opcodes as they are).
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class Call:
 
     function: Any
     args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object of a class, made without arguments, and its state: NEWOBJ and BUILD."""
+
+    of: Name
+    state: Any
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class Pickle:
             return f"c{value.module}\n{value.attribute}\n".encode()
         if isinstance(value, Call):
             return self._opcodes(value.function) + self._opcodes(value.args) + b"R"
+        if isinstance(value, Made):
+            return self._opcodes(value.of) + b")\x81" + self._opcodes(value.state) + b"b"
         if isinstance(value, Storage):
             self.storages.setdefault(value.key, value)
             parts = ("storage", Name(value.module, value.kind), value.key, "cpu", value.numel)

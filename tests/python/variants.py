@@ -50,6 +50,7 @@ GENERAL_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     ("lstm", {"input_forget": True, "clip": 1.0, "proj_size": 2}),
+    ("lstm", {"cell_clip": 0.25, "peephole": True}),
 )
 """Those of the general path; ``strategies.activations`` draws each of the other activations."""
 

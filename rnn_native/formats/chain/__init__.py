@@ -29,7 +29,7 @@ from ...spec.layer import Value
 from ...spec.layers.conv import Conv
 from ..folding import normalized
 from ..names import some
-from . import classes, pools, windows
+from . import classes, paddings, pools, windows
 from .kinds import Here, Kind, bound
 from .layout import Layout, read_input
 from .modules import Modules, class_of
@@ -37,8 +37,10 @@ from .text import WORDS, Call, Item
 from .text import read as read_text
 
 _MOST: Final = 1000  # items
-_KINDS: Final[Mapping[str, Kind]] = {**classes.CLASSES, **windows.CLASSES, **pools.CLASSES}
-_WINDOWED: Final = windows.CLASSES.keys() | pools.CLASSES.keys()
+_KINDS: Final[Mapping[str, Kind]] = {
+    **classes.CLASSES, **windows.CLASSES, **pools.CLASSES, **paddings.CLASSES,
+}  # fmt: skip
+_WINDOWED: Final = windows.CLASSES.keys() | pools.CLASSES.keys() | paddings.CLASSES.keys()
 _OWN: Final[Mapping[str, tuple[str, ...]]] = {
     "h_n": ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), "linear": ("Linear",),
     "eps": ("BatchNorm1d", "BatchNorm2d"),

@@ -22,7 +22,9 @@ from typing import Any, Final
 from ...errors import OptionError, UnsupportedError
 from ...spec import Array, Recurrent
 from .. import plain
+from ..array_names import modules_of
 from ..names import similar, some
+from ..strangers import check_deeper
 from .classes import STATISTICS
 
 _LISTED: Final = 50  # modules to choose from
@@ -42,7 +44,7 @@ class Modules:
         self._start = prefix if prefix.endswith(".") or not prefix else f"{prefix}."
         self._given = {name: value for name, value in given.items() if value is not None}
         self._unused = set(self._given) - {"cell"}
-        self._recurrent = plain.modules_of(tensors)
+        self._recurrent = modules_of(tensors)
         self._arrays: dict[str, dict[str, str]] = {}  # of each module: its own names -> the file's
         for name in tensors:
             module, _, own = name.rpartition(".")
@@ -53,7 +55,7 @@ class Modules:
         recurrent, and the names of its arrays, its own and the file's.
 
         Raises ``OptionError`` where there is none, or several, ``FormatError`` for arrays of a
-        recurrent one that contradict each other.
+        recurrent one that contradict each other, ``UnsupportedError`` for one that holds more.
         """
         for key in (f"{self._start}{name}", f"{self._start}{name}."):
             if key in self._recurrent:
@@ -63,7 +65,9 @@ class Modules:
             key = self._inside(name, f"{key}.")
             if f"{key}." in self._recurrent:
                 return key, self._recurrent_layer(f"{key}."), {}
-        return key, None, {own: n for own, n in self._arrays[key].items() if own != _COUNTS}
+        names = self._arrays[key]
+        check_deeper(key, [n for module in self._modules_in(key) for n in module.values()])
+        return key, None, {own: n for own, n in names.items() if own != _COUNTS}
 
     def arrays(self, names: Mapping[str, str]) -> dict[str, Array]:
         return {own: self._tensors[name] for own, name in names.items()}
@@ -72,6 +76,9 @@ class Modules:
         """``OptionError`` for an option that no recurrent module so far has."""
         for name in sorted(self._unused):
             raise OptionError(f"{name}={self._given[name]!r}: no module of the chain has it")
+
+    def _modules_in(self, key: str) -> list[dict[str, str]]:
+        return [names for name, names in self._arrays.items() if name.startswith(f"{key}.")]
 
     def _inside(self, name: str, within: str) -> str:
         """The only module that another holds; ``OptionError`` where there is no such one."""
@@ -134,11 +141,6 @@ def class_of(where: str, arrays: Mapping[str, Array], is_table: bool) -> str:
 
 def _guess(names: Container[str], weight: Array | None) -> str:
     """What the arrays of a module may be, and what can be done; or nothing."""
-    if any(name in names for name in ("weight_g", "weight_v", "original0", "original1")):
-        return (
-            "; with a weight norm, as it seems: torch.nn.utils.remove_weight_norm or "
-            "parametrize.remove_parametrizations, then save again"
-        )
     if weight is not None and weight.ndim == 1 and "bias" in names:
         return "; a norm's, as it seems: 'name:LayerNorm(eps=1e-05)' says which"
     if "low_hz_" in names:

@@ -16,9 +16,14 @@ from ...spec import (
     Conv2d,
     ConvTranspose1d,
     ConvTranspose2d,
+    Layer,
 )
+from ...spec.keys import one_of
+from ...spec.layers.convolutions import ends
+from ...spec.layers.pad import PAD_MODES
 from .kinds import Here, Kind, Made, parameters
 from .layout import Layout
+from .paddings import over_time
 
 
 def each(here: Here, name: str, count: int, least: int = 0) -> list[int]:
@@ -72,27 +77,34 @@ def _convolve(here: Here, weight: Array, bias: Array | None, count: int) -> Made
         padding = [0] * count
     elif padding[0] != "same":
         padding = list(each(here, "padding", count))
-    mode = here.said["padding_mode"]
+    mode, time = here.said["padding_mode"], layout.time
+    one_of(f"{here.where}: padding_mode", mode, PAD_MODES)
+    before: list[Layer] = []
+    if time is not None:
+        reach = (weight.shape[2 + time] - 1) * dilations[time]
+        sides = ends(here.where, padding[time], reach)
+        if mode != "zeros" or max(sides) > reach:
+            features = weight.shape[1] * groups * layout.positions
+            before, padding[time] = over_time(features, sides, mode), 0
     if count == 1:
         layer = Conv1d(
             weight, bias, stride=strides[0], padding=padding[0], dilation=dilations[0],
             groups=groups, padding_mode=mode, positions=layout.axes[0],
         )  # fmt: skip
-        return [layer], Layout((None if layout.time == 0 else layer.positions_made,))
-    if layout.time is None:
+        return [*before, layer], Layout((None if time == 0 else layer.positions_made,))
+    if time is None:
         return _picture(here, weight, bias, layout, (strides, padding, dilations))
-    if mode != "zeros":
-        raise UnsupportedError(f"{here.where}: expected padding_mode=zeros, got {mode!r}")
-    if layout.time == 1:
+    if time == 1:
         weight = np.swapaxes(weight, 2, 3)
         strides, dilations, padding = strides[::-1], dilations[::-1], padding[::-1]
     (positions,) = layout.inside
     layer = Conv2d(
         weight, bias, positions=positions, stride=(strides[0], strides[1]),
         padding=(padding[0], padding[1]), dilation=(dilations[0], dilations[1]), groups=groups,
+        padding_mode=mode if padding[1] else "zeros",
     )  # fmt: skip
     made = layer.positions_made
-    return [layer], Layout((None, made) if layout.time == 0 else (made, None))
+    return [*before, layer], Layout((None, made) if time == 0 else (made, None))
 
 
 def _picture(

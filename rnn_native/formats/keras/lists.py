@@ -41,8 +41,8 @@ def keras_weights(model: _HasSpec | ModelSpec) -> list[list[Array]]:
     ------
     UnsupportedError
         What Keras's layers cannot hold, by its name: peepholes, projections, cells with gates that
-        recur on gates, an output layer, clip, input_forget, an LSTM whose activations g and h
-        differ.
+        recur on gates, an output layer, clip, cell_clip, input_forget, an LSTM whose
+        activations g and h differ.
     DTypeError
         ``model`` is neither a Model nor a ModelSpec.
     """
@@ -85,6 +85,7 @@ def _check(index: int, layer: Recurrent) -> None:
         )
     for option in (
         "peephole", "proj_size", "gate_recurrent", "output_layer", "clip", "input_forget",
+        "cell_clip",
     ):  # fmt: skip
         value = getattr(layer, option)
         if value:

@@ -1,4 +1,4 @@
-"""Padding that no convolution reads is one of its own: each number as it is, and 0 beyond."""
+"""Padding that no convolution reads is a layer of its own; inside a step a convolution of ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from ...errors import RnnError
-from ...spec import MAX_SIZE
+from ...spec import MAX_SIZE, Pad
 from ...spec.layers.conv import Conv
 from .config import Layer
 from .flow import Flow
@@ -30,7 +30,7 @@ def settle(layer: Layer, flow: Flow) -> None:
         flow.put_in_order()
         try:
             if over_time:
-                flow.layers.append(_of_time(flow.dtype, prod(sizes), first, last))
+                flow.layers.append(Pad(prod(sizes), first, last))
             else:
                 flow.layers += along(
                     sizes,
@@ -44,14 +44,3 @@ def settle(layer: Layer, flow: Flow) -> None:
             raise layer.unsupported(str(error)) from error
         size = shape.sizes[axis]
         flow.shape = shape.with_size(axis, None if size is None else size + first + last)
-
-
-def _of_time(dtype: np.dtype[np.floating], features: int, first: int, last: int) -> Conv:
-    """Its window is as long as the padding, of which it reads one step."""
-    reach = first + last
-    weight = np.zeros((features, reach + 1), dtype)
-    weight[:, last] = 1
-    return Conv(
-        weight, in_channels=features, groups=features, kernel_time=reach + 1,
-        before=reach, after=reach,
-    )  # fmt: skip

@@ -9,6 +9,7 @@ from ...errors import FormatError
 from ...spec.layers.transposed import Phases
 from .config import Layer
 from .flow import Flow
+from .padding import settle
 from .shape import Shape, Size, total
 
 
@@ -65,6 +66,10 @@ def windows_of(
     of them, with the padding of the layer before."""
     check_format(layer)
     shape = flow.expect(layer, rank + 1)
+    at = shape.time
+    if at in flow.padding and max(flow.padding[at]) > (sizes[at] - 1) * dilations[at]:
+        settle(layer, flow)  # of which a window would have nothing else
+        shape = flow.expect(layer, rank + 1)
     every = [
         _along(layer, flow, shape, axis, sizes[axis], strides[axis], dilations[axis])
         for axis in range(rank)
@@ -85,14 +90,13 @@ def phases_of(
 ) -> tuple[Shape, list[Phases]]:
     """Of a transposed convolution: the axes of its input, and what it does along each of them."""
     check_format(layer)
+    settle(layer, flow)
     shape = flow.expect(layer, rank + 1)
     padding = layer.options.get("padding", "valid")
     if padding not in ("valid", "same"):
         raise layer.unsupported(f"padding={padding!r}: expected 'valid' or 'same'")
     if layer.options.get("output_padding") is not None:
         raise layer.unsupported(f"output_padding={layer.options['output_padding']}: expected None")
-    if flow.padding:
-        raise layer.unsupported("behind a ZeroPadding, which only a convolution can be")
     if not shape.has_channels:
         raise layer.unsupported(f"its input {shape} has the time as its last axis")
     flow.put_in_order()

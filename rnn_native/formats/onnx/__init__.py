@@ -16,7 +16,7 @@ fixed, of time or batch, are not kept.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -30,13 +30,15 @@ from .about import strings as strings
 from .assembling import Parts, chain_of, graph_of, sources_of, steps_of
 from .branches import made_inside
 from .caches import without_caches
-from .cells import gathered, unread
+from .cells import gathered, in_pieces, unread
 from .described import described, description_of
 from .ends import check_inputs, check_output, in_order
 from .graph import File, Graph, load
 from .inferred import with_start
 from .interpret import interpret
 from .parts import listing, read_node, runs_on_backend
+from .quantized import dequantised
+from .quantized import described as quantisation
 from .roles import Roles
 from .stacks import rejoin
 from .stated import check_stated, with_given, with_shapes
@@ -102,7 +104,28 @@ def read_all(
     given: Mapping[str, ArrayLike] | None = None,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
 ) -> tuple[ModelSpec, Mapping[str, str]]:
-    """The model, and the file's ``metadata_props``."""
+    """The model, and the file's ``metadata_props``, with what its weights were quantised to."""
+    quantised: dict[str, str] = {}
+
+    def opened() -> File:
+        file = load(path)
+        quantised.update(quantisation(file.model))
+        return file
+
+    spec, properties = read_graph(opened, node=node, between=between, given=given, shapes=shapes)
+    return spec, quantised | dict(properties)
+
+
+def read_graph(
+    opened: Callable[[], File],
+    *,
+    node: str | None = None,
+    between: Sequence[str | None] | None = None,
+    given: Mapping[str, ArrayLike] | None = None,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+) -> tuple[ModelSpec, Mapping[str, str]]:
+    """The model, and the file's properties, of what ``opened`` gives once the options are seen to
+    be some."""
     start, end = _ends(node, between)
     stated = {"given": given, "shapes": shapes}
     for option, value in stated.items():
@@ -110,7 +133,7 @@ def read_all(
             check_stated(option, value)
             if node is not None:
                 raise OptionError(f"{option}: not beside node={node!r}, which needs no inputs")
-    file = load(path)
+    file = opened()
     with np.errstate(all="ignore"):  # a file's numbers may be any
         if node is not None:
             return read_node(file, node), file.properties
@@ -126,7 +149,7 @@ def _read(
     given: Mapping[str, ArrayLike],
     shapes: Mapping[str, Sequence[int | None]],
 ) -> ModelSpec:
-    graph = with_shapes(with_given(file.graph(), given), shapes)
+    graph = dequantised(with_shapes(with_given(file.graph(), given), shapes))
     own = start is None and end is None and not given
     if not whole:
         return _read_graph(file, graph, start, end, own)
@@ -174,7 +197,9 @@ def _read_graph(
         except RnnError as error:
             failure = failure if isinstance(failure, UnsupportedError) else error
     if isinstance(failure, UnsupportedError):
-        raise UnsupportedError(f"{failure}{unread(cells, wanted, start)}") from failure
+        cause = unread(cells, wanted, start)
+        behind = "" if cause else in_pieces(cells, wanted, start)
+        raise UnsupportedError(f"{cause}{failure}{behind}") from failure
     raise failure
 
 
@@ -253,7 +278,8 @@ def _read_as(
             else f"between: besides {start!r} the output {', '.join(wanted)} needs {other!r}"
         )
     _check_states(states, roles, parts, outputs)
-    check_inputs([v for v in map(values.get, parts.sources) if isinstance(v, Data)])
+    sources = [value for value in map(values.get, parts.sources) if isinstance(value, Data)]
+    check_inputs([roles.as_placed(source) for source in sources])
     for output in outputs.values():
         check_output(output)
     try:
@@ -265,8 +291,8 @@ def _read_as(
         if layers is not None:
             return ModelSpec(rejoin(layers, file.properties))
         return graph_of(parts, outputs, [start] if start else graph.inputs)
-    except RnnError as error:
-        raise FormatError(str(error)) from error
+    except RnnError as error:  # of a valid graph that is no model of ours
+        raise UnsupportedError(str(error)) from error
 
 
 def _outputs(
@@ -285,8 +311,6 @@ def _outputs(
             raise _hinted(value, values, tensors)
         if name in last and isinstance(value, StateOut) and len(value.parts) == 1:
             (value,) = value.parts
-        if isinstance(value, Data) and value.padding:
-            raise UnsupportedError(f"the output {name!r} is padded; only a convolution reads that")
         if isinstance(value, Data) and value.step:
             found[name] = value
         elif isinstance(value, StateOut):

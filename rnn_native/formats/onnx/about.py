@@ -7,11 +7,13 @@ import os
 from typing import Any
 
 from .graph import parse
+from .quantized import described
 from .tensors import text
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
-    """``producer``, ``ir_version``, ``opset`` and whatever ``metadata_props`` holds. Tensors kept
+    """``producer``, ``ir_version``, ``opset``, what its weights were quantised to, and whatever
+    ``metadata_props`` holds. Tensors kept
     outside the file are not read. Errors are those of reading the model."""
     model, _ = parse(path)
     found = {text(entry.key): text(entry.value) for entry in model.metadata_props}
@@ -19,6 +21,7 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     opsets = [f"{text(entry.domain)} {entry.version}".strip() for entry in model.opset_import]
     about = {"producer": " ".join(named), "ir_version": str(model.ir_version)}
     about["opset"] = ", ".join(opsets)
+    found = described(model) | found
     return found | {key: value for key, value in about.items() if value}
 
 

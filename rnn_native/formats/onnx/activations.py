@@ -110,15 +110,18 @@ def _float32(where: str, value: float) -> float:
     return number
 
 
-def known(cell: str) -> dict[str, tuple[str, Any]]:
-    """The attributes read here, with their types and defaults, for ``Node.options``."""
+def known(cell: str, extends: bool = False) -> dict[str, tuple[str, Any]]:
+    """The attributes read here, with their types and defaults, for ``Node.options``; with those
+    that ONNX's operators have not, where a graph ``extends`` them."""
     attributes: dict[str, tuple[str, Any]] = {
         "activation_alpha": ("floats", []),
         "activation_beta": ("floats", []),
         "activations": ("strings", None),
         "clip": ("float", None),
     }
-    return attributes | ({"input_forget": ("int", 0)} if cell == "lstm" else {})
+    if cell == "lstm":
+        attributes["input_forget"] = ("int", 0)
+    return attributes | ({"cell_clip": ("float", None)} if cell == "lstm" and extends else {})
 
 
 def options(node: Node, cell: str, directions: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +133,9 @@ def options(node: Node, cell: str, directions: int, given: Mapping[str, Any]) ->
     if coupled not in (0, 1):
         raise node.malformed(f"attribute input_forget={coupled}: expected 0 or 1")
     own = {"activations": _activations(node, cell, directions, given), "clip": clip}
-    return own | ({"input_forget": bool(coupled)} if cell == "lstm" else {})
+    if cell == "lstm":
+        own |= {"input_forget": bool(coupled), "cell_clip": given.get("cell_clip")}
+    return own
 
 
 def _activations(

@@ -21,7 +21,7 @@ from .merge import merge
 from .normal_form import normalised, with_numbers
 from .roles import Roles
 from .shapes import multiply
-from .values import Constant, Data, Half, Value, live, show, size_of
+from .values import Constant, Data, Half, Value, show, size_of
 
 Values = Sequence[Value | None]
 Reader = Callable[[Node, Values, Roles], list[Value]]
@@ -37,9 +37,10 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     if not (isinstance(data, Data) and isinstance(bias, Constant)):
         return combine(node, inputs, roles)
     draft = data.draft
-    if isinstance(draft, Conv) and _is_bias_of(data, draft, bias.array):
+    channels = _channels(data, draft, bias.array) if isinstance(draft, Conv) else None
+    if isinstance(draft, Conv) and channels is not None:
         node.options()
-        return [data.instead(replace(draft, bias=bias.array.reshape(-1)))]
+        return [data.instead(replace(draft, bias=channels))]
     if not _takes_bias(data) or not isinstance(draft, (LinearDraft, SumDraft)):
         return combine(node, inputs, roles)
     node.options()
@@ -50,18 +51,19 @@ def add(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     return [data.instead(replace(draft, bias=vector))]
 
 
-def _is_bias_of(data: Data, draft: Conv, array: Anything) -> bool:
-    """Whether it is a number for each channel of a convolution of positions without a bias yet."""
-    return (
-        draft.bias is None
-        and draft.activation == "identity"
-        and array.dtype.kind == "f"
-        and array.ndim <= len(data.dims)
-        and array.shape[-1:] == (draft.out_channels,)
-        and array.size == draft.out_channels
-        and live(data.dims[-1]) == live(data.features[-1:])
-        and size_of(data.features[-1:]) == draft.out_channels
-    )
+def _channels(data: Data, draft: Conv, array: Anything) -> Anything | None:
+    """A constant as a number for each channel of a convolution without a bias yet; None where it is
+    none."""
+    if draft.bias is not None or draft.activation != "identity" or array.dtype.kind != "f":
+        return None
+    count = draft.out_channels
+    if array.ndim > len(data.dims) or size_of(data.features[-1:]) != count:
+        return None
+    vector = spread(data, array) if array.size >= count else None
+    if vector is None:
+        return None
+    rows = vector.reshape(-1, count)
+    return rows[0] if bool((rows == rows[0]).all()) else None
 
 
 def _takes_bias(data: Data) -> bool:

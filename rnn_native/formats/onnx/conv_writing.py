@@ -28,13 +28,15 @@ from numpy.typing import NDArray
 
 from ...spec import Layer
 from ...spec.layers.conv import Conv
+from ...spec.layers.pad import Pad
 from ...spec.layers.pool_within import PoolWithin
 from ...spec.layers.strided import Strided
 from ...spec.layers.upsample import Upsample
 from .layers import ACTIVATIONS
 
 _OPERATORS: Final = {name: op for op, name in ACTIVATIONS.items()}
-_PADS: Final = {"reflect": "reflect", "replicate": "edge"}
+_PADS: Final = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
+_LAST: Final = 2**62
 
 
 def _write_conv(writer: Any, layer: Conv, x: str) -> str:
@@ -185,15 +187,29 @@ def _write_upsample(writer: Any, layer: Upsample, x: str) -> str:
         y = _reshape(writer, x, [0, 0, layer.factor, -1])
         y = _reshape(writer, writer.node("Transpose", y, perm=[3, 1, 0, 2]), [0, 0, -1])
         y = writer.node("Transpose", y, perm=[2, 1, 0])
-    if not layer.cut:
-        return y  # type: ignore[no-any-return]
-    ends = [writer.constant(n, np.array([at])) for n, at in (("first", 0), ("end", -layer.cut))]
-    return writer.node("Slice", y, *ends, writer.constant("axis", np.array([0])))  # type: ignore[no-any-return]
+    return _steps(writer, y, 0, -layer.cut) if layer.cut else y
+
+
+def _steps(writer: Any, x: str, first: int, end: int) -> str:
+    """Some of the steps."""
+    ends = [writer.constant(n, np.array([at])) for n, at in (("first", first), ("end", end))]
+    return writer.node("Slice", x, *ends, writer.constant("axis", np.array([0])))  # type: ignore[no-any-return]
+
+
+def _write_pad(writer: Any, layer: Pad, x: str) -> str:
+    """Pad; what goes around, which opsets before 19 have not, is steps of both ends."""
+    if layer.mode != "circular":
+        pads = writer.constant("pads", np.array([layer.before, 0, 0, layer.after, 0, 0]))
+        return writer.node("Pad", x, pads, mode=_PADS[layer.mode])  # type: ignore[no-any-return]
+    before = [_steps(writer, x, -layer.before, _LAST)] if layer.before else []
+    after = [_steps(writer, x, 0, layer.after)] if layer.after else []
+    return writer.node("Concat", *before, x, *after, axis=0)  # type: ignore[no-any-return]
 
 
 WRITERS: Final[Mapping[type[Layer], Callable[[Any, Any, str], str]]] = MappingProxyType(
     {
         Conv: _write_conv,
+        Pad: _write_pad,
         PoolWithin: _write_pool_within,
         Strided: _write_strided,
         Upsample: _write_upsample,

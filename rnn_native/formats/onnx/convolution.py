@@ -1,4 +1,4 @@
-"""Conv, and the Pad before it: over time, over positions inside a step, or over both."""
+"""Conv, with the padding before it: over time, over positions inside a step, or over both."""
 
 from __future__ import annotations
 
@@ -12,21 +12,18 @@ import numpy as np
 
 from ...errors import RnnError
 from ...spec.layers.conv import Conv
-from ...spec.window import Window
-from .constants import axis_of, bias_of, integers
+from .constants import bias_of
 from .features import of_features
-from .graph import Node, Past
+from .graph import Node
 from .layout import arranged
+from .padding import as_layer, over_time
 from .placing import with_channels_second
 from .roles import Roles
+from .timing import timed
 from .unfold import fused
 from .values import Constant, Data, Dim, Padding, Value, live, show, size_of
 
 Values = Sequence[Value | None]
-
-_MODES: Final[Mapping[str, str]] = MappingProxyType(
-    {"constant": "zeros", "reflect": "reflect", "edge": "replicate"}
-)
 
 
 @dataclass(frozen=True)
@@ -55,58 +52,6 @@ class Place:
 _STILL: Final = Place(0, 1, 1, 1, 0, 0, "zeros")
 
 
-def pad(node: Node, inputs: Values, roles: Roles) -> list[Value]:
-    """Padding that is kept in mind until the convolution that reads it."""
-    data = inputs[0]
-    if not isinstance(data, Data):
-        raise node.unsupported("expected the data")
-    if node.opset < 11:
-        options = node.options(mode=("string", "constant"), pads=("ints", None), value=("float", 0))
-        pads, value = options["pads"] or [], options["value"]
-    else:
-        options = node.options(mode=("string", "constant"))
-        pads, value = integers(node, inputs[1], "pads"), _number(node, [*inputs, None, None][2])
-    rank = len(data.dims)
-    axes = list(range(rank))
-    if len(inputs) > 3 and inputs[3] is not None:
-        axes = [axis_of(node, axis, rank) for axis in integers(node, inputs[3], "axes")]
-    if len(pads) != 2 * len(axes):
-        raise node.malformed(f"pads: expected {2 * len(axes)} integers, got {len(pads)}")
-    mode = _MODES.get(options["mode"])
-    if mode is None or (mode == "zeros" and value != 0):
-        what = f"attribute mode={options['mode']}" if mode is None else f"constant_value={value}"
-        raise node.unsupported(f"{what}: expected constant zeros, reflect or edge")
-    padding = list(data.padding)
-    for axis, before, after in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
-        if not before and not after:
-            continue
-        if before < 0 or after < 0:
-            raise node.unsupported(f"pads {pads}: below 0, which cuts")
-        if len(data.dims[axis]) != 1 or any(data.dims[axis][0] == one for one, _ in padding):
-            raise node.unsupported(f"pads axis {axis} of {show(data.dims)}")
-        padding.append((data.dims[axis][0], Padding(before, after, mode)))
-    return [replace(data, padding=tuple(padding))]
-
-
-def with_past(node: Past, data: Value | None, roles: Roles) -> Data:
-    """Frames of before in front of the time, kept in mind like other padding: at first zeros."""
-    if not isinstance(data, Data) or node.axis >= len(data.dims):
-        raise node.unsupported("expected the data behind a cache of past frames")
-    data.check_floats(node)
-    time = roles.bind(node, data, node.axis, "time")
-    padding = (*data.padding, (time, Padding(node.count, 0, "zeros", past=True)))
-    dims = (*data.dims[: node.axis], (time,), *data.dims[node.axis + 1 :])
-    return replace(data, dims=dims, padding=padding)
-
-
-def _number(node: Node, value: Value | None) -> float:
-    if value is None:
-        return 0.0
-    if not isinstance(value, Constant) or value.array.size != 1:
-        raise node.unsupported("constant_value: expected one constant number")
-    return float(value.array.reshape(()))
-
-
 def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """Y = X * W + B of [batch, channels, ...], W [out, in / group, ...]."""
     options = node.options(
@@ -121,7 +66,13 @@ def conv(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         )
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
     data = with_channels_second(node, data, roles)
+    data = over_time(node, data, roles, lambda padding: padding.mode != "zeros")
     over = windows(node, data, options, kernel)
+    time = over.time
+    if time is not None and max(time.before, time.after) > (time.size - 1) * time.dilation:
+        wide = Padding(time.before, time.after, time.mode)
+        data = as_layer(node, replace(data, padding=()), time.position, wide, roles)
+        over = replace(over, time=replace(time, before=0, after=0))
     array = weight[:, :, :, None] if len(kernel) == 1 else weight
     if over.folded is not None:
         array = _folded(array, data, over.folded)
@@ -185,8 +136,6 @@ def _layer(
     assert first == time.size * tall.size
     if tall.before + tall.after and within.before + within.after and tall.mode != within.mode:
         raise node.unsupported(f"padding of modes {tall.mode} and {within.mode} inside a step")
-    if time.mode != "zeros":
-        raise node.unsupported(f"padding of mode {time.mode} over time; only zeros are supported")
     try:
         return Conv(
             np.ascontiguousarray(array.transpose(0, 2, 3, 1)).reshape(out, -1),
@@ -219,23 +168,9 @@ def made(node: Node, data: Data, layer: Conv, over: Windows, roles: Roles) -> Da
         dims[over.folded.position] = ()
     if over.time is not None:
         at = over.time.position
-        dims[at] = timed(node, data, over.time, layer.window, roles)[at]
+        dims[at] = timed(node, data, at, layer.window, roles)[at]
     layer, read = fused(layer, data)
     return replace(read.then(layer, tuple(dims), (*positions, last)), padding=())
-
-
-def timed(
-    node: Node, data: Data, over_time: Place, window: Window, roles: Roles
-) -> tuple[Dim, ...]:
-    """The dimensions, with the steps that a window over time makes."""
-    if roles.lengths is not None:
-        raise node.unsupported("in a graph with sequence_lens: it reads the steps beyond as well")
-    if window != Window(1) and not any(padding.past for _, padding in data.padding):
-        roles.check_streamed(node)
-    at = over_time.position
-    roles.bind(node, data, 0, "batch")
-    steps = (roles.windowed(roles.bind(node, data, at, "time"), window),)
-    return (*data.dims[:at], steps, *data.dims[at + 1 :])
 
 
 @dataclass(frozen=True)
@@ -356,10 +291,5 @@ def _of_each(node: Node, options: Mapping[str, Any], name: str, rank: int) -> li
     return [int(value) for value in values]
 
 
-READS_PADDING: Final = (
-    "Conv", "ConvTranspose", "Gather", "Identity", "Pad", "Slice", "Squeeze", "Transpose",
-    "Unsqueeze",
-)  # fmt: skip
-"""The operators that may read what is padded."""
-OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3), "Pad": (pad, 1, 4)})
+OPERATORS: Final = MappingProxyType({"Conv": (conv, 2, 3)})
 """What reads the operators of this module, how many inputs it needs, and how many there may be."""

@@ -27,7 +27,8 @@ def check_inputs(sources: Sequence[Data]) -> None:
                 "the batch and features of one without time"
             )
     ranks = {
-        source.source: len(source.dims) - bool(source.features)
+        source.source: len(source.dims)
+        - any(axis in source.features for dim in source.dims for axis in dim)
         for source in sources
         if source.source not in static
     }

@@ -10,14 +10,15 @@ import importlib
 import os
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
-from ...errors import FormatError, UnsupportedError
+from ...errors import FormatError, RnnError, UnsupportedError
 from ..reading import read_bytes
+from .messages import Attribute, ValueMessage
 from .tensors import Anything as Anything
 from .tensors import Constants, Contents, element_name, text
 from .tensors import element_of as element_of
@@ -116,6 +117,17 @@ class Past(Node):
 
     axis: int = 0
     count: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Refused(Node):
+    """A node that a pass over the graph could not rewrite, and why."""
+
+    error: RnnError
+
+    @classmethod
+    def of(cls, node: Node, error: RnnError) -> Refused:
+        return cls(**{field.name: getattr(node, field.name) for field in fields(Node)}, error=error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,6 +322,8 @@ def _opset(model: Any) -> int:
 
 
 def info_of(value: Any) -> Info:
+    if isinstance(value, ValueMessage):
+        return cast(Info, value.info)
     if not value.type.HasField("tensor_type"):
         return Info("no tensor", None)
     tensor = value.type.tensor_type
@@ -324,6 +338,8 @@ def info_of(value: Any) -> Info:
 
 
 def _attribute(node: Node, name: str, attribute: Any) -> Any:
+    if isinstance(attribute, Attribute):
+        return attribute.value
     from onnx import AttributeProto, TensorProto, helper
 
     if attribute.ref_attr_name:

@@ -17,6 +17,7 @@ from . import (
     given,
     layers,
     norms,
+    padding,
     pairs,
     pooling,
     reductions,
@@ -29,7 +30,7 @@ from . import (
 from .branches import branch_of, graph_around, made_inside
 from .evaluate import FOLDED, fold
 from .features import of_half
-from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past
+from .graph import FLOATS, INTEGERS, Graph, Info, Node, Past, Refused
 from .last import ARRANGE, arrange
 from .merge import halve
 from .placing import place_all
@@ -45,6 +46,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
     {
         **arithmetic.OPERATORS,
         **convolution.OPERATORS,
+        **padding.OPERATORS,
         **pooling.OPERATORS,
         **layers.OPERATORS,
         **norms.OPERATORS,
@@ -61,7 +63,7 @@ OPERATORS: Final[Mapping[str, tuple[Handler, int, int]]] = MappingProxyType(
         "Flatten": (flatten, 1, 1),
         "GRU": (recurrent, 3, 6),
         "Identity": (shapes.identity, 1, 1),
-        "LSTM": (recurrent, 3, 8),
+        "LSTM": (recurrent, 3, 9),
         "RNN": (recurrent, 3, 6),
         "Reshape": (shapes.reshape, 2, 2),
         "Shape": (shapes.shape, 1, 1),
@@ -82,7 +84,7 @@ _ANY_SHAPE: Final = ("ConstantOfShape", "Expand", "Tile")
 _LOOPS: Final = ("Loop", "Scan")
 _LOOPS_READ: Final = (
     "a loop is read where all that it does at each step is one step of an RNN, GRU or LSTM; "
-    "rnn_native.onnx_backend runs it as it is"
+    "{runner} runs it as it is"
 )
 _OF_HALVES: Final = ("Add", "Mul")  # which make a Merge of both
 
@@ -143,8 +145,7 @@ def _interpret(
                 results = _evaluate(node, inputs, roles)
             named = zip(results, node.outputs, strict=False)
             results = [
-                of_half(node, value) if isinstance(value, Half) and name in wanted else value
-                for value, name in named
+                _as_output(node, value, roles) if name in wanted else value for value, name in named
             ]
             _take(node, inputs, results)
             _sign(node, results)
@@ -235,7 +236,16 @@ def _lookup(graph: Graph, values: Mapping[str, Value], node: Node, name: str) ->
     return Failure(node.malformed(f"its input {name!r} is made by nothing before it"))
 
 
+def _as_output(node: Node, value: Value, roles: Roles) -> Value:
+    """The same as all may read it."""
+    if isinstance(value, Half):
+        return of_half(node, value)
+    return padding.as_layers(node, value, roles) if isinstance(value, Data) else value
+
+
 def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[Value]:
+    if isinstance(node, Refused):
+        raise node.error
     for value in inputs:
         if isinstance(value, Failure) and node.op not in _ANY_SHAPE:
             return [value] * len(node.outputs)
@@ -249,7 +259,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     inputs = [roles.as_placed(value) if isinstance(value, Data) else value for value in inputs]
     first = inputs[0] if inputs else None
     if isinstance(node, Past):
-        return [convolution.with_past(node, first, roles)]
+        return [padding.with_past(node, first, roles)]
     if isinstance(first, Repeated) and not node.domain and node.op in repeated.MOVES:
         return repeated.moved(node, inputs)
     if isinstance(first, StateIn) and not node.domain and node.op in given.MOVES:
@@ -257,7 +267,7 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     if entry is None or node.op in ("Add", "Div", "Sub"):
         inputs = [_as_constant(value) for value in inputs]
     if entry is None and node.op in _LOOPS and not node.domain:
-        raise node.unsupported(_LOOPS_READ)
+        raise node.unsupported(_LOOPS_READ.format(runner=node.contents.runner))
     if entry is None and (node.domain or node.op not in FOLDED):
         raise node.unsupported("this operator is not supported")
     if all(value is None or isinstance(value, Constant) for value in inputs):
@@ -272,9 +282,9 @@ def _evaluate(node: Node, inputs: Sequence[Value | None], roles: Roles) -> list[
     handler = _handler(node, inputs, entry)
     if node.op not in _OF_HALVES:
         inputs = [of_half(node, value) if isinstance(value, Half) else value for value in inputs]
+    if node.op not in padding.READS_PADDING:
+        inputs = [padding.as_layers(node, v, roles) if isinstance(v, Data) else v for v in inputs]
     for value in inputs:
-        if isinstance(value, Data) and value.padding and node.op not in convolution.READS_PADDING:
-            raise node.unsupported("reads what is padded; only a convolution can")
         if isinstance(value, Constant):
             node.contents.budget.work(str(node), value.array.size)
     of_pairs = pairs.read(node, inputs, roles)

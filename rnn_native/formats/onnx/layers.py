@@ -20,6 +20,7 @@ from .activations import ELEMENTWISE
 from .constants import axis_of, bias_of, integers
 from .drafts import LinearDraft, SumDraft, is_product
 from .features import of_features, picked
+from .flattened import of_all_steps
 from .functions import FUNCTIONS, operator
 from .given import part_of
 from .graph import INTEGERS, Anything, Node, element_of
@@ -27,7 +28,7 @@ from .joining import MODES
 from .joining import elementwise as combined
 from .last import last_step, one_step, scalar
 from .layout import arranged, columns, spread
-from .placing import with_fixed_sizes
+from .placing import claimed, with_fixed_sizes
 from .roles import Roles
 from .shapes import gather_shape
 from .unfold import gathered
@@ -236,7 +237,8 @@ def _gathered(node: Node, data: Data, indices: Value | None, axis: int, roles: R
         return gathered(node, data, at, indices.array)
     if of_features(data, at):
         rows, size = integers(node, indices, "indices"), size_of(data.dims[at])
-        assert isinstance(indices, Constant)
+        if not isinstance(indices, Constant):
+            raise node.unsupported("takes features by a size of another tensor")
         if size is None or indices.array.ndim > 1 or any(not -size <= row < size for row in rows):
             raise node.unsupported(f"takes features {rows} of {size}")
         found = picked(node, data, at, [row % size for row in rows], indices.array.ndim == 1)
@@ -367,10 +369,13 @@ def _of_positions(node: Node, data: Data, weight: Anything, bias: Anything | Non
 
 def _linear(node: Node, data: Data, weight: Anything, bias: Anything | None, roles: Roles) -> Data:
     node.contents.budget.take(str(node), weight.size * max(4, weight.itemsize))
-    data = with_fixed_sizes(data, roles)
+    data = claimed(with_fixed_sizes(data, roles), -1, roles)
     inside = live(data.dims[-1]) if data.dims else ()
     if inside and len(inside) < len(live(data.features)) and of_features(data, -1):
         return _of_positions(node, data, weight, bias)
+    flat = of_all_steps(node, data, weight, bias, roles)
+    if flat is not None:
+        return flat
     data.expect_features(node, weight.shape[1])
     weight = columns(node, data, data.dims[-1], weight)
     features = (Axis("features", weight.shape[0], "features"),)

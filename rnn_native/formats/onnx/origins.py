@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...errors import RnnError
 from .evaluate import evaluate, fold
 from .graph import INTEGERS, Anything, Graph, Info, Node, import_onnx
+from .messages import Attribute
 from .operators.common import DTYPES
 
 MOVES: Final = (
@@ -187,13 +188,18 @@ def _element(array: Anything) -> str:
 
 def _inferred(node: Node, inputs: Sequence[_Tensor | None]) -> list[_Tensor | None]:
     """What onnx says that a node makes."""
+    if node.contents.extends:  # of a graph that needs no onnx, and has no caches
+        return []
     onnx = import_onnx()
     from onnx import checker, shape_inference
 
     from .graph import info_of
 
     proto = onnx.helper.make_node(node.op, node.inputs, node.outputs, domain=node.domain)
-    proto.attribute.extend(node.attributes.values())
+    proto.attribute.extend(
+        onnx.helper.make_attribute(a.name, a.value) if isinstance(a, Attribute) else a
+        for a in node.attributes.values()
+    )
     types, data = {}, {}
     try:
         for name, tensor in zip(node.inputs, inputs, strict=True):

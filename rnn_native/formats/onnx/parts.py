@@ -15,6 +15,8 @@ from .evaluate import FUNCTIONS
 from .graph import File, Graph, Node, bodies_of
 from .interpret import interpret
 from .operators.common import DTYPES
+from .quantized import OP as QUANTIZED
+from .quantized import as_lstm
 from .recurrent import layout_of, recurrent
 from .roles import Roles
 from .states import own_state
@@ -49,10 +51,15 @@ def _walk(graph: Any, path: str, bodies: tuple[tuple[int, Any], ...]) -> Iterato
         name = text(node.name) or (outputs[0] if outputs else "")
         if not 0 < len(name) <= _LONGEST:
             name = f"{node.op_type}_{index}"
-        if node.op_type in RECURRENT and node.domain in ("", "ai.onnx"):
+        if _is_recurrent(node):
             yield Place(path + name, name, node.op_type, outputs, bodies, index)
         for attribute, body in bodies_of(node):
             yield from _walk(body, f"{path}{name}/{attribute}/", (*bodies, (index, body)))
+
+
+def _is_recurrent(node: Any) -> bool:
+    own = node.op_type in RECURRENT and node.domain in ("", "ai.onnx")
+    return own or (node.op_type == QUANTIZED and node.domain == "com.microsoft")
 
 
 def labels(found: list[Place]) -> dict[str, Place]:
@@ -82,13 +89,15 @@ def listing(file: File) -> str:
     """For a message: what ``node=`` can take out of this file."""
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]
     if not found:
-        return "it has no recurrent node that node= could take"
+        return "it has no RNN, GRU or LSTM node that node= could take"
     return f"node= can take one of its recurrent nodes: {some(found)}"
 
 
 def runs_on_backend(file: File) -> bool:
     """Whether ``rnn_native.onnx_backend`` has the operators of a file and the types of its inputs:
     what else there is for a graph that is no model of ours."""
+    if file.contents.extends:
+        return False
     pending = [file.model.graph]
     while pending:
         for node in pending.pop().node:
@@ -111,9 +120,11 @@ def read_node(file: File, name: str) -> ModelSpec:
     graph = file.graph(place.bodies)
     inner = place.bodies[-1][1] if place.bodies else file.model.graph
     node = graph.nodes[len(graph.nodes) - len(inner.node) + place.index]
-    w, r, b, p = _weights(graph, node)
+    if node.op == QUANTIZED:
+        graph, node = as_lstm(graph, node)
+    w, r, b, p, *rest = _weights(graph, node)
     try:
-        data = recurrent(node, [_sequence(), w, r, b, None, None, None, p], Roles())[0]
+        data = recurrent(node, [_sequence(), w, r, b, None, None, None, p, *rest], Roles())[0]
         layer = _with_own_state(graph, node, data)
     except (UnsupportedError, FormatError):
         raise
@@ -127,13 +138,14 @@ def _with_own_state(graph: Graph, node: Node, data: Value) -> Recurrent:
     assert isinstance(data, Data)
     layer = data.draft
     assert isinstance(layer, Recurrent)
-    sizes = (layer.num_directions, layer.hidden_size)
+    sizes = {"h": layer.state_size, "c": layer.hidden_size}
     initial: dict[str, Any] = {}
     for state, name in zip("hc", node.inputs[5:7], strict=False):
         with suppress(RnnError):  # whatever else it is, it is given to a call
             value = interpret(graph, [name])[name] if name else None
             if isinstance(value, (Constant, Repeated)):
-                own = own_state(node, f"initial_{state}", value, sizes, layout_of(node))
+                both = (layer.num_directions, sizes[state])
+                own = own_state(node, f"initial_{state}", value, both, layout_of(node))
                 initial |= {} if own is None else {state: own}
     return replace(layer, initial_state=initial or None)
 
@@ -152,8 +164,9 @@ def _find(file: File, name: str) -> Place:
 
 
 def _weights(graph: Graph, node: Node) -> list[Value | None]:
-    """W, R, B and P, as far as the node has them."""
-    names = [name for i, name in enumerate((*node.inputs, *[""] * 8)[:8]) if i in (1, 2, 3, 7)]
+    """W, R, B and P, as far as the node has them, and a projection where there is one."""
+    inputs = (*node.inputs, *[""] * 8)[: max(8, len(node.inputs))]
+    names = [name for i, name in enumerate(inputs) if i in (1, 2, 3, 7, 8)]
     if not (names[0] and names[1]):
         raise node.malformed("expected inputs W and R")
     values = interpret(graph, [name for name in names if name])

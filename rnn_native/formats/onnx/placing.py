@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from ...spec import Elementwise
 from .graph import INTEGERS, Node
 from .roles import Roles
-from .values import Axis, Data, Dim, live, show
+from .values import Axis, Data, Dim, Step, live, show
 
 _LAST: Final = 2**31
 
@@ -74,6 +75,36 @@ def with_fixed_sizes(data: Data, roles: Roles) -> Data:
         axis.become("features")
     roles.placed[data.source] = tuple(order)
     return replace(data, features=tuple(order))
+
+
+def claimed(data: Data, at: int, roles: Roles) -> Data:
+    """An input of the graph, or a function of each of its numbers, whose dimension ``at`` a layer
+    reads as the features, which is another than its last one, or has been added to it: the one
+    feature of a series. What reads the same input later has its features so, too."""
+    features = live(data.dims[at]) if data.dims else ()
+    source, between = data, []
+    while source.step is not None and isinstance(source.draft, Elementwise):
+        between.append(source)
+        (source,) = source.step.inputs
+    if source.step is not None or data.source in roles.placed or not data.features:
+        return data
+    axes = live([axis for dim in data.dims for axis in dim])
+    others = [axis for axis in axes if axis not in features]
+    if features == live(data.features) or len(others) > 2 or len(features) > 1:
+        return data
+    if any(axis.is_made or axis.role in ("time", "batch") for axis in features):
+        return data
+    for axis in data.features:
+        axis.release()
+    for axis in features:
+        axis.become("features")
+    roles.placed[data.source] = features or data.fresh(1)
+    made = roles.as_placed(source)
+    for value in reversed(between):
+        assert value.step is not None
+        step = Step(value.step.draft, (made,), node=value.step.node)
+        made = replace(value, features=made.features, step=step)
+    return made if between else roles.as_placed(data)
 
 
 def _place(axis: Axis) -> int:

@@ -10,11 +10,12 @@ from typing import Any, Final, TypeVar
 from ...errors import RnnError
 from ...spec.layers.pool import Pool
 from ...spec.layers.pool_within import PoolWithin
-from .convolution import Place, timed, windows
+from .convolution import Place, windows
 from .graph import Node
 from .layout import arranged
 from .placing import with_channels_second
 from .roles import Roles
+from .timing import timed
 from .values import Data, Value, live, size_of
 
 Values = Sequence[Value | None]
@@ -53,7 +54,8 @@ def pool(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         node, Pool, mode, over_time.size, over_time.stride, over_time.before, over_time.after,
         _counts(options, over_time),
     )  # fmt: skip
-    return [data.then(layer, timed(node, data, over_time, layer.window, roles), data.features)]
+    dims = timed(node, data, over_time.position, layer.window, roles)
+    return [data.then(layer, dims, data.features)]
 
 
 def _made(node: Node, layer: type[L], *options: Any) -> L:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .graph import Node
 from .layout import arranged
-from .placing import with_fixed_sizes
+from .placing import claimed, with_fixed_sizes
 from .roles import Roles
 from .values import Data, Dim, live, show, size_of
 
@@ -37,7 +37,7 @@ class Over:
 
 def over(node: Node, data: Data, layout: int, roles: Roles) -> Over:
     """What a recurrent operator with this X runs over; ``layout`` 1 is with rows first."""
-    data = with_fixed_sizes(data, roles)
+    data = claimed(with_fixed_sizes(data, roles), 2, roles)
     steps, rows, channels = (data.dims[i] for i in ((1, 0, 2) if layout else (0, 1, 2)))
     inside = [[a for a in live(dim) if a in data.features] for dim in (steps, rows)]
     if not any(inside):

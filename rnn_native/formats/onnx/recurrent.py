@@ -40,11 +40,14 @@ _ROLES: Final = ("time", "batch")
 
 def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     """One Recurrent of one layer; its outputs are Y and the final states."""
-    x, w, r, b, lengths, h, c, p = [*inputs, *[None] * 8][:8]
+    if len(inputs) > 8 and not node.contents.extends:
+        raise node.malformed(f"expected 3 to 8 inputs, got {len(inputs)}")
+    x, w, r, b, lengths, h, c, p, projection = [*inputs, *[None] * 9][:9]
     if not isinstance(x, Data):
         raise node.unsupported("expected X to be the data")
     arrays: list[Anything | None] = []
-    for name, value in zip("WRBP", (w, r, b, p), strict=True):
+    names = ("W", "R", "B", "P", "the projection")
+    for name, value in zip(names, (w, r, b, p, projection), strict=True):
         if value is not None and not isinstance(value, Constant):
             raise node.unsupported(f"{name}: expected a constant")
         arrays.append(None if value is None else value.array)
@@ -71,13 +74,14 @@ def recurrent(node: Node, inputs: Values, roles: Roles) -> list[Value]:
         raise node.unsupported("sequence_lens: none, along the positions of a step")
     initial: dict[str, Anything] = {}
     for name, state in (("h", h), ("c", c)):
-        sizes = (layer.num_directions, layer.hidden_size)
+        size = layer.hidden_size if name == "c" else layer.state_size
+        sizes = (layer.num_directions, size)
         check = check_state if is_over_time else check_fixed_state
         own = check(node, f"initial_{name}", state, sizes, layout, roles)
         if own is not None:
             initial[name] = own
     layer = replace(layer, initial_state=initial or None, along=runs.along)
-    features = (Axis("features", layer.hidden_size, "features"),)
+    features = (Axis("features", layer.state_size, "features"),)
     two = (Axis("directions", 2, "features"),) if layer.num_directions == 2 else ()
     dims = (batch, time, two) if layout else (time, two, batch)
     y = x.then(layer, (*dims, features), (*runs.positions, *two, *features))
@@ -111,8 +115,9 @@ def _reordered(node: Node, layer: Recurrent, x: Data) -> Recurrent:
 
 
 def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, int]:
-    """The layer that a node is with W, R, B and P, and its layout: 0, or 1 for batch first."""
-    cell = node.op.lower()
+    """The layer that a node is with W, R, B, P and a projection, and its layout: 0, or 1 for batch
+    first."""
+    cell, arrays = node.op.lower(), [*arrays, None][:5]
     options = _options(node, cell)
     directions = SUFFIXES[options["direction"]]
     weights, input_size, hidden_size = _weights(node, cell, directions, arrays)
@@ -128,6 +133,7 @@ def layer_of(node: Node, arrays: Sequence[Anything | None]) -> tuple[Recurrent, 
         direction=options["direction"],
         bias=arrays[2] is not None,
         peephole=arrays[3] is not None,
+        proj_size=0 if arrays[4] is None else arrays[4].shape[-2],
         **options["of_cell"],
     )
     return layer, options["layout"]
@@ -147,7 +153,7 @@ def _options(node: Node, cell: str) -> dict[str, Any]:
     }
     if cell == "gru":
         known["linear_before_reset"] = ("int", 0)
-    given = node.options(**known, **activations.known(cell))
+    given = node.options(**known, **activations.known(cell, node.contents.extends))
     if given["direction"] not in SUFFIXES:
         raise node.malformed(f"attribute direction={given['direction']!r}")
     if given["layout"] not in (0, 1):
@@ -168,16 +174,18 @@ def _weights(
     node: Node, cell: str, directions: Sequence[str], arrays: Sequence[Anything | None]
 ) -> tuple[dict[str, Anything], int, int]:
     """The arrays in PyTorch's names and order of gates; input_size and hidden_size."""
-    w, r, b, p = arrays
+    w, r, b, p, projection = arrays
     if w is None or r is None or w.ndim != 3 or r.ndim != 3:
         raise node.malformed("W, R: expected constants of rank 3")
     count, gates, order = len(directions), len(cell_of(cell).gates), ORDER[cell]
-    size, hidden = w.shape[2], r.shape[2]
+    size, state = w.shape[2], r.shape[2]
+    hidden = state if projection is None else r.shape[1] // gates
     shapes = (
         ("W", w, (count, gates * hidden, size)),
-        ("R", r, (count, gates * hidden, hidden)),
+        ("R", r, (count, gates * hidden, state)),
         ("B", b, (count, 2 * gates * hidden)),
         ("P", p, (count, 3 * hidden)),
+        ("the projection", projection, (count, state, hidden)),
     )
     for name, array, shape in shapes:
         if array is not None and array.shape != shape:
@@ -193,4 +201,6 @@ def _weights(
         if p is not None:
             for gate, block in zip("iof", np.split(p[d], 3), strict=True):
                 named[f"weight_c{gate}{end}"] = block
+        if projection is not None:
+            named[f"weight_hr{end}"] = projection[d]
     return named, size, hidden

@@ -14,12 +14,13 @@ from ...spec.keys import MAX_SIZE
 from ...spec.layers.strided import Strided
 from ...spec.layers.upsample import Upsample
 from .constants import axis_of
-from .convolution import Place, Values, timed
+from .convolution import Values
 from .features import of_features
 from .graph import Node
 from .layout import sizes_of
 from .placing import with_channels_second
 from .roles import Roles
+from .timing import timed
 from .values import Constant, Data, Extent, Shape, Value, live, show, size_of
 
 _EXACT: Final = (
@@ -54,7 +55,7 @@ def _repeated(node: Node, data: Data, at: int, times: int, roles: Roles) -> Data
     if of_features(data, at) or not live(data.dims[at]):
         return _inside(node, data, at, times)
     layer = Upsample(times)
-    dims = timed(node, data, Place(at, 1, 1, 1, 0, 0, "zeros"), layer.window, roles)
+    dims = timed(node, data, at, layer.window, roles)
     return data.then(layer, dims, data.features)
 
 

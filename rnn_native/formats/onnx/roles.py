@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from ...errors import UnsupportedError
-from ...spec.window import Window, form_of
+from ...spec.window import MOST_PACES, Paces, Window, form_of
 from .graph import Node
 from .values import Axis, Data, Dim, StateIn, live, show
+
+
+class _Steps(NamedTuple):
+    """The axis of the steps that windows behind each other make of those of the ``first`` one."""
+
+    first: Axis
+    axis: Axis
+    paces: Paces = ()
+    form: tuple[Any, ...] = form_of(())
 
 
 @dataclass
 class Roles:
     """Which axis is the time and which the batch, which inputs are states (parts of which, and
-    whose) and lengths, what windows have made of which axis, and which axes are the features of an
-    input that a window moves over. ``framed`` is that of the graph; ``streamed`` says that it has
-    caches of past frames."""
+    whose) and lengths, whether there are windows over time and what they have made of which axis,
+    and which axes are the features of an input that a window moves over. ``framed`` is that of the
+    graph; ``streamed`` says that it has caches of past frames."""
 
     axes: dict[str, Axis] = field(default_factory=dict)
     states: dict[str, list[tuple[StateIn, str]]] = field(default_factory=dict)
     lengths: str | None = None
-    pooled: list[tuple[Axis, Window, Axis]] = field(default_factory=list)
+    made: list[_Steps] = field(default_factory=list)
+    has_windows: bool = False
     placed: dict[str, Dim] = field(default_factory=dict)
     recurrent_nodes: int = 0
     framed: bool = False
@@ -72,14 +83,23 @@ class Roles:
         return axis
 
     def windowed(self, time: Axis, window: Window) -> Axis:
-        """The axis of the steps that layers with this window make of those."""
-        for read, by, made in self.pooled:
-            if read == time and form_of([by]) == form_of([window]):
-                return made
+        """The axis of the steps that layers with this window make of those: one that has as many
+        steps, however many there are, or another one."""
+        self.has_windows = True
+        before = next((one for one in self.made if one.axis == time), _Steps(time, time))
+        paces = (*before.paces, window)
+        if len(paces) > MOST_PACES:
+            raise UnsupportedError(
+                f"at most {MOST_PACES} layers behind each other can change the number of steps"
+            )
+        form = form_of(paces)
+        for one in (_Steps(before.first, before.first), *self.made):
+            if one.first == before.first and one.form == form:
+                return one.axis
         steps = None if time.size is None else window.steps(time.size)
-        made = time if window.keeps_pace else Axis("time", steps, "time")
-        self.pooled.append((time, window, made))
-        return made
+        axis = Axis("time", steps, "time")
+        self.made.append(_Steps(before.first, axis, paces, form))
+        return axis
 
     @staticmethod
     def _wrong(node: Node, data: Data, position: int, role: str) -> UnsupportedError:

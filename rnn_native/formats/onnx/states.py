@@ -24,7 +24,7 @@ def check_lengths(node: Node, value: Value | None, time: Axis, roles: Roles) -> 
         if len(value.dims) != 1:
             raise node.malformed(f"sequence_lens: expected rank 1, got {len(value.dims)}")
         name = value.source
-    if name is not None and roles.pooled:
+    if name is not None and roles.has_windows:
         raise node.unsupported(
             "sequence_lens beside a window, which reads the steps beyond as well"
         )

@@ -23,6 +23,14 @@ from ..reading import Watch, read_exactly
 
 Anything = NDArray[Any]
 
+_ELEMENTS: Final = (
+    "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL",
+    "FLOAT16", "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16", "FLOAT8E4M3FN",
+    "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4", "INT4", "FLOAT4E2M1", "FLOAT8E8M0",
+    "UINT2", "INT2",
+)  # fmt: skip
+"""ONNX's element types by their code."""
+
 _BITS: Final[Mapping[str, int]] = {
     "FLOAT": 32, "DOUBLE": 64, "FLOAT16": 16, "BFLOAT16": 16, "BOOL": 8,
     "INT4": 4, "UINT4": 4, "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16,
@@ -83,6 +91,16 @@ class Contents:
 
     ``folder`` is None for a model that came without a file, and so without files beside it.
     """
+
+    runner: str = "rnn_native.onnx_backend"
+    instead: str = (
+        "a file that keeps RNN, GRU and LSTM is read, as torch.onnx.export(..., dynamo=False) "
+        "writes it; so is the .pt or .keras file itself"
+    )
+    """What runs a graph that is no model of ours."""
+    extends: bool = False
+    """Whether an LSTM may have what ONNX's has not: ``cell_clip``, and a projection [directions,
+    projected, units] as its ninth input."""
 
     def __init__(self, folder: str | None, size: int) -> None:
         self.budget = Budget(size)
@@ -233,12 +251,12 @@ def text(value: str | bytes) -> str:
 
 def element_name(code: int) -> str:
     """``FLOAT`` for 1 and so on."""
-    from onnx import TensorProto
+    return _ELEMENTS[code] if 0 <= code < len(_ELEMENTS) else f"element type {code}"
 
-    try:
-        return str(TensorProto.DataType.Name(code))
-    except ValueError:
-        return f"element type {code}"
+
+def element_code(name: str) -> int:
+    """1 for ``FLOAT`` and so on; 0 for what is none."""
+    return _ELEMENTS.index(name) if name in _ELEMENTS else 0
 
 
 def element_of(array: Anything) -> str:

@@ -15,12 +15,14 @@ from ...spec.layers.conv import Conv
 from ...spec.layers.transposed import Phases, transposed
 from ...spec.windowed import Windowed
 from .constants import bias_of
-from .convolution import Place, Values, Windows, operands, timed, windows
+from .convolution import Place, Values, Windows, operands, windows
 from .graph import Anything, Node
 from .layout import arranged
 from .operators.windows import PLACES, at_ends, windows_of
+from .padding import over_time
 from .placing import with_channels_second
 from .roles import Roles
+from .timing import timed
 from .unfold import fused
 from .values import Data, Dim, Value, live, show, size_of
 
@@ -32,9 +34,9 @@ def conv_transpose(node: Node, inputs: Values, roles: Roles) -> list[Value]:
     )
     data, weight, bias = operands(node, inputs)
     kernel = list(weight.shape[2:])
+    data = over_time(node, with_channels_second(node, data, roles), roles)
     if any(not padding.past for _, padding in data.padding):
-        raise node.unsupported("reads what is padded; only a convolution can")
-    data = with_channels_second(node, data, roles)
+        raise node.unsupported("features that are padded, which only a convolution reads")
     along = _phases(node, data, options, kernel)
 
     sizes = [size_of(dim) for dim in data.dims]
@@ -122,7 +124,7 @@ def _through(
     """One more layer, and the steps that it makes."""
     dims = data.dims
     if over.time is not None and isinstance(layer, Windowed):
-        dims = timed(node, data, over.time, layer.window, roles)
+        dims = timed(node, data, over.time.position, layer.window, roles)
     return data.then(layer, dims, features)
 
 

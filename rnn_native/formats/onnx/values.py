@@ -85,6 +85,11 @@ class Axis:
         if role == "features":
             self._facts.name = role
 
+    def release(self) -> None:
+        """It is no features, as it was taken for, but an axis of which nothing is known."""
+        self._facts.role = None
+        self._facts.name = self._facts.symbol or "another axis"
+
     def join(self, other: Axis) -> bool:
         """Makes both the same one, if they can be: of inputs of which none has both."""
         one, two = self._facts, other._facts

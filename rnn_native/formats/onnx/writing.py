@@ -235,7 +235,7 @@ class _Writer:
                     f"Recurrent {name}={getattr(layer, name)}: not written yet; .safetensors and "
                     ".npz keep it"
                 )
-        for name in ("gate_recurrent", "proj_size"):
+        for name in ("gate_recurrent", "proj_size", "cell_clip"):
             if getattr(layer, name):
                 raise UnsupportedError(
                     f"Recurrent {name}={getattr(layer, name)}: ONNX's {layer.cell.upper()} has no "

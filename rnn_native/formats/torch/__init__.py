@@ -1,10 +1,12 @@
 """PyTorch's .pt and .pth, without PyTorch: the weights that ``torch.save`` wrote.
 
-Both of its formats are read, the zip archive (``archive``) and the one before
-(``legacy``). ``unpickle`` interprets their pickles: it knows tensors and plain
-containers, has a stand-in for all else (``foreign``), and never calls anything. Checkpoints, dicts
-and lists in each other, are flattened by dots (``flat``): the names are those of a ``state_dict``,
-from which ``formats.plain`` takes one recurrent module.
+Both of its formats are read, the zip archive (``archive``) and the one before (``legacy``).
+``unpickle`` interprets their pickles: it knows tensors and plain containers, has a stand-in for all
+else (``foreign``), and never calls anything. Checkpoints, which are dicts, lists and modules in
+each other, are flattened by dots (``flat``): the names are those of a ``state_dict``, from which
+``formats.plain`` takes one recurrent module. Modules saved whole and programs of TorchScript
+(``script``) have weights by the same names (``objects``), and so have quantized ones
+(``quantized``).
 
 Files are not trusted: what one makes us hold or calculate is bounded by its size.
 """
@@ -13,16 +15,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from ...errors import FormatError, UnsupportedError
 from ...spec import ModelSpec
-from ..metadata import from_tensors
+from ..metadata import read_tensors
 from ..reading import read_bytes
-from . import foreign, legacy
+from . import foreign, legacy, quantized, script
 from .archive import Archive
-from .flat import flatten
+from .flat import Flat, flat
 from .names import by_layers
 from .storages import Storages, Tensors
 from .unpickle import Machine
@@ -59,7 +62,7 @@ def from_bytes(data: bytes, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
     metadata, tensors = unpack(data)
     named = by_layers(metadata, tensors) if metadata else tensors
     with foreign.told(tensors.named):
-        return from_tensors(metadata, named, **options), metadata
+        return read_tensors(metadata, named, **options)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -89,7 +92,7 @@ def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
             f"not a file of torch.save: expected a zip archive or a pickle, got {data[:8]!r}"
         )
     value, views = legacy.load(data)
-    return {}, Tensors(flatten(value, len(data), Tensor), views.__getitem__, "<", len(data))
+    return {}, _tensors(flat(value, len(data), Tensor), views.__getitem__, "<", len(data))
 
 
 def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
@@ -99,11 +102,6 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
     if len(roots) != 1:
         raise FormatError("a zip archive, but not of torch.save: expected one record data.pkl")
     (root,) = roots
-    if f"{root}/constants.pkl" in archive:
-        raise UnsupportedError(
-            "a TorchScript program (torch.jit.save): save its weights, "
-            "torch.save(module.state_dict(), ...)"
-        )
     storages = Storages()
     begin, end = archive.place(f"{root}/data.pkl")
     value = Machine(data, begin, end, storages.persistent).load()
@@ -120,8 +118,17 @@ def _unpack_zip(data: bytes) -> tuple[dict[str, str], Tensors]:
     if f"{root}/{DESCRIPTION}" in archive:
         metadata = _description(archive.read(f"{root}/{DESCRIPTION}"))
     fetch = cache(lambda key: archive.read(f"{root}/data/{key}"))
-    named = flatten(value, end - begin, Tensor)
-    return metadata, Tensors(named, fetch, "<" if order == b"little" else ">", len(data))
+    found = flat(value, end - begin, Tensor)
+    if script.is_program(archive, root):
+        script.check(found)
+        script.add_said(archive, root, found)
+    return metadata, _tensors(found, fetch, "<" if order == b"little" else ">", len(data))
+
+
+def _tensors(
+    found: Flat[Tensor], fetch: Callable[[str], memoryview], order: str, size: int
+) -> Tensors:
+    return Tensors(quantized.renamed(found.named, found.said), fetch, order, size, found.said)
 
 
 def _description(text: memoryview) -> dict[str, str]:

@@ -33,6 +33,8 @@ class _Record:
     end: int
     checksum: int
     stored: bool
+    deflated: bool
+    size: int  # of what is in it, which may be compressed
 
 
 class Archive:
@@ -77,6 +79,24 @@ class Archive:
         if record.checksum and zlib.crc32(view) != record.checksum:
             raise FormatError(f"zip: record {name!r:.200} is damaged: its checksum is another")
         return view
+
+    def inflate(self, name: str, most: int) -> bytes:
+        """The bytes of a record that may be deflated, as the code of a program is; ``FormatError``
+        where there are more than ``most``, or others than the checksum says."""
+        record = self._records.get(name)
+        if record is None or not record.deflated:
+            return bytes(self.read(name)[:most])
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = inflating.decompress(memoryview(self._data)[record.begin : record.end], most + 1)
+        except zlib.error as error:
+            raise FormatError(f"zip: record {name!r:.200} is damaged: {error}") from None
+        if len(data) > most or len(data) != record.size or zlib.crc32(data) != record.checksum:
+            raise FormatError(
+                f"zip: record {name!r:.200}: expected {record.size} bytes, at most {most}, of its "
+                f"checksum; got {len(data)}"
+            )
+        return data
 
     def place(self, name: str) -> tuple[int, int]:
         """Where a record, checked as by ``read``, begins and ends in the file."""
@@ -146,7 +166,8 @@ def _entry(data: bytes, position: int, directory: int, end: int) -> tuple[str, _
         raise FormatError(f"zip: record {name!r:.200} has another name in its header")
     if start + packed > directory:
         raise FormatError(f"zip: record {name!r:.200} reaches past the records' end")
-    return name, _Record(start, start + packed, checksum, method == 0), local, position
+    record = _Record(start, start + packed, checksum, method == 0, method == 8, size)
+    return name, record, local, position
 
 
 def _extra64(extra: bytes) -> list[int]:

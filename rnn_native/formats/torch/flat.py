@@ -1,12 +1,14 @@
-"""Leaves in nested containers, such as the tensors of a checkpoint, by dotted names."""
+"""Leaves in nested containers and modules, such as the tensors of a checkpoint, by dotted names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 from ...errors import FormatError
-from .foreign import ADVICE, Foreign
+from .foreign import ADVICE, Foreign, Unread
+from .objects import Inside, inside
 from .values import Pairs, Storage
 
 Leaf = TypeVar("Leaf")
@@ -18,58 +20,105 @@ _MAX_NAME: Final = 1000
 _NAMED, _VISITS, _VISITS_BY_BYTE, _MAX_VISITS = 32, 100_000, 8, 4_000_000
 
 
-def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf | Foreign]:
+@dataclass
+class Flat(Generic[Leaf]):
+    """What was found by its name; ``said`` are the options of modules, and ``sources`` the classes
+    of those of a program, by their prefixes."""
+
+    named: dict[str, Leaf | Foreign | Unread] = field(default_factory=dict)
+    said: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[str, Foreign] = field(default_factory=dict)
+
+
+def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf | Foreign | Unread]:
+    """The names of ``flat`` alone."""
+    return flat(value, size, kind).named
+
+
+def flat(value: Any, size: int, kind: type[Leaf]) -> Flat[Leaf]:
     """All of this kind in nested containers, named by keys and indices with dots between; and what
-    is foreign, where it has leaves inside, or is in one dict with some.
+    is foreign, where it has leaves inside, or is in one dict with some. Modules are containers.
 
     ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
     several others, or in themselves, repeat. Raises ``FormatError`` where there is something
     foreign and no leaf.
     """
-    left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
-    named: dict[str, Leaf | Foreign] = {}
-    foreigners = _Foreigners(kind)
+    walk = _Walk(size, kind)
+    if type(value) in (Pairs, list, tuple):
+        walk.visit("", value, 0)
+    elif type(value) is Foreign:
+        module = inside(value, walk.spend)
+        if module is None:
+            walk.foreigners.has_leaves(value)
+        else:
+            walk.visit_module("", module, 0)
+    if all(type(leaf) is Foreign for leaf in walk.found.named.values()):
+        walk.foreigners.refuse()
+    return walk.found
 
-    def put(name: str, value: Leaf | Foreign) -> None:
-        if name in named:
-            raise FormatError(f"the name {name!r} is there twice")
-        named[name] = value
 
-    def visit(name: str, value: Any, depth: int) -> None:
-        nonlocal left
-        if type(value) is kind:
-            put(name, value)
-            return
+class _Walk(Generic[Leaf]):
+    """On the way through containers: what was found, and how much more may be looked at."""
+
+    def __init__(self, size: int, kind: type[Leaf]) -> None:
+        self.found: Flat[Leaf] = Flat()
+        self.foreigners = _Foreigners(kind)
+        self._kinds = (kind, Unread)
+        self._left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise FormatError("containers repeat in each other without end")
+
+    def visit(self, name: str, value: Any, depth: int) -> None:
+        """What is in a container, or a leaf."""
+        if type(value) in self._kinds:
+            self._put(name, value)
+        else:
+            self._visit_items(name, _items(value), depth, type(value) is Pairs)
+
+    def visit_module(self, name: str, module: Inside, depth: int) -> None:
+        prefix = f"{name}." if depth else ""
+        if module.said:
+            self.found.said[prefix] = module.said
+        if module.source is not None:
+            self.found.sources[prefix] = module.source
+        self._visit_items(name, module.items, depth, True)
+
+    def _visit_items(
+        self, name: str, items: Iterable[tuple[Any, Any]], depth: int, is_dict: bool
+    ) -> None:
         if depth > _MAX_DEPTH:
             raise FormatError(f"containers more than {_MAX_DEPTH} deep in each other")
         foreign: list[tuple[str, Foreign]] = []
         has_leaves = False
-        for key, item in _items(value):
-            left -= 1
-            if type(item) in (kind, Foreign, Pairs, list, tuple) and type(key) in (str, int):
-                whole = f"{name}.{key}" if depth else f"{key}"
-                left -= _NAMED + len(whole)
-                if len(whole) > _MAX_NAME:
-                    raise FormatError(f"a name of {len(whole)} characters")
-                if type(item) is Foreign:
-                    foreign.append((whole, item))
-                else:
-                    has_leaves = has_leaves or type(item) is kind
-                    visit(whole, item, depth + 1)
-            if left < 0:
-                raise FormatError("containers repeat in each other without end")
-        has_leaves = has_leaves and type(value) is Pairs
+        for key, item in items:
+            self.spend(1)
+            if type(item) not in _CONTAINERS + self._kinds or type(key) not in (str, int):
+                continue
+            whole = f"{name}.{key}" if depth else f"{key}"
+            self.spend(_NAMED + len(whole))
+            if len(whole) > _MAX_NAME:
+                raise FormatError(f"a name of {len(whole)} characters")
+            if type(item) is not Foreign:
+                has_leaves = has_leaves or type(item) in self._kinds
+                self.visit(whole, item, depth + 1)
+            elif (module := inside(item, self.spend)) is not None:
+                self.visit_module(whole, module, depth + 1)
+            else:
+                foreign.append((whole, item))
         for whole, item in foreign:
-            if foreigners.has_leaves(item) or has_leaves:
-                put(whole, item)
+            if self.foreigners.has_leaves(item) or (has_leaves and is_dict):
+                self._put(whole, item)
 
-    if type(value) in (Pairs, list, tuple):
-        visit("", value, 0)
-    elif type(value) is Foreign:
-        foreigners.has_leaves(value)
-    if all(type(leaf) is Foreign for leaf in named.values()):
-        foreigners.refuse()
-    return named
+    def _put(self, name: str, value: Any) -> None:
+        if name in self.found.named:
+            raise FormatError(f"the name {name!r} is there twice")
+        self.found.named[name] = value
+
+
+_CONTAINERS: Final[tuple[type, ...]] = (Foreign, Pairs, list, tuple)
 
 
 def _items(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ...errors import FormatError, OptionError
+from ...errors import FormatError, OptionError, UnsupportedError
 
 _SHOWN: Final = 3  # in one message
 ADVICE: Final = (
-    "If it is part of a whole model that torch.save(model, ...) wrote, save its weights: "
+    "Where it is an object that holds the model, save its weights: "
     "torch.save(model.state_dict(), ...)"
 )
 
@@ -41,8 +41,19 @@ class Foreign:
         return f"{f'{self.module}.{self.name}'!r:.200}"
 
 
-def refused(where: str, foreign: Foreign) -> FormatError:
+class Unread:
+    """What is known and cannot be read, and why: an error where an array is asked for."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def refused(where: str, foreign: Foreign | Unread) -> FormatError | UnsupportedError:
     """Where an array is asked for, and this is there."""
+    if isinstance(foreign, Unread):
+        return UnsupportedError(f"{where}: {foreign.reason}")
     return FormatError(
         f"{where}: expected numbers, and the pickle asks for {foreign}, a class or function that "
         "is not known: refused, and nothing was called"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import FormatError
 from ...spec import Array
-from .foreign import Foreign, refused
+from .foreign import Foreign, Unread, refused
 
 _FLOATS: Final = ("f8", "f4", "f2")
 _ORDERS: Final = {"<": "<", "|": "<", ">": ">"}
@@ -92,7 +92,7 @@ class NumpyArrays(Mapping[str, Array]):
     not needed does no harm.
     """
 
-    def __init__(self, named: Mapping[str, NumpyArray | Foreign], data: bytes) -> None:
+    def __init__(self, named: Mapping[str, NumpyArray | Foreign | Unread], data: bytes) -> None:
         self.named = named
         self._data = data
         self._left = _TIMES * len(data) + _SLACK
@@ -101,7 +101,7 @@ class NumpyArrays(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         if name not in self._made:
             where, claimed = f"array {name!r:.200}", self.named[name]
-            if isinstance(claimed, Foreign):
+            if isinstance(claimed, (Foreign, Unread)):
                 raise refused(where, claimed)
             self._made[name] = self._array(where, claimed.state)
         return self._made[name]

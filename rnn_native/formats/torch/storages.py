@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...spec import Array
 from ..bfloat16 import widened
-from .foreign import Foreign, refused
-from .values import Storage, StorageType, Tensor, describe, is_natural
+from .foreign import Foreign, Unread, refused
+from .values import QUANTIZED, Quantizer, Storage, StorageType, Tensor, describe, is_natural
 
 _FLOATS: Final = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2"}
+_QUANTIZED: Final = dict(zip(QUANTIZED, ("i1", "u1", "i4"), strict=True))
+_ZEROS: Final = {"int64": "i8", "int32": "i4"}
 _TIMES: Final = 8
 """So often may tensors use the bytes of their file, as tied weights do."""
 _SLACK: Final = 2**20
@@ -65,22 +67,27 @@ def _view(root: Storage, view: Any) -> Storage:
 class Tensors(Mapping[str, Array]):
     """Tensors by name: float32 or float64 views of the file's bytes where possible.
 
-    float16 and bfloat16 are widened to float32; a tensor of any other dtype raises
-    ``FormatError`` when it is asked for, so that one that is not needed does no harm.
+    float16 and bfloat16 are widened to float32, and what is quantized is what it stands for in
+    float32; a tensor of any other dtype raises ``FormatError`` when it is asked for, so that one
+    that is not needed does no harm.
 
     ``named`` has what is foreign as well, in the place of a tensor. ``fetch`` gives the bytes under
     a storage's key; ``size`` is that of the file, a small multiple of which is all that the tensors
-    asked for may take.
+    asked for may take. ``said`` are options of modules by their prefixes, ``notes`` tell of tensors
+    that were asked for and are not as they stand in the file.
     """
 
     def __init__(
         self,
-        named: Mapping[str, Tensor | Foreign],
+        named: Mapping[str, Tensor | Foreign | Unread],
         fetch: Callable[[str], memoryview],
         byteorder: str,
         size: int,
+        said: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.named = named
+        self.said = said or {}
+        self.notes: dict[str, str] = {}
         self._fetch = fetch
         self._byteorder = byteorder
         self._left = _TIMES * size + _SLACK
@@ -88,7 +95,10 @@ class Tensors(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._made:
-            self._made[name] = self._array(f"tensor {name!r:.200}", self.named[name])
+            tensor = self.named[name]
+            self._made[name] = self._array(f"tensor {name!r:.200}", tensor)
+            if isinstance(tensor, Tensor) and tensor.quantizer is not None:
+                self.notes[name] = f"what its {tensor.dtype.name} stands for, as float32"
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -97,28 +107,57 @@ class Tensors(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.named)
 
-    def _array(self, where: str, tensor: Tensor | Foreign) -> Array:
-        if isinstance(tensor, Foreign):
+    def _array(self, where: str, tensor: Tensor | Foreign | Unread) -> Array:
+        if not isinstance(tensor, Tensor):
             raise refused(where, tensor)
-        dtype = tensor.dtype
-        if dtype.name not in _FLOATS:
-            raise FormatError(f"{where}: expected {', '.join(_FLOATS)}; got dtype {dtype.name}")
-        if not tensor.plain:
-            raise FormatError(f"{where}: is a view that conjugates or negates")
         if 0 in tensor.shape:
             raise FormatError(f"{where}: has no elements: shape {tensor.shape}")
+        if tensor.quantizer is not None:
+            return self._dequantized(where, tensor, tensor.quantizer)
+        raw = self._numbers(where, tensor, _FLOATS)
+        if tensor.dtype.name == "bfloat16":
+            return widened(raw)
+        return raw.astype(np.float32) if tensor.dtype.name == "float16" else raw
+
+    def _numbers(self, where: str, tensor: Tensor, types: Mapping[str, str]) -> NDArray[Any]:
+        """A view of the file's bytes, of one of these types."""
+        dtype = tensor.dtype
+        if dtype.name not in types:
+            raise FormatError(f"{where}: expected {', '.join(types)}; got dtype {dtype.name}")
+        if not tensor.plain:
+            raise FormatError(f"{where}: is a view that conjugates or negates")
         self._left -= math.prod(tensor.shape) * dtype.itemsize
         if self._left < 0:
             raise FormatError(f"{where}: the tensors so far take more than {_TIMES} times the file")
         step = dtype.itemsize
         raw: NDArray[Any] = np.ndarray(
             tensor.shape,
-            np.dtype(self._byteorder + _FLOATS[dtype.name]),
+            np.dtype(self._byteorder + types[dtype.name]),
             self._fetch(tensor.storage.key),
             tensor.storage.begin + tensor.offset * step,
             tuple(stride * step for stride in tensor.stride),
         )
         raw.flags.writeable = False
-        if dtype.name == "bfloat16":
-            return widened(raw)
-        return raw.astype(np.float32) if dtype.name == "float16" else raw
+        return raw
+
+    def _dequantized(self, where: str, tensor: Tensor, by: Quantizer) -> Array:
+        """``(q - zero) * scale`` with a scale of float32, as PyTorch has it."""
+        q = self._numbers(where, tensor, _QUANTIZED)
+        self._left -= q.size * (4 - q.itemsize)  # of what is made of it
+        if isinstance(by.scale, Tensor) and isinstance(by.zero, Tensor):
+            axis = by.axis or 0
+            wanted = (tensor.shape[axis],)
+            if by.scale.shape != wanted or by.zero.shape != wanted:
+                raise FormatError(
+                    f"{where}: scales {by.scale.shape} and zeros {by.zero.shape} of {wanted[0]} "
+                    "channels"
+                )
+            shape = [-1 if index == axis else 1 for index in range(q.ndim)]
+            scale = self._numbers(where, by.scale, _FLOATS).reshape(shape)
+            zero = self._numbers(where, by.zero, _ZEROS).reshape(shape)
+        else:
+            scale, zero = np.asarray(by.scale), np.asarray(by.zero)
+        with np.errstate(all="ignore"):
+            exact = (q.astype(np.float64) - zero) * scale.astype(np.float32)
+            rounded: Array = exact.astype(np.float32)
+        return rounded

@@ -8,13 +8,18 @@ has not is ``Foreign``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ...errors import FormatError
-from .foreign import Foreign
+from .foreign import Foreign, Unread
 from .numpy_arrays import encoded, from_buffer, numpy_type, reconstruct
 
+QUANTIZED: Final = ("qint8", "quint8", "qint32")
+_OTHERWISE: Final = (
+    "quantized, but not as qint8, quint8 or qint32 with a scale, or one of each channel, and "
+    "integer zeros; save the state_dict from before quantizing"
+)
 _MAX_RANK: Final = 16
 _MAX_INTEGER: Final = 2**63 - 1
 
@@ -58,6 +63,13 @@ class DType:
 
 
 @dataclass(frozen=True, slots=True)
+class QScheme:
+    """A way of quantizing by PyTorch's name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class StorageType:
     """The class of a storage; one that is not typed is of ``uint8``."""
 
@@ -79,6 +91,15 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantizer:
+    """What integers stand for, ``(q - zero) * scale``: of all, or of each index of an axis."""
+
+    scale: float | Tensor
+    zero: int | Tensor
+    axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """A view of a storage, in elements; checked to lie inside it."""
 
@@ -88,6 +109,7 @@ class Tensor:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     plain: bool  # neither conjugated nor negated in passing
+    quantizer: Quantizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +186,29 @@ def _rebuild_tensor_v3(args: tuple[Any, ...]) -> Tensor:  # ..., requires_grad, 
     return _tensor("_rebuild_tensor_v3", args[:4], args[6], args[7] if len(args) > 7 else None)
 
 
-def _rebuild_parameter(args: tuple[Any, ...]) -> Tensor | Foreign:  # data, requires_grad, ...
+def _rebuild_qtensor(args: tuple[Any, ...]) -> Tensor | Unread:
+    _count("_rebuild_qtensor", args, 6, 7)  # storage, offset, size, stride, quantizer, ...
+    said, storage = args[4], args[0]
+    if type(storage) is Storage and storage.dtype.name not in QUANTIZED:
+        return Unread(_OTHERWISE)  # several numbers in a byte
+    tensor = _tensor("_rebuild_qtensor", args[:4], None, None)
+    if type(said) is tuple and len(said) == 3 and said[0] == _PER_TENSOR:
+        if type(said[1]) is float and type(said[2]) is int and abs(said[2]) < 2**31:
+            return replace(tensor, quantizer=Quantizer(*said[1:]))
+    elif type(said) is tuple and len(said) == 4 and said[0] == _PER_CHANNEL:
+        scales, zeros, axis = said[1:]
+        numbers = type(scales) is Tensor and type(zeros) is Tensor
+        if numbers and is_natural(axis) and axis < len(tensor.shape):
+            return replace(tensor, quantizer=Quantizer(scales, zeros, axis))
+    return Unread(_OTHERWISE)
+
+
+def _rebuild_parameter(args: tuple[Any, ...]) -> Tensor | Foreign | Unread:  # data, ...
     _count("_rebuild_parameter", args, 3, 4)
-    if type(args[0]) is Foreign:
-        return args[0]
-    if type(args[0]) is not Tensor:
+    if type(args[0]) not in (Tensor, Foreign, Unread):
         raise FormatError(f"_rebuild_parameter: expected a tensor, got {describe(args[0])}")
-    return args[0]
+    value: Tensor | Foreign | Unread = args[0]
+    return value
 
 
 def _rebuild_from_type(args: tuple[Any, ...]) -> Any:  # function, type, arguments, state
@@ -231,6 +269,8 @@ _STORAGES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+_PER_TENSOR: Final = QScheme("per_tensor_affine")
+_PER_CHANNEL: Final = QScheme("per_channel_affine")
 _CORES: Final = ("core", "_core")  # NumPy before 2, and since
 
 
@@ -245,6 +285,7 @@ def _table() -> Iterator[tuple[str, Any]]:
     for name, call in (
         ("torch._utils._rebuild_parameter_with_state", _rebuild_parameter),
         ("torch._tensor._rebuild_from_type_v2", _rebuild_from_type),
+        ("torch._utils._rebuild_qtensor", _rebuild_qtensor),
         ("torch.Size", _size),
         ("collections.OrderedDict", _ordered_dict),
         ("collections.defaultdict", _default_dict),
@@ -254,15 +295,16 @@ def _table() -> Iterator[tuple[str, Any]]:
         *((f"numpy.{core}.numeric._frombuffer", from_buffer) for core in _CORES),
     ):
         yield name, Function(name, call)
+    for scheme in (_PER_TENSOR, _PER_CHANNEL):
+        yield f"torch.{scheme.name}", scheme
     for name in ("torch.Tensor", "torch.nn.parameter.Parameter", "numpy.ndarray"):
         yield name, OPAQUE  # types that are named, not called
     called = ["torch.device", "torch.serialization._get_layout", "collections.Counter"]
     called += [f"numpy.{core}.multiarray.scalar" for core in _CORES]
     for module in ("builtins", "__builtin__"):  # of Python 3 and 2
-        called += [
-            f"{module}.{name}" for name in ("set", "frozenset", "bytes", "bytearray", "complex")
-        ]
-        for name in ("dict", "list", "tuple", "int", "float", "str", "bool"):
+        names = ("set", "frozenset", "bytes", "bytearray", "complex", "range", "xrange")
+        called += [f"{module}.{name}" for name in names]
+        for name in ("dict", "list", "tuple", "int", "long", "float", "str", "unicode", "bool"):
             yield f"{module}.{name}", OPAQUE
     for name in called:
         yield name, Function(name, _opaque)

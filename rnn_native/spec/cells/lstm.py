@@ -25,6 +25,7 @@ class LSTM(Cell):
     f_t = 1 - i_t                                                input_forget (ONNX)
     g_t = t(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
     c_t = f_t * c_{t-1} + i_t * g_t
+    c_t = min(max(c_t, -cell_clip), cell_clip)                   cell_clip (TensorFlow Lite)
     o_t = s(W_io x_t + b_io + W_ho h_{t-1} + b_ho [+ w_co * c_t])
     h_t = [W_hr] (o_t * u(c_t))
     """
@@ -40,6 +41,7 @@ class LSTM(Cell):
         ACTIVATIONS_KEY,
         CLIP_KEY,
         Key("input_forget", "flag", False, optional=True, only_runs=True),
+        Key("cell_clip", "number", optional=True, only_runs=True),
     )
     article: ClassVar = {"gate_recurrent": True}
 
@@ -74,6 +76,8 @@ class LSTM(Cell):
         if layer.input_forget:
             f = 1.0 - i
         c = f * c + i * g
+        if layer.cell_clip is not None:
+            c = np.clip(c, -layer.cell_clip, layer.cell_clip)
         if layer.peephole:
             o = o + w["weight_co"] * c
         o = s(o)

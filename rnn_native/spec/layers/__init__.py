@@ -20,6 +20,7 @@ from .instance_norm import InstanceNorm
 from .linear import Linear
 from .merge import Merge
 from .norm import LayerNorm, RMSNorm
+from .pad import Pad
 from .pool import AvgPool, MaxPool, Pool
 from .pool_within import PoolWithin
 from .prelu import PReLU
@@ -58,6 +59,7 @@ __all__ = [
     "Min",
     "Mul",
     "PReLU",
+    "Pad",
     "PoolWithin",
     "RMSNorm",
     "Recurrent",
@@ -89,6 +91,7 @@ LAYERS: Final[Mapping[str, type[Layer]]] = MappingProxyType(
             PoolWithin,
             Strided,
             Upsample,
+            Pad,
             Scale,
             PReLU,
             LayerNorm,

@@ -34,7 +34,8 @@ def Conv1d(  # noqa: N802
     ``padding`` is steps on both sides, (before, after), ``"causal"``, all of it before the first
     step, so that it can run as its input comes, or ``"same"``. With ``positions`` it runs over that
     many positions inside each step instead, whose features are [positions, channels]; only there
-    ``padding_mode`` may be ``"reflect"`` or ``"replicate"``. See :class:`Conv`.
+    ``padding_mode`` may be ``"reflect"`` or ``"replicate"``: over time a :class:`Pad` before it has
+    them. See :class:`Conv`.
 
     >>> import numpy as np
     >>> import rnn_native as rn
@@ -46,11 +47,7 @@ def Conv1d(  # noqa: N802
     dilation, groups = size("Conv1d dilation", dilation, 1), size("Conv1d groups", groups, 1)
     sides = ends("Conv1d", padding, (array.shape[2] - 1) * dilation)
     if positions is None:
-        if padding_mode != "zeros":
-            raise OptionError(
-                f"Conv1d padding_mode={padding_mode!r}: expected 'zeros' over time; others run "
-                "inside a step, with positions="
-            )
+        _check_over_time("Conv1d", padding_mode, sides)
         return _conv(
             array[:, :, :, None], bias, groups,
             stride_time=stride, dilation_time=dilation, before=sides[0], after=sides[1],
@@ -79,9 +76,10 @@ def Conv2d(  # noqa: N802
     kernel over time, kernel over positions], of steps whose features are [positions, channels].
 
     With ``positions=(height, width)`` it runs over both of these inside each step instead, whose
-    features are a picture [height, width, channels]; only there ``padding_mode`` may be
-    ``"reflect"`` or ``"replicate"``. ``stride`` and ``dilation`` are numbers or (over the first,
-    over the second), ``padding`` is as :func:`Conv1d` has it, or a pair of such. See :class:`Conv`.
+    features are a picture [height, width, channels]. ``padding_mode`` is that inside a step; over
+    time a :class:`Pad` has others than zeros. ``stride`` and ``dilation`` are numbers or (over the
+    first, over the second), ``padding`` is as :func:`Conv1d` has it, or a pair of such. See
+    :class:`Conv`.
 
     >>> import numpy as np
     >>> import rnn_native as rn
@@ -98,21 +96,17 @@ def Conv2d(  # noqa: N802
             [0, *both("Conv2d", "padding", padding)], [1, *both("Conv2d", "dilation", dilation)],
             groups, padding_mode, activation,
         )  # fmt: skip
-    if padding_mode != "zeros":
-        raise OptionError(
-            f"Conv2d padding_mode={padding_mode!r}: expected 'zeros' over time; others run inside "
-            "a step, with positions=(height, width)"
-        )
     groups, strides = size("Conv2d groups", groups, 1), both("Conv2d", "stride", stride)
     dilations = [size("Conv2d dilation", one, 1) for one in both("Conv2d", "dilation", dilation)]
     over = both("Conv2d", "padding", padding)
     reach = [(n - 1) * d for n, d in zip(array.shape[2:], dilations, strict=True)]
     sides = [ends("Conv2d", own, most) for own, most in zip(over, reach, strict=True)]
+    _check_over_time("Conv2d", padding_mode, sides[0])
     return _conv(
         array, bias, groups, positions=positions,
         stride_time=strides[0], dilation_time=dilations[0], before=sides[0][0], after=sides[0][1],
         stride=strides[1], dilation=dilations[1], left=sides[1][0], right=sides[1][1],
-        activation=activation,
+        padding_mode=padding_mode, activation=activation,
     )  # fmt: skip
 
 
@@ -125,6 +119,7 @@ def Conv3d(  # noqa: N802
     padding: tuple[Pair | str, Pair | str, Pair | str] | int | str = 0,
     dilation: int | tuple[int, int, int] = 1,
     groups: int = 1,
+    padding_mode: str = "zeros",
     activation: str = "identity",
 ) -> Conv:
     """The convolution of PyTorch's ``Conv3d`` over (time, height, width), of steps whose features
@@ -140,8 +135,18 @@ def Conv3d(  # noqa: N802
         for name, value in (("stride", stride), ("padding", padding), ("dilation", dilation))
     )
     return _picture(
-        "Conv3d", array, bias, positions, strides, over, dilations, groups, "zeros", activation
+        "Conv3d", array, bias, positions, strides, over, dilations, groups, padding_mode, activation
     )
+
+
+def _check_over_time(name: str, mode: str, sides: tuple[int, int]) -> None:
+    """``OptionError`` for padding over time by other numbers than zeros."""
+    if mode != "zeros" and max(size(f"{name} padding", side, 0) for side in sides):
+        raise OptionError(
+            f"{name} padding_mode={mode!r}: expected 'zeros' over time, where it pads {sides}; "
+            f"rn.Pad(features, {sides[0]}, {sides[1]}, {mode!r}) before it, and a {name} without "
+            "padding over time, is the same"
+        )
 
 
 def _each(name: str, value: Any) -> list[Any]:
@@ -174,6 +179,7 @@ def _picture(
     dilations = [size(f"{name} dilation", one, 1) for one in dilations]
     reach = [(n - 1) * d for n, d in zip(array.shape[2:], dilations, strict=True)]
     sides = [ends(name, own, most) for own, most in zip(over, reach, strict=True)]
+    _check_over_time(name, padding_mode, sides[0])
     return _conv(
         array, bias, groups, stride_time=strides[0], dilation_time=dilations[0],
         before=sides[0][0], after=sides[0][1],

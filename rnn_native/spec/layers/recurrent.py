@@ -77,6 +77,9 @@ class Recurrent(Layer):
     input_forget
         LSTM only: the forget gate is coupled to the input gate, f_t = 1 - i_t; the weights of f
         are there, and have no effect. Not with ``gate_recurrent``.
+    cell_clip
+        LSTM only, above 0: c_t is clamped to [-cell_clip, cell_clip] before anything reads it.
+        None for no bounds; not with ``gate_recurrent``.
     return_sequences
         Whether the outputs are those of all steps; False: only the top layer's h after each row's
         last valid step (in the reverse direction, after its step 0), of both directions side by
@@ -123,6 +126,7 @@ class Recurrent(Layer):
     activations: tuple[Activation, ...] | None = None
     clip: float | None = None
     input_forget: bool = False
+    cell_clip: float | None = None
     return_sequences: bool = True
     initial_state: Mapping[str, ArrayLike] | Sequence[ArrayLike] | ArrayLike | None = None
     positions: int = 1
@@ -256,8 +260,9 @@ class Recurrent(Layer):
 
     @property
     def is_standard(self) -> bool:
-        """Without ``activations``, ``clip`` and ``input_forget``."""
-        return self.activations is None and self.clip is None and not self.input_forget
+        """Without ``activations``, ``clip``, ``input_forget`` and ``cell_clip``."""
+        bounds = (self.activations, self.clip, self.cell_clip)
+        return all(option is None for option in bounds) and not self.input_forget
 
     @property
     def state_names(self) -> tuple[str, ...]:

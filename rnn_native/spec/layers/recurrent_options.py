@@ -57,6 +57,7 @@ def recurrent_options(
     activations: Sequence[Activation] | None = None,
     clip: float | None = None,
     input_forget: bool = False,
+    cell_clip: float | None = None,
     return_sequences: bool = True,
     positions: int = 1,
     along: str = "time",

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import archives, keras, pickles, protobuf
+from . import archives, flatbuffers, keras, pickles, protobuf
 from .texts import change_json
 
 _NUMBERS = (0, 1, 2, 8, 127, 255, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
@@ -30,6 +30,8 @@ def mutate(rng: random.Random, format: str, data: bytes, others: Sequence[bytes]
 def _structural(format: str, data: bytes) -> Callable[[random.Random, bytes], bytes]:
     if format == "onnx":
         return protobuf.change
+    if format == "tflite":
+        return flatbuffers.change
     if data.startswith(b"PK"):
         return _change_archive
     if format == "safetensors":

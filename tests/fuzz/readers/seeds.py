@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import flax_files as ff
 import keras_files as kf
 import numpy as np
 import onnx
+import tflite_graphs as tg
 import torch_files as tf
 from onnx import TensorProto, helper, numpy_helper
+from tflite_files import File
 
 import rnn_native as rn
 from rnn_native import formats
@@ -32,6 +35,7 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
     "npz": _OF_STATE_DICTS,
     "torch": _OF_STATE_DICTS,
     "pickle": _OF_STATE_DICTS,
+    "flax": [*_OF_STATE_DICTS, {"prefix": "params"}, {"chain": ["params.LSTMCell_0"]}],
     "onnx": [{}, {}, {}, {"node": "the gru"}, {"node": "y"}, {"between": ("x", "y")}],
     "keras": [{}, {}, {}, {"node": "a"}, {"between": ("a", "b")}, {"cell": "lstm"},
               {"node": "b", "recurrent_activation": "hard_sigmoid"}],
@@ -39,6 +43,7 @@ OPTIONS: Final[dict[str, list[dict[str, Any]]]] = {
              {"node": "b"}, {"prefix": "lstm"}],
     "nam": [{}],
     "rnnoise": [{}],
+    "tflite": [{}, {}, {}, {"node": "UNIDIRECTIONAL_SEQUENCE_LSTM t15"}, {"between": ("x", "t15")}],
 }  # fmt: skip
 """What a file of a format may be read with."""
 
@@ -48,8 +53,10 @@ def seeds() -> dict[str, list[bytes]]:
     found = _written()
     found["torch"] += _torch()
     found["pickle"] = _pickled()
+    found["flax"] = [ff.packed({"params": {"LSTMCell_0": ff.cell()}, "step": 3, "l": [None, "x"]})]
     found["keras"] = _keras()
-    found["onnx"] += _onnx()
+    found["onnx"] += [*_onnx(), *_quantised()]
+    found["tflite"] = _tflite()
     return found | amplifiers.seeds()
 
 
@@ -123,7 +130,54 @@ def _torch() -> list[bytes]:
         "weight_ih_l0": tf.tensor(storage, (16, 3), (7, 1), 4),
         "weight_hh_l0": tf.tensor(storage, (16, 4), (7, 1)),
     }
-    return [make(value) for make in tf.CONTAINERS.values() for value in (named, nested, views)]
+    values = (named, nested, views, _module(), _quantized(), _reparametrized())
+    return [make(value) for make in tf.CONTAINERS.values() for value in values]
+
+
+def _module() -> tf.Made:
+    """A whole one, as torch.save writes it."""
+    lstm = tf.state_dict(_state_dict(""))
+    inner = tf.Made(
+        tf.Name("torch.nn.modules.rnn", "RNN"),
+        {"_parameters": lstm, "_buffers": {}, "_modules": {}, "mode": "RNN_RELU"},
+    )
+    return tf.Made(tf.Name("nets", "Net"), {"_parameters": {}, "_modules": {"lstm": inner}})
+
+
+def _quantized() -> dict[str, Any]:
+    """The packed weights of an LSTM, and a tensor with a scale for each channel."""
+    scheme, rebuild = (
+        tf.Name("torch", "per_tensor_affine"),
+        tf.Name("torch._utils", "_rebuild_qtensor"),
+    )
+
+    def tensor(key: str, rows: int, columns: int, said: tuple[Any, ...]) -> tf.Call:
+        storage = tf.Storage.of(key, np.ones((rows, columns), "i1"), "QInt8Storage")
+        return tf.Call(rebuild, (storage, 0, (rows, columns), (columns, 1), said, False, {}))
+
+    def packed(key: str, columns: int) -> tf.Made:
+        weight = tensor(key, 16, columns, (scheme, 0.5, 3))
+        state = (weight, tf.whole(f"{key}b", np.ones(16, "f4")))
+        name = "__torch__.torch.classes.quantized.LinearPackedParamsBase"
+        return tf.Made(tf.Name("torch", "ScriptObject"), (state, name))
+
+    state = ("quantized_dynamic", [], [], [1], [packed("i", 3), packed("h", 4)])
+    name = "__torch__.torch.classes.rnn.CellParamsBase"
+    scales, zeros = tf.whole("s", np.ones(2)), tf.whole("z", np.zeros(2, int))
+    each = (tf.Name("torch", "per_channel_affine"), scales, zeros, 0)
+    return {
+        "lstm._all_weight_values.0.param": tf.Made(tf.Name("torch", "ScriptObject"), (state, name)),
+        "fc.weight": tensor("q", 2, 4, each),
+    }
+
+
+def _reparametrized() -> dict[str, Any]:
+    arrays = _state_dict("model.lstm.")
+    weight = arrays.pop("model.lstm.weight_hh_l0")
+    arrays |= {"model.lstm.weight_hh_l0_g": weight[:, :1], "model.lstm.weight_hh_l0_v": weight}
+    mask = arrays.pop("model.lstm.weight_ih_l0")
+    parts = {"orig": mask, "mask": mask}
+    return tf.state_dict(arrays | {f"model.lstm.weight_ih_l0_{n}": a for n, a in parts.items()})
 
 
 def _pickled() -> list[bytes]:
@@ -257,3 +311,81 @@ def _onnx() -> list[bytes]:
     outer = helper.make_graph([branch], "g", graph.input, graph.output)
     files.append(onnx.helper.make_model(outer).SerializeToString())
     return files
+
+
+def _quantised() -> list[bytes]:
+    """Graphs of integers: an LSTM with products behind it, and operators of onnxruntime."""
+    rng = np.random.default_rng(0)
+
+    def integers(*shape: int) -> Any:
+        return rng.integers(-9, 9, shape).astype(np.int8)
+
+    constants = {
+        "W": integers(2, 3, 16), "R": integers(2, 4, 16), "B": np.zeros((2, 32), "f4"),
+        "s2": np.full(2, 0.1, "f4"), "z2": integers(2), "M": integers(8, 2), "s": np.float32(0.1),
+        "z": np.int8(0), "shape": np.array([0, 0, -1]), "P": np.zeros((2, 1, 8), np.uint8),
+        "blocks": np.ones(2, "f4"), "V": integers(2, 2), "axes": np.full(2, 0.2, "f4"),
+    }  # fmt: skip
+    node, theirs = helper.make_node, {"domain": "com.microsoft"}
+    lstm = [
+        node("DynamicQuantizeLSTM", ["x", "W", "R", "B", *[""] * 4, "s2", "z2", "s2", "z2"], ["Y"],
+             "the gru", hidden_size=4, direction="bidirectional", **theirs),
+        node("Transpose", ["Y"], ["t"], perm=[0, 2, 1, 3]), node("Reshape", ["t", "shape"], ["j"]),
+    ]  # fmt: skip
+    products = [
+        node("DynamicQuantizeLinear", ["j"], ["q", "qs", "qz"]),
+        node("MatMulInteger", ["q", "M", "qz"], ["i"]), node("Cast", ["i"], ["f"], to=1),
+        node("Mul", ["qs", "axes"], ["both"]), node("Mul", ["f", "both"], ["y"]),
+    ]  # fmt: skip
+    ranges = [
+        node("QuantizeLinear", ["j", "s", "z"], ["q"]),
+        node("QLinearMatMul", ["q", "s", "z", "M", "axes", "z2", "s", "z"], ["m"]),
+        node("QLinearAdd", ["m", "s", "z", "m", "s", "z", "s", "z"], ["a"], **theirs),
+        node("DequantizeLinear", ["a", "s", "z"], ["y"]),
+    ]
+    blocks = [
+        node("MatMulNBits", ["j", "P", "blocks"], ["n"], K=8, N=2, bits=4, block_size=16, **theirs),
+        node("DynamicQuantizeMatMul", ["n", "V", "s"], ["y"], **theirs),
+    ]
+    files = []
+    for after in (products, ranges, blocks):
+        graph = helper.make_graph(
+            [*lstm, *after],
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["time", "batch", 3])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(np.asarray(a), name) for name, a in constants.items()],
+        )
+        imports = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8)
+        files.append(model.SerializeToString())
+    return files
+
+
+def _tflite() -> list[bytes]:
+    """The fused operator behind an embedding and before a Dense of integers, loops, and a
+    convolution."""
+    loops = (("lstm", tg.put_by_cuts), ("gru", tg.put_by_update))
+    files = [tg.loop(cell, put, "all") for cell, put in loops]
+    whole = File()
+    g = whole.main
+    words = g.input(tg.BATCH, tg.STEPS, dtype="i4")
+    found = g.tensor((tg.BATCH, tg.STEPS, tg.INPUTS))
+    g.add("GATHER", [g.constant(tg.normal(4, 7, tg.INPUTS)), words], found, options={})
+    y = tg.lstm(g, found, tg.options(CELL_CLIP=10.0), peephole=True, projected=3)
+    weight = g.constant(np.ones((2, 3)), "i1", scale=([0.5, 0.25], [0, 0], 0))
+    made = g.tensor((tg.BATCH, tg.STEPS, 2))
+    g.add("FULLY_CONNECTED", [y, weight, -1], made, options={2: ("bool", True)})
+    y = g.add("SOFTMAX", [made], g.tensor((tg.BATCH, tg.STEPS, 2)), options={0: ("float32", 1.0)})
+    g.outputs = [y]
+    plain = File()
+    g = plain.main
+    y = tg.lstm(g, g.input(tg.BATCH, tg.STEPS, tg.INPUTS), tg.options())
+    wide = g.tensor((tg.BATCH, 1, tg.STEPS, tg.UNITS))
+    g.add("EXPAND_DIMS", [y, g.constant(1, "i4")], wide)
+    fields = {0: ("int8", 1), 1: ("int32", 1), 2: ("int32", 1)}
+    made = g.tensor((tg.BATCH, 1, tg.STEPS - 2, 6))
+    arrays = [g.constant(tg.normal(41, 6, 1, 3, tg.UNITS)), g.constant(tg.normal(42, 6))]
+    g.add("CONV_2D", [wide, *arrays], made, options=fields)
+    g.outputs = [g.add("SQUEEZE", [made], g.tensor((tg.BATCH, tg.STEPS - 2, 6)), options={})]
+    return [file.content() for file in (*files, whole, plain)]

@@ -9,10 +9,7 @@ the graph stays as it is, the pieces too, should something else need a part of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..graph import File, Graph
-from ..interpret import needed
 from .chains import chains
 from .equations import Step, steps
 from .known import Known, is_well_formed
@@ -22,7 +19,9 @@ from .outputs import states_apart
 from .reversals import turned
 from .rewriting import Rewriting
 from .scan import scans
-from .sums import Sums, is_gate
+from .sums import Sums
+from .unread import in_pieces as in_pieces
+from .unread import unread as unread
 
 _MULTIPLIES = ("MatMul", "Gemm")
 
@@ -48,21 +47,6 @@ def gathered(file: File, graph: Graph, start: str | None = None, end: str | None
             layers.add(chain)
         layers.finish()
     return turned(rewriting.finish())
-
-
-def unread(graph: Graph, wanted: Sequence[str], start: str | None) -> str:
-    """For a message about a graph that is not read: where it still has a gate in pieces."""
-    nodes = needed(graph, wanted, start) if is_well_formed(graph) else []
-    sums = Sums(Known(graph))
-    for node in nodes:
-        sums.read(node)
-        if node.op == "Mul" and any(map(is_gate, sums.of(node.outputs[0]).factors)):
-            return (
-                f"; {node} seems to be a part of a recurrent cell that is unrolled or in pieces, "
-                "but these are no RNN, GRU or LSTM over a whole sequence: rnn_native.onnx_backend "
-                "runs them as they are"
-            )
-    return ""
 
 
 def _contains(known: Known, chain: list[Step], start: str | None) -> bool:

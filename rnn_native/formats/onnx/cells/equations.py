@@ -5,7 +5,8 @@
     RNN   h' = tanh(W x + R h + b)
 
 i, f, o, z and r are a sigmoid, g a tanh, of W x + R h + b each; other functions may be in the place
-of both. Which gate is which is seen by what it is multiplied with, not by where it stands.
+of both, and none in that of the tanh of a GRU. Which gate is which is seen by what it is multiplied
+with, not by where it stands.
 """
 
 from __future__ import annotations
@@ -147,13 +148,21 @@ def _gru(sums: Sums, node: Node, whole: Sum) -> Step | None:
     factors = dict.fromkeys(whole.factors)
     gates = [factor for factor in factors if isinstance(factor, Gate)]
     states = [factor for factor in factors if isinstance(factor, Source)]
-    for h, z, n in product(states, gates, gates):
+    candidates = [factor for factor in factors if isinstance(factor, (Gate, Sum))]
+    for h, z, n in product(states, gates, candidates):
         plain = {(n,): 1.0, term(z, n): -1.0, term(z, h): 1.0}
         other = {(h,): 1.0, term(z, h): -1.0, term(z, n): 1.0}
         turned = z.function.name == "Sigmoid" and whole.terms == other
         if z is not n and (turned or whole.terms == plain):
-            return _gru_of(sums, node, z, h, n, turned)
+            return _gru_of(sums, node, z, h, _as_gate(n), turned)
     return None
+
+
+def _as_gate(candidate: Gate | Sum) -> Gate:
+    """A candidate without a function is one of the function that changes nothing."""
+    if isinstance(candidate, Gate):
+        return candidate
+    return Gate(Function("Affine", (1.0, 0.0)), candidate, "")
 
 
 def _gru_of(sums: Sums, node: Node, z: Gate, h: Source, n: Gate, turned: bool) -> Step | None:

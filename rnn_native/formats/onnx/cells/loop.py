@@ -70,7 +70,7 @@ def _goes_on(known: Known, node: Node, body: Body, condition: str) -> bool:
 
 def _read(body: Body, step: Step, number: str) -> tuple[str, int] | None:
     """The sequence outside of which x is the step of this number, and along which axis."""
-    node = body.known.makers.get(step.x)
+    node = body.known.makers.get(body.plain(step.x))
     if node is None or node.domain or node.op != "Gather" or node.inputs[0] in body.inside:
         return None
     if body.plain(node.inputs[1]) != number:

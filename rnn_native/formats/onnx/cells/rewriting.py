@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Anything, Graph, Node, import_onnx
+from ..graph import Anything, Graph, Node
+from ..messages import Attribute
 
 
 class Rewriting:
@@ -145,9 +146,8 @@ class Rewriting:
 
 
 def attributes_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as a file has them."""
-    helper = import_onnx().helper
-    return {name: helper.make_attribute(name, value) for name, value in values.items()}
+    """Attributes as a node has them."""
+    return {name: Attribute(name, value) for name, value in values.items()}
 
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:
@@ -156,7 +156,7 @@ def _in_order(nodes: Sequence[Node]) -> list[Node]:
     readers: dict[int, list[int]] = defaultdict(list)
     missing = [0] * len(nodes)
     for index, node in enumerate(nodes):
-        for maker in {makers[name] for name in node.inputs if name in makers}:
+        for maker in {makers[name] for name in node.reads if name in makers}:
             readers[maker].append(index)
             missing[index] += 1
     ready = [index for index, count in enumerate(missing) if not count]

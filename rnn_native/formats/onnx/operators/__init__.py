@@ -21,6 +21,7 @@ from . import (
     padding,
     pooling,
     products,
+    qlinear,
     quantization,
     reductions,
 )
@@ -37,6 +38,7 @@ FUNCTIONS: Final[Mapping[str, Entry]] = MappingProxyType(
         **padding.OPERATORS,
         **pooling.OPERATORS,
         **products.OPERATORS,
+        **qlinear.OPERATORS,
         **quantization.OPERATORS,
         **reductions.OPERATORS,
     }
@@ -44,7 +46,8 @@ FUNCTIONS: Final[Mapping[str, Entry]] = MappingProxyType(
 """Each operator with how many inputs it requires, and how many it may have."""
 
 _OF_DATA: Final = (
-    *convolution.OPERATORS, *normalization.OPERATORS, *pooling.OPERATORS, "Einsum", "Resize",
+    *convolution.OPERATORS, *normalization.OPERATORS, *pooling.OPERATORS, "Einsum", "QLinearConv",
+    "Resize",
 )  # fmt: skip
 
 FOLDED: Final = frozenset(FUNCTIONS) - frozenset(_OF_DATA)

@@ -27,6 +27,11 @@ def _conv(node: Node, arrays: Arrays) -> Any:
 
 def _conv_integer(node: Node, arrays: Arrays) -> Any:
     """The same of (x - x_zero_point) and (w - w_zero_point), in int32."""
+    return sums_of_integers(node, arrays)
+
+
+def sums_of_integers(node: Node, arrays: Arrays) -> Anything:
+    """What x and w come to with the zero points behind them, which may be left out."""
     x, weight, x_zero, w_zero = padded(arrays, 4)
     x, weight = x.astype(np.int32), weight.astype(np.int32)
     if x_zero is not None:
@@ -35,7 +40,8 @@ def _conv_integer(node: Node, arrays: Arrays) -> Any:
         zero = w_zero.astype(np.int32)
         weight = weight - (along(zero, 0, weight.ndim) if zero.ndim else zero)
     # Sums below 2**53 are exact in float64, which BLAS has.
-    return _convolved(node, x.astype(np.float64), weight.astype(np.float64)).astype(np.int32)
+    made: Anything = _convolved(node, x.astype(np.float64), weight.astype(np.float64))
+    return made.astype(np.int32)
 
 
 def _convolved(node: Node, x: Anything, weight: Anything) -> Anything:

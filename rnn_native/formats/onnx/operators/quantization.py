@@ -83,6 +83,11 @@ def _dynamic(node: Node, arrays: Arrays) -> list[Anything]:
 
 def _matmul(node: Node, arrays: Arrays) -> Any:
     """(A - a_zero_point) (B - b_zero_point), in int32."""
+    return products_of_integers(node, arrays)
+
+
+def products_of_integers(node: Node, arrays: Arrays) -> Anything:
+    """What two operands come to with the zero points behind them, which may be left out."""
     node.options()
     a, b, a_zero, b_zero = padded(arrays, 4)
     columns = b.shape[-1] if b.ndim > 1 else 1
@@ -94,7 +99,8 @@ def _matmul(node: Node, arrays: Arrays) -> Any:
         left = left - (a_zero[..., None] if a_zero.ndim == 1 and a_zero.size > 1 else a_zero)
     if b_zero is not None:  # of the whole, or of each column
         right = right - b_zero.astype(np.float64)
-    return (left @ right).astype(np.int32)  # sums below 2**53 are exact
+    made: Anything = (left @ right).astype(np.int32)  # sums below 2**53 are exact
+    return made
 
 
 OPERATORS: Final[Mapping[str, Entry]] = MappingProxyType(

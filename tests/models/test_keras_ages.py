@@ -63,9 +63,9 @@ def remade(path: Path) -> list[tuple[str, Any]]:
 
 
 def test_russtress_layer_by_layer(package_file: Finder, run: Runner) -> None:
-    """Stress in Russian words, Keras 2.0.4: a bidirectional LSTM with hard_sigmoid, Dense. Its gates
-    remember for all 40 steps, in which Keras's float32 (of float64 it makes float32 too) errs by
-    1.2e-5; test_keras_real.py has its equations in float64."""
+    """Stress in Russian words, Keras 2.0.4: a bidirectional LSTM with hard_sigmoid, Dense. Its
+    gates remember for all 40 steps, in which Keras's float32 errs by 1.2e-5; test_keras_real.py has
+    its equations in float64."""
     path = package_file("russtress", "russtress/weights.96.hdf5")
     x = np.eye(36, dtype=np.float32)[RNG.integers(0, 36, (5, 40))]
     layers = remade(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 import rnn_native as rn
 from rnn_native import formats
+from rnn_native.errors import UnsupportedError
 
 COLUMNS = {"LSTM": ("icfo", "ifco"), "GRU": ("zrh", "zrh")}
 
@@ -92,3 +95,112 @@ def test_keras_1_says_that_it_is_it(tmp_path: Path) -> None:
             tmp_path / "m.h5", of_1("LSTM", 4), {"a": named}, version, own="{layer}_{name}:0"
         )
         assert formats.strings(path)["producer"] == said
+
+
+# The table of docs/keras.md: a file for each of its cells
+
+DOCS = Path(__file__).parents[2] / "docs" / "keras.md"
+LSTM, DENSE = kf.lstm(3, 4), kf.dense(4, 2)
+OWN = {"module": None, "class_name": "Net", "registered_name": "Net", "config": {}}
+
+
+def table() -> dict[str, list[str]]:
+    """The rows of the table by the versions that they begin with."""
+    lines = DOCS.read_text(encoding="utf-8").partition("## Which Keras")[2].splitlines()
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines[4:]
+            if line.startswith("|")]  # fmt: skip
+    return {row[0].partition(" to ")[0]: row[1:] for row in rows}
+
+
+class Age:
+    """A Sequential of an LSTM and a Dense as one Keras writes it."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.old = version.startswith("1")
+        self.root = "_layer_checkpoint_dependencies" if version.startswith("2.1") else "layers"
+        if version == "2.15.0":
+            self.root = "layers"
+        cell = kf.recurrent("LSTM", "a", 4)
+        dense = kf.layer("Dense", "b", units=2, activation="linear")
+        layers = [cell, dense]
+        if self.old:
+            layers = [of_1("LSTM", 4, inner_activation="sigmoid")["config"][0],
+                      {"class_name": "Dense", "config": {"name": "b", "output_dim": 2,
+                                                         "activation": "linear"}}]  # fmt: skip
+        self.config = kf.sequential(*layers)
+        if self.old or version in ("2.0.0", "2.2.2"):
+            self.config["config"] = layers
+
+    def named(self, path: Path, config: Any) -> Path:
+        weights: dict[str, Any] = {"a": LSTM, "b": DENSE}
+        own = "{layer}/{name}:0"
+        if self.old:
+            weights = {"a": kf.by_gate(LSTM, "icfo", "ifco"),
+                       "b": dict(zip("Wb", DENSE.values(), strict=True))}  # fmt: skip
+            own = "{layer}_{name}:0"
+        version = None if self.old and config is None else self.version
+        return kf.write_h5(path, config, weights, version, own=own)
+
+    def numbered(self, root: str) -> bytes:
+        own = {f"{root}lstm/cell": [*LSTM.values()], f"{root}dense": [*DENSE.values()]}
+        return kf.numbered(own)
+
+    def write(self, column: int, folder: Path) -> Path:
+        if column == 0:
+            return self.named(folder / "m.h5", self.config)
+        if column == 1:
+            weights = self.numbered(f"{self.root}/")
+            return kf.write_keras(folder / "m.keras", self.config, weights, self.version)
+        if column == 2:
+            return self.named(folder / "w.h5", None)
+        if column == 3:
+            path = folder / "m.weights.h5"
+            path.write_bytes(self.numbered(f"{self.root}/"))
+            return path
+        weights = self.numbered("encoder/")
+        if self.version in ("2.2.4", "2.11.0"):
+            return kf.write_h5(folder / "m.h5", None, {"lstm": LSTM, "dense": DENSE}, self.version,
+                               own="net/{layer}/{name}:0")  # fmt: skip
+        return kf.write_keras(folder / "m.keras", OWN, weights, self.version)
+
+
+AGES = [("1", "1.0.8"), ("1", "1.2.2"), ("2.0", "2.0.0"), ("2.0", "2.2.2"), ("2.2.3", "2.2.4"),
+        ("2.2.3", "2.11.0"), ("2.12", "2.12.0"), ("2.12", "2.14.0"), ("2.15", "2.15.0"),
+        ("3", "3.0.0"), ("3", "3.15.1")]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", range(5))
+@pytest.mark.parametrize(("row", "version"), AGES)
+def test_the_table_of_ages(row: str, version: str, column: int, tmp_path: Path) -> None:
+    cell = table()[row][column]
+    if not cell:
+        pytest.skip("this Keras writes no such file")
+    age = Age(version)
+    path = age.write(column, tmp_path)
+    beside = tmp_path / "m.json"
+    beside.write_text(json.dumps(age.config | {"keras_version": version}))
+    options: dict[str, Any] = {}
+    if column in (2, 3):  # their gates are what the version had, or sigmoid
+        options["config"] = beside
+    if cell == "in order":
+        options = {"recurrent_activation": "sigmoid"}
+        assert formats.read(path, node="lstm", **options).recurrents
+    if cell == "node=" and column != 3:
+        with pytest.raises(UnsupportedError, match=r"node= takes one of .*'encoder/lstm'"):
+            formats.read(path)
+        options = {"node": "encoder/lstm", "recurrent_activation": "sigmoid"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        spec = formats.read(path, **options)
+        if column == 2:
+            alone = formats.read(path, recurrent_activation="sigmoid")
+            assert repr(alone) == repr(spec)
+        if column == 3:
+            with pytest.raises(UnsupportedError, match="node= takes one of"):
+                formats.read(path)
+            assert formats.read(path, node="lstm", recurrent_activation="sigmoid").recurrents
+    (lstm,) = spec.recurrents
+    assert lstm.activations is None  # tanh and sigmoid
+    np.testing.assert_array_equal(lstm.arrays["weight_ih_l0"], LSTM["kernel"].T)
+    assert len(spec.layers) == (1 if cell == "node=" and column != 3 else 2)

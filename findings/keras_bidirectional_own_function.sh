@@ -1,9 +1,10 @@
 #!/bin/sh
 # keras 3.15.1 on torch 2.13.0 (the CPU build is enough), Python 3.11
 #
-# hard_sigmoid is clip(0.2 x + 0.5, 0, 1) in Keras 2 and clip(x / 6 + 0.5, 0, 1) in Keras 3, so whoever takes such weights over gives layers a function of their own. An LSTM of a function by
-# the name of hard_sigmoid calls it. A Bidirectional of this LSTM calls Keras 3's, in both directions:
-# it copies the layer, and functions are taken along by their names alone. By another name it is an
+# hard_sigmoid is clip(0.2 x + 0.5, 0, 1) in Keras 2 and clip(x / 6 + 0.5, 0, 1) in Keras 3, so
+# whoever takes such weights over gives layers a function of their own. An LSTM of a function by the
+# name of hard_sigmoid calls it. A Bidirectional of this LSTM calls Keras 3's, in both directions: it
+# copies the layer, and functions are taken along by their names alone. By another name it is an
 # error.
 #
 # Guess: the function is called, in a Bidirectional too, or there is an error.

@@ -67,8 +67,8 @@ def _archive(data: bytes) -> KerasFile:
     version = parse_json(metadata, "metadata.json").get("keras_version")
     store = NumberedStore(File(weights))
     described = parse_json(config, "config.json")
-    kind, options = of_class(described, "the model")
-    if kind not in MODELS and "layers" not in options:
+    kind, _ = of_class(described, "the model")
+    if kind not in MODELS:
         return KerasFile(store, None, version, kind)
     return KerasFile(store, described, version)
 

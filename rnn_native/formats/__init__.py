@@ -232,6 +232,9 @@ def find(path: PathLike, format: str | None = None) -> tuple[str, Format]:
     for name, entry in FORMATS.items():
         if suffix in entry.suffixes:
             return name, entry
+    tensorflow = importlib.import_module(".tensorflow", __name__)
+    if (refused := tensorflow.refusal(path)) is not None:
+        raise UnsupportedError(f"{os.fspath(path)}: {refused}")
     known = ", ".join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)
     raise FormatError(
         f"{os.fspath(path)}: the suffix {suffix!r} is of no known format; "

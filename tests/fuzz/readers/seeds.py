@@ -231,10 +231,28 @@ def _keras() -> list[bytes]:
         config, weights = everything()
         paths = [
             kf.write_h5(path.with_suffix(".h5"), config, weights),
+            kf.write_h5(
+                path.with_suffix(".h4"),
+                config,
+                weights,
+                libver="latest",
+                chunks=True,
+                compression="gzip",
+                shuffle=True,
+            ),
+            kf.write_h5(
+                path.with_suffix(".h3"), config, {**weights, **_empty(40)}, libver="latest"
+            ),
             kf.write_h5(path.with_suffix(".hdf5"), None, {"a": kf.lstm(3, 4)}, "2.3.0"),
             kf.write_keras(path.with_suffix(".keras"), *chain()),
+            kf.write_h5(path.with_suffix(".h1"), *kf.of_keras_1(), "1.2.2", own=kf.KERAS_1),
         ]
         return [*(one.read_bytes() for one in paths), kf.numbered(chain()[1])]
+
+
+def _empty(count: int) -> dict[str, Any]:
+    """Layers without weights, so many that newer layouts keep them in heaps."""
+    return {f"dropout {number}": {} for number in range(count)}
 
 
 def _onnx() -> list[bytes]:

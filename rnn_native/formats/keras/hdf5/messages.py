@@ -11,14 +11,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, UnsupportedError
-from ..bfloat16 import widened
+from ....errors import FormatError, UnsupportedError
+from ...bfloat16 import widened
+from .bounded import UNDEFINED, Bytes
+from .chunks import Chunked, chunked
 
 _DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
 _FLOAT, _STRING, _OPAQUE, _VARIABLE = 1, 3, 5, 9
-_COMPACT, _CONTIGUOUS = 0, 1
+_COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _LAYOUTS: Final = ("compact", "contiguous", "chunked", "virtual")
-_UNDEFINED: Final = 2**64 - 1
 _MAX_RANK: Final = 32
 # Size: offset, precision, where and how wide exponent and mantissa are, bias, as IEEE 754 has it.
 _FLOATS: Final = {
@@ -57,12 +58,13 @@ class Dataset:
     type: Type
     start: int
     compact: bytes | None = None
+    chunked: Chunked | None = None
     refused: str | None = None
 
-    def array(self, data: bytes, path: str) -> NDArray[Any]:
+    def array(self, data: Bytes, path: str) -> NDArray[Any]:
         """The floats of the dataset; bfloat16 widens to float32."""
         if self.refused is not None:
-            raise FormatError(f"dataset {path!r}: {self.refused}")
+            raise UnsupportedError(f"dataset {path!r}: {self.refused}")
         if self.type.dtype is None:
             why = ""
             if self.type.opaque:
@@ -74,7 +76,11 @@ class Dataset:
         count = prod(self.shape)
         if not count:
             raise FormatError(f"dataset {path!r}: expected numbers, got the shape {self.shape}")
-        source, start = (data, self.start) if self.compact is None else (self.compact, 0)
+        if self.chunked is not None:
+            where = f"dataset {path!r}"
+            values = self.chunked.array(data, self.shape, self.type.dtype, where)
+            return widened(values) if self.type.bfloat16 else values
+        source, start = (data.whole, self.start) if self.compact is None else (self.compact, 0)
         if start + count * self.type.size > len(source):
             raise FormatError(
                 f"dataset {path!r}: {count * self.type.size} bytes at {start} are not in the file"
@@ -96,11 +102,16 @@ def dataset(kinds: Mapping[int, bytes], attributes: Mapping[str, bytes], path: s
     if shape is None:
         return Dataset((0,), element, 0)
     layout = kinds[_LAYOUT]
-    if len(layout) < 4 or layout[0] != 3:
+    if len(layout) < 4 or layout[0] not in (3, 4, 5):
         return Dataset(shape, element, 0, refused="a layout of HDF5 that Keras does not write")
-    for kind, name in ((_FILTERS, "filters"), (_EXTERNAL, "data in other files")):
-        if kind in kinds:
-            return Dataset(shape, element, 0, refused=f"{name}; Keras writes none")
+    if _EXTERNAL in kinds:
+        return Dataset(shape, element, 0, refused="data in other files; Keras writes none")
+    if layout[1] == _CHUNKED and 0 not in shape:
+        try:
+            pieces = chunked(layout, kinds.get(_FILTERS), shape, where)
+        except UnsupportedError as error:  # of this array, which nobody may ask for
+            return Dataset(shape, element, 0, refused=str(error))
+        return Dataset(shape, element, 0, chunked=pieces)
     if layout[1] == _COMPACT:
         (size,) = struct.unpack_from("<H", layout, 2)
         return Dataset(shape, element, 0, compact=layout[4 : 4 + size])
@@ -110,7 +121,7 @@ def dataset(kinds: Mapping[int, bytes], attributes: Mapping[str, bytes], path: s
     start, size = struct.unpack_from("<QQ", layout, 2)
     if size != prod(shape) * element.size:
         raise FormatError(f"{where}: shape {shape} does not take {size} bytes")
-    if size and start == _UNDEFINED:
+    if size and start == UNDEFINED:
         raise FormatError(f"{where}: it was never written")
     return Dataset(shape, element, start if size else 0)
 

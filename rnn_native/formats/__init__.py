@@ -265,10 +265,14 @@ def find(path: PathLike, format: str | None = None) -> tuple[str, Format]:
     named = _named(path, format)
     if named is not None:
         return named, FORMATS[named]
-    from .recognised import recognised
-
-    found = recognised(path)
+    recognised = importlib.import_module(".recognised", __name__).recognised
+    try:
+        found: str | None = recognised(path)
+    except OSError:  # a folder, or what several files are called
+        _refuse_known(path)
+        raise
     if found is None:
+        _refuse_known(path)
         raise _unknown(path, "and its content is not recognised; ")
     return found, FORMATS[found]
 
@@ -288,6 +292,12 @@ def _named(path: PathLike, format: str | None) -> str | None:
         return format
     suffix = PurePath(path).suffix.lower()
     return next((name for name, entry in FORMATS.items() if suffix in entry.suffixes), None)
+
+
+def _refuse_known(path: PathLike) -> None:
+    refused = importlib.import_module(".tensorflow", __name__).refusal(path)
+    if refused is not None:
+        raise UnsupportedError(f"{os.fspath(path)}: {refused}")
 
 
 def _unknown(path: PathLike, why: str = "") -> FormatError:

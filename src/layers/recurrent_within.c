@@ -66,7 +66,7 @@ static rnnat_within_scratch take_within_scratch(const rnnat_recurrent_within *wi
     const within_tile of = within_tile_of(within, kernels, rows, steps);
     const size_t n = (size_t)of.sequences;
     const size_t vectors = (size_t)rnnat_pad(kernels, layer->hidden) * (size_t)kernels->elem;
-    rnnat_within_scratch scratch = {NULL};
+    rnnat_within_scratch scratch = {.gx = NULL};
     scratch.gx = rnnat_arena_take_table(arena, within_products_of(within, of, rows, steps),
                                         (size_t)layer->cell->gates, vectors);
     scratch.gh = rnnat_arena_take_table(arena, n, (size_t)layer->cell->products, vectors);

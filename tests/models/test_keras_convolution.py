@@ -193,6 +193,7 @@ def test_over_the_time_and_positions(data: Any, way: str, seed: int) -> None:
             end = fitting(data.draw(convolutions(2, end.shape[-1])), end)
         for layer in data.draw(around(2)):
             end = fitting(layer, end)
+    either = None not in sizes and tuple(end.shape[1:3]) == (1, 1)  # a step of a position
     if time:
         end = known.Permute((2, 1, 3))(end)
     if data.draw(st.booleans()):
@@ -201,7 +202,10 @@ def test_over_the_time_and_positions(data: Any, way: str, seed: int) -> None:
         end = known.Reshape((-1, end.shape[2] * end.shape[3]))(end)
     model = keras.Model(start, known.GRU(3, return_sequences=True)(end))
     shape = (B, P, T, 2) if time else (B, T, P, 2)
-    if not (None in sizes and depends_on_steps(model)):
+    if either:
+        with pytest.raises(UnsupportedError, match="nothing says which axis is the time"):
+            assert_equal(model, noise(*shape, seed=seed), time, 0, seed)
+    elif not (None in sizes and depends_on_steps(model)):
         assert_equal(model, noise(*shape, seed=seed), time, 0, seed)
 
 

@@ -164,6 +164,21 @@ def test_rnnmorph_lstms_of_two_layers_equal_the_equations(package_file: Finder) 
         read(path, config=config)
 
 
+# russtress: a whole model of Keras 2.0.4, whose configuration is a list
+
+
+def test_russtress_equals_the_equations(package_file: Finder) -> None:
+    path = package_file("russtress", "russtress/weights.96.hdf5")
+    both, dense = arrays(path, "bidirectional_1", "dense_1", root="model_weights")
+    x = np.eye(36)[np.random.default_rng(0).integers(0, 36, (5, 40))]
+    forward = ke.lstm(x, both[:3], gate=ke.hard_sigmoid_2)[:, -1]
+    backward = ke.lstm(x, both[3:], gate=ke.hard_sigmoid_2, backwards=True)[:, -1]
+    y = ke.dense(np.concatenate([forward, backward], axis=-1), dense)
+    for run in RUNS.values():
+        made = run(read(path), np.swapaxes(x, 0, 1))
+        np.testing.assert_allclose(made, ke.softmax(y), rtol=0, atol=1e-12)
+
+
 # crema: a whole model of Keras 2.2.2 with convolutions; GRUs that reset before, hard_sigmoid
 
 

@@ -29,6 +29,16 @@ def lstm(
     return {name: rng.normal(0, 0.5, shape).astype("f4") for name, shape in shapes.items()}
 
 
+def by_gate(arrays: Arrays, order: str, columns: str) -> dict[str, Array]:
+    """A cell's arrays as Keras 1 has them: in the order of ``order``, of arrays whose gates are in
+    the order of ``columns``."""
+    return {
+        f"{leaf}_{gate}": np.split(array, len(order), axis=-1)[columns.index(gate)]
+        for gate in order
+        for leaf, array in zip("WUb", arrays.values(), strict=True)
+    }
+
+
 def dense(size: int, units: int, seed: int = 0) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     return {
@@ -96,15 +106,47 @@ def functional(
     }
 
 
+KERAS_1 = "{name}:0"
+
+
+def of_keras_1() -> tuple[Any, dict[str, Arrays]]:
+    """A model of Keras 1, for ``write_h5`` with ``own=KERAS_1``, and its weights."""
+    cell = {"class_name": "LSTM", "config": {
+        "name": "a", "output_dim": 4, "activation": "tanh", "inner_activation": "hard_sigmoid",
+        "return_sequences": True, "go_backwards": False, "consume_less": "cpu",
+    }}  # fmt: skip
+    layers = [
+        {"class_name": "Convolution1D", "config": {
+            "name": "c", "nb_filter": 3, "filter_length": 2, "border_mode": "valid", "bias": True,
+            "activation": "relu", "subsample_length": 1, "batch_input_shape": [None, None, 2],
+        }},
+        {"class_name": "Bidirectional", "config": {
+            "name": "both", "merge_mode": "sum", "layer": cell,
+        }},
+        {"class_name": "TimeDistributed", "config": {"name": "time", "layer": {
+            "class_name": "Dense",
+            "config": {"name": "d", "output_dim": 2, "bias": True, "activation": "softmax"},
+        }}},
+    ]  # fmt: skip
+    own = {"c_W": np.ones((2, 1, 2, 3), "f4"), "c_b": np.ones(3, "f4")}
+    gates = [by_gate(lstm(3, 4, seed), "icfo", "ifco") for seed in range(2)]
+    both = {f"{side}_a_{name}": array for side, arrays in zip(("forward", "backward"), gates,
+            strict=True) for name, array in arrays.items()}  # fmt: skip
+    ends = dict(zip(("d_W", "d_b"), dense(4, 2).values(), strict=True))
+    return {"class_name": "Sequential", "config": layers}, {"c": own, "both": both, "time": ends}
+
+
 def write_h5(
     path: Path,
     config: Mapping[str, Any] | None,
     weights: Mapping[str, Arrays],
     version: str | None = "2.2.4",
     libver: str = "earliest",
+    own: str = "{layer}/{name}:0",
     **packed: Any,
 ) -> Path:
-    """Keras 2's layout; ``config`` None: of weights alone. ``packed``: how h5py keeps arrays."""
+    """Keras 2's layout; ``config`` None: of weights alone. ``packed``: how h5py keeps arrays;
+    ``own``: how arrays are called, ``"{layer}_{name}:0"`` in Keras 1."""
     with h5py.File(path, "w", libver=libver) as file:
         root = file
         if config is not None:
@@ -115,10 +157,10 @@ def write_h5(
         root.attrs["layer_names"] = [name.encode() for name in weights]
         for name, arrays in weights.items():
             group = root.create_group(name)
-            names = [f"{name}/{own}:0" for own in arrays]
-            group.attrs["weight_names"] = [own.encode() for own in names]
-            for own, array in zip(names, arrays.values(), strict=True):
-                group.create_dataset(own, data=array, **packed)
+            names = [own.format(layer=name, name=array) for array in arrays]
+            group.attrs["weight_names"] = [each.encode() for each in names]
+            for each, array in zip(names, arrays.values(), strict=True):
+                group.create_dataset(each, data=array, **packed)
     return path
 
 

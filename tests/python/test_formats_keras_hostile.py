@@ -80,11 +80,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ".h5": kf.write_h5(folder / "m.h5", everything(), WEIGHTS),
         ".hdf5": kf.write_h5(folder / "m.hdf5", None, {"a": LSTM}, "2.3.0"),
         "newer": kf.write_h5(folder / "newer.h5", everything(), WEIGHTS, libver="latest"),
+        "first": kf.write_h5(folder / "first.h5", *kf.of_keras_1(), "1.2.2", own=kf.KERAS_1),
         ".keras": kf.write_keras(folder / "m.keras", SIMPLE, GROUPS),
     }
 
 
-SUFFIXES = (".h5", ".hdf5", "newer", ".keras")
+SUFFIXES = (".h5", ".hdf5", "newer", "first", ".keras")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -139,6 +140,22 @@ def test_configurations_with_something_else_in_a_place(
             owner = owner[key]
         owner[place[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
     attempt(kf.write_h5(files[".h5"].with_stem("odd"), config, WEIGHTS))
+
+
+@FUZZ
+@given(data=st.data())
+def test_configurations_of_keras_1_with_something_else_in_a_place(
+    files: dict[str, Path], data: st.DataObject
+) -> None:
+    config, weights = kf.of_keras_1()
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(places(config)))
+        owner = config
+        for key in place[:-1]:
+            owner = owner[key]
+        owner[place[-1]] = copy.deepcopy(data.draw(st.sampled_from(ODD)))
+    path = files["first"].with_stem("odd")
+    attempt(kf.write_h5(path, config, weights, "1.2.2", own=kf.KERAS_1))
 
 
 @FUZZ

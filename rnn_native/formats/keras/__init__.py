@@ -1,4 +1,4 @@
-"""Keras files: ``.keras`` and ``.h5``, of Keras 2 and 3, with NumPy alone.
+"""Keras files: ``.keras`` and ``.h5``, of Keras 1 to 3, with NumPy alone.
 
 A Sequential or a straight functional model becomes a chain of our layers, one with branches a
 graph; from any model one layer or a straight run of them can be taken. A file of weights alone
@@ -24,6 +24,7 @@ from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
 from .file import KerasFile, open_file, weights
 from .graph import Graph, graph_of
+from .keras1 import as_keras_2, dated
 from .plain import check, describe, recurrent_in
 
 PathLike = str | os.PathLike[str]
@@ -65,7 +66,7 @@ def read(
         A name that no layer has; options that do not go together, or with the file.
     """
     between = _part(node, between)
-    file = open_file(path)
+    file = dated(open_file(path))
     options = {
         "cell": cell,
         "activation": activation,
@@ -79,7 +80,10 @@ def read(
         raise OptionError(f"{', '.join(given)}: the model's own configuration says what it is")
     plain = file.config is None and config is None
     if not plain:
-        return _read(graph_of(_model(file, config)), file, node, between)
+        model, file = _model(file, config)
+        return _read(graph_of(model), file, node, between)
+    if file.major() == 1:
+        file, _ = as_keras_2(file, None)
     spec = _read(describe(file, node, between, options), file, node, between)
     check(spec, options)
     return spec
@@ -90,7 +94,8 @@ def read_described(
 ) -> ModelSpec:
     """The model of a file that is open, and has its configuration; else as :func:`read`."""
     between = _part(node, between)
-    return _read(graph_of(_model(file, None)), file, node, between)
+    model, file = _model(file, None)
+    return _read(graph_of(model), file, node, between)
 
 
 def _read(
@@ -107,7 +112,7 @@ def choices(path: PathLike) -> list[dict[str, str]]:
     file = open_file(path)
     if file.config is None:
         return [{"node": name} for name in recurrent_in(file)]
-    return [{"node": name} for name in graph_of(_model(file, None)).recurrent]
+    return [{"node": name} for name in graph_of(_model(file, None)[0]).recurrent]
 
 
 def arrays(path: PathLike) -> dict[str, Stored]:
@@ -118,7 +123,7 @@ def arrays(path: PathLike) -> dict[str, Stored]:
 
 def strings(path: PathLike) -> dict[str, str]:
     """``producer``: Keras and its version, where the file tells."""
-    version = open_file(path).version
+    version = dated(open_file(path)).version
     return {} if version is None else {"producer": f"keras {version}"}
 
 
@@ -139,14 +144,17 @@ def _part(node: object, value: object) -> tuple[str, str] | None:
     return value[0], value[1]
 
 
-def _model(file: KerasFile, config: PathLike | None) -> Layer:
-    """The model as the file, or the file beside it, describes it."""
+def _model(file: KerasFile, config: PathLike | None) -> tuple[Layer, KerasFile]:
+    """The model as the file, or the file beside it, describes it, and its weights."""
     described = file.config
     if described is None:
         assert config is not None
         described = parse_json(read_bytes(config), f"config {os.fspath(config)!r}")
+    version = file.major(described.get("keras_version"))
+    if version == 1:
+        file, described = as_keras_2(file, described)
     kind, options = of_class(described, "the model")
-    model = Layer(kind, (), (), options, file.major(described.get("keras_version")))
+    model = Layer(kind, (), (), options, version)
     if kind not in MODELS:
         raise model.unsupported(f"expected a model of the class {' or '.join(MODELS[:2])}")
-    return model
+    return model, file

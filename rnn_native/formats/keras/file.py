@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from ...errors import FormatError, RnnError, UnsupportedError
 from ..reading import read_bytes
-from .config import MAX_CONFIG, parse_json
+from .config import MAX_CONFIG, MODELS, of_class, parse_json
 from .hdf5 import File
-from .store import NUMBERED, NamedStore, NumberedStore
+from .store import NamedStore, NumberedStore
 
 _MEMBERS: Final = ("config.json", "metadata.json", "model.weights.h5")
 _EXPANSION: Final = 8  # Keras does not compress; floats hardly can be
@@ -29,21 +29,23 @@ _EXPANSION: Final = 8  # Keras does not compress; floats hardly can be
 
 @dataclass(frozen=True)
 class KerasFile:
-    """``config`` is None in a file of weights alone, ``version`` where the file does not tell."""
+    """``config`` is None in a file of weights alone, ``version`` where the file does not tell;
+    ``own_class`` is the class of a model whose configuration does not say what it is made of."""
 
     store: NamedStore | NumberedStore
     config: Mapping[str, Any] | None
     version: str | None
+    own_class: str | None = None
 
     def major(self, beside: object = None) -> int:
         """Keras's major version; ``beside`` is what a JSON beside the file says, if this does not.
-        ``UnsupportedError`` for none and for others than 2 and 3."""
+        ``UnsupportedError`` for none and for others than 1, 2 and 3."""
         version = self.version or beside
         if version is None and isinstance(self.store, NumberedStore):
             return 3  # weights alone, which do not tell
-        match = re.match(r"(\d{1,4})\.", version) if isinstance(version, str) else None
-        if match is None or int(match[1]) not in (2, 3):
-            raise UnsupportedError(f"keras_version {version!r}: expected 2 or 3")
+        match = re.match(r"(\d{1,4})(\.|$)", version) if isinstance(version, str) else None
+        if match is None or int(match[1]) not in (1, 2, 3):
+            raise UnsupportedError(f"keras_version {version!r}: expected 1, 2 or 3")
         return int(match[1])
 
 
@@ -71,7 +73,11 @@ def _archive(data: bytes) -> KerasFile:
         config, metadata, weights = (_member(archive, name, len(data)) for name in _MEMBERS)
     version = parse_json(metadata, "metadata.json").get("keras_version")
     store = NumberedStore(File(weights))
-    return KerasFile(store, parse_json(config, "config.json"), version)
+    described = parse_json(config, "config.json")
+    kind, _ = of_class(described, "the model")
+    if kind not in MODELS:
+        return KerasFile(store, None, version, kind)
+    return KerasFile(store, described, version)
 
 
 def weights(path: str | os.PathLike[str]) -> File:
@@ -105,7 +111,14 @@ def _hdf5(data: bytes) -> KerasFile:
     text = file.text("", "model_config")
     root = "model_weights" if "model_weights" in file.groups else ""
     version = file.text("", "keras_version") or file.text(root, "keras_version")
-    if any(name in file.groups for name in NUMBERED) and not root:
+    if not root and _is_numbered(file):
         return KerasFile(NumberedStore(file), None, version)
     config = None if text is None else parse_json(text, "model_config")
     return KerasFile(NamedStore(file, root), config, version)
+
+
+def _is_numbered(file: File) -> bool:
+    """Whether the file lists no layers, and has its arrays as Keras 3 does."""
+    if any(file.names("", name) is not None for name in ("layer_names", "layer_names0")):
+        return False
+    return any(path.rpartition("/")[0].rpartition("/")[2] == "vars" for path in file.datasets)

@@ -18,23 +18,20 @@ what was assumed of the activations, unless options say it:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...errors import FormatError, OptionError, UnsupportedError
 from ...spec import GATES, ModelSpec
 from ...warn import warn
 from ..names import some
-from .config import Layer, Step
+from .config import Layer
 from .file import KerasFile
 from .graph import Call, Graph, Tensor
-from .hdf5 import File
-from .store import NUMBERED, NamedStore, NumberedStore, join, leaf_of
+from .objects import Found, found_in
+from .store import NumberedStore
 
 _CLASSES: Final = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
-_PARTS: Final = ("forward_layer/cell", "backward_layer/cell", "cell", "layer", "")
-_Shapes = tuple[tuple[str, tuple[int, ...]], ...]  # of a layer's arrays, by their last names
 
 
 def describe(
@@ -43,17 +40,14 @@ def describe(
     """The layers of a file, each called with what the one before it in the file gives."""
     if options["cell"] not in (None, *GATES):
         raise OptionError(f"cell: expected one of {', '.join(GATES)}; got {options['cell']!r}")
-    found = _named(file.store) if isinstance(file.store, NamedStore) else _numbered(file.store.file)
+    found = found_in(file.store)
     names = [layer.name for layer in found]
     if len(set(names)) != len(names):
         raise FormatError("there are two layers of one name")
     if not any(layer.parts for layer in found):
         raise FormatError("a file without weights of layers")
     if isinstance(file.store, NumberedStore) and (between or (node is None and len(names) != 1)):
-        raise UnsupportedError(
-            f"the file does not tell the order of its layers, config= does; node= takes one of "
-            f"{some(names)}"
-        )
+        raise UnsupportedError(_no_order(file, found))
     if node is not None:
         wanted = {node}
     elif between is not None and between[0] in names and between[1] in names:
@@ -68,9 +62,21 @@ def describe(
 
 def recurrent_in(file: KerasFile) -> list[str]:
     """The layers of a file that have weights of a cell."""
-    found = _named(file.store) if isinstance(file.store, NamedStore) else _numbered(file.store.file)
-    kinds = {layer.name: {leaf for part in layer.parts for leaf, _ in part} for layer in found}
-    return [name for name, leaves in kinds.items() if "recurrent_kernel" in leaves]
+    return [layer.name for layer in found_in(file.store) if layer.is_recurrent]
+
+
+def _no_order(file: KerasFile, found: Sequence[Found]) -> str:
+    """What to do about a file of layers in no order."""
+    recurrent = [layer.name for layer in found if layer.is_recurrent]
+    others = [layer.name for layer in found if not layer.is_recurrent]
+    model = "; config= takes its JSON"
+    if file.own_class is not None:
+        model = f", which is the code of {file.own_class[:80]}"
+    return (
+        f"the file has weights, and does not tell what the model does with them{model}. node= "
+        f"takes one of the recurrent layers {some([*map(repr, recurrent)])}, or of the others "
+        f"{some([*map(repr, others)])}, out"
+    )
 
 
 def check(spec: ModelSpec, options: Mapping[str, Any]) -> None:
@@ -90,16 +96,6 @@ def check(spec: ModelSpec, options: Mapping[str, Any]) -> None:
             raise OptionError(f"{option}={value!r}: the layers that are read are {kinds}")
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A layer of a file: the arrays of each of its parts, and where Keras 3 has them."""
-
-    name: str
-    parts: tuple[_Shapes, ...]
-    groups: tuple[Step, ...] = ()
-    time_distributed: bool = False
-
-
 _DO_SOMETHING: Final = (
     "add", "attention", "average", "concatenate", "cropping", "dot", "global_", "max_pooling",
     "maximum", "merge", "minimum", "multiply", "repeat_vector", "subtract", "up_sampling",
@@ -115,7 +111,7 @@ class _Guess:
         self.options = options
         self.assumed: dict[str, dict[str, str]] = {}
 
-    def layer(self, found: _Found, wanted: bool) -> Layer:
+    def layer(self, found: Found, wanted: bool) -> Layer:
         """One that is none of ours is refused by its name if it is needed. Only what is wanted can
         contradict an option."""
         notes: dict[str, str] = {}
@@ -127,7 +123,7 @@ class _Guess:
         return Layer(kind, (found.name,), found.groups, config, self.major)
 
     def _class(
-        self, found: _Found, notes: dict[str, str], wanted: bool
+        self, found: Found, notes: dict[str, str], wanted: bool
     ) -> tuple[str, dict[str, Any]]:
         kinds = [tuple(leaf for leaf, _ in part) for part in found.parts]
         shapes = [shape for part in found.parts for _, shape in part]
@@ -190,6 +186,8 @@ class _Guess:
     def _gates(self, name: str, wanted: bool) -> str:
         """The default of ``recurrent_activation``, which changed in Keras 2.3; tf.keras, whose
         versions can end in -tf, had both at a time."""
+        if self.major == 1:
+            return "hard_sigmoid"
         match = re.match(r"2\.(\d+)", self.version or "")
         if match is None or self.major > 2:
             return "sigmoid"
@@ -213,52 +211,6 @@ class _Guess:
                 f"the file has weights alone; assumed of {'; '.join(texts[:12])}. config= takes "
                 "the model's JSON"
             )
-
-
-def _named(store: NamedStore) -> list[_Found]:
-    """The layers of a file in Keras 2's layout, in the model's order."""
-    layers = []
-    for name in store.layers():
-        parts: dict[str, list[tuple[str, tuple[int, ...]]]] = {}
-        for path in store.names(name) or []:
-            full = f"{join(store.root, name)}/{path}"
-            if full not in store.file.datasets:
-                raise FormatError(f"layer {name!r}: no dataset {full!r}")
-            prefix = path.rpartition("/")[0]
-            parts.setdefault(prefix, []).append((leaf_of(path), store.file.datasets[full].shape))
-        layers.append(_Found(name, tuple(tuple(part) for part in parts.values())))
-    return layers
-
-
-def _numbered(file: File) -> list[_Found]:
-    """The layers of a file in Keras 3's layout that have weights, in no order."""
-    root = next(root for root in NUMBERED if root in file.groups)
-    with_arrays = {tuple(path.split("/")[:2]) for path in file.datasets}
-    layers = []
-    for child in file.children(root):
-        if (root, child) not in with_arrays:
-            continue
-        group = join(root, child)
-        found = {part: _shapes(file, group, part) for part in _PARTS}
-        present = {part: shapes for part, shapes in found.items() if shapes}
-        name = file.text(join(group, "vars"), "name") or child
-        parts = tuple(present.values()) or ((("?", ()),),)
-        layers.append(_Found(name, parts, (root, child), list(present) == ["layer"]))
-    return layers
-
-
-def _shapes(file: File, group: str, part: str) -> _Shapes:
-    """The arrays of one part of a layer, which Keras 3 numbers, with the names of Keras 2."""
-    own = join(join(group, part) if part else group, "vars")
-    paths = [join(own, name) for name in sorted(file.children(own))]
-    shapes = [file.datasets[path].shape for path in paths if path in file.datasets]
-    names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
-    if part in ("", "layer"):
-        kind = group.rpartition("/")[2]
-        names = ("embeddings",) if kind.startswith("embedding") else ("kernel", "bias")
-    if len(shapes) > len(names):
-        names = tuple(f"array {number}" for number in range(len(shapes)))
-    return tuple(zip(names, shapes, strict=False))
 
 
 def _in_order(layers: list[Layer]) -> Graph:

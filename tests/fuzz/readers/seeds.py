@@ -245,6 +245,7 @@ def _keras() -> list[bytes]:
             ),
             kf.write_h5(path.with_suffix(".hdf5"), None, {"a": kf.lstm(3, 4)}, "2.3.0"),
             kf.write_keras(path.with_suffix(".keras"), *chain()),
+            kf.write_h5(path.with_suffix(".h1"), *kf.of_keras_1(), "1.2.2", own=kf.KERAS_1),
         ]
         return [*(one.read_bytes() for one in paths), kf.numbered(chain()[1])]
 

@@ -52,7 +52,7 @@ def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
 
 class Arrays(Mapping[str, Array]):
     """Arrays by name: views of ``data`` where possible, float16 and bfloat16 widened to float32.
-    One of another type raises ``FormatError`` when it is asked for."""
+    One of another type raises ``UnsupportedError`` when it is asked for."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -61,7 +61,9 @@ class Arrays(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         claim, where = self._claims[name], f"array {name!r:.200}"
         if claim.dtype not in _FLOATS:
-            raise FormatError(f"{where}: expected {', '.join(_FLOATS)}; got {claim.dtype!r:.50}")
+            raise UnsupportedError(
+                f"{where}: expected {', '.join(_FLOATS)}; got {claim.dtype!r:.50}"
+            )
         array = self._raw(where, claim, _FLOATS[claim.dtype])
         if not array.size:
             raise FormatError(f"{where}: shape {claim.shape} of {claim.dtype} takes 0 bytes")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, RnnError
+from ..errors import FormatError, RnnError, UnsupportedError
 from ..spec import ModelSpec
 from . import npy
 from .files import replacing
@@ -110,7 +110,7 @@ class Archive:
             if name in self._members:
                 raise FormatError(f"npz: {name!r} is there twice")
             if member.compress_type not in _METHODS:
-                raise FormatError(
+                raise UnsupportedError(
                     f"npz: {name!r}: expected to find it stored or deflated, as NumPy writes; it "
                     f"is compressed by method {member.compress_type}"
                 )

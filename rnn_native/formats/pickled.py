@@ -54,8 +54,8 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def unpack(data: bytes) -> NumpyArrays:
-    """All arrays by their dotted names; ``FormatError`` for what is malformed, and for a pickle of
-    other objects without an array."""
+    """All arrays by their dotted names; ``FormatError`` for what is malformed,
+    ``UnsupportedError`` for a pickle of other objects without an array."""
     if not data.startswith(b"\x80"):
         raise FormatError(
             f"not a pickle of protocol 2 or newer: expected b'\\x80', got {data[:8]!r}; "

@@ -203,8 +203,8 @@ class Tensors(Mapping[str, Array]):
     """The tensors of a container by name, each fetched when it is asked for: float32 or float64
     views of its bytes where possible.
 
-    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``FormatError`` when
-    it is asked for, so that one that is not needed does no harm.
+    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``UnsupportedError``
+    when it is asked for, so that one that is not needed does no harm.
     """
 
     def __init__(self, entries: Mapping[str, Entry], fetch: Fetch) -> None:
@@ -214,7 +214,7 @@ class Tensors(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
         if entry.dtype not in _FLOATS:
-            raise FormatError(
+            raise UnsupportedError(
                 f"tensor {name!r}: expected {', '.join(_FLOATS)}; got dtype {entry.dtype}"
             )
         dtype = np.dtype(_FLOATS[entry.dtype])

@@ -269,5 +269,5 @@ def test_the_protocols_from_2_to_5(container: Container) -> None:
     x = whole("0", np.arange(3, dtype=np.float32))
     assert list(tensors(container([Raw(b"\x80\x05" + frame), Raw(b"h\x03"), x]))) == ["2"]
     for version in (0, 1, 6, 255):
-        with pytest.raises(FormatError, match=f"expected protocol 2 to 5, got {version}"):
+        with pytest.raises(UnsupportedError, match=f"expected protocol 2 to 5, got {version}"):
             tensors(container(Raw(b"\x80" + bytes([version]) + b"N")))

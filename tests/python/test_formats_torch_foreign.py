@@ -105,7 +105,7 @@ def test_what_would_call_is_inert(what: str, container: Container, trap: Path) -
     path.write_bytes(container({"net": state_dict(GRU.arrays), "x": CALLS[what]}))
     before = set(sys.modules)
     if what in ("inst", "obj"):
-        with pytest.raises(rn.FormatError, match=f"opcode {what.upper()}"):
+        with pytest.raises(rn.UnsupportedError, match=f"opcode {what.upper()}"):
             formats.read(path, prefix="net")
     else:
         (layer,) = formats.read(path, prefix="net").layers
@@ -148,7 +148,7 @@ def test_an_array_that_is_inside_it_alone_is_an_error_that_names_it(how: str) ->
     array = pickle.dumps(RNG.normal(size=3), 2)[2:-1]
     net = INSIDE[how](Raw(array) if how == "an argument" else array)
     for value in (net, {"model": net}, [{"epoch": 3, "model": (net,)}]):
-        with pytest.raises(rn.FormatError, match=r"asks for 'nets\.Net'.*save its weights"):
+        with pytest.raises(rn.UnsupportedError, match=r"asks for 'nets\.Net'.*save its weights"):
             pickled.unpack(Pickle(value).data)
 
 

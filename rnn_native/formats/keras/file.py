@@ -95,7 +95,9 @@ def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     if len(infos) != 1:
         raise FormatError(f"expected one file {name} in the archive, found {len(infos)}")
     if infos[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise FormatError(f"{name}: compressed by method {infos[0].compress_type}; Keras does not")
+        raise UnsupportedError(
+            f"{name}: compressed by method {infos[0].compress_type}; Keras does not"
+        )
     limit = max(_EXPANSION * size, 2**16)
     if name != _MEMBERS[2]:
         limit = min(limit, MAX_CONFIG)

@@ -83,8 +83,8 @@ def is_saved(data: bytes) -> bool:
 def unpack(data: bytes) -> tuple[dict[str, str], Tensors]:
     """What ``write`` tells of the layers (or nothing), and all tensors by their dotted names.
 
-    Raises ``FormatError`` for what is malformed, and for a file of other objects without a tensor;
-    ``UnsupportedError`` for other files of PyTorch's.
+    Raises ``FormatError`` for what is malformed; ``UnsupportedError`` for other files of PyTorch's,
+    and for one of other objects without a tensor.
     """
     found = load_file(data, Tensor)
     if found.constants is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from .foreign import ADVICE, Foreign, Unread
 from .objects import Inside, inside
 from .values import Pairs, Storage
@@ -41,7 +41,7 @@ def flat(value: Any, size: int, *kinds: type[Leaf]) -> Flat[Leaf]:
     containers.
 
     ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
-    several others, or in themselves, repeat. Raises ``FormatError`` where there is something
+    several others, or in themselves, repeat. Raises ``UnsupportedError`` where there is something
     foreign and no leaf.
     """
     walk = _Walk(size, *kinds)
@@ -153,9 +153,9 @@ class _Foreigners:
         return found
 
     def refuse(self) -> None:
-        """For a file without leaves: ``FormatError`` that names the first there was."""
+        """For a file without leaves: ``UnsupportedError`` that names the first there was."""
         if self.first is not None:
-            raise FormatError(
+            raise UnsupportedError(
                 f"the pickle asks for {self.first}, which is no tensor and no plain container: "
                 f"refused, and nothing was called. {ADVICE}"
             )

@@ -169,12 +169,12 @@ static size_t row_of(const rnnat_gates *gates, int32_t gate, int32_t unit)
 }
 
 /* Rows of a vector's units that are turned at once, and room for them in the widest vector. */
-enum { turned = 32, widest = 64 };
+enum { turned = 32, vector_bytes = 64 };
 
 typedef union turning {
-    uint16_t narrow[turned * widest / sizeof(uint16_t)];
-    float f32[turned * widest / sizeof(float)];
-    double f64[turned * widest / sizeof(double)];
+    uint16_t narrow[turned * vector_bytes / sizeof(uint16_t)];
+    float f32[turned * vector_bytes / sizeof(float)];
+    double f64[turned * vector_bytes / sizeof(double)];
 } turning;
 
 /* to[i][lane] = rows[lane][i], with `stride` elements from one i to the next. The counts of lanes
@@ -188,9 +188,9 @@ typedef union turning {
     static void NAME(TYPE *to, size_t stride, const TYPE *rows, size_t lanes, size_t count)        \
     {                                                                                              \
         switch (lanes) {                                                                           \
-        case 4: TURN(4) break;                                                                     \
-        case 8: TURN(8) break;                                                                     \
-        case 16: TURN(16) break;                                                                   \
+        case 16 / sizeof(TYPE): TURN(16 / sizeof(TYPE)) break;                                     \
+        case 32 / sizeof(TYPE): TURN(32 / sizeof(TYPE)) break;                                     \
+        case 64 / sizeof(TYPE): TURN(64 / sizeof(TYPE)) break;                                     \
         default: TURN(lanes) break;                                                                \
         }                                                                                          \
     }
@@ -201,19 +201,18 @@ DEFINE_TURN(turn_f32, float)
 DEFINE_TURN(turn_f64, double)
 #endif
 
-/* One vector of units of a gate, elements from .. from + count - 1 of its rows; units past the last
- * one are zero. */
+/* One vector of units of a gate, elements from .. from + count - 1 of its rows, by way of `rows`;
+ * units past the last one are zero. */
 static void pack_vector(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                         const rnnat_gates *gates, int32_t gate, int32_t unit,
-                        const rnnat_tensor *tensor, size_t from, size_t count)
+                        const rnnat_tensor *tensor, size_t from, size_t count, turning *rows)
 {
-    turning rows;
     const size_t elem = stored_size(matrix->type, kernels), lanes = (size_t)kernels->lanes;
     const size_t k = (size_t)matrix->k, left = (size_t)(gates->units - unit);
     const column_place place = place_of(matrix, kernels, gates, gate, unit);
     const size_t at = place.start + from * place.stride;
     for (size_t lane = 0; lane < lanes; ++lane) {
-        unsigned char *const row = (unsigned char *)&rows + lane * turned * elem;
+        unsigned char *const row = (unsigned char *)rows + lane * turned * elem;
         if (lane < left)
             read_elements(matrix->type, kernels, tensor,
                           row_of(gates, gate, unit + (int32_t)lane) * k + from, count, row);
@@ -221,13 +220,14 @@ static void pack_vector(const rnnat_matrix *matrix, const rnnat_kernels *kernels
             memset(row, 0, count * elem);
     }
     if (is_narrow(matrix->type))
-        turn_narrow((uint16_t *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows.narrow, lanes,
-                    count);
+        turn_narrow((uint16_t *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->narrow,
+                    lanes, count);
     else if (rnnat_is_float(kernels))
-        turn_f32((float *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows.f32, lanes, count);
+        turn_f32((float *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->f32, lanes, count);
 #if RNNAT_FLOAT64
     else
-        turn_f64((double *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows.f64, lanes, count);
+        turn_f64((double *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->f64, lanes,
+                 count);
 #endif
 }
 
@@ -236,11 +236,13 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
                        const rnnat_tensor *tensor)
 {
     const size_t k = (size_t)matrix->k;
+    turning rows;
+    memset(&rows, 0, sizeof rows);
     for (int32_t unit = 0; unit < gates.units; unit += kernels->lanes)
         for (int32_t gate = 0; gate < gates.gates; ++gate)
             for (size_t from = 0; from < k; from += turned)
                 pack_vector(matrix, kernels, &gates, gate, unit, tensor, from,
-                            k - from < turned ? k - from : turned);
+                            k - from < turned ? k - from : turned, &rows);
 }
 
 #if RNNAT_INSPECT

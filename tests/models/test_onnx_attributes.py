@@ -32,11 +32,11 @@ import bounds
 import onnx
 import strategies
 from agreement import assert_agrees
-from bounds_arithmetic import F64, Approx, Arithmetic, approx
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
+from onnx_bounds import OnnxRuntime
 from onnx_graphs import Array, Builder, make_recurrent, onnx_weights, run, uniform
 
 import rnn_native as rn
@@ -48,16 +48,6 @@ from rnn_native.spec import STANDARD, Activation, ModelSpec, Recurrent
 pytestmark = pytest.mark.oracle
 
 CELLS = ("rnn", "gru", "lstm")
-
-
-class OnnxRuntime(Arithmetic):
-    """float32 with activations that err by 5e-7 besides: its sigmoid and tanh are rational
-    approximations, good to some 3e-7."""
-
-    def _activation(self, a: Approx, value: F64, slope: F64) -> Approx:
-        ours = super()._activation(a, value, slope)
-        more = np.full(value.shape, 5e-7)
-        return approx(value, ours.each + more, ours.norm + np.sqrt(value.shape[-1]) * 5e-7)
 
 
 def attributes_of(layer: Recurrent) -> dict[str, Any]:

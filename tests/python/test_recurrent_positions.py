@@ -89,7 +89,9 @@ def test_it_has_the_bits_of_a_recurrent_on_the_rows_that_these_are(seed: int, dt
 def test_it_is_the_equations(seed: int) -> None:
     rng, layer = draw(seed)
     spec = ModelSpec((layer,))
-    for time, batch in ((0, 2), (1, 1), (TIME, BATCH), (5, 0), (100, 1)):
+    # Over time the bound of 100 steps says nothing of some cells.
+    many = 100 if layer.along == "positions" else 40
+    for time, batch in ((0, 2), (1, 1), (TIME, BATCH), (5, 0), (many, 1)):
         x = rng.standard_normal((time, batch, layer.features_taken)).astype("f4")
         state = strategies.random_state(spec, batch, rng) if seed % 2 else None
         lengths = None if seed % 3 else [*rng.integers(0, time + 1, batch)]

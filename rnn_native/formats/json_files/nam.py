@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -130,9 +130,7 @@ def write(spec: ModelSpec, path: str | os.PathLike[str]) -> None:
     if shape != (Recurrent, Linear) or spec.mask_value is not None:
         kinds = ", ".join(layer.title for layer in spec.layers)
         raise UnsupportedError(f"a .nam file has an LSTM and a Linear behind it, not {kinds:.200}")
-    lstm, head = spec.layers
-    assert isinstance(lstm, Recurrent)
-    assert isinstance(head, Linear)
+    lstm, head = cast(tuple[Recurrent, Linear], spec.layers)
     _check(lstm, head)
     begin = lstm.initial_state
     none = np.zeros((lstm.num_layers, lstm.hidden_size), np.float32)

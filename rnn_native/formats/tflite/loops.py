@@ -119,8 +119,8 @@ def lower_while(w: Writer, model: Model, lower: Lower) -> None:
             raise w.unsupported(f"{known} steps, whose outputs go into a tensor of {sizes[0]}")
     inner = Writer(body.graph, w.contents, f"{w.label}/")
     number, goes_on = w.name(f"{w.label}/step"), w.name(f"{w.label}/goes on")
-    inner.rename({body.graph.inputs[i]: number for i in carried.counters})
-    inner.rename({body.graph.inputs[i]: w.input(i) for i in carried.fixed})
+    inner.named({body.graph.inputs[i]: number for i in carried.counters})
+    inner.named({body.graph.inputs[i]: w.input(i) for i in carried.fixed})
     ends = [body.graph.outputs[i] for i in carried.states]
     items = list(dict.fromkeys(carried.lists.values()))
     for operator in needed(body.graph, [*ends, *items], -1):

@@ -119,7 +119,7 @@ class Writer:
             raise self.malformed(f"{what}: got {array.dtype} of shape {array.shape}")
         return [int(number) for number in array.reshape(-1)]
 
-    def rename(self, names: Mapping[int, str]) -> None:
+    def named(self, names: Mapping[int, str]) -> None:
         """Tensors are others from now on, which are made outside."""
         for index, name in names.items():
             self._own[index] = name

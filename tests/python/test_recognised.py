@@ -107,6 +107,17 @@ def test_other_files_are_not_recognised(data: bytes, tmp_path: Path) -> None:
             act(path)
 
 
+def test_a_checkpoint_of_lightning_is_not_tensorflow_s(tmp_path: Path) -> None:
+    """Both end in .ckpt; TensorFlow's are refused with what to do."""
+    path = file_of("torch", tmp_path).rename(tmp_path / "epoch=3.ckpt")
+    assert formats.find(path)[0] == "torch"
+    assert formats.read(path).nodes
+    path.write_bytes(b"something of TensorFlow's")
+    for other in (path, tmp_path / "model.index"):
+        with pytest.raises(rn.UnsupportedError, match="a checkpoint of TensorFlow is not read"):
+            formats.read(other)
+
+
 def test_what_is_written_has_a_known_suffix_or_a_format(tmp_path: Path) -> None:
     path = file_of("safetensors", tmp_path)
     with pytest.raises(rn.FormatError, match="the suffix '' is of no known format; expected one"):

@@ -129,9 +129,12 @@ class Origins:
 
     def _made(self, node: Node, inputs: Sequence[_Tensor | None]) -> Sequence[_Tensor | None]:
         arrays = [None if tensor is None else tensor.array for tensor in inputs]
-        if node.op in ("Shape", "Size") and not node.domain and inputs[0] is not None:
+        if node.op in ("Shape", "Size") and not node.domain:
             # Of any numbers of that shape.
-            arrays = [np.broadcast_to(np.zeros((), np.bool_), inputs[0].shape)]
+            arrays = [
+                None if tensor is None else np.broadcast_to(np.zeros((), np.bool_), tensor.shape)
+                for tensor in inputs
+            ]
         if all((a is None) == (t is None) for a, t in zip(arrays, inputs, strict=True)):
             results = None if node.domain else fold(node, arrays)
             return [_Tensor(_element(a), a.shape, a) for a in results or []]

@@ -33,6 +33,7 @@ import rnn_native as rn
 from rnn_native import formats
 from rnn_native.errors import RnnError
 from rnn_native.formats import safetensors
+from rnn_native.formats.recognised import recognised
 from rnn_native.spec import ModelSpec
 
 from .mutations import mutate
@@ -109,9 +110,10 @@ def read_one(format: str, data: bytes, folder: Path, options: dict[str, Any], ve
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", UserWarning)
-        for tell in (formats.strings, formats.beside):
+        for tell in (formats.strings, formats.beside, formats.choices, formats.read_arrays):
             with suppress(RnnError):
                 tell(path, format)
+        recognised(path)
         try:
             spec = formats.read(path, format, **options)
             assert isinstance(spec, ModelSpec)

@@ -18,7 +18,7 @@ from .errors import (
     UnsupportedError,
     VerifyError,
 )
-from .loading import load
+from .loading import load, read_arrays
 from .model import Model
 from .modules import GRU, LSTM, RNN
 from .spec import Activation, ModelSpec, Static
@@ -61,6 +61,7 @@ __all__ = [
     "load",
     "models",
     "plot",
+    "read_arrays",
     "reference",
     "restore",
     "set_num_threads",

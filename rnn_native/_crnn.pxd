@@ -82,6 +82,9 @@ cdef extern from "kernels/kernels.h" nogil:
         int32_t rows_of_4
 
 
+cdef extern from "heap.h" nogil:
+    void rnnat_heap_advise(void *block, size_t size)
+
 cdef extern from "weights/matrix.h" nogil:
     bint rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
     float rnnat_weight_stored(int32_t code, double value)

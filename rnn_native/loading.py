@@ -1,12 +1,12 @@
-"""``rn.load``: a model out of a file, packed for this CPU."""
+"""``rn.load``: a model out of a file, packed for this CPU; ``rn.read_arrays``: its arrays alone."""
 
 from __future__ import annotations
 
 import os
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from .errors import OptionError
@@ -67,3 +67,48 @@ def load(
 
         replay_file(model, spec, path, format)
     return model
+
+
+def read_arrays(path: str | os.PathLike[str], format: str | None = None) -> dict[str, NDArray[Any]]:
+    """Every array of a file, by name, whether or not its model can be read: no framework is
+    needed, and no pickle is executed.
+
+    ::
+
+        arrays = rn.read_arrays("checkpoint.pt")
+        rn.load("checkpoint.pt", prefix="encoder.lstm")      # leaves out "fc.weight"
+        arrays["fc.weight"].shape, arrays["fc.weight"].dtype
+
+    Parameters
+    ----------
+    path
+        The file; others with tensors of it are read beside it.
+    format
+        A name in ``formats.FORMATS``, in the place of what the suffix or the content says.
+
+    Returns
+    -------
+    dict
+        Arrays in the shape and the type that the file has, which cannot be written to. bfloat16
+        and float8, which NumPy has not, are float32, which holds them exactly; int4 and uint4 are
+        int8 and uint8; of JSON's numbers an array is float32 where that is exact, else float64.
+        What is quantized is what the file has: integers, and beside ``NAME`` the arrays
+        ``NAME.scale`` and ``NAME.zero_point`` (TensorFlow.js: ``NAME.min``); an ONNX graph has
+        these as tensors of its own, and RNNoise's weights are 256ths. Names are those that messages
+        of ``rn.load`` have; of Keras they are paths in the file. Where NumPy cannot have an array
+        at all, a ``UserWarning`` names it and says why.
+
+    Raises
+    ------
+    FormatError
+        The format is not known, or the file is malformed.
+    OptionError
+        ``format`` is unknown.
+    UnsupportedError
+        The file is well formed, but in a way that is not read.
+    OSError
+        As Python raises it: ``FileNotFoundError`` and so on.
+    """
+    from . import formats
+
+    return formats.read_arrays(path, format)

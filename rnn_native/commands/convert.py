@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     refuse_to_overwrite("OUT", out, arguments, {"IN": arguments.file})
     source_format, _ = formats.find(arguments.file, arguments.format)
-    format, entry = formats.find(out, arguments.to)
+    format, entry = formats.find_to_write(out, arguments.to)
     spec, said = read_file(arguments)
     strings = formats.strings(arguments.file, arguments.format)
     carried: dict[str, str] = {}

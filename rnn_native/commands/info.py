@@ -2,7 +2,8 @@
 
 Layers with their sizes and options, parameters, where the model came from as far as the file
 tells, what it takes in memory packed for this CPU, whether it runs step by step, the names of its
-state for rnn-native run, and whether it carries a golden input and output.
+state for rnn-native run, and whether it carries a golden input and output. Of a file that is known
+and not loaded as it is: why, which parts of it are and what to type for them, and its arrays.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from .. import formats
-from ..errors import FormatError, UnsupportedError
+from ..errors import FormatError, RnnError, UnsupportedError
+from ..formats import calling, metadata
 from ..formats import golden as golden_strings
-from ..formats import metadata
 from ..masking import shown
 from ..spec import ModelSpec
+from . import unloadable
 from .arguments import add_dtype, add_file, read_strings, reader_options
+from .text import in_bytes, row
 
 EXAMPLES: Final = """\
 examples:
@@ -27,14 +30,16 @@ examples:
   rnn-native info checkpoint.safetensors --prefix encoder.lstm
   rnn-native info model.onnx --json | python -m json.tool
   rnn-native info model.safetensors --verify
+  rnn-native info checkpoint.bin --arrays
 """
-
-_LONGEST: Final = 200  # characters of a string of the file that are printed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_file(parser)
     add_dtype(parser, "what the model would be packed in (default: what FILE says, else float32)")
+    parser.add_argument(
+        "--arrays", action="store_true", help="list every array of the file, as rn.read_arrays has"
+    )
     parser.add_argument("--json", action="store_true", help="the same as one JSON object")
     parser.add_argument(
         "--verify",
@@ -44,19 +49,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    facts = _facts(arguments)
+    try:
+        read = read_strings(arguments)
+    except RnnError as error:
+        if arguments.verify:
+            raise
+        facts = unloadable.facts_of(arguments, error)
+        lines = unloadable.lines_of(facts)
+    else:
+        facts = _facts(arguments, *read)
+        lines = _lines(facts)
     if arguments.json:
         print(json.dumps(facts))
         return
-    for line in _lines(facts):
+    for line in lines:
         print(line)
 
 
-def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
+def _facts(
+    arguments: argparse.Namespace,
+    spec: ModelSpec,
+    said: calling.Calling,
+    strings: Mapping[str, str],
+) -> dict[str, Any]:
     """Everything there is to tell, in the form of --json (docs/command-line.md)."""
     from ..sequence_files import states
 
-    spec, said, strings = read_strings(arguments)
     strings = {**strings, **formats.strings(arguments.file, arguments.format)}
     packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
     format, _ = formats.find(arguments.file, arguments.format)
@@ -67,6 +85,8 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "file": str(arguments.file),
         "format": format,
+        "version": unloadable.version_of(strings),
+        "loads": True,
         "bytes": arguments.file.stat().st_size,
         "producer": strings.get("producer"),
         "source": source or None,
@@ -84,7 +104,12 @@ def _facts(arguments: argparse.Namespace) -> dict[str, Any]:
             for key, text in strings.items()
             if key != "producer" and not key.startswith(metadata.PREFIX)
         },
-    }
+    } | (_arrays(arguments) if arguments.arrays else {})
+
+
+def _arrays(arguments: argparse.Namespace) -> dict[str, Any]:
+    found = formats.read_arrays(arguments.file, arguments.format)
+    return {"arrays": {name: unloadable.told(array) for name, array in found.items()}}
 
 
 def _values(spec: ModelSpec, batch_first: bool, dtype: str) -> dict[str, Any]:
@@ -153,7 +178,7 @@ def _golden(strings: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     for name, text in _rows(facts):
-        yield f"{name:12}{_printable(text)}"
+        yield row(name, text)
     yield ""
     for index, layer in enumerate(facts["layers"]):
         options = " ".join(
@@ -163,6 +188,7 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         )
         reads = f"{layer['name']} <- {', '.join(layer['reads'])}: " if "reads" in layer else ""
         yield f"{index:<3} {reads}{layer['kind']} {options} ({layer['parameters']:,} parameters)"
+    yield from unloadable.array_lines(facts.get("arrays", {}))
 
 
 def _option(value: Any) -> str:
@@ -174,7 +200,9 @@ def _option(value: Any) -> str:
 
 def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     made = f", made by {facts['producer']}" if facts["producer"] else ""
-    yield "file", f"{facts['file']}: {facts['format']}, {_bytes(facts['bytes'])}{made}"
+    version = f" ({facts['version']})" if facts["version"] else ""
+    size = in_bytes(facts["bytes"])
+    yield "file", f"{facts['file']}: {facts['format']}{version}, {size}{made}"
     if source := facts["source"]:
         known = ", ".join(source[key] for key in ("format", "producer") if key in source)
         yield "from", f"{source.get('file', 'a file')} ({known})"
@@ -187,7 +215,7 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "refused" in packed:
         yield "packed", f"not possible: {packed['refused']}"
     else:
-        yield "packed", f"{_bytes(packed['bytes'])} in {packed['dtype']}, for {packed['isa']}"
+        yield "packed", f"{in_bytes(packed['bytes'])} in {packed['dtype']}, for {packed['isa']}"
         yield "streams", "yes" if facts["streams"] else "no: it needs whole sequences"
     shapes = [f"{name} [{', '.join(map(str, s))}]" for name, s in facts["state"].items()]
     yield "state", ", ".join(shapes) or "none"
@@ -235,17 +263,3 @@ def _value_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _indices(count: int) -> str:
     return f"indices from 0 to {count - 1}"
-
-
-def _bytes(size: float) -> str:
-    units = ["bytes", "KiB", "MiB", "GiB"]
-    while size >= 1024 and len(units) > 1:
-        size /= 1024
-        del units[0]
-    return f"{size:.4g} {units[0]}"
-
-
-def _printable(text: str) -> str:
-    """What a file says may hold anything; a terminal is shown no control characters."""
-    shown = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)

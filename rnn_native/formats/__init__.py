@@ -3,21 +3,26 @@
 To add a format: write a module or a folder here with ``read(path, **options) -> ModelSpec``; where
 it can write, ``write(spec, path)``, with ``strings`` where the file has a place for some; where a
 file says something of itself, ``strings(path)``, and ``read_all(path, **options)``, which gives the
-spec and the strings of ours; where it names others that hold a part of it, ``beside(path)``. Enter
-it in ``FORMATS``; add its tests. It is imported when a file of that format is first read or
-written, and may then import what the format needs.
+spec and the strings of ours; where it names others that hold a part of it, ``beside(path)``;
+``arrays(path)``, every array that it holds; and ``choices(path)``, options that choose a part of
+it, where these are not prefixes. Enter it in ``FORMATS``, and in ``recognised`` where its content
+tells; add its tests. It is imported when a file of that format is first read or written, and may
+then import what the format needs.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, Final
+
+from numpy.typing import NDArray
 
 from ..errors import FormatError, OptionError, RnnError, UnsupportedError
 from ..spec import ModelSpec
@@ -109,7 +114,8 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     Parameters
     ----------
     path
-        The file. Its suffix, in any case, says the format unless ``format`` does.
+        The file. Its suffix, in any case, says the format unless ``format`` does; where there is
+        none, or an unknown one, the content does.
     format
         A name in ``FORMATS``.
     options
@@ -127,7 +133,7 @@ def read(path: PathLike, format: str | None = None, **options: Any) -> ModelSpec
     Raises
     ------
     FormatError
-        The suffix is unknown, or the file is malformed; begins with the path.
+        Neither suffix nor content is known, or the file is malformed; begins with the path.
     OptionError
         ``format`` or an option is unknown, or contradicts the file.
     UnsupportedError
@@ -185,6 +191,37 @@ def beside(path: PathLike, format: str | None = None) -> list[Path]:
         return [Path(path).parent / location for location in module.beside(path)]
 
 
+def read_arrays(path: PathLike, format: str | None = None) -> dict[str, NDArray[Any]]:
+    """Every array of a file by name: see ``rn.read_arrays``."""
+    name, entry = find(path, format)
+    module = importlib.import_module(f".{entry.module}", __name__)
+    if not hasattr(module, "arrays"):
+        raise UnsupportedError(f"{os.fspath(path)}: the arrays of the format {name} are not read")
+    with naming(path):
+        found: dict[str, NDArray[Any]] = module.arrays(path)
+    return found
+
+
+def choices(path: PathLike, format: str | None = None) -> list[dict[str, str]]:
+    """Options with each of which :func:`read` may read a part of a file: its recurrent modules,
+    nodes or layers. Errors are those of :func:`read_arrays`."""
+    name, entry = find(path, format)
+    module = importlib.import_module(f".{entry.module}", __name__)
+    if hasattr(module, "choices"):
+        with naming(path):
+            found: list[dict[str, str]] = module.choices(path)
+            return found
+    if "prefix" not in entry.options:
+        return []
+    from .calculated import prefixes
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        arrays = read_arrays(path, name)
+    with naming(path):
+        return prefixes(arrays)
+
+
 def write(
     spec: ModelSpec,
     path: PathLike,
@@ -198,7 +235,7 @@ def write(
     unknown suffix, ``OptionError`` for an unknown ``format``, ``UnsupportedError`` for a format
     that is only read or has no place for strings, ``OSError`` as Python raises it.
     """
-    name, entry = find(path, format)
+    name, entry = find_to_write(path, format)
     if not entry.writes:
         raise UnsupportedError(
             f"{os.fspath(path)}: writing the format {name} ({', '.join(entry.suffixes)}) is not "
@@ -223,22 +260,51 @@ def write(
 
 
 def find(path: PathLike, format: str | None = None) -> tuple[str, Format]:
+    """The format of a file that is read: the stated one, else by its suffix, else by its content.
+    Errors as of :func:`read`."""
+    named = _named(path, format)
+    if named is not None:
+        return named, FORMATS[named]
+    recognised = importlib.import_module(".recognised", __name__).recognised
+    try:
+        found: str | None = recognised(path)
+    except OSError:  # a folder, or what several files are called
+        _refuse_known(path)
+        raise
+    if found is None:
+        _refuse_known(path)
+        raise _unknown(path, "and its content is not recognised; ")
+    return found, FORMATS[found]
+
+
+def find_to_write(path: PathLike, format: str | None = None) -> tuple[str, Format]:
     """The format of a file by its suffix, or the stated one; errors as of :func:`write`."""
+    named = _named(path, format)
+    if named is None:
+        raise _unknown(path)
+    return named, FORMATS[named]
+
+
+def _named(path: PathLike, format: str | None) -> str | None:
     if format is not None:
         if format not in FORMATS:
             raise OptionError(f"format: expected one of {', '.join(FORMATS)}; got {format!r}")
-        return format, FORMATS[format]
+        return format
     suffix = PurePath(path).suffix.lower()
-    for name, entry in FORMATS.items():
-        if suffix in entry.suffixes:
-            return name, entry
-    tensorflow = importlib.import_module(".tensorflow", __name__)
-    if (refused := tensorflow.refusal(path)) is not None:
+    return next((name for name, entry in FORMATS.items() if suffix in entry.suffixes), None)
+
+
+def _refuse_known(path: PathLike) -> None:
+    refused = importlib.import_module(".tensorflow", __name__).refusal(path)
+    if refused is not None:
         raise UnsupportedError(f"{os.fspath(path)}: {refused}")
+
+
+def _unknown(path: PathLike, why: str = "") -> FormatError:
     known = ", ".join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)
-    raise FormatError(
-        f"{os.fspath(path)}: the suffix {suffix!r} is of no known format; "
-        f"expected one of {known}, or format= one of {', '.join(FORMATS)}"
+    return FormatError(
+        f"{os.fspath(path)}: the suffix {PurePath(path).suffix.lower()!r} is of no known format; "
+        f"{why}expected one of {known}, or format= one of {', '.join(FORMATS)}"
     )
 
 

@@ -18,13 +18,13 @@ it is in is refused (``strangers``). Numbers are those of float64, rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ..spec import Array
 from . import flax
 from . import reparametrized as ways
-from .array_names import ARRAY, LONGEST
+from .array_names import ARRAY, LONGEST, modules_of
 from .recipe import Found, Recipe
 
 _SUFFIXES: Final[Mapping[frozenset[str], tuple[str, tuple[str, ...], Callable[..., Array]]]] = {
@@ -91,6 +91,19 @@ class Calculated(Mapping[str, Array]):
             self.notes[name] = f"{recipe.what} of {', '.join(recipe.parts)}"
         return self._made[name]
 
+    def sources(self, names: Iterable[str]) -> list[str]:
+        """What the file has of these: in the place of one that is calculated, its parts."""
+        found: dict[str, None] = {}
+        waiting = list(names)[::-1]
+        while waiting:
+            name = waiting.pop()
+            recipe = self._recipes.get(name)
+            if recipe is None or name in recipe.parts:
+                found[self._slashed.get(name, name)] = None
+            else:
+                waiting += recipe.parts[::-1]
+        return list(found)
+
     def told(self) -> dict[str, str]:
         """The notes, and those of the tensors themselves, as strings of a file are."""
         notes = {**getattr(self._tensors, "notes", {}), **self.notes}
@@ -101,6 +114,11 @@ class Calculated(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def prefixes(tensors: Mapping[str, Array]) -> list[dict[str, str]]:
+    """The recurrent modules that there are of tensors, as options that choose one."""
+    return [{"prefix": prefix} for prefix in modules_of(Calculated(tensors))]
 
 
 def _suffixed(names: Mapping[str, None]) -> Found:

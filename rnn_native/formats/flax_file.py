@@ -15,13 +15,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from ..spec import Array, ModelSpec
 from . import msgpack
 from .bfloat16 import widened
 from .metadata import read_tensors
 from .reading import read_bytes
+from .stored import FLOAT8, Stored, empty, gathered, in_float32
 
+_PLAIN: Final = {
+    name: np.dtype(name).newbyteorder("<").str
+    for name in (
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16", "float32", "float64", "complex64", "complex128",
+    )
+}  # fmt: skip
 _FLOATS: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
 
 
@@ -36,9 +44,15 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
     return read_tensors({}, Arrays(read_bytes(path)), **options)
 
 
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Every array, in its own type; bfloat16 and float8 as float32."""
+    tree = Arrays(read_bytes(path))
+    return gathered(tree, tree.stored)
+
+
 class Arrays(Mapping[str, Array]):
     """Arrays by name: views of ``data`` where possible, float16 and bfloat16 widened to float32.
-    One of another type raises ``FormatError`` when it is asked for."""
+    One of another type raises ``UnsupportedError`` when it is asked for."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -47,19 +61,38 @@ class Arrays(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         claim, where = self._claims[name], f"array {name!r:.200}"
         if claim.dtype not in _FLOATS:
-            raise FormatError(f"{where}: expected {', '.join(_FLOATS)}; got {claim.dtype!r:.50}")
-        dtype = np.dtype(_FLOATS[claim.dtype])
-        size, there = math.prod(claim.shape) * dtype.itemsize, claim.end - claim.begin
-        if size != there or not size:
-            raise FormatError(
-                f"{where}: shape {claim.shape} of {claim.dtype} takes {size} bytes, got {there}"
+            raise UnsupportedError(
+                f"{where}: expected {', '.join(_FLOATS)}; got {claim.dtype!r:.50}"
             )
-        count = there // dtype.itemsize
-        raw: NDArray[Any] = np.frombuffer(self._data, dtype, count, claim.begin)
-        array = raw.reshape(claim.shape)
+        array = self._raw(where, claim, _FLOATS[claim.dtype])
+        if not array.size:
+            raise FormatError(f"{where}: shape {claim.shape} of {claim.dtype} takes 0 bytes")
         if claim.dtype == "bfloat16":
             return widened(array)
         return array.astype(np.float32) if claim.dtype == "float16" else array
+
+    def stored(self, name: str) -> Stored:
+        """An array in its own type; ``UnsupportedError`` for one that NumPy has not."""
+        claim, where = self._claims[name], f"array {name!r:.200}"
+        wide = claim.dtype in FLOAT8 or claim.dtype == "bfloat16"
+        if not wide and claim.dtype not in _PLAIN:
+            raise UnsupportedError(f"{where}: of the type {claim.dtype!r:.50}")
+        code = _PLAIN.get(claim.dtype) or ("<u2" if claim.dtype == "bfloat16" else "u1")
+        raw = self._raw(where, claim, code)
+        return in_float32(claim.dtype, raw) if wide else raw
+
+    def _raw(self, where: str, claim: msgpack.Claim, code: str) -> NDArray[Any]:
+        """A view of the bytes of an array."""
+        dtype = np.dtype(code)
+        size, there = math.prod(claim.shape) * dtype.itemsize, claim.end - claim.begin
+        if size != there:
+            raise FormatError(
+                f"{where}: shape {claim.shape} of {claim.dtype} takes {size} bytes, got {there}"
+            )
+        if not size:
+            return empty(where, claim.shape, dtype)
+        count = there // dtype.itemsize
+        return np.frombuffer(self._data, dtype, count, claim.begin).reshape(claim.shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._claims)

@@ -16,7 +16,7 @@ from typing import IO, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import FormatError, UnsupportedError
 from .reading import Watch, read_into
 
 _HEADERS: Final = {
@@ -51,8 +51,8 @@ class Header:
 def read_header(file: IO[bytes], where: str) -> Header:
     """The header at the place where ``file`` is, which then is at the first byte of the array.
 
-    ``FormatError`` for one that is malformed, of a type that is neither number nor text, or of an
-    array that no machine could hold.
+    ``FormatError`` for one that is malformed, or of an array that no machine could hold;
+    ``UnsupportedError`` for a type that is neither number nor text, such as Python's objects.
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -64,8 +64,10 @@ def read_header(file: IO[bytes], where: str) -> Header:
         MemoryError,
     ) as error:  # fmt: skip
         raise FormatError(f"{where}: not an array: {error}") from error
-    if dtype.hasobject or dtype.kind not in "biufcU" or dtype.itemsize == 0:
+    if dtype.itemsize == 0:
         raise FormatError(f"{where}: expected numbers or text, got dtype {dtype}")
+    if dtype.hasobject or dtype.kind not in "biufcU":
+        raise UnsupportedError(f"{where}: expected numbers or text, got dtype {dtype}")
     if any(type(size) is not int or size < 0 for size in shape):
         raise FormatError(f"{where}: expected sizes of at least 0, got shape {shape}")
     widest = math.prod(max(size, 1) for size in shape) * dtype.itemsize

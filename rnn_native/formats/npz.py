@@ -17,12 +17,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError, RnnError
+from ..errors import FormatError, RnnError, UnsupportedError
 from ..spec import ModelSpec
 from . import npy
 from .files import replacing
 from .metadata import PREFIX, read_tensors, to_arrays, to_metadata
 from .reading import reading
+from .stored import Stored, gathered
 
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EXPANSION: Final = 8  # weights, which are noise to deflate, hardly shrink by half
@@ -39,6 +40,14 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
     arrays = _arrays(path)
     metadata = _take_strings(arrays)
     return read_tensors(metadata, arrays, **options)
+
+
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Every array but the strings of ours."""
+    with open_archive(path) as archive:
+        names = [name for name in archive.names if not name.startswith(PREFIX)]
+        _check_size(archive, names, path)
+        return gathered(names, archive.read)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -75,13 +84,17 @@ def _arrays(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray
     """The arrays whose names begin with ``prefix``, in bounded memory."""
     with open_archive(path) as archive:
         names = [name for name in archive.names if name.startswith(prefix)]
-        unpacked, packed = sum(map(archive.size, names)), os.stat(path).st_size
-        if unpacked > _FREE + _EXPANSION * packed:
-            raise FormatError(
-                f"npz: {unpacked} bytes of arrays in an archive of {packed}: more than "
-                f"{_EXPANSION} times as many and {_FREE >> 20} MiB"
-            )
+        _check_size(archive, names, path)
         return {name: archive.read(name) for name in names}
+
+
+def _check_size(archive: Archive, names: list[str], path: str | os.PathLike[str]) -> None:
+    unpacked, packed = sum(map(archive.size, names)), os.stat(path).st_size
+    if unpacked > _FREE + _EXPANSION * packed:
+        raise FormatError(
+            f"npz: {unpacked} bytes of arrays in an archive of {packed}: more than "
+            f"{_EXPANSION} times as many and {_FREE >> 20} MiB"
+        )
 
 
 class Archive:
@@ -97,7 +110,7 @@ class Archive:
             if name in self._members:
                 raise FormatError(f"npz: {name!r} is there twice")
             if member.compress_type not in _METHODS:
-                raise FormatError(
+                raise UnsupportedError(
                     f"npz: {name!r}: expected to find it stored or deflated, as NumPy writes; it "
                     f"is compressed by method {member.compress_type}"
                 )

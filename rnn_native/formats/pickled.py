@@ -15,6 +15,7 @@ from ..spec import ModelSpec
 from . import torch
 from .metadata import read_tensors
 from .reading import read_bytes
+from .stored import Stored, gathered
 from .torch import foreign
 from .torch.flat import flatten
 from .torch.numpy_arrays import NumpyArray, NumpyArrays
@@ -37,6 +38,15 @@ def read_all(path: str | os.PathLike[str], **options: Any) -> tuple[ModelSpec, d
         return read_tensors({}, arrays, **options)
 
 
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Every array of NumPy's; of a file of ``torch.save``, see ``torch.every``."""
+    data = read_bytes(path)
+    if torch.is_saved(data):
+        return torch.every(data)
+    found = unpack(data)
+    return gathered(found, found.stored)
+
+
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
     """What a file of ``torch.save`` says beside the weights, where it is one of ours."""
     data = read_bytes(path)
@@ -44,8 +54,8 @@ def strings(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def unpack(data: bytes) -> NumpyArrays:
-    """All arrays by their dotted names; ``FormatError`` for what is malformed, and for a pickle of
-    other objects without an array."""
+    """All arrays by their dotted names; ``FormatError`` for what is malformed,
+    ``UnsupportedError`` for a pickle of other objects without an array."""
     if not data.startswith(b"\x80"):
         raise FormatError(
             f"not a pickle of protocol 2 or newer: expected b'\\x80', got {data[:8]!r}; "

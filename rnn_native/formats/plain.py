@@ -74,8 +74,9 @@ def from_state_dict(
     taken = set(modules[chosen].values())
     rest = [name for name in tensors if name not in taken]
     if rest and prefix is None:
+        sources = getattr(tensors, "sources", list)
         warn(
-            f"only the recurrent module {chosen!r} is read; left out: {some(rest)}. "
+            f"only the recurrent module {chosen!r} is read; left out: {some(sources(rest))}. "
             f"prefix={chosen!r} says that this is meant"
         )
     return ModelSpec((layer,))

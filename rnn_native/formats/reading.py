@@ -10,12 +10,15 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..errors import FormatError, RnnError
+
+_LARGE: Final = 2**22  # bytes, from which it matters where they are read to
 
 
 class Watch:
@@ -58,16 +61,22 @@ def reading(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file; errors as of :func:`reading`."""
     with reading(path) as file:
-        return file.read()
+        found = os.fstat(file.fileno())
+        size = found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return _read(file, size) + file.read()
 
 
 def read_exactly(file: BinaryIO, begin: int, size: int) -> bytes:
     """``size`` bytes from ``begin`` on; ``FormatError`` where there are fewer."""
     file.seek(begin)
-    data = file.read(size)
+    data = _read(file, size)
     if len(data) != size:
         raise _cut(size, begin, len(data))
     return data
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    return _core.read_bytes(file, size) if size >= _LARGE else file.read(size)
 
 
 def read_into(file: io.FileIO, begin: int, array: NDArray[Any]) -> None:

@@ -30,6 +30,7 @@ from ..spec import Array, Concat, Layer, Linear, ModelSpec, Recurrent
 from .gates import reordered
 from .keras.cells import ORDER
 from .reading import read_bytes
+from .stored import Stored, gathered
 
 _BEGIN: Final = re.compile(rb"rnnoise-nu model file version (\d{1,9})\s")
 _NUMBERS: Final = re.compile(rb"[-0-9\s]*")
@@ -42,11 +43,7 @@ _MOST_UNITS: Final = 2**20
 
 def read(path: str | os.PathLike[str]) -> ModelSpec:
     """Raises ``FormatError`` for what is malformed, ``UnsupportedError`` for another version."""
-    numbers = _Numbers(_numbers(read_bytes(path)))
-    dense = numbers.dense("input_dense")
-    grus = {name: numbers.gru(f"{name}_gru") for name in ("vad", "noise", "denoise")}
-    gains, vad = numbers.dense("denoise_output"), numbers.dense("vad_output")
-    numbers.end()
+    dense, grus, gains, vad = _layers(_Numbers(_numbers(read_bytes(path))))
     nodes: dict[str, tuple[Layer, str | tuple[str, ...]]] = {
         "dense": (dense, "x"),
         "vad_gru": (grus["vad"], "dense"),
@@ -63,6 +60,23 @@ def read(path: str | os.PathLike[str]) -> ModelSpec:
         )  # fmt: skip
     except RnnError as error:
         raise FormatError(str(error)) from error
+
+
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """The weights as they are, int8, each a 256th part: of a dense layer ``weights`` [inputs,
+    units] and ``bias``, of a GRU ``recurrent_weights`` too, with the gates z, r, h in each row."""
+    numbers = _Numbers(_numbers(read_bytes(path)))
+    _layers(numbers)
+    return gathered(numbers.taken, numbers.taken.__getitem__)
+
+
+def _layers(numbers: _Numbers) -> tuple[Linear, dict[str, Recurrent], Linear, Linear]:
+    """Of the whole file: the first layer, the GRUs, that of the gains, that of the voice."""
+    dense = numbers.dense("input_dense")
+    grus = {name: numbers.gru(f"{name}_gru") for name in ("vad", "noise", "denoise")}
+    gains, vad = numbers.dense("denoise_output"), numbers.dense("vad_output")
+    numbers.end()
+    return dense, grus, gains, vad
 
 
 def strings(path: str | os.PathLike[str]) -> Mapping[str, str]:
@@ -99,16 +113,19 @@ class _Numbers:
     def __init__(self, numbers: NDArray[np.int64]) -> None:
         self._numbers = numbers
         self._used = 0
+        self.taken: dict[str, NDArray[np.int8]] = {}
 
     def dense(self, name: str) -> Linear:
         inputs, units, activation = self._sizes(name)
-        weight, bias = self._take(name, inputs, units), self._take(name, units)
+        weight = self._take(name, "weights", inputs, units)
+        bias = self._take(name, "bias", units)
         return Linear(weight.T, bias, activation)
 
     def gru(self, name: str) -> Recurrent:
         inputs, units, activation = self._sizes(name)
-        kernel, recurrent = (self._take(name, rows, 3 * units) for rows in (inputs, units))
-        bias = self._take(name, 3 * units)
+        kernel = self._take(name, "weights", inputs, 3 * units)
+        recurrent = self._take(name, "recurrent_weights", units, 3 * units)
+        bias = self._take(name, "bias", 3 * units)
         order = ORDER["gru"]
         arrays = {
             "weight_ih_l0": reordered(kernel.T, order),
@@ -135,11 +152,12 @@ class _Numbers:
             raise FormatError(f"{name}: activation: expected 0, 1 or 2, got {activation}")
         return inputs, units, _ACTIVATIONS[activation]
 
-    def _take(self, name: str, *shape: int) -> Array:
+    def _take(self, name: str, own: str, *shape: int) -> Array:
         """Weights: bytes with a sign, each a 256th part."""
         found = self._some(name, int(np.prod(shape)))
         if found.size and not (found.min() >= -128 and found.max() <= 127):
             raise FormatError(f"{name}: expected weights from -128 to 127")
+        self.taken[f"{name}.{own}"] = found.astype(np.int8).reshape(shape)
         return (found * _SCALE).astype(np.float32).reshape(shape)
 
     def _some(self, name: str, count: int) -> NDArray[np.int64]:

@@ -22,12 +22,13 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DTypeError, FormatError
+from ..errors import DTypeError, FormatError, UnsupportedError
 from ..spec import Array, ModelSpec
 from .bfloat16 import widened
 from .files import replacing
 from .metadata import from_tensors, read_tensors, to_arrays, to_metadata
 from .reading import read_exactly, reading
+from .stored import Stored, empty, gathered, in_float32
 
 Bytes = bytes | bytearray | memoryview
 Fetch = Callable[[int, int], Bytes]
@@ -50,6 +51,14 @@ _BITS: Final = {
     "U64": 64, "I64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
 _FLOATS: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_PLAIN: Final = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
+    "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8",
+}  # fmt: skip
+_WIDENED: Final = {
+    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F8_E8M0": "float8_e8m0fnu",
+}  # fmt: skip
 _MAX_RANK: Final = 32
 _MAX_INTEGER: Final = 2**63 - 1
 
@@ -78,6 +87,13 @@ def _open(file: BinaryIO) -> tuple[dict[str, str], Tensors]:
         return read_exactly(file, begin + first, last - first)
 
     return _checked(read_exactly(file, 8, length), size - begin, fetch)
+
+
+def arrays(path: str | os.PathLike[str]) -> dict[str, Stored]:
+    """Every tensor, in its own type; BF16 and those of 8 bits as float32."""
+    with reading(path) as file:
+        tensors = _open(file)[1]
+        return gathered(tensors, tensors.stored)
 
 
 def strings(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -187,8 +203,8 @@ class Tensors(Mapping[str, Array]):
     """The tensors of a container by name, each fetched when it is asked for: float32 or float64
     views of its bytes where possible.
 
-    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``FormatError`` when
-    it is asked for, so that one that is not needed does no harm.
+    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``UnsupportedError``
+    when it is asked for, so that one that is not needed does no harm.
     """
 
     def __init__(self, entries: Mapping[str, Entry], fetch: Fetch) -> None:
@@ -198,18 +214,32 @@ class Tensors(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
         if entry.dtype not in _FLOATS:
-            raise FormatError(
+            raise UnsupportedError(
                 f"tensor {name!r}: expected {', '.join(_FLOATS)}; got dtype {entry.dtype}"
             )
         dtype = np.dtype(_FLOATS[entry.dtype])
         count = math.prod(entry.shape)
         if count == 0:
-            return np.zeros(entry.shape, np.float32)
+            return empty(f"tensor {name!r}", entry.shape, np.float32)
         raw: NDArray[Any] = np.frombuffer(self._fetch(entry.begin, entry.end), dtype)
         if entry.dtype == "BF16":
             raw = widened(raw)
         elif entry.dtype == "F16":
             raw = raw.astype(np.float32)
+        return raw.reshape(entry.shape)
+
+    def stored(self, name: str) -> Stored:
+        """A tensor in its own type; ``UnsupportedError`` for one that is several to a byte."""
+        entry = self._entries[name]
+        wide = _WIDENED.get(entry.dtype)
+        if wide is None and entry.dtype not in _PLAIN:
+            raise UnsupportedError(f"tensor {name!r}: {entry.dtype}, of less than a byte each")
+        code = _PLAIN.get(entry.dtype) or ("<u2" if wide == "bfloat16" else "u1")
+        if entry.begin == entry.end:
+            return empty(f"tensor {name!r}", entry.shape, np.float32 if wide else code)
+        raw: Stored = np.frombuffer(self._fetch(entry.begin, entry.end), code)
+        if wide is not None:
+            raw = in_float32(wide, raw)
         return raw.reshape(entry.shape)
 
     def __iter__(self) -> Iterator[str]:

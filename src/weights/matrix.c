@@ -168,31 +168,81 @@ static size_t row_of(const rnnat_gates *gates, int32_t gate, int32_t unit)
     return (size_t)(gates->first + gate) * (size_t)gates->units + (size_t)unit;
 }
 
+/* Rows of a vector's units that are turned at once, and room for them in the widest vector. */
+enum { turned = 32, vector_bytes = 64 };
+
+typedef union turning {
+    uint16_t narrow[turned * vector_bytes / sizeof(uint16_t)];
+    float f32[turned * vector_bytes / sizeof(float)];
+    double f64[turned * vector_bytes / sizeof(double)];
+} turning;
+
+/* to[i][lane] = rows[lane][i], with `stride` elements from one i to the next. The counts of lanes
+ * that there are stand in it, so that compilers make loops of them that they know. */
+#define TURN(LANES)                                                                                \
+    for (size_t i = 0; i < count; ++i)                                                             \
+        for (size_t lane = 0; lane < (LANES); ++lane)                                              \
+            to[i * stride + lane] = rows[lane * turned + i];
+
+#define DEFINE_TURN(NAME, TYPE)                                                                    \
+    static void NAME(TYPE *to, size_t stride, const TYPE *rows, size_t lanes, size_t count)        \
+    {                                                                                              \
+        switch (lanes) {                                                                           \
+        case 16 / sizeof(TYPE): TURN(16 / sizeof(TYPE)) break;                                     \
+        case 32 / sizeof(TYPE): TURN(32 / sizeof(TYPE)) break;                                     \
+        case 64 / sizeof(TYPE): TURN(64 / sizeof(TYPE)) break;                                     \
+        default: TURN(lanes) break;                                                                \
+        }                                                                                          \
+    }
+
+DEFINE_TURN(turn_narrow, uint16_t)
+DEFINE_TURN(turn_f32, float)
+#if RNNAT_FLOAT64
+DEFINE_TURN(turn_f64, double)
+#endif
+
+/* One vector of units of a gate, elements from .. from + count - 1 of its rows, by way of `rows`;
+ * units past the last one are zero. */
+static void pack_vector(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
+                        const rnnat_gates *gates, int32_t gate, int32_t unit,
+                        const rnnat_tensor *tensor, size_t from, size_t count, turning *rows)
+{
+    const size_t elem = stored_size(matrix->type, kernels), lanes = (size_t)kernels->lanes;
+    const size_t k = (size_t)matrix->k, left = (size_t)(gates->units - unit);
+    const column_place place = place_of(matrix, kernels, gates, gate, unit);
+    const size_t at = place.start + from * place.stride;
+    for (size_t lane = 0; lane < lanes; ++lane) {
+        unsigned char *const row = (unsigned char *)rows + lane * turned * elem;
+        if (lane < left)
+            read_elements(matrix->type, kernels, tensor,
+                          row_of(gates, gate, unit + (int32_t)lane) * k + from, count, row);
+        else
+            memset(row, 0, count * elem);
+    }
+    if (is_narrow(matrix->type))
+        turn_narrow((uint16_t *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->narrow,
+                    lanes, count);
+    else if (rnnat_is_float(kernels))
+        turn_f32((float *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->f32, lanes, count);
+#if RNNAT_FLOAT64
+    else
+        turn_f64((double *)RNNAT_WRITABLE(matrix->data) + at, place.stride, rows->f64, lanes,
+                 count);
+#endif
+}
+
+/* Vector by vector, so that what a row of a panel has is written in one go. */
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor)
 {
-    union {
-        uint16_t narrow[piece];
-        float f32[piece];
-        double f64[piece];
-        unsigned char bytes[1];
-    } values;
-    const size_t elem = stored_size(matrix->type, kernels), k = (size_t)matrix->k;
-    unsigned char *const data = RNNAT_WRITABLE(matrix->data);
-    memset(data, 0, k * (size_t)matrix->n * elem);
-    for (int32_t gate = 0; gate < gates.gates; ++gate) {
-        for (int32_t unit = 0; unit < gates.units; ++unit) {
-            const column_place to = place_of(matrix, kernels, &gates, gate, unit);
-            const size_t row = row_of(&gates, gate, unit);
-            for (size_t from = 0; from < k; from += piece) {
-                const size_t count = k - from < piece ? k - from : piece;
-                read_elements(matrix->type, kernels, tensor, row * k + from, count, &values);
-                for (size_t i = 0; i < count; ++i)
-                    memcpy(data + (to.start + (from + i) * to.stride) * elem,
-                           values.bytes + i * elem, elem);
-            }
-        }
-    }
+    const size_t k = (size_t)matrix->k;
+    turning rows;
+    memset(&rows, 0, sizeof rows);
+    for (int32_t unit = 0; unit < gates.units; unit += kernels->lanes)
+        for (int32_t gate = 0; gate < gates.gates; ++gate)
+            for (size_t from = 0; from < k; from += turned)
+                pack_vector(matrix, kernels, &gates, gate, unit, tensor, from,
+                            k - from < turned ? k - from : turned, &rows);
 }
 
 #if RNNAT_INSPECT

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import rnn_native as rn
 from rnn_native import formats
-from rnn_native.errors import FormatError, OptionError
+from rnn_native.errors import OptionError, UnsupportedError
 from rnn_native.formats.torch import unpack
 
 torch = pytest.importorskip("torch", reason="see tests/models/requirements-torch.txt")
@@ -129,7 +129,7 @@ def test_a_checkpoint_gives_its_one_module(save: Any) -> None:
         assert_holds(path, tagger.lstm, prefix=prefix, cell="lstm")
     state = tensors(path)
     assert state["optimizers.0.state.0.exp_avg"].shape == (7, 3)
-    with pytest.raises(FormatError, match="got dtype int64"):
+    with pytest.raises(UnsupportedError, match="got dtype int64"):
         state["model_state.norm.num_batches_tracked"]
 
 
@@ -189,7 +189,7 @@ def test_attributes_of_tensors_are_left_out(save: Any) -> None:
 
 
 def test_sparse_tensors_are_refused_by_name(save: Any) -> None:
-    with pytest.raises(FormatError, match=r"asks for '.*sparse"):
+    with pytest.raises(UnsupportedError, match=r"asks for '.*sparse"):
         rn.load(save({"x": torch.eye(3).to_sparse()}))
 
 
@@ -282,5 +282,7 @@ def test_a_tensor_that_is_not_plain_is_refused_where_it_is_wanted(save: Any) -> 
         nn.Parameter(weights["weight_hh_l0"].as_subclass(Derived)),
     ):
         path = save({**weights, "weight_hh_l0": odd})
-        with pytest.raises(FormatError, match=r"'weight_hh_l0'.*refused, and nothing was called"):
+        with pytest.raises(
+            UnsupportedError, match=r"'weight_hh_l0'.*refused, and nothing was called"
+        ):
             formats.read(path)

@@ -208,7 +208,7 @@ def test_weights_that_were_compressed_a_little_are_read(tmp_path: Path) -> None:
 
 def test_other_compressions_are_refused(tmp_path: Path) -> None:
     path = kf.write_keras(tmp_path / "m.keras", SIMPLE, GROUPS, compression=zipfile.ZIP_BZIP2)
-    with pytest.raises(FormatError, match="compressed by method 12"):
+    with pytest.raises(UnsupportedError, match="compressed by method 12"):
         formats.read(path)
 
 

@@ -70,7 +70,8 @@ def test_what_is_malformed_is_refused(data: bytes, message: str) -> None:
 def test_an_array_is_as_long_as_its_bytes(claim: Any, message: str) -> None:
     inner = packed(claim)
     arrays = Arrays(b"\x81\xa1a\xc8" + struct.pack(">H", len(inner)) + b"\x01" + inner)
-    with pytest.raises(rn.FormatError, match=message):
+    kind = rn.UnsupportedError if "; got" in message else rn.FormatError
+    with pytest.raises(kind, match=message):
         arrays["a"]
 
 

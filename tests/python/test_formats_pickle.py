@@ -61,9 +61,11 @@ def test_containers_are_flattened_and_what_is_beside_arrays_does_no_harm(protoco
     for name in names[:3]:
         assert_same_bits(found[name], x)
     for name in ("ints", "text", "objects", "record"):
-        with pytest.raises(rn.FormatError, match=f"array '{name}': expected f8, f4, f2; got dtype"):
+        with pytest.raises(
+            rn.UnsupportedError, match=f"array '{name}': expected f8, f4, f2; got dtype"
+        ):
             found[name]
-    with pytest.raises(rn.FormatError, match="a shape of at most 32 sizes from 1"):
+    with pytest.raises(rn.FormatError, match="has no elements"):
         found["empty"]
 
 
@@ -115,7 +117,7 @@ class Evil:
 @protocols
 def test_nothing_else_is_known_and_nothing_is_called(tmp_path: Path, protocol: int) -> None:
     for value in ({"a": Evil()}, {"a": Path("x")}, {"a": np.random.default_rng()}):
-        with pytest.raises(rn.FormatError, match=r"asks for '.*refused, and nothing was called"):
+        with pytest.raises(rn.UnsupportedError, match=r"asks for '.*refused, and nothing was"):
             pickled.unpack(pickle.dumps(value, protocol))
     with pytest.raises(rn.FormatError, match=r"protocol 2 or newer.*numpy\.savez"):
         pickled.unpack(pickle.dumps(ARRAYS, 0))
@@ -161,5 +163,5 @@ def test_a_claim_that_is_not_true_is_an_error_when_it_is_asked_for(
 ) -> None:
     found = pickled.unpack(claimed(state))
     assert list(found) == ["w"]
-    with pytest.raises(rn.FormatError, match=f"array 'w': .*{message}"):
+    with pytest.raises(rn.RnnError, match=f"array 'w': .*{message}"):
         found["w"]

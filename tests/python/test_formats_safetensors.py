@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import make_linear, make_spec, specs
 
-from rnn_native.errors import FormatError, RnnError
+from rnn_native.errors import FormatError, RnnError, UnsupportedError
 from rnn_native.formats import safetensors as sf
 from rnn_native.formats.metadata import to_arrays, to_metadata
 from rnn_native.spec import Linear, ModelSpec
@@ -161,7 +161,7 @@ def test_tensors_of_other_types_matter_only_when_they_are_needed() -> None:
     _, tensors = sf.unpack(container(header, bytes(8)))
     assert len(tensors) == 2
     assert tensors["x"].shape == (0, 3)
-    with pytest.raises(FormatError, match="tensor 'count': expected F64, F32, F16, BF16; got"):
+    with pytest.raises(UnsupportedError, match="tensor 'count': expected F64, F32, F16, BF16; got"):
         tensors["count"]
 
 

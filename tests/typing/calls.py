@@ -5,9 +5,10 @@ A comment that ignores an error has to be needed: where mypy no longer sees the 
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
 
 import rnn_native as rn
 
@@ -34,6 +35,8 @@ rn.load("model.keras", between=("embedding", "dense"), reset_after=True, config=
 rn.load("vad.onnx", given={"sr": 16000}, shapes={"input": (None, 576)})
 rn.load("model.pt", prefix="encoder.", cell="gru", nonlinearity=None, verify=True)
 rn.load("model.pt", chain=["emb", rn.LSTM(3, 4), rn.Last(), "fc:relu"])
+assert_type(rn.read_arrays("model.pt"), dict[str, NDArray[Any]])
+rn.read_arrays("model.pt", prefix="encoder")  # type: ignore[call-arg]
 rn.load("model.pt", chain=[3])  # type: ignore[list-item]
 rn.load("model.pt", prefx="encoder.")  # type: ignore[call-arg]
 rn.load("model.pt", prefix=3)  # type: ignore[arg-type]

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from ...errors import FormatError, OptionError, UnsupportedError
 from ...spec import ModelSpec
+from ..calculated import prefixes
 from ..names import some
+from ..stored import Stored
 from .document import Document, Path, open_document
 from .rtneural import write as write
 
@@ -37,6 +39,21 @@ def read_all(path: Path, **options: Any) -> tuple[ModelSpec, dict[str, str]]:
 def strings(path: Path) -> dict[str, str]:
     module = _module_of(open_document(path))
     found: dict[str, str] = module.strings(path)
+    return found
+
+
+def choices(path: Path) -> list[dict[str, str]]:
+    """The recurrent modules of a ``state_dict``."""
+    document = open_document(path)
+    module = _module_of(document)
+    return (
+        prefixes(module.arrays_of(document)) if "prefix" in getattr(module, "OPTIONS", ()) else []
+    )
+
+
+def arrays(path: Path) -> dict[str, Stored]:
+    document = open_document(path)
+    found: dict[str, Stored] = _module_of(document).arrays_of(document)
     return found
 
 

@@ -22,6 +22,7 @@ from .. import golden
 from .document import Document
 from .skip import skipped
 
+GOLDEN: Final = ("input_batch", "output_batch")
 TOLERANCE: Final = 1e-5
 """How far the replayed output may be off, times the larger of 1 and its largest number: AIDA-X's
 own threshold, which its signals stay around 1 for."""
@@ -81,7 +82,7 @@ def _scale(features: int, scaled: int, gain: float) -> tuple[Layer, ...]:
 
 def _pair(document: Document, spec: ModelSpec) -> tuple[Array, Array] | None:
     """Input and output [time, 1, features]; None where the file has none."""
-    names = [name for name in ("input_batch", "output_batch") if document.get(name)]
+    names = [name for name in GOLDEN if document.get(name)]
     if not names:
         return None
     if len(names) == 1:

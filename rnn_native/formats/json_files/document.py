@@ -19,6 +19,7 @@ from ...spec import Array
 from ..files import replacing
 from ..names import some
 from ..reading import read_bytes
+from ..stored import Stored, gathered
 
 MAX_BYTES: Final = 2**26
 """Of a file: parsed, it takes some twenty times as many."""
@@ -151,6 +152,18 @@ def as_stored(array: np.ndarray[Any, Any], where: str) -> Array:
     if not np.isfinite(made).all():
         raise FormatError(f"{where}: expected finite numbers")
     return made
+
+
+def stored_lists(lists: Mapping[str, Any], what: str) -> dict[str, Stored]:
+    """Lists of numbers by name as arrays; a warning says which of them are of something else."""
+
+    def stored(name: str) -> Stored:
+        try:
+            return array_of(lists[name], f"{what} {name[:200]!r}")
+        except FormatError as error:
+            raise UnsupportedError(str(error)) from error
+
+    return gathered(lists, stored)
 
 
 def short(value: object) -> str:

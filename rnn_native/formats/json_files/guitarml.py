@@ -13,7 +13,8 @@ from typing import Any
 from ...errors import FormatError, RnnError
 from ...spec import Array, Linear, ModelSpec, Recurrent, recurrent_shapes
 from ..names import some
-from .document import Document, Path, open_document, told
+from ..stored import Stored
+from .document import Document, Path, open_document, stored_lists, told
 from .skip import skipped
 
 _CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN": "rnn"}
@@ -26,6 +27,15 @@ def read_all(path: Path) -> tuple[ModelSpec, dict[str, str]]:
 
 def strings(path: Path) -> dict[str, str]:
     return read_all(path)[1]
+
+
+def arrays(path: Path) -> dict[str, Stored]:
+    return arrays_of(open_document(path))
+
+
+def arrays_of(document: Document) -> dict[str, Stored]:
+    """By the names of ``state_dict``: ``rec.weight_ih_l0``."""
+    return stored_lists(document.inner("state_dict"), "array")
 
 
 def is_one(document: Mapping[str, Any]) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...errors import FormatError, RnnError, UnsupportedError
 from ...spec import Array, Linear, ModelSpec, Recurrent
-from .document import Document, Path, open_document, told, write_document
+from ..stored import Stored
+from .document import Document, Path, open_document, stored_lists, told, write_document
 
 _MOST: Final = 1000  # layers
 _CONTAINER: Final = "SlimmableContainer"
@@ -31,6 +32,23 @@ def read_all(path: Path) -> tuple[ModelSpec, dict[str, str]]:
 
 def strings(path: Path) -> dict[str, str]:
     return _about(open_document(path))
+
+
+def arrays(path: Path) -> dict[str, Stored]:
+    return arrays_of(open_document(path))
+
+
+def arrays_of(document: Document) -> dict[str, Stored]:
+    """``weights``, the one list that all numbers of an architecture are in; of each model in a
+    container its own."""
+    lists = {"weights": document["weights"]} if "weights" in document else {}
+    config = document.get("config")
+    inside = config.get("submodels") if isinstance(config, dict) else None
+    for index, one in enumerate(inside if isinstance(inside, list) else ()):
+        model = one.get("model") if isinstance(one, dict) else None
+        if isinstance(model, dict) and "weights" in model:
+            lists[f"config.submodels.{index}.model.weights"] = model["weights"]
+    return stored_lists(lists, "array")
 
 
 def is_one(document: Mapping[str, Any]) -> bool:

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from ...errors import FormatError, RnnError
 from ...spec import ModelSpec
+from ..stored import Stored
 from . import aida
-from .document import Document, Path, open_document, told
+from .document import Document, Path, open_document, stored_lists, told
 from .rtneural_layers import MAKERS, Chain
 from .rtneural_writing import write as write
 
@@ -28,6 +29,20 @@ def read_all(path: Path) -> tuple[ModelSpec, dict[str, str]]:
 
 def strings(path: Path) -> dict[str, str]:
     return read_all(path)[1]
+
+
+def arrays(path: Path) -> dict[str, Stored]:
+    return arrays_of(open_document(path))
+
+
+def arrays_of(document: Document) -> dict[str, Stored]:
+    """``layers.0.weights.1`` and so on, as the file has them; of AIDA-X's the golden pair, too."""
+    lists = {key: document[key] for key in aida.GOLDEN if isinstance(document.get(key), list)}
+    for index, layer in enumerate(document.list("layers")):
+        weights = layer.get("weights") if isinstance(layer, dict) else None
+        for number, value in enumerate(weights if isinstance(weights, list) else ()):
+            lists[f"layers.{index}.weights.{number}"] = value
+    return stored_lists(lists, "array")
 
 
 def is_one(document: Mapping[str, Any]) -> bool:

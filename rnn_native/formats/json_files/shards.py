@@ -11,18 +11,23 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ...spec import Array
 from ..names import some
 from ..outside import resolve
 from ..reading import read_bytes
+from ..stored import empty
 from .document import Document
 
-_TYPES: Final = {"float32": "<f4", "float16": "<f2", "uint8": "<u1", "uint16": "<u2"}
+_TYPES: Final = {
+    "float32": "<f4", "float16": "<f2", "int32": "<i4", "uint8": "<u1", "uint16": "<u2",
+    "bool": "?",
+}  # fmt: skip
 _MOST: Final = 100_000  # arrays, and files
 
 
@@ -37,6 +42,10 @@ class Entry:
     packed: str = ""
     scale: float = 1.0
     least: float = 0.0
+
+    @property
+    def is_quantised(self) -> bool:
+        return self.packed in ("uint8", "uint16")
 
     @property
     def size(self) -> int:
@@ -56,10 +65,23 @@ class Stored:
         return self.entry.shape
 
     @property
+    def raw(self) -> NDArray[Any]:
+        """As it is stored."""
+        code = _TYPES[self.entry.packed or self.entry.dtype]
+        if not len(self.data):
+            return empty(f"weightsManifest: {self.entry.name[:200]!r}", self.entry.shape, code)
+        return np.frombuffer(self.data, code).reshape(self.entry.shape)
+
+    @property
     def array(self) -> Array:
         """``FormatError`` where its numbers are not finite."""
-        raw = np.frombuffer(self.data, _TYPES[self.entry.packed or self.entry.dtype])
-        if self.entry.packed in ("uint8", "uint16"):
+        raw = self.raw.reshape(-1)
+        if self.entry.dtype != "float32":
+            raise UnsupportedError(
+                f"weightsManifest: {self.entry.name[:200]!r}: dtype {self.entry.dtype!r}: "
+                "expected float32"
+            )
+        if self.entry.is_quantised:
             with np.errstate(over="ignore", invalid="ignore"):
                 wide = raw * np.float64(self.entry.scale) + self.entry.least
                 array = wide.astype(np.float32)
@@ -114,7 +136,7 @@ def _entry(document: Document) -> Entry:
     if any(type(n) is not int or not 0 <= n < 2**31 for n in shape):
         raise document.wrong("shape", "a list of sizes")
     if "quantization" not in document:
-        if dtype != "float32":
+        if dtype not in ("float32", "int32", "bool"):
             raise document.unsupported(f"dtype {dtype[:80]!r}: expected float32")
         return Entry(name, tuple(shape), dtype)
     packing = document.inner("quantization")

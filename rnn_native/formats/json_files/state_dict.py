@@ -14,8 +14,9 @@ from typing import Any, Final
 from ...errors import FormatError
 from ...spec import Array, ModelSpec
 from ..metadata import PREFIX, from_tensors, to_metadata
+from ..stored import Stored
 from ..torch.names import by_layers, sequential_arrays
-from .document import Document, Path, array_of, open_document, told, write_document
+from .document import Document, Path, array_of, open_document, stored_lists, told, write_document
 
 OPTIONS: Final = (
     "cell", "nonlinearity", "reset_after", "output_nonlinearity", "prefix", "chain",
@@ -31,6 +32,16 @@ def strings(path: Path) -> dict[str, str]:
     document = open_document(path)
     ours = {k: v for k, v in document.items() if k.startswith(PREFIX) and isinstance(v, str)}
     return ours | told({key: value for key, value in document.items() if key not in ours})
+
+
+def arrays(path: Path) -> dict[str, Stored]:
+    return arrays_of(open_document(path))
+
+
+def arrays_of(document: Document) -> dict[str, Stored]:
+    """Lists of numbers by their dotted names."""
+    lists = {name: value for name, value in _flat(document) if isinstance(value, list)}
+    return stored_lists(lists, "tensor")
 
 
 def is_one(document: Mapping[str, Any]) -> bool:

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import FormatError
 from ...spec import ModelSpec
 from ..keras import read_described
 from ..keras.config import MODELS, mapping, parse_json
 from ..keras.file import KerasFile
 from ..keras.store import Array, NamedStore
+from ..stored import gathered
 from .document import Document, Path, open_document
 from .shards import Stored, locations, read_arrays
 
@@ -44,6 +48,24 @@ def strings(path: Path) -> dict[str, str]:
 
 def beside(path: Path) -> list[str]:
     return locations(open_document(path)).paths
+
+
+def arrays(path: Path) -> dict[str, NDArray[Any]]:
+    return arrays_of(open_document(path))
+
+
+def arrays_of(document: Document) -> dict[str, NDArray[Any]]:
+    """As the shards have them; beside one that is quantised ``NAME.scale`` and ``NAME.min``."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, one in read_arrays(document).items():
+        parts = {name: one.raw}
+        if one.entry.is_quantised:
+            parts[f"{name}.scale"] = np.asarray(one.entry.scale)
+            parts[f"{name}.min"] = np.asarray(one.entry.least)
+        if found.keys() & parts.keys():
+            raise FormatError(f"weightsManifest: {name[:200]!r} is there twice")
+        found |= parts
+    return gathered(found, found.__getitem__)
 
 
 def is_one(document: Mapping[str, Any]) -> bool:

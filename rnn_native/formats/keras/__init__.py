@@ -19,12 +19,13 @@ import os
 from ...errors import DTypeError, FormatError, OptionError, ShapeError
 from ...spec import ModelSpec
 from ..reading import read_bytes
+from ..stored import Stored, gathered
 from .chain import read_chain
 from .config import MODELS, Layer, of_class, parse_json
-from .file import KerasFile, open_file
+from .file import KerasFile, open_file, weights
 from .graph import Graph, graph_of
 from .keras1 import as_keras_2, dated
-from .plain import check, describe
+from .plain import check, describe, recurrent_in
 
 PathLike = str | os.PathLike[str]
 
@@ -104,6 +105,20 @@ def _read(
         return read_chain(graph, file.store, node, between)
     except (ShapeError, DTypeError) as error:  # of a layer's own checks
         raise FormatError(str(error)) from error
+
+
+def choices(path: PathLike) -> list[dict[str, str]]:
+    """The recurrent layers, as ``node=`` takes them."""
+    file = open_file(path)
+    if file.config is None:
+        return [{"node": name} for name in recurrent_in(file)]
+    return [{"node": name} for name in graph_of(_model(file, None)[0]).recurrent]
+
+
+def arrays(path: PathLike) -> dict[str, Stored]:
+    """Every dataset of numbers by its path, in its own type; bfloat16 as float32."""
+    file = weights(path)
+    return gathered(file.datasets, file.stored)
 
 
 def strings(path: PathLike) -> dict[str, str]:

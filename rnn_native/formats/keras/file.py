@@ -12,11 +12,12 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...errors import FormatError, UnsupportedError
+from ...errors import FormatError, RnnError, UnsupportedError
 from ..reading import read_bytes
 from .config import MAX_CONFIG, MODELS, of_class, parse_json
 from .hdf5 import File
@@ -53,17 +54,23 @@ def open_file(path: str | os.PathLike[str]) -> KerasFile:
     return _archive(data) if data[:2] == b"PK" else _hdf5(data)
 
 
-def _archive(data: bytes) -> KerasFile:
+@contextmanager
+def _opened(data: bytes) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            config, metadata, weights = (_member(archive, name, len(data)) for name in _MEMBERS)
+            yield archive
     # NotImplementedError: compression methods; RuntimeError: encryption; OSError: seeks.
     except (
         zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError
     ) as error:  # fmt: skip
-        if isinstance(error, FormatError):
+        if isinstance(error, RnnError):
             raise
         raise FormatError(f"not a readable archive: {error}") from error
+
+
+def _archive(data: bytes) -> KerasFile:
+    with _opened(data) as archive:
+        config, metadata, weights = (_member(archive, name, len(data)) for name in _MEMBERS)
     version = parse_json(metadata, "metadata.json").get("keras_version")
     store = NumberedStore(File(weights))
     described = parse_json(config, "config.json")
@@ -73,13 +80,24 @@ def _archive(data: bytes) -> KerasFile:
     return KerasFile(store, described, version)
 
 
+def weights(path: str | os.PathLike[str]) -> File:
+    """The HDF5 file with the arrays, whether or not a model is described beside it."""
+    data = read_bytes(path)
+    if data[:2] != b"PK":
+        return File(data)
+    with _opened(data) as archive:
+        return File(_member(archive, _MEMBERS[2], len(data)))
+
+
 def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     """One file of the archive, of which no more is read than fits its size."""
     infos = [info for info in archive.infolist() if info.filename == name]
     if len(infos) != 1:
         raise FormatError(f"expected one file {name} in the archive, found {len(infos)}")
     if infos[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise FormatError(f"{name}: compressed by method {infos[0].compress_type}; Keras does not")
+        raise UnsupportedError(
+            f"{name}: compressed by method {infos[0].compress_type}; Keras does not"
+        )
     limit = max(_EXPANSION * size, 2**16)
     if name != _MEMBERS[2]:
         limit = min(limit, MAX_CONFIG)

@@ -60,6 +60,11 @@ def describe(
     return graph
 
 
+def recurrent_in(file: KerasFile) -> list[str]:
+    """The layers of a file that have weights of a cell."""
+    return [layer.name for layer in found_in(file.store) if layer.is_recurrent]
+
+
 def _no_order(file: KerasFile, found: Sequence[Found]) -> str:
     """What to do about a file of layers in no order."""
     recurrent = [layer.name for layer in found if layer.is_recurrent]

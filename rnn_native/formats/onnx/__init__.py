@@ -33,10 +33,11 @@ from .caches import without_caches
 from .cells import gathered, in_pieces, unread
 from .described import described, description_of
 from .ends import check_inputs, check_output, in_order
+from .every import arrays as arrays
 from .graph import File, Graph, load
 from .inferred import with_start
 from .interpret import interpret
-from .parts import listing, read_node, runs_on_backend
+from .parts import listing, nodes_of, read_node, runs_on_backend
 from .quantized import dequantised
 from .quantized import described as quantisation
 from .roles import Roles
@@ -114,6 +115,11 @@ def read_all(
 
     spec, properties = read_graph(opened, node=node, between=between, given=given, shapes=shapes)
     return spec, quantised | dict(properties)
+
+
+def choices(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The recurrent nodes, as ``node=`` takes them."""
+    return [{"node": name} for name in nodes_of(load(path))]
 
 
 def read_graph(

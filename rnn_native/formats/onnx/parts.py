@@ -85,6 +85,11 @@ def labels(found: list[Place]) -> dict[str, Place]:
     return chosen
 
 
+def nodes_of(file: File) -> list[str]:
+    """What ``node=`` can take out of this file."""
+    return list(labels(places(file)))
+
+
 def listing(file: File) -> str:
     """For a message: what ``node=`` can take out of this file."""
     found = [f"{name!r} ({place.op})" for name, place in labels(places(file)).items()]

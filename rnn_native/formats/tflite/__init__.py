@@ -20,8 +20,15 @@ from numpy.typing import ArrayLike
 
 from ...spec import ModelSpec
 from ..onnx import read_graph
+from ..onnx.parts import nodes_of
 from .about import strings as strings
+from .every import arrays as arrays
 from .lowering import opened
+
+
+def choices(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The recurrent operators, as ``node=`` takes them."""
+    return [{"node": name} for name in nodes_of(opened(path, None, None, ""))]
 
 
 def read(

@@ -31,6 +31,21 @@ class Constants(Contents):
     def of(self, tensor: Tensor) -> Anything:
         """The numbers of a constant, as float32 where integers stand for others."""
         where = f"tensor {tensor.name!r}"
+        array = self._kept(where, tensor)
+        if tensor.scale is None or array.dtype.kind == "f":
+            return array
+        self.budget.check(where, 4 * array.size)
+        self.budget.work(where, 4 * array.size)
+        return _scaled(where, array, tensor.scale)
+
+    def stored(self, tensor: Tensor) -> Anything:
+        """The numbers of a constant as they are kept; those of four bits as int8 or uint8."""
+        where = f"tensor {tensor.name!r}"
+        array = self._kept(where, tensor)
+        self.budget.take(where, array.nbytes)
+        return array.astype(np.uint8) if tensor.element == "UINT4" else array
+
+    def _kept(self, where: str, tensor: Tensor) -> Anything:
         if tensor.data is None:
             raise UnsupportedError(f"{where}: expected a constant")
         if tensor.is_sparse:
@@ -47,14 +62,9 @@ class Constants(Contents):
         else:
             raise UnsupportedError(f"{where}: its element type is {tensor.element}")
         try:
-            array = numbers.reshape(shape)
+            return numbers.reshape(shape)
         except ValueError as error:  # beyond what an array can be, of no elements
             raise FormatError(f"{where}: a shape of {len(shape)} dimensions: {error}") from error
-        if tensor.scale is None or array.dtype.kind == "f":
-            return array
-        self.budget.check(where, 4 * count)
-        self.budget.work(where, 4 * count)
-        return _scaled(where, array, tensor.scale)
 
 
 def _whole(where: str, tensor: Tensor, count: int) -> Anything:

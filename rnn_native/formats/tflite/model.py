@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ..reading import read_bytes
 from . import schema
 from .flatbuffer import Bytes, Table
@@ -84,7 +84,7 @@ class Model:
         self._root = source.root()
         version = self._root.number(schema.Model.VERSION, "uint32")
         if version != _VERSION:
-            raise FormatError(f"expected version {_VERSION} of the schema, got {version}")
+            raise UnsupportedError(f"expected version {_VERSION} of the schema, got {version}")
         self.description = self._root.text(schema.Model.DESCRIPTION)
 
     @cached_property

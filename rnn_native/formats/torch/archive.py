@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 
 MAX_RECORDS: Final = 100_000  # one for each storage, and some
 
@@ -107,7 +107,7 @@ class Archive:
         if name not in self._records:
             raise FormatError(f"zip: record {name!r:.200} is missing")
         if not self._records[name].stored:
-            raise FormatError(
+            raise UnsupportedError(
                 f"zip: record {name!r:.200} is compressed; torch.save stores records as they are"
             )
         return self._records[name]
@@ -126,7 +126,7 @@ def _directory(data: bytes) -> tuple[int, int, int]:
             raise FormatError(f"zip: no ZIP64 directory at byte {end}")
         _, _, _, _, disk, first, here, count, size, begin = _END64.unpack_from(data, end)
     if disk or first or here != count:
-        raise FormatError("zip: an archive of several parts")
+        raise UnsupportedError("zip: an archive of several parts")
     if begin + size != end:
         raise FormatError(
             f"zip: the directory should end at byte {end}, it spans {begin} to {begin + size}"
@@ -152,7 +152,7 @@ def _entry(data: bytes, position: int, directory: int, end: int) -> tuple[str, _
     except UnicodeDecodeError:
         raise FormatError("zip: a record's name is not UTF-8") from None
     if flags & 1:
-        raise FormatError(f"zip: record {name!r:.200} is encrypted")
+        raise UnsupportedError(f"zip: record {name!r:.200} is encrypted")
     wide = iter(_extra64(data[after_name:after_extra]))
     size, packed, local = (next(wide, _FULL) if v == _FULL else v for v in (size, packed, local))
     if size != packed and method == 0:

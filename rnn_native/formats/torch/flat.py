@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from .foreign import ADVICE, Foreign, Unread
 from .objects import Inside, inside
 from .values import Pairs, Storage
@@ -35,15 +35,16 @@ def flatten(value: Any, size: int, kind: type[Leaf]) -> dict[str, Leaf | Foreign
     return flat(value, size, kind).named
 
 
-def flat(value: Any, size: int, kind: type[Leaf]) -> Flat[Leaf]:
-    """All of this kind in nested containers, named by keys and indices with dots between; and what
-    is foreign, where it has leaves inside, or is in one dict with some. Modules are containers.
+def flat(value: Any, size: int, *kinds: type[Leaf]) -> Flat[Leaf]:
+    """All of these kinds in nested containers, named by keys and indices with dots between; and
+    what is foreign, where it has leaves inside, or is in one dict with some. Modules are
+    containers.
 
     ``size``, in bytes, of what they came from bounds how much there may be: containers that are in
-    several others, or in themselves, repeat. Raises ``FormatError`` where there is something
+    several others, or in themselves, repeat. Raises ``UnsupportedError`` where there is something
     foreign and no leaf.
     """
-    walk = _Walk(size, kind)
+    walk = _Walk(size, *kinds)
     if type(value) in (Pairs, list, tuple):
         walk.visit("", value, 0)
     elif type(value) is Foreign:
@@ -60,10 +61,10 @@ def flat(value: Any, size: int, kind: type[Leaf]) -> Flat[Leaf]:
 class _Walk(Generic[Leaf]):
     """On the way through containers: what was found, and how much more may be looked at."""
 
-    def __init__(self, size: int, kind: type[Leaf]) -> None:
+    def __init__(self, size: int, *kinds: type[Leaf]) -> None:
         self.found: Flat[Leaf] = Flat()
-        self.foreigners = _Foreigners(kind)
-        self._kinds = (kind, Unread)
+        self.foreigners = _Foreigners(*kinds)
+        self._kinds = (*kinds, Unread)
         self._left = min(_VISITS + _VISITS_BY_BYTE * size, _MAX_VISITS)
 
     def spend(self, count: int) -> None:
@@ -128,9 +129,9 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 class _Foreigners:
     """Those on the way to the leaves of a file: which of them have leaves inside."""
 
-    def __init__(self, leaf: type) -> None:
+    def __init__(self, *kinds: type) -> None:
         self.first: Foreign | None = None
-        self._leaves = (leaf, Storage)
+        self._leaves = (*kinds, Storage)
         self._seen: set[int] = set()
 
     def has_leaves(self, foreign: Foreign) -> bool:
@@ -152,9 +153,9 @@ class _Foreigners:
         return found
 
     def refuse(self) -> None:
-        """For a file without leaves: ``FormatError`` that names the first there was."""
+        """For a file without leaves: ``UnsupportedError`` that names the first there was."""
         if self.first is not None:
-            raise FormatError(
+            raise UnsupportedError(
                 f"the pickle asks for {self.first}, which is no tensor and no plain container: "
                 f"refused, and nothing was called. {ADVICE}"
             )

@@ -50,11 +50,11 @@ class Unread:
         self.reason = reason
 
 
-def refused(where: str, foreign: Foreign | Unread) -> FormatError | UnsupportedError:
+def refused(where: str, foreign: Foreign | Unread) -> UnsupportedError:
     """Where an array is asked for, and this is there."""
     if isinstance(foreign, Unread):
         return UnsupportedError(f"{where}: {foreign.reason}")
-    return FormatError(
+    return UnsupportedError(
         f"{where}: expected numbers, and the pickle asks for {foreign}, a class or function that "
         "is not known: refused, and nothing was called"
     )
@@ -65,7 +65,7 @@ def told(named: Mapping[str, Any]) -> Iterator[None]:
     """Errors in reading these also say which of them were not looked into, and why."""
     try:
         yield
-    except (FormatError, OptionError) as error:
+    except (FormatError, OptionError, UnsupportedError) as error:
         found = [(name, value) for name, value in named.items() if type(value) is Foreign]
         if not found or any(str(value) in str(error) for _, value in found):
             raise

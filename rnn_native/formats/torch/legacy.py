@@ -36,7 +36,7 @@ def load(data: bytes) -> tuple[Any, dict[str, memoryview]]:
         )
     version = machine.load()
     if type(version) is not int or version != VERSION:
-        raise FormatError(f"expected version {VERSION} of torch.save, got {describe(version)}")
+        raise UnsupportedError(f"expected version {VERSION} of torch.save, got {describe(version)}")
     facts = machine.load()
     if type(facts) is not Pairs:
         raise FormatError(f"expected facts about the machine, got {describe(facts)}")

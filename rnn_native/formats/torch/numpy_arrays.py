@@ -15,11 +15,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ...spec import Array
+from ..stored import Stored, empty
 from .foreign import Foreign, Unread, refused
 
 _FLOATS: Final = ("f8", "f4", "f2")
+_NUMBERS: Final = (
+    *_FLOATS, "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "c8", "c16",
+)  # fmt: skip
 _ORDERS: Final = {"<": "<", "|": "<", ">": ">"}
 _MAX_RANK: Final = 32
 _TIMES: Final = 8
@@ -87,9 +91,9 @@ def encoded(args: tuple[Any, ...]) -> Latin1:
 class NumpyArrays(Mapping[str, Array]):
     """Arrays by name: views of ``data``, the bytes of the pickle, where they lie in these.
 
-    ``named`` has what is foreign as well, in the place of an array. One that is neither float64,
-    float32 nor float16, or malformed, raises ``FormatError`` when it is asked for, so that what is
-    not needed does no harm.
+    ``named`` has what is foreign as well, in the place of an array. One that is malformed raises
+    ``FormatError`` when it is asked for, one that is neither float64, float32 nor float16
+    ``UnsupportedError``, so that what is not needed does no harm.
     """
 
     def __init__(self, named: Mapping[str, NumpyArray | Foreign | Unread], data: bytes) -> None:
@@ -100,11 +104,15 @@ class NumpyArrays(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._made:
-            where, claimed = f"array {name!r:.200}", self.named[name]
-            if isinstance(claimed, (Foreign, Unread)):
-                raise refused(where, claimed)
-            self._made[name] = self._array(where, claimed.state)
+            array = self._array(f"array {name!r:.200}", self.named[name], _FLOATS)
+            if not array.size:
+                raise FormatError(f"array {name!r:.200}: has no elements: shape {array.shape}")
+            self._made[name] = array
         return self._made[name]
+
+    def stored(self, name: str) -> Stored:
+        """An array of any type of numbers; ``UnsupportedError`` for what is none."""
+        return self._array(f"array {name!r:.200}", self.named[name], _NUMBERS)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.named)
@@ -112,21 +120,29 @@ class NumpyArrays(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.named)
 
-    def _array(self, where: str, state: Any) -> Array:
+    def _array(
+        self, where: str, claim: NumpyArray | Foreign | Unread, codes: tuple[str, ...]
+    ) -> NDArray[Any]:
+        if isinstance(claim, (Foreign, Unread)):
+            raise refused(where, claim)
+        state = claim.state
         if type(state) is not tuple or len(state) != 5 or type(state[2]) is not NumpyType:
             raise FormatError(f"{where}: not an array as NumPy pickles it")
         _, shape, dtype, is_fortran, claimed = state
-        if dtype.code.lstrip("<>") not in _FLOATS:
-            raise FormatError(
-                f"{where}: expected {', '.join(_FLOATS)}; got dtype {dtype.code!r:.50}"
+        code = dtype.code.lstrip("<>|")
+        if code not in codes:
+            raise UnsupportedError(
+                f"{where}: expected {', '.join(codes)}; got dtype {dtype.code!r:.50}"
             )
         if type(shape) is not tuple or len(shape) > _MAX_RANK or not all(map(_is_size, shape)):
-            raise FormatError(f"{where}: expected a shape of at most {_MAX_RANK} sizes from 1")
-        full = np.dtype(_order(where, dtype) + dtype.code.lstrip("<>"))
+            raise FormatError(f"{where}: expected a shape of at most {_MAX_RANK} sizes")
+        full = np.dtype(_order(where, dtype) + code)
         size = math.prod(shape) * full.itemsize
         self._left -= size
         if self._left < 0:
             raise FormatError(f"{where}: the arrays so far take more than {_TIMES} times the file")
+        if not size:
+            return empty(where, shape, full)
         data, begin, count = self._bytes(where, claimed)
         if count != size:
             raise FormatError(f"{where}: shape {shape} of {full} takes {size} bytes, got {count}")
@@ -151,7 +167,7 @@ class NumpyArrays(Mapping[str, Array]):
 
 
 def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 < value < 2**31
+    return type(value) is int and 0 <= value < 2**31
 
 
 def _order(where: str, dtype: NumpyType) -> str:

@@ -42,8 +42,11 @@ _AMBIGUOUS: Final = (
 Leaf = Tensor | Foreign | Unread
 
 
-def renamed(named: Mapping[str, Leaf], said: Mapping[str, Mapping[str, Any]]) -> dict[str, Leaf]:
-    """The same by the names of a ``state_dict``; ``said`` are options of modules by prefix."""
+def renamed(
+    named: Mapping[str, Leaf], said: Mapping[str, Mapping[str, Any]], whole: bool = False
+) -> dict[str, Leaf]:
+    """The same by the names of a ``state_dict``; ``said`` are options of modules by prefix. Where
+    they are ``whole``, none is left out, and what could be of two names keeps its own."""
     if not any("_packed_" in name or "_all_weight_values." in name for name in named):
         return dict(named)
     layers: dict[str, dict[int, dict[str, Leaf]]] = {}
@@ -60,9 +63,10 @@ def renamed(named: Mapping[str, Leaf], said: Mapping[str, Mapping[str, Any]]) ->
             gone |= {f"{prefix}scale", f"{prefix}zero_point"}
         _put(found, f"{prefix}{own}", leaf)
     for prefix, each in layers.items():
-        for name, leaf in _stacked(prefix, each, said.get(prefix, {}).get("bidirectional")):
+        both = said.get(prefix, {}).get("bidirectional")
+        for name, leaf in _stacked(prefix, each, both, whole):
             _put(found, name, leaf)
-    return {name: leaf for name, leaf in found.items() if name not in gone}
+    return {name: leaf for name, leaf in found.items() if whole or name not in gone}
 
 
 def _unpacked(name: str) -> tuple[str, str]:
@@ -80,7 +84,7 @@ def _put(found: dict[str, Leaf], name: str, leaf: Leaf) -> None:
 
 
 def _stacked(
-    prefix: str, each: Mapping[int, Mapping[str, Leaf]], both: bool | None
+    prefix: str, each: Mapping[int, Mapping[str, Leaf]], both: bool | None, keep: bool
 ) -> list[tuple[str, Leaf]]:
     """The arrays of layers and directions; ``both`` is whether there are two, None if unknown."""
     whole = [each[index] for index in sorted(each)]
@@ -89,14 +93,15 @@ def _stacked(
         leaf.shape if isinstance(leaf, Tensor) and len(leaf.shape) == 2 else None
         for _, leaf in arrays
     ]
-    if sorted(each) != list(range(len(each))) or None in shapes:
+    known = sorted(each) == list(range(len(each))) and None not in shapes
+    if known and both is None:
+        both = _directions([shape[1] for shape in shapes if shape is not None])
+    if not known or (both is None and keep):
         return [
             (f"{prefix}_all_weight_values.{index}.param.{own}", leaf)
             for index, layer in each.items()
             for own, leaf in layer.items()
         ]
-    if both is None:
-        both = _directions([shape[1] for shape in shapes if shape is not None])
     directions = 2 if both else 1
     named: list[tuple[str, Leaf]] = []
     for index, layer in enumerate(whole):

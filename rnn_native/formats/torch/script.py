@@ -8,7 +8,7 @@ and other modules. The code, text in the folder ``code``, is not run: where a cl
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from ...errors import UnsupportedError
 from .archive import Archive
@@ -34,7 +34,7 @@ def check(found: Flat[Tensor]) -> None:
         )
 
 
-def add_said(archive: Archive, root: str, found: Flat[Tensor]) -> None:
+def add_said(archive: Archive, root: str, found: Flat[Any]) -> None:
     """Adds what the code of modules with a ``weight_ih`` says of them."""
     read: dict[str, str | None] = {}
     for prefix, source in found.sources.items():

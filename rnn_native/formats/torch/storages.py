@@ -9,14 +9,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from ...spec import Array
 from ..bfloat16 import widened
+from ..stored import FLOAT8, Stored, empty, in_float32
 from .foreign import Foreign, Unread, refused
 from .values import QUANTIZED, Quantizer, Storage, StorageType, Tensor, describe, is_natural
 
 _FLOATS: Final = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "u2"}
 _QUANTIZED: Final = dict(zip(QUANTIZED, ("i1", "u1", "i4"), strict=True))
+_STORED: Final = {
+    **_FLOATS, **_QUANTIZED, **dict.fromkeys(FLOAT8, "u1"),
+    "bool": "b1", "int8": "i1", "int16": "i2", "int32": "i4", "int64": "i8",
+    "uint8": "u1", "uint16": "u2", "uint32": "u4", "uint64": "u8",
+    "complex64": "c8", "complex128": "c16",
+}  # fmt: skip
 _ZEROS: Final = {"int64": "i8", "int32": "i4"}
 _TIMES: Final = 8
 """So often may tensors use the bytes of their file, as tied weights do."""
@@ -68,8 +75,8 @@ class Tensors(Mapping[str, Array]):
     """Tensors by name: float32 or float64 views of the file's bytes where possible.
 
     float16 and bfloat16 are widened to float32, and what is quantized is what it stands for in
-    float32; a tensor of any other dtype raises ``FormatError`` when it is asked for, so that one
-    that is not needed does no harm.
+    float32; a tensor of any other dtype raises ``UnsupportedError`` when it is asked for, so that
+    one that is not needed does no harm.
 
     ``named`` has what is foreign as well, in the place of a tensor. ``fetch`` gives the bytes under
     a storage's key; ``size`` is that of the file, a small multiple of which is all that the tensors
@@ -101,6 +108,21 @@ class Tensors(Mapping[str, Array]):
                 self.notes[name] = f"what its {tensor.dtype.name} stands for, as float32"
         return self._made[name]
 
+    def stored(self, name: str) -> Stored:
+        """A tensor in its own type, quantized ones as their integers; ``UnsupportedError`` for one
+        that NumPy has no numbers for."""
+        where, tensor = f"tensor {name!r:.200}", self.named[name]
+        if not isinstance(tensor, Tensor):
+            raise refused(where, tensor)
+        return self.numbers(where, tensor)
+
+    def numbers(self, where: str, tensor: Tensor) -> Stored:
+        """As :meth:`stored` of one that has a name."""
+        raw = self._numbers(where, tensor, _STORED)
+        if tensor.dtype.name == "bfloat16" or tensor.dtype.name in FLOAT8:
+            return in_float32(tensor.dtype.name, raw)
+        return raw
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.named)
 
@@ -123,12 +145,14 @@ class Tensors(Mapping[str, Array]):
         """A view of the file's bytes, of one of these types."""
         dtype = tensor.dtype
         if dtype.name not in types:
-            raise FormatError(f"{where}: expected {', '.join(types)}; got dtype {dtype.name}")
+            raise UnsupportedError(f"{where}: expected {', '.join(types)}; got dtype {dtype.name}")
         if not tensor.plain:
-            raise FormatError(f"{where}: is a view that conjugates or negates")
+            raise UnsupportedError(f"{where}: is a view that conjugates or negates")
         self._left -= math.prod(tensor.shape) * dtype.itemsize
         if self._left < 0:
             raise FormatError(f"{where}: the tensors so far take more than {_TIMES} times the file")
+        if 0 in tensor.shape:
+            return empty(where, tensor.shape, types[dtype.name])
         step = dtype.itemsize
         raw: NDArray[Any] = np.ndarray(
             tensor.shape,

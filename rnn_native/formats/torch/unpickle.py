@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ...errors import FormatError
+from ...errors import FormatError, UnsupportedError
 from .foreign import Foreign
 from .numpy_arrays import Bytes, NumpyArray, NumpyType
 from .values import KNOWN, OPAQUE, Function, Pairs, describe
@@ -65,7 +65,8 @@ class Machine:
             if action is None:
                 if code == _STOP:
                     return self._pop()
-                raise FormatError(
+                error = UnsupportedError if code in _REFUSED else FormatError
+                raise error(
                     f"pickle: opcode {_REFUSED.get(code, hex(code))} at byte {self.position - 1}: "
                     "neither torch.save nor NumPy writes such a thing"
                 )
@@ -147,7 +148,7 @@ class Machine:
     def _proto(self) -> None:
         version = self._number(1)
         if not 2 <= version <= 5:
-            raise FormatError(f"pickle: expected protocol 2 to 5, got {version}")
+            raise UnsupportedError(f"pickle: expected protocol 2 to 5, got {version}")
 
     def _frame(self) -> None:
         if self._number(8) > self._end - self.position:

@@ -54,15 +54,22 @@ class File:
         """
         if path not in self._datasets:
             raise FormatError(f"no dataset {path!r}")
-        if path in self._given:
-            return self._given[path]
-        array = self._datasets[path].array(self._data, path)
+        if path not in self._given:
+            self._give(path, self._datasets[path].array(self._data, path))
+        return self._given[path]
+
+    def stored(self, path: str) -> NDArray[Any]:
+        """An array of the file, of floats or not; ``UnsupportedError`` for one of no numbers."""
+        if path not in self._given:
+            self._give(path, self._datasets[path].stored(self._data, path))
+        return self._given[path]
+
+    def _give(self, path: str, array: NDArray[Any]) -> None:
         if self._datasets[path].chunked is None:  # the others are bounded by themselves
             self._given_bytes += array.nbytes
         if self._given_bytes > 2 * len(self._data.whole):  # bfloat16 takes twice its bytes
             raise FormatError(f"dataset {path!r} overlaps with others")
         self._given[path] = array
-        return array
 
     def names(self, group: str, name: str) -> list[str] | None:
         """An attribute that is a list of texts; None where the group has none of this name."""

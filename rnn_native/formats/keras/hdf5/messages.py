@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ....errors import FormatError, UnsupportedError
 from ...bfloat16 import widened
+from ...stored import empty
 from .bounded import UNDEFINED, Bytes
 from .chunks import Chunked, chunked
 
 _DATASPACE, _DATATYPE, _EXTERNAL, _LAYOUT, _FILTERS = 0x01, 0x03, 0x07, 0x08, 0x0B
-_FLOAT, _STRING, _OPAQUE, _VARIABLE = 1, 3, 5, 9
+_INTEGER, _FLOAT, _STRING, _OPAQUE, _ENUM, _VARIABLE = 0, 1, 3, 5, 8, 9
 _COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _LAYOUTS: Final = ("compact", "contiguous", "chunked", "virtual")
 _MAX_RANK: Final = 32
@@ -39,6 +40,7 @@ class Type:
     in_heap: bool = False
     bfloat16: bool = False
     opaque: bool = False  # of two bytes that nothing is said of
+    integers: np.dtype[Any] | None = None  # or truth values
 
 
 @dataclass(frozen=True)
@@ -63,29 +65,45 @@ class Dataset:
 
     def array(self, data: Bytes, path: str) -> NDArray[Any]:
         """The floats of the dataset; bfloat16 widens to float32."""
+        if 0 in self.shape and self.refused is None and self.type.dtype is not None:
+            raise FormatError(f"dataset {path!r}: expected numbers, got the shape {self.shape}")
+        if self.type.dtype is None and self.refused is None:
+            raise FormatError(f"dataset {path!r}: expected floats{self._why}")
+        return self._numbers(data, path, self.type.dtype)
+
+    def stored(self, data: Bytes, path: str) -> NDArray[Any]:
+        """Its numbers, whether floats, integers or truth values."""
+        dtype = self.type.dtype or self.type.integers
+        if dtype is None and self.refused is None:
+            raise UnsupportedError(f"dataset {path!r}: expected numbers{self._why}")
+        return self._numbers(data, path, dtype)
+
+    @property
+    def _why(self) -> str:
+        if not self.type.opaque:
+            return ""
+        return (
+            ", got two bytes an element of which the file does not say what they are: "
+            "Keras writes a bfloat16 model so to .h5, and cannot load it; save it as .keras"
+        )
+
+    def _numbers(self, data: Bytes, path: str, dtype: np.dtype[Any] | None) -> NDArray[Any]:
         if self.refused is not None:
             raise UnsupportedError(f"dataset {path!r}: {self.refused}")
-        if self.type.dtype is None:
-            why = ""
-            if self.type.opaque:
-                why = (
-                    ", got two bytes an element of which the file does not say what they are: "
-                    "Keras writes a bfloat16 model so to .h5, and cannot load it; save it as .keras"
-                )
-            raise FormatError(f"dataset {path!r}: expected floats{why}")
+        assert dtype is not None
         count = prod(self.shape)
         if not count:
-            raise FormatError(f"dataset {path!r}: expected numbers, got the shape {self.shape}")
+            return empty(f"dataset {path!r}", self.shape, dtype)
         if self.chunked is not None:
             where = f"dataset {path!r}"
-            values = self.chunked.array(data, self.shape, self.type.dtype, where)
+            values = self.chunked.array(data, self.shape, dtype, where)
             return widened(values) if self.type.bfloat16 else values
         source, start = (data.whole, self.start) if self.compact is None else (self.compact, 0)
         if start + count * self.type.size > len(source):
             raise FormatError(
                 f"dataset {path!r}: {count * self.type.size} bytes at {start} are not in the file"
             )
-        values = np.frombuffer(source, self.type.dtype, count, start).reshape(self.shape)
+        values = np.frombuffer(source, dtype, count, start).reshape(self.shape)
         return widened(values) if self.type.bfloat16 else values
 
 
@@ -192,6 +210,8 @@ def _datatype(body: bytes, where: str) -> Type:
         if struct.unpack_from("<HHBBBBI", body, 8) == _FLOATS[size]:
             order = ">" if bits & 1 else "<"
             return Type(size, np.dtype(f"{order}f{size}"))
+    elif kind in (_INTEGER, _ENUM) and size in (1, 2, 4, 8):
+        return Type(size, integers=_integers(kind, body, size))
     elif kind == _STRING:
         return Type(size, text=True)
     elif kind == _OPAQUE and size == 2:  # where an attribute says so, Keras's bfloat16
@@ -199,3 +219,15 @@ def _datatype(body: bytes, where: str) -> Type:
     elif kind == _VARIABLE and bits & 15 == 1 and size == 16:
         return Type(size, text=True, in_heap=True)
     return Type(size)
+
+
+def _integers(kind: int, body: bytes, size: int) -> np.dtype[Any] | None:
+    """Those of all bits of their bytes; of an enumeration of one byte, as h5py writes truth values,
+    these."""
+    if kind == _ENUM:
+        members = body[20:].split(b"\0")
+        return np.dtype("?") if size == 1 and {b"FALSE", b"TRUE"} <= set(members) else None
+    if len(body) < 12 or struct.unpack_from("<HH", body, 8) != (0, 8 * size):
+        return None
+    order, signed = ">" if body[1] & 1 else "<", body[1] & 8
+    return np.dtype(f"{order}{'i' if signed else 'u'}{size}")

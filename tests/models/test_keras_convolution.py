@@ -65,12 +65,18 @@ def steps(x: NDArray[Any], time: int | None) -> NDArray[Any]:
     return np.moveaxis(x, time + 1, 0).reshape(x.shape[time + 1], len(x), -1)
 
 
+TOO_SMALL = (
+    "zero or negative", "Kernel size can't be", "computed output size: 0", "size is too small",
+)  # fmt: skip
+"""What Keras, and PyTorch below it, say of data that are smaller than a kernel."""
+
+
 def fitting(call: Any, *arguments: Any) -> Any:
     """What Keras makes of some sizes, where these are no smaller than a kernel."""
     try:
         made = call(*arguments)
     except (ValueError, RuntimeError) as error:
-        assume("zero or negative" not in str(error) and "Kernel size can't be" not in str(error))
+        assume(not any(text in str(error) for text in TOO_SMALL))
         raise
     assume(0 not in made.shape)
     return made

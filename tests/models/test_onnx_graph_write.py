@@ -51,10 +51,10 @@ def expressible(spec: ModelSpec) -> bool:
 
 
 def not_written(layer: Layer) -> bool:
-    """Attention of steps to steps, and groups of channels over time and positions."""
+    """Attention of steps to steps, groups of channels over time and positions, a bound of c."""
     if isinstance(layer, rn.InstanceNorm):
         return layer.positions > 1 and layer.groups != layer.channels
-    return layer.kind == "attention"
+    return layer.kind == "attention" or getattr(layer, "cell_clip", None) is not None
 
 
 def feeds_of(spec: ModelSpec, rng: np.random.Generator) -> dict[str, Any]:

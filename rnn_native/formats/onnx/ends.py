@@ -26,12 +26,7 @@ def check_inputs(sources: Sequence[Data]) -> None:
                 f"input {source.source!r} {show(source.dims)} has fewer axes than others: expected "
                 "the batch and features of one without time"
             )
-    ranks = {
-        source.source: len(source.dims)
-        - any(axis in source.features for dim in source.dims for axis in dim)
-        for source in sources
-        if source.source not in static
-    }
+    ranks = {source.source: _rank(source) for source in sources if source.source not in static}
     few, many = (which(ranks, key=lambda name: ranks[name]) for which in (min, max))
     if ranks[few] != ranks[many]:
         raise UnsupportedError(
@@ -56,6 +51,12 @@ def check_output(end: Data) -> None:
         raise UnsupportedError(
             f"the output is {show(end.dims)}: expected all features {show([end.features])}"
         )
+
+
+def _rank(source: Data) -> int:
+    """How many dimensions it has beside those of its features, of which one may be of size 1."""
+    of_features = sum(any(axis in source.features for axis in dim) for dim in source.dims)
+    return len(source.dims) - (of_features or len(source.dims) > 2)
 
 
 def _feature(axis: Axis) -> bool:

@@ -54,6 +54,12 @@ def _rows(width: int, steps: int) -> Callable[[np.random.Generator], Any]:
     return lambda rng: (rng.standard_normal((steps, width)) * 0.1).astype(np.float32)
 
 
+def _channels_first(x: Any, channels: int) -> Any:
+    """[batch, channels, time, positions] of one row of steps [positions * channels]."""
+    return x.reshape(1, len(x), -1, channels).transpose(0, 3, 1, 2)
+
+
+_AECMOS = np.zeros((4, 1, 64), np.float32)
 _SILERO = {"h": ("hn", (1, 1, 128)), "c": ("cn", (1, 1, 128))}
 CASES: Mapping[str, Case] = {
     "silero-v6": Case(
@@ -82,6 +88,24 @@ CASES: Mapping[str, Case] = {
         lambda x, at, n: {"input1": np.ascontiguousarray(x[at : at + n].T)[None, None]},
         lambda x, at, n: np.ascontiguousarray(x[at : at + n, None]),
         _rows(64, 160), 160, streams=False,
+    ),
+    "aecmos": Case(
+        "speechmos", "speechmos/aecmos_models/Run_1663915512_Stage_0.onnx",
+        lambda x, at, n: {"input": _channels_first(x[at : at + n], 3), "h0": _AECMOS},
+        lambda x, at, n: x[at : at + n, None], _rows(480, 400), 400, streams=False,
+        options={"given": {"h0": _AECMOS}},
+    ),
+    "plcmos": Case(
+        "speechmos", "speechmos/plcmos_models/plcmos_v2.onnx",
+        lambda x, at, n: {
+            "degraded_audio": _channels_first(x[at : at + n], 1), "rater_embed": x[:1, :64],
+        },
+        lambda x, at, n: {"degraded_audio": x[at : at + n, None], "rater_embed": x[:1, :64]},
+        _rows(257, 400), 400, streams=False,
+    ),
+    "dnsmos": Case(
+        "speechmos", "speechmos/dnsmos_models/sig.onnx", lambda x, at, n: {"input_1": x.T[None]},
+        lambda x, at, n: x[:, None], _rows(901, 161), 161, streams=False,
     ),
 }  # fmt: skip
 

@@ -36,7 +36,7 @@ if(RNNAT_SMALL)
   set(_more OFF)
 endif()
 option(RNNAT_WITH_WINDOWS "Pooling, convolutions, views, inputs without time, norms over time" ${_more})
-set(RNNAT_STORED FLOAT16 BFLOAT16) # types that weights can be stored as: src/weight_types.h
+set(RNNAT_STORED FLOAT16 BFLOAT16 INT8) # types that weights can be stored as: src/weight_types.h
 foreach(_type IN LISTS RNNAT_STORED)
   string(TOLOWER ${_type} _name)
   option(RNNAT_WITH_${_type} "Weights that are stored as ${_name}" ${_more})
@@ -57,7 +57,7 @@ foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
     endif()
   endforeach()
 endforeach()
-foreach(_part RNNAT_WITH_FLOAT16 RNNAT_WITH_BFLOAT16 RNNAT_WITH_ELEMENTWISE RNNAT_WITH_WINDOWS)
+foreach(_part RNNAT_WITH_FLOAT16 RNNAT_WITH_BFLOAT16 RNNAT_WITH_INT8 RNNAT_WITH_ELEMENTWISE RNNAT_WITH_WINDOWS)
   if(SKBUILD AND NOT ${_part})
     message(FATAL_ERROR "${_part}=OFF: expected ON, which SKBUILD needs")
   endif()
@@ -78,6 +78,7 @@ function(rnnat_parts target)
   target_compile_definitions(${target} PRIVATE
     "RNNAT_ENV=$<BOOL:${RNNAT_ENV}>" "RNNAT_WITH_FLOAT16=$<BOOL:${RNNAT_WITH_FLOAT16}>"
     "RNNAT_WITH_BFLOAT16=$<BOOL:${RNNAT_WITH_BFLOAT16}>"
+    "RNNAT_WITH_INT8=$<BOOL:${RNNAT_WITH_INT8}>"
     "RNNAT_WITH_ELEMENTWISE=$<BOOL:${RNNAT_WITH_ELEMENTWISE}>"
     "RNNAT_WITH_WINDOWS=$<BOOL:${RNNAT_WITH_WINDOWS}>")
   if(RNNAT_SMALL)

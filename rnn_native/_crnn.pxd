@@ -20,6 +20,7 @@ cdef extern from "rnn_native.h" nogil:
         int32_t dtype
         int32_t matmul
         int32_t weight_dtype
+        int32_t compute
 
     ctypedef struct rnnat_model_info:
         size_t struct_size
@@ -36,6 +37,8 @@ cdef extern from "rnn_native.h" nogil:
         int32_t num_inputs
         int32_t num_outputs
         int32_t return_sequences
+        int32_t weight_dtype
+        int32_t compute
 
     ctypedef struct rnnat_value_info:
         size_t struct_size
@@ -88,6 +91,10 @@ cdef extern from "heap.h" nogil:
 cdef extern from "weights/matrix.h" nogil:
     bint rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
     float rnnat_weight_stored(int32_t code, double value)
+    ctypedef enum rnnat_stored:
+        RNNAT_STORED_INT8_DOT
+        RNNAT_STORED_BF16_DOT
+    bint rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 
 
 cdef extern from "file/safetensors.h" nogil:

@@ -33,6 +33,20 @@ def weight_stored(int32_t code, double value):
     return rnnat_weight_stored(code, value)
 
 
+def has_bf16_dot():
+    """Whether this CPU, and this build of the kernels in use, multiply bfloat16."""
+    cdef rnnat_status status
+    cdef const rnnat_kernels *kernels = rnnat_isa_current(&status)
+    return status == RNNAT_OK and bool(rnnat_stored_runs(kernels, RNNAT_STORED_BF16_DOT))
+
+
+def has_int8_dot():
+    """Whether they multiply four integers of 8 bits at once."""
+    cdef rnnat_status status
+    cdef const rnnat_kernels *kernels = rnnat_isa_current(&status)
+    return status == RNNAT_OK and bool(rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT))
+
+
 def isa():
     """The instruction set in use. ``OptionError`` or ``UnsupportedError`` where
     RNN_NATIVE_ISA names one that is unknown or cannot run here."""

@@ -52,7 +52,7 @@ cdef class CoreModel:
 
     def __cinit__(
         self, data, int32_t dtype, int32_t matmul, tuple counts, tuple names=None,
-        int32_t weight_dtype=0,
+        int32_t weight_dtype=0, int32_t compute=0,
     ):
         """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
         layers; ``names``: theirs, where a state is a dict."""
@@ -64,6 +64,7 @@ cdef class CoreModel:
         options.dtype = dtype
         options.matmul = matmul
         options.weight_dtype = weight_dtype
+        options.compute = compute
         with nogil:
             status = rnnat_model_from_file(&file.file, &options, &self._model)
         check(status, "model")

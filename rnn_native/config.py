@@ -15,7 +15,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     ``version``; ``isa``, the instruction set in use; ``isas_compiled`` and ``isas_available``
     (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
     takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or
-    ``none``); ``openmp``, whether the core was compiled with it; ``num_threads``.
+    ``none``); ``int8`` and ``bfloat16``, how weights of these types are multiplied here; ``openmp``, whether the core was compiled with it; ``num_threads``.
     """
     if mode not in ("stdout", "dicts"):
         raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")
@@ -29,6 +29,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "threading": _core.threading(),
         "openmp": _core.openmp(),
         "num_threads": _core.get_num_threads(),
+        "int8": "four at once" if _core.has_int8_dot() else "pairs, widened to 16 bits",
+        "bfloat16": "pairs with compute='bfloat16'" if _core.has_bf16_dot() else "widened alone",
     }
     if mode == "dicts":
         return config

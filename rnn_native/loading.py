@@ -23,6 +23,7 @@ def load(
     num_threads: int | None = None,
     verify: bool = False,
     weight_dtype: DTypeLike | None = None,
+    compute: str | None = None,
     **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
@@ -32,7 +33,7 @@ def load(
     ``options`` are the format's own (see ``rnn_native.formats.read``), the rest is
     :class:`Model`'s.
 
-    ``batch_first``, ``dtype`` and ``weight_dtype`` are None for what the file says, as
+    ``batch_first``, ``dtype``, ``weight_dtype`` and ``compute`` are None for what the file says, as
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
     and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
 
@@ -58,10 +59,10 @@ def load(
     with naming(path):
         said = calling.from_strings(strings)
     batch_first = said.batch_first if batch_first is None else batch_first
-    if weight_dtype is None and dtype is None:
-        weight_dtype = said.weight_dtype
+    if weight_dtype is None and dtype is None and compute is None:
+        weight_dtype, compute = said.weight_dtype, said.compute
     dtype = said.dtype if dtype is None else dtype
-    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype)
+    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype, compute)
     if verify:
         from .verify import replay_file
 

@@ -20,7 +20,7 @@ from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import checked, code_of
+from .weight_types import checked, checked_compute, code_of, compute_code
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -89,14 +89,20 @@ class Model:
     weight_dtype
         What weights of matrices are stored as: None, in ``dtype``; ``"float16"`` or
         ``"bfloat16"``, rounded to the nearest and widened when they are multiplied: half the
-        memory. Others stay in ``dtype``.
+        memory; ``"int8"``, integers with a scale a row, multiplied as integers by rows that are
+        rounded to such, too: a quarter. Others stay in ``dtype``.
+    compute
+        What products are computed in: None, ``dtype`` or, with int8 weights, integers;
+        ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has
+        AVX512_BF16; the weights are stored as such.
 
     Raises
     ------
     OptionError
         An option has an unknown value.
     UnsupportedError
-        No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it.
+        No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it;
+        ``compute`` with other weights, or on a CPU without.
     """
 
     def __init__(
@@ -107,6 +113,7 @@ class Model:
         matmul: str = "auto",
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
+        compute: str | None = None,
     ) -> None:
         spec = as_spec(spec)
         if not isinstance(batch_first, (bool, np.bool_)):
@@ -129,9 +136,11 @@ class Model:
         from .formats.safetensors import parts  # formats are imported when one is first needed
 
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
-        self._weight_dtype = checked(weight_dtype, as_dtype(dtype), matmul, spec)
+        self._compute = checked_compute(compute, weight_dtype)
+        self._weight_dtype = checked(compute or weight_dtype, as_dtype(dtype), matmul, spec)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
-        self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored)
+        computes = compute_code(self._compute)
+        self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored, computes)
         self._run: Callable[..., tuple[Any, Any]] = (
             self._core.run if self._calls is None else self._calls.of(self._core)
         )
@@ -257,8 +266,8 @@ class Model:
     ) -> None:
         """Write the model to a file: ``.safetensors``, ``.npz``, ``.onnx`` where the operators
         have such a model, or ``.pt`` where PyTorch has (see :meth:`state_dict`); weights keep their
-        bits, and ``load`` gives a Model of the same ``batch_first``, ``dtype`` and
-        ``weight_dtype``. ``matmul`` and ``num_threads`` are not in the file.
+        bits, and ``load`` gives a Model of the same ``batch_first``, ``dtype``,
+        ``weight_dtype`` and ``compute``. ``matmul`` and ``num_threads`` are not in the file.
 
         ``golden`` has the file carry an input with what the model makes of it, which
         ``rn.load(path, verify=True)`` replays: x, or a mapping of ``"x"`` and, where wanted,
@@ -269,7 +278,7 @@ class Model:
         from .formats import calling, write
 
         strings = calling.to_strings(
-            calling.Calling(self.batch_first, self.dtype.name, self.weight_dtype)
+            calling.Calling(self.batch_first, self.dtype.name, self.weight_dtype, self.compute)
         )
         if golden is not None:
             self.spec.check_is_chain("golden")
@@ -307,6 +316,12 @@ class Model:
     def weight_dtype(self) -> str | None:
         """What weights of matrices are stored as; None: ``dtype``."""
         return self._weight_dtype
+
+    @property
+    def compute(self) -> str | None:
+        """What both sides of products are rounded to; None: neither is, or with int8 weights both to
+        integers."""
+        return self._compute
 
     @property
     def batch_first(self) -> bool:
@@ -360,12 +375,13 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
-        return type(self), (self.spec, *options, self._weight_dtype)
+        return type(self), (self.spec, *options, self._weight_dtype, self._compute)
 
     def __repr__(self) -> str:
         x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
         stored = f", weights in {self.weight_dtype}" if self.weight_dtype else ""
+        stored += f", products in {self.compute}" if self.compute else ""
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
             f"{self.num_parameters} parameters, {self.dtype.name}{stored}, {self.matmul})"

@@ -64,12 +64,12 @@ class _Module:
         *model: Any,
     ) -> None:
         """``sizes``: input, hidden, layers. ``layer``: the other options of a Recurrent. ``model``:
-        batch_first, dtype, matmul, num_threads and weight_dtype of a Model."""
+        batch_first, dtype, matmul, num_threads, weight_dtype and compute of a Model."""
         if not isinstance(bidirectional, (bool, np.bool_)):
             raise OptionError(f"bidirectional: expected True or False, got {bidirectional!r}")
         direction = "bidirectional" if bidirectional else "forward"
         self._layer_options = recurrent_options(self._cell, *sizes, direction, **layer)
-        names = "batch_first", "dtype", "matmul", "num_threads", "weight_dtype"
+        names = "batch_first", "dtype", "matmul", "num_threads", "weight_dtype", "compute"
         self._model_options: dict[str, Any] = dict(zip(names, model, strict=True))
         self._dtype = as_dtype(self._model_options["dtype"])
         self._model = self._pack(self._initial_weights())
@@ -83,7 +83,8 @@ class _Module:
 
     def _pack(self, weights: Mapping[str, ArrayLike]) -> Model:
         layer = Recurrent(weights=weights, **self._layer_options)
-        if self._model_options["weight_dtype"] is not None:  # what is given is rounded once
+        options = self._model_options
+        if (options["weight_dtype"] or options["compute"]) is not None:  # what is given is rounded once
             return Model(ModelSpec((layer,)), **self._model_options)
         check_range(ModelSpec((layer,)), self._dtype)
         cast = {name: array.astype(self._dtype) for name, array in layer.arrays.items()}
@@ -193,6 +194,8 @@ class _Module:
             options["num_threads"] = int(model.num_threads)
         if model.weight_dtype is not None:
             options["weight_dtype"] = model.weight_dtype
+        if model.compute is not None:
+            options["compute"] = model.compute
         texts = [*map(str, sizes), *(f"{name}={value!r}" for name, value in options.items())]
         return f"{type(self).__name__}({', '.join(texts)})"
 
@@ -233,6 +236,7 @@ class RNN(_Module):
         matmul: str = "auto",
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
+        compute: str | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -242,7 +246,7 @@ class RNN(_Module):
             "output_nonlinearity": output_nonlinearity,
         }
         sizes = input_size, hidden_size, num_layers
-        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        model = batch_first, dtype, matmul, num_threads, weight_dtype, compute
         self._make(sizes, bidirectional, layer, *model)
 
 
@@ -276,6 +280,7 @@ class GRU(_Module):
         matmul: str = "auto",
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
+        compute: str | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -284,7 +289,7 @@ class GRU(_Module):
             "gate_recurrent": gate_recurrent,
         }
         sizes = input_size, hidden_size, num_layers
-        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        model = batch_first, dtype, matmul, num_threads, weight_dtype, compute
         self._make(sizes, bidirectional, layer, *model)
 
 
@@ -319,6 +324,7 @@ class LSTM(_Module):
         matmul: str = "auto",
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
+        compute: str | None = None,
     ) -> None:
         layer = {
             "bias": bias,
@@ -328,5 +334,5 @@ class LSTM(_Module):
             "gate_recurrent": gate_recurrent,
         }
         sizes = input_size, hidden_size, num_layers
-        model = batch_first, dtype, matmul, num_threads, weight_dtype
+        model = batch_first, dtype, matmul, num_threads, weight_dtype, compute
         self._make(sizes, bidirectional, layer, *model)

@@ -1,7 +1,9 @@
-"""What the weights of matrices are stored as, where that is not what is computed in.
+"""What the weights of matrices are stored as, and what is multiplied, where that is not what is
+computed in.
 
-Rounded when a model is packed, to the nearest and of two as near to the even one, as NumPy's
-``astype`` does; widened when they are multiplied (docs/numerics.md).
+float16 and bfloat16 are rounded when a model is packed, to the nearest and of two as near to the even
+one, as NumPy's ``astype`` does, and widened when they are multiplied; int8 is of ``spec/integers.py``,
+and multiplied as integers; with ``compute`` both sides of a product are rounded (docs/precision.md).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from . import _core
 from .errors import OptionError, UnsupportedError
@@ -20,6 +22,12 @@ _LARGEST: Final = dict(_core.weight_types())
 
 WEIGHT_DTYPES: Final = tuple(_LARGEST)
 """The names that ``weight_dtype=`` takes, which are those of ``src/weight_types.h``."""
+
+
+MOST_INT8_FEATURES: Final = 1 << 17
+
+COMPUTES: Final = ("bfloat16",)
+"""What ``compute=`` takes, besides None."""
 
 
 def checked(
@@ -53,9 +61,50 @@ def checked(
     return name
 
 
+def checked_compute(compute: str | None, weight_dtype: DTypeLike | None) -> str | None:
+    """One of ``COMPUTES``, or None. ``OptionError`` for anything else; ``UnsupportedError`` for what
+    does not go with the weights, or with this CPU."""
+    if compute is None:
+        return None
+    if compute not in COMPUTES:
+        raise OptionError(
+            f"compute: expected None (products in dtype) or {' or '.join(COMPUTES)}; got {compute!r}"
+        )
+    if weight_dtype not in (None, compute):
+        raise UnsupportedError(
+            f"compute={compute!r}: expected weight_dtype=None or {compute!r}, which such products "
+            f"multiply; got {weight_dtype!r}"
+        )
+    if not _core.has_bf16_dot():
+        raise UnsupportedError(
+            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
+            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
+        )
+    return compute
+
+
+def compute_code(compute: str | None) -> int:
+    """The core's code of a name."""
+    return 0 if compute is None else 1 + COMPUTES.index(compute)
+
+
 def code_of(weight_dtype: str | None) -> int:
     """The core's code of a name."""
     return 0 if weight_dtype is None else 1 + WEIGHT_DTYPES.index(weight_dtype)
+
+
+def _check_int8(where: str, array: NDArray[Any]) -> None:
+    if not np.isfinite(array).all():
+        raise UnsupportedError(
+            f"weight_dtype='int8': {where}: expected finite weights, of which a row has one scale; "
+            "got NaN or infinity"
+        )
+    features = array[0].size if len(array) else 0
+    if features > MOST_INT8_FEATURES:
+        raise UnsupportedError(
+            f"weight_dtype='int8': {where}: expected rows of at most {MOST_INT8_FEATURES} weights, "
+            f"whose sums an int32 has room for; got {features}"
+        )
 
 
 def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
@@ -65,6 +114,9 @@ def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
             continue
         for name in layer.packed():
             array = layer.arrays[name]
+            if weight_dtype == "int8":
+                _check_int8(f"{node}.{name}", array)
+                continue
             beyond = np.isfinite(array) & (np.abs(array) > _LARGEST[weight_dtype])
             for value in map(float, array[beyond]):
                 if np.isfinite(_core.weight_stored(code_of(weight_dtype), value)):

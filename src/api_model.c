@@ -22,8 +22,7 @@ static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_opt
     if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_ARGUMENT;
     if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
-    return rnnat_weight_dtype_check(opt->weight_dtype, opt->dtype,
-                                    opt->matmul == RNNAT_MATMUL_BLAS);
+    return RNNAT_OK;
 }
 
 /* The bytes of a file, or one that is open already. */
@@ -42,6 +41,8 @@ static rnnat_status build_model(void *mem, const source *from, const rnnat_model
     rnnat_status status = read_options(opt, &options);
     if (status != RNNAT_OK) return status;
     const rnnat_kernels *const kernels = rnnat_isa_current(&status);
+    rnnat_stored type = RNNAT_STORED_OWN;
+    if (status == RNNAT_OK) status = rnnat_stored_of(&options, &kernels[options.dtype], &type);
     if (status == RNNAT_OK && !from->file)
         status = rnnat_safetensors_open(from->bytes, from->size, &file);
     if (status != RNNAT_OK) return status;
@@ -51,7 +52,7 @@ static rnnat_status build_model(void *mem, const source *from, const rnnat_model
                              .kernels = &kernels[options.dtype],
                              .file = from->file ? from->file : &file,
                              .blas = matmul == RNNAT_MATMUL_BLAS,
-                             .type = (rnnat_weight_dtype)options.weight_dtype,
+                             .type = type,
                              .prefix = "",
                              .suffix = ""};
     rnnat_model counted, *model = rnnat_arena_take(&builder.arena, 1, sizeof *model);

@@ -176,6 +176,15 @@
 #endif
 #endif
 
+/* RNNAT_WITH_INT8 has kernels for weights that are integers of 8 bits, and multiplied as such. */
+#ifndef RNNAT_WITH_INT8
+#if RNNAT_SMALL
+#define RNNAT_WITH_INT8 0
+#else
+#define RNNAT_WITH_INT8 1
+#endif
+#endif
+
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
  * compiled in. */
 #ifndef RNNAT_BASELINE

@@ -1,6 +1,8 @@
 /* Asks the CPU, and the operating system, which vectors can be calculated with. */
 #include "cpu_features.h"
 
+#include "text.h"
+
 #if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)
 #include <cpuid.h>
 #include <stdint.h>
@@ -33,6 +35,26 @@ bool rnnat_cpu_has_avx512(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & need) != need) return false;
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
+
+/* Bits of leaf 7: AVX512_VNNI in ecx of its first part, AVX-VNNI and AVX512_BF16 in eax of its second. */
+bool rnnat_cpu_has_int8_dot(const char *isa)
+{
+    uint32_t a, b, c, d;
+    if (rnnat_text_is(isa, rnnat_text_size(isa), "avx512"))
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 11 & 1;
+    if (rnnat_text_is(isa, rnnat_text_size(isa), "avx2"))
+        return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+    return false;
+}
+bool rnnat_cpu_has_bf16_dot(const char *isa)
+{
+    uint32_t a, b, c, d;
+    return rnnat_text_is(isa, rnnat_text_size(isa), "avx512") &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
+}
+#elif !defined(RNNAT_HAVE_NEON) || !defined(__aarch64__)
+bool rnnat_cpu_has_int8_dot(const char *isa) { return (void)isa, false; }
+bool rnnat_cpu_has_bf16_dot(const char *isa) { return (void)isa, false; }
 #endif
 
 #ifdef RNNAT_HAVE_NEON
@@ -47,5 +69,9 @@ bool rnnat_cpu_has_neon(void)
 }
 #else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
 bool rnnat_cpu_has_neon(void) { return true; }
+#endif
+#if defined(__aarch64__)
+bool rnnat_cpu_has_int8_dot(const char *isa) { return (void)isa, false; }
+bool rnnat_cpu_has_bf16_dot(const char *isa) { return (void)isa, false; }
 #endif
 #endif

@@ -8,6 +8,12 @@
 #include "config.h"
 #include "rnn_native.h"
 
+/* Four integers of a row as int8 kernels multiply them where a CPU does not multiply quads: 0 and 2 side by
+ * side, then 1 and 3. */
+typedef struct rnnat_pairs {
+    int16_t even[2], odd[2];
+} rnnat_pairs;
+
 /* What is const for those that only read it: whoever writes through this was given it to write. */
 #define RNNAT_WRITABLE(memory) ((void *)(uintptr_t)(memory))
 

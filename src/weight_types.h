@@ -20,8 +20,34 @@
 #define RNNAT_IF_WITH_1(...) __VA_ARGS__
 #define RNNAT_IF_WITH_0(...)
 
-/* How many there are, with the one that is computed in: codes are 0 .. RNNAT_WEIGHT_TYPES - 1. */
-#define RNNAT_WEIGHT_TYPE_ADDS_ONE(code, ending, name, most, stored, with) +1
-enum { RNNAT_WEIGHT_TYPES = 1 RNNAT_EACH_WEIGHT_TYPE(RNNAT_WEIGHT_TYPE_ADDS_ONE) };
+/* What a matrix is: how it is packed, and which kernels multiply it. Those of the list above have the
+ * same codes here and in the public header. */
+typedef enum rnnat_stored {
+    RNNAT_STORED_OWN = RNNAT_WEIGHT_AS_DTYPE,
+    RNNAT_STORED_F16 = RNNAT_WEIGHT_F16, /* widened when it is multiplied */
+    RNNAT_STORED_BF16 = RNNAT_WEIGHT_BF16, /* likewise */
+    RNNAT_STORED_INT8 = RNNAT_WEIGHT_INT8, /* integers, in groups of four of a column */
+    RNNAT_STORED_INT8_DOT, /* the same bytes, for a CPU that multiplies four at once */
+    RNNAT_STORED_BF16_DOT, /* pairs of a column, for one that multiplies two at once */
+    RNNAT_STORED_TYPES
+} rnnat_stored;
+
+/* Elements of a column that lie side by side in a matrix, and how many more rows a panel has behind its
+ * own, which are zero: of int8 a float scale and an int32 for each column, four bytes each. */
+static inline int32_t rnnat_stored_group(rnnat_stored type)
+{
+    if (type == RNNAT_STORED_BF16_DOT) return 2;
+    return type >= RNNAT_STORED_INT8 ? 4 : 1;
+}
+static inline bool rnnat_stored_is_int8(rnnat_stored type)
+{
+    return type == RNNAT_STORED_INT8 || type == RNNAT_STORED_INT8_DOT;
+}
+/* Rows of a panel for k features, those behind its own included. */
+static inline int32_t rnnat_stored_rows(rnnat_stored type, int32_t k)
+{
+    const int32_t group = rnnat_stored_group(type);
+    return (k + group - 1) / group * group + (rnnat_stored_is_int8(type) ? 8 : 0);
+}
 
 #endif

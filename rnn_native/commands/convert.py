@@ -74,8 +74,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.dtype is not None:
         spec = _cast(spec, np.dtype(arguments.dtype))
     if entry.carries:
-        weights = said.weight_dtype if arguments.dtype is None else None
-        called = calling.Calling(said.batch_first, arguments.dtype or said.dtype, weights)
+        kept = said if arguments.dtype is None else calling.Calling()
+        called = calling.Calling(
+            said.batch_first, arguments.dtype or said.dtype, kept.weight_dtype, kept.compute
+        )
         source = _source(arguments.file, source_format, strings)
         estimator = _estimator(strings, format, arguments.dtype)
         carried = calling.to_strings(called) | source | estimator | carried

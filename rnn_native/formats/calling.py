@@ -5,6 +5,7 @@ Both in any format that we write (docs/file-format.md), each where it is not the
     rnn_native.batch_first   true         x and y are [batch, time, features]; otherwise false
     rnn_native.dtype         float64      what is computed in; otherwise float32
     rnn_native.weight_dtype  float16      what weights of matrices are stored as; otherwise the same
+    rnn_native.compute       bfloat16     what both sides of products are rounded to; otherwise neither is
 
 ``matmul`` and ``num_threads`` belong to the machine that runs a model, and are in no file.
 """
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import FormatError
-from ..weight_types import WEIGHT_DTYPES
+from ..weight_types import COMPUTES, WEIGHT_DTYPES
 
 BATCH_FIRST: Final = "rnn_native.batch_first"
 DTYPE: Final = "rnn_native.dtype"
 WEIGHT_DTYPE: Final = "rnn_native.weight_dtype"
-KEYS: Final = frozenset({BATCH_FIRST, DTYPE, WEIGHT_DTYPE})
+COMPUTE: Final = "rnn_native.compute"
+KEYS: Final = frozenset({BATCH_FIRST, DTYPE, WEIGHT_DTYPE, COMPUTE})
 
 _FLAGS: Final = {"false": False, "true": True}
 _DTYPES: Final = ("float32", "float64")
@@ -29,11 +31,12 @@ _DTYPES: Final = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Calling:
-    """``Model``'s ``batch_first``, ``dtype`` and ``weight_dtype``, with its defaults."""
+    """``Model``'s ``batch_first``, ``dtype``, ``weight_dtype`` and ``compute``, with its defaults."""
 
     batch_first: bool = False
     dtype: str = "float32"
     weight_dtype: str | None = None
+    compute: str | None = None
 
 
 def to_strings(calling: Calling) -> dict[str, str]:
@@ -45,6 +48,8 @@ def to_strings(calling: Calling) -> dict[str, str]:
         strings[DTYPE] = calling.dtype
     if calling.weight_dtype is not None:
         strings[WEIGHT_DTYPE] = calling.weight_dtype
+    if calling.compute is not None:
+        strings[COMPUTE] = calling.compute
     return strings
 
 
@@ -60,4 +65,10 @@ def from_strings(strings: Mapping[str, str]) -> Calling:
             f"metadata: {WEIGHT_DTYPE}: expected {' or '.join(WEIGHT_DTYPES)} where dtype is "
             f"float32, got {weight_dtype[:40]!r} with {dtype}"
         )
-    return Calling(_FLAGS[flag], dtype, weight_dtype)
+    compute = strings.get(COMPUTE)
+    if compute is not None and (compute not in COMPUTES or weight_dtype != compute):
+        raise FormatError(
+            f"metadata: {COMPUTE}: expected {' or '.join(COMPUTES)}, and {WEIGHT_DTYPE} the same; "
+            f"got {compute[:40]!r} with {weight_dtype}"
+        )
+    return Calling(_FLAGS[flag], dtype, weight_dtype, compute)

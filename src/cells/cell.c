@@ -44,6 +44,14 @@ void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, si
 #endif
 }
 
+rnnat_matrix rnnat_build_take(rnnat_builder *build, int32_t k, rnnat_gates gates, int32_t panel,
+                              bool blas, rnnat_stored type)
+{
+    const size_t row = rnnat_operand_bytes(build->kernels, type, k);
+    if (row > build->operands) build->operands = row;
+    return rnnat_matrix_take(&build->arena, build->kernels, k, gates, panel, blas, type);
+}
+
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
                                 rnnat_gates gates, int32_t columns, int32_t panel,
                                 rnnat_matrix *matrix)
@@ -53,8 +61,7 @@ rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t 
     const rnnat_status status = rnnat_build_tensor(build, name, rows, columns, &tensor);
     if (status != RNNAT_OK) return status;
     build->num_parameters += (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
-    *matrix = rnnat_matrix_take(&build->arena, build->kernels, columns, gates, panel, build->blas,
-                                build->type);
+    *matrix = rnnat_build_take(build, columns, gates, panel, build->blas, build->type);
     if (!matrix->data)
         return rnnat_matrix_fits(build->type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
     rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
@@ -95,5 +102,5 @@ void rnnat_cell_product(const rnnat_matrix *matrix, const rnnat_kernels *kernels
     s->w = NULL;
     s->gh_stride = matrix->n;
     const rnnat_member alone = {0, 1, NULL};
-    rnnat_gemm(matrix, kernels, &alone, s->rows, matrix->n, from, to, NULL);
+    rnnat_gemm(matrix, kernels, &alone, s->operands, s->rows, matrix->n, from, to, NULL);
 }

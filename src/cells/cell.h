@@ -32,7 +32,8 @@ typedef struct rnnat_builder {
     const rnnat_kernels *kernels;
     const rnnat_safetensors *file;
     bool blas;
-    rnnat_weight_dtype type; /* what matrices are stored as */
+    rnnat_stored type; /* what matrices are stored as */
+    size_t operands; /* bytes for a row of the product that needs most (rnnat_operand_bytes) */
     uint64_t num_parameters;
     const char *prefix; /* before every tensor's name: "1." */
     const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
@@ -48,6 +49,9 @@ void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, si
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
                                 rnnat_gates gates, int32_t columns, int32_t panel,
                                 rnnat_matrix *matrix);
+/* Takes a matrix. */
+rnnat_matrix rnnat_build_take(rnnat_builder *build, int32_t k, rnnat_gates gates, int32_t panel,
+                              bool blas, rnnat_stored type);
 /* Takes a vector of zeros, laid out like a matrix's columns. */
 void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates);
 /* Adds the first `count` gates' elements of the vector `name`. */

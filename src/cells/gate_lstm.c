@@ -32,6 +32,8 @@ static rnnat_status build_gate_lstm(rnnat_builder *b, const rnnat_recurrent_opti
         status = rnnat_build_matrix(b, "weight_gh", 4, go, units, 2, &weights->w_go);
     if (status == RNNAT_OK)
         status = rnnat_build_matrix(b, "weight_ch", 4, ifgo, units, 4, &weights->w_ch);
+    const size_t three = 3 * rnnat_operand_bytes(b->kernels, b->type, units); /* c, i and f */
+    if (three > b->operands) b->operands = three;
     if (status != RNNAT_OK || !layer->bias) return status;
     void *const bias = rnnat_build_zeros(b, ifgo);
     weights->bias = bias;
@@ -51,7 +53,7 @@ static const void *panels_or_product(const rnnat_matrix *matrix, const rnnat_ker
     const rnnat_rows from = {a, 1, 0, s->pad_stride};
     const rnnat_rows to = {(char *)s->gh + first * (ptrdiff_t)kernels->elem, 1, 0, s->gh_stride};
     const rnnat_member alone = {0, 1, NULL};
-    rnnat_gemm(matrix, kernels, &alone, s->rows, matrix->n, from, to, NULL);
+    rnnat_gemm(matrix, kernels, &alone, s->operands, s->rows, matrix->n, from, to, NULL);
     return NULL;
 }
 

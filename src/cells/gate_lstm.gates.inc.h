@@ -27,29 +27,36 @@ INLINE void FN(made_gates)(VEC *sums, const rnnat_step *s, int32_t row, int32_t 
     sums[2] = FN(load)(all + 2 * (pad + unit));
     sums[3] = FN(load)(all + 2 * (pad + unit) + LANES);
 }
-#elif RNNAT_SMALL
+#else
+/* It multiplies c, i and f. */
+#define GATE_PREPARE                                                                               \
+    INLINE void WFN(gate_lstm_prepare)(const rnnat_step *s)                                        \
+    {                                                                                              \
+        for (int set = 0; set < 3; ++set) PREPARE_ROWS(s, s->prev[set], s->pad_stride, set);       \
+    }
+#if RNNAT_SMALL
 /* Some panels of weight_gh for a row: i, g and o on i_{t-1}, f on f_{t-1}. */
 INLINE void WFN(products_of_gates)(VEC *sums, const rnnat_step *s, int32_t row, int32_t panel,
                                    int32_t panels)
 {
-    const REAL *const on_if[] = {(const REAL *)s->prev[1] + row * s->pad_stride,
-                                 (const REAL *)s->prev[2] + row * s->pad_stride};
-    const WEIGHT *const w = (const WEIGHT *)s->w + (ptrdiff_t)panel * s->k * 4 * LANES;
+    const OPERAND *const on_if[] = {WFN(step_row)(s, s->prev[1], s->pad_stride, 1, row),
+                                    WFN(step_row)(s, s->prev[2], s->pad_stride, 2, row)};
+    const WEIGHT *const w = (const WEIGHT *)s->w + panel * WFN(panel_size)(s->k, 4);
     for (int32_t p = 0; p < panels; p += 2)
-        WFN(tile)(sums + p * 4, on_if, s->k, w + (ptrdiff_t)p * s->k * 4 * LANES, panels - p, 2, 1,
-                  2, 4);
+        WFN(tile)(sums + p * 4, on_if, s->k, w + p * WFN(panel_size)(s->k, 4), panels - p, 2, 1, 2,
+                  4);
 }
 
-static void WFN(gate_lstm)(const rnnat_step *s)
+static void WFN(gate_lstm_rows)(const rnnat_step *s)
 {
     const ptrdiff_t pad = s->pad_stride;
     for (int32_t panel = s->first_panel, count; panel < s->last_panel; panel += count) {
         const int32_t left = s->last_panel - panel;
         count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
-        for (int32_t row = 0; row < s->rows; ++row) {
+        for (int32_t row = FIRST_ROW, last = row + s->rows; row < last; ++row) {
             const VEC zero = FN(set1)(0);
             VEC gates[WFN(panels_at_once) * 4], all[WFN(panels_at_once) * 4];
-            const REAL *const on_c = (const REAL *)s->prev[0] + row * pad;
+            const OPERAND *const on_c = WFN(step_row)(s, s->prev[0], pad, 0, row);
             const REAL *const made = (const REAL *)s->gh + row * s->gh_stride + 4 * pad;
             for (int32_t v = 0; v < count * 4; ++v) gates[v] = all[v] = zero;
             if (s->w) WFN(products_of_gates)(gates, s, row, panel, count);
@@ -64,20 +71,19 @@ static void WFN(gate_lstm)(const rnnat_step *s)
         }
     }
 }
+
+GATE_PREPARE
+STEP_TILES(gate_lstm)
 #else
 /* i, f, g, o of weight_gh: i, g and o on i_{t-1}, f on f_{t-1}, all in one pass of k. */
-INLINE void WFN(products_of_gates)(VEC acc[][max_vectors], const rnnat_step *s, int32_t row,
+INLINE void WFN(products_of_gates)(VEC sums[][max_vectors], const rnnat_step *s, int32_t row,
                                    int32_t panel, const int rows, const int panels)
 {
     const ptrdiff_t pad = s->pad_stride;
-    WFN(factors) f = WFN(state_factors)(s, s->prev[1], pad, s->w, row, panel, rows, panels, 4);
-    UNROLL for (int r = 0; r < rows; ++r) f.a[1][r] = (const REAL *)s->prev[2] + row * pad;
+    WFN(factors) f = WFN(state_factors)(s, s->prev[1], pad, 1, s->w, row, panel, rows, panels, 4);
+    UNROLL for (int r = 0; r < rows; ++r) f.a[1][r] = WFN(step_row)(s, s->prev[2], pad, 2, row);
     f.second = 1;
-    UNROLL for (int r = 0; r < rows; ++r)
-    {
-        UNROLL for (int v = 0; v < panels * 4; ++v) acc[r][v] = FN(set1)(0);
-    }
-    WFN(product)(acc, &f, s->k, 2, rows, panels);
+    WFN(state_sums)(sums, &f, 2, rows, panels, 4);
 }
 
 INLINE void WFN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,
@@ -91,8 +97,8 @@ INLINE void WFN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel
         for (int r = 0; r < rows; ++r)
             for (int p = 0; p < panels; ++p)
                 FN(made_gates)(of_gates[r] + p * 4, s, row + r, panel + p);
-    WFN(state_product)(of_c, s, s->prev[0], s->pad_stride, s->w_c, made, row, panel, rows, panels,
-                       4);
+    WFN(state_product)(of_c, s, s->prev[0], s->pad_stride, 0, s->w_c, made, row, panel, rows,
+                       panels, 4);
     for (int r = 0; r < rows; ++r) {
         for (int p = 0; p < panels; ++p) {
             VEC sums[4];
@@ -103,6 +109,9 @@ INLINE void WFN(gate_lstm_block)(const rnnat_step *s, int32_t row, int32_t panel
     }
 }
 
+GATE_PREPARE
 GATE_BLOCKS(gate_lstm, 2, 1)
+#endif
+#undef GATE_PREPARE
 #endif
 #endif

@@ -75,7 +75,7 @@ static void multiply(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                      ptrdiff_t h_stride)
 {
     const rnnat_rows from = {h, 1, 0, h_stride}, to = {s->gh, 1, 0, s->gh_stride};
-    rnnat_gemm(matrix, kernels, member, s->rows, matrix->n, from, to, NULL);
+    rnnat_gemm(matrix, kernels, member, s->operands, s->rows, matrix->n, from, to, NULL);
     rnnat_meet(member);
 }
 

@@ -82,7 +82,8 @@ void rnnat_lstm_project(const rnnat_cell_weights *weights, const rnnat_kernels *
     rnnat_meet(member);
     const rnnat_rows from = {s->unprojected, 1, 0, s->pad_stride};
     const rnnat_rows to = {s->h_next, 1, 0, s->h_next_stride};
-    rnnat_gemm(&weights->w_hr, kernels, member, s->rows, weights->w_hr.n, from, to, NULL); /* 7 */
+    rnnat_gemm(&weights->w_hr, kernels, member, s->operands, s->rows, weights->w_hr.n, from, to,
+               NULL); /* 7 */
     rnnat_meet(member);
     const ptrdiff_t elem = kernels->elem;
     for (int32_t r = 0; s->out && member->index == 0 && r < s->rows; ++r)

@@ -348,7 +348,11 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
     if (status != RNNAT_OK) return status;
     if (graph.nodes) describe_values(&graph);
-    model->info.weight_dtype = (int32_t)build->type;
+    model->info.weight_dtype = rnnat_stored_is_int8(build->type)      ? RNNAT_WEIGHT_INT8
+                               : build->type == RNNAT_STORED_BF16_DOT ? RNNAT_WEIGHT_BF16
+                                                                      : (int32_t)build->type;
+    if (build->type == RNNAT_STORED_BF16_DOT) model->info.compute = RNNAT_COMPUTE_BF16;
+    model->operands = build->operands;
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);
     return RNNAT_OK;

@@ -77,16 +77,24 @@ typedef enum rnnat_status {
  * and from every function that ends in _f64; one built without some cell, to a file that has it. */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
-/* What the weights of matrices are stored as: in the model's dtype, or (F16, BF16) as float16 or
- * bfloat16, rounded to the nearest and computed with in float: half the memory. Embeddings, biases and
- * peepholes are in the model's dtype. F16 and BF16 with RNNAT_F64, with a BLAS, for a finite weight that
- * would become infinite, and in a library built without (RNNAT_WITH_FLOAT16=OFF,
- * RNNAT_WITH_BFLOAT16=OFF), are UNSUPPORTED. */
+/* What the weights of matrices are stored as: in the model's dtype; (F16, BF16) as float16 or bfloat16,
+ * rounded to the nearest and computed with in float: half the memory; or (INT8) as integers with a scale a
+ * row: a quarter. Products with integers round each row of what they multiply to integers, too, by its own
+ * largest value. Biases and peepholes are in the model's dtype. F16, BF16 and INT8 with RNNAT_F64, with
+ * a BLAS, for a finite weight that would become infinite, or INT8 for one that is not finite or for more
+ * than 131072 features, and in a library built without (RNNAT_WITH_FLOAT16=OFF,
+ * RNNAT_WITH_BFLOAT16=OFF, RNNAT_WITH_INT8=OFF), are UNSUPPORTED. docs/precision.md. */
 typedef enum rnnat_weight_dtype {
     RNNAT_WEIGHT_AS_DTYPE = 0,
     RNNAT_WEIGHT_F16 = 1,
-    RNNAT_WEIGHT_BF16 = 2
+    RNNAT_WEIGHT_BF16 = 2,
+    RNNAT_WEIGHT_INT8 = 3
 } rnnat_weight_dtype;
+
+/* What products of matrices are computed in: the model's dtype, or integers with INT8 weights; or (BF16)
+ * bfloat16 on both sides, which are added up in float. With BF16 the weights are stored as bfloat16, of which
+ * weight_dtype may say no other; UNSUPPORTED where the CPU has no such product: AVX512_BF16. */
+typedef enum rnnat_compute { RNNAT_COMPUTE_AS_DTYPE = 0, RNNAT_COMPUTE_BF16 = 1 } rnnat_compute;
 
 /* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the
  * two was measured faster: docs/dispatch.md. With PACKED a row's result has the same bits in any
@@ -105,6 +113,7 @@ typedef struct rnnat_model_options {
     int32_t dtype; /* rnnat_dtype: what the weights are converted to and computed in */
     int32_t matmul; /* rnnat_matmul */
     int32_t weight_dtype; /* rnnat_weight_dtype */
+    int32_t compute; /* rnnat_compute */
 } rnnat_model_options;
 
 /* What a model is. */
@@ -128,6 +137,7 @@ typedef struct rnnat_model_info {
     int32_t return_sequences; /* 1: a run's y is [T, B, output_size]; 0: [B, output_size], which is
                                * made of each row's last state alone */
     int32_t weight_dtype; /* rnnat_weight_dtype */
+    int32_t compute; /* rnnat_compute */
 } rnnat_model_info;
 
 /* One run over whole sequences. */
@@ -184,7 +194,7 @@ typedef struct rnnat_run_f64 {
  * metadata describes its layers (docs/file-format.md), and `opt`, which may be NULL. They fail in
  * the same ways:
  *
- *   ARGUMENT     a NULL that may not be; struct_size, dtype, matmul or weight_dtype has no known
+ *   ARGUMENT     a NULL that may not be; struct_size, dtype, matmul, weight_dtype or compute has no known
  *                value;
  *                RNN_NATIVE_ISA names no instruction set
  *   FORMAT       the file is malformed, or its metadata does not describe layers

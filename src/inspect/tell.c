@@ -17,6 +17,8 @@ static void tell_info(const rnnat_model_info *info, const rnnat_teller *t)
     t->number(t->arg, "num_inputs", info->num_inputs);
     t->number(t->arg, "num_outputs", info->num_outputs);
     t->number(t->arg, "return_sequences", info->return_sequences);
+    t->number(t->arg, "weight_dtype", info->weight_dtype);
+    t->number(t->arg, "compute", info->compute);
     t->end(t->arg);
 }
 
@@ -113,6 +115,7 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     t->number(t->arg, "is_chain", model->is_chain);
     t->number(t->arg, "has_windows", model->has_windows);
     t->number(t->arg, "has_paces", model->has_paces);
+    t->number(t->arg, "operands", (int64_t)model->operands);
     t->begin(t->arg, "nodes");
     for (int32_t i = 0; i < model->num_nodes; ++i) tell_node(&model->nodes[i], model->kernels, t);
     t->end(t->arg);

@@ -9,28 +9,42 @@
 /* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
  * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
  * `gates`, from `gx_first` on, and adds those before `apart`. */
-INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const REAL *h,
+INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const OPERAND *h,
                              ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
                              const int panels, const int gates, const int gx_gates,
                              const int gx_first, const int apart, const REAL *start)
 {
+    const int vectors = panels * gates;
+    VEC first[max_vectors];
     const REAL *gx = (const REAL *)s->gx + row * s->gx_stride;
     const REAL *gh = (const REAL *)s->gh + row * s->gh_stride;
     UNROLL for (int p = 0; p < panels; ++p)
     {
         const ptrdiff_t unit = (ptrdiff_t)(panel + p) * LANES;
-        UNROLL for (int g = 0; g < gates; ++g)
-        {
-            const VEC first = g >= apart && start ? FN(load)(start + unit) : FN(set1)(0);
-            UNROLL for (int r = 0; r < rows; ++r) acc[r][p * gates + g] = first;
-        }
+        UNROLL for (int g = 0; g < gates; ++g) first[p * gates + g] =
+            g >= apart && start ? FN(load)(start + unit) : FN(set1)(0);
     }
     if (s->w) {
-        const WEIGHT *const w = (const WEIGHT *)s->w + (ptrdiff_t)panel * s->k * gates * LANES;
+        SUM acc[max_rows][max_vectors];
+        const WEIGHT *const w = (const WEIGHT *)s->w + panel * WFN(panel_size)(s->k, gates);
         WFN(factors) f = WFN(panels_at)(w, s->k, panels, gates);
         UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = h;
         f.stride = h_stride;
-        WFN(product)(acc, &f, s->k, 1, rows, panels);
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = WFN(begun)(&f, v, first[v]);
+        }
+        WFN(product)(acc, &f, f.groups, 1, rows, panels);
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            UNROLL for (int r = 0; r < rows; ++r) sums[r][v] =
+                WFN(value)(acc[r][v], &f, r, v, first[v]);
+        }
+    } else {
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            UNROLL for (int r = 0; r < rows; ++r) sums[r][v] = first[v];
+        }
     }
     UNROLL for (int p = 0; p < panels; ++p)
     {
@@ -39,13 +53,13 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
         {
             UNROLL for (int r = 0; r < rows; ++r)
             {
-                VEC v = acc[r][p * gates + g];
+                VEC v = sums[r][p * gates + g];
                 if (!s->w)
                     v = FN(add)(v, FN(load)(gh + r * s->gh_stride + unit * gates + g * LANES));
                 if (g < apart)
                     v = FN(add)(v, FN(load)(gx + r * s->gx_stride + unit * gx_gates +
                                             (gx_first + g) * LANES));
-                acc[r][p * gates + g] = v;
+                sums[r][p * gates + g] = v;
             }
         }
     }
@@ -57,13 +71,14 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
  * row or, where the block is one panel wide, of one panel.
  * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
 #define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
+    PREPARE_STEP(name, H, H_STRIDE)                                                                \
     INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
                                   const int panels)                                                \
     {                                                                                              \
         VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
-        const REAL *h = (const REAL *)s->H + row * s->H_STRIDE;                                    \
-        WFN(preactivate)(acc, s, h, s->H_STRIDE, row, panel, rows, panels, GATES, GX_GATES,        \
-                         GX_FIRST, APART, START);                                                  \
+        const OPERAND *h = WFN(step_row)(s, s->H, s->H_STRIDE, 0, row);                            \
+        WFN(preactivate)(acc, s, h, WFN(step_stride)(s, s->H_STRIDE), row, panel, rows, panels,    \
+                         GATES, GX_GATES, GX_FIRST, APART, START);                                 \
         UNROLL for (int r = 0; r < rows; ++r)                                                      \
         {                                                                                          \
             UNROLL for (int v = 0; v < panels * GATES; ++v) sums[r * panels * GATES + v] =         \
@@ -95,8 +110,8 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
 
 /* All rows of `PANELS` panels, in blocks. */
 #define STEP_ROWS(name, PANELS, MOST)                                                              \
-    for (int32_t row = 0; row < s->rows;) {                                                        \
-        const int32_t rows = next_block(s->rows - row, MOST);                                      \
+    for (int32_t row = FIRST_ROW, end = row + s->rows; row < end;) {                               \
+        const int32_t rows = next_block(end - row, MOST);                                          \
         switch (rows) {                                                                            \
             STEP_CASE(name, 1, PANELS, MOST);                                                      \
             STEP_CASE(name, 2, PANELS, MOST);                                                      \
@@ -115,13 +130,13 @@ INLINE void WFN(preactivate)(VEC acc[][max_vectors], const rnnat_step *s, const 
 INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
 {
     enum { near = 32768 };
-    return (double)panels * s->k * LANES * sizeof(WEIGHT) > near;
+    return (double)panels * (double)WFN(panel_size)(s->k, 1) * sizeof(WEIGHT) > near;
 }
 
 /* One row of `P` panels; more than SINGLE are never asked for. */
 #define STEP_SINGLE(name, P, SINGLE)                                                               \
     case P:                                                                                        \
-        if (P <= SINGLE) WFN(name##_block)(s, 0, panel, 1, P <= SINGLE ? P : 1);                   \
+        if (P <= SINGLE) WFN(name##_block)(s, FIRST_ROW, panel, 1, P <= SINGLE ? P : 1);           \
         break
 
 /* One row alone takes up to SINGLE panels at once: enough sums to hide the latency of one. More
@@ -151,7 +166,7 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void WFN(name)(const rnnat_step *s)                                                     \
+    static void WFN(name##_rows)(const rnnat_step *s)                                              \
     {                                                                                              \
         if (s->rows == 1) {                                                                        \
             WFN(name##_single)(s);                                                                 \
@@ -169,30 +184,49 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
                 STEP_ROWS(name, 1, MOST_OF_1)                                                      \
             }                                                                                      \
         }                                                                                          \
-    }
+    }                                                                                              \
+    STEP_TILES(name)
 
 /* ---- steps whose gates recur on gates ----
  *
  * Their products of one sum are added to each other in the order of the equations, and the input
  * projection last, with the gates. */
 
-/* Rows of a state and `gates` vectors a panel of w. */
+/* Rows of a state, number `set` of those that are prepared, and `gates` vectors a panel of w. */
 INLINE WFN(factors) WFN(state_factors)(const rnnat_step *s, const void *a, ptrdiff_t a_stride,
-                                       const void *w, int32_t row, int32_t panel, const int rows,
-                                       const int panels, const int gates)
+                                       int32_t set, const void *w, int32_t row, int32_t panel,
+                                       const int rows, const int panels, const int gates)
 {
-    const ptrdiff_t at = (ptrdiff_t)panel * s->k * gates * LANES;
+    const ptrdiff_t at = panel * WFN(panel_size)(s->k, gates);
     WFN(factors) f = WFN(panels_at)((const WEIGHT *)w + at, s->k, panels, gates);
-    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = (const REAL *)a + row * a_stride;
-    f.stride = a_stride;
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = WFN(step_row)(s, a, a_stride, set, row);
+    f.stride = WFN(step_stride)(s, a_stride);
     return f;
+}
+
+/* The sums of such a product, from zero on. */
+INLINE void WFN(state_sums)(VEC sums[][max_vectors], const WFN(factors) * f, const int arrays,
+                            const int rows, const int panels, const int gates)
+{
+    SUM acc[max_rows][max_vectors];
+    UNROLL for (int v = 0; v < panels * gates; ++v)
+    {
+        UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = WFN(begun)(f, v, FN(set1)(0));
+    }
+    WFN(product)(acc, f, f->groups, arrays, rows, panels);
+    UNROLL for (int v = 0; v < panels * gates; ++v)
+    {
+        UNROLL for (int r = 0; r < rows; ++r) sums[r][v] =
+            WFN(value)(acc[r][v], f, r, v, FN(set1)(0));
+    }
 }
 
 /* `gates` vectors a panel of a product a w, from panel `panel` on: w packed, or NULL where a BLAS
  * made the product, `made`, laid out like the input projection. */
 INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, const void *a,
-                               ptrdiff_t a_stride, const void *w, const void *made, int32_t row,
-                               int32_t panel, const int rows, const int panels, const int gates)
+                               ptrdiff_t a_stride, int32_t set, const void *w, const void *made,
+                               int32_t row, int32_t panel, const int rows, const int panels,
+                               const int gates)
 {
     if (!w) {
         const REAL *all =
@@ -202,21 +236,19 @@ INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, cons
                 acc[r][v] = FN(load)(all + r * s->gh_stride + v * LANES);
         return;
     }
-    UNROLL for (int r = 0; r < rows; ++r)
-    {
-        UNROLL for (int v = 0; v < panels * gates; ++v) acc[r][v] = FN(set1)(0);
-    }
-    const WFN(factors) f = WFN(state_factors)(s, a, a_stride, w, row, panel, rows, panels, gates);
-    WFN(product)(acc, &f, s->k, 1, rows, panels);
+    const WFN(factors) f =
+        WFN(state_factors)(s, a, a_stride, set, w, row, panel, rows, panels, gates);
+    WFN(state_sums)(acc, &f, 1, rows, panels, gates);
 }
 
 /* One block, of `GATES` gates that recur on the step's array A; then the gates, unit by unit. */
 #define GATE_SUMS(name, GATES, A)                                                                  \
+    PREPARE_STEP(name, A, pad_stride)                                                              \
     INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
                                   const int panels)                                                \
     {                                                                                              \
         VEC sums[max_rows][max_vectors];                                                           \
-        WFN(state_product)(sums, s, s->A, s->pad_stride, s->w, s->gh, row, panel, rows, panels,    \
+        WFN(state_product)(sums, s, s->A, s->pad_stride, 0, s->w, s->gh, row, panel, rows, panels, \
                            GATES);                                                                 \
         for (int r = 0; r < rows; ++r)                                                             \
             for (int p = 0; p < panels; ++p)                                                       \
@@ -228,15 +260,16 @@ INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, cons
 
 /* One row alone takes SINGLE panels at once, more rows WIDE of them. */
 #define GATE_BLOCKS(name, SINGLE, WIDE)                                                            \
-    static void WFN(name)(const rnnat_step *s)                                                     \
+    static void WFN(name##_rows)(const rnnat_step *s)                                              \
     {                                                                                              \
         int32_t panel = s->first_panel;                                                            \
         if (s->rows == 1)                                                                          \
             for (; panel + SINGLE <= s->last_panel; panel += SINGLE)                               \
-                WFN(name##_block)(s, 0, panel, 1, SINGLE);                                         \
+                WFN(name##_block)(s, FIRST_ROW, panel, 1, SINGLE);                                 \
         GATE_PANELS(name, WIDE)                                                                    \
         GATE_PANELS(name, 1)                                                                       \
-    }
+    }                                                                                              \
+    STEP_TILES(name)
 
 #include "../cells/gates.inc.h"
 

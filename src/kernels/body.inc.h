@@ -13,7 +13,11 @@
  *   sqrt                  rounded right
  *   exponent(v)           the n of 2^n <= v < 2^(n + 1), where v is a normal number above 0
  *   pow2(n + magic)       2^n, where n is a whole number that `magic` pushed into the low bits
- * and RNNAT_VEC_REGISTERS, how many vectors fit in registers.
+ * and RNNAT_VEC_REGISTERS, how many vectors fit in registers. Of floats alone, with RNNAT_WITH_INT8:
+ *   largest(a, b)         of two sizes, such as abs gives; NaN is the largest of all
+ *   reduce_largest(v)     of all elements
+ *   vec_i32               as many int32_t: zero_i32, load_i32, of_i32, which makes floats of them
+ * and what int8.inc.h multiplies them with.
  */
 #include <math.h>
 #include <stdint.h>
@@ -23,9 +27,7 @@
 #include "train_kernels.h"
 #endif
 
-#undef WEIGHT
-#undef WFN
-#undef LOAD_WEIGHTS
+#include "no_type.inc.h"
 #undef REAL
 #undef VEC
 #undef LANES

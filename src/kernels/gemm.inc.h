@@ -5,46 +5,49 @@
  */
 
 /* One block of `rows` rows by `panels` panels that are `width` vectors wide each. */
-INLINE void WFN(gemm_block)(const rnnat_gemm_args *g, int32_t row, const WEIGHT *b,
+INLINE void WFN(gemm_block)(const WFN(some_rows) * of, int32_t row, const WEIGHT *b,
                             const REAL *bias, int32_t column, const int rows, const int width,
                             const int panels)
 {
+    const rnnat_gemm_args *const g = of->g;
     const int vectors = width * panels;
     WFN(factors) f = WFN(panels_at)(b, g->k, panels, width);
-    VEC acc[max_rows][max_vectors];
-    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = FN(row_at)(&g->a, row + r);
+    SUM acc[max_rows][max_vectors];
+    VEC start[max_vectors];
+    UNROLL for (int r = 0; r < rows; ++r) f.a[0][r] = WFN(gemm_row)(of, row + r);
     UNROLL for (int v = 0; v < vectors; ++v)
     {
-        const VEC start = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
-        UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = start;
+        start[v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
+        UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = WFN(begun)(&f, v, start[v]);
     }
-    WFN(product)(acc, &f, g->k, 1, rows, panels);
+    WFN(product)(acc, &f, f.groups, 1, rows, panels);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         REAL *c = FN(row_at)(&g->c, row + r) + column;
         UNROLL for (int v = 0; v < vectors; ++v)
         {
             const int32_t left = g->n - column - v * LANES;
+            const VEC value = WFN(value)(acc[r][v], &f, r, v, start[v]);
             if (left >= LANES)
-                FN(store)(c + v * LANES, acc[r][v]);
+                FN(store)(c + v * LANES, value);
             else if (left > 0)
-                FN(store_first)(c + v * LANES, left, acc[r][v]);
+                FN(store_first)(c + v * LANES, left, value);
         }
     }
 }
 
 #define GEMM_CASE(R, V, MOST)                                                                      \
     case R:                                                                                        \
-        if (R <= MOST) WFN(gemm_block)(g, row, b, bias, column, R <= MOST ? R : 1, V, 1);          \
+        if (R <= MOST) WFN(gemm_block)(of, row, b, bias, column, R <= MOST ? R : 1, V, 1);         \
         break
 
 /* Rows of one panel, MOST at a time; `V` is its width in vectors. */
 #define GEMM_PANEL(V, MOST)                                                                        \
-    static void WFN(gemm_panel_##V)(const rnnat_gemm_args *g, const WEIGHT *b, const REAL *bias,   \
+    static void WFN(gemm_panel_##V)(const WFN(some_rows) * of, const WEIGHT *b, const REAL *bias,  \
                                     int32_t column)                                                \
     {                                                                                              \
-        for (int32_t row = 0; row < g->m;) {                                                       \
-            const int32_t rows = next_block(g->m - row, MOST);                                     \
+        for (int32_t row = of->first; row < of->end;) {                                            \
+            const int32_t rows = next_block(of->end - row, MOST);                                  \
             switch (rows) {                                                                        \
                 GEMM_CASE(1, V, MOST);                                                             \
                 GEMM_CASE(2, V, MOST);                                                             \
@@ -64,31 +67,38 @@ GEMM_PANEL(2, rows_of_2)
 GEMM_PANEL(3, rows_of_3)
 GEMM_PANEL(4, rows_of_4)
 
-static void WFN(gemm)(const rnnat_gemm_args *g)
+/* Some rows by all panels. */
+static void WFN(gemm_rows)(const WFN(some_rows) * of)
 {
+    const rnnat_gemm_args *const g = of->g;
     const int32_t width = RNNAT_GEMM_PANEL * LANES;
-    const ptrdiff_t panel_size = (ptrdiff_t)g->k * width;
+    const ptrdiff_t panel_size = WFN(panel_size)(g->k, RNNAT_GEMM_PANEL);
     const WEIGHT *b = (const WEIGHT *)g->b + g->first_panel * panel_size;
     const REAL *bias = g->bias ? (const REAL *)g->bias + g->first_panel * width : NULL;
     for (int32_t panel = g->first_panel, step; panel < g->last_panel; panel += step) {
         const int32_t column = panel * width;
         const int32_t left = (g->n - column + LANES - 1) / LANES;
         /* One row alone takes two panels: enough sums to hide the latency of one. */
-        step = g->m == 1 && panel + 2 <= g->last_panel && left >= 2 * RNNAT_GEMM_PANEL ? 2 : 1;
+        step =
+            of->end - of->first == 1 && panel + 2 <= g->last_panel && left >= 2 * RNNAT_GEMM_PANEL
+                ? 2
+                : 1;
         if (step == 2)
-            WFN(gemm_block)(g, 0, b, bias, column, 1, RNNAT_GEMM_PANEL, 2);
+            WFN(gemm_block)(of, of->first, b, bias, column, 1, RNNAT_GEMM_PANEL, 2);
         else if (left >= RNNAT_GEMM_PANEL)
-            WFN(gemm_panel_4)(g, b, bias, column);
+            WFN(gemm_panel_4)(of, b, bias, column);
         else if (left == 3)
-            WFN(gemm_panel_3)(g, b, bias, column);
+            WFN(gemm_panel_3)(of, b, bias, column);
         else if (left == 2)
-            WFN(gemm_panel_2)(g, b, bias, column);
+            WFN(gemm_panel_2)(of, b, bias, column);
         else
-            WFN(gemm_panel_1)(g, b, bias, column);
+            WFN(gemm_panel_1)(of, b, bias, column);
         b += step * panel_size;
         if (bias) bias += step * width;
     }
 }
+
+static void WFN(gemm)(const rnnat_gemm_args *g) { WFN(each_some_rows)(g, WFN(gemm_rows)); }
 
 #undef GEMM_PANEL
 #undef GEMM_CASE

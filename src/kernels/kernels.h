@@ -32,12 +32,29 @@ typedef struct rnnat_rows {
     ptrdiff_t outer_stride;
 } rnnat_rows;
 
+/* Where a call of one thread puts rows as some products read them: rounded to what multiplies weights of
+ * their type, a scale before each where these are integers. */
+typedef struct rnnat_operands {
+    char *at; /* aligned; NULL: the model's products read rows as they are */
+    int32_t rows; /* for which there is room; of each of `sets` arrays */
+} rnnat_operands;
+
+/* Bytes before the elements of such a row; a float scale is the last of them. */
+#define RNNAT_OPERAND_HEAD 64
+
+/* Bytes from one such row to the next, of k elements of `size` bytes. */
+static inline size_t rnnat_operand_row(int32_t size, int32_t k)
+{
+    return RNNAT_OPERAND_HEAD + ((size_t)k * (size_t)size + 63) / 64 * 64;
+}
+
 /* Arguments of c[m, n] = bias + a[m, k] b. */
 typedef struct rnnat_gemm_args {
     int32_t m, k, n;    /* n: valid columns; the rest of the last vector is not stored */
     int32_t first_panel, last_panel; /* panels of b that this call multiplies: first .. last - 1 */
     rnnat_rows a, c;
-    rnnat_weight_dtype type; /* what b is stored as */
+    rnnat_stored type; /* what b is stored as */
+    rnnat_operands operands;
     const void *b; /* panels of RNNAT_GEMM_PANEL vectors, the last one narrower */
     const void *bias; /* [pad(n)], or NULL for zero */
 } rnnat_gemm_args;
@@ -45,13 +62,15 @@ typedef struct rnnat_gemm_args {
 /* Arguments of one time step of one direction of one layer, for some rows of the batch. */
 typedef struct rnnat_step {
     int32_t rows;
+    int32_t first_row; /* of those that a kernel takes at once; it cuts them itself */
     int32_t first_panel, last_panel; /* panels of units that this call makes: first .. last - 1 */
     int32_t k; /* features of h_prev that the recurrent product reads */
     int32_t hidden; /* units; they fill ceil(hidden / lanes) panels */
     rnnat_activation activation; /* RNN: tanh, relu or sigmoid */
     int32_t alternates; /* 1: every other step takes the panels from the last to the first */
     int32_t descends; /* 1: this step does; its results are the same */
-    rnnat_weight_dtype type; /* what its recurrent weights are stored as */
+    rnnat_stored type; /* what its recurrent weights are stored as */
+    rnnat_operands operands;
     const void *w; /* recurrent panels, one vector a gate; NULL: the product is in `gh` */
     const void *w_c; /* gate-recurrent LSTM, whose w is i, f, g, o on gates: all on c */
     const void *gx; /* input projection with its bias, gates interleaved [rows, gates * pad] */
@@ -76,6 +95,7 @@ typedef struct rnnat_step {
 
 /* What multiplies weights of one type. */
 typedef struct rnnat_products {
+    int32_t operand; /* bytes of an element of its operands; 0: it reads rows as they are */
     void (*gemm)(const rnnat_gemm_args *args);
     RNNAT_PRODUCT_STEPS(RNNAT_STEP_KERNEL, )
 } rnnat_products;
@@ -94,7 +114,7 @@ typedef struct rnnat_kernels {
     void (*apply)(const rnnat_function *function, rnnat_rows to, rnnat_rows from, int32_t m,
                   int32_t n);
     RNNAT_MEMORY_STEPS(RNNAT_STEP_KERNEL, )
-    rnnat_products of[RNNAT_WEIGHT_TYPES]; /* by rnnat_weight_dtype; NULLs: compiled without */
+    rnnat_products of[RNNAT_STORED_TYPES]; /* by rnnat_stored; NULLs: compiled without */
 } rnnat_kernels;
 
 /* Whether these kernels calculate in float. */

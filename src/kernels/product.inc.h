@@ -1,5 +1,7 @@
 /* The one loop that multiplies. Part of products.inc.h: WEIGHT is what weights are stored as, and
- * LOAD_WEIGHTS widens a vector of them to what is computed in.
+ * LOAD_WEIGHTS makes a vector of them, WIDE, of what is multiplied. A row is read as OPERANDs, of each of
+ * which SPREAD makes a vector; MULTIPLY_ADD multiplies both and adds to SUMs. An operand, and a lane of
+ * weights, has GROUP elements of k.
  *
  * Every sum adds k = 0, 1, 2, ... in that order in a block of any shape, so the bits of a row do
  * not depend on the rows and columns around it.
@@ -7,13 +9,21 @@
 
 /* What a block multiplies: rows of one array or two, and packed columns. */
 typedef struct WFN(factors) {
-    const REAL *a[max_arrays][max_height]; /* row r of array i begins r * stride behind a[i][r], */
-    ptrdiff_t stride, step; /* and has an element every `step` */
+    const OPERAND
+        *a[max_arrays][max_height]; /* row r of array i begins r * stride behind a[i][r], */
+    ptrdiff_t stride, step; /* and has an operand every `step` */
     const WEIGHT *w; /* panel p is panel[p] elements behind w, */
     ptrdiff_t panel[max_vectors]; /* `width` vectors wide; */
     int width;
     int second; /* where there are two arrays: the vector of a panel that multiplies a[1] */
+    int32_t groups; /* of k */
 } WFN(factors);
+
+/* Elements of a panel. */
+INLINE ptrdiff_t WFN(panel_size)(int32_t depth, int32_t width)
+{
+    return (ptrdiff_t)rnnat_stored_rows(STORED, depth) * width * LANES;
+}
 
 /* The factors but for their rows: panels from w on, one behind the other. */
 INLINE WFN(factors)
@@ -25,44 +35,88 @@ INLINE WFN(factors)
     f.stride = 0;
     f.step = 1;
     f.second = width;
-    UNROLL for (int p = 0; p < panels; ++p) f.panel[p] = p * ((ptrdiff_t)depth * width * LANES);
+    f.groups = GROUP == 1 ? depth : (depth + GROUP - 1) / GROUP;
+    UNROLL for (int p = 0; p < panels; ++p) f.panel[p] = p * WFN(panel_size)(depth, width);
     return f;
 }
 
-/* acc[r][v] += a w, over `depth` of k. The fewer of a step's operands, rows or vectors, wait in
+/* Vector v of the block's columns, of group k. */
+INLINE WIDE WFN(weights)(const WFN(factors) * f, ptrdiff_t k, const int v)
+{
+    const int width = f->width;
+    return LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES * GROUP);
+}
+
+/* acc[r][v] += a w, over all groups of k. The fewer of a step's operands, rows or vectors, wait in
  * registers and the others pass by one at a time: 12 sums fit in 16. */
-INLINE void WFN(product)(VEC acc[][max_vectors], const WFN(factors) * f, int32_t depth,
+INLINE void WFN(product)(SUM acc[][max_vectors], const WFN(factors) * f, int32_t groups,
                          const int arrays, const int rows, const int panels)
 {
     const int width = f->width, vectors = panels * width;
-    for (ptrdiff_t k = 0; k < depth; ++k) {
+    for (ptrdiff_t k = 0; k < groups; ++k) {
         if (arrays * rows <= vectors) {
-            VEC x[max_arrays][max_height];
+            FACTOR x[max_arrays][max_height];
             UNROLL for (int r = 0; r < rows; ++r)
             {
                 UNROLL for (int i = 0; i < arrays; ++i) x[i][r] =
-                    FN(set1)((f->a[i][r] + k * f->step)[r * f->stride]);
+                    SPREAD((f->a[i][r] + k * f->step)[r * f->stride]);
             }
             UNROLL for (int v = 0; v < vectors; ++v)
             {
-                const VEC w =
-                    LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES);
+                const WIDE w = WFN(weights)(f, k, v);
                 UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
-                    FN(fma)(x[v % width == f->second][r], w, acc[r][v]);
+                    MULTIPLY_ADD(x[v % width == f->second][r], w, acc[r][v]);
             }
         } else {
             UNROLL for (int i = 0; i < arrays; ++i)
             {
-                VEC w[max_vectors];
+                WIDE w[max_vectors];
                 UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second)) w[v] =
-                    LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES);
+                    WFN(weights)(f, k, v);
                 UNROLL for (int r = 0; r < rows; ++r)
                 {
-                    const VEC x = FN(set1)((f->a[i][r] + k * f->step)[r * f->stride]);
+                    const FACTOR x = SPREAD((f->a[i][r] + k * f->step)[r * f->stride]);
                     UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second))
-                        acc[r][v] = FN(fma)(x, w[v], acc[r][v]);
+                        acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
                 }
             }
         }
     }
+}
+
+#if INTEGERS
+/* The scales of the columns of vector v, and what their sums are to begin with. */
+INLINE const float *WFN(scales)(const WFN(factors) * f, const int v)
+{
+    return (const float *)(const void *)AFTER_INTEGERS(f, v);
+}
+INLINE vec_i32 WFN(offset)(const WFN(factors) * f, const int v)
+{
+    return load_i32((const int32_t *)(const void *)AFTER_INTEGERS(f, v) + f->width * LANES);
+}
+#endif
+
+/* What sum v begins with, where the value that it becomes is to be `start` and the product. */
+INLINE SUM WFN(begun)(const WFN(factors) * f, const int v, VEC start)
+{
+#if INTEGERS
+    (void)start;
+    return OFFSET ? WFN(offset)(f, v) : zero_i32();
+#else
+    (void)f, (void)v;
+    return start;
+#endif
+}
+
+/* And that value, of row r. */
+INLINE VEC WFN(value)(SUM sum, const WFN(factors) * f, const int r, const int v, VEC start)
+{
+#if INTEGERS
+    const float scale = ((const float *)(f->a[v % f->width == f->second][r] + r * f->stride))[-1];
+    const VEC scales = FN(mul)(FN(set1)(scale), FN(load)(WFN(scales)(f, v)));
+    return FN(add)(start, FN(mul)(of_i32(sum), scales));
+#else
+    (void)f, (void)r, (void)v, (void)start;
+    return sum;
+#endif
 }

@@ -4,9 +4,16 @@
  */
 #include "product.inc.h"
 
+#include "operands.inc.h"
+
 #if RNNAT_SMALL
 #include "small.inc.h"
 #else
 #include "blocks.inc.h"
 #include "gemm.inc.h"
 #endif
+
+#undef FIRST_ROW
+#undef PREPARE_STEP
+#undef STEP_TILES
+#undef PREPARE_ROWS

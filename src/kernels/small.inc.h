@@ -6,11 +6,12 @@
 /* sums += a w, for rows at a[0], a[1], ... and `there` of up to `panels` panels that are `width`
  * vectors wide. Those beyond are the last one again: its sums are made, and stored, twice. Where
  * there are two arrays, a[1] is the second one's only row, for the vectors 1 of panels. */
-INLINE void WFN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const WEIGHT *w,
+INLINE void WFN(tile)(VEC *sums, const OPERAND *const *a, int32_t depth, const WEIGHT *w,
                       int32_t there, const int arrays, const int rows, const int panels,
                       const int width)
 {
-    VEC acc[max_rows][max_vectors], *to[max_rows];
+    SUM acc[max_rows][max_vectors];
+    VEC start[max_rows][max_vectors], *to[max_rows];
     WFN(factors) f = WFN(panels_at)(w, depth, panels, width);
     UNROLL for (int i = 0; i < arrays; ++i) f.a[i][0] = a[i];
     UNROLL for (int r = 1; r < rows; ++r) f.a[0][r] = a[r];
@@ -18,21 +19,28 @@ INLINE void WFN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const WEIG
     UNROLL for (int p = 0; p < panels; ++p)
     {
         const int32_t panel = p < there ? p : there - 1;
-        f.panel[p] = (ptrdiff_t)panel * depth * width * LANES;
+        f.panel[p] = panel * WFN(panel_size)(depth, width);
         to[p] = sums + panel * width;
         UNROLL for (int r = 0; r < rows; ++r)
         {
-            UNROLL for (int v = 0; v < width; ++v) acc[r][p * width + v] =
-                to[p][r * panels * width + v];
+            UNROLL for (int v = 0; v < width; ++v)
+            {
+                const int at = p * width + v;
+                start[r][at] = to[p][r * panels * width + v];
+                acc[r][at] = WFN(begun)(&f, at, start[r][at]);
+            }
         }
     }
-    WFN(product)(acc, &f, depth, arrays, rows, panels);
+    WFN(product)(acc, &f, f.groups, arrays, rows, panels);
     UNROLL for (int p = 0; p < panels; ++p)
     {
         UNROLL for (int r = 0; r < rows; ++r)
         {
-            UNROLL for (int v = 0; v < width; ++v) to[p][r * panels * width + v] =
-                acc[r][p * width + v];
+            UNROLL for (int v = 0; v < width; ++v)
+            {
+                const int at = p * width + v;
+                to[p][r * panels * width + v] = WFN(value)(acc[r][at], &f, r, at, start[r][at]);
+            }
         }
     }
 }
@@ -42,12 +50,12 @@ INLINE void WFN(tile)(VEC *sums, const REAL *const *a, int32_t depth, const WEIG
 #define MULTIPLY(WIDTH, AT_ONCE)                                                                   \
     case WIDTH:                                                                                    \
         for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
-            WFN(tile)(sums + p * WIDTH, &a, depth, w + (ptrdiff_t)p * depth * WIDTH * LANES,       \
+            WFN(tile)(sums + p * WIDTH, &a, depth, w + p * WFN(panel_size)(depth, WIDTH),          \
                       panels - p, 1, 1, AT_ONCE, WIDTH);                                           \
         break
 
-NOINLINE void WFN(multiply)(VEC *sums, const REAL *a, int32_t depth, const WEIGHT *w, int32_t width,
-                            int32_t panels)
+NOINLINE void WFN(multiply)(VEC *sums, const OPERAND *a, int32_t depth, const WEIGHT *w,
+                            int32_t width, int32_t panels)
 {
     switch (width) {
         MULTIPLY(1, 8);
@@ -58,26 +66,27 @@ NOINLINE void WFN(multiply)(VEC *sums, const REAL *a, int32_t depth, const WEIGH
 }
 #undef MULTIPLY
 
-/* c = bias + a b. */
-static void WFN(gemm)(const rnnat_gemm_args *g)
+/* Some rows of c = bias + a b. */
+static void WFN(gemm_rows)(const WFN(some_rows) * of)
 {
     enum { vectors = 2 * RNNAT_GEMM_PANEL };
+    const rnnat_gemm_args *const g = of->g;
     VEC sums[many_at_once * RNNAT_GEMM_PANEL > vectors ? many_at_once * RNNAT_GEMM_PANEL : vectors];
     const int32_t all = (g->n + LANES - 1) / LANES; /* vectors */
     const int32_t end =
         g->last_panel * RNNAT_GEMM_PANEL < all ? g->last_panel * RNNAT_GEMM_PANEL : all;
     for (int32_t first = g->first_panel * RNNAT_GEMM_PANEL, count; first < end; first += count) {
-        const bool single = many_at_once == 1 || g->m < many_at_once;
+        const bool single = many_at_once == 1 || of->end - of->first < many_at_once;
         const int32_t left = end - first;
         const int32_t width = left < RNNAT_GEMM_PANEL ? left : RNNAT_GEMM_PANEL;
         count = single && left >= vectors ? vectors : width;
-        const WEIGHT *const b = (const WEIGHT *)g->b + (ptrdiff_t)first * g->k * LANES;
+        const WEIGHT *const b = (const WEIGHT *)g->b + WFN(panel_size)(g->k, first);
         const REAL *const bias = g->bias ? (const REAL *)g->bias + (ptrdiff_t)first * LANES : NULL;
-        for (int32_t row = 0, rows; row < g->m; row += rows) {
-            const REAL *a[many_at_once];
-            rows = count == RNNAT_GEMM_PANEL && g->m - row >= many_at_once ? many_at_once : 1;
+        for (int32_t row = of->first, rows; row < of->end; row += rows) {
+            const OPERAND *a[many_at_once];
+            rows = count == RNNAT_GEMM_PANEL && of->end - row >= many_at_once ? many_at_once : 1;
             for (int32_t r = 0; r < rows; ++r) {
-                a[r] = FN(row_at)(&g->a, row + r);
+                a[r] = WFN(gemm_row)(of, row + r);
                 for (int32_t v = 0; v < count; ++v)
                     sums[r * count + v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
             }
@@ -99,6 +108,9 @@ static void WFN(gemm)(const rnnat_gemm_args *g)
     }
 }
 
+/* c = bias + a b. */
+static void WFN(gemm)(const rnnat_gemm_args *g) { WFN(each_some_rows)(g, WFN(gemm_rows)); }
+
 /* ---- steps ---- */
 
 #if RNNAT_WITH_CELLS
@@ -115,12 +127,13 @@ typedef struct WFN(sums_of) {
 
 /* A recurrent product of some panels of a row: from packed weights or, where a BLAS has made it,
  * added from `made`. */
-INLINE void WFN(summed)(VEC *sums, const REAL *a, int32_t depth, const void *w, const REAL *made,
+INLINE void WFN(summed)(VEC *sums, const OPERAND *a, int32_t depth, const void *w, const REAL *made,
                         int32_t panel, int32_t panels, int32_t gates)
 {
     const ptrdiff_t first = (ptrdiff_t)panel * gates * LANES;
     if (w) {
-        WFN(multiply)(sums, a, depth, (const WEIGHT *)w + first * depth, gates, panels);
+        WFN(multiply)(sums, a, depth, (const WEIGHT *)w + panel * WFN(panel_size)(depth, gates),
+                      gates, panels);
         return;
     }
     for (int32_t v = 0; v < panels * gates; ++v)
@@ -137,7 +150,7 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
         const int32_t from = (s->descends ? groups - 1 - i : i) * WFN(panels_at_once);
         const int32_t left = panels - from, first = s->first_panel + from;
         const int32_t count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
-        for (int32_t row = 0; row < s->rows; ++row) {
+        for (int32_t row = FIRST_ROW, last = row + s->rows; row < last; ++row) {
             VEC sums[WFN(panels_at_once) * RNNAT_CELL_GATES];
             const REAL *const gx = (const REAL *)s->gx + row * s->gx_stride;
             for (int32_t p = 0; p < count; ++p)
@@ -146,7 +159,7 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
                         g >= of->apart && of->start
                             ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
                             : FN(set1)(0);
-            WFN(summed)(sums, (const REAL *)of->h + row * of->h_stride, s->k, s->w,
+            WFN(summed)(sums, WFN(step_row)(s, of->h, of->h_stride, 0, row), s->k, s->w,
                         (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
             for (int32_t p = 0; p < count; ++p) {
                 VEC *const unit = sums + p * gates;
@@ -166,12 +179,14 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
 #define GATE_BLOCKS(name, SINGLE, WIDE)
 
 #define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
-    static void WFN(name)(const rnnat_step *s)                                                     \
+    PREPARE_STEP(name, H, H_STRIDE)                                                                \
+    static void WFN(name##_rows)(const rnnat_step *s)                                              \
     {                                                                                              \
         const WFN(sums_of)                                                                         \
             of = {GATES, GX_GATES, GX_FIRST, APART, s->H, s->H_STRIDE, START, FN(name##_post)};    \
         WFN(each_unit)(s, &of);                                                                    \
-    }
+    }                                                                                              \
+    STEP_TILES(name)
 #define GATE_SUMS(name, GATES, A) STEP_SUMS(name, GATES, 0, 0, 0, A, pad_stride, NULL)
 
 #include "../cells/gates.inc.h"

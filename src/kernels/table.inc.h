@@ -19,10 +19,30 @@
 #define RNNAT_STEP_OF(E, name, part, other) .name = RNNAT_IF(part, RNNAT_IF(other, name##_##E)),
 #define RNNAT_MEMORY_STEP_OF(S, name, part, other)                                                 \
     .name = RNNAT_IF(part, RNNAT_IF(other, name##_##S)),
-/* What multiplies weights of one type, by the ending of its kernels. */
-#define RNNAT_PRODUCTS(E) {.gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
+/* What multiplies weights of one type, by the ending of its kernels and the size of its operands. */
+#define RNNAT_PRODUCTS(E, SIZE)                                                                    \
+    {.operand = SIZE, .gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
 #define RNNAT_OF_TYPE(code, ending, name, most, stored, with)                                      \
-    RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32), )
+    RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32, 0), )
+#if RNNAT_WITH_INT8
+#define RNNAT_OF_INT8 [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_f32, operand_size_i8_f32),
+#else
+#define RNNAT_OF_INT8
+#endif
+#if RNNAT_WITH_INT8 && defined(RNNAT_HAS_QUADS)
+#define RNNAT_OF_INT8_DOT                                                                          \
+    [RNNAT_STORED_INT8_DOT] = RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32),
+#else
+#define RNNAT_OF_INT8_DOT
+#endif
+#if RNNAT_WITH_BFLOAT16 && defined(RNNAT_HAS_BF16_DOT)
+#define RNNAT_OF_BF16_DOT                                                                          \
+    [RNNAT_STORED_BF16_DOT] = RNNAT_PRODUCTS(bf16_dot_f32, operand_size_bf16_dot_f32),
+#else
+#define RNNAT_OF_BF16_DOT
+#endif
+#define RNNAT_NARROW_TYPES                                                                         \
+    RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE) RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_BF16_DOT
 #define RNNAT_ROW(S, BYTES, ...)                                                                   \
     {.isa = RNNAT_ISA_NAME,                                                                        \
      .lanes = lanes_##S,                                                                           \
@@ -34,14 +54,13 @@
      .add = add_rows_##S,                                                                          \
      .merge = merge_rows_##S,                                                                      \
      .apply = RNNAT_IF(RNNAT_WITH_ELEMENTWISE, apply_rows_##S),                                    \
-     .of = {__VA_ARGS__[RNNAT_WEIGHT_AS_DTYPE] = RNNAT_PRODUCTS(own_##S)},                         \
+     .of = {__VA_ARGS__[RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0)},                           \
      RNNAT_MEMORY_STEPS(RNNAT_MEMORY_STEP_OF, S)}
 
 #if RNNAT_FLOAT64
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE)),
-                                      RNNAT_ROW(f64, 8, )};
+const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_NARROW_TYPES), RNNAT_ROW(f64, 8, )};
 #else
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE))};
+const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_NARROW_TYPES)};
 #endif
 
 #if RNNAT_TRAIN

@@ -4,6 +4,9 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "target.h"
 
 #define RNNAT_VEC_REGISTERS 16
 
@@ -62,6 +65,89 @@ static inline vec_f32 load_f16(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }
+#endif
+
+#if RNNAT_WITH_INT8
+#define RNNAT_PUT_WIDTH 8
+typedef __m256i vec_i32;
+static inline vec_i32 zero_i32(void) { return _mm256_setzero_si256(); }
+static inline vec_i32 load_i32(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vec_f32 of_i32(vec_i32 v) { return _mm256_cvtepi32_ps(v); }
+static inline vec_f32 largest_f32(vec_f32 a, vec_f32 b)
+{
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+static inline float reduce_largest_f32(vec_f32 v)
+{
+    const __m256i all = _mm256_castps_si256(v);
+    __m128i most = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4E));
+    most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xB1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(most));
+}
+/* n elements of x * times as integers of 16 bits, in each half twice. */
+static inline __m256i rounded_twice(const float *x, int32_t n, vec_f32 times, const int order)
+{
+    const vec_f32 some = n < lanes_f32 ? load_first_f32(x, n, _mm256_setzero_ps()) : load_f32(x);
+    const __m256i all = _mm256_cvtps_epi32(_mm256_mul_ps(some, times));
+    const __m256i turned = order ? _mm256_shuffle_epi32(all, 0xD8) : all;
+    return _mm256_packs_epi32(turned, turned);
+}
+
+typedef struct vec_pairs {
+    __m256i even, odd;
+} vec_pairs;
+typedef vec_pairs vec_row_pairs;
+static inline void put_pairs(rnnat_pairs *to, const float *x, int32_t n, vec_f32 times)
+{
+    const __m256i twice = rounded_twice(x, n, times, 1);
+    const __m256i once = _mm256_permute4x64_epi64(twice, 0x08);
+    _mm_storeu_si128((__m128i *)to, _mm256_castsi256_si128(once));
+}
+static inline vec_row_pairs spread_pairs(rnnat_pairs x)
+{
+    int32_t even, odd;
+    memcpy(&even, x.even, sizeof even);
+    memcpy(&odd, x.odd, sizeof odd);
+    return (vec_row_pairs){_mm256_set1_epi32(even), _mm256_set1_epi32(odd)};
+}
+static inline vec_pairs load_pairs(const int8_t *p)
+{
+    const __m256i all = _mm256_loadu_si256((const __m256i *)p);
+    return (vec_pairs){_mm256_srai_epi16(_mm256_slli_epi16(all, 8), 8), _mm256_srai_epi16(all, 8)};
+}
+static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
+{
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(x.even, w.even));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(x.odd, w.odd));
+}
+
+#if (defined(__GNUC__) && __GNUC__ >= 11) || (defined(__clang__) && __clang_major__ >= 12)
+#define RNNAT_HAS_QUADS
+#define RNNAT_QUADS_OFFSET 1
+#define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avxvnni")
+#define RNNAT_QUADS_END RNNAT_TARGET_END
+RNNAT_QUADS_BEGIN
+typedef __m256i vec_quads;
+static inline void put_quads(uint32_t *to, const float *x, int32_t n, vec_f32 times)
+{
+    const __m256i words = rounded_twice(x, n, times, 0);
+    const __m256i bytes =
+        _mm256_xor_si256(_mm256_packs_epi16(words, words), _mm256_set1_epi8(-128));
+    to[0] = (uint32_t)_mm256_extract_epi32(bytes, 0);
+    to[1] = (uint32_t)_mm256_extract_epi32(bytes, 4);
+}
+static inline vec_quads spread_quads(uint32_t x) { return _mm256_set1_epi32((int32_t)x); }
+static inline vec_quads load_quads(const int8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
+{
+    return _mm256_dpbusd_avx_epi32(sums, x, w);
+}
+RNNAT_QUADS_END
+#endif
 #endif
 
 static inline vec_f32 pow2_f32(vec_f32 n)

@@ -4,6 +4,9 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "target.h"
 
 #define RNNAT_VEC_REGISTERS 32
 
@@ -54,6 +57,100 @@ static inline vec_f32 load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
+
+#if RNNAT_WITH_INT8 || RNNAT_WITH_BFLOAT16
+#define RNNAT_PUT_WIDTH 16
+static inline vec_f32 some_of(const float *x, int32_t n)
+{
+    return n < lanes_f32 ? load_first_f32(x, n, _mm512_setzero_ps()) : load_f32(x);
+}
+#endif
+
+#if RNNAT_WITH_INT8
+typedef __m512i vec_i32;
+static inline vec_i32 zero_i32(void) { return _mm512_setzero_si512(); }
+static inline vec_i32 load_i32(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline vec_f32 of_i32(vec_i32 v) { return _mm512_cvtepi32_ps(v); }
+static inline vec_f32 largest_f32(vec_f32 a, vec_f32 b)
+{
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+static inline float reduce_largest_f32(vec_f32 v)
+{
+    const int32_t most = _mm512_reduce_max_epi32(_mm512_castps_si512(v));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(most)));
+}
+
+typedef struct vec_pairs {
+    __m512i even, odd;
+} vec_pairs;
+typedef vec_pairs vec_row_pairs;
+static inline void put_pairs(rnnat_pairs *to, const float *x, int32_t n, vec_f32 times)
+{
+    const __m512i all = _mm512_cvtps_epi32(_mm512_mul_ps(some_of(x, n), times));
+    const __m512i turned = _mm512_shuffle_epi32(all, _MM_PERM_DBCA);
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(turned));
+}
+static inline vec_row_pairs spread_pairs(rnnat_pairs x)
+{
+    int32_t even, odd;
+    memcpy(&even, x.even, sizeof even);
+    memcpy(&odd, x.odd, sizeof odd);
+    return (vec_row_pairs){_mm512_set1_epi32(even), _mm512_set1_epi32(odd)};
+}
+static inline vec_pairs load_pairs(const int8_t *p)
+{
+    const __m512i all = _mm512_loadu_si512(p);
+    return (vec_pairs){_mm512_srai_epi16(_mm512_slli_epi16(all, 8), 8), _mm512_srai_epi16(all, 8)};
+}
+static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
+{
+    sums = _mm512_add_epi32(sums, _mm512_madd_epi16(x.even, w.even));
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(x.odd, w.odd));
+}
+
+#if (defined(__GNUC__) && __GNUC__ >= 9) || defined(__clang__)
+#define RNNAT_HAS_QUADS
+#define RNNAT_QUADS_OFFSET 1
+#define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avx512vnni")
+#define RNNAT_QUADS_END RNNAT_TARGET_END
+RNNAT_QUADS_BEGIN
+typedef __m512i vec_quads;
+static inline void put_quads(uint32_t *to, const float *x, int32_t n, vec_f32 times)
+{
+    const __m512i all = _mm512_cvtps_epi32(_mm512_mul_ps(some_of(x, n), times));
+    const __m128i bytes = _mm512_cvtepi32_epi8(all);
+    _mm_storeu_si128((__m128i *)to, _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
+}
+static inline vec_quads spread_quads(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
+static inline vec_quads load_quads(const int8_t *p) { return _mm512_loadu_si512(p); }
+static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
+{
+    return _mm512_dpbusd_epi32(sums, x, w);
+}
+RNNAT_QUADS_END
+#endif
+#endif
+
+#if RNNAT_WITH_BFLOAT16 && ((defined(__GNUC__) && __GNUC__ >= 10) || defined(__clang__))
+#define RNNAT_HAS_BF16_DOT
+#define RNNAT_BF16_DOT_BEGIN RNNAT_TARGET_BEGIN("avx512bf16")
+#define RNNAT_BF16_DOT_END RNNAT_TARGET_END
+RNNAT_BF16_DOT_BEGIN
+typedef __m512i vec_bf16;
+static inline void put_bf16(uint32_t *to, const float *x, int32_t n, vec_f32 unused)
+{
+    (void)unused;
+    _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(some_of(x, n)));
+}
+static inline vec_bf16 spread_bf16(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
+static inline vec_bf16 load_pairs_bf16(const uint16_t *p) { return _mm512_loadu_si512(p); }
+static inline vec_f32 dot_bf16(vec_bf16 x, vec_bf16 w, vec_f32 sums)
+{
+    return _mm512_dpbf16_ps(sums, (__m512bh)x, (__m512bh)w);
+}
+RNNAT_BF16_DOT_END
+#endif
 
 static inline vec_f32 pow2_f32(vec_f32 n)
 {

@@ -5,6 +5,8 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
+#include "../config.h"
+
 #define RNNAT_VEC_REGISTERS 32
 
 enum { lanes_f32 = 4, lanes_f64 = 2 };
@@ -46,6 +48,10 @@ static inline vec_f32 load_f16(const uint16_t *p)
 {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
+
+#if RNNAT_WITH_INT8
+#include "vec_int32.h"
+#endif
 
 static inline vec_f32 pow2_f32(vec_f32 n)
 {

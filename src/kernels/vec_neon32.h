@@ -12,6 +12,8 @@
 #include <arm_neon.h>
 #include <math.h>
 #include <stdint.h>
+
+#include "../config.h"
 #include <string.h>
 
 #define RNNAT_VEC_REGISTERS 16
@@ -71,6 +73,10 @@ static inline vec_f32 copysign_f32(vec_f32 v, vec_f32 sign)
 {
     return vbslq_f32(vdupq_n_u32(UINT32_C(0x80000000)), sign, v);
 }
+#if RNNAT_WITH_INT8
+#include "vec_int32.h"
+#endif
+
 static inline vec_f32 pow2_f32(vec_f32 n)
 {
     const uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(n), 23);

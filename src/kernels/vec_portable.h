@@ -74,6 +74,10 @@ static inline vec_f32 load_f16(const uint16_t *p)
 }
 #endif
 
+#if RNNAT_WITH_INT8
+#include "vec_int32.h"
+#endif
+
 static inline vec_f32 pow2_f32(vec_f32 n) { return (vec_f32)(((bits_f32)n << 23) + 0x3f800000u); }
 static inline vec_f64 pow2_f64(vec_f64 n)
 {

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../types.h"
+
 #if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
 /* i386: -mfpmath=sse; IBM Z: -fexcess-precision=fast */
 #error "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one"
@@ -52,6 +54,51 @@ typedef double vec_f64;
 RNNAT_VEC(vec_f32, f32, f)
 RNNAT_VEC(vec_f64, f64, )
 #undef RNNAT_VEC
+
+#if RNNAT_WITH_INT8
+#define RNNAT_PUT_WIDTH 4
+typedef int32_t vec_i32;
+static inline vec_i32 zero_i32(void) { return 0; }
+static inline vec_i32 load_i32(const int32_t *p) { return *p; }
+static inline vec_f32 of_i32(vec_i32 v) { return (float)v; }
+static inline int32_t bits_of(vec_f32 v)
+{
+    int32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits;
+}
+static inline vec_f32 largest_f32(vec_f32 a, vec_f32 b) { return bits_of(a) > bits_of(b) ? a : b; }
+static inline float reduce_largest_f32(vec_f32 v) { return v; }
+
+/* x * times, rounded: a sum that large has no fraction, and the integer in its last bits. */
+static inline int16_t rounded(float x, float times)
+{
+    const float scaled = x * times;
+    return (int16_t)(bits_of(scaled + 0x1.8p23f) - bits_of(0x1.8p23f));
+}
+static inline void put_pairs(rnnat_pairs *to, const float *x, int32_t n, float times)
+{
+    to->even[0] = rounded(x[0], times);
+    to->odd[0] = n > 1 ? rounded(x[1], times) : 0;
+    to->even[1] = n > 2 ? rounded(x[2], times) : 0;
+    to->odd[1] = n > 3 ? rounded(x[3], times) : 0;
+}
+typedef rnnat_pairs vec_row_pairs;
+static inline vec_row_pairs spread_pairs(rnnat_pairs x) { return x; }
+typedef struct vec_pairs {
+    int8_t k[4];
+} vec_pairs;
+static inline vec_pairs load_pairs(const int8_t *p)
+{
+    vec_pairs w;
+    memcpy(w.k, p, sizeof w.k);
+    return w;
+}
+static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
+{
+    return sums + x.even[0] * w.k[0] + x.odd[0] * w.k[1] + x.even[1] * w.k[2] + x.odd[1] * w.k[3];
+}
+#endif
 
 static inline vec_f32 pow2_f32(vec_f32 n)
 {

@@ -1,9 +1,10 @@
-/* The kernels that multiply, for every type of weights (rnnat_weight_dtype): the endings of their
+/* The kernels that multiply, for every type of weights (rnnat_stored): the endings of their
  * names are those of weight_types.h, or `own` for the type that is computed in. Part of body.inc.h.
  *
  * A type has a part like the first one here: what its option is, what its weights are stored as, how
  * a vector of them is loaded, exactly and at any alignment. Its load is a vec header's where an
- * instruction set has a fast one, and otherwise WIDEN_EACH makes it.
+ * instruction set has a fast one, and otherwise WIDEN_EACH makes it. One whose rows are prepared says
+ * what they become, too: product.inc.h, operands.inc.h.
  */
 #define WIDEN_EACH(load, stored, widen)                                                            \
     static inline vec_f32 load(const stored *p)                                                    \
@@ -17,13 +18,14 @@
 #ifndef RNNAT_HAS_LOAD_F16
 WIDEN_EACH(load_f16, uint16_t, rnnat_f16_widen)
 #endif
+#define STORED RNNAT_STORED_F16
 #define WEIGHT uint16_t
 #define WFN(name) FN(name##_f16)
 #define LOAD_WEIGHTS load_f16
+#include "plain_rows.inc.h"
 #include "products.inc.h"
-#undef WEIGHT
-#undef WFN
-#undef LOAD_WEIGHTS
+
+#include "no_type.inc.h"
 #endif
 
 #if RNNAT_WITH_BFLOAT16 && !RNNAT_DOUBLE
@@ -40,19 +42,50 @@ static inline vec_f32 load_bf16(const uint16_t *p)
 #else
 WIDEN_EACH(load_bf16, uint16_t, rnnat_bf16_widen)
 #endif
+#define STORED RNNAT_STORED_BF16
 #define WEIGHT uint16_t
 #define WFN(name) FN(name##_bf16)
 #define LOAD_WEIGHTS load_bf16
+#include "plain_rows.inc.h"
 #include "products.inc.h"
-#undef WEIGHT
-#undef WFN
-#undef LOAD_WEIGHTS
+
+#include "no_type.inc.h"
 #endif
 
 #undef WIDEN_EACH
 
+#if RNNAT_WITH_INT8 && !RNNAT_DOUBLE
+#include "int8.inc.h"
+#endif
+
+#if RNNAT_WITH_BFLOAT16 && !RNNAT_DOUBLE && defined(RNNAT_HAS_BF16_DOT)
+RNNAT_BF16_DOT_BEGIN
+#define STORED RNNAT_STORED_BF16_DOT
+#define WEIGHT uint16_t
+#define WFN(name) FN(name##_bf16_dot)
+#define PREPARED 1
+#define INTEGERS 0
+#define OFFSET 0
+#define GROUP 2
+#define OPERAND uint32_t
+#define FACTOR vec_bf16
+#define WIDE vec_bf16
+#define SUM VEC
+#define SPREAD spread_bf16
+#define LOAD_WEIGHTS load_pairs_bf16
+#define MULTIPLY_ADD dot_bf16
+#define PUT put_bf16
+#define PUT_WIDTH LANES
+#include "products.inc.h"
+
+#include "no_type.inc.h"
+RNNAT_BF16_DOT_END
+#endif
+
 /* The type that is computed in; training's too. */
+#define STORED RNNAT_STORED_OWN
 #define WEIGHT REAL
 #define WFN(name) FN(name##_own)
 #define LOAD_WEIGHTS FN(load)
+#include "plain_rows.inc.h"
 #include "products.inc.h"

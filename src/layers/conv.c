@@ -195,7 +195,8 @@ static void multiply_rows(const rnnat_task *task, const char *from, ptrdiff_t ap
     for (int32_t g = 0; g < conv->groups; ++g) {
         const rnnat_matrix part = rnnat_matrix_part(&conv->weight, kernels, g, conv->groups);
         const char *const bias = conv->bias;
-        rnnat_gemm(&part, kernels, &alone, m, own, a, c, bias ? bias + g * own * elem : NULL);
+        rnnat_gemm(&part, kernels, &alone, task->operands, m, own, a, c,
+                   bias ? bias + g * own * elem : NULL);
         a.base = (const char *)a.base + conv->weight.k * elem;
         c.base = (const char *)c.base + own * elem;
     }

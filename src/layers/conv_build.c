@@ -110,14 +110,14 @@ static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options 
     const bool rows = rnnat_conv_is_depthwise(data);
     const rnnat_gates gates = {rows ? 1 : line->groups, 0,
                                rows ? line->out_channels : line->out_channels / line->groups};
-    const rnnat_weight_dtype type = rows ? RNNAT_WEIGHT_AS_DTYPE : build->type;
+    const rnnat_stored type = rows ? RNNAT_STORED_OWN : build->type;
     rnnat_tensor tensor;
     const rnnat_status status =
         rnnat_build_tensor(build, "weight", line->out_channels, taps, &tensor);
     if (status != RNNAT_OK) return status;
     build->num_parameters += (uint64_t)line->out_channels * (uint64_t)taps;
-    data->weight = rnnat_matrix_take(&build->arena, build->kernels, taps, gates, RNNAT_GEMM_PANEL,
-                                     rows || build->blas, type);
+    data->weight =
+        rnnat_build_take(build, taps, gates, RNNAT_GEMM_PANEL, rows || build->blas, type);
     if (!data->weight.data)
         return rnnat_matrix_fits(type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
     for (int32_t g = 0; g < gates.gates; ++g) {

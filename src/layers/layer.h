@@ -34,6 +34,7 @@ typedef struct rnnat_task {
     rnnat_member member; /* the member of the team that runs it */
     void *memory; /* what the layer keeps from call to call (carve) */
     char *scratch; /* what the team may use inside a call (scratch) */
+    rnnat_operands operands; /* the member's own */
     rnnat_gemm_args product; /* filled by prepare, where the layer multiplies */
     rnnat_step step; /* filled by prepare, where the layer has steps */
 } rnnat_task;

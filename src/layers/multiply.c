@@ -4,7 +4,7 @@
 rnnat_gemm_args rnnat_multiply_prepare(const rnnat_task *task, const rnnat_matrix *matrix,
                                        int32_t n, const void *bias, rnnat_view in, rnnat_view out)
 {
-    return rnnat_gemm_plan(matrix, task->kernels, &task->member, task->rows, n,
+    return rnnat_gemm_plan(matrix, task->kernels, &task->member, task->operands, task->rows, n,
                            rnnat_rows_of(in, task->rows), rnnat_rows_of(out, task->rows), bias);
 }
 
@@ -17,7 +17,8 @@ void rnnat_multiply(const rnnat_task *task, const rnnat_chunk *chunk, const rnna
     args->a.base = in;
     args->c.base = out;
     if (rnnat_matrix_is_blas(matrix)) {
-        rnnat_gemm(matrix, kernels, &task->member, args->m, args->n, args->a, args->c, args->bias);
+        rnnat_gemm(matrix, kernels, &task->member, task->operands, args->m, args->n, args->a,
+                   args->c, args->bias);
         return;
     }
     if (!point) {

@@ -115,6 +115,7 @@ static void prepare_recurrent(rnnat_task *task, int32_t steps)
         rnnat_multiply_prepare(task, &weights->w_ih, weights->w_ih.n, weights->bias, *task->in,
                                rnnat_dense(scratch.gx, task->rows, weights->w_ih.n));
     task->step = (rnnat_step){.rows = task->rows,
+                              .operands = task->operands,
                               .first_panel = first,
                               .last_panel = last,
                               .alternates = alternates(task, layer, last - first),

@@ -14,6 +14,7 @@ static rnnat_step piece_step_of(const rnnat_piece *of, const rnnat_cell_weights 
     const int32_t pad = rnnat_pad(kernels, layer->hidden);
     const int32_t state_pad = rnnat_pad(kernels, layer->state);
     return (rnnat_step){.rows = of->count,
+                        .operands = of->task->operands,
                         .last_panel = pad / kernels->lanes,
                         .k = layer->state,
                         .hidden = layer->hidden,
@@ -107,7 +108,8 @@ static void project_piece(const rnnat_piece *of, const rnnat_cell_weights *weigh
                           rnnat_rows x, rnnat_rows gx)
 {
     static const rnnat_member alone = {0, 1, NULL};
-    rnnat_gemm(&weights->w_ih, of->task->kernels, &alone, m, weights->w_ih.n, x, gx, weights->bias);
+    rnnat_gemm(&weights->w_ih, of->task->kernels, &alone, of->task->operands, m, weights->w_ih.n, x,
+               gx, weights->bias);
 }
 
 void rnnat_within_run_over_time(const rnnat_piece *of, const rnnat_cell_state *state)

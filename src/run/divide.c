@@ -113,6 +113,6 @@ int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
     if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
     const double team_size = row_work(model, 1) * rows / worth_a_stream_thread;
     if (team_size < threads) threads = team_size < 1 ? 1 : (int32_t)team_size;
-    return threads;
+    return model->operands && threads > RNNAT_STREAM_TEAM ? RNNAT_STREAM_TEAM : threads;
 }
 #endif

@@ -60,6 +60,7 @@ void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *me
     task->member = *member;
     task->memory = workspace->memory[index];
     task->scratch = workspace->scratch[scratch];
+    task->operands = rnnat_workspace_operands(workspace, scratch, member->index);
     task->in = &workspace->at[node->inputs[0]];
     task->out = &workspace->at[task->output];
     if (node->layer->prepare)

@@ -10,6 +10,8 @@
  * pass through the cache seldom, and few enough that the projection stays there until its steps are
  * taken. */
 enum { chunk_rows = 96 };
+/* Rows that a member prepares at once at most: they stay in the nearest cache, and are many beside a block. */
+enum { most_operand_rows = 48 };
 
 /* Steps of a chunk, at most `time`. */
 static int32_t steps_of(int32_t rows, int32_t time)
@@ -72,9 +74,9 @@ static int32_t scratch_steps(const rnnat_workspace *workspace, const rnnat_works
     return arena->overflow ? 1 : (int32_t)steps * use->team_size;
 }
 
-/* Takes as much scratch as any node needs. */
-static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
-                               const rnnat_workspace_use *use)
+/* The most scratch that any node needs, in bytes. */
+static size_t most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
+                           const rnnat_workspace_use *use)
 {
     const rnnat_model *const model = workspace->model;
     size_t most = 0;
@@ -87,7 +89,28 @@ static char *take_most_scratch(rnnat_arena *arena, const rnnat_workspace *worksp
         if (need.overflow) arena->overflow = true;
         if (need.used > most) most = need.used;
     }
-    return rnnat_arena_take(arena, most, 1);
+    return (most + RNNAT_ALIGN - 1) / RNNAT_ALIGN * RNNAT_ALIGN;
+}
+
+/* Takes that and, behind it, what each member prepares rows in. */
+static char *take_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
+                          const rnnat_workspace_use *use)
+{
+    const size_t members = use->is_stream ? RNNAT_STREAM_TEAM : (size_t)use->team_size;
+    const size_t rows = (size_t)workspace->operand_rows * members;
+    const size_t each = (size_t)workspace->model->operands, own = workspace->operands_at;
+    if (each && rows > (SIZE_MAX / 4 - own) / each) arena->overflow = true;
+    return rnnat_arena_take(arena, own + rows * each, 1);
+}
+
+rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_t scratch,
+                                        int32_t member)
+{
+    const size_t each = (size_t)workspace->model->operands * (size_t)workspace->operand_rows;
+    if (!each) return (rnnat_operands){NULL, 0};
+    return (rnnat_operands){workspace->scratch[scratch] + workspace->operands_at +
+                                (size_t)member * each,
+                            workspace->operand_rows};
 }
 
 /* Takes the buffers of that home, and points the values of it there. */
@@ -139,7 +162,7 @@ static void take_stages(rnnat_arena *arena, const rnnat_workspace_use *use,
     workspace->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_stage stage = {.at = take_views(arena, model),
-                             .scratch = take_most_scratch(arena, workspace, use)};
+                             .scratch = take_scratch(arena, workspace, use)};
         take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, stage.at);
         for (int b = 0; b < 2; ++b) stage.out[b] = rnnat_arena_take(arena, rows, width);
         if (workspace->stages) workspace->stages[i] = stage;
@@ -157,6 +180,10 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
     if (RNNAT_HAS_PACES(model)) workspace->chunk = longer_chunk(model, workspace->chunk, use->time);
     if (use->wavefront)
         workspace->chunk = shorter_chunk(workspace->chunk, use->time, use->team_size);
+    workspace->operands_at = most_scratch(arena, workspace, use);
+    workspace->operand_rows = most_operand_rows;
+    if (use->rows < most_operand_rows / workspace->chunk)
+        workspace->operand_rows = use->rows > 1 ? use->rows * workspace->chunk : workspace->chunk;
     workspace->at = take_views(arena, model);
     workspace->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
     if (RNNAT_HAS_WINDOWS(model)) {
@@ -180,7 +207,7 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
-        workspace->scratch[i] = take_most_scratch(arena, workspace, use);
+        workspace->scratch[i] = take_scratch(arena, workspace, use);
     take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,

@@ -10,6 +10,10 @@
 
 typedef void *rnnat_pointer;
 
+/* Threads of a stream's team at most, where products prepare rows: each does so in memory of its own, which a
+ * stream has from the beginning. */
+enum { RNNAT_STREAM_TEAM = RNNAT_THREADS ? 8 : 1 };
+
 /* One stage of a wavefront: what the thread needs that runs some of the chain's nodes. */
 typedef struct rnnat_stage {
     rnnat_view *at; /* [values] as the workspace's, but chunks lie in buffers of the stage's own */
@@ -29,6 +33,8 @@ typedef struct rnnat_workspace {
     int32_t *lengths; /* [nodes, rows] steps that count of what such a node makes, in a run */
     rnnat_pointer *memory; /* [nodes] what its layer keeps from call to call */
     char *scratch[2]; /* the second one is there where a team runs two passes side by side */
+    size_t operands_at; /* bytes of scratch before what its members prepare rows in, */
+    int32_t operand_rows; /* so many of them each */
     rnnat_task *tasks; /* [nodes] ready for one thread; NULL: they are made for each chunk */
     rnnat_stage *stages; /* [threads] of its wavefront, or NULL */
     const rnnat_cell_trace *trace; /* [cells] where the run shows them, or NULL */
@@ -47,6 +53,9 @@ typedef struct rnnat_workspace_use {
 /* Lays a workspace out in the arena. */
 void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                            const rnnat_workspace_use *use, rnnat_workspace *workspace);
+/* Where member `member` of those that share scratch number `scratch` prepares rows. */
+rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_t scratch,
+                                        int32_t member);
 /* The most steps of a chunk that node `index` reads or makes. */
 int32_t rnnat_workspace_chunk_of(const rnnat_workspace *workspace, int32_t index);
 /* Sets how many rows it has from now on, at most those that it was carved for. */

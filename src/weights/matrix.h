@@ -12,12 +12,15 @@
 #include "../kernels/kernels.h"
 #include "../threads/threads.h"
 
+/* Features of a row that int8 multiplies at most: 128 * 127 times as many is the largest sum. */
+#define RNNAT_INT8_MOST_FEATURES (1 << 17)
+
 typedef struct rnnat_matrix {
     int32_t k;     /* rows: features that are multiplied */
     int32_t n;     /* columns, padding included: whole vectors */
     int32_t panel; /* vectors in a panel, but for a narrower last one */
     bool blas;     /* a BLAS multiplies it */
-    rnnat_weight_dtype type; /* what its elements are stored as */
+    rnnat_stored type; /* what its elements are stored as */
     const void *data;
 } rnnat_matrix;
 
@@ -43,17 +46,21 @@ static inline int32_t rnnat_pad(const rnnat_kernels *kernels, int32_t n)
 
 /* Takes memory for a matrix of `gates` x pad(units) columns. `panel` is in vectors. */
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,
-                               rnnat_gates gates, int32_t panel, bool blas,
-                               rnnat_weight_dtype type);
-/* Whether weights may be stored so where this is computed in and a BLAS multiplies or does not:
- * ARGUMENT where it is no rnnat_weight_dtype, UNSUPPORTED where they may not. */
-rnnat_status rnnat_weight_dtype_check(int32_t type, int32_t dtype, bool blas);
+                               rnnat_gates gates, int32_t panel, bool blas, rnnat_stored type);
+/* What matrices are stored as where a model's options say so: ARGUMENT where they have no known value,
+ * UNSUPPORTED where this build or CPU has no such product. */
+rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_kernels *kernels,
+                             rnnat_stored *type);
+/* Whether these kernels have such products, and the CPU their instructions. */
+bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type);
+/* Bytes that one thread needs for a row of k features of such a product. */
+size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_stored type, int32_t k);
 /* What is said of a type by its code, from 1 on: its name, and its largest number; false past the
  * last one. Then what a number is once it is stored. Both are Python's, with RNNAT_INSPECT. */
 bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest);
 float rnnat_weight_stored(int32_t code, double value);
 /* Whether the type has room for every finite number of a tensor [rows, columns]. */
-bool rnnat_matrix_fits(rnnat_weight_dtype type, const rnnat_tensor *tensor);
+bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor);
 /* Fills it from a tensor [rows, k]. */
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor);
@@ -71,12 +78,12 @@ rnnat_matrix rnnat_matrix_part(const rnnat_matrix *matrix, const rnnat_kernels *
 
 /* The arguments with which a kernel does a thread's share of the product; not for a BLAS. */
 rnnat_gemm_args rnnat_gemm_plan(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a,
-                                rnnat_rows c, const void *bias);
+                                const rnnat_member *member, rnnat_operands operands, int32_t m,
+                                int32_t n, rnnat_rows a, rnnat_rows c, const void *bias);
 /* c[m, n] = bias + a[m, k] matrix; n of the matrix's columns are stored. The threads of a team
  * divide the columns; with a BLAS the first one does all. */
 void rnnat_gemm(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                const rnnat_member *member, int32_t m, int32_t n, rnnat_rows a, rnnat_rows c,
-                const void *bias);
+                const rnnat_member *member, rnnat_operands operands, int32_t m, int32_t n,
+                rnnat_rows a, rnnat_rows c, const void *bias);
 
 #endif

@@ -68,7 +68,7 @@ static void test_models(void)
     rnnat_model_info info = {.struct_size = sizeof info}, plain = info;
     test_model_start(&model, 1);
     test_model_add(&model, variant_layer(0, RNNAT_FORWARD, 16, 64));
-    CHECK(make(&model, (rnnat_model_options){.weight_dtype = RNNAT_WEIGHT_TYPES}, &made) ==
+    CHECK(make(&model, (rnnat_model_options){.weight_dtype = RNNAT_WEIGHT_INT8 + 1}, &made) ==
           RNNAT_ERROR_ARGUMENT);
     CHECK(make(&model, (rnnat_model_options){.weight_dtype = -1}, &made) == RNNAT_ERROR_ARGUMENT);
     const rnnat_model_options with_double = {.dtype = RNNAT_F64, .weight_dtype = RNNAT_WEIGHT_F16};

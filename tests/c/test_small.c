@@ -12,7 +12,7 @@
 
 /* As rnnat_model_from_memory makes it, for any kernels; the end of the program frees it. */
 static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels,
-                         rnnat_weight_dtype type)
+                         rnnat_stored type)
 {
     const test_bytes file = test_model_bytes(model);
     rnnat_safetensors opened;
@@ -60,7 +60,7 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
                              .activation = (rnnat_activation)test_choose(
                                  &random, RNNAT_IDENTITY, alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
     const bool halves = RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32 && (variant + batch) % 2;
-    const rnnat_weight_dtype type = halves ? RNNAT_WEIGHT_F16 : RNNAT_WEIGHT_AS_DTYPE;
+    const rnnat_stored type = halves ? RNNAT_STORED_F16 : RNNAT_STORED_OWN;
     rnnat_model *const made = make(&model, &kernels[dtype], type);
     rnnat_model *const twin = make(&model, &other[dtype], type);
     const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);

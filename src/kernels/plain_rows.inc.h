@@ -1,0 +1,11 @@
+/* A type of weights that multiplies rows as they are, one k at a time. Part of weights.inc.h. */
+#define PREPARED 0
+#define INTEGERS 0
+#define OFFSET 0
+#define GROUP 1
+#define OPERAND REAL
+#define FACTOR VEC
+#define WIDE VEC
+#define SUM VEC
+#define SPREAD FN(set1)
+#define MULTIPLY_ADD FN(fma)

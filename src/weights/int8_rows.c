@@ -1,0 +1,131 @@
+/* Rows of floats -> integers of 8 bits and a scale. */
+#include "int8_rows.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#if RNNAT_READER
+/* How far a multiple may be from whole before scales are tried: 128 times the error of two roundings; and how
+ * many floats next to the first one are. */
+static const double near = 0x1p-15, least = 0x1p-100;
+enum { piece = 64, most_integer = 127, ulps = 2 };
+
+/* Some weights of a row, those that a row is rounded to first. */
+typedef struct view {
+    const rnnat_tensor *tensor;
+    size_t first, count;
+    double rounded_to; /* 0: as they are */
+} view;
+
+/* The nearest whole number, of two the even one, for numbers far below 2^51: a sum that large has no
+ * fraction. */
+static double whole(double value) { return value + 0x1.8p52 - 0x1.8p52; }
+
+/* The `count`-th float above a positive one, or below it. */
+static float float_after(float value, int count)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits += (uint32_t)count;
+    memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+static double multiple_of(double value, double step)
+{
+    const double times = whole(value / step);
+    return times > most_integer ? most_integer : times < -most_integer ? -most_integer : times;
+}
+
+/* Up to a piece of them; returns how many. */
+static size_t read_some(const view *row, size_t from, float *out)
+{
+    const size_t left = row->count - from, count = left < piece ? left : piece;
+    rnnat_tensor_read_f32(row->tensor, row->first + from, count, out);
+    for (size_t i = 0; row->rounded_to > 0 && i < count; ++i)
+        out[i] = (float)(multiple_of((double)out[i], row->rounded_to) * row->rounded_to);
+    return count;
+}
+
+static double largest_of(const view *row)
+{
+    float values[piece], most = 0;
+    for (size_t at = 0; at < row->count; at += piece) {
+        const size_t count = read_some(row, at, values);
+        for (size_t i = 0; i < count; ++i)
+            if (fabsf(values[i]) > most) most = fabsf(values[i]);
+    }
+    return (double)most;
+}
+
+/* Whether all are nearly multiples of a step that an int8 has. */
+static bool are_near(const view *row, double step)
+{
+    float values[piece];
+    for (size_t at = 0; at < row->count; at += piece) {
+        const size_t count = read_some(row, at, values);
+        for (size_t i = 0; i < count; ++i) {
+            const double times = (double)values[i] / step, integer = whole(times);
+            if (fabs(times - integer) > near || integer > most_integer) return false;
+        }
+    }
+    return true;
+}
+
+/* Whether all are their integers times a scale. */
+static bool are_products(const view *row, double step, float scale)
+{
+    float values[piece];
+    for (size_t at = 0; at < row->count; at += piece) {
+        const size_t count = read_some(row, at, values);
+        for (size_t i = 0; i < count; ++i)
+            if ((float)(whole((double)values[i] / step) * (double)scale) != values[i]) return false;
+    }
+    return true;
+}
+
+/* Finds the largest number that all are multiples of, as it is stored; false where there is none. */
+static bool find_step(const view *row, double largest, rnnat_int8_row *found)
+{
+    float first[piece];
+    const size_t looked_at = read_some(row, 0, first);
+    for (int most = 1; most <= most_integer + 1; ++most) {
+        const double step = largest / most;
+        size_t i = 0;
+        while (i < looked_at) {
+            const double times = (double)first[i] / step;
+            if (fabs(times - whole(times)) > near) break;
+            ++i;
+        }
+        if (i < looked_at || !are_near(row, step)) continue;
+        for (int ulp = -ulps; ulp <= ulps; ++ulp) {
+            const float scale = float_after((float)step, ulp);
+            if (!are_products(row, step, scale)) continue;
+            *found = (rnnat_int8_row){.step = step, .first = row->rounded_to, .scale = scale};
+            return true;
+        }
+    }
+    return false;
+}
+
+rnnat_int8_row rnnat_int8_row_of(const rnnat_tensor *tensor, size_t first, size_t count)
+{
+    view row = {.tensor = tensor, .first = first, .count = count};
+    rnnat_int8_row found = {.step = 0};
+    double largest = largest_of(&row);
+    if (largest < least || find_step(&row, largest, &found)) return found;
+    row.rounded_to = (double)(float)(largest / most_integer);
+    largest = largest_of(&row);
+    find_step(&row, largest, &found); /* that number is one, if no larger one is */
+    return found;
+}
+
+int8_t rnnat_int8_of(const rnnat_int8_row *row, float weight)
+{
+    double value = (double)weight;
+    if (row->step <= 0) return 0;
+    if (row->first > 0) value = (double)(float)(multiple_of(value, row->first) * row->first);
+    return (int8_t)whole(value / row->step);
+}
+#endif

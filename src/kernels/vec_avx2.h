@@ -144,7 +144,9 @@ static inline vec_quads load_quads(const int8_t *p)
 }
 static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
 {
-    return _mm256_dpbusd_avx_epi32(sums, x, w);
+    /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), "xm"(w));
+    return sums;
 }
 RNNAT_QUADS_END
 #endif

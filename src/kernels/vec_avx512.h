@@ -126,7 +126,9 @@ static inline vec_quads spread_quads(uint32_t x) { return _mm512_set1_epi32((int
 static inline vec_quads load_quads(const int8_t *p) { return _mm512_loadu_si512(p); }
 static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
 {
-    return _mm512_dpbusd_epi32(sums, x, w);
+    /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), "vm"(w));
+    return sums;
 }
 RNNAT_QUADS_END
 #endif

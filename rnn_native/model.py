@@ -95,11 +95,16 @@ class Model:
         What products are computed in: None, ``dtype`` or, with int8 weights, integers;
         ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has
         AVX512_BF16; the weights are stored as such.
+    keep
+        The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay in ``dtype`` and
+        are multiplied in that, whatever ``weight_dtype`` and ``compute`` are; None: those of
+        ``spec.keep``. :func:`quantize` finds the ones on which rounding shows.
 
     Raises
     ------
     OptionError
-        An option has an unknown value.
+        An option has an unknown value; ``keep`` names what has no matrices, or there is no
+        ``weight_dtype`` beside it.
     UnsupportedError
         No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it;
         ``compute`` with other weights, or on a CPU without.
@@ -114,8 +119,11 @@ class Model:
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
         compute: str | None = None,
+        keep: Sequence[str] | None = None,
     ) -> None:
         spec = as_spec(spec)
+        if keep is not None:
+            spec = spec.having(keep=keep)
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
         self._inputs, self._outputs = tuple(spec.inputs), tuple(spec.outputs)
@@ -138,6 +146,10 @@ class Model:
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
         self._compute = checked_compute(compute, weight_dtype)
         self._weight_dtype = checked(compute or weight_dtype, as_dtype(dtype), matmul, spec)
+        if keep and self._weight_dtype is None:
+            raise OptionError(
+                f"keep={keep!r}: only beside a weight_dtype; without one all layers are in dtype"
+            )
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)
         self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored, computes)
@@ -324,6 +336,11 @@ class Model:
         return self._compute
 
     @property
+    def keep(self) -> tuple[str, ...]:
+        """The layers whose matrices are in ``dtype`` whatever ``weight_dtype`` is."""
+        return self._packed.keep
+
+    @property
     def batch_first(self) -> bool:
         return self._batch_first
 
@@ -381,6 +398,8 @@ class Model:
         x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
         stored = f", weights in {self.weight_dtype}" if self.weight_dtype else ""
+        if stored and self.keep:
+            stored += f" but of {' and '.join(self.keep)}"
         stored += f", products in {self.compute}" if self.compute else ""
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "

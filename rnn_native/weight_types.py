@@ -109,9 +109,8 @@ def _check_int8(where: str, array: NDArray[Any]) -> None:
 
 def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
     """``UnsupportedError``, which names the weight, where a finite one would become infinite."""
-    for node, (layer, _) in spec.nodes.items():
-        if not layer.takes_weight_dtype:
-            continue
+    for node in spec.reducible:
+        layer = spec.nodes[node].layer
         for name in layer.packed():
             array = layer.arrays[name]
             if weight_dtype == "int8":

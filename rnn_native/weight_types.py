@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .errors import OptionError, UnsupportedError
 from .spec import ModelSpec
+from .spec.products import COMPUTES as COMPUTES
 
 _LARGEST: Final = dict(_core.weight_types())
 """The largest number of each type, in the order of the core's codes 1, 2, ..."""
@@ -25,9 +26,6 @@ WEIGHT_DTYPES: Final = tuple(_LARGEST)
 
 
 MOST_INT8_FEATURES: Final = 1 << 17
-
-COMPUTES: Final = ("bfloat16",)
-"""What ``compute=`` takes, besides None."""
 
 
 def checked(

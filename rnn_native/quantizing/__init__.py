@@ -25,12 +25,13 @@ Calibration = ArrayLike | Mapping[str, ArrayLike]
 
 def quantize(
     model: Model | ModelSpec | Layer | HasLayer | Sequence[Layer | HasLayer],
-    weight_dtype: DTypeLike = "int8",
+    weight_dtype: DTypeLike | None = "int8",
     calibration: Calibration | Sequence[Calibration] | None = None,
     *,
     lengths: ArrayLike | Sequence[ArrayLike | None] | None = None,
     keep: Sequence[str] | int | None = None,
     at_least: float | None = None,
+    compute: str | None = None,
     batch_first: bool | None = None,
     num_threads: int | None = None,
 ) -> Quantized:
@@ -45,7 +46,7 @@ def quantize(
     model
         A Model, or what a Model is made of; of an ``rn.RNN``, ``rn.GRU`` or ``rn.LSTM`` its own.
     weight_dtype
-        As of :class:`Model`: ``"int8"``, ``"float16"`` or ``"bfloat16"``.
+        As of :class:`Model`: ``"int8"``, ``"float16"`` or ``"bfloat16"``; None beside ``compute``.
     calibration
         What the model is called with: x, [time, batch, features], of indices [time, batch]; of
         several inputs a dict by name; or a list of these, of any steps and rows. About as many
@@ -60,6 +61,8 @@ def quantize(
     at_least
         A ratio of signal to difference, in dB, that every output is to have: besides those of
         ``keep`` the layers that hurt most stay float32, one after the other, until it has.
+    compute
+        As of :class:`Model`: ``"bfloat16"``, of weights of which it can be.
     batch_first
         Whether arrays are [batch, time, ...], those of the result too; None: as a Model's are.
     num_threads
@@ -74,11 +77,12 @@ def quantize(
     Raises
     ------
     OptionError
-        An unknown ``weight_dtype``; ``keep`` names what has no matrices, or a number that is out of
-        range; a number or ``at_least`` without calibration data; data without steps or of which the
-        float32 model makes what is not finite.
+        An unknown ``weight_dtype`` or ``compute``; ``keep`` names what has no matrices, or is a
+        number out of range; a number or ``at_least`` without calibration data; data without steps,
+        or of which the float32 model makes what is not finite.
     UnsupportedError
-        No layer has matrices; a weight that the type has not.
+        No layer has matrices; a weight that the type has not; as of a Model: types that do not go
+        together, or that this CPU has not.
     ShapeError, DTypeError
         As a call of the model raises them, with the number of the input.
 
@@ -97,7 +101,7 @@ def quantize(
     model = own if isinstance(own, Model) else model
     spec = model.spec if isinstance(model, Model) else as_spec(model)
     stored_as = weight_dtype_of(weight_dtype)
-    if stored_as is None:
+    if stored_as is None and compute is None:
         raise OptionError(f"weight_dtype: expected one of {', '.join(STORED)}; got None")
     if batch_first is None:
         batch_first = bool(getattr(model, "batch_first", False))
@@ -112,7 +116,8 @@ def quantize(
         raise OptionError("at_least: only with calibration data, on which it is measured")
     given = () if calibration is None else batches(spec, calibration, lengths, batch_first)
     around = {"batch_first": batch_first, "num_threads": num_threads}
-    reduced = Reduced(spec, stored_as, around, given)
+    options = {"weight_dtype": stored_as, "compute": compute}
+    reduced = Reduced(spec, options, around, given)
     reduced.model(() if isinstance(keep, int) else keep)  # or an error, before anything is measured
     layers = [layer_report(reduced, name, spec.reducible) for name in spec.reducible]
     return _made(reduced, layers, kept_layers(reduced, layers, keep, at_least))

@@ -29,7 +29,7 @@ class Reduced:
     """How models are reduced, and what they are called with."""
 
     spec: ModelSpec  # without ``keep``
-    weight_dtype: str
+    options: Mapping[str, Any]  # of reduced ones: weight_dtype, compute
     around: Mapping[str, Any]  # of all Models: batch_first, num_threads
     batches: Sequence[Batch]  # none: nothing is measured
 
@@ -38,7 +38,12 @@ class Reduced:
         return self._reduced(self.spec, keep)
 
     def _reduced(self, spec: ModelSpec, keep: Sequence[str]) -> Model:
-        return Model(spec, weight_dtype=self.weight_dtype, keep=keep, **self.around)
+        return Model(spec, keep=keep, **self.options, **self.around)
+
+    @property
+    def stored_as(self) -> str:
+        """What weights are stored as."""
+        return str(self.options["weight_dtype"] or self.options["compute"])
 
     def differences(self, keep: Sequence[str], values: Sequence[str]) -> dict[str, Difference]:
         """Of the values by name, where all layers but those are reduced."""

@@ -104,6 +104,7 @@ class Quantized:
         """All of it but the model, as plain values, which JSON has; None for what is infinite."""
         return {
             "weight_dtype": self.model.weight_dtype,
+            "compute": self.model.compute,
             "kept": list(self.kept),
             "memory": {"before": self.memory[0], "after": self.memory[1]},
             "layers": [layer.as_dict() for layer in self.layers],

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from strategies import make_linear, make_recurrent, make_spec
 
 import rnn_native as rn
-from rnn_native import quantizing
+from rnn_native import _core, quantizing
 from rnn_native.quantizing import Difference, Quantized, differences
 from rnn_native.spec import ModelSpec
 from rnn_native.weight_types import WEIGHT_DTYPES
@@ -316,11 +316,27 @@ def test_all_are_kept_where_nothing_less_is_enough() -> None:
     assert_same_bits(made.model(X)[0], rn.Model(SPEC)(X)[0])
 
 
+@pytest.mark.skipif(not _core.has_bf16_dot(), reason="no products of bfloat16 here")
+def test_products_in_bfloat16_are_measured_too() -> None:
+    made = rn.quantize(SPEC, None, X, compute="bfloat16", keep=1)
+    assert (made.model.compute, made.model.weight_dtype) == ("bfloat16", "bfloat16")
+    assert len(made.kept) == 1
+    assert_is(made.outputs["y"], difference(rn.Model(SPEC)(X)[0], made.model(X)[0]))
+    stored = rn.quantize(SPEC, "bfloat16", X, keep=made.kept)
+    for layer, other in zip(made.layers, stored.layers, strict=True):
+        assert layer.weights == other.weights
+        assert layer.effect > other.effect  # both sides are rounded
+    assert made.as_dict()["compute"] == "bfloat16"
+    with pytest.raises(rn.UnsupportedError, match="compute='bfloat16': expected weight_dtype"):
+        rn.quantize(SPEC, "int8", X, compute="bfloat16")
+
+
 # Errors
 
 ERRORS: list[tuple[dict[str, Any], Any, str]] = [
     ({"weight_dtype": None}, rn.OptionError, "weight_dtype: expected one of float16, bfloat16"),
     ({"weight_dtype": "int4"}, rn.OptionError, "weight_dtype: expected .* got 'int4'"),
+    ({"compute": "int8"}, rn.OptionError, "compute: expected None .* got 'int8'"),
     ({"keep": "0"}, rn.OptionError, "keep: expected names of nodes, got '0'"),
     ({"keep": ["3"]}, rn.OptionError, "keep: '3' is no node"),
     ({"keep": 4}, rn.OptionError, "keep: expected 0 to 3, .* got 4"),

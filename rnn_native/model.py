@@ -20,7 +20,7 @@ from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import checked, checked_compute, code_of, compute_code
+from .weight_types import check_keep, checked, checked_compute, code_of, compute_code, shown
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -96,15 +96,13 @@ class Model:
         ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has
         AVX512_BF16; the weights are stored as such.
     keep
-        The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay in ``dtype`` and
-        are multiplied in that, whatever ``weight_dtype`` and ``compute`` are; None: those of
-        ``spec.keep``. :func:`quantize` finds the ones on which rounding shows.
+        The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay, and are
+        multiplied, in ``dtype``; None: those of ``spec.keep``. :func:`quantize` finds them.
 
     Raises
     ------
     OptionError
-        An option has an unknown value; ``keep`` names what has no matrices, or there is no
-        ``weight_dtype`` beside it.
+        An option has an unknown value; ``keep`` names no matrices, or has no ``weight_dtype``.
     UnsupportedError
         No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it;
         ``compute`` with other weights, or on a CPU without.
@@ -146,10 +144,7 @@ class Model:
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
         self._compute = checked_compute(compute, weight_dtype)
         self._weight_dtype = checked(compute or weight_dtype, as_dtype(dtype), matmul, spec)
-        if keep and self._weight_dtype is None:
-            raise OptionError(
-                f"keep={keep!r}: only beside a weight_dtype; without one all layers are in dtype"
-            )
+        check_keep(keep, self._weight_dtype)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)
         self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored, computes)
@@ -397,10 +392,7 @@ class Model:
     def __repr__(self) -> str:
         x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
-        stored = f", weights in {self.weight_dtype}" if self.weight_dtype else ""
-        if stored and self.keep:
-            stored += f" but of {' and '.join(self.keep)}"
-        stored += f", products in {self.compute}" if self.compute else ""
+        stored = shown(self.weight_dtype, self.compute, self.keep)
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
             f"{self.num_parameters} parameters, {self.dtype.name}{stored}, {self.matmul})"

@@ -8,6 +8,7 @@ and multiplied as integers; with ``compute`` both sides of a product are rounded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -79,6 +80,22 @@ def checked_compute(compute: str | None, weight_dtype: DTypeLike | None) -> str 
             f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
         )
     return compute
+
+
+def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:
+    """``OptionError`` where layers are to keep their matrices, and all do."""
+    if keep and weight_dtype is None:
+        raise OptionError(
+            f"keep={keep!r}: only beside a weight_dtype; without one all layers are in dtype"
+        )
+
+
+def shown(weight_dtype: str | None, compute: str | None, keep: Sequence[str]) -> str:
+    """What a Model's repr says of them."""
+    if weight_dtype is None:
+        return ""
+    but = f" but of {' and '.join(keep)}" if keep else ""
+    return f", weights in {weight_dtype}{but}" + (f", products in {compute}" if compute else "")
 
 
 def compute_code(compute: str | None) -> int:

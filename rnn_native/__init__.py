@@ -21,6 +21,7 @@ from .errors import (
 from .loading import load, read_arrays
 from .model import Model
 from .modules import GRU, LSTM, RNN
+from .quantizing import quantize
 from .spec import Activation, ModelSpec, Static
 from .spec import layers as _layers
 from .spec.layers import *
@@ -61,6 +62,7 @@ __all__ = [
     "load",
     "models",
     "plot",
+    "quantize",
     "read_arrays",
     "reference",
     "restore",

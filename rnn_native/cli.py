@@ -17,7 +17,7 @@ from types import MappingProxyType, ModuleType
 from typing import Final, NoReturn
 
 from . import __version__
-from .commands import bench, compare, convert, export_c, info, run
+from .commands import bench, compare, convert, export_c, info, quantize, run
 from .errors import RnnError
 
 COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType(
@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, ModuleType]] = MappingProxyType(
         "info": info,
         "run": run,
         "convert": convert,
+        "quantize": quantize,
         "export-c": export_c,
         "bench": bench,
         "compare": compare,

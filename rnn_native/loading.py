@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -24,6 +25,7 @@ def load(
     verify: bool = False,
     weight_dtype: DTypeLike | None = None,
     compute: str | None = None,
+    keep: Sequence[str] | None = None,
     **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
@@ -35,7 +37,8 @@ def load(
 
     ``batch_first``, ``dtype``, ``weight_dtype`` and ``compute`` are None for what the file says, as
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
-    and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is.
+    and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is. ``keep``
+    is None for the layers that the file says keep their matrices.
 
     ``chain`` puts the modules of a ``state_dict`` together, which says nothing of their order, by
     their names, functions behind a colon, classes of PyTorch's as it prints them where arrays do
@@ -62,7 +65,7 @@ def load(
     if weight_dtype is None and dtype is None and compute is None:
         weight_dtype, compute = said.weight_dtype, said.compute
     dtype = said.dtype if dtype is None else dtype
-    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype, compute)
+    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype, compute, keep)
     if verify:
         from .verify import replay_file
 

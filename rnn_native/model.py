@@ -20,7 +20,7 @@ from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import checked, checked_compute, code_of, compute_code
+from .weight_types import check_keep, checked, checked_compute, code_of, compute_code, shown
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -95,11 +95,14 @@ class Model:
         What products are computed in: None, ``dtype`` or, with int8 weights, integers;
         ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has
         AVX512_BF16; the weights are stored as such.
+    keep
+        The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay, and are
+        multiplied, in ``dtype``; None: those of ``spec.keep``. :func:`quantize` finds them.
 
     Raises
     ------
     OptionError
-        An option has an unknown value.
+        An option has an unknown value; ``keep`` names no matrices, or has no ``weight_dtype``.
     UnsupportedError
         No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it;
         ``compute`` with other weights, or on a CPU without.
@@ -114,8 +117,11 @@ class Model:
         num_threads: int | None = None,
         weight_dtype: DTypeLike | None = None,
         compute: str | None = None,
+        keep: Sequence[str] | None = None,
     ) -> None:
         spec = as_spec(spec)
+        if keep is not None:
+            spec = spec.having(keep=keep)
         if not isinstance(batch_first, (bool, np.bool_)):
             raise OptionError(f"batch_first: expected True or False, got {batch_first!r}")
         self._inputs, self._outputs = tuple(spec.inputs), tuple(spec.outputs)
@@ -138,6 +144,7 @@ class Model:
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
         self._compute = checked_compute(compute, weight_dtype)
         self._weight_dtype = checked(compute or weight_dtype, as_dtype(dtype), matmul, spec)
+        check_keep(keep, self._weight_dtype)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)
         self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored, computes)
@@ -324,6 +331,11 @@ class Model:
         return self._compute
 
     @property
+    def keep(self) -> tuple[str, ...]:
+        """The layers whose matrices are in ``dtype`` whatever ``weight_dtype`` is."""
+        return self._packed.keep
+
+    @property
     def batch_first(self) -> bool:
         return self._batch_first
 
@@ -380,8 +392,7 @@ class Model:
     def __repr__(self) -> str:
         x, y = (", ".join(each) for each in self._axes)
         known = f" below {self.input_size}" if self._takes_indices else ""
-        stored = f", weights in {self.weight_dtype}" if self.weight_dtype else ""
-        stored += f", products in {self.compute}" if self.compute else ""
+        stored = shown(self.weight_dtype, self.compute, self.keep)
         return (
             f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
             f"{self.num_parameters} parameters, {self.dtype.name}{stored}, {self.matmul})"

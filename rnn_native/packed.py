@@ -26,6 +26,7 @@ class Packed:
         self.mask_value = spec.mask_value
         self._reads = None if spec.is_chain else {n: node.inputs for n, node in spec.nodes.items()}
         self._inputs, self._outputs = spec.inputs, spec.outputs
+        self.keep = spec.keep
         node = 0
         for layer, reads in spec.nodes.values():
             self._layers.append(_way_back(layer, dtype, node))
@@ -36,11 +37,16 @@ class Packed:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
         layers = tuple(rebuild(core) for rebuild in self._layers)
         if self._reads is None:
-            return ModelSpec(layers, self.mask_value)
+            return ModelSpec(layers, self.mask_value, keep=self.keep)
         pairs = zip(self._reads.items(), layers, strict=True)
         nodes = {name: (layer, reads) for (name, reads), layer in pairs}
         return ModelSpec(
-            (), self.mask_value, nodes=nodes, inputs=self._inputs, outputs=self._outputs
+            (),
+            self.mask_value,
+            nodes=nodes,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            keep=self.keep,
         )
 
 

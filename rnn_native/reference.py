@@ -3,7 +3,8 @@
 Deliberately plain: each layer's equations stand in its class in ``spec/layers``, those of one time
 step of a cell in ``spec/cells``, and here is what goes from one to the next. Every compiled path is
 tested against this, so it favours being obviously right over being fast, imports nothing compiled,
-and calculates in float64 whatever the type of the weights.
+and calculates in float64 whatever the type of the weights. ``weight_dtype`` and ``compute`` round
+what is multiplied as a Model of these does, and nothing else: ``spec/rounding.py`` says how.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .activations import sigmoid as sigmoid
 from .arrays import as_array
 from .errors import DTypeError, ShapeError
 from .spec import ModelSpec, Node
 from .spec.layer import LAST
+from .spec.multiplying import Multiplying
+from .spec.products import dot_of
+from .spec.stored import stored as stored
+from .spec.stored import weight_dtype_of
 from .spec.windowed import Windowed
 
 Array = NDArray[np.float64]
@@ -31,6 +36,8 @@ def run(
     x: ArrayLike | Mapping[str, ArrayLike],
     state: Any = None,
     lengths: ArrayLike | None = None,
+    weight_dtype: DTypeLike | None = None,
+    compute: str | None = None,
 ) -> tuple[Any, Any]:
     """Run the whole model over whole sequences and return ``(y, state)``, all float64.
 
@@ -52,6 +59,13 @@ def run(
         Integers [batch], each 0..time: how many steps of each row are valid. What lies in x past a
         row's length is never looked at. None: all steps or, where the model has a ``mask_value``,
         those before the masked ones, which are a row's last.
+    weight_dtype
+        Matrices are rounded as a Model of this ``weight_dtype`` stores them: :func:`stored`. With
+        ``"int8"`` what they multiply is rounded too, each row of each product to 127 steps to
+        either side of 0, by the largest magnitude in it. Layers of ``spec.keep`` are as without.
+    compute
+        ``"bfloat16"``: both sides of every product with a matrix are rounded to bfloat16. None: in
+        float64.
 
     Returns
     -------
@@ -70,8 +84,21 @@ def run(
         before one that is not.
     DTypeError
         Anything but real floats for x or state; anything but integers for indices or lengths.
+    OptionError, UnsupportedError
+        An unknown ``weight_dtype`` or ``compute``; those that do not go together; a weight that the
+        type has not.
+
+    Example
+    -------
+    >>> import numpy as np, rnn_native as rn
+    >>> spec = rn.ModelSpec((rn.Linear(np.array([[1.0, 0.5]])),))
+    >>> x = np.array([[[127.0, 0.4]]])
+    >>> rn.reference.run(spec, x)[0].item()
+    127.2
+    >>> rn.reference.run(spec, x, weight_dtype="bfloat16", compute="bfloat16")[0].item()
+    127.2001953125
     """
-    y, state, _ = _run(spec, x, state, lengths)
+    y, state, _ = _run(spec, x, state, lengths, weight_dtype, compute)
     return y, state
 
 
@@ -80,6 +107,8 @@ def trace(
     x: ArrayLike | Mapping[str, ArrayLike],
     state: Any = None,
     lengths: ArrayLike | None = None,
+    weight_dtype: DTypeLike | None = None,
+    compute: str | None = None,
 ) -> Trace:
     """Every gate, candidate and state inside the model's cells, by name, all float64.
 
@@ -91,23 +120,32 @@ def trace(
     """
     if isinstance(spec, ModelSpec):
         spec.check_trace()
-    return _run(spec, x, state, lengths)[2]
+    return _run(spec, x, state, lengths, weight_dtype, compute)[2]
 
 
-def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tuple[Any, Any, Trace]:
+def _run(
+    spec: ModelSpec,
+    x: Any,
+    state: Any,
+    lengths: ArrayLike | None,
+    weight_dtype: DTypeLike | None,
+    compute: str | None,
+) -> tuple[Any, Any, Trace]:
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
-    given = _inputs(spec, x)
-    time, batch = next(given[name] for name, one in spec.inputs.items() if one.time).shape[:2]
+    dot, rounded = dot_of(weight_dtype_of(weight_dtype), compute), spec.reducible
+    spec = stored(spec, weight_dtype if compute is None else compute)
+    inputs = _inputs(spec, x)
+    time, batch = next(inputs[name] for name, one in spec.inputs.items() if one.time).shape[:2]
     if lengths is None and spec.mask_value is not None:
-        (name,) = given
+        (name,) = inputs
         lengths = _unmasked(spec, x[name] if isinstance(x, Mapping) else x)
     valid = _valid_steps(lengths, time, batch)
     initial = _initial_states(spec, state, batch)
 
     # Padding is selected away, not multiplied away: 0 * NaN is NaN.
     values: dict[str, Any] = {}
-    for name, data in given.items():
+    for name, data in inputs.items():
         indices, has_time = spec.inputs[name].indices, spec.inputs[name].time
         counts = valid if has_time else np.ones(batch, dtype=np.bool_)
         if indices:
@@ -115,14 +153,15 @@ def _run(spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None) -> tupl
         values[name] = np.where(counts if indices else counts[..., None], data, 0)
     final: dict[str, Any] = {}
     traced: Trace = {}
-    there = dict.fromkeys(given, valid)  # which steps of each value there are
+    there = dict.fromkeys(inputs, valid)  # which steps of each value there are
     with np.errstate(all="ignore"):  # infinities and NaNs travel silently, as IEEE 754 has it
         for name, node in spec.nodes.items():
-            ran = node.layer.run(
-                [values[source] for source in node.inputs],
-                initial.get(name, ()),
-                read := _read(spec, node, there, valid),
-            )
+            read = _read(spec, node, there, valid)
+            given = [values[source] for source in node.inputs], initial.get(name, ()), read
+            if name in rounded and isinstance(node.layer, Multiplying):
+                ran = node.layer.run(*given, dot)
+            else:
+                ran = node.layer.run(*given)
             values |= dict(zip((name, name + LAST), ran.outputs, strict=False))
             there |= dict.fromkeys((name, name + LAST), _made(node, initial.get(name, ()), read))
             values[name] = _padded(values[name], there[name], bool(spec.value(name).last))

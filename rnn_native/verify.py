@@ -52,6 +52,10 @@ class Runs(Protocol):
     def batch_first(self) -> bool: ...
     @property
     def matmul(self) -> str: ...
+    @property
+    def weight_dtype(self) -> str | None: ...
+    @property
+    def compute(self) -> str | None: ...
 
 
 def make(model: Runs, call: Any) -> Golden:
@@ -69,11 +73,13 @@ def make(model: Runs, call: Any) -> Golden:
     ------
     OptionError
         An unknown argument; an input without steps or rows; results that are not finite, or so
-        sensitive to rounding that no other CPU could be held to them.
+        sensitive to rounding that no other CPU could be held to them, as all are of int8 weights
+        and of products in bfloat16.
     ShapeError, DTypeError
         As a call of the model raises them.
     """
     spec = model.spec
+    _check_products(model)
     arguments = _arguments(model, spec, call)
     y, after = model(**arguments)
     counts, names, dtype = state_counts(spec), state_names(spec), model.dtype
@@ -107,6 +113,17 @@ def make(model: Runs, call: Any) -> Golden:
             "as rounding errors grow: choose another, or fewer steps"
         )
     return Golden(x=x, y=y, final=final, error=error, lengths=lengths, state=start)
+
+
+def _check_products(model: Runs) -> None:
+    """``OptionError`` for a model whose operands are rounded coarsely at each step."""
+    rounded = "bfloat16" if model.compute else "int8" if model.weight_dtype == "int8" else ""
+    if rounded:
+        raise OptionError(
+            f"golden: a number at the border between two of {rounded} may be rounded to the other "
+            "one on another CPU, which is too much to be told from a wrong weight: have the model "
+            "with weight_dtype=None carry one"
+        )
 
 
 def arguments_of(spec: ModelSpec, golden: Golden) -> dict[str, Any]:

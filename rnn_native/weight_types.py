@@ -8,6 +8,7 @@ and multiplied as integers; with ``compute`` both sides of a product are rounded
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .errors import OptionError, UnsupportedError
 from .spec import ModelSpec
+from .spec.products import COMPUTES as COMPUTES
 
 _LARGEST: Final = dict(_core.weight_types())
 """The largest number of each type, in the order of the core's codes 1, 2, ..."""
@@ -25,9 +27,6 @@ WEIGHT_DTYPES: Final = tuple(_LARGEST)
 
 
 MOST_INT8_FEATURES: Final = 1 << 17
-
-COMPUTES: Final = ("bfloat16",)
-"""What ``compute=`` takes, besides None."""
 
 
 def checked(
@@ -83,6 +82,22 @@ def checked_compute(compute: str | None, weight_dtype: DTypeLike | None) -> str 
     return compute
 
 
+def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:
+    """``OptionError`` where layers are to keep their matrices, and all do."""
+    if keep and weight_dtype is None:
+        raise OptionError(
+            f"keep={keep!r}: only beside a weight_dtype; without one all layers are in dtype"
+        )
+
+
+def shown(weight_dtype: str | None, compute: str | None, keep: Sequence[str]) -> str:
+    """What a Model's repr says of them."""
+    if weight_dtype is None:
+        return ""
+    but = f" but of {' and '.join(keep)}" if keep else ""
+    return f", weights in {weight_dtype}{but}" + (f", products in {compute}" if compute else "")
+
+
 def compute_code(compute: str | None) -> int:
     """The core's code of a name."""
     return 0 if compute is None else 1 + COMPUTES.index(compute)
@@ -109,9 +124,8 @@ def _check_int8(where: str, array: NDArray[Any]) -> None:
 
 def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
     """``UnsupportedError``, which names the weight, where a finite one would become infinite."""
-    for node, (layer, _) in spec.nodes.items():
-        if not layer.takes_weight_dtype:
-            continue
+    for node in spec.reducible:
+        layer = spec.nodes[node].layer
         for name in layer.packed():
             array = layer.arrays[name]
             if weight_dtype == "int8":

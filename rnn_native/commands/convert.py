@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         called = calling.Calling(
             said.batch_first, arguments.dtype or said.dtype, kept.weight_dtype, kept.compute
         )
-        source = _source(arguments.file, source_format, strings)
+        source = source_strings(arguments.file, source_format, strings)
         estimator = _estimator(strings, format, arguments.dtype)
         carried = calling.to_strings(called) | source | estimator | carried
     with placing(out) as new:
@@ -161,7 +161,7 @@ def _estimator(strings: Mapping[str, str], format: str, dtype: str | None) -> di
     return {metadata.ESTIMATOR: text}
 
 
-def _source(path: Path, format: str, strings: Mapping[str, str]) -> dict[str, str]:
+def source_strings(path: Path, format: str, strings: Mapping[str, str]) -> dict[str, str]:
     """Where the model came from: what IN says of that, or IN itself; and what it was quantised
     to."""
     known = {key: strings[key] for key in metadata.SOURCE if key in strings}

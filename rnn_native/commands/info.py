@@ -76,7 +76,7 @@ def _facts(
     from ..sequence_files import states
 
     strings = {**strings, **formats.strings(arguments.file, arguments.format)}
-    packed, streams = _pack(arguments, spec, arguments.dtype or said.dtype)
+    packed, streams = _pack(arguments, spec, said)
     format, _ = formats.find(arguments.file, arguments.format)
     source = {key.rpartition(".")[2]: strings[key] for key in metadata.SOURCE if key in strings}
     kinds = Counter[str]()
@@ -91,7 +91,7 @@ def _facts(
         "producer": strings.get("producer"),
         "source": source or None,
         "quantized": strings.get(metadata.QUANTIZED),
-        **_values(spec, said.batch_first, said.dtype),
+        **_values(spec, said),
         "layers": [_layer(spec, name) for name in spec.nodes],
         "num_parameters": spec.num_parameters,
         "weights": dict(kinds),
@@ -112,11 +112,11 @@ def _arrays(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"arrays": {name: unloadable.told(array) for name, array in found.items()}}
 
 
-def _values(spec: ModelSpec, batch_first: bool, dtype: str) -> dict[str, Any]:
+def _values(spec: ModelSpec, said: calling.Calling) -> dict[str, Any]:
     """What goes in and out: of a graph, every input and output by name."""
-    call: dict[str, Any] = {"batch_first": batch_first, "dtype": dtype}
+    call: dict[str, Any] = {"batch_first": said.batch_first, "dtype": said.dtype, **said.reduced}
     if spec.is_chain:
-        x, y = spec.axes(batch_first)
+        x, y = spec.axes(said.batch_first)
         return {
             "input_size": spec.input_size,
             "takes_indices": spec.takes_indices,
@@ -143,26 +143,30 @@ def _layer(spec: ModelSpec, name: str) -> dict[str, Any]:
     }
     parameters = sum(array.size for array in layer.arrays.values())
     told = {"kind": layer.kind, **options, "parameters": parameters}
+    told |= {"kept": True} if name in spec.keep else {}
     return told if spec.is_chain else {"name": name, "reads": list(reads), **told}
 
 
 def _pack(
-    arguments: argparse.Namespace, spec: ModelSpec, dtype: str
+    arguments: argparse.Namespace, spec: ModelSpec, said: calling.Calling
 ) -> tuple[dict[str, Any], bool | None]:
     from .. import _core
     from ..loading import load
     from ..model import Model
 
+    dtype = arguments.dtype or said.dtype
+    reduced = said.reduced if arguments.dtype is None else {}
     try:
         if arguments.verify:
-            options = reader_options(arguments)
-            model = load(arguments.file, arguments.format, dtype=dtype, verify=True, **options)
+            options, asked = reader_options(arguments), arguments.dtype
+            model = load(arguments.file, arguments.format, dtype=asked, verify=True, **options)
         else:
-            model = Model(spec, dtype=dtype)
+            model = Model(spec, dtype=dtype, **reduced)
     except UnsupportedError as error:
         return {"refused": str(error)}, None
     where = {"isa": _core.isa(), "matmul": model.matmul}
-    return {"bytes": model.memory, "dtype": dtype, **where}, model.streamable
+    told = {"bytes": model.memory, "dtype": dtype, "weight_dtype": model.weight_dtype, **where}
+    return told, model.streamable
 
 
 def _golden(strings: Mapping[str, str]) -> dict[str, Any] | None:
@@ -184,10 +188,12 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
         options = " ".join(
             f"{key}={_option(value)}"
             for key, value in layer.items()
-            if key not in ("kind", "parameters", "name", "reads")
+            if key not in ("kind", "parameters", "name", "reads", "kept")
         )
         reads = f"{layer['name']} <- {', '.join(layer['reads'])}: " if "reads" in layer else ""
-        yield f"{index:<3} {reads}{layer['kind']} {options} ({layer['parameters']:,} parameters)"
+        kept = ", kept in float32" if "kept" in layer else ""
+        count = f"{layer['parameters']:,} parameters{kept}"
+        yield f"{index:<3} {reads}{layer['kind']} {options} ({count})"
     yield from unloadable.array_lines(facts.get("arrays", {}))
 
 
@@ -215,7 +221,8 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "refused" in packed:
         yield "packed", f"not possible: {packed['refused']}"
     else:
-        yield "packed", f"{in_bytes(packed['bytes'])} in {packed['dtype']}, for {packed['isa']}"
+        form = _form(packed)
+        yield "packed", f"{in_bytes(packed['bytes'])} in {form}, for {packed['isa']}"
         yield "streams", "yes" if facts["streams"] else "no: it needs whole sequences"
     shapes = [f"{name} [{', '.join(map(str, s))}]" for name, s in facts["state"].items()]
     yield "state", ", ".join(shapes) or "none"
@@ -228,6 +235,13 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "golden", f"steps: {golden['steps']}, rows: {golden['rows']}, {golden['dtype']}"
     for key, text in facts["strings"].items():
         yield "says", f"{key}: {text}"
+
+
+def _form(of: Mapping[str, Any]) -> str:
+    """What is computed in, and what weights and products are where that is another type."""
+    stored = f", weights in {of['weight_dtype']}" if of["weight_dtype"] else ""
+    products = f", products in {of['compute']}" if of.get("compute") else ""
+    return f"{of['dtype']}{stored}{products}"
 
 
 def _quantized(text: str, dtype: str) -> str:
@@ -249,7 +263,7 @@ def _value_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "masked", f"steps that are {shown(mask)}: padding behind a row's end"
         for one in facts["outputs"]:
             yield "output", f"{one['name']}: {one['features']} features of {one['value']}"
-        yield "call", f"model(x) in {facts['call']['dtype']}, dicts where there are several"
+        yield "call", f"model(x) in {_form(facts['call'])}, dicts where there are several"
         return
     size = facts["input_size"]
     yield "input", _indices(size) if facts["takes_indices"] else f"{size} features"
@@ -258,7 +272,7 @@ def _value_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "masked", f"steps {whose} {shown(mask)}: padding behind a row's end"
     yield "output", f"{facts['output_size']} features"
     x, y = (f"[{', '.join(map(str, facts['call'][name]))}]" for name in "xy")
-    yield "call", f"{x} -> {y} in {facts['call']['dtype']}"
+    yield "call", f"{x} -> {y} in {_form(facts['call'])}"
 
 
 def _indices(count: int) -> str:

@@ -73,7 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     _check_paths(arguments)
     spec, said = read_file(arguments)
-    model = Model(spec, dtype=arguments.dtype or said.dtype, num_threads=arguments.threads)
+    reduced = said.reduced if arguments.dtype is None else {}
+    dtype = arguments.dtype or said.dtype
+    model = Model(spec, dtype=dtype, num_threads=arguments.threads, **reduced)
     batch_first: bool | None = arguments.batch_first
     turned = said.batch_first if batch_first is None else batch_first
     state = lengths = None

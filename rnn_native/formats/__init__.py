@@ -39,7 +39,7 @@ class Format:
     ``module`` lies in this package; the suffixes are lower case; ``options`` are the keywords of
     the module's ``read``. ``writes`` says whether the module does, ``carries`` whether its
     ``write`` takes strings that the file is to carry, ``graphs`` whether it takes what is no chain,
-    ``hint`` what there is in the place of a file.
+    ``keeps`` whether ``ModelSpec.keep``, ``hint`` what there is in the place of a file.
     """
 
     module: str
@@ -48,6 +48,7 @@ class Format:
     writes: bool = True
     carries: bool = False
     graphs: bool = False
+    keeps: bool = False
     hint: str = ""
 
 
@@ -61,9 +62,9 @@ _OF_KERAS: Final = (
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "safetensors": Format(
-            "safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True, graphs=True
+            "safetensors", (".safetensors",), _OF_STATE_DICTS, carries=True, graphs=True, keeps=True
         ),
-        "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True),
+        "npz": Format("npz", (".npz",), _OF_STATE_DICTS, carries=True, graphs=True, keeps=True),
         "onnx": Format(
             "onnx", (".onnx",), ("node", "between", "given", "shapes"), carries=True, graphs=True
         ),
@@ -251,6 +252,11 @@ def write(
         raise UnsupportedError(
             f"{os.fspath(path)}: the format {name} has no place for a graph, here of "
             f"{len(spec.nodes)} nodes; these have: {_list_formats('graphs')}"
+        )
+    if not entry.keeps and spec.keep:
+        raise UnsupportedError(
+            f"{os.fspath(path)}: the format {name} has no place for which layers keep their "
+            f"matrices, here {', '.join(spec.keep)}; these have: {_list_formats('keeps')}"
         )
     module = importlib.import_module(f".{entry.module}", __name__)
     if strings:

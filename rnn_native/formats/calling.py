@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import FormatError
 from ..weight_types import COMPUTES, WEIGHT_DTYPES
@@ -37,6 +37,11 @@ class Calling:
     dtype: str = "float32"
     weight_dtype: str | None = None
     compute: str | None = None
+
+    @property
+    def reduced(self) -> dict[str, Any]:
+        """Those of a Model that go with its ``dtype`` alone."""
+        return {"weight_dtype": self.weight_dtype, "compute": self.compute}
 
 
 def to_strings(calling: Calling) -> dict[str, str]:

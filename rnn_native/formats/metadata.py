@@ -9,9 +9,10 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
                          direction=forward bias=true reset_after=true        (one line)
     rnn_native.layer.2   linear in_features=8 out_features=7 bias=true activation=softmax
 
-and rnn_native.mask_value, a decimal number, where the model has one. What is no chain is version 2,
-whose strings are those of ``graph_text`` besides; so is a chain with a key that version 1 has not
-(``Key.version``), without these.
+and rnn_native.mask_value, a decimal number, where the model has one. weight_dtype=float32 is in the
+line of a layer that keeps its matrices, whatever ``weight_dtype`` a Model has (``ModelSpec.keep``).
+What is no chain is version 2, whose strings are those of ``graph_text`` besides; so is a chain with
+a key that version 1 has not (``Key.version``), without these.
 
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
 strings of ours, ``CARRIED``, say nothing of the layers: how the model is called, a golden input and
@@ -49,6 +50,7 @@ ESTIMATOR: Final = "estimator"
 """What a model of ``rnn_native.models`` says of itself beside its layers, in .safetensors alone:
 see ``models.saving``. Without our prefix, so that every reader passes over it."""
 
+_KEPT: Final = "weight_dtype=float32"
 _NATURAL = re.compile(r"0|[1-9][0-9]{0,9}")
 _DECIMAL = re.compile(r"(?=.{1,64}\Z)-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
@@ -58,11 +60,12 @@ def to_metadata(spec: ModelSpec) -> dict[str, str]:
     """The strings that describe ``spec``, in a fixed order."""
     nodes = list(spec.nodes.values())
     reads = [""] * len(nodes) if spec.is_chain else graph_text.reads(spec)
-    plain = spec.is_chain and not any(map(_needs_version_2, nodes))
+    plain = spec.is_chain and not spec.keep and not any(map(_needs_version_2, nodes))
+    kept = [f" {_KEPT}" if name in spec.keep else "" for name in spec.nodes]
     strings = {f"{PREFIX}version": VERSION if plain else graph_text.VERSION}
     strings[f"{PREFIX}layers"] = str(len(nodes))
-    for index, (node, behind) in enumerate(zip(nodes, reads, strict=True)):
-        strings[f"{PREFIX}layer.{index}"] = describe(node.layer) + behind
+    for index, (node, *behind) in enumerate(zip(nodes, kept, reads, strict=True)):
+        strings[f"{PREFIX}layer.{index}"] = describe(node.layer) + "".join(behind)
     if not spec.is_chain:
         strings |= {f"{PREFIX}{key}": text for key, text in graph_text.to_strings(spec).items()}
     if spec.mask_value is not None:
@@ -145,9 +148,12 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
         texts = {key.removeprefix(PREFIX): ours[key] for key in rest}
         lines, wiring = graph_text.from_strings(lines, texts)
     per_layer = _by_layer(tensors, count)
-    layers = [_build(f"layer {index}", line, per_layer[index]) for index, line in enumerate(lines)]
+    plain, keeps = zip(*map(_without_kept, lines), strict=True)
+    layers = [_build(f"layer {index}", line, per_layer[index]) for index, line in enumerate(plain)]
     try:
-        return wiring.spec(layers, mask_value) if wiring else ModelSpec(layers, mask_value)
+        spec = wiring.spec(layers, mask_value) if wiring else ModelSpec(layers, mask_value)
+        keep = [name for name, is_kept in zip(spec.nodes, keeps, strict=True) if is_kept]
+        return spec.having(keep=keep) if keep else spec
     except RnnError as error:
         raise FormatError(str(error)) from error
 
@@ -155,6 +161,15 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
 def _needs_version_2(node: Node) -> bool:
     line = node.layer.line
     return any(key.version > 1 and key.name in line for key in node.layer.keys_of(line))
+
+
+def _without_kept(line: str) -> tuple[str, bool]:
+    """A line without the key with which any layer keeps its matrices, and whether it had that."""
+    kind, *pairs = line.split(" ")
+    if _KEPT not in pairs:
+        return line, False
+    pairs.remove(_KEPT)
+    return " ".join([kind, *pairs]), True
 
 
 def describe(layer: Layer) -> str:

@@ -5,7 +5,8 @@ writes files, or shows gates asks it.
 
 Notation of the equations: ``*`` is the elementwise product, ``W x`` a matrix product,
 ``x_t`` the input of step t, ``h_t`` the state that is also the output. In the code a batch of
-rows stands where the equations have one column, hence ``x @ W.T`` for ``W x``.
+rows stands where the equations have one column, and ``dot(x, W)`` for ``W x``: which product that
+is says in what precision (``products.py``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..activations import Activation, Array, Function
 from .keys import Key
+from .products import Dot
 
 Weights = Mapping[str, Array]
 CellState = tuple[Array, ...]  # of one layer and direction, each [batch, size]
@@ -101,12 +103,18 @@ class Cell(ABC):
 
     @abstractmethod
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         """The equations of one time step, of one layer and direction, for a batch of rows:
         everything that is calculated, by ``trace_names``, the new state among it.
 
         ``functions`` are its activations; ``w`` its arrays in float64 without layer and direction
         in their names, biases of 0 where there is none; ``x`` [batch, inputs]; ``state`` by
-        ``state_names``, each [batch, size].
+        ``state_names``, each [batch, size]; ``dot`` makes every product with a matrix.
         """

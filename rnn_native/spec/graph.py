@@ -15,7 +15,7 @@ from .layers import Recurrent
 from .weights import brief
 from .window import form_of
 from .windowed import Windowed
-from .wiring import Input, Node, chain, flat, graph
+from .wiring import Input, Node, chain, flat, graph, some
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -44,6 +44,10 @@ class ModelSpec:
         [batch], has none and is the same at all of them. One at least has time.
     outputs
         Of a graph: the names of values, or ``{"name": "value", ...}``.
+    keep
+        The names of nodes, of a chain ``"0"``, ``"1"``, ..., whose matrices stay in what is
+        computed in, and are multiplied in that, whatever ``weight_dtype`` and ``compute`` a Model
+        has: layers on which rounding shows (``rn.quantize`` measures them).
 
     Raises
     ------
@@ -54,7 +58,7 @@ class ModelSpec:
         other.
     OptionError
         A name that is not there, or that nothing reads; ``mask_value`` is no finite number, or of
-        indices none of them.
+        indices none of them; a node of ``keep`` that has no matrices.
     """
 
     layers: tuple[Layer, ...]
@@ -64,6 +68,7 @@ class ModelSpec:
     outputs: Mapping[str, str] = field(init=False)
     """The values that are outputs, by the outputs' names. A chain has ``"x"``, ``"0"``, ``"1"``,
     ..., and its output is ``"y"``."""
+    keep: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class ModelSpec:
         nodes: (Mapping[str, tuple[Layer | tuple[Layer, ...], str | Sequence[str]]] | None) = None,
         inputs: Mapping[str, int | Input] | str | Sequence[str] | None = None,
         outputs: Mapping[str, str] | str | Sequence[str] | None = None,
+        keep: Sequence[str] = (),
     ) -> None:
         if nodes is None and (inputs is not None or outputs is not None):
             raise OptionError("ModelSpec inputs, outputs: only of a graph, beside nodes")
@@ -91,6 +97,7 @@ class ModelSpec:
         if mask_value is not None:
             known = self.input_size if self.takes_indices else None
             put("mask_value", as_mask_value(mask_value, known))
+        put("keep", self._as_keep(keep))
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers" and "nodes" in self.__dict__:
@@ -98,29 +105,63 @@ class ModelSpec:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.is_chain:
-            return type(self), (self.layers, self.mask_value)
-        return partial(type(self), **self._named), ((), self.mask_value)
+        layers = self.layers if self.is_chain else ()
+        return partial(type(self), **self._named), (layers, self.mask_value)
 
     def __repr__(self) -> str:
-        masked = {} if self.mask_value is None else {"mask_value": self.mask_value}
-        if self.is_chain:
-            return brief(self, *self.layers, **masked)
-        return brief(self, **self._named, **masked)
+        stated = {} if self.mask_value is None else {"mask_value": self.mask_value}
+        layers = self.layers if self.is_chain else ()
+        return brief(self, *layers, **self._named, **stated)
 
     @property
     def _named(self) -> dict[str, Any]:
-        """What makes a graph."""
-        return {
-            "nodes": dict(self.nodes),
-            "inputs": dict(self.inputs),
-            "outputs": dict(self.outputs),
-        }
+        """What makes it beside a chain's layers, and the ``mask_value``."""
+        kept = {"keep": self.keep} if self.keep else {}
+        if self.is_chain:
+            return kept
+        own = {"nodes": self.nodes, "inputs": self.inputs, "outputs": self.outputs}
+        return {name: dict(value) for name, value in own.items()} | kept
+
+    def _as_keep(self, keep: Sequence[str]) -> tuple[str, ...]:
+        """Those names, once each, in the order of the nodes."""
+        if not isinstance(keep, (tuple, list)) or not all(isinstance(name, str) for name in keep):
+            raise OptionError(f"ModelSpec keep: expected names of nodes, got {keep!r}")
+        there = [name for name, node in self.nodes.items() if node.layer.is_reducible]
+        for name in keep:
+            if name not in there:
+                what = "has no matrices to keep" if name in self.nodes else "is no node"
+                raise OptionError(
+                    f"ModelSpec keep: {name!r} {what}; those that have are {some(there) or 'none'}"
+                )
+        return tuple(name for name in there if name in keep)
 
     @property
     def is_chain(self) -> bool:
         """Whether it was made of ``layers``."""
         return "layers" in self.__dict__
+
+    @property
+    def reducible(self) -> tuple[str, ...]:
+        """The nodes whose matrices a Model's ``weight_dtype`` is of: without those of ``keep``."""
+        return tuple(
+            name
+            for name, node in self.nodes.items()
+            if node.layer.is_reducible and name not in self.keep
+        )
+
+    def having(
+        self, layers: Mapping[str, Layer] | None = None, keep: Sequence[str] | None = None
+    ) -> ModelSpec:
+        """The same model with these layers in the place of those of their names, and this ``keep``
+        in the place of its own; None: as they are."""
+        keep = self.keep if keep is None else keep
+        own = {name: node.layer for name, node in self.nodes.items()} | dict(layers or {})
+        if self.is_chain:
+            return ModelSpec(tuple(own.values()), self.mask_value, keep=keep)
+        nodes = {name: (layer, self.nodes[name].inputs) for name, layer in own.items()}
+        return ModelSpec(
+            (), self.mask_value, nodes=nodes, inputs=self.inputs, outputs=self.outputs, keep=keep
+        )
 
     def check_is_chain(self, what: str) -> None:
         """``UnsupportedError`` where this is a graph, for which there is no ``what``."""

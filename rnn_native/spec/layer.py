@@ -179,6 +179,11 @@ class Layer(ABC):
         return True
 
     @property
+    def is_reducible(self) -> bool:
+        """Whether it has such matrices."""
+        return self.takes_weight_dtype and bool(self.packed())
+
+    @property
     def window(self) -> Window | None:
         """Which steps of its input it makes each of its own of; None: of the one in its place."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..errors import ShapeError
 from .layer import Float64, Layer, Ran, State
 from .window import Window, places
+
+Over = Callable[[Float64, NDArray[np.bool_]], Float64]
 
 
 class Windowed(Layer):
@@ -72,6 +74,12 @@ class Windowed(Layer):
         return int(phases[0])
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+        return self.run_windows(inputs, state, valid, self.over)
+
+    def run_windows(
+        self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_], over: Over
+    ) -> Ran:
+        """The same, with ``over`` in the place of its own."""
         (x,) = inputs
         w, phase = self.window, self.phase_of(state)
         time, batch = x.shape[:2]
@@ -92,7 +100,7 @@ class Windowed(Layer):
             "x": np.stack(ends, axis=1) if ends else before,
             "phase": np.asarray(w.moved(phase, lengths), float).reshape(1, batch, 1),
         }
-        return Ran((self.over(taps, real),), tuple(states[name] for name in self.state_names))
+        return Ran((over(taps, real),), tuple(states[name] for name in self.state_names))
 
     def read(self, at: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """Which of a row's ``count`` steps stand at these places; where there are none of these, it

@@ -202,7 +202,7 @@ def _ordered(nodes: dict[str, Node], inputs: Mapping[str, Any]) -> dict[str, Nod
     if len(ordered) < len(nodes):
         left = [name for name in nodes if name not in ordered]
         raise UnsupportedError(
-            f"ModelSpec: the nodes {_some(left)} wait for each other: a value can only be read "
+            f"ModelSpec: the nodes {some(left)} wait for each other: a value can only be read "
             "by nodes that it does not depend on"
         )
     return ordered
@@ -271,9 +271,10 @@ def _unknown(where: str, name: str, values: Collection[str]) -> str:
             f"{where}: {name.removesuffix(LAST)!r} gives no last state beside its outputs; a "
             "Recurrent with return_sequences does"
         )
-    return f"{where}: there is no such value; there are {_some(list(values))}"
+    return f"{where}: there is no such value; there are {some(list(values))}"
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of these names, as a message has them."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(map(repr, names[:_SHOWN])) + more

@@ -77,6 +77,16 @@ bool rnnat_line_find(const char *pairs, const char *key, rnnat_slice *value)
     return find_before(pairs, NULL, key, value);
 }
 
+/* The key that any line may have: what matrices are stored as, whatever the model's weight_dtype. */
+static const char kept[] = "weight_dtype";
+
+bool rnnat_line_keeps(const char *line)
+{
+    rnnat_slice kind, value;
+    const char *pairs;
+    return rnnat_line_split(line, &kind, &pairs) && rnnat_line_find(pairs, kept, &value);
+}
+
 /* ---- values ---- */
 
 static rnnat_status read_word(const rnnat_key *key, rnnat_slice text, int32_t *value)
@@ -153,6 +163,11 @@ rnnat_status rnnat_line_read(const char *pairs, const rnnat_keys *keys, void *op
         line_pair pair;
         rnnat_slice other;
         if (!take_pair(&at, &pair)) return RNNAT_ERROR_FORMAT;
+        if (rnnat_text_is(pair.key.at, pair.key.size, kept)) {
+            const bool is_float32 = rnnat_text_is(pair.value.at, pair.value.size, "float32");
+            if (!is_float32 || find_before(pairs, before, kept, &other)) return RNNAT_ERROR_FORMAT;
+            continue;
+        }
         const rnnat_key *const own = key_of(keys, pair.key);
         const rnnat_key *const key = own ? own : key_of(more, pair.key);
         if (!key || find_before(pairs, before, key->name, &other)) return RNNAT_ERROR_FORMAT;

@@ -78,7 +78,10 @@ extern const rnnat_word rnnat_only_true[], rnnat_only_false[]; /* 1 where the ke
 bool rnnat_line_split(const char *line, rnnat_slice *kind, const char **pairs);
 /* The value of a key; false where there is no such key before what is no pair. */
 bool rnnat_line_find(const char *pairs, const char *key, rnnat_slice *value);
-/* Reads all pairs into the options, which are zero before: `more`, NULL or a second table, into
+/* Whether a line says that the layer's matrices stay in what is computed in, whatever weight_dtype the
+ * model has: the line of any layer may have " weight_dtype=float32". */
+bool rnnat_line_keeps(const char *line);
+/* Reads all other pairs into the options, which are zero before: `more`, NULL or a second table, into
  * `more_options`. RNNAT_ERROR_FORMAT: the line is not of the form above, or does not have these keys.
  * RNNAT_ERROR_UNSUPPORTED: it does, but a word is not known here, or a size is too large. */
 rnnat_status rnnat_line_read(const char *pairs, const rnnat_keys *keys, void *options,

@@ -214,7 +214,10 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
     else if (status == RNNAT_OK && !of->is_graph)
         status = check_chain(graph, layer, &options, index);
     graph->result.last = -1;
+    const rnnat_stored type = graph->build->type;
+    if (rnnat_line_keeps(text)) graph->build->type = RNNAT_STORED_OWN;
     if (status == RNNAT_OK) status = layer->build(graph, &options);
+    graph->build->type = type;
     if (graph->result.last == graph->result.value)
         graph->result.last = -1; /* one value, one name */
     if (status == RNNAT_OK && graph->given) graph->given[index] = graph->result;

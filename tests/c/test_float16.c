@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "config.h"
@@ -92,9 +93,41 @@ static void test_models(void)
     test_model_end(&model);
 }
 
+/* A layer whose line keeps its matrices has the bytes of a float32 one. */
+static void test_kept(void)
+{
+    uint64_t memory[3];
+    for (int32_t kept = 0; kept < 3; ++kept) { /* none of the layers, the first one, both */
+        test_model model;
+        rnnat_model *made = NULL;
+        rnnat_model_info info = {.struct_size = sizeof info};
+        test_model_start(&model, 1);
+        test_model_add(&model, variant_layer(0, RNNAT_FORWARD, 16, 64));
+        test_model_add(&model, variant_layer(0, RNNAT_FORWARD, 64, 64));
+        for (int32_t i = 0; i < kept; ++i)
+            strcat(model.pairs[2 + i].value, " weight_dtype=float32");
+        CHECK(make(&model, (rnnat_model_options){.weight_dtype = RNNAT_WEIGHT_F16}, &made) ==
+              (RNNAT_WITH_FLOAT16 ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED));
+        memory[kept] = 0;
+        if (made && rnnat_model_describe(made, &info) == RNNAT_OK) {
+            CHECK(info.weight_dtype == RNNAT_WEIGHT_F16);
+            memory[kept] = info.memory;
+        }
+        rnnat_model_free(made);
+        made = NULL;
+        CHECK(make(&model, (rnnat_model_options){0}, &made) == RNNAT_OK);
+        if (made && rnnat_model_describe(made, &info) == RNNAT_OK && kept == 2)
+            CHECK(memory[2] == (RNNAT_WITH_FLOAT16 ? info.memory : 0));
+        rnnat_model_free(made);
+        test_model_end(&model);
+    }
+    CHECK(!RNNAT_WITH_FLOAT16 || (memory[0] < memory[1] && memory[1] < memory[2]));
+}
+
 int main(void)
 {
     test_numbers();
+    test_kept();
     test_models();
     return check_result();
 }

@@ -259,6 +259,29 @@ static void test_optional(const char *key, bool is_last)
     }
 }
 
+/* Any line may keep its layer's matrices, once, wherever it has room. */
+static void test_kept(void)
+{
+    static const char key[] = "weight_dtype=float32";
+    for (size_t i = 0; i < NUM_RIGHT; ++i) {
+        char line[512];
+        test_layer layer;
+        const size_t kind = strcspn(right[i].text, " ");
+        CHECK_CASE(!rnnat_line_keeps(right[i].text), right[i].text);
+        snprintf(line, sizeof line, "%s %s", right[i].text, key);
+        CHECK_CASE(rnnat_line_keeps(line) && parse(line, &layer) == RNNAT_OK, line);
+        CHECK_CASE(equal(&layer, &right[i].layer), line);
+        snprintf(line, sizeof line, "%.*s %s%s", (int)kind, right[i].text, key,
+                 right[i].text + kind);
+        CHECK_CASE(rnnat_line_keeps(line) && parse(line, &layer) == RNNAT_OK, line);
+        CHECK_CASE(equal(&layer, &right[i].layer), line);
+        snprintf(line, sizeof line, "%s %s %s", right[i].text, key, key);
+        CHECK_CASE(parse(line, &layer) == RNNAT_ERROR_FORMAT, line);
+        snprintf(line, sizeof line, "%s weight_dtype=float16", right[i].text);
+        CHECK_CASE(parse(line, &layer) == RNNAT_ERROR_FORMAT, line);
+    }
+}
+
 /* ---- wrong ---- */
 
 #define GRU(cell, size, layers, direction, bias, after)                                            \
@@ -435,6 +458,7 @@ int main(void)
 {
     test_right();
     test_keys();
+    test_kept();
     test_optional("return_sequences=false", true);
     test_optional("initial_state=true", false);
     test_wrong();

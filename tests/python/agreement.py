@@ -79,14 +79,23 @@ def assert_same_state(a: Any, b: Any) -> None:
 
 
 def assert_agrees(
-    spec: ModelSpec, x: AnyArray, state: Any, lengths: Any, y: AnyArray, final: Any, dtype: str
+    spec: ModelSpec,
+    x: AnyArray,
+    state: Any,
+    lengths: Any,
+    y: AnyArray,
+    final: Any,
+    dtype: str,
+    weight_dtype: str | None = None,
+    compute: str | None = None,
 ) -> None:
     """``y`` and ``final`` against the reference, given numbers of ``dtype``; time first."""
+    options: Any = {"weight_dtype": weight_dtype, "compute": compute}
     data = np.asarray(x)
     if not spec.takes_indices:
         data = data.astype(dtype).astype(np.float64)  # what the model was asked to calculate with
     start = map_state(lambda a: a.astype(dtype).astype(np.float64), state)
-    want, want_final = rn.reference.run(spec, data, start, lengths)
+    want, want_final = rn.reference.run(spec, data, start, lengths, **options)
     assert structure(final) == structure(want_final)
     pairs = list(zip([y, *arrays_of(final)], [want, *arrays_of(want_final)], strict=True))
     for got, expected in pairs:
@@ -102,7 +111,7 @@ def assert_agrees(
             most = most + [under, *under_final][k].each
             np.testing.assert_array_less(np.abs(got - expected), most)
         return
-    allowed, allowed_final = bounds.run(spec, data, start, lengths)
+    allowed, allowed_final = bounds.run(spec, data, start, lengths, **options)
     for (got, _), bound in zip(pairs, [allowed, *allowed_final], strict=True):
         assert np.all(np.isfinite(bound.each)), "a bound that says nothing"
         ratio = bounds.excess(got, bound)
@@ -123,7 +132,8 @@ def check(
     model = rn.Model(spec, dtype=dtype, batch_first=batch_first, **options)
     y, final = model(np.swapaxes(x, 0, 1) if batch_first else x, state, lengths)
     y = np.swapaxes(y, 0, 1) if batch_first and spec.return_sequences else y
-    assert_agrees(spec, x, state, lengths, y, final, dtype)
+    rounded = {name: options[name] for name in ("weight_dtype", "compute") if name in options}
+    assert_agrees(spec, x, state, lengths, y, final, dtype, **rounded)
 
 
 def _fortran(a: AnyArray) -> AnyArray:

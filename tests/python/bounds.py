@@ -35,10 +35,11 @@ gamma(n) = n u / (1 - n u) (Higham, *Accuracy and Stability of Numerical Algorit
    d = x - m within e_d, the sum of its operands' errors and a rounding; v = mean(d d) is within
    mean((2 |d| + e_d) e_d) + gamma(n + 2) mean(d^ d^), in any order of the sum; and 1 / sqrt changes
    by at most the error of v + epsilon times its slope where that is least, 1 / (2 (..)^1.5).
-7. *Overflow* is not covered: nothing that is computed may be too large for the type.
+7. *Products of rounded operands* (``weight_dtype="int8"``, ``compute``): bounds_rounded.py.
+8. *Overflow* is not covered: nothing that is computed may be too large for the type.
 
-The values are computed here a second time, independently of ``rnn_native.reference``; a test
-holds the two to each other, so that neither can be wrong alone.
+The values are computed here a second time, independently of ``rnn_native.reference`` but for what
+weights are stored as; a test holds the two to each other, so that neither can be wrong alone.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from functools import partial
 from typing import Any
 
 import bounds_layers
+import bounds_rounded
 import numpy as np
 from bounds_arithmetic import (
     F64,
@@ -65,6 +67,7 @@ from bounds_arithmetic import (
 from bounds_positions import apart, together
 from numpy.typing import ArrayLike, NDArray
 
+from rnn_native import reference
 from rnn_native.spec import (
     Elementwise,
     Embedding,
@@ -289,21 +292,31 @@ def run(
     tiny: float = TINY32,
     ulps: float = ULPS,
     kind: type[Arithmetic] = Arithmetic,
+    weight_dtype: str | None = None,
+    compute: str | None = None,
 ) -> tuple[Approx, list[Approx]]:
     """The output and the states in order, with their bounds; as ``reference.run``."""
-    return _run(spec, x, state, lengths, kind(u, tiny, ulps))[:2]
+    products = bounds_rounded.arithmetic_of(weight_dtype, compute)(u, tiny, ulps)
+    spec = reference.stored(spec, compute or weight_dtype)
+    return _run(spec, x, state, lengths, kind(u, tiny, ulps), products)[:2]
 
 
 def trace(
     spec: ModelSpec, x: ArrayLike, state: Any = None, lengths: Any = None
 ) -> dict[str, Approx]:
     """What is calculated in the cells, with its bounds; as ``reference.trace``, not of no steps."""
-    return _run(spec, x, state, lengths, Arithmetic())[2]
+    return _run(spec, x, state, lengths, Arithmetic(), Arithmetic())[2]
 
 
 def _run(
-    spec: ModelSpec, x: ArrayLike, state: Any, lengths: Any, ar: Arithmetic
+    spec: ModelSpec,
+    x: ArrayLike,
+    state: Any,
+    lengths: Any,
+    plain: Arithmetic,
+    products: Arithmetic,
 ) -> tuple[Approx, list[Approx], dict[str, Approx]]:
+    """``products``: the arithmetic of layers whose matrices are reduced."""
     data = np.asarray(x)
     steps, rows = data.shape[:2]
     ends = np.full(rows, steps) if lengths is None else np.asarray(lengths)
@@ -316,6 +329,7 @@ def _run(
     states: list[Approx] = []
     traced: dict[str, Approx] = {}
     for index, layer in enumerate(spec.layers):
+        ar = products if str(index) in spec.reducible else plain
         if isinstance(layer, Embedding):
             now = exact(np.asarray(layer.weight, np.float64)[np.where(valid[..., 0], data, 0)])
         elif isinstance(layer, Linear):

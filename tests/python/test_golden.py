@@ -281,6 +281,17 @@ def test_a_graph_carries_none(tmp_path: Path) -> None:
         rn.load(path, verify=True)
 
 
+def test_a_model_of_int8_weights_carries_none(tmp_path: Path) -> None:
+    """Not even where it happens to be the reference's: another CPU may round to the other side."""
+    path = tmp_path / "model.npz"
+    spec = ModelSpec((rn.Linear(np.eye(2, dtype=np.float32)),))
+    with pytest.raises(rn.OptionError, match=r"golden: .* two of int8 .* weight_dtype=None"):
+        rn.Model(spec, weight_dtype="int8").save(path, golden=np.ones((3, 1, 2)))
+    assert not path.exists()
+    rn.Model(spec).save(path, golden=np.ones((3, 1, 2)))
+    rn.load(path, verify=True)
+
+
 def test_a_wide_model_gets_fewer_steps(tmp_path: Path) -> None:
     wide = ModelSpec((rn.Linear(np.full((2, 9_000), 1e-3, np.float32)),))
     rn.Model(wide).save(tmp_path / "wide.safetensors", golden=True)

@@ -136,7 +136,8 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     run(tmp_path, sys.executable, "-P", "files.py")
     monkeypatch.chdir(tmp_path)
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
-    assert {line.split()[1] for line in lines} == {"info", "run", "convert", "export-c"}
+    commands = {line.split()[1] for line in lines}
+    assert commands == {"info", "run", "convert", "quantize", "export-c"}
     for line in lines:
         command = line.partition(" | ")[0]
         assert cli.main(shlex.split(command)[1:]) == 0, line

@@ -253,5 +253,7 @@ def test_info_shows_the_axes_and_the_type(tmp_path: Path, capsys: Any) -> None:
             assert cli.main(["info", path, "--json"]) == 0
             told = json.loads(capsys.readouterr().out)
             x = [*axes, 4]
-            assert told["call"] == {"x": x, "y": x, "batch_first": batch_first, "dtype": dtype}
+            said = {"batch_first": batch_first, "dtype": dtype}
+            reduced = {"weight_dtype": None, "compute": None}
+            assert told["call"] == {"x": x, "y": x, **said, **reduced}
             assert told["packed"]["dtype"] == dtype

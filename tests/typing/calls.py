@@ -30,6 +30,15 @@ rn.Model(rn.ModelSpec((gru.spec,)))
 rn.Model("model.onnx")  # type: ignore[arg-type]
 rn.Model([gru, "head"])  # type: ignore[list-item]
 
+made = rn.quantize([gru, lstm], "int8", [np.zeros((9, 2, 8))], keep=["0"], at_least=40.0)
+assert_type(made, rn.quantizing.Quantized)
+assert_type(made.model, rn.Model)
+assert_type(made.sqnr, float | None)
+rn.quantize(model, "float16", {"x": np.zeros((9, 2, 8))}, lengths=[9, 3], keep=1)
+rn.quantize(model, weights="int8")  # type: ignore[call-arg]
+rn.Model(model.spec, weight_dtype="int8", keep=("0",), compute=None)
+rn.reference.run(model.spec, np.zeros((9, 2, 8)), weight_dtype="int8", compute=None)
+
 assert_type(rn.load("model.onnx", node="lstm"), rn.Model)
 rn.load("model.keras", between=("embedding", "dense"), reset_after=True, config="model.json")
 rn.load("vad.onnx", given={"sr": 16000}, shapes={"input": (None, 576)})

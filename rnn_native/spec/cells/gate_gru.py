@@ -9,6 +9,7 @@ import numpy as np
 
 from ...activations import Array, sigmoid
 from ..cell import GATE_KEY, Cell, CellState, Functions, Options, Weights
+from ..products import Dot
 from .gru import GRU
 
 
@@ -38,14 +39,20 @@ class GateGRU(Cell):
         yield "weight_hh", (hidden, hidden)
 
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         h, z = state
         w_xr, w_xz, w_xh = np.split(w["weight_ih"], 3)
         w_rr, w_zz = np.split(w["weight_gh"], 2)
         b_r, b_z, b_h = np.split(w["bias_ih"], 3)
 
-        r = sigmoid(z @ w_rr.T + x @ w_xr.T + b_r)
-        z = sigmoid(z @ w_zz.T + x @ w_xz.T + b_z)
-        n = np.tanh((r * h) @ w["weight_hh"].T + x @ w_xh.T + b_h)
+        r = sigmoid(dot(z, w_rr) + dot(x, w_xr) + b_r)
+        z = sigmoid(dot(z, w_zz) + dot(x, w_xz) + b_z)
+        n = np.tanh(dot(r * h, w["weight_hh"]) + dot(x, w_xh) + b_h)
         return {"r": r, "z": z, "n": n, "h": (1.0 - z) * h + z * n}

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...activations import Array, sigmoid
 from ..cell import GATE_KEY, Cell, CellState, Functions, Options, Weights
+from ..products import Dot
 from .lstm import LSTM
 
 
@@ -40,16 +41,22 @@ class GateLSTM(Cell):
         yield "weight_ch", (4 * hidden, hidden)
 
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         _, c, i, f = state
         w_ii, w_if, w_ig, w_io = np.split(w["weight_gh"], 4)
-        from_x_and_c = x @ w["weight_ih"].T + c @ w["weight_ch"].T + w["bias_ih"]
+        from_x_and_c = dot(x, w["weight_ih"]) + dot(c, w["weight_ch"]) + w["bias_ih"]
         a_i, a_f, a_g, a_o = np.split(from_x_and_c, 4, axis=-1)
 
-        g = np.tanh(i @ w_ig.T + a_g)
-        o = sigmoid(i @ w_io.T + a_o)
-        i = sigmoid(i @ w_ii.T + a_i)
-        f = sigmoid(f @ w_if.T + a_f)
+        g = np.tanh(dot(i, w_ig) + a_g)
+        o = sigmoid(dot(i, w_io) + a_o)
+        i = sigmoid(dot(i, w_ii) + a_i)
+        f = sigmoid(dot(f, w_if) + a_f)
         c = f * c + i * g
         return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": o * np.tanh(c)}

@@ -9,6 +9,7 @@ import numpy as np
 from ...activations import Activation, Array
 from ..cell import ACTIVATIONS_KEY, CLIP_KEY, Cell, CellState, Functions, Options, Weights
 from ..keys import Key
+from ..products import Dot
 
 
 class GRU(Cell):
@@ -32,7 +33,13 @@ class GRU(Cell):
     article: ClassVar = {"gate_recurrent": True}
 
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         (h,) = state
         f, g = functions
@@ -41,10 +48,10 @@ class GRU(Cell):
         b_ir, b_iz, b_in = np.split(w["bias_ih"], 3)
         b_hr, b_hz, b_hn = np.split(w["bias_hh"], 3)
 
-        r = f(x @ w_ir.T + b_ir + h @ w_hr.T + b_hr)
-        z = f(x @ w_iz.T + b_iz + h @ w_hz.T + b_hz)
+        r = f(dot(x, w_ir) + b_ir + dot(h, w_hr) + b_hr)
+        z = f(dot(x, w_iz) + b_iz + dot(h, w_hz) + b_hz)
         if layer.reset_after:
-            n = g(x @ w_in.T + b_in + r * (h @ w_hn.T + b_hn))
+            n = g(dot(x, w_in) + b_in + r * (dot(h, w_hn) + b_hn))
         else:
-            n = g(x @ w_in.T + b_in + (r * h) @ w_hn.T + b_hn)
+            n = g(dot(x, w_in) + b_in + dot(r * h, w_hn) + b_hn)
         return {"r": r, "z": z, "n": n, "h": (1.0 - z) * n + z * h}

@@ -11,6 +11,7 @@ from ...activations import Activation, Array
 from ...errors import OptionError
 from ..cell import ACTIVATIONS_KEY, CLIP_KEY, Cell, CellState, Functions, Options, Weights
 from ..keys import Key
+from ..products import Dot
 
 
 class LSTM(Cell):
@@ -63,11 +64,17 @@ class LSTM(Cell):
                 yield f"weight_c{gate}", (hidden,)
 
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         h, c = state
         s, t, u = functions
-        gates = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
+        gates = dot(x, w["weight_ih"]) + w["bias_ih"] + dot(h, w["weight_hh"]) + w["bias_hh"]
         i, f, g, o = np.split(gates, 4, axis=-1)
         if layer.peephole:
             i = i + w["weight_ci"] * c
@@ -83,5 +90,5 @@ class LSTM(Cell):
         o = s(o)
         h = o * u(c)
         if layer.proj_size:
-            h = h @ w["weight_hr"].T
+            h = dot(h, w["weight_hr"])
         return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": h}

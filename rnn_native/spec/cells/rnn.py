@@ -9,6 +9,7 @@ from ...activations import ACTIVATIONS, Activation, Array
 from ...errors import UnsupportedError
 from ..cell import ACTIVATIONS_KEY, CLIP_KEY, Cell, CellState, Functions, Options, Weights
 from ..keys import Key
+from ..products import Dot
 
 NONLINEARITIES: Final = ("tanh", "relu", "sigmoid")
 
@@ -59,8 +60,15 @@ class RNN(Cell):
         return (Activation(layer.nonlinearity),)
 
     def step(
-        self, layer: Options, functions: Functions, w: Weights, x: Array, state: CellState
+        self,
+        layer: Options,
+        functions: Functions,
+        w: Weights,
+        x: Array,
+        state: CellState,
+        dot: Dot,
     ) -> dict[str, Array]:
         (h,) = state
         (f,) = functions
-        return {"h": f(x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"])}
+        a = dot(x, w["weight_ih"]) + w["bias_ih"] + dot(h, w["weight_hh"]) + w["bias_hh"]
+        return {"h": f(a)}

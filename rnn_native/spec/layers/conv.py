@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from ...activations import ACTIVATIONS, FUNCTIONS
 from ...errors import OptionError, ShapeError
 from ..keys import Key, one_of, size
 from ..layer import Float64, Ran, State, float64
+from ..multiplying import Multiplying
+from ..products import Dot, exact
 from ..weights import Array, as_weight, brief, expect
 from ..window import MOST, Window
 from ..windowed import Windowed
@@ -24,7 +27,7 @@ _HEIGHT: Final = ("height", "kernel_height", "stride_height", "dilation_height")
 
 
 @dataclass(frozen=True, eq=False)
-class Conv(Windowed):
+class Conv(Windowed, Multiplying):
     """Convolution: ``Conv1d`` and ``Conv2d`` make one.
 
     A step's features are ``positions`` times ``in_channels``, the channels of a position one behind
@@ -307,15 +310,18 @@ class Conv(Windowed):
         at[(at < 0) | (at > last)] = -1
         return at
 
-    def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+    def run(
+        self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_], dot: Dot = exact
+    ) -> Ran:
         (x,) = inputs
+        over = partial(self.over, dot=dot)
         if self.needs_steps:
-            return super().run(inputs, state, valid)
+            return self.run_windows(inputs, state, valid, over)
         steps = x if x.ndim == 3 else x[None]
-        y = self.over(steps[:, None], np.ones((len(steps), 1, steps.shape[1]), dtype=bool))
+        y = over(steps[:, None], np.ones((len(steps), 1, steps.shape[1]), dtype=bool))
         return Ran((y if x.ndim == 3 else y[0],))
 
-    def over(self, taps: Float64, real: NDArray[np.bool_]) -> Float64:
+    def over(self, taps: Float64, real: NDArray[np.bool_], dot: Dot = exact) -> Float64:
         x = taps[:, :: self.dilation_time]
         made, _, batch, _ = x.shape
         at = self._read_positions()
@@ -326,8 +332,8 @@ class Conv(Windowed):
         rows = np.einsum("mtbpkgc->mbpgtkc", read.reshape(shape))
         rows = rows.reshape(made, batch, len(at), self.groups, self._taps)
         weight = float64(self.weight).reshape(self.groups, -1, self._taps)
-        y = np.einsum("mbpgk,gok->mbpgo", rows, weight)
-        y = y.reshape(made, batch, len(at), self.out_channels)
+        parts = [dot(rows[..., group, :], block) for group, block in enumerate(weight)]
+        y = np.stack(parts, axis=-2).reshape(made, batch, len(at), self.out_channels)
         if self.bias is not None:
             y = y + float64(self.bias)
         return FUNCTIONS[self.activation](y).reshape(made, batch, self.output_size)

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from ...activations import ACTIVATIONS, FUNCTIONS
 from ...errors import ShapeError
 from ..keys import Key, one_of
-from ..layer import Float64, Layer, Ran, State, float64
+from ..layer import Float64, Ran, State, float64
+from ..multiplying import Multiplying
+from ..products import Dot, exact
 from ..weights import Array, as_weight, brief, expect
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Layer):
+class Linear(Multiplying):
     """y = activation(x weight^T + bias); ``weight`` [out, in], ``bias`` [out] or None.
 
     ``softmax`` and ``log_softmax`` run over the features of one step.
@@ -85,9 +87,11 @@ class Linear(Layer):
         if values["bias"]:
             yield "bias", (values["out_features"],)
 
-    def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+    def run(
+        self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_], dot: Dot = exact
+    ) -> Ran:
         (x,) = inputs
-        y = x @ float64(self.weight).T
+        y = dot(x, float64(self.weight))
         if self.bias is not None:
             y = y + float64(self.bias)
         return Ran((FUNCTIONS[self.activation](y),))

@@ -18,7 +18,9 @@ from ...errors import FormatError
 from ..cell import Cell, Functions
 from ..cells import KINDS, cell_of
 from ..keys import Key, in_line
-from ..layer import Float64, Layer, Place, Ran, State, TracedCell, Value, float64
+from ..layer import Float64, Place, Ran, State, TracedCell, Value, float64
+from ..multiplying import Multiplying
+from ..products import Dot, exact
 from ..weights import Array, as_weights, brief
 from .initial_state import array_name, as_initial_state, split
 from .recurrent_options import SUFFIXES, keys_of, recurrent_options, recurrent_shapes
@@ -26,7 +28,7 @@ from .recurrent_run import run_positions
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrent(Layer):
+class Recurrent(Multiplying):
     """A stack of recurrent layers, as one ``torch.nn.RNN``, ``GRU`` or ``LSTM`` is.
 
     Parameters
@@ -377,9 +379,11 @@ class Recurrent(Layer):
                 )
         return cells
 
-    def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
+    def run(
+        self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_], dot: Dot = exact
+    ) -> Ran:
         (x,) = inputs
-        return run_positions(self, x, state, valid)
+        return run_positions(self, x, state, valid, dot)
 
     def functions(self, direction: int) -> Functions:
         """f, g, h of one direction; with ``clip``, of the argument within [-clip, clip]."""

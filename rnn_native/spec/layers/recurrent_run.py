@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...activations import FUNCTIONS
 from ..cell import Cell, CellState, Functions, Options, Weights
 from ..layer import Float64, Ran, State, float64
+from ..products import Dot
 from ..weights import Array
 
 
@@ -49,13 +50,15 @@ class Recurrent(Options, Protocol):
     def begin(self, sequences: int) -> State: ...
 
 
-def run_positions(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.bool_]) -> Ran:
+def run_positions(
+    layer: Recurrent, x: Float64, state: State, valid: NDArray[np.bool_], dot: Dot
+) -> Ran:
     """What the layer makes of x [time, batch, positions * input_size], or of [batch, ...] where it
     runs along the positions of what has no time."""
     count = layer.positions
     if layer.runs_over_time:  # each position is a row of a larger batch
         apart = tuple(_apart(array, count) for array in (x, *state))
-        ran = run_sequences(layer, apart[0], apart[1:], np.repeat(valid, count, axis=1))
+        ran = run_sequences(layer, apart[0], apart[1:], np.repeat(valid, count, axis=1), dot)
         return Ran(
             tuple(_together(array, count) for array in ran.outputs),
             tuple(_together(array, count) for array in ran.state),
@@ -64,7 +67,7 @@ def run_positions(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.
     before = x.shape[:-1]  # each step of each row is a row of a larger batch
     rows = x.reshape(-1, count, layer.input_size).transpose(1, 0, 2)
     everything = np.ones(rows.shape[:2], dtype=np.bool_)
-    ran = run_sequences(layer, rows, layer.begin(rows.shape[1]), everything)
+    ran = run_sequences(layer, rows, layer.begin(rows.shape[1]), everything, dot)
 
     def steps(array: Float64) -> Float64:
         return array.transpose(1, 0, 2).reshape(*before, count * array.shape[2])
@@ -86,7 +89,9 @@ def _together(array: Float64, positions: int) -> Float64:
     return array.reshape(*first, rows // positions, positions * size)
 
 
-def run_sequences(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.bool_]) -> Ran:
+def run_sequences(
+    layer: Recurrent, x: Float64, state: State, valid: NDArray[np.bool_], dot: Dot
+) -> Ran:
     """Each layer of the stack reads the outputs of the one below, both directions side by side. An
     output layer behind the stack sees the top layer's h_t and the bottom layer's x_t."""
     finals: list[CellState] = []
@@ -97,7 +102,7 @@ def run_sequences(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.
         for direction, suffix in enumerate(layer.suffixes):
             ending = f"_l{level}{suffix}"
             first = tuple(part[len(finals)] for part in state)
-            inside, final = _direction(layer, direction, ending, h, first, valid)
+            inside, final = _direction(layer, direction, ending, h, first, valid, dot)
             outputs.append(inside["h"])
             finals.append(final)
             trace |= {name + ending: array for name, array in inside.items()}
@@ -107,14 +112,14 @@ def run_sequences(layer: Recurrent, x: Float64, state: State, valid: NDArray[np.
     if not layer.return_sequences:
         return Ran((last,), state, trace)
     if layer.output_layer:
-        trace["o"] = h = _output(layer, h, x)
+        trace["o"] = h = _output(layer, h, x, dot)
     return Ran((h, last), state, trace)
 
 
-def _output(layer: Recurrent, h: Float64, x: Float64) -> Float64:
+def _output(layer: Recurrent, h: Float64, x: Float64, dot: Dot) -> Float64:
     """o_t = f(W_ho h_t + W_xo x_t + b_o), section 3.1 of the article."""
     w = {name: float64(array) for name, array in layer.arrays.items() if "_l" not in name}
-    a = h @ w["weight_ho"].T + x @ w["weight_xo"].T + w.get("bias_o", 0.0)
+    a = dot(h, w["weight_ho"]) + dot(x, w["weight_xo"]) + w.get("bias_o", 0.0)
     y: Float64 = FUNCTIONS[layer.output_nonlinearity](a)
     return y
 
@@ -126,6 +131,7 @@ def _direction(
     x: Float64,
     state: CellState,
     valid: NDArray[np.bool_],
+    dot: Dot,
 ) -> tuple[dict[str, Float64], CellState]:
     """One direction of one layer: everything that its cell calculates, and the final state.
 
@@ -137,7 +143,7 @@ def _direction(
     trace = {name: np.zeros((time, batch, layer.hidden_size)) for name in layer.trace_names}
     trace["h"] = np.zeros((time, batch, layer.state_size))
     for t in reversed(range(time)) if ending.endswith("_reverse") else range(time):
-        inside = cell.step(layer, functions, w, x[t], state)
+        inside = cell.step(layer, functions, w, x[t], state, dot)
         for name, array in inside.items():
             trace[name][t] = array
         new = (inside[name] for name in cell.state_names)

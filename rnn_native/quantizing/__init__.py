@@ -1,0 +1,141 @@
+"""``rn.quantize``: a model with weights of fewer bits, and what that does to its results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from numpy.typing import ArrayLike, DTypeLike
+
+from ..as_spec import HasLayer, as_spec
+from ..errors import OptionError, UnsupportedError
+from ..model import Model
+from ..spec import Layer, ModelSpec
+from ..spec.stored import STORED, weight_dtype_of
+from .calibration import batches
+from .choosing import checked_keep, kept_layers, kinds, layer_report
+from .differences import Difference as Difference
+from .differences import Drift as Drift
+from .measuring import Reduced
+from .report import LayerReport as LayerReport
+from .report import Quantized as Quantized
+
+Calibration = ArrayLike | Mapping[str, ArrayLike]
+
+
+def quantize(
+    model: Model | ModelSpec | Layer | HasLayer | Sequence[Layer | HasLayer],
+    weight_dtype: DTypeLike | None = "int8",
+    calibration: Calibration | Sequence[Calibration] | None = None,
+    *,
+    lengths: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    keep: Sequence[str] | int | None = None,
+    at_least: float | None = None,
+    compute: str | None = None,
+    batch_first: bool | None = None,
+    num_threads: int | None = None,
+) -> Quantized:
+    """A model with weights of fewer bits, and what that does on calibration data.
+
+    The model runs in float32 and reduced, with each layer alone reduced and with all, and values
+    and states are compared. Nothing is learnt of the data: they only show, and choose the layers
+    that stay float32.
+
+    Parameters
+    ----------
+    model
+        A Model, or what a Model is made of; of an ``rn.RNN``, ``rn.GRU`` or ``rn.LSTM`` its own.
+    weight_dtype
+        As of :class:`Model`: ``"int8"``, ``"float16"`` or ``"bfloat16"``; None beside ``compute``.
+    calibration
+        What the model is called with: x, [time, batch, features], of indices [time, batch]; of
+        several inputs a dict by name; or a list of these, of any steps and rows. About as many
+        steps and as different inputs as it will meet: some seconds of sound, some sentences. All
+        values of a run are in memory at once. None: only weights are compared.
+    lengths
+        Steps of each row that count, [batch], as of a call; of a list of inputs a list, None for
+        those of which all count.
+    keep
+        The layers that stay float32: names; or a number n, the n layers that hurt an output most
+        where they alone are reduced. None: those of ``spec.keep``.
+    at_least
+        A ratio of signal to difference, in dB, that every output is to have: besides those of
+        ``keep`` the layers that hurt most stay float32, one after the other, until it has.
+    compute
+        As of :class:`Model`: ``"bfloat16"``, of weights of which it can be.
+    batch_first
+        Whether arrays are [batch, time, ...], those of the result too; None: as a Model's are.
+    num_threads
+        As of the Model; None: its own.
+
+    Returns
+    -------
+    Quantized
+        ``model``, of the same layers; ``layers``, ``outputs`` and ``drift`` say what differs;
+        ``print`` shows it.
+
+    Raises
+    ------
+    OptionError
+        An unknown ``weight_dtype`` or ``compute``; ``keep`` names what has no matrices, or is a
+        number out of range; a number or ``at_least`` without calibration data; data without steps,
+        or of which the float32 model makes what is not finite.
+    UnsupportedError
+        No layer has matrices; a weight that the type has not; as of a Model: types that do not go
+        together, or that this CPU has not.
+    ShapeError, DTypeError
+        As a call of the model raises them, with the number of the input.
+
+    Example
+    -------
+    >>> import numpy as np, rnn_native as rn
+    >>> lstm, head = rn.LSTM(8, 32), rn.Linear(np.ones((1, 32)) / 32)
+    >>> x = np.random.default_rng(0).standard_normal((50, 4, 8))
+    >>> made = rn.quantize([lstm, head], "float16", x, keep=["1"])
+    >>> made.model.weight_dtype, made.kept, made.sqnr > 60
+    ('float16', ('1',), True)
+    >>> [layer.name for layer in made.layers]
+    ['0', '1']
+    """
+    own = getattr(model, "model", model)  # that of an rn.RNN, rn.GRU or rn.LSTM
+    model = own if isinstance(own, Model) else model
+    spec = model.spec if isinstance(model, Model) else as_spec(model)
+    stored_as = weight_dtype_of(weight_dtype)
+    if stored_as is None and compute is None:
+        raise OptionError(f"weight_dtype: expected one of {', '.join(STORED)}; got None")
+    if batch_first is None:
+        batch_first = bool(getattr(model, "batch_first", False))
+    if num_threads is None:
+        num_threads = getattr(model, "num_threads", None)
+    keep = spec.keep if keep is None else keep
+    spec = spec.having(keep=())
+    if not spec.reducible:
+        raise UnsupportedError(f"quantize: expected a layer with matrices, got {kinds(spec)}")
+    keep = checked_keep(keep, spec.reducible, calibration is not None)
+    if at_least is not None and calibration is None:
+        raise OptionError("at_least: only with calibration data, on which it is measured")
+    given = () if calibration is None else batches(spec, calibration, lengths, batch_first)
+    around = {"batch_first": batch_first, "num_threads": num_threads}
+    options = {"weight_dtype": stored_as, "compute": compute}
+    reduced = Reduced(spec, options, around, given)
+    reduced.model(() if isinstance(keep, int) else keep)  # or an error, before anything is measured
+    layers = [layer_report(reduced, name, spec.reducible) for name in spec.reducible]
+    return _made(reduced, layers, kept_layers(reduced, layers, keep, at_least))
+
+
+def _made(reduced: Reduced, layers: Sequence[LayerReport], kept: tuple[str, ...]) -> Quantized:
+    """The model in which these layers are kept, with its report."""
+    spec, model = reduced.spec, reduced.model(kept)
+    outputs, drift = {}, {}
+    results: dict[str, Difference | None] = dict.fromkeys(spec.reducible)
+    if reduced.batches:
+        values = dict.fromkeys([*spec.outputs.values(), *spec.reducible])
+        found = reduced.differences(kept, list(values))
+        outputs = {output: found[value] for output, value in spec.outputs.items()}
+        results.update({name: found[name] for name in spec.reducible})
+        drift = reduced.drifts(kept)
+    told = tuple(
+        replace(layer, kept=layer.name in kept, result=results[layer.name]) for layer in layers
+    )
+    memory = Model(spec, **reduced.around).memory, model.memory
+    return Quantized(model, told, outputs, drift, memory)

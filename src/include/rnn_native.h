@@ -205,7 +205,8 @@ typedef struct rnnat_run_f64 {
  *
  * The file is not trusted: its header, JSON as the format's own library writes it, is checked as a
  * whole, every offset against the file's size, before any array is read. Arrays are little-endian
- * at any alignment, F32, F64, F16 or BF16; machines of either byte order read them. */
+ * at any alignment, F32, F64, F16 or BF16, matrices also I8 with the scales of their rows beside
+ * them (docs/file-format.md); machines of either byte order read them. */
 
 /* Reads the file at `path`, a NUL-terminated path of fopen. Takes memory of the heap for the file
  * while it reads and for the model. Besides: IO where the file cannot be read, NO_MEMORY. */

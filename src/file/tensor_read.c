@@ -48,7 +48,7 @@ static float load_bf16(const unsigned char *p) { return rnnat_bf16_widen(load_u1
 static float load_f16(const unsigned char *p) { return rnnat_f16_widen(load_u16(p)); }
 
 /* A weight of int8: 8 and 24 bits, whose product is rounded once. */
-static float scaled(unsigned char byte, float scale)
+static float scaled_int8(unsigned char byte, float scale)
 {
     return (float)((float)((byte ^ 0x80) - 0x80) * scale);
 }
@@ -92,7 +92,7 @@ static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t
         for (; i < n; row_scale += 4, column = 0) {                                                \
             const float scale = load_f32(row_scale);                                               \
             for (; i < n && column < k; ++i, ++column) {                                           \
-                out[i] = (OUT)scaled(p[i], scale);                                                 \
+                out[i] = (OUT)scaled_int8(p[i], scale);                                            \
             }                                                                                      \
         }                                                                                          \
     }

@@ -197,7 +197,8 @@ typedef struct rnnat_run_f64 {
  *   ARGUMENT     a NULL that may not be; struct_size, dtype, matmul, weight_dtype or compute has no known
  *                value;
  *                RNN_NATIVE_ISA names no instruction set
- *   FORMAT       the file is malformed, or its metadata does not describe layers
+ *   FORMAT       the file is malformed, its metadata does not describe layers, or a scale of int8
+ *                is not finite or below 0
  *   UNSUPPORTED  a cell, activation, type of array or size that this version or build has not: a
  *                header above 1 MiB, more than 2048 arrays or strings, more than 8 dimensions;
  *                a BLAS without one; an instruction set that this CPU or build lacks

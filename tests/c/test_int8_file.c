@@ -26,6 +26,7 @@ static void check_same(test_model *model)
     } ways[] = {{RNNAT_F32, RNNAT_WEIGHT_AS_DTYPE, true},
                 {RNNAT_F32, RNNAT_WEIGHT_F16, RNNAT_WITH_FLOAT16},
                 {RNNAT_F32, RNNAT_WEIGHT_BF16, RNNAT_WITH_BFLOAT16},
+                {RNNAT_F32, RNNAT_WEIGHT_INT8, RNNAT_WITH_INT8},
                 {RNNAT_F64, RNNAT_WEIGHT_AS_DTYPE, RNNAT_FLOAT64}};
     enum { WAYS = sizeof ways / sizeof *ways };
     uint64_t random = 8;

@@ -196,6 +196,23 @@ def test_without_a_string_it_runs_in_float32(tmp_path: Path) -> None:
     assert_same_bits(y, rn.Model(spec, dtype="float64")(x)[0])
 
 
+@given(seed=seeds())
+def test_integers_of_others_run_as_int8_of_the_same_numbers(seed: int, folder: Path) -> None:
+    """With common divisors, too, and with -128: the spec has the products, bit for bit."""
+    rng = np.random.default_rng(seed)
+    integers = rng.integers(-128, 128, (6, 9)).astype(np.int8)
+    integers[1] = integers[1] // 4 * 4
+    integers[2] = -128
+    integers[3] = 0
+    scales = np.exp2(rng.uniform(-60, 60, 6)).astype(np.float32)
+    floats = integers.astype(np.float32) * scales[:, None]
+    strings = to_metadata(rn.ModelSpec((rn.Linear(floats),)), True) | INT8
+    arrays = {"0.weight": integers, "0.weight_scale": scales}
+    model = rn.load(put(folder / "others.safetensors", "safetensors", arrays, strings))
+    assert model.weight_dtype == "int8"
+    assert_same_bits(model.spec.layers[0].arrays["weight"], floats)
+
+
 def test_other_formats_have_the_floats(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     spec = rn.ModelSpec((rn.GRU(3, 4).spec,))
@@ -255,12 +272,13 @@ def test_info_lists_integers_and_scales(tmp_path: Path, capsys: pytest.CaptureFi
     assert told["num_parameters"] == rich().num_parameters
 
 
-def test_convert_keeps_the_halves(tmp_path: Path) -> None:
-    model = rn.GRU(3, 40, weight_dtype="float16").model
+@pytest.mark.parametrize(("kind", "dtype"), [("float16", np.float16), ("int8", np.int8)])
+def test_convert_keeps_the_type(kind: str, dtype: type, tmp_path: Path) -> None:
+    model = rn.GRU(3, 40, weight_dtype=kind).model
     model.save(tmp_path / "a.safetensors")
     for first, second in (("a.safetensors", "b.npz"), ("b.npz", "c.safetensors")):
         assert main(["convert", str(tmp_path / first), str(tmp_path / second)]) == 0
-        assert rn.read_arrays(tmp_path / second)["0.weight_hh_l0"].dtype == np.float16
+        assert rn.read_arrays(tmp_path / second)["0.weight_hh_l0"].dtype == dtype
     assert safetensors.dumps(rn.load(tmp_path / "c.safetensors").spec) == safetensors.dumps(
         model.spec
     )

@@ -97,7 +97,8 @@ def read_arrays(path: str | os.PathLike[str], format: str | None = None) -> dict
         and float8, which NumPy has not, are float32, which holds them exactly; int4 and uint4 are
         int8 and uint8; of JSON's numbers an array is float32 where that is exact, else float64.
         What is quantized is what the file has: integers, and beside ``NAME`` the arrays
-        ``NAME.scale`` and ``NAME.zero_point`` (TensorFlow.js: ``NAME.min``); an ONNX graph has
+        ``NAME.scale`` and ``NAME.zero_point`` (TensorFlow.js: ``NAME.min``; our own files:
+        ``NAME_scale`` alone); an ONNX graph has
         these as tensors of its own, and RNNoise's weights are 256ths. Names are those that messages
         of ``rn.load`` have; of Keras they are paths in the file. Where NumPy cannot have an array
         at all, a ``UserWarning`` names it and says why.

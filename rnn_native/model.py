@@ -274,7 +274,8 @@ class Model:
         """Write the model to a file: ``.safetensors``, ``.npz``, ``.onnx`` where the operators
         have such a model, or ``.pt`` where PyTorch has (see :meth:`state_dict`); weights keep their
         bits, and ``load`` gives a Model of the same ``batch_first``, ``dtype``,
-        ``weight_dtype`` and ``compute``. ``matmul`` and ``num_threads`` are not in the file.
+        ``weight_dtype``, in which ``.safetensors`` and ``.npz`` have the matrices, and ``compute``.
+        ``matmul`` and ``num_threads`` are not in the file.
 
         ``golden`` has the file carry an input with what the model makes of it, which
         ``rn.load(path, verify=True)`` replays: x, or a mapping of ``"x"`` and, where wanted,

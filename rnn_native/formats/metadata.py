@@ -12,7 +12,7 @@ The strings, all of which begin with ``rnn_native.``, for a model of three layer
 and rnn_native.mask_value, a decimal number, where the model has one. weight_dtype=float32 is in the
 line of a layer that keeps its matrices, whatever ``weight_dtype`` a Model has (``ModelSpec.keep``).
 What is no chain is version 2, whose strings are those of ``graph_text`` besides; so is a chain with
-a key that version 1 has not (``Key.version``), without these.
+a key that version 1 has not (``Key.version``), without these, and what has int8 (``narrow``).
 
 The arrays are called ``<index of the layer>.<name>``: ``0.weight``, ``1.weight_ih_l0``. Other
 strings of ours, ``CARRIED``, say nothing of the layers: how the model is called, a golden input and
@@ -32,6 +32,7 @@ from ..spec.keys import Key, in_line
 from . import calling, chain, golden, graph_text, plain
 from .activation_text import activations_text, number_text, read_activations, read_number
 from .calculated import Calculated
+from .narrow import Floats
 
 PREFIX: Final = "rnn_native."
 VERSION: Final = "1"
@@ -56,11 +57,12 @@ _DECIMAL = re.compile(r"(?=.{1,64}\Z)-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?
 _LARGEST: Final = 2**31 - 1  # so that every reader can use 32-bit integers
 
 
-def to_metadata(spec: ModelSpec) -> dict[str, str]:
-    """The strings that describe ``spec``, in a fixed order."""
+def to_metadata(spec: ModelSpec, integers: bool = False) -> dict[str, str]:
+    """The strings that describe ``spec``, in a fixed order; ``integers``: of a file with int8."""
     nodes = list(spec.nodes.values())
     reads = [""] * len(nodes) if spec.is_chain else graph_text.reads(spec)
-    plain = spec.is_chain and not spec.keep and not any(map(_needs_version_2, nodes))
+    versioned = integers or spec.keep or any(map(_needs_version_2, nodes))
+    plain = spec.is_chain and not versioned
     kept = [f" {_KEPT}" if name in spec.keep else "" for name in spec.nodes]
     strings = {f"{PREFIX}version": VERSION if plain else graph_text.VERSION}
     strings[f"{PREFIX}layers"] = str(len(nodes))
@@ -147,7 +149,7 @@ def from_metadata(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> 
     if rest:
         texts = {key.removeprefix(PREFIX): ours[key] for key in rest}
         lines, wiring = graph_text.from_strings(lines, texts)
-    per_layer = _by_layer(tensors, count)
+    per_layer = _by_layer(Floats(tensors), count)
     plain, keeps = zip(*map(_without_kept, lines), strict=True)
     layers = [_build(f"layer {index}", line, per_layer[index]) for index, line in enumerate(plain)]
     try:

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from ..errors import FormatError, RnnError, UnsupportedError
 from ..spec import ModelSpec
 from . import npy
+from .calling import WEIGHT_DTYPE
 from .files import replacing
 from .metadata import PREFIX, read_tensors, to_arrays, to_metadata
+from .narrow import has_integers, narrowed
 from .reading import reading
 from .stored import Stored, gathered
 
@@ -59,10 +61,16 @@ def write(
     spec: ModelSpec, path: str | os.PathLike[str], strings: Mapping[str, str] | None = None
 ) -> None:
     """Write a file, not compressed, as ``np.savez`` does; atomically. ``strings`` are kept beside
-    those that describe the layers."""
-    texts = {**to_metadata(spec), **(strings or {})}
+    those that describe the layers; matrices have the weight dtype that these state, but bfloat16,
+    of which they are float32."""
+    strings = strings or {}
+    weight_dtype = strings.get(WEIGHT_DTYPE)
+    if weight_dtype == "bfloat16":  # which NumPy has not
+        weight_dtype = None
+    arrays = narrowed(to_arrays(spec), spec, weight_dtype)
+    texts = {**to_metadata(spec, has_integers(arrays)), **strings}
     members: dict[str, Any] = {name: np.array(text) for name, text in texts.items()}
-    members.update(to_arrays(spec))
+    members.update(arrays)
     with replacing(path) as file:
         np.savez(file, **members)
 

@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 from ..errors import DTypeError, FormatError, UnsupportedError
 from ..spec import Array, ModelSpec
 from .bfloat16 import widened
+from .calling import WEIGHT_DTYPE
 from .files import replacing
-from .metadata import from_tensors, read_tensors, to_arrays, to_metadata
+from .metadata import PREFIX, from_tensors, read_tensors, to_arrays, to_metadata
+from .narrow import has_integers, narrowed
 from .reading import read_exactly, reading
 from .stored import Stored, empty, gathered, in_float32
 
@@ -51,6 +53,7 @@ _BITS: Final = {
     "U64": 64, "I64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
 _FLOATS: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_WRITTEN: Final = {"f8": "F64", "f4": "F32", "f2": "F16", "u2": "BF16", "i1": "I8"}
 _PLAIN: Final = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8",
@@ -108,10 +111,13 @@ def write(
 ) -> None:
     """Write a file that any reader of safetensors can open; atomically.
 
-    ``strings`` are kept beside those that describe the layers. ``FormatError`` where they make
-    the header longer than the C core reads.
+    ``strings`` are kept beside those that describe the layers; matrices lie there in the weight
+    dtype that these state (``narrow``). ``FormatError`` where they make the header longer than the
+    C core reads.
     """
-    parts = pack(to_arrays(spec), {**to_metadata(spec), **(strings or {})})
+    strings = strings or {}
+    arrays = narrowed(to_arrays(spec), spec, strings.get(WEIGHT_DTYPE))
+    parts = pack(arrays, {**to_metadata(spec, has_integers(arrays)), **strings})
     if strings and len(parts[0]) > MAX_CORE_HEADER:
         raise FormatError(
             f"the header would be {len(parts[0])} bytes, more than the {MAX_CORE_HEADER} that the "
@@ -137,8 +143,11 @@ def parts(spec: ModelSpec) -> list[bytes | memoryview]:
     return pack(to_arrays(spec), to_metadata(spec))
 
 
-def pack(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
-    """The container in pieces to be written one after another; float32 and float64 tensors.
+def pack(
+    tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> list[bytes | memoryview]:
+    """The container in pieces to be written one after another, of tensors of float32, float64,
+    float16, int8, and uint16, which are the bits of bfloat16.
 
     Tensors stand in the order of the format's own library, the larger dtype first and then by
     name, so that each is aligned to its own element; the pieces are views of them.
@@ -148,15 +157,16 @@ def pack(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[byte
     parts: list[bytes | memoryview] = []
     end = 0
     for name in order:
-        if tensors[name].dtype.str[1:] not in ("f4", "f8"):
+        dtype = _WRITTEN.get(tensors[name].dtype.str[1:])
+        if dtype is None:
             raise DTypeError(
-                f"tensor {name!r}: expected float32 or float64, got {tensors[name].dtype}"
+                f"tensor {name!r}: expected float32 or float64, or what a weight_dtype makes of "
+                f"them; got {tensors[name].dtype}"
             )
         array = np.ascontiguousarray(tensors[name]).reshape(tensors[name].shape)
-        dtype = {4: "F32", 8: "F64"}[array.dtype.itemsize]
         begin, end = end, end + array.nbytes
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
-        little_endian = array.astype(_FLOATS[dtype], copy=False)
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
         parts.append(little_endian.reshape(-1).view(np.uint8).data)
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT)
@@ -186,7 +196,8 @@ def _checked(text: bytes, size: int, fetch: Fetch) -> tuple[dict[str, str], Tens
     metadata, header = _split(text)
     entries = {name: _entry(name, info) for name, info in header.items()}
     _check_places(entries, size)
-    return metadata, Tensors(entries, fetch)
+    ours = any(name.startswith(PREFIX) for name in metadata)
+    return metadata, Tensors(entries, fetch, integers=ours)
 
 
 @dataclass(frozen=True)
@@ -203,16 +214,20 @@ class Tensors(Mapping[str, Array]):
     """The tensors of a container by name, each fetched when it is asked for: float32 or float64
     views of its bytes where possible.
 
-    F16 and BF16 are widened to float32; a tensor of any other dtype raises ``UnsupportedError``
-    when it is asked for, so that one that is not needed does no harm.
+    F16 and BF16 are widened to float32, and I8 is int8 where ``integers``, as in a file that
+    describes its layers; a tensor of any other dtype raises ``UnsupportedError`` when it is asked
+    for, so that one that is not needed does no harm.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], fetch: Fetch) -> None:
+    def __init__(self, entries: Mapping[str, Entry], fetch: Fetch, integers: bool) -> None:
         self._entries = entries
         self._fetch = fetch
+        self._integers = integers
 
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
+        if entry.dtype == "I8" and self._integers:
+            return self.stored(name)
         if entry.dtype not in _FLOATS:
             raise UnsupportedError(
                 f"tensor {name!r}: expected {', '.join(_FLOATS)}; got dtype {entry.dtype}"

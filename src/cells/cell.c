@@ -6,6 +6,8 @@
 #include "../text.h"
 
 #if RNNAT_READER
+enum { MAX_NAME = 96 }; /* of a tensor, its NUL included */
+
 /* dst = a + b + c; false where it does not fit. */
 static bool join(char *dst, size_t size, const char *a, const char *b, const char *c)
 {
@@ -20,18 +22,40 @@ static bool join(char *dst, size_t size, const char *a, const char *b, const cha
     return true;
 }
 
+/* Finds the scales of the int8 matrix `name`, F32 [rows] called <name>_scale, each finite and from 0. */
+static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
+                                rnnat_tensor *tensor)
+{
+    char of[MAX_NAME + sizeof "_scale"];
+    rnnat_tensor scales;
+    if (!join(of, sizeof of, name, "_scale", "")) return RNNAT_ERROR_FORMAT;
+    const rnnat_status status = rnnat_safetensors_tensor(file, of, &scales);
+    if (status != RNNAT_OK) return status;
+    if (scales.type != RNNAT_TENSOR_F32) return RNNAT_ERROR_UNSUPPORTED;
+    if (scales.rank != 1 || scales.dims[0] != tensor->dims[0]) return RNNAT_ERROR_SHAPE;
+    for (size_t row = 0; row < scales.dims[0]; ++row) {
+        float scale;
+        rnnat_tensor_read_f32(&scales, row, 1, &scale);
+        if (!(scale >= 0) || scale - scale != 0) return RNNAT_ERROR_FORMAT; /* infinite */
+    }
+    tensor->scales = scales.data;
+    return RNNAT_OK;
+}
+
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor)
 {
-    char full[96];
+    char full[MAX_NAME];
     if (!join(full, sizeof full, build->prefix, name, build->suffix)) return RNNAT_ERROR_FORMAT;
     const rnnat_status status = rnnat_safetensors_tensor(build->file, full, tensor);
     if (status != RNNAT_OK) return status;
-    if (tensor->type == RNNAT_TENSOR_OTHER) return RNNAT_ERROR_UNSUPPORTED;
+    const bool integers = tensor->type == RNNAT_TENSOR_I8;
+    if (tensor->type == RNNAT_TENSOR_OTHER || (integers && !columns))
+        return RNNAT_ERROR_UNSUPPORTED;
     if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
         (columns && tensor->dims[1] != (uint64_t)columns))
         return RNNAT_ERROR_SHAPE;
-    return RNNAT_OK;
+    return integers ? find_scales(build->file, full, tensor) : RNNAT_OK;
 }
 
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,

@@ -39,7 +39,8 @@ typedef struct rnnat_builder {
     const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
 } rnnat_builder;
 
-/* Finds tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0. */
+/* Finds tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0; of int8 rows the
+ * scales, too, which are the tensor of that name and "_scale" behind it. */
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor);
 /* Elements first .. of a tensor, in the type that is computed in. */

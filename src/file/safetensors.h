@@ -26,6 +26,7 @@ typedef enum rnnat_tensor_type {
     RNNAT_TENSOR_BF16,
     RNNAT_TENSOR_F32,
     RNNAT_TENSOR_F64,
+    RNNAT_TENSOR_I8, /* of a matrix, with scales that are another tensor */
     RNNAT_TENSOR_OTHER /* a type of safetensors that has no reader here */
 } rnnat_tensor_type;
 
@@ -35,6 +36,8 @@ typedef struct rnnat_tensor {
     uint64_t dims[RNNAT_TENSOR_MAX_RANK]; /* zero from rank on */
     const unsigned char *data;            /* any alignment */
     size_t bytes;                         /* exactly what type and dims need */
+    const unsigned char *scales; /* F32 [dims[0]], any alignment; NULL unless whoever looks I8 up
+                                  * points it to them */
 } rnnat_tensor;
 
 /* Where one array is, of a file whose arrays lie apart. */
@@ -86,8 +89,9 @@ rnnat_status rnnat_safetensors_metadata(const rnnat_safetensors *st, const char 
                                         size_t value_size);
 
 /* Elements first..first+count-1 in row-major order, converted: F16, BF16 and F32 are exact in
- * both, F64 rounds to float. Elements past the tensor's end, and all of a tensor of another
- * type, read as NaN: nothing out of bounds is read and nothing of `out` is left unwritten. */
+ * both, F64 rounds to float, and I8 is the float that is nearest to it times its row's scale, in
+ * both. Elements past the tensor's end, and all of a tensor of another type or of I8 without
+ * scales, read as NaN: nothing out of bounds is read and nothing of `out` is left unwritten. */
 void rnnat_tensor_read_f32(const rnnat_tensor *t, size_t first, size_t count, float *out);
 void rnnat_tensor_read_f64(const rnnat_tensor *t, size_t first, size_t count, double *out);
 

@@ -47,10 +47,17 @@ static float load_bf16(const unsigned char *p) { return rnnat_bf16_widen(load_u1
 
 static float load_f16(const unsigned char *p) { return rnnat_f16_widen(load_u16(p)); }
 
-/* Bytes of one element; 0 for a type without a reader. */
-static size_t element_size(rnnat_tensor_type type)
+/* A weight of int8: 8 and 24 bits, whose product is rounded once. */
+static float scaled_int8(unsigned char byte, float scale)
 {
-    switch (type) {
+    return (float)((float)((byte ^ 0x80) - 0x80) * scale);
+}
+
+/* Bytes of one element; 0 for a type without a reader, and for int8 without scales. */
+static size_t element_size(const rnnat_tensor *t)
+{
+    switch (t->type) {
+    case RNNAT_TENSOR_I8: return t->scales && t->rank == 2 && t->dims[1] ? 1 : 0;
     case RNNAT_TENSOR_F16:
     case RNNAT_TENSOR_BF16: return 2;
     case RNNAT_TENSOR_F32: return 4;
@@ -76,10 +83,24 @@ static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t
         out[i] = (OUT)LOAD(p + i * SIZE);                                                          \
     }
 
+/* The same of rows of k with a scale each, from element `first` on. */
+#define READ_ROWS(OUT)                                                                             \
+    {                                                                                              \
+        const size_t k = (size_t)t->dims[1];                                                       \
+        const unsigned char *row_scale = t->scales + first / k * 4;                                \
+        size_t i = 0, column = first % k;                                                          \
+        for (; i < n; row_scale += 4, column = 0) {                                                \
+            const float scale = load_f32(row_scale);                                               \
+            for (; i < n && column < k; ++i, ++column) {                                           \
+                out[i] = (OUT)scaled_int8(p[i], scale);                                            \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
 #define DEFINE_READ(NAME, OUT, OWN_TYPE)                                                           \
     void NAME(const rnnat_tensor *t, size_t first, size_t count, OUT *out)                         \
     {                                                                                              \
-        const size_t size = element_size(t->type);                                                 \
+        const size_t size = element_size(t);                                                       \
         const size_t n = available(t, size, first, count);                                         \
         const unsigned char *const p = n == 0 ? NULL : t->data + first * size;                     \
         for (size_t i = n; i < count; ++i) {                                                       \
@@ -97,6 +118,7 @@ static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t
         case RNNAT_TENSOR_BF16: READ_ALL(OUT, load_bf16, 2) break;                                 \
         case RNNAT_TENSOR_F32: READ_ALL(OUT, load_f32, 4) break;                                   \
         case RNNAT_TENSOR_F64: READ_ALL(OUT, load_f64, 8) break;                                   \
+        case RNNAT_TENSOR_I8: READ_ROWS(OUT) break;                                                \
         case RNNAT_TENSOR_OTHER: break;                                                            \
         }                                                                                          \
     }

@@ -197,7 +197,8 @@ typedef struct rnnat_run_f64 {
  *   ARGUMENT     a NULL that may not be; struct_size, dtype, matmul, weight_dtype or compute has no known
  *                value;
  *                RNN_NATIVE_ISA names no instruction set
- *   FORMAT       the file is malformed, or its metadata does not describe layers
+ *   FORMAT       the file is malformed, its metadata does not describe layers, or a scale of int8
+ *                is not finite or below 0
  *   UNSUPPORTED  a cell, activation, type of array or size that this version or build has not: a
  *                header above 1 MiB, more than 2048 arrays or strings, more than 8 dimensions;
  *                a BLAS without one; an instruction set that this CPU or build lacks
@@ -205,7 +206,8 @@ typedef struct rnnat_run_f64 {
  *
  * The file is not trusted: its header, JSON as the format's own library writes it, is checked as a
  * whole, every offset against the file's size, before any array is read. Arrays are little-endian
- * at any alignment, F32, F64, F16 or BF16; machines of either byte order read them. */
+ * at any alignment, F32, F64, F16 or BF16, matrices also I8 with the scales of their rows beside
+ * them (docs/file-format.md); machines of either byte order read them. */
 
 /* Reads the file at `path`, a NUL-terminated path of fopen. Takes memory of the heap for the file
  * while it reads and for the model. Besides: IO where the file cannot be read, NO_MEMORY. */

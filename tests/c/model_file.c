@@ -353,7 +353,7 @@ void test_model_end(test_model *model)
 
 static size_t element_bytes(const test_tensor *tensor)
 {
-    return strcmp(tensor->dtype, "F64") == 0 ? 8 : 4;
+    return strcmp(tensor->dtype, "F64") == 0 ? 8 : strcmp(tensor->dtype, "I8") == 0 ? 1 : 4;
 }
 
 static size_t element_count(const test_tensor *tensor)
@@ -371,6 +371,8 @@ static unsigned char *put(unsigned char *to, const test_tensor *tensor, float va
     if (size == sizeof(double)) {
         const double wide = value;
         memcpy(&bits, &wide, sizeof wide);
+    } else if (size == 1) {
+        bits = (uint64_t)(int64_t)value;
     } else {
         uint32_t narrow;
         memcpy(&narrow, &value, sizeof value);

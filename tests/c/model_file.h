@@ -19,7 +19,7 @@ typedef struct test_pair {
 
 typedef struct test_tensor {
     char name[40];
-    char dtype[8]; /* of safetensors; "F32" at first */
+    char dtype[8]; /* of safetensors: "F32" at first, "F64", or "I8", whose values are integers */
     int32_t rank;
     int32_t dims[2];
     float *values; /* there are no more than the first dims had */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "model_file.h"
+#include "int8_model.h"
 
 enum { FEATURES = 3, WIDEST = 1 << 20 };
 
@@ -310,6 +310,21 @@ static void check_stored(void)
     }
 }
 
+/* Weights that a file has as int8 are the floats that they stand for, of every kind of groups. */
+static void check_int8(void)
+{
+    for (size_t i = 0; i < sizeof right / sizeof *right; ++i) {
+        test_model file;
+        start_conv(&file, &right[i]);
+        test_model_quantise(&file);
+        rnnat_model *const model = test_model_make(&file, RNNAT_F32, RNNAT_MATMUL_PACKED);
+        test_model_dequantise(&file);
+        check_call(&right[i], &file, model, 33, 3, file.pairs[2].value);
+        rnnat_model_free(model);
+        test_model_end(&file);
+    }
+}
+
 /* ---- views ---- */
 
 static void check_views(void)
@@ -458,6 +473,7 @@ int main(void)
     check_wrong();
     check_longest();
     check_stored();
+    check_int8();
     check_views();
     check_pools();
     check_wrong_pools();

@@ -1,10 +1,12 @@
 /* A file of a model that is wrong in one thing is refused with the status of that thing, and
  * nothing is written. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "guard.h"
+#include "int8_model.h"
 #include "rich_model.h"
 
 /* The tensors that test_model_start_rich's layers do not have. */
@@ -90,6 +92,52 @@ static void test_wrong_tensors(void (*start)(test_model *model))
         strcpy(tensor->dtype, "I32");
         check_refused(&model, RNNAT_ERROR_UNSUPPORTED, right.name);
         *tensor = right;
+    }
+    test_model_end(&model);
+}
+
+/* Each matrix in turn, as int8 with scales that are not there, of another shape or type, or of numbers
+ * that no scale is; and each vector as int8. */
+static void test_wrong_scales(void (*start)(test_model *model))
+{
+    static const float wrong[] = {-0x1p-149f, -1, NAN, INFINITY, -INFINITY};
+    test_model model;
+    start(&model);
+    test_model_quantise(&model);
+    const int32_t count = model.num_tensors;
+    for (int32_t i = 0; i < count; ++i) {
+        test_tensor *const tensor = &model.tensors[i];
+        test_tensor *const scales = test_model_scales(&model, tensor);
+        if (!scales) {
+            const test_tensor right = *tensor;
+            strcpy(tensor->dtype, "I8");
+            check_refused(&model, RNNAT_ERROR_UNSUPPORTED, right.name);
+            *tensor = right;
+            continue;
+        }
+        const test_tensor right = *scales;
+        strcpy(scales->name, "other");
+        check_refused(&model, RNNAT_ERROR_NOT_FOUND, right.name);
+        *scales = right;
+        --scales->dims[0];
+        check_refused(&model, RNNAT_ERROR_SHAPE, right.name);
+        *scales = right;
+        scales->rank = 2; /* [rows, 1] */
+        check_refused(&model, RNNAT_ERROR_SHAPE, right.name);
+        *scales = right;
+        strcpy(scales->dtype, "F64");
+        check_refused(&model, RNNAT_ERROR_UNSUPPORTED, right.name);
+        *scales = right;
+        for (size_t k = 0; k < sizeof wrong / sizeof *wrong; ++k) {
+            float *const last = &scales->values[scales->dims[0] - 1];
+            const float kept = *last;
+            *last = wrong[k];
+            check_refused(&model, RNNAT_ERROR_FORMAT, right.name);
+            *last = kept;
+        }
+        --tensor->dims[1];
+        check_refused(&model, RNNAT_ERROR_SHAPE, tensor->name);
+        ++tensor->dims[1];
     }
     test_model_end(&model);
 }
@@ -195,6 +243,8 @@ int main(void)
 {
     test_wrong_tensors(test_model_start_rich);
     test_wrong_tensors(start_gates);
+    test_wrong_scales(test_model_start_rich);
+    test_wrong_scales(start_gates);
     test_wrong_metadata();
     test_wrong_chains();
     test_truncated();

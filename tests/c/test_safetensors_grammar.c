@@ -195,15 +195,24 @@ static void test_dtypes(void)
         rnnat_tensor_type type;
         int bytes;
     } dtypes[] = {
-        {"F16", RNNAT_TENSOR_F16, 2},           {"BF16", RNNAT_TENSOR_BF16, 2},
-        {"F32", RNNAT_TENSOR_F32, 4},           {"F64", RNNAT_TENSOR_F64, 8},
-        {"BOOL", RNNAT_TENSOR_OTHER, 1},        {"U8", RNNAT_TENSOR_OTHER, 1},
-        {"I8", RNNAT_TENSOR_OTHER, 1},          {"I16", RNNAT_TENSOR_OTHER, 2},
-        {"U16", RNNAT_TENSOR_OTHER, 2},         {"I32", RNNAT_TENSOR_OTHER, 4},
-        {"U32", RNNAT_TENSOR_OTHER, 4},         {"I64", RNNAT_TENSOR_OTHER, 8},
-        {"U64", RNNAT_TENSOR_OTHER, 8},         {"C64", RNNAT_TENSOR_OTHER, 8},
-        {"F8_E5M2", RNNAT_TENSOR_OTHER, 1},     {"F8_E4M3", RNNAT_TENSOR_OTHER, 1},
-        {"F8_E8M0", RNNAT_TENSOR_OTHER, 1},     {"F8_E4M3FNUZ", RNNAT_TENSOR_OTHER, 1},
+        {"F16", RNNAT_TENSOR_F16, 2},
+        {"BF16", RNNAT_TENSOR_BF16, 2},
+        {"F32", RNNAT_TENSOR_F32, 4},
+        {"F64", RNNAT_TENSOR_F64, 8},
+        {"BOOL", RNNAT_TENSOR_OTHER, 1},
+        {"U8", RNNAT_TENSOR_OTHER, 1},
+        {"I8", RNNAT_TENSOR_I8, 1},
+        {"I16", RNNAT_TENSOR_OTHER, 2},
+        {"U16", RNNAT_TENSOR_OTHER, 2},
+        {"I32", RNNAT_TENSOR_OTHER, 4},
+        {"U32", RNNAT_TENSOR_OTHER, 4},
+        {"I64", RNNAT_TENSOR_OTHER, 8},
+        {"U64", RNNAT_TENSOR_OTHER, 8},
+        {"C64", RNNAT_TENSOR_OTHER, 8},
+        {"F8_E5M2", RNNAT_TENSOR_OTHER, 1},
+        {"F8_E4M3", RNNAT_TENSOR_OTHER, 1},
+        {"F8_E8M0", RNNAT_TENSOR_OTHER, 1},
+        {"F8_E4M3FNUZ", RNNAT_TENSOR_OTHER, 1},
         {"F8_E5M2FNUZ", RNNAT_TENSOR_OTHER, 1},
     };
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; ++i) {

@@ -137,6 +137,54 @@ static void test_extremes(void)
     CHECK(f[0][0] == 1 && f[0][1] == 1 + ldexpf(1, -23));
 }
 
+/* Rows of every int8, each with a scale of its own, from every element on: the exact product, which a
+ * double has, rounded once, in both types. */
+static void test_int8(void)
+{
+    enum { K = 256, ROWS = 9 };
+    static const float scales[ROWS] = {
+        0,     1,        0x1.fffffep-8f,  0x1p-149f,      0x1.8p-145f,
+        1e-3f, 1.0f / 3, 0x1.fffffep127f, 0x1.fffffep120f};
+    static unsigned char bytes[ROWS * K], scale_bytes[1 + ROWS * sizeof(float)];
+    for (size_t i = 0; i < sizeof bytes; ++i) bytes[i] = (unsigned char)i;
+    for (size_t row = 0; row < ROWS; ++row) {
+        uint32_t bits;
+        memcpy(&bits, &scales[row], sizeof bits);
+        for (size_t b = 0; b < 4; ++b)
+            scale_bytes[1 + 4 * row + b] = (unsigned char)(bits >> (8 * b) & 0xFF);
+    }
+    const rnnat_tensor t = {.type = RNNAT_TENSOR_I8,
+                            .rank = 2,
+                            .dims = {ROWS, K},
+                            .data = bytes,
+                            .bytes = sizeof bytes,
+                            .scales = scale_bytes + 1};
+    static float f[ROWS * K + 1];
+    static double d[ROWS * K + 1];
+    for (size_t first = 0; first < sizeof bytes; first += first < K ? 1 : 61) {
+        const size_t count = sizeof bytes - first + 1;
+        rnnat_tensor_read_f32(&t, first, count, f);
+        rnnat_tensor_read_f64(&t, first, count, d);
+        size_t wrong = 0;
+        for (size_t i = 0; i + 1 < count; ++i) {
+            const size_t at = first + i;
+            const int integer = at % K < 128 ? (int)(at % K) : (int)(at % K) - 256;
+            const float expected = (float)(integer * (double)scales[at / K]);
+            wrong += !same(f[i], expected) || !same(d[i], expected);
+        }
+        CHECK(wrong == 0 && isnan(f[count - 1]) && isnan(d[count - 1]));
+    }
+    rnnat_tensor without[3] = {t, t, t}; /* scales, another axis, columns */
+    without[0].scales = NULL;
+    without[1].rank = 1;
+    without[2].dims[1] = 0;
+    for (size_t i = 0; i < 3; ++i) {
+        rnnat_tensor_read_f32(&without[i], 0, 1, f);
+        rnnat_tensor_read_f64(&without[i], 0, 1, d);
+        CHECK(isnan(f[0]) && isnan(d[0]));
+    }
+}
+
 static void test_no_reader(void)
 {
     static const unsigned char bytes[8] = {0};
@@ -154,6 +202,7 @@ int main(void)
     test_16_bits(RNNAT_TENSOR_BF16, 8, 7);
     test_types();
     test_extremes();
+    test_int8();
     test_no_reader();
     return check_result();
 }

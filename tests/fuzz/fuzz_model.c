@@ -152,10 +152,12 @@ static bool keeps_pace(const fuzz_model *model)
     return true;
 }
 
-static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype)
+static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype, int32_t weights)
 {
-    const rnnat_model_options options = {
-        .struct_size = sizeof options, .dtype = dtype, .matmul = RNNAT_MATMUL_PACKED};
+    const rnnat_model_options options = {.struct_size = sizeof options,
+                                         .dtype = dtype,
+                                         .matmul = RNNAT_MATMUL_PACKED,
+                                         .weight_dtype = weights};
     size_t need = 77;
     rnnat_model *made = NULL;
     const rnnat_status status = rnnat_model_size(bytes, size, &options, &need);
@@ -192,7 +194,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     fuzz_block copy = fuzz_take(size, 0);
     if (size) memcpy(copy.body, bytes, size);
     for (int32_t dtype = RNNAT_F32; dtype <= RNNAT_F64; ++dtype)
-        open_and_run(copy.body, size, dtype);
+        open_and_run(copy.body, size, dtype, RNNAT_WEIGHT_AS_DTYPE);
+    open_and_run(copy.body, size, RNNAT_F32, RNNAT_WEIGHT_INT8);
     free(copy.heap);
     return 0;
 }

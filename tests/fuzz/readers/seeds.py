@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import tempfile
 from dataclasses import replace
@@ -20,6 +21,7 @@ from tflite_files import File
 import rnn_native as rn
 from rnn_native import formats
 from rnn_native.spec import Embedding, Linear, Merge, ModelSpec
+from rnn_native.weight_types import WEIGHT_DTYPES
 
 from . import amplifiers
 
@@ -112,6 +114,9 @@ def _written() -> dict[str, list[bytes]]:
                 except (rn.UnsupportedError, rn.OptionError):
                     continue
                 files.append(path.read_bytes())
+        for kind, name in itertools.product(WEIGHT_DTYPES, ("safetensors", "npz")):
+            rn.Model(_models()[1], weight_dtype=kind).save(path, name)
+            found[name].append(path.read_bytes())
         np.savez_compressed(path.with_suffix(".npz"), **_state_dict("model.lstm."))
         found["npz"].append(path.with_suffix(".npz").read_bytes())
     return found

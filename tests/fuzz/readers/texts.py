@@ -9,7 +9,7 @@ from typing import Any
 
 _ODD: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 3, 2**31, 2**53, 2**70, 1e308, -0.5, float("nan"), float("inf"),
-    "", "0", "F32", "BF16", "LSTM", "linear", "a", "\ud800", "x" * 3000, [], {}, [[]], [0, 0],
+    "", "0", "F32", "BF16", "I8", "LSTM", "linear", "a", "\ud800", "x" * 3000, [], {}, [[]], [0, 0],
     [0, 2**63], ["a", 0, 0], [["a", 0, 0, {}]], {"class_name": "LSTM", "config": {}},
     {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}},
     {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 4]},
@@ -54,7 +54,7 @@ def change_text(rng: random.Random, text: str) -> str:
     """A text with another word, number or character in it."""
     words = list(re.finditer(r"[a-z_]+|[0-9]+|\W", text))
     if not words or rng.random() < 0.1:
-        return text + rng.choice(("/", ".", "\0", "_l1", "_reverse", ":0", *_WORDS))
+        return text + rng.choice(("/", ".", "\0", "_l1", "_reverse", "_scale", ":0", *_WORDS))
     word = rng.choice(words)
     what = rng.random()
     if what < 0.5:

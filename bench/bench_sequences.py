@@ -30,6 +30,7 @@ def test_sequence(
     cell: str,
     runtime: str,
     module: str,
+    precision: str,
     tmp_path: Path,
 ) -> None:
     benchmark.group = f"{case.name}, {threads} thread(s)"
@@ -38,5 +39,5 @@ def test_sequence(
     rn.Model(spec).save(tmp_path / "model.safetensors")
     y, final = reference.run(spec, x)
     expected = [y, *flatten(state_counts(spec), final)]
-    task = Task(str(tmp_path / "model.safetensors"), x, states, threads)
+    task = Task(str(tmp_path / "model.safetensors"), x, states, threads, precision=precision)
     measure(benchmark, runtime, module, task, expected)

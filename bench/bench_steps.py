@@ -29,6 +29,7 @@ def test_step(
     cell: str,
     runtime: str,
     module: str,
+    precision: str,
     tmp_path: Path,
 ) -> None:
     benchmark.group = f"{case.name}, one step"
@@ -38,5 +39,5 @@ def test_step(
     counts = state_counts(spec)
     assert states is not None
     y, final = reference.run(spec, x, unflatten(counts, states))
-    task = Task(str(tmp_path / "model.safetensors"), x, states, 1)
+    task = Task(str(tmp_path / "model.safetensors"), x, states, 1, precision=precision)
     measure(benchmark, runtime, module, task, [y, *flatten(counts, final)])

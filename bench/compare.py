@@ -2,6 +2,7 @@
 
     python bench/compare.py
     python bench/compare.py --threads 1 --cells lstm --cases H64T100B1,H256T100B1 --peers torch
+    python bench/compare.py --precision int8
 
 Writes results.json, report.md and plots into --out. Exit status: 0 where all was measured, 2 where
 an argument or rnn_native itself is wrong; a peer that is missing or fails is named and left out.
@@ -19,7 +20,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -28,16 +29,21 @@ from typing import Any, TypeVar
 import limits
 import machine
 import report
+from goals import verdicts
 from grid import CASES, CELLS, QUICK, THREADS, Case, make_input, make_spec
-from runtimes import PEERS, STEPS_ONLY
+from ours import Ours
+from results import OURS
+from runtimes import PEERS_OF, STEPS_ONLY, peers_of
 
 import rnn_native as rn
 from rnn_native.benchmark.child import Child, ChildError, choose_cpus, start_team
+from rnn_native.benchmark.precision import PRECISIONS
 from rnn_native.benchmark.rounds import ROUNDS, SAMPLES, Measured, take_turns, write_data
 
 HERE = Path(__file__).resolve().parent
-OURS = "rnn_native"
 NATIVE = "rnn_native.benchmark.runtimes.native"
+OF_PEERS = {"bfloat16-widened": "bfloat16"}
+"""What peers are asked for where it is not what ours is."""
 WHAT = ("sequences", "steps", "training")
 LEAST_ROUNDS = 10
 """Of two builds, from which on an interval says something."""
@@ -69,11 +75,15 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--threads", type=list_of(int), default=list(THREADS), help="default 1,2")
     add("--cells", type=list_of(one_of(CELLS)), default=list(CELLS), help="default lstm,gru,rnn")
     add("--cases", type=list_of(Case.parse), help="such as H64T100B1,H128T100B1L2bi; default all")
-    add("--peers", type=list_of(one_of(list(PEERS))), help=f"default {','.join(PEERS)}")
+    add("--precision", choices=list(PRECISIONS), help="default float32")
+    every = list(dict.fromkeys(name for kind in ("float32", *PEERS_OF) for name in peers_of(kind)))
+    add("--peers", type=list_of(one_of(every)), help=f"default {','.join(every)}")
     add("--rounds", type=int, help=f"default {ROUNDS}; of two builds {LEAST_ROUNDS}, at least")
     add("--samples", type=int, default=SAMPLES, help=f"of a round; default {SAMPLES}")
     add("--cpus", type=list_of(int), help="processors to pin to; default the first of each core")
-    add("--out", type=Path, help="folder; default build/bench, of two builds build/bench-builds")
+    add(
+        "--out", type=Path, help="folder; default build/bench, build/bench-int8, build/bench-builds"
+    )
     add("--quick", action="store_true", help="a handful of cases and three rounds: a look only")
     add("--builds", type=Path, nargs=2, metavar=("A", "B"), help="two builds, in place of peers")
     add(
@@ -106,13 +116,19 @@ def complete(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> 
     if arguments.quick:
         arguments.rounds = min(arguments.rounds, 3)
     arguments.cases = arguments.cases or list(QUICK if arguments.quick else CASES)
-    arguments.peers = list(PEERS) if arguments.peers is None else arguments.peers
-    arguments.out = arguments.out or Path("build/bench")
+    arguments.precision = arguments.precision or "float32"
+    known = peers_of(arguments.precision)
+    arguments.peers = list(known) if arguments.peers is None else arguments.peers
+    for name in arguments.peers:
+        if name not in known:
+            parser.error(f"argument --peers: {name} has no {arguments.precision}")
+    reduced = "" if arguments.precision == "float32" else f"-{arguments.precision}"
+    arguments.out = arguments.out or Path(f"build/bench{reduced}")
 
 
 def complete_for_builds(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """The defaults of two builds; without --cases, ``builds`` has those of everything."""
-    for name in ("peers", "quick"):
+    for name in ("peers", "precision", "quick"):
         if getattr(arguments, name):
             parser.error(f"argument --{name}: not allowed with --builds")
     arguments.rounds = arguments.rounds or LEAST_ROUNDS
@@ -123,7 +139,12 @@ def complete_for_builds(parser: argparse.ArgumentParser, arguments: argparse.Nam
 
 
 def measure_case(
-    children: Sequence[Child], cell: str, case: Case, arguments: argparse.Namespace, folder: Path
+    children: Sequence[Child],
+    cell: str,
+    case: Case,
+    arguments: argparse.Namespace,
+    precisions: Mapping[str, str],
+    folder: Path,
 ) -> dict[str, Measured]:
     spec = make_spec(cell, case)
     model, data = folder / "model.safetensors", folder / "data.npz"
@@ -131,61 +152,81 @@ def measure_case(
     x, states = make_input(cell, case)
     write_data(data, spec, x, states)
     able = [child for child in children if case.is_step or child.name not in STEPS_ONLY]
-    return take_turns(able, model, data, arguments.rounds, arguments.samples)
+    rounds, samples = arguments.rounds, arguments.samples
+    return take_turns(able, model, data, rounds, samples, precisions)
 
 
 def measure_limits(
-    out: Path, plan: dict[int, list[int]]
+    out: Path, plan: dict[int, list[int]], precision: str
 ) -> tuple[dict[int, limits.Limits], str | None]:
-    """By number of threads, or why there are none."""
+    """By number of threads, and why there are none, or none of this precision."""
     program = limits.compile_program(out)
     if isinstance(program, str):
         return {}, program
-    return {threads: limits.measure(program, threads, cpus) for threads, cpus in plan.items()}, None
+    found = {threads: limits.measure(program, threads, cpus) for threads, cpus in plan.items()}
+    wanted = PRECISIONS[precision].arithmetic
+    if all(wanted in limit.peaks for limit in found.values()):
+        return found, None
+    return found, f"the compiler or this CPU has no instruction that multiplies {wanted}"
 
 
 def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     (out / "logs").mkdir(parents=True, exist_ok=True)
     plan = {threads: choose_cpus(threads, arguments.cpus) for threads in arguments.threads}
+    ours = Ours.of(arguments.precision)
     results: dict[str, Any] = {
         "machine": machine.describe(),
+        "precision": ours.precision,
         "cpus": {str(threads): cpus for threads, cpus in plan.items()},
         "rounds": arguments.rounds,
         "samples": arguments.samples,
         "versions": {},
-        "missing": {},
+        "missing": {OURS: ours.refused} if ours.refused else {},
     }
-    found, why = measure_limits(out, plan)
+    found, why = measure_limits(out, plan, ours.precision)
     if why:
         results["missing"]["limits"] = why
     results["limits"] = {str(threads): asdict(limit) for threads, limit in found.items()}
     results["cases"] = cases = []
+    told = dict(results["missing"])
 
+    asked = OF_PEERS.get(ours.precision, ours.precision)
+    precisions = ours.precisions | dict.fromkeys(arguments.peers, asked)
+    modules = dict.fromkeys(ours.precisions, NATIVE)
+    modules |= {name: peers_of(ours.precision)[name] for name in arguments.peers}
     for threads, cpus in plan.items():
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            modules = {OURS: NATIVE} | {name: PEERS[name] for name in arguments.peers}
             team = start_team(stack, modules, threads, cpus, HERE, out / "logs")
             results["versions"] |= team.versions
             results["missing"] |= team.missing
-            for name, reason in team.missing.items():
+            for name, reason in (told | team.missing).items():
                 print(f"left out: {name}: {reason}", flush=True)
+            told = {}
             for cell in arguments.cells:
                 for case in arguments.cases:
-                    measured = measure_case(team.children, cell, case, arguments, folder)
-                    if measured[OURS].failure:
-                        raise ChildError(f"{OURS}: {cell} {case.name}: {measured[OURS].failure}")
+                    measured = measure_case(
+                        team.children, cell, case, arguments, precisions, folder
+                    )
+                    for name in ours.precisions:
+                        if measured[name].failure:
+                            why = f"{name}: {cell} {case.name}: {measured[name].failure}"
+                            raise ChildError(why)
                     limit = found.get(threads)
                     cases.append({
                         "cell": cell, "case": case.name, "threads": threads,
-                        "flops": case.flops(cell),
-                        "limit": limit.seconds(cell, case) if limit else None,
+                        "precision": ours.precision, "flops": case.flops(cell),
+                        "limit": limit.seconds(cell, case, ours.precision) if limit else None,
+                        "memory": ours.memory(make_spec(cell, case)),
                         "runtimes": {name: asdict(it) for name, it in measured.items()},
                     })  # fmt: skip
                     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
                     print(report.one_line(cases[-1]), flush=True)
 
+    for verdict in verdicts(cases):
+        if not verdict.is_met:
+            print(f"goal not met: {report.one_verdict(verdict)}")
     for path in report.write(results, out):
         print(path)
 

@@ -12,16 +12,23 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+from ours import Ours
 from runtimes import PEERS
 
+from rnn_native.benchmark.precision import PRECISIONS
 from rnn_native.benchmark.pytest_plugin import OURS, RUNTIMES, installed
 
-MODULES = RUNTIMES | {
-    "onnxruntime": ("onnx", PEERS["onnxruntime"]),
-    "openvino": ("openvino", PEERS["openvino"]),
-    "jax": ("jax", PEERS["jax"]),
-}
-"""Those that calculate sequences and can take turns in one process."""
+REDUCED = {f"{OURS} {name}": name for name in PRECISIONS if name != "float32"}
+MODULES = (
+    RUNTIMES
+    | dict.fromkeys(REDUCED, RUNTIMES[OURS])
+    | {
+        "onnxruntime": ("onnx", PEERS["onnxruntime"]),
+        "openvino": ("openvino", PEERS["openvino"]),
+        "jax": ("jax", PEERS["jax"]),
+    }
+)
+"""Those that calculate sequences and can take turns in one process; ours in every precision."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,6 +49,15 @@ def module(runtime: str, request: pytest.FixtureRequest) -> str:
     threads: Any = request.node.callspec.params.get("threads", 1)
     if runtime == "jax" and threads != (os.cpu_count() or 1):
         pytest.skip("jax: has a thread for each processor; make bench pins its process")
-    if runtime != OURS:
+    if runtime not in (OURS, *REDUCED):
         pytest.importorskip(MODULES[runtime][0])
     return MODULES[runtime][1]
+
+
+@pytest.fixture
+def precision(runtime: str) -> str:
+    """That of this runtime."""
+    name = REDUCED.get(runtime, "float32")
+    if why := Ours.of(name).refused:
+        pytest.skip(why)
+    return name

@@ -1,8 +1,8 @@
 """What this machine could do at most, and how long a case would then take.
 
-The peak of fused multiply-adds and the bandwidth of reading are measured by ``limits.c``, compiled
-here. A case's limit is a model: every product at the peak, or as long as its weights take to be
-read once from the level of cache that holds them, whichever is longer.
+The peaks of multiplying and adding and the bandwidth of reading are measured by ``limits.c``,
+compiled here. A case's limit is a model: every product at the peak, or as long as its weights take
+to be read once from the level of cache that holds them, whichever is longer.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from grid import Case
 
 from rnn_native.benchmark.child import pinned
+from rnn_native.benchmark.precision import PRECISIONS
 from rnn_native.spec import GATES
 
 KIB, MIB = 1024, 1024 * 1024
@@ -31,9 +32,10 @@ FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-pthread")
 
 @dataclass
 class Limits:
-    """Of some number of threads: GFLOP/s of float32, and GB/s by bytes read again and again."""
+    """Of some number of threads: GFLOP/s by the type of the factors, float32 and those that the
+    machine has instructions for, and GB/s by bytes read again and again."""
 
-    gflops: float
+    peaks: dict[str, float] = field(default_factory=dict)
     bandwidth: dict[int, float] = field(default_factory=dict)
 
     def read_seconds(self, size: float, working_set: float) -> float:
@@ -42,15 +44,20 @@ class Limits:
         speed = np.interp(np.log(working_set), sizes, list(self.bandwidth.values()))
         return size / (float(speed) * 1e9)
 
-    def seconds(self, cell: str, case: Case) -> float:
-        """The least time of a case: what the activations cost is not counted."""
+    def seconds(self, cell: str, case: Case, precision: str = "float32") -> float | None:
+        """The least time of a case: what the activations cost is not counted, nor what scales of
+        int8 weights do. None without a peak of this precision's products."""
+        wanted = PRECISIONS[precision]
+        if wanted.arithmetic not in self.peaks:
+            return None
+        speed, wide = self.peaks[wanted.arithmetic] * 1e9, wanted.weight_bytes
         total = 0.0
         rows = GATES[cell] * case.hidden
         for size in case.input_sizes():
-            inside, outside = 4 * rows * size, 4 * rows * case.hidden  # bytes of W_ih, W_hh
+            inside, outside = wide * rows * size, wide * rows * case.hidden  # bytes of W_ih, W_hh
             together = inside + outside
-            project = 2 * case.time * case.batch * rows * size / (self.gflops * 1e9)
-            step = 2 * case.batch * rows * case.hidden / (self.gflops * 1e9)
+            project = 2 * case.time * case.batch * rows * size / speed
+            step = 2 * case.batch * rows * case.hidden / speed
             # One call after the other reads all weights; within a sequence, W_hh at every step.
             again = together if case.is_step else outside
             total += case.directions * (
@@ -81,11 +88,11 @@ def measure(program: Path, threads: int, cpus: Sequence[int]) -> Limits:
             [str(program), str(threads), *map(str, SIZES)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-    limits = Limits(0.0)
+    limits = Limits()
     for line in done.stdout.splitlines():
-        what, *numbers = line.split()
-        if what == "fma":
-            limits.gflops = float(numbers[0])
+        what, of, speed = line.split()
+        if what == "peak":
+            limits.peaks[of] = float(speed)
         else:
-            limits.bandwidth[int(numbers[0])] = float(numbers[1])
+            limits.bandwidth[int(of)] = float(speed)
     return limits

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib
 from grid import Case
-from results import best_peer, ratios, seconds, share
+from results import best_peer, label, ratios, seconds, share
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -72,10 +72,16 @@ def _speedups(cases: Sequence[Result]) -> Any:
         axis.axvline(1, color="black", linewidth=0.8)
         _speed_axis(axis, low, high)
         for place, (case, ratio) in enumerate(zip(mine, best, strict=True)):
-            text = f" {ratio:.2f}  {best_peer(case)}"
+            text = f" {ratio:.2f}  {label(case, best_peer(case) or '')}"
             axis.text(max(ratio, 1), place, text, va="center", fontsize=6.5)
-    figure.suptitle("How many times faster than the best peer (log scale)", fontsize=11)
+    title = f"How many times faster than the best peer (log scale){_in_precision(cases)}"
+    figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _in_precision(cases: Sequence[Result]) -> str:
+    precision = cases[0]["precision"]
+    return "" if precision == "float32" else f", {precision}"
 
 
 def _speed_axis(axis: Any, low: float, high: float) -> None:
@@ -105,7 +111,8 @@ def _shares(cases: Sequence[Result]) -> Any:
         axis.set_xlabel("% of the limit", fontsize=8)
     panels[0][0].plot([], [], "s", color=OURS, label="rnn_native")
     panels[0][0].legend(fontsize=7, frameon=False, loc="lower right")
-    figure.suptitle("Share of what the machine could do at most", fontsize=11)
+    title = f"Share of what the machine could do at most{_in_precision(cases)}"
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -151,7 +158,8 @@ def _scaling(cases: Sequence[Result]) -> Any:
     for axis in legends[:1]:  # none where a single case was measured
         axis.legend(fontsize=7, frameon=False)
     few = one[0]["threads"]
-    title = f"With {few} thread{'s' * (few > 1)}; bottom right: what more threads gain"
+    title = f"With {few} thread{'s' * (few > 1)}{_in_precision(cases)}"
+    title += "; bottom right: what more threads gain"
     figure.suptitle(title, fontsize=11)
     return figure
 

@@ -1,7 +1,8 @@
 """LiteRT: one step as a model with the states as inputs and outputs, built without TensorFlow.
 
 The model is written with the schema that LiteRT's own package carries. Forms: the gates as one
-product that is then split, or each gate as one of its own; each of them through the interpreter.
+product that is then split, or each gate as one of its own; each of them through the interpreter. In
+int8 the same of weights with a scale a row, whose inputs it quantizes at each call.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from rnn_native import Recurrent
 from rnn_native.benchmark.worker import Form, Task
 
 Op = schema.BuiltinOperator
+_TYPES = {
+    "float32": schema.TensorType.FLOAT32,
+    "int32": schema.TensorType.INT32,
+    "int8": schema.TensorType.INT8,
+}
 
 
 def version() -> str:
@@ -30,7 +36,8 @@ def version() -> str:
 class Graph:
     """Tensors and operators of a model, put down one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, int8: bool) -> None:
+        self._int8 = int8
         self._codes: list[int] = []
         self._model = schema.ModelT()
         self._graph = schema.SubGraphT()
@@ -45,8 +52,7 @@ class Graph:
         made.type = schema.TensorType.FLOAT32
         made.buffer = 0
         if constant is not None:
-            if constant.dtype == np.int32:
-                made.type = schema.TensorType.INT32
+            made.type = _TYPES[constant.dtype.name]
             buffer = schema.BufferT()
             buffer.data = np.frombuffer(constant.tobytes(), np.uint8)
             made.buffer = len(self._model.buffers)
@@ -81,8 +87,18 @@ class Graph:
         return list(made.outputs)
 
     def dense(self, x: int, W: NDArray[Any], b: NDArray[Any]) -> int:
-        inputs = [x, self.constant(W), self.constant(b)]
+        inputs = [x, self._int8_rows(W) if self._int8 else self.constant(W), self.constant(b)]
         return self.add(Op.FULLY_CONNECTED, inputs, [(1, len(b))], "FullyConnectedOptions")[0]
+
+    def _int8_rows(self, W: NDArray[Any]) -> int:
+        scales = (np.abs(W).max(axis=1) / 127).astype(np.float32)
+        number = self.constant(np.rint(W / scales[:, np.newaxis]).astype(np.int8))
+        quantization = schema.QuantizationParametersT()
+        quantization.scale = scales
+        quantization.zeroPoint = np.zeros(len(scales), np.int64)
+        quantization.quantizedDimension = 0
+        self._graph.tensors[number].quantization = quantization
+        return number
 
     def split(self, x: int, parts: int, size: int) -> list[int]:
         axis = self.constant(np.array(1, np.int32))
@@ -108,13 +124,13 @@ class Graph:
         return bytes(builder.Output())
 
 
-def _build(layer: Recurrent, fused: bool) -> bytes:
+def _build(layer: Recurrent, fused: bool, int8: bool) -> bytes:
     """Inputs x [1, I], h [1, H] (and c); outputs the new h (and c)."""
     I, H = layer.input_size, layer.hidden_size  # noqa: E741
     W_ih, W_hh, b_ih, b_hh = (
         layer.arrays[f"{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
-    g = Graph()
+    g = Graph(int8)
     x, *states = (g.tensor((1, size)) for size in (I, H, H)[: 1 + len(layer.state_sizes)])
     h = states[0]
     xh = g.add(Op.CONCATENATION, [x, h], [(1, I + H)], "ConcatenationOptions", axis=1)[0]
@@ -154,11 +170,15 @@ def prepare(task: Task) -> Mapping[str, Form]:
     names = {"gates fused": True, "gates apart": False}
     if layer.cell == "rnn":
         names = {"one gate": True}
-    return {name: _form(task, _build(layer, fused)) for name, fused in names.items()}
+    forms = {name: _form(task, fused, "float32") for name, fused in names.items()}
+    if task.precision == "int8":
+        forms |= {f"int8, {name}": _form(task, fused, "int8") for name, fused in names.items()}
+    return forms
 
 
-def _form(task: Task, model: bytes) -> Form:
+def _form(task: Task, fused: bool, precision: str) -> Form:
     assert task.states is not None
+    model = _build(task.layer, fused, precision == "int8")
     interpreter = Interpreter(model_content=model, num_threads=task.threads)
     interpreter.allocate_tensors()
     given = [task.x[0], *(state[0] for state in task.states)]
@@ -170,4 +190,4 @@ def _form(task: Task, model: bytes) -> Form:
         new = [interpreter.get_tensor(number) for number in numbers]
         return [new[0][None], *(state[None] for state in new)]
 
-    return Form(partial(interpreter.invoke), arrays)
+    return Form(partial(interpreter.invoke), arrays, precision)

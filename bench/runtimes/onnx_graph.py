@@ -1,12 +1,17 @@
 """onnxruntime: a graph of LSTM, GRU or RNN nodes with fixed shapes.
 
-Forms: ``run`` with NumPy arrays, and an io binding with all buffers bound beforehand.
+Forms: ``run`` with NumPy arrays, and an io binding with all buffers bound beforehand. In int8 an
+LSTM has both again after ``quantize_dynamic``, with a scale a matrix or one a column; what it makes
+of a GRU or an RNN is float32 as before.
 """
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +19,12 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_dynamic
 
 from rnn_native import Recurrent
 from rnn_native.benchmark.runtimes.onnx_file import session, version
 from rnn_native.benchmark.worker import Form, Task
+from runtimes import or_reason
 
 __all__ = ["build", "prepare", "version"]
 
@@ -101,10 +108,46 @@ def arrays_of(layer: Recurrent, outputs: Sequence[NDArray[Any]]) -> list[NDArray
     return [np.moveaxis(y, 1, 2).reshape(T, B, D * H), *states]
 
 
+def quantized(model: bytes, per_channel: bool) -> bytes:
+    """The same with int8 weights; ``NotImplementedError`` where nothing of it became int8."""
+    logging.getLogger().addFilter(_is_no_advice)
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+        before.write_bytes(model)
+        quantize_dynamic(before, after, per_channel=per_channel)
+        made = after.read_bytes()
+    kinds = {node.op_type for node in onnx.load_from_string(made).graph.node}
+    if not any(kind.startswith("DynamicQuantize") for kind in kinds):
+        raise NotImplementedError("quantize_dynamic leaves the layer in float32")
+    return made
+
+
+def _is_no_advice(record: logging.LogRecord) -> bool:
+    """It asks for a graph that has been through its optimizations, which one node does not need."""
+    return "consider to run pre-processing" not in record.getMessage()
+
+
 def prepare(task: Task) -> Mapping[str, Form]:
-    layer = task.layer
     time, batch, _ = task.x.shape
-    made = session(build(layer, time, batch, task.states is not None), task.threads)
+    model = build(task.layer, time, batch, task.states is not None)
+    forms = dict(_forms(task, model))
+    if task.precision == "int8":
+        forms |= _int8(task, model, "int8, a scale a matrix, ", False)
+        forms |= _int8(task, model, "int8, a scale a column, ", True)
+    return forms
+
+
+def _int8(task: Task, model: bytes, prefix: str, per_channel: bool) -> Mapping[str, Form]:
+    return or_reason(
+        f"{prefix}run", lambda: _forms(task, quantized(model, per_channel), "int8", prefix)
+    )
+
+
+def _forms(
+    task: Task, model: bytes, precision: str = "float32", prefix: str = ""
+) -> Mapping[str, Form]:
+    layer = task.layer
+    made = session(model, task.threads)
     given = [task.x, *(task.states or ())]
     feeds = {value.name: x for value, x in zip(made.get_inputs(), given, strict=True)}
     wanted = [value.name for value in made.get_outputs()]
@@ -117,9 +160,12 @@ def prepare(task: Task) -> Mapping[str, Form]:
     for name, buffer in zip(wanted, buffers, strict=True):
         binding.bind_output(name, "cpu", 0, np.float32, buffer.shape, buffer.ctypes.data)
     return {
-        "run": Form(partial(made.run, wanted, feeds), partial(arrays_of, layer)),
-        "io binding": Form(
+        prefix + "run": Form(
+            partial(made.run, wanted, feeds), partial(arrays_of, layer), precision
+        ),
+        prefix + "io binding": Form(
             partial(made.run_with_iobinding, binding),
             lambda _, keep=kept: arrays_of(layer, buffers),
+            precision,
         ),
     }

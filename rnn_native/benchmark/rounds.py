@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -25,14 +26,15 @@ class Measured:
     """What one runtime did.
 
     ``rounds``: seconds per call of each round, the best of its samples. ``failure``: why there are
-    none, in one line. ``error``: see ``worker.largest_error``. ``tried``: the forms of calling
-    with their seconds, or why one was left out. ``digest``: of the bits of what it gave, from those
-    who tell.
+    none, in one line. ``form``, ``precision``: of the calls. ``error``: see
+    ``worker.largest_error``. ``tried``: the forms of calling with their seconds, or why one was
+    left out. ``digest``: of the bits of what it gave, from those who tell.
     """
 
     rounds: list[float] = field(default_factory=list)
     failure: str = ""
     form: str = ""
+    precision: str = "float32"
     error: float = 0.0
     calls: int = 0
     tried: Mapping[str, str | float] = field(default_factory=dict)
@@ -67,8 +69,12 @@ def take_turns(
     data: Path,
     rounds: int = ROUNDS,
     samples: int = SAMPLES,
+    precisions: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Measured]:
-    """Prepare everybody, then measure one after the other, ``rounds`` times."""
+    """Prepare everybody, then measure one after the other, ``rounds`` times.
+
+    ``precisions``: by the name of a child, what it is asked to compute in, if not float32.
+    """
     results = {child.name: Measured() for child in children}
 
     def ask(child: Child, op: str, **arguments: Any) -> dict[str, Any]:
@@ -84,7 +90,10 @@ def take_turns(
 
     everybody = list(children)
     for child in everybody:
-        reply = ask(child, "prepare", model=str(model), data=str(data), threads=child.threads)
+        wanted = {"precision": precisions[child.name]} if child.name in precisions else {}
+        reply = ask(
+            child, "prepare", model=str(model), data=str(data), threads=child.threads, **wanted
+        )
         for name, value in reply.items():
             setattr(results[child.name], name, value)
     for _ in range(rounds):

@@ -10,6 +10,7 @@ from ..._core import Stream
 from ...config import show_config
 from ...model import Model
 from ...states import flatten, state_counts, unflatten
+from ..precision import PRECISIONS
 from ..worker import Form, Task
 
 
@@ -26,10 +27,12 @@ def prepare(task: Task) -> Mapping[str, Form]:
         shown = y[None] if task.spec.return_sequences else y
         return [shown, *flatten(counts, stream.state)]
 
-    model = Model(task.spec, num_threads=task.threads)
+    options: Mapping[str, Any] = PRECISIONS[task.precision].options
+    model = Model(task.spec, num_threads=task.threads, **options)
+    form = partial(Form, precision=task.precision)
     state = None if task.states is None else unflatten(counts, task.states)
     call = partial(model, task.x, state, task.lengths, num_threads=task.threads)
-    forms = {"model": Form(call, lambda got: [got[0], *flatten(counts, got[1])])}
+    forms = {"model": form(call, lambda got: [got[0], *flatten(counts, got[1])])}
     if (
         not task.is_step
         or task.lengths is not None
@@ -42,5 +45,5 @@ def prepare(task: Task) -> Mapping[str, Form]:
         if state is not None:
             stream.state = state
         name = "stream.step" if threads == 1 else f"stream.step, {threads} threads"
-        forms[name] = Form(partial(stream.step, task.x[0]), partial(arrays, stream))
+        forms[name] = form(partial(stream.step, task.x[0]), partial(arrays, stream))
     return forms

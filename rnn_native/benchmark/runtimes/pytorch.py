@@ -53,8 +53,8 @@ def prepare(task: Task) -> Mapping[str, Form]:
         states = [torch.zeros(rows, x.shape[1], size) for size in layer.state_sizes]
     arguments: list[Any] = [x]
     if states:
-        arguments.append(_grouped(layer, states))
-    forms = {"nn": Form(partial(_module(layer), *arguments), _arrays)}
+        arguments.append(grouped(layer, states))
+    forms = {"nn": Form(partial(make_module(layer), *arguments), _arrays)}
     one = layer.num_layers * layer.num_directions == 1 and not layer.proj_size
     if task.is_step and one:
         forms["cell"] = _cell(layer, x, states)
@@ -77,7 +77,8 @@ def _check(layer: Recurrent) -> None:
         raise UnsupportedError(f"torch.nn has no {layer.cell.upper()} with {', '.join(found)}")
 
 
-def _grouped(layer: Recurrent, states: list[Any]) -> Any:
+def grouped(layer: Recurrent, states: list[Any]) -> Any:
+    """h, or h and c, as a module takes them."""
     return tuple(states) if layer.cell == "lstm" else states[0]
 
 
@@ -120,7 +121,7 @@ def _chain(
                 x = module(x)
                 continue
             count = len(layer.state_sizes)
-            x, state = module(x, _grouped(layer, left[:count])) if left else module(x)
+            x, state = module(x, grouped(layer, left[:count])) if left else module(x)
             left = left[count:]
             now = list(state) if isinstance(state, tuple) else [state]
             finals += now
@@ -163,7 +164,8 @@ _ACTIVATIONS: Final[Mapping[str, Any]] = {
 }
 
 
-def _module(layer: Recurrent) -> Any:
+def make_module(layer: Recurrent) -> Any:
+    """torch.nn's LSTM, GRU or RNN with the weights of a layer."""
     options: dict[str, Any] = {"bidirectional": layer.num_directions == 2, "bias": layer.bias}
     if layer.cell == "rnn":
         options["nonlinearity"] = layer.nonlinearity
@@ -177,7 +179,7 @@ def _module(layer: Recurrent) -> Any:
 
 _MODULES: Final[Mapping[type[Layer], Callable[[Any], Any]]] = {
     Embedding: _embedding,
-    Recurrent: _module,
+    Recurrent: make_module,
     Linear: _linear,
     Merge: _merge,
 }
@@ -193,16 +195,22 @@ def _arrays(got: Any) -> list[Any]:
     return [y.numpy(), *(array.numpy() for array in states)]
 
 
-def _cell(layer: Recurrent, x: Any, states: list[Any]) -> Form:
+def make_cell(layer: Recurrent) -> Any:
+    """torch.nn's cell with the weights of a layer of one row of units and one direction."""
     options = {"nonlinearity": layer.nonlinearity} if layer.cell == "rnn" else {}
     make = getattr(torch.nn, f"{layer.cell.upper()}Cell")
     cell = make(layer.input_size, layer.hidden_size, bias=layer.bias, **options)
     cell.load_state_dict({name[: -len("_l0")]: value for name, value in _tensors(layer).items()})
+    return cell.eval()
+
+
+def _cell(layer: Recurrent, x: Any, states: list[Any]) -> Form:
+    cell = make_cell(layer)
     first = [state[0] for state in states]
-    state = _grouped(layer, first)
+    state = grouped(layer, first)
 
     def arrays(got: Any) -> list[Any]:
         new = got if isinstance(got, tuple) else (got,)
         return [new[0].numpy()[None], *(array.numpy()[None] for array in new)]
 
-    return Form(partial(cell.eval(), x[0], state), arrays)
+    return Form(partial(cell, x[0], state), arrays)

@@ -93,8 +93,8 @@ static size_t most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
 }
 
 /* Takes that and, behind it, what each member prepares rows in. */
-static char *take_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
-                          const rnnat_workspace_use *use)
+static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
+                              const rnnat_workspace_use *use)
 {
     const size_t members = use->is_stream ? RNNAT_STREAM_TEAM : (size_t)use->team_size;
     const size_t rows = (size_t)workspace->operand_rows * members;
@@ -162,7 +162,7 @@ static void take_stages(rnnat_arena *arena, const rnnat_workspace_use *use,
     workspace->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_stage stage = {.at = take_views(arena, model),
-                             .scratch = take_scratch(arena, workspace, use)};
+                             .scratch = take_all_scratch(arena, workspace, use)};
         take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, stage.at);
         for (int b = 0; b < 2; ++b) stage.out[b] = rnnat_arena_take(arena, rows, width);
         if (workspace->stages) workspace->stages[i] = stage;
@@ -207,7 +207,7 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
-        workspace->scratch[i] = take_scratch(arena, workspace, use);
+        workspace->scratch[i] = take_all_scratch(arena, workspace, use);
     take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,

@@ -8,19 +8,19 @@
 #if RNNAT_READER
 /* How far a multiple may be from whole before scales are tried: 128 times the error of two roundings; and how
  * many floats next to the first one are. */
-static const double near = 0x1p-15, least = 0x1p-100;
-enum { piece = 64, most_integer = 127, ulps = 2 };
+static const double near_a_multiple = 0x1p-15, least_row = 0x1p-100;
+enum { at_a_time = 64, most_integer = 127, tried_ulps = 2 };
 
 /* Some weights of a row, those that a row is rounded to first. */
-typedef struct view {
+typedef struct int8_view {
     const rnnat_tensor *tensor;
     size_t first, count;
     double rounded_to; /* 0: as they are */
-} view;
+} int8_view;
 
 /* The nearest whole number, of two the even one, for numbers far below 2^51: a sum that large has no
  * fraction. */
-static double whole(double value) { return value + 0x1.8p52 - 0x1.8p52; }
+static double nearest_whole(double value) { return value + 0x1.8p52 - 0x1.8p52; }
 
 /* The `count`-th float above a positive one, or below it. */
 static float float_after(float value, int count)
@@ -34,24 +34,24 @@ static float float_after(float value, int count)
 
 static double multiple_of(double value, double step)
 {
-    const double times = whole(value / step);
+    const double times = nearest_whole(value / step);
     return times > most_integer ? most_integer : times < -most_integer ? -most_integer : times;
 }
 
-/* Up to a piece of them; returns how many. */
-static size_t read_some(const view *row, size_t from, float *out)
+/* Up to a at_a_time of them; returns how many. */
+static size_t read_some(const int8_view *row, size_t from, float *out)
 {
-    const size_t left = row->count - from, count = left < piece ? left : piece;
+    const size_t left = row->count - from, count = left < at_a_time ? left : at_a_time;
     rnnat_tensor_read_f32(row->tensor, row->first + from, count, out);
     for (size_t i = 0; row->rounded_to > 0 && i < count; ++i)
         out[i] = (float)(multiple_of((double)out[i], row->rounded_to) * row->rounded_to);
     return count;
 }
 
-static double largest_of(const view *row)
+static double largest_of(const int8_view *row)
 {
-    float values[piece], most = 0;
-    for (size_t at = 0; at < row->count; at += piece) {
+    float values[at_a_time], most = 0;
+    for (size_t at = 0; at < row->count; at += at_a_time) {
         const size_t count = read_some(row, at, values);
         for (size_t i = 0; i < count; ++i)
             if (fabsf(values[i]) > most) most = fabsf(values[i]);
@@ -60,46 +60,47 @@ static double largest_of(const view *row)
 }
 
 /* Whether all are nearly multiples of a step that an int8 has. */
-static bool are_near(const view *row, double step)
+static bool are_near(const int8_view *row, double step)
 {
-    float values[piece];
-    for (size_t at = 0; at < row->count; at += piece) {
+    float values[at_a_time];
+    for (size_t at = 0; at < row->count; at += at_a_time) {
         const size_t count = read_some(row, at, values);
         for (size_t i = 0; i < count; ++i) {
-            const double times = (double)values[i] / step, integer = whole(times);
-            if (fabs(times - integer) > near || integer > most_integer) return false;
+            const double times = (double)values[i] / step, integer = nearest_whole(times);
+            if (fabs(times - integer) > near_a_multiple || integer > most_integer) return false;
         }
     }
     return true;
 }
 
 /* Whether all are their integers times a scale. */
-static bool are_products(const view *row, double step, float scale)
+static bool are_products(const int8_view *row, double step, float scale)
 {
-    float values[piece];
-    for (size_t at = 0; at < row->count; at += piece) {
+    float values[at_a_time];
+    for (size_t at = 0; at < row->count; at += at_a_time) {
         const size_t count = read_some(row, at, values);
         for (size_t i = 0; i < count; ++i)
-            if ((float)(whole((double)values[i] / step) * (double)scale) != values[i]) return false;
+            if ((float)(nearest_whole((double)values[i] / step) * (double)scale) != values[i])
+                return false;
     }
     return true;
 }
 
 /* Finds the largest number that all are multiples of, as it is stored; false where there is none. */
-static bool find_step(const view *row, double largest, rnnat_int8_row *found)
+static bool find_step(const int8_view *row, double largest, rnnat_int8_row *found)
 {
-    float first[piece];
+    float first[at_a_time];
     const size_t looked_at = read_some(row, 0, first);
     for (int most = 1; most <= most_integer + 1; ++most) {
         const double step = largest / most;
         size_t i = 0;
         while (i < looked_at) {
             const double times = (double)first[i] / step;
-            if (fabs(times - whole(times)) > near) break;
+            if (fabs(times - nearest_whole(times)) > near_a_multiple) break;
             ++i;
         }
         if (i < looked_at || !are_near(row, step)) continue;
-        for (int ulp = -ulps; ulp <= ulps; ++ulp) {
+        for (int ulp = -tried_ulps; ulp <= tried_ulps; ++ulp) {
             const float scale = float_after((float)step, ulp);
             if (!are_products(row, step, scale)) continue;
             *found = (rnnat_int8_row){.step = step, .first = row->rounded_to, .scale = scale};
@@ -111,10 +112,10 @@ static bool find_step(const view *row, double largest, rnnat_int8_row *found)
 
 rnnat_int8_row rnnat_int8_row_of(const rnnat_tensor *tensor, size_t first, size_t count)
 {
-    view row = {.tensor = tensor, .first = first, .count = count};
+    int8_view row = {.tensor = tensor, .first = first, .count = count};
     rnnat_int8_row found = {.step = 0};
     double largest = largest_of(&row);
-    if (largest < least || find_step(&row, largest, &found)) return found;
+    if (largest < least_row || find_step(&row, largest, &found)) return found;
     row.rounded_to = (double)(float)(largest / most_integer);
     largest = largest_of(&row);
     find_step(&row, largest, &found); /* that number is one, if no larger one is */
@@ -126,6 +127,6 @@ int8_t rnnat_int8_of(const rnnat_int8_row *row, float weight)
     double value = (double)weight;
     if (row->step <= 0) return 0;
     if (row->first > 0) value = (double)(float)(multiple_of(value, row->first) * row->first);
-    return (int8_t)whole(value / row->step);
+    return (int8_t)nearest_whole(value / row->step);
 }
 #endif

@@ -195,13 +195,15 @@ def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
     parts = re.split(r"(/\*.*?\*/)", unit.text(), flags=re.DOTALL)  # comments stay as they are
     code = "".join(parts[::2])
     plain = re.findall(r"^static inline \w+ ([a-z]\w+)\(", code, re.MULTILINE)
+    plain += re.findall(r"^(?:typedef [^{;]*|\} )\b([a-z]\w+);", code, re.MULTILINE)  # types
+    plain += re.findall(r"^typedef struct ([a-z]\w+) \{", code, re.MULTILINE)
     for body in re.findall(r"^enum \{([^}]*)\}", code, re.MULTILINE):
         plain += re.findall(r"(?:^|,)\s*([a-z]\w*)", body)
     own = rf"(?<![\w.#>])({'|'.join(n for n in plain if not re.search('_f(32|64)$', n))})\b"
     for i in range(0, len(parts), 2):
         # load_f32, name##_f32, load_##S, name##_##S; not a compiler's vld1q_f32 or vld1q_##S
         parts[i] = re.sub(
-            r"(?<![\w#])((?!v(?!ec_))\w*(?:##)?_f(?:32|64))\b", rf"\1_{suffix}", parts[i]
+            r"(?<![\w#])((?!v(?!ec_)|_)\w*(?:##)?_f(?:32|64))\b", rf"\1_{suffix}", parts[i]
         )
         parts[i] = re.sub(r"(?<![\w#])((?!v)\w+(?:##)?_##S)\b", rf"\1##_{suffix}", parts[i])
         parts[i] = re.sub(own, rf"\1_{suffix}", parts[i])

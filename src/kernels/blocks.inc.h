@@ -142,9 +142,10 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
 /* One row alone takes up to SINGLE panels at once: enough sums to hide the latency of one. More
  * rows take WIDE of them, so that each broadcast of h serves several vectors, and what is left
  * over, with as many rows as then fit. Every other step begins at the end, with the weights that
- * the step before has left in the cache. */
+ * the step before has left in the cache. They are functions of their own, so that no step needs the
+ * stack of both. */
 #define STEP_BLOCKS(name, SINGLE, WIDE, MOST, MOST_OF_1)                                           \
-    static void WFN(name##_single)(const rnnat_step *s)                                            \
+    NOINLINE void WFN(name##_single)(const rnnat_step *s)                                          \
     {                                                                                              \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
         const int32_t most = SINGLE > 4 && WFN(is_far)(s, panels) ? 4 : SINGLE;                    \
@@ -166,12 +167,8 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
-    static void WFN(name##_rows)(const rnnat_step *s)                                              \
+    NOINLINE void WFN(name##_block_rows)(const rnnat_step *s)                                      \
     {                                                                                              \
-        if (s->rows == 1) {                                                                        \
-            WFN(name##_single)(s);                                                                 \
-            return;                                                                                \
-        }                                                                                          \
         const int32_t panels = s->last_panel - s->first_panel;                                     \
         const int32_t wides = panels / WIDE, groups = wides + panels % WIDE;                       \
         for (int32_t i = 0; i < groups; ++i) {                                                     \
@@ -184,6 +181,13 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
                 STEP_ROWS(name, 1, MOST_OF_1)                                                      \
             }                                                                                      \
         }                                                                                          \
+    }                                                                                              \
+    INLINE void WFN(name##_rows)(const rnnat_step *s)                                              \
+    {                                                                                              \
+        if (s->rows == 1)                                                                          \
+            WFN(name##_single)(s);                                                                 \
+        else                                                                                       \
+            WFN(name##_block_rows)(s);                                                             \
     }                                                                                              \
     STEP_TILES(name)
 

@@ -90,8 +90,8 @@ static inline __m256i rounded_twice(const float *x, int32_t n, vec_f32 times, co
 {
     const vec_f32 some = n < lanes_f32 ? load_first_f32(x, n, _mm256_setzero_ps()) : load_f32(x);
     const __m256i all = _mm256_cvtps_epi32(_mm256_mul_ps(some, times));
-    const __m256i turned = order ? _mm256_shuffle_epi32(all, 0xD8) : all;
-    return _mm256_packs_epi32(turned, turned);
+    const __m256i in_pairs = order ? _mm256_shuffle_epi32(all, 0xD8) : all;
+    return _mm256_packs_epi32(in_pairs, in_pairs);
 }
 
 typedef struct vec_pairs {

@@ -88,8 +88,8 @@ typedef vec_pairs vec_row_pairs;
 static inline void put_pairs(rnnat_pairs *to, const float *x, int32_t n, vec_f32 times)
 {
     const __m512i all = _mm512_cvtps_epi32(_mm512_mul_ps(some_of(x, n), times));
-    const __m512i turned = _mm512_shuffle_epi32(all, _MM_PERM_DBCA);
-    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(turned));
+    const __m512i in_pairs = _mm512_shuffle_epi32(all, _MM_PERM_DBCA);
+    _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16(in_pairs));
 }
 static inline vec_row_pairs spread_pairs(rnnat_pairs x)
 {

@@ -259,8 +259,10 @@ INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, cons
                 FN(name##_post)(s, row + r, panel + p, sums[r] + p * GATES);                       \
     }
 
+/* Prepared rows are fewer at once: their sums and what becomes of these need more stack. */
 #define GATE_PANELS(name, PANELS)                                                                  \
-    for (; panel + PANELS <= s->last_panel; panel += PANELS) STEP_ROWS(name, PANELS, rows_of_4)
+    for (; panel + PANELS <= s->last_panel; panel += PANELS)                                       \
+    STEP_ROWS(name, PANELS, (PREPARED ? rows_of_4 / 2 : rows_of_4))
 
 /* One row alone takes SINGLE panels at once, more rows WIDE of them. */
 #define GATE_BLOCKS(name, SINGLE, WIDE)                                                            \

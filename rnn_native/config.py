@@ -15,7 +15,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     ``version``; ``isa``, the instruction set in use; ``isas_compiled`` and ``isas_available``
     (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
     takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or
-    ``none``); ``int8`` and ``bfloat16``, how weights of these types are multiplied here; ``openmp``, whether the core was compiled with it; ``num_threads``.
+    ``none``); ``openmp``, whether the core was compiled with it; ``num_threads``; ``int8`` and
+    ``bfloat16``, how weights of these types are multiplied here.
     """
     if mode not in ("stdout", "dicts"):
         raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")

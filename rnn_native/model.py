@@ -20,7 +20,7 @@ from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import check_keep, checked, checked_compute, code_of, compute_code, shown
+from .weight_types import check_keep, checked, code_of, compute_code, shown
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -142,8 +142,8 @@ class Model:
         from .formats.safetensors import parts  # formats are imported when one is first needed
 
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
-        self._compute = checked_compute(compute, weight_dtype)
-        self._weight_dtype = checked(compute or weight_dtype, as_dtype(dtype), matmul, spec)
+        rounded = checked(weight_dtype, compute, as_dtype(dtype), matmul, spec)
+        self._weight_dtype, self._compute = rounded
         check_keep(keep, self._weight_dtype)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)
@@ -327,8 +327,7 @@ class Model:
 
     @property
     def compute(self) -> str | None:
-        """What both sides of products are rounded to; None: neither is, or with int8 weights both to
-        integers."""
+        """What both sides of products are rounded to; None: neither, or both to integers (int8)."""
         return self._compute
 
     @property

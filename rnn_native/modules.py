@@ -84,7 +84,8 @@ class _Module:
     def _pack(self, weights: Mapping[str, ArrayLike]) -> Model:
         layer = Recurrent(weights=weights, **self._layer_options)
         options = self._model_options
-        if (options["weight_dtype"] or options["compute"]) is not None:  # what is given is rounded once
+        if options["weight_dtype"] is not None or options["compute"] is not None:
+            # what is given is rounded once
             return Model(ModelSpec((layer,)), **self._model_options)
         check_range(ModelSpec((layer,)), self._dtype)
         cast = {name: array.astype(self._dtype) for name, array in layer.arrays.items()}

@@ -1,9 +1,10 @@
 """What the weights of matrices are stored as, and what is multiplied, where that is not what is
 computed in.
 
-float16 and bfloat16 are rounded when a model is packed, to the nearest and of two as near to the even
-one, as NumPy's ``astype`` does, and widened when they are multiplied; int8 is of ``spec/integers.py``,
-and multiplied as integers; with ``compute`` both sides of a product are rounded (docs/precision.md).
+float16 and bfloat16 are rounded when a model is packed, to the nearest and of two as near to the
+even one, as NumPy's ``astype`` does, and widened when they are multiplied; int8 is of
+``spec/integers.py``, and multiplied as integers; with ``compute`` both sides of a product are
+rounded (docs/precision.md).
 """
 
 from __future__ import annotations
@@ -25,22 +26,25 @@ _LARGEST: Final = dict(_core.weight_types())
 WEIGHT_DTYPES: Final = tuple(_LARGEST)
 """The names that ``weight_dtype=`` takes, which are those of ``src/weight_types.h``."""
 
-
 MOST_INT8_FEATURES: Final = 1 << 17
+"""Products of two int8 that an int32 has room for."""
 
 
 def checked(
-    weight_dtype: DTypeLike | None, dtype: np.dtype[Any], matmul: str, spec: ModelSpec
-) -> str | None:
-    """A name of ``WEIGHT_DTYPES``, or None. ``OptionError`` for anything else; ``UnsupportedError``
-    for what does not go with the type computed in, with who multiplies, or with a weight."""
-    if weight_dtype is None:
-        return None
-    try:
-        known = isinstance(weight_dtype, str) and weight_dtype in WEIGHT_DTYPES
-        name = str(weight_dtype) if known else np.dtype(weight_dtype).name
-    except TypeError:
-        name = ""
+    weight_dtype: DTypeLike | None,
+    compute: str | None,
+    dtype: np.dtype[Any],
+    matmul: str,
+    spec: ModelSpec,
+) -> tuple[str | None, str | None]:
+    """Names of ``WEIGHT_DTYPES`` and ``COMPUTES``, or None. ``OptionError`` for anything else;
+    ``UnsupportedError`` for what does not go with each other, with this CPU, with the type
+    computed in, with who multiplies, or with a weight."""
+    _check_compute(compute, weight_dtype)
+    if weight_dtype is None and compute is None:
+        return None, None
+    name = _name_of(weight_dtype) if weight_dtype is not None else str(compute)
+    asked = f"weight_dtype={name!r}" if compute is None else f"compute={compute!r}"
     if name not in WEIGHT_DTYPES:
         raise OptionError(
             f"weight_dtype: expected None (weights in dtype) or {' or '.join(WEIGHT_DTYPES)}; "
@@ -48,28 +52,27 @@ def checked(
         )
     if dtype != np.float32:
         raise UnsupportedError(
-            f"weight_dtype={name!r}: expected dtype='float32', in which such weights are "
+            f"{asked}: expected dtype='float32', in which such weights are "
             f"multiplied; got {dtype.name!r}"
         )
     if matmul == "blas":
         raise UnsupportedError(
-            f"weight_dtype={name!r}: expected matmul='packed' or 'auto'; a BLAS has no product of "
+            f"{asked}: expected matmul='packed' or 'auto'; a BLAS has no product of "
             "such weights, got 'blas'"
         )
     _check_range(spec, name)
-    return name
+    return name, compute
 
 
-def checked_compute(compute: str | None, weight_dtype: DTypeLike | None) -> str | None:
-    """One of ``COMPUTES``, or None. ``OptionError`` for anything else; ``UnsupportedError`` for what
-    does not go with the weights, or with this CPU."""
+def _check_compute(compute: str | None, weight_dtype: DTypeLike | None) -> None:
     if compute is None:
-        return None
+        return
     if compute not in COMPUTES:
         raise OptionError(
-            f"compute: expected None (products in dtype) or {' or '.join(COMPUTES)}; got {compute!r}"
+            f"compute: expected None (products in dtype) or {' or '.join(COMPUTES)}; "
+            f"got {compute!r}"
         )
-    if weight_dtype not in (None, compute):
+    if weight_dtype is not None and _name_of(weight_dtype) != compute:
         raise UnsupportedError(
             f"compute={compute!r}: expected weight_dtype=None or {compute!r}, which such products "
             f"multiply; got {weight_dtype!r}"
@@ -79,7 +82,15 @@ def checked_compute(compute: str | None, weight_dtype: DTypeLike | None) -> str 
             f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
             f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
         )
-    return compute
+
+
+def _name_of(weight_dtype: DTypeLike) -> str:
+    """A name as it is; of what NumPy takes for a dtype, that one's; otherwise none."""
+    try:
+        known = isinstance(weight_dtype, str) and weight_dtype in WEIGHT_DTYPES
+        return str(weight_dtype) if known else np.dtype(weight_dtype).name
+    except TypeError:
+        return ""
 
 
 def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:

@@ -5,7 +5,7 @@ Both in any format that we write (docs/file-format.md), each where it is not the
     rnn_native.batch_first   true         x and y are [batch, time, features]; otherwise false
     rnn_native.dtype         float64      what is computed in; otherwise float32
     rnn_native.weight_dtype  float16      what weights of matrices are stored as; otherwise the same
-    rnn_native.compute       bfloat16     what both sides of products are rounded to; otherwise neither is
+    rnn_native.compute       bfloat16     what products have both sides rounded to; otherwise none
 
 ``matmul`` and ``num_threads`` belong to the machine that runs a model, and are in no file.
 """
@@ -31,7 +31,7 @@ _DTYPES: Final = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Calling:
-    """``Model``'s ``batch_first``, ``dtype``, ``weight_dtype`` and ``compute``, with its defaults."""
+    """``Model``'s ``batch_first``, ``dtype``, ``weight_dtype``, ``compute``, with its defaults."""
 
     batch_first: bool = False
     dtype: str = "float32"

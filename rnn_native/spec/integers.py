@@ -74,8 +74,7 @@ def _largest(rows: NDArray[np.float32], which: NDArray[np.intp]) -> NDArray[np.f
 
 def _are_near(rows: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[np.bool_]:
     times = rows / steps[:, None]
-    near: NDArray[np.bool_] = (np.abs(times - np.rint(times)) <= _NEAR).all(axis=1)
-    return near
+    return np.asarray((np.abs(times - np.rint(times)) <= _NEAR).all(axis=1))
 
 
 def _place_row(

@@ -41,7 +41,7 @@ def test_the_three_modules_have_their_options_in_common() -> None:
     shared = [set(inspect.signature(kind).parameters) for kind in (rn.RNN, rn.GRU, rn.LSTM)]
     assert set.intersection(*shared) == {
         "input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional",
-        "return_sequences", "dtype", "matmul", "num_threads", "weight_dtype",
+        "return_sequences", "dtype", "matmul", "num_threads", "weight_dtype", "compute",
     }  # fmt: skip
 
 

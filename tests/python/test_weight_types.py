@@ -1,4 +1,4 @@
-"""Weights that are stored in another type than they are computed with."""
+"""Weights that are stored as float16 or bfloat16, and widened when they are multiplied."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TYPES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloat1
 
 
 def test_the_core_has_these_types() -> None:
-    assert tuple(TYPES) == WEIGHT_DTYPES
+    assert (*TYPES, "int8") == WEIGHT_DTYPES
 
 
 def every_number(name: str) -> NDArray[Any]:
@@ -138,9 +138,9 @@ def test_only_where_it_is_asked_for(tmp_path: Path) -> None:
     assert rn.Model(module, weight_dtype=np.float16).weight_dtype == "float16"
 
 
-@pytest.mark.parametrize("name", ["int8", "float32", "half-ish", 16, object])
+@pytest.mark.parametrize("name", ["int4", "float32", "half-ish", 16, object])
 def test_unknown_types_are_refused_by_name(name: Any) -> None:
-    with pytest.raises(rn.OptionError, match=r"expected None .* float16 or bfloat16; got"):
+    with pytest.raises(rn.OptionError, match=r"expected None .* float16 or bfloat16 or int8; got"):
         rn.Model(rn.GRU(2, 3), weight_dtype=name)
 
 

@@ -32,16 +32,21 @@ typedef enum rnnat_stored {
     RNNAT_STORED_TYPES
 } rnnat_stored;
 
+/* Whether some matrix may have groups, and whether some may be stored as something else at all. */
+#define RNNAT_WITH_GROUPS (RNNAT_WITH_INT8 || RNNAT_WITH_BFLOAT16)
+#define RNNAT_WITH_NARROW (RNNAT_WITH_GROUPS || RNNAT_WITH_FLOAT16)
+
 /* Elements of a column that lie side by side in a matrix, and how many more rows a panel has behind its
  * own, which are zero: of int8 a float scale and an int32 for each column, four bytes each. */
 static inline int32_t rnnat_stored_group(rnnat_stored type)
 {
+    if (!RNNAT_WITH_GROUPS) return 1;
     if (type == RNNAT_STORED_BF16_DOT) return 2;
     return type >= RNNAT_STORED_INT8 ? 4 : 1;
 }
 static inline bool rnnat_stored_is_int8(rnnat_stored type)
 {
-    return type == RNNAT_STORED_INT8 || type == RNNAT_STORED_INT8_DOT;
+    return RNNAT_WITH_INT8 && (type == RNNAT_STORED_INT8 || type == RNNAT_STORED_INT8_DOT);
 }
 /* Rows of a panel for k features, those behind its own included. */
 static inline int32_t rnnat_stored_rows(rnnat_stored type, int32_t k)

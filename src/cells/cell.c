@@ -50,12 +50,12 @@ rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t 
     const rnnat_status status = rnnat_safetensors_tensor(build->file, full, tensor);
     if (status != RNNAT_OK) return status;
     const bool integers = tensor->type == RNNAT_TENSOR_I8;
-    if (tensor->type == RNNAT_TENSOR_OTHER || (integers && !columns))
+    if (tensor->type == RNNAT_TENSOR_OTHER || (integers && (!columns || !RNNAT_WITH_INT8)))
         return RNNAT_ERROR_UNSUPPORTED;
     if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
         (columns && tensor->dims[1] != (uint64_t)columns))
         return RNNAT_ERROR_SHAPE;
-    return integers ? find_scales(build->file, full, tensor) : RNNAT_OK;
+    return RNNAT_WITH_INT8 && integers ? find_scales(build->file, full, tensor) : RNNAT_OK;
 }
 
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,

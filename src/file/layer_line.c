@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../text.h"
+#include "../weight_types.h"
 #include "functions_text.h"
 
 #if RNNAT_READER
@@ -80,12 +81,14 @@ bool rnnat_line_find(const char *pairs, const char *key, rnnat_slice *value)
 /* The key that any line may have: what matrices are stored as, whatever the model's weight_dtype. */
 static const char kept[] = "weight_dtype";
 
+#if RNNAT_WITH_NARROW
 bool rnnat_line_keeps(const char *line)
 {
     rnnat_slice kind, value;
     const char *pairs;
     return rnnat_line_split(line, &kind, &pairs) && rnnat_line_find(pairs, kept, &value);
 }
+#endif
 
 /* ---- values ---- */
 

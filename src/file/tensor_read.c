@@ -57,7 +57,7 @@ static float scaled_int8(unsigned char byte, float scale)
 static size_t element_size(const rnnat_tensor *t)
 {
     switch (t->type) {
-    case RNNAT_TENSOR_I8: return t->scales && t->rank == 2 && t->dims[1] ? 1 : 0;
+    case RNNAT_TENSOR_I8: return RNNAT_WITH_INT8 && t->scales && t->rank == 2 && t->dims[1] ? 1 : 0;
     case RNNAT_TENSOR_F16:
     case RNNAT_TENSOR_BF16: return 2;
     case RNNAT_TENSOR_F32: return 4;
@@ -118,7 +118,9 @@ static size_t available(const rnnat_tensor *t, size_t size, size_t first, size_t
         case RNNAT_TENSOR_BF16: READ_ALL(OUT, load_bf16, 2) break;                                 \
         case RNNAT_TENSOR_F32: READ_ALL(OUT, load_f32, 4) break;                                   \
         case RNNAT_TENSOR_F64: READ_ALL(OUT, load_f64, 8) break;                                   \
-        case RNNAT_TENSOR_I8: READ_ROWS(OUT) break;                                                \
+        case RNNAT_TENSOR_I8:                                                                      \
+            if (RNNAT_WITH_INT8) READ_ROWS(OUT)                                                    \
+            break;                                                                                 \
         case RNNAT_TENSOR_OTHER: break;                                                            \
         }                                                                                          \
     }

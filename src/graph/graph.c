@@ -215,7 +215,9 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
         status = check_chain(graph, layer, &options, index);
     graph->result.last = -1;
     const rnnat_stored type = graph->build->type;
+#if RNNAT_WITH_NARROW
     if (rnnat_line_keeps(text)) graph->build->type = RNNAT_STORED_OWN;
+#endif
     if (status == RNNAT_OK) status = layer->build(graph, &options);
     graph->build->type = type;
     if (graph->result.last == graph->result.value)
@@ -351,10 +353,12 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
     if (status != RNNAT_OK) return status;
     if (graph.nodes) describe_values(&graph);
+#if RNNAT_WITH_NARROW
     model->info.weight_dtype = rnnat_stored_is_int8(build->type)      ? RNNAT_WEIGHT_INT8
                                : build->type == RNNAT_STORED_BF16_DOT ? RNNAT_WEIGHT_BF16
                                                                       : (int32_t)build->type;
     if (build->type == RNNAT_STORED_BF16_DOT) model->info.compute = RNNAT_COMPUTE_BF16;
+#endif
     model->operands = build->operands;
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);

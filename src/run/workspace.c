@@ -97,8 +97,8 @@ static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspa
                               const rnnat_workspace_use *use)
 {
     const size_t members = use->is_stream ? RNNAT_STREAM_TEAM : (size_t)use->team_size;
-    const size_t rows = (size_t)workspace->operand_rows * members;
-    const size_t each = (size_t)workspace->model->operands, own = workspace->operands_at;
+    const size_t rows = (size_t)workspace->operand_rows * members, own = workspace->operands_at;
+    const size_t each = RNNAT_WITH_GROUPS ? (size_t)workspace->model->operands : 0;
     if (each && rows > (SIZE_MAX / 4 - own) / each) arena->overflow = true;
     return rnnat_arena_take(arena, own + rows * each, 1);
 }

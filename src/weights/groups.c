@@ -4,7 +4,7 @@
 #include "int8_rows.h"
 #include "stored.h"
 
-#if RNNAT_READER
+#if RNNAT_READER && RNNAT_WITH_GROUPS
 /* Where a column's elements begin, from the panel's first group to the next one, and where what stands behind
  * them is, in elements. */
 typedef struct group_place {

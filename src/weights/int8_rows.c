@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#if RNNAT_READER
+#if RNNAT_READER && RNNAT_WITH_GROUPS
 /* How far a multiple may be from whole before scales are tried: 128 times the error of two roundings; and how
  * many floats next to the first one are. */
 static const double near_a_multiple = 0x1p-15, least_row = 0x1p-100;

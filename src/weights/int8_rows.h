@@ -4,6 +4,7 @@
 #define RNNAT_INT8_ROWS_H
 
 #include "../file/safetensors.h"
+#include "../weight_types.h"
 
 #if RNNAT_READER
 typedef struct rnnat_int8_row {

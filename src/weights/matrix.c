@@ -122,7 +122,7 @@ void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat
 {
     const size_t k = (size_t)matrix->k;
     turning rows;
-    if (rnnat_stored_group(matrix->type) > 1) {
+    if (RNNAT_WITH_GROUPS && rnnat_stored_group(matrix->type) > 1) {
         rnnat_pack_groups(matrix, kernels, &gates, tensor);
         return;
     }
@@ -151,7 +151,7 @@ static void copy_wide(rnnat_stored type, unsigned char *to, const unsigned char 
 void rnnat_matrix_unpack(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
                          rnnat_gates gates, void *rows)
 {
-    if (rnnat_stored_group(matrix->type) > 1) {
+    if (RNNAT_WITH_GROUPS && rnnat_stored_group(matrix->type) > 1) {
         rnnat_unpack_groups(matrix, kernels, &gates, rows);
         return;
     }

@@ -54,13 +54,24 @@ rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_ker
 /* Whether these kernels have such products, and the CPU their instructions. */
 bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type);
 /* Bytes that one thread needs for a row of k features of such a product. */
-size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_stored type, int32_t k);
+static inline size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_stored type, int32_t k)
+{
+    const int32_t size = RNNAT_WITH_GROUPS ? kernels->of[type].operand : 0;
+    return size ? rnnat_operand_row(size, k) : 0;
+}
 /* What is said of a type by its code, from 1 on: its name, and its largest number; false past the
  * last one. Then what a number is once it is stored. Both are Python's, with RNNAT_INSPECT. */
 bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest);
 float rnnat_weight_stored(int32_t code, double value);
 /* Whether the type has room for every finite number of a tensor [rows, columns]. */
+#if RNNAT_WITH_NARROW
 bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor);
+#else
+static inline bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
+{
+    return (void)type, (void)tensor, true;
+}
+#endif
 /* Fills it from a tensor [rows, k]. */
 void rnnat_matrix_pack(rnnat_matrix *matrix, const rnnat_kernels *kernels, rnnat_gates gates,
                        const rnnat_tensor *tensor);

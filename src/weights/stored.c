@@ -6,6 +6,7 @@
 
 #include "../cpu_features.h"
 
+#if RNNAT_WITH_NARROW
 /* Whether a type has two bytes an element, and is one that this library has. */
 bool rnnat_stored_is_narrow(rnnat_stored type)
 {
@@ -15,19 +16,7 @@ bool rnnat_stored_is_narrow(rnnat_stored type)
 #undef CASE
     return type == RNNAT_STORED_BF16_DOT;
 }
-
-/* Bytes of a stored element. */
-size_t rnnat_stored_size(rnnat_stored type, const rnnat_kernels *kernels)
-{
-    if (rnnat_stored_is_int8(type)) return 1;
-    return rnnat_stored_is_narrow(type) ? sizeof(uint16_t) : (size_t)kernels->elem;
-}
-
-size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_stored type, int32_t k)
-{
-    const int32_t size = kernels->of[type].operand;
-    return size ? rnnat_operand_row(size, k) : 0;
-}
+#endif
 
 bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 {
@@ -51,6 +40,7 @@ rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_ker
         *type = RNNAT_STORED_BF16_DOT;
     }
     if (*type == RNNAT_STORED_OWN) return RNNAT_OK;
+    if (!RNNAT_WITH_NARROW) return RNNAT_ERROR_UNSUPPORTED;
     if (options->dtype != RNNAT_F32 || options->matmul == RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_UNSUPPORTED;
     if (*type == RNNAT_STORED_INT8 && rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT))
@@ -58,6 +48,7 @@ rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_ker
     return rnnat_stored_runs(kernels, *type) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
 }
 
+#if RNNAT_WITH_NARROW
 /* What its elements are rounded to. */
 static rnnat_stored rounding_of(rnnat_stored type)
 {
@@ -81,33 +72,6 @@ float rnnat_widened(rnnat_stored type, uint16_t stored)
 #undef CASE
     return 0;
 }
-
-#if RNNAT_INSPECT
-bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
-{
-#define CASE(code, ending, name, most, stored, with)                                               \
-    case code:                                                                                     \
-        *type_name = name;                                                                         \
-        *largest = most;                                                                           \
-        return true;
-    switch (code) {
-        RNNAT_EACH_WEIGHT_TYPE(CASE)
-    case RNNAT_WEIGHT_INT8:
-        *type_name = "int8"; /* whatever is finite has a scale */
-        *largest = (double)FLT_MAX;
-        return true;
-    default: return false;
-    }
-#undef CASE
-}
-
-float rnnat_weight_stored(int32_t code, double value)
-{
-    const rnnat_stored type = (rnnat_stored)code;
-    return rnnat_stored_is_narrow(type) ? rnnat_widened(type, rnnat_narrowed(type, value))
-                                        : (float)value;
-}
-#endif
 
 /* Up to a piece of a tensor in the widest type, so that what is stored is rounded once. */
 void rnnat_read_exactly(const rnnat_tensor *tensor, size_t first, size_t count, double *out)
@@ -140,4 +104,32 @@ bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
     }
     return true;
 }
+#endif
+
+#if RNNAT_INSPECT
+bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
+{
+#define CASE(code, ending, name, most, stored, with)                                               \
+    case code:                                                                                     \
+        *type_name = name;                                                                         \
+        *largest = most;                                                                           \
+        return true;
+    switch (code) {
+        RNNAT_EACH_WEIGHT_TYPE(CASE)
+    case RNNAT_WEIGHT_INT8:
+        *type_name = "int8"; /* whatever is finite has a scale */
+        *largest = (double)FLT_MAX;
+        return true;
+    default: return false;
+    }
+#undef CASE
+}
+
+float rnnat_weight_stored(int32_t code, double value)
+{
+    const rnnat_stored type = (rnnat_stored)code;
+    return rnnat_stored_is_narrow(type) ? rnnat_widened(type, rnnat_narrowed(type, value))
+                                        : (float)value;
+}
+#endif
 #endif

@@ -11,8 +11,7 @@
 #include "variants.h"
 
 /* As rnnat_model_from_memory makes it, for any kernels; the end of the program frees it. */
-static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels,
-                         rnnat_stored type)
+static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels, rnnat_stored type)
 {
     const test_bytes file = test_model_bytes(model);
     rnnat_safetensors opened;

@@ -58,8 +58,11 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
                              .bias = batch % 2,
                              .activation = (rnnat_activation)test_choose(
                                  &random, RNNAT_IDENTITY, alike ? RNNAT_LOG_SOFTMAX : RNNAT_RELU)});
-    const bool halves = RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32 && (variant + batch) % 2;
-    const rnnat_stored type = halves ? RNNAT_STORED_F16 : RNNAT_STORED_OWN;
+    rnnat_stored type = RNNAT_STORED_OWN;
+    if (RNNAT_WITH_FLOAT16 && dtype == RNNAT_F32 && (variant + batch) % 3 == 1)
+        type = RNNAT_STORED_F16;
+    if (RNNAT_WITH_INT8 && dtype == RNNAT_F32 && (variant + batch) % 3 == 2)
+        type = RNNAT_STORED_INT8;
     rnnat_model *const made = make(&model, &kernels[dtype], type);
     rnnat_model *const twin = make(&model, &other[dtype], type);
     const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);

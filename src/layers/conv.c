@@ -27,10 +27,10 @@ static bool rows_overlap(const rnnat_convolving *conv)
            (apart || !rnnat_matrix_is_blas(&conv->weight));
 }
 
-/* Whether the kernel moves over rows of positions, too. */
+/* Whether the kernel moves over rows of positions, too, or over padding above the only one. */
 static bool has_height(const rnnat_convolving *conv)
 {
-    return conv->height > 1 || conv->made_height > 1;
+    return conv->height > 1 || conv->made_height > 1 || conv->top > 0;
 }
 
 /* True where taps lie in the input as they are. */

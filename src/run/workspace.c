@@ -96,11 +96,17 @@ static size_t most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
 static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
                               const rnnat_workspace_use *use)
 {
+    size_t own = workspace->operands_at;
+#if RNNAT_WITH_GROUPS
     const size_t members = use->is_stream ? RNNAT_STREAM_TEAM : (size_t)use->team_size;
-    const size_t rows = (size_t)workspace->operand_rows * members, own = workspace->operands_at;
-    const size_t each = RNNAT_WITH_GROUPS ? (size_t)workspace->model->operands : 0;
+    const size_t rows = (size_t)workspace->operand_rows * members;
+    const size_t each = (size_t)workspace->model->operands;
     if (each && rows > (SIZE_MAX / 4 - own) / each) arena->overflow = true;
-    return rnnat_arena_take(arena, own + rows * each, 1);
+    own += rows * each;
+#else
+    (void)use;
+#endif
+    return rnnat_arena_take(arena, own, 1);
 }
 
 rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_t scratch,

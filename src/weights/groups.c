@@ -1,6 +1,7 @@
 /* Matrices of groups: pairs or quads of a column's elements side by side, as CPUs multiply them. */
 #include <string.h>
 
+#include "groups.h"
 #include "int8_rows.h"
 #include "stored.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "blas.h"
-#include "stored.h"
+#include "groups.h"
 
 #if RNNAT_READER
 rnnat_matrix rnnat_matrix_take(rnnat_arena *arena, const rnnat_kernels *kernels, int32_t k,

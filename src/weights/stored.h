@@ -1,8 +1,11 @@
-/* What the files of matrices share: which types there are, and which element is where. */
+/* What matrices may be stored as, and their elements one by one. */
 #ifndef RNNAT_STORED_H
 #define RNNAT_STORED_H
 
-#include "matrix.h"
+#include "layout.h"
+
+/* Features of a row that int8 multiplies at most: 128 * 127 times as many is the largest sum. */
+#define RNNAT_INT8_MOST_FEATURES (1 << 17)
 
 enum { rnnat_read_at_once = 64 }; /* elements of a tensor */
 
@@ -39,25 +42,30 @@ static inline size_t rnnat_stored_size(rnnat_stored type, const rnnat_kernels *k
     return rnnat_stored_is_narrow(type) ? sizeof(uint16_t) : (size_t)kernels->elem;
 }
 
-#if RNNAT_READER
-
-/* The column of a unit of a gate, and the row of the PyTorch weight that became it. */
-static inline int32_t rnnat_column_of(const rnnat_kernels *kernels, const rnnat_gates *gates,
-                                      int32_t gate, int32_t unit)
+/* What matrices are stored as where a model's options say so: ARGUMENT where they have no known value,
+ * UNSUPPORTED where this build or CPU has no such product. */
+rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_kernels *kernels,
+                             rnnat_stored *type);
+/* Whether these kernels have such products, and the CPU their instructions. */
+bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type);
+/* Bytes that one thread needs for a row of k features of such a product. */
+static inline size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_stored type, int32_t k)
 {
-    const int32_t lanes = kernels->lanes;
-    return (unit / lanes * gates->gates + gate) * lanes + unit % lanes;
+    const int32_t size = RNNAT_WITH_GROUPS ? kernels->of[type].operand : 0;
+    return size ? rnnat_operand_row(size, k) : 0;
 }
-static inline size_t rnnat_row_of(const rnnat_gates *gates, int32_t gate, int32_t unit)
+/* What is said of a type by its code, from 1 on: its name, and its largest number; false past the
+ * last one. Then what a number is once it is stored. Both are Python's, with RNNAT_INSPECT. */
+bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest);
+float rnnat_weight_stored(int32_t code, double value);
+/* Whether the type has room for every finite number of a tensor [rows, columns]. */
+#if RNNAT_WITH_NARROW
+bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor);
+#else
+static inline bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
 {
-    return (size_t)(gates->first + gate) * (size_t)gates->units + (size_t)unit;
+    return (void)type, (void)tensor, true;
 }
-
-/* Packs and unpacks a matrix whose type has groups: groups.c. */
-void rnnat_pack_groups(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                       const rnnat_gates *gates, const rnnat_tensor *tensor);
-void rnnat_unpack_groups(const rnnat_matrix *matrix, const rnnat_kernels *kernels,
-                         const rnnat_gates *gates, float *rows);
 #endif
 
 #endif

@@ -277,6 +277,13 @@ def test_the_command_tells_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert word in told
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_kernel_of_one_row_may_see_nothing_but_padding_above_the_only_one(dtype: str) -> None:
+    layer = Conv(np.ones((2, 3)), np.array([0.5, -1.0]), in_channels=3, top=1, stride_height=3)
+    y, _ = rn.Model(layer, dtype=dtype)(np.full((4, 2, 3), 7.0, dtype))
+    np.testing.assert_array_equal(y, np.broadcast_to([0.5, -1.0], (4, 2, 2)))
+
+
 def test_what_cannot_be_one_is_refused_by_name() -> None:
     ones = np.ones
     for call, error, message in (

@@ -36,6 +36,13 @@ bool rnnat_cpu_has_avx512(void)
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
 
+/* Whether leaf 7 has that part: the first one says how many there are. */
+static bool has_part(uint32_t part)
+{
+    uint32_t a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= part;
+}
+
 /* Bits of leaf 7: AVX512_VNNI in ecx of its first part, AVX-VNNI and AVX512_BF16 in eax of its second. */
 bool rnnat_cpu_has_int8_dot(const char *isa)
 {
@@ -43,13 +50,13 @@ bool rnnat_cpu_has_int8_dot(const char *isa)
     if (rnnat_text_is(isa, rnnat_text_size(isa), "avx512"))
         return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 11 & 1;
     if (rnnat_text_is(isa, rnnat_text_size(isa), "avx2"))
-        return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+        return has_part(1) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
     return false;
 }
 bool rnnat_cpu_has_bf16_dot(const char *isa)
 {
     uint32_t a, b, c, d;
-    return rnnat_text_is(isa, rnnat_text_size(isa), "avx512") &&
+    return rnnat_text_is(isa, rnnat_text_size(isa), "avx512") && has_part(1) &&
            __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
 }
 #elif !defined(RNNAT_HAVE_NEON) || !defined(__aarch64__)

@@ -59,7 +59,8 @@ def export_c(
         that runs in reverse, the longest sequence.
     dtype
         ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
-        ModelSpec float32.
+        ModelSpec float32. Weights of a Model's ``weight_dtype`` are written in it, as they were
+        rounded; what they multiply is not rounded, as int8 and ``compute`` do.
     force
         Whether files may be overwritten that were not written by this function, and other models
         in the folder removed that another version wrote.

@@ -39,6 +39,8 @@ def int8_rows(rows: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]
     todo = np.flatnonzero(large >= LEAST)
     left = _place(rows, todo, integers, scales)
     steps = (large[left].astype(np.float64) / _MOST).astype(np.float32)[:, None]
+    beyond = steps.astype(np.float64) * _MOST > np.finfo(np.float32).max
+    steps = np.where(beyond, np.nextafter(steps, np.float32(0)), steps)
     rounded = np.rint(rows[left].astype(np.float64) / steps).clip(-_MOST, _MOST)
     products = np.zeros_like(rows)
     products[left] = (rounded * steps).astype(np.float32)

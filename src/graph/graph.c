@@ -358,8 +358,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
                                : build->type == RNNAT_STORED_BF16_DOT ? RNNAT_WEIGHT_BF16
                                                                       : (int32_t)build->type;
     if (build->type == RNNAT_STORED_BF16_DOT) model->info.compute = RNNAT_COMPUTE_BF16;
-#endif
     model->operands = build->operands;
+    model->product_rows = build->product_rows > 1 ? build->product_rows : 1;
+#endif
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);
     return RNNAT_OK;

@@ -122,7 +122,7 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
     return _mm256_add_epi32(sums, _mm256_madd_epi16(x.odd, w.odd));
 }
 
-#if (defined(__GNUC__) && __GNUC__ >= 11) || (defined(__clang__) && __clang_major__ >= 12)
+#if RNNAT_GNU && RNNAT_COMPILER(11, 12, 13)
 #define RNNAT_HAS_QUADS
 #define RNNAT_QUADS_OFFSET 1
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avxvnni")
@@ -145,7 +145,7 @@ static inline vec_quads load_quads(const int8_t *p)
 static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
 {
     /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), "xm"(w));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), RNNAT_IN("x")(w));
     return sums;
 }
 RNNAT_QUADS_END

@@ -109,7 +109,7 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
     return _mm512_add_epi32(sums, _mm512_madd_epi16(x.odd, w.odd));
 }
 
-#if (defined(__GNUC__) && __GNUC__ >= 9) || defined(__clang__)
+#if RNNAT_GNU && RNNAT_COMPILER(9, 6, 10)
 #define RNNAT_HAS_QUADS
 #define RNNAT_QUADS_OFFSET 1
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avx512vnni")
@@ -127,14 +127,14 @@ static inline vec_quads load_quads(const int8_t *p) { return _mm512_loadu_si512(
 static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
 {
     /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), "vm"(w));
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), RNNAT_IN("v")(w));
     return sums;
 }
 RNNAT_QUADS_END
 #endif
 #endif
 
-#if RNNAT_WITH_BFLOAT16 && ((defined(__GNUC__) && __GNUC__ >= 10) || defined(__clang__))
+#if RNNAT_WITH_BFLOAT16 && RNNAT_GNU && RNNAT_COMPILER(10, 9, 12)
 #define RNNAT_HAS_BF16_DOT
 #define RNNAT_BF16_DOT_BEGIN RNNAT_TARGET_BEGIN("avx512bf16")
 #define RNNAT_BF16_DOT_END RNNAT_TARGET_END

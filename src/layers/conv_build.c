@@ -161,6 +161,8 @@ rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
         status = rnnat_build_add(build, "bias", 1, each, 1, bias);
     }
     if (status != RNNAT_OK) return status;
+    if (data.made * (int64_t)data.made_height > build->product_rows)
+        build->product_rows = data.made * data.made_height;
     const int32_t features = data.made_height * data.made * data.out_channels;
     const rnnat_window window = {.extent =
                                      (int32_t)reach_of(line->kernel_time, line->dilation_time),

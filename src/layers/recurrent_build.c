@@ -198,6 +198,8 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
     const int32_t positions = positions_of(line), first_cell = graph->model->num_cells;
     const int32_t made = state * num_directions > hidden ? state * num_directions : hidden;
     const int64_t most = line->input_size > made ? line->input_size : made;
+    if (RNNAT_WITH_GROUPS && positions > graph->build->product_rows)
+        graph->build->product_rows = positions;
     if (is_within(line) && positions * most > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
     int32_t input = graph->inputs[0], features = line->input_size, on_x = -1, first_state = 0;
     if (form->output_layer) {

@@ -93,18 +93,16 @@ static size_t most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
 }
 
 /* Takes that and, behind it, what each member prepares rows in. */
-static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
-                              const rnnat_workspace_use *use)
+static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspace, int32_t members)
 {
     size_t own = workspace->operands_at;
 #if RNNAT_WITH_GROUPS
-    const size_t members = use->is_stream ? RNNAT_STREAM_TEAM : (size_t)use->team_size;
-    const size_t rows = (size_t)workspace->operand_rows * members;
+    const size_t rows = (size_t)workspace->operand_rows * (size_t)members;
     const size_t each = (size_t)workspace->model->operands;
     if (each && rows > (SIZE_MAX / 4 - own) / each) arena->overflow = true;
     own += rows * each;
 #else
-    (void)use;
+    (void)members;
 #endif
     return rnnat_arena_take(arena, own, 1);
 }
@@ -168,7 +166,7 @@ static void take_stages(rnnat_arena *arena, const rnnat_workspace_use *use,
     workspace->stages = RNNAT_TAKE(arena, (size_t)count, rnnat_stage);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_stage stage = {.at = take_views(arena, model),
-                             .scratch = take_all_scratch(arena, workspace, use)};
+                             .scratch = take_all_scratch(arena, workspace, 1)};
         take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, stage.at);
         for (int b = 0; b < 2; ++b) stage.out[b] = rnnat_arena_take(arena, rows, width);
         if (workspace->stages) workspace->stages[i] = stage;
@@ -187,9 +185,12 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
     if (use->wavefront)
         workspace->chunk = shorter_chunk(workspace->chunk, use->time, use->team_size);
     workspace->operands_at = most_scratch(arena, workspace, use);
+#if RNNAT_WITH_GROUPS
+    const int64_t rows = (int64_t)workspace->chunk * (use->rows > 1 ? use->rows : 1);
     workspace->operand_rows = most_operand_rows;
-    if (use->rows < most_operand_rows / workspace->chunk)
-        workspace->operand_rows = use->rows > 1 ? use->rows * workspace->chunk : workspace->chunk;
+    if (rows * model->product_rows < most_operand_rows)
+        workspace->operand_rows = (int32_t)rows * model->product_rows;
+#endif
     workspace->at = take_views(arena, model);
     workspace->memory = RNNAT_TAKE(arena, nodes, rnnat_pointer);
     if (RNNAT_HAS_WINDOWS(model)) {
@@ -212,8 +213,9 @@ void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
         }
         if (use->is_stream && rnnat_gives_both(model, node)) workspace->copies_last = true;
     }
+    const int32_t members = use->is_stream ? RNNAT_STREAM_TEAM : use->team_size;
     for (int i = 0; i < (use->team_size > 1 && has_two_passes(model) ? 2 : 1); ++i)
-        workspace->scratch[i] = take_all_scratch(arena, workspace, use);
+        workspace->scratch[i] = take_all_scratch(arena, workspace, members);
     take_buffers(arena, workspace, RNNAT_HOME_CHUNK, (size_t)workspace->chunk, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_WHOLE, (size_t)use->time, workspace->at);
     take_buffers(arena, workspace, RNNAT_HOME_ROWS, use->is_stream ? (size_t)workspace->chunk : 1,

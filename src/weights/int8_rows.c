@@ -1,6 +1,7 @@
 /* Rows of floats -> integers of 8 bits and a scale. */
 #include "int8_rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -20,7 +21,16 @@ typedef struct int8_view {
 
 /* The nearest whole number, of two the even one, for numbers far below 2^51: a sum that large has no
  * fraction. */
-static double nearest_whole(double value) { return value + 0x1.8p52 - 0x1.8p52; }
+static double nearest_whole(double value)
+{
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD == 0
+    return value + 0x1.8p52 - 0x1.8p52;
+#else /* a wider type would keep some of it */
+    volatile double sum = value + 0x1.8p52;
+    sum -= 0x1.8p52;
+    return sum;
+#endif
+}
 
 /* The `count`-th float above a positive one, or below it. */
 static float float_after(float value, int count)
@@ -116,7 +126,9 @@ rnnat_int8_row rnnat_int8_row_of(const rnnat_tensor *tensor, size_t first, size_
     rnnat_int8_row found = {.step = 0};
     double largest = largest_of(&row);
     if (largest < least_row || find_step(&row, largest, &found)) return found;
-    row.rounded_to = (double)(float)(largest / most_integer);
+    float step = (float)(largest / most_integer);
+    if (step * (double)most_integer > (double)FLT_MAX) step = float_after(step, -1);
+    row.rounded_to = (double)step;
     largest = largest_of(&row);
     find_step(&row, largest, &found); /* that number is one, if no larger one is */
     return found;

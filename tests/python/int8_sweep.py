@@ -69,6 +69,15 @@ def few_rows(rng: np.random.Generator, n: int, k: int) -> Rows:
     return rows
 
 
+def huge_rows(rng: np.random.Generator, n: int, k: int) -> Rows:
+    """A weight of each is the largest float32, or near it."""
+    most = np.finfo(np.float32).max
+    rows = (rng.uniform(-1, 1, (n, k)) * most).astype(np.float32)
+    rows[:, 0] = most
+    rows[::2, 0] = np.nextafter(most, np.float32(0))
+    return rows
+
+
 def tiny_rows(rng: np.random.Generator, n: int, k: int) -> Rows:
     """Zeros, and rows around the least that counts: denormals, one below it, itself."""
     rows = (rng.standard_normal((n, k)) * 2.0 ** rng.uniform(-149, -98, (n, 1))).astype(np.float32)
@@ -78,7 +87,7 @@ def tiny_rows(rng: np.random.Generator, n: int, k: int) -> Rows:
     return rows
 
 
-KINDS = (random_rows, grid_rows, divisible_rows, nearly_grid_rows, few_rows, tiny_rows)
+KINDS = (random_rows, grid_rows, divisible_rows, nearly_grid_rows, few_rows, huge_rows, tiny_rows)
 
 
 def each(rng: np.random.Generator) -> Iterator[Rows]:
@@ -105,7 +114,7 @@ def main() -> None:
     for rows in each(rng):
         assert_same_bits(stored(rows), products(rows))
         assert_same_bits(stored(rows.astype(np.float64)), products(rows))
-        bias = rng.standard_normal(len(rows)) * np.abs(rows).max()
+        bias = rng.uniform(-1, 1, len(rows)) * np.abs(rows).max()
         model = rn.Model([rn.Linear(weight=rows, bias=bias)], weight_dtype="int8")
         again = rn.Model(model.spec, weight_dtype="int8")
         for batch in BATCHES:

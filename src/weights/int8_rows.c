@@ -127,7 +127,7 @@ rnnat_int8_row rnnat_int8_row_of(const rnnat_tensor *tensor, size_t first, size_
     double largest = largest_of(&row);
     if (largest < least_row || find_step(&row, largest, &found)) return found;
     float step = (float)(largest / most_integer);
-    if (step * (double)most_integer > (double)FLT_MAX) step = float_after(step, -1);
+    if ((double)step * most_integer > (double)FLT_MAX) step = float_after(step, -1);
     row.rounded_to = (double)step;
     largest = largest_of(&row);
     find_step(&row, largest, &found); /* that number is one, if no larger one is */

@@ -296,9 +296,11 @@ def run(
     compute: str | None = None,
 ) -> tuple[Approx, list[Approx]]:
     """The output and the states in order, with their bounds; as ``reference.run``."""
-    products = bounds_rounded.arithmetic_of(weight_dtype, compute)(u, tiny, ulps)
-    spec = reference.stored(spec, compute or weight_dtype)
-    return _run(spec, x, state, lengths, kind(u, tiny, ulps), products)[:2]
+    plain = products = kind(u, tiny, ulps)
+    if compute or weight_dtype:
+        products = bounds_rounded.arithmetic_of(weight_dtype, compute)(u, tiny, ulps)
+        spec = reference.stored(spec, compute or weight_dtype)
+    return _run(spec, x, state, lengths, plain, products)[:2]
 
 
 def trace(

@@ -1,8 +1,6 @@
 /* Asks the CPU, and the operating system, which vectors can be calculated with. */
 #include "cpu_features.h"
 
-#include "text.h"
-
 #if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)
 #include <cpuid.h>
 #include <stdint.h>
@@ -36,32 +34,21 @@ bool rnnat_cpu_has_avx512(void)
     return rnnat_cpu_has_avx2() && saves(0xe6); /* xmm, ymm, opmask, zmm */
 }
 
-/* Whether leaf 7 has that part: the first one says how many there are. */
-static bool has_part(uint32_t part)
+/* Bits of leaf 7's second part, which the first one says whether there is. */
+static uint32_t second_part(void)
 {
     uint32_t a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= part;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || a == 0) return 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) ? a : 0;
 }
 
-/* Bits of leaf 7: AVX512_VNNI in ecx of its first part, AVX-VNNI and AVX512_BF16 in eax of its second. */
-bool rnnat_cpu_has_int8_dot(const char *isa)
+bool rnnat_cpu_has_avxvnni(void) { return second_part() >> 4 & 1; }
+bool rnnat_cpu_has_avx512bf16(void) { return second_part() >> 5 & 1; }
+bool rnnat_cpu_has_avx512vnni(void)
 {
     uint32_t a, b, c, d;
-    if (rnnat_text_is(isa, rnnat_text_size(isa), "avx512"))
-        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 11 & 1;
-    if (rnnat_text_is(isa, rnnat_text_size(isa), "avx2"))
-        return has_part(1) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
-    return false;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 11 & 1;
 }
-bool rnnat_cpu_has_bf16_dot(const char *isa)
-{
-    uint32_t a, b, c, d;
-    return rnnat_text_is(isa, rnnat_text_size(isa), "avx512") && has_part(1) &&
-           __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
-}
-#elif !defined(RNNAT_HAVE_NEON) || !defined(__aarch64__)
-bool rnnat_cpu_has_int8_dot(const char *isa) { return (void)isa, false; }
-bool rnnat_cpu_has_bf16_dot(const char *isa) { return (void)isa, false; }
 #endif
 
 #ifdef RNNAT_HAVE_NEON
@@ -76,9 +63,5 @@ bool rnnat_cpu_has_neon(void)
 }
 #else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
 bool rnnat_cpu_has_neon(void) { return true; }
-#endif
-#if defined(__aarch64__)
-bool rnnat_cpu_has_int8_dot(const char *isa) { return (void)isa, false; }
-bool rnnat_cpu_has_bf16_dot(const char *isa) { return (void)isa, false; }
 #endif
 #endif

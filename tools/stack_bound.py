@@ -60,6 +60,7 @@ POINTERS = {
         ("run/run", "run_thread"),
         ("run/stream", "run_stream_steps"),
     ],
+    "weights/stored": [("cpu_features", r"\w+")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],
     r"kernels/kernels_\w+": [(KERNELS[0], r"\w+_post_f(32|64)")],
     "weights/blas": [],  # a BLAS, and what loads it

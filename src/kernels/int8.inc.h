@@ -8,7 +8,7 @@
  *   put_pairs(to, x, n, times)   rounds n elements of x * times, and zeros up to RNNAT_PUT_WIDTH
  *   spread_pairs, load_pairs     a row's four elements for all columns; a vector of columns' four
  *   dot_pairs(x, w, sums)        sums + x w
- * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for CPUs that multiply these at once. Where
+ * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for a RNNAT_QUADS_CPU. Where
  * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and a panel has -128 times its columns' sums.
  */
 

@@ -36,7 +36,7 @@ typedef struct rnnat_rows {
  * their type, a scale before each where these are integers. */
 typedef struct rnnat_operands {
     char *at; /* aligned; NULL: the model's products read rows as they are */
-    int32_t rows; /* for which there is room; of each of `sets` arrays */
+    int32_t rows; /* how many there is room for; of a step, in each array that it multiplies */
 } rnnat_operands;
 
 /* Bytes before the elements of such a row; a float scale is the last of them. */
@@ -62,7 +62,7 @@ typedef struct rnnat_gemm_args {
 /* Arguments of one time step of one direction of one layer, for some rows of the batch. */
 typedef struct rnnat_step {
     int32_t rows;
-    int32_t first_row; /* of those that a kernel takes at once; it cuts them itself */
+    int32_t first_row; /* 0; a kernel that cannot prepare all rows at once counts them by it */
     int32_t first_panel, last_panel; /* panels of units that this call makes: first .. last - 1 */
     int32_t k; /* features of h_prev that the recurrent product reads */
     int32_t hidden; /* units; they fill ceil(hidden / lanes) panels */
@@ -95,6 +95,7 @@ typedef struct rnnat_step {
 
 /* What multiplies weights of one type. */
 typedef struct rnnat_products {
+    bool (*available)(void); /* whether the CPU has their instructions; NULL: with the others */
     int32_t operand; /* bytes of an element of its operands; 0: it reads rows as they are */
     void (*gemm)(const rnnat_gemm_args *args);
     RNNAT_PRODUCT_STEPS(RNNAT_STEP_KERNEL, )

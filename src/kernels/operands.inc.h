@@ -104,7 +104,7 @@ INLINE void WFN(each_tile)(const rnnat_step *s, void (*prepare)(const rnnat_step
         WFN(each_tile)(s, WFN(name##_prepare), WFN(name##_rows));                                  \
     }
 
-/* Some rows of a product: those from `first` on are prepared, if they are. */
+/* Rows first .. end - 1 of a product; with PREPARED the first of them is the first prepared one. */
 typedef struct WFN(some_rows) {
     const rnnat_gemm_args *g;
     int32_t first, end;

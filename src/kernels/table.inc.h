@@ -19,25 +19,27 @@
 #define RNNAT_STEP_OF(E, name, part, other) .name = RNNAT_IF(part, RNNAT_IF(other, name##_##E)),
 #define RNNAT_MEMORY_STEP_OF(S, name, part, other)                                                 \
     .name = RNNAT_IF(part, RNNAT_IF(other, name##_##S)),
-/* What multiplies weights of one type, by the ending of its kernels and the size of its operands. */
-#define RNNAT_PRODUCTS(E, SIZE)                                                                    \
-    {.operand = SIZE, .gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
+/* What multiplies weights of one type, by the ending of its kernels; the size of its operands, and the
+ * CPU that has its instructions. */
+#define RNNAT_PRODUCTS(E, SIZE, CPU)                                                               \
+    {.available = CPU, .operand = SIZE, .gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
 #define RNNAT_OF_TYPE(code, ending, name, most, stored, with)                                      \
-    RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32, 0), )
+    RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32, 0, NULL), )
 #if RNNAT_WITH_INT8
-#define RNNAT_OF_INT8 [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_f32, operand_size_i8_f32),
+#define RNNAT_OF_INT8 [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_f32, operand_size_i8_f32, NULL),
 #else
 #define RNNAT_OF_INT8
 #endif
 #if RNNAT_WITH_INT8 && defined(RNNAT_HAS_QUADS)
 #define RNNAT_OF_INT8_DOT                                                                          \
-    [RNNAT_STORED_INT8_DOT] = RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32),
+    [RNNAT_STORED_INT8_DOT] = RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32, RNNAT_QUADS_CPU),
 #else
 #define RNNAT_OF_INT8_DOT
 #endif
 #if RNNAT_WITH_BFLOAT16 && defined(RNNAT_HAS_BF16_DOT)
 #define RNNAT_OF_BF16_DOT                                                                          \
-    [RNNAT_STORED_BF16_DOT] = RNNAT_PRODUCTS(bf16_dot_f32, operand_size_bf16_dot_f32),
+    [RNNAT_STORED_BF16_DOT] =                                                                      \
+        RNNAT_PRODUCTS(bf16_dot_f32, operand_size_bf16_dot_f32, RNNAT_BF16_DOT_CPU),
 #else
 #define RNNAT_OF_BF16_DOT
 #endif
@@ -54,7 +56,7 @@
      .add = add_rows_##S,                                                                          \
      .merge = merge_rows_##S,                                                                      \
      .apply = RNNAT_IF(RNNAT_WITH_ELEMENTWISE, apply_rows_##S),                                    \
-     .of = {__VA_ARGS__[RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0)},                           \
+     .of = {__VA_ARGS__[RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0, NULL)},                     \
      RNNAT_MEMORY_STEPS(RNNAT_MEMORY_STEP_OF, S)}
 
 #if RNNAT_FLOAT64

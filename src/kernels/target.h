@@ -3,6 +3,7 @@
 #ifndef RNNAT_TARGET_H
 #define RNNAT_TARGET_H
 
+#include "../cpu_features.h"
 #include "../types.h"
 
 /* Whether the compiler is GCC, Clang or Apple's, of these versions or later. */

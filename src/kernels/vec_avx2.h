@@ -125,6 +125,7 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 #if RNNAT_GNU && RNNAT_COMPILER(11, 12, 13)
 #define RNNAT_HAS_QUADS
 #define RNNAT_QUADS_OFFSET 1
+#define RNNAT_QUADS_CPU rnnat_cpu_has_avxvnni
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avxvnni")
 #define RNNAT_QUADS_END RNNAT_TARGET_END
 RNNAT_QUADS_BEGIN

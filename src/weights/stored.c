@@ -2,9 +2,6 @@
 #include "stored.h"
 
 #include <float.h>
-#include <string.h>
-
-#include "../cpu_features.h"
 
 #if RNNAT_WITH_NARROW
 /* Whether a type has two bytes an element, and is one that this library has. */
@@ -20,9 +17,8 @@ bool rnnat_stored_is_narrow(rnnat_stored type)
 
 bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 {
-    if (!kernels->of[type].gemm) return false;
-    if (type == RNNAT_STORED_INT8_DOT) return rnnat_cpu_has_int8_dot(kernels->isa);
-    return type != RNNAT_STORED_BF16_DOT || rnnat_cpu_has_bf16_dot(kernels->isa);
+    const rnnat_products *const products = &kernels->of[type];
+    return products->gemm && (!products->available || products->available());
 }
 
 #if RNNAT_READER

@@ -1,9 +1,12 @@
 /* Products that round rows before they multiply: int8 weights, and bfloat16 on both sides. A row has the same
- * bits in any batch, on any threads and as a stream, and nothing is written but where there is room. */
+ * bits in any batch, on any threads and as a stream, nothing is written but where there is room, and integers
+ * are multiplied as pairs and as quads to the same bits. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_model.h"
 #include "check.h"
+#include "dispatch.h"
 #include "run_case.h"
 #include "variants.h"
 #include "weight_types.h"
@@ -48,6 +51,24 @@ static void test_stream(const rnnat_model *made, const test_inputs *in, const te
     free(mem);
 }
 
+/* With pairs, which run on every CPU, it has the bits of whatever this one takes. */
+static void test_pairs(const test_model *model, uint64_t *random, int32_t batch, const char *name)
+{
+    rnnat_status status;
+    const rnnat_kernels *const kernels = rnnat_isa_current(&status);
+    rnnat_model *const best = make(model, RNNAT_WEIGHT_INT8, RNNAT_COMPUTE_AS_DTYPE);
+    rnnat_model *const pairs = test_model_build(model, kernels, RNNAT_STORED_INT8);
+    test_inputs in = test_inputs_make(model, random, 5, batch, true, true);
+    test_outcome a = test_run(best, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
+    test_outcome b = test_run(pairs, &in, LAYOUT_DENSE, LAYOUT_PADDED, 2);
+    CHECK_CASE(a.guarded && b.guarded && test_outcome_same(&a, &b), name);
+    test_outcome_end(&a);
+    test_outcome_end(&b);
+    test_inputs_end(&in);
+    rnnat_model_free(best);
+    rnnat_model_free(pairs);
+}
+
 static void test_case(int variant, rnnat_direction direction, int32_t hidden, int32_t batch,
                       int32_t weights, int32_t compute)
 {
@@ -88,6 +109,7 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
         test_inputs_end(&in);
         rnnat_model_free(made);
     }
+    if (made && weights == RNNAT_WEIGHT_INT8) test_pairs(&model, &random, batch, name);
     test_model_end(&model);
 }
 

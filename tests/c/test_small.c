@@ -1,41 +1,12 @@
 /* A model has the same bits with the baseline's kernels in any build: in blocks of many shapes or of
  * few (RNNAT_SMALL), with vectors or in plain C11 (RNNAT_SCALAR); with weights of every type. A softmax adds in as many parts as
  * a vector has elements: its bits are the same where these are as many. */
-#include <stdlib.h>
-
+#include "build_model.h"
 #include "check.h"
 #include "dispatch.h"
-#include "graph/graph.h"
 #include "other_kernels.h"
 #include "run_case.h"
 #include "variants.h"
-
-/* As rnnat_model_from_memory makes it, for any kernels; the end of the program frees it. */
-static rnnat_model *make(const test_model *model, const rnnat_kernels *kernels, rnnat_stored type)
-{
-    const test_bytes file = test_model_bytes(model);
-    rnnat_safetensors opened;
-    rnnat_model *made = NULL;
-    void *mem = NULL;
-    if (rnnat_safetensors_open(file.bytes, file.size, &opened) != RNNAT_OK) abort();
-    for (int pass = 0; pass < 2; ++pass) { /* count, then build */
-        rnnat_builder builder = {.arena = rnnat_arena_at(mem),
-                                 .kernels = kernels,
-                                 .type = type,
-                                 .file = &opened,
-                                 .prefix = "",
-                                 .suffix = ""};
-        rnnat_model counted;
-        made = rnnat_arena_take(&builder.arena, 1, sizeof *made);
-        if (rnnat_model_build(&builder, RNNAT_MATMUL_PACKED, made ? made : &counted) != RNNAT_OK)
-            abort();
-        if (!mem) mem = malloc(rnnat_arena_need(&builder.arena));
-        if (!mem) abort();
-    }
-    free(file.bytes);
-    made->heap = mem;
-    return made;
-}
 
 /* `steps` of `batch` rows; a linear layer behind, with any activation but, for kernels of another
  * number of lanes, softmax. */
@@ -63,8 +34,8 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
         type = RNNAT_STORED_F16;
     if (RNNAT_WITH_INT8 && dtype == RNNAT_F32 && (variant + batch) % 3 == 2)
         type = RNNAT_STORED_INT8;
-    rnnat_model *const made = make(&model, &kernels[dtype], type);
-    rnnat_model *const twin = make(&model, &other[dtype], type);
+    rnnat_model *const made = test_model_build(&model, &kernels[dtype], type);
+    rnnat_model *const twin = test_model_build(&model, &other[dtype], type);
     const test_inputs in = test_inputs_make(&model, &random, 5, batch, batch > 1, true);
     test_outcome a = test_run(made, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
     test_outcome b = test_run(twin, &in, LAYOUT_BATCH_MAJOR, LAYOUT_PADDED, 1);

@@ -19,6 +19,8 @@ from . import _core
 from .errors import OptionError, UnsupportedError
 from .spec import ModelSpec
 from .spec.products import COMPUTES as COMPUTES
+from .spec.products import check_compute
+from .spec.stored import weight_dtype_of
 
 _LARGEST: Final = dict(_core.weight_types())
 """The largest number of each type, in the order of the core's codes 1, 2, ..."""
@@ -40,16 +42,17 @@ def checked(
     """Names of ``WEIGHT_DTYPES`` and ``COMPUTES``, or None. ``OptionError`` for anything else;
     ``UnsupportedError`` for what does not go with each other, with this CPU, with the type
     computed in, with who multiplies, or with a weight."""
-    _check_compute(compute, weight_dtype)
-    if weight_dtype is None and compute is None:
-        return None, None
-    name = _name_of(weight_dtype) if weight_dtype is not None else str(compute)
-    asked = f"weight_dtype={name!r}" if compute is None else f"compute={compute!r}"
-    if name not in WEIGHT_DTYPES:
-        raise OptionError(
-            f"weight_dtype: expected None (weights in dtype) or {' or '.join(WEIGHT_DTYPES)}; "
-            f"got {weight_dtype!r}"
+    name = weight_dtype_of(weight_dtype)
+    check_compute(name, compute)
+    if compute is not None and not _core.has_bf16_dot():
+        raise UnsupportedError(
+            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
+            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
         )
+    name = name or compute
+    if name is None:
+        return None, None
+    asked = f"weight_dtype={name!r}" if compute is None else f"compute={compute!r}"
     if dtype != np.float32:
         raise UnsupportedError(
             f"{asked}: expected dtype='float32', in which such weights are "
@@ -62,35 +65,6 @@ def checked(
         )
     _check_range(spec, name)
     return name, compute
-
-
-def _check_compute(compute: str | None, weight_dtype: DTypeLike | None) -> None:
-    if compute is None:
-        return
-    if compute not in COMPUTES:
-        raise OptionError(
-            f"compute: expected None (products in dtype) or {' or '.join(COMPUTES)}; "
-            f"got {compute!r}"
-        )
-    if weight_dtype is not None and _name_of(weight_dtype) != compute:
-        raise UnsupportedError(
-            f"compute={compute!r}: expected weight_dtype=None or {compute!r}, which such products "
-            f"multiply; got {weight_dtype!r}"
-        )
-    if not _core.has_bf16_dot():
-        raise UnsupportedError(
-            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
-            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
-        )
-
-
-def _name_of(weight_dtype: DTypeLike) -> str:
-    """A name as it is; of what NumPy takes for a dtype, that one's; otherwise none."""
-    try:
-        known = isinstance(weight_dtype, str) and weight_dtype in WEIGHT_DTYPES
-        return str(weight_dtype) if known else np.dtype(weight_dtype).name
-    except TypeError:
-        return ""
 
 
 def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:

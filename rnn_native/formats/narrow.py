@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import FormatError
 from ..spec import Array, ModelSpec
-from ..spec.integers import int8_rows
+from ..spec.integers import dequantised, int8_rows
 from .bfloat16 import upper_halves, widened
 
 SCALE: Final = "_scale"
@@ -102,14 +102,6 @@ class Floats(Mapping[str, Array]):
         """Whether they are looked at with what they are the scales of."""
         of = name.removesuffix(SCALE)
         return of != name and of in self._tensors and not of.endswith(SCALE)
-
-
-def dequantised(integers: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What int8 [rows, columns] with scales [rows] stands for."""
-    floats = integers.astype(np.float32)
-    with np.errstate(over="ignore", under="ignore"):
-        floats *= scales[:, None]  # exact in 32 bits, so rounded once
-    return floats
 
 
 def _checked_scales(name: str, scales: NDArray[Any], rows: int) -> NDArray[np.float32]:

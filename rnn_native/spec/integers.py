@@ -48,6 +48,14 @@ def int8_rows(rows: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]
     return integers, scales
 
 
+def dequantised(integers: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The float32 weights [n, k] of integers [n, k] and scales [n]."""
+    floats = integers.astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        floats *= scales[:, None]  # of 8 and 24 bits: rounded once
+    return floats
+
+
 def _place(
     rows: NDArray[np.float32],
     todo: NDArray[np.intp],

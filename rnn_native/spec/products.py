@@ -35,11 +35,11 @@ def of_int8(x: Float64, weight: Float64) -> Float64:
     return int8_operand(x) @ weight.T
 
 
-def dot_of(weight_dtype: str | None, compute: str | None) -> Dot:
-    """How a Model of these options multiplies. ``OptionError`` for an unknown ``compute``,
-    ``UnsupportedError`` for one that does not go with the weights' type."""
+def check_compute(weight_dtype: str | None, compute: str | None) -> None:
+    """``OptionError`` for an unknown ``compute``, ``UnsupportedError`` for one that does not go
+    with the weights' type."""
     if compute is None:
-        return of_int8 if weight_dtype == "int8" else exact
+        return
     if compute not in COMPUTES:
         raise OptionError(
             f"compute: expected None (products in dtype) or {' or '.join(COMPUTES)}; "
@@ -50,4 +50,11 @@ def dot_of(weight_dtype: str | None, compute: str | None) -> Dot:
             f"compute={compute!r}: expected weight_dtype None or {compute!r}, which such products "
             f"are made of; got {weight_dtype!r}"
         )
-    return of_bfloat16
+
+
+def dot_of(weight_dtype: str | None, compute: str | None) -> Dot:
+    """How a Model of these options multiplies; errors of :func:`check_compute`."""
+    check_compute(weight_dtype, compute)
+    if compute is not None:
+        return of_bfloat16
+    return of_int8 if weight_dtype == "int8" else exact

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .integers import LEAST, int8_rows
+from .integers import LEAST, dequantised, int8_rows
 
 _BITS: Final = 8  # of a bfloat16's mantissa
 _LAST_BIT: Final = -133  # exponent of the smallest number of bfloat16
@@ -74,5 +74,4 @@ def bfloat16_weight(weight: NDArray[Any]) -> NDArray[np.float32]:
 
 def int8_weight(weight: NDArray[Any]) -> NDArray[np.float32]:
     """A finite weight [n, k] as int8 with a scale a row stores it, widened."""
-    integers, scales = int8_rows(weight)
-    return integers * scales[:, None]
+    return dequantised(*int8_rows(weight))

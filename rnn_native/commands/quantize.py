@@ -1,11 +1,11 @@
 """Write a model with weights of fewer bits.
 
-OUT is the model with matrices as --weights stores them, and is loaded with weights of that type; it
-is called as IN is. The report tells what that does, as ratios of signal to difference in dB: more
-is better, 40 dB is a hundredth, 60 dB a thousandth. Of each layer with matrices it has that of its
-weights and, with --check, of its own output and of the model's outputs where it alone is reduced,
-and of its output in the result; then of the outputs, and how far states drift from those of the
-float32 model.
+OUT is the model with matrices as --weights stores them, in fewer bytes, and is loaded with weights
+of that type; it is called as IN is. The report tells what that does, as ratios of signal to
+difference in dB: more is better, 40 dB is a hundredth, 60 dB a thousandth. Of each layer with
+matrices it has that of its weights and, with --check, of its own output and of the model's outputs
+where it alone is reduced, and of its output in the result; then of the outputs, and how far states
+drift from those of the float32 model.
 
 CHECK is an input of the model, as INPUT of rnn-native run; of a model with several inputs it is an
 .npz of arrays by their names. Layers that do not stand the type stay float32: --keep names them,
@@ -27,6 +27,7 @@ from ..errors import OptionError
 from ..formats import calling, metadata
 from ..formats import golden as golden_strings
 from ..formats.files import placing
+from ..spec.products import COMPUTES
 from ..spec.stored import STORED
 from .arguments import add_file, count, read_strings, refuse_to_overwrite
 from .convert import source_strings
@@ -56,8 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("out", type=Path, metavar="OUT", help="the file to write: .safetensors or .npz")
     add(
-        "--weights", choices=STORED, default="int8",
-        help="what matrices are stored as (default int8)",
+        "--weights", choices=STORED,
+        help="what matrices are stored as (default int8, with --compute that type)",
+    )  # fmt: skip
+    add(
+        "--compute", choices=COMPUTES,
+        help="what both sides of products are rounded to, where the CPU has such products",
     )  # fmt: skip
     add(
         "--check", type=Path, nargs="+", default=[], metavar="CHECK",
@@ -101,16 +106,18 @@ def run(arguments: argparse.Namespace) -> None:
     turned = said.batch_first if arguments.batch_first is None else arguments.batch_first
     checks = [whole.read(spec, path, turned) for path in arguments.check]
     lengths = arguments.lengths and [inputs.read_lengths(text) for text in arguments.lengths]
+    weights = arguments.weights or arguments.compute or "int8"
     made = quantize(
         spec,
-        arguments.weights,
+        weights,
         checks or None,
         lengths=lengths,
+        compute=arguments.compute,
         keep=arguments.keep or arguments.keep_worst,
         at_least=arguments.at_least,
         num_threads=arguments.threads,
     )
-    called = calling.Calling(said.batch_first, "float32", arguments.weights)
+    called = calling.Calling(said.batch_first, "float32", weights, arguments.compute)
     carried = calling.to_strings(called) | source_strings(arguments.file, source_format, strings)
     _tell_what_is_left_out(strings)
     with placing(out) as new:
@@ -121,7 +128,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(json.dumps(facts))
         return
     before, after = (in_bytes(sizes[which]) for which in ("before", "after"))
-    print(f"file: {before} before, {after} now: a file has the weights' numbers as float32")
+    print(f"file: {before} before, {after} now")
     print(made)
 
 

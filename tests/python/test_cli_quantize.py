@@ -14,7 +14,7 @@ from agreement import assert_same_bits
 from strategies import make_linear, make_recurrent, make_spec
 
 import rnn_native as rn
-from rnn_native import cli, formats
+from rnn_native import _core, cli, formats
 from rnn_native.formats import golden, metadata
 from rnn_native.spec import ModelSpec
 from rnn_native.weight_types import WEIGHT_DTYPES
@@ -105,6 +105,30 @@ def test_without_a_check_weights_are_told_alone(quantize: Quantize) -> None:
     assert told["outputs"] == told["drift"] == {}
     assert all(layer["own"] is None and layer["weights"]["sqnr"] > 60 for layer in told["layers"])
     assert rn.load("out.npz").weight_dtype == "float16"
+
+
+@pytest.mark.parametrize(("name", "most"), [("float16", 0.53), ("bfloat16", 0.53), ("int8", 0.29)])
+def test_the_file_is_as_small_as_its_weights(name: str, most: float, quantize: Quantize) -> None:
+    rn.Model(make_spec(RNG, "lstm", 64, 128, out_features=2)).save("large.safetensors")
+    told = facts(quantize, "large.safetensors", "small.safetensors", "--weights", name)["bytes"]
+    sizes = [Path(f"{size}.safetensors").stat().st_size for size in ("large", "small")]
+    assert sizes == [told["before"], told["after"]]
+    assert sizes[1] <= most * sizes[0]
+
+
+@pytest.mark.skipif(not _core.has_bf16_dot(), reason="no products of bfloat16 here")
+def test_products_are_reduced_too_where_that_is_asked_for(quantize: Quantize) -> None:
+    told = facts(quantize, "in.npz", "out.npz", "--compute", "bfloat16", "--check", "x.npy")
+    made = rn.load("out.npz")
+    assert (made.weight_dtype, made.compute) == ("bfloat16", "bfloat16")
+    assert told["compute"] == "bfloat16"
+    assert_same_bits(made(X)[0], rn.quantize(SPEC, "bfloat16", X, compute="bfloat16").model(X)[0])
+
+
+def test_products_that_do_not_go_with_the_weights_are_refused(quantize: Quantize) -> None:
+    status, _, err = quantize("in.npz", "out.npz", "--weights", "int8", "--compute", "bfloat16")
+    assert status == 2
+    assert "expected weight_dtype None or 'bfloat16'" in err
 
 
 def test_layers_are_kept_by_number_and_by_what_is_enough(quantize: Quantize) -> None:

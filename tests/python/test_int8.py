@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +9,19 @@ import int8_sweep
 import numpy as np
 import pytest
 import strategies
+import sweeps
 from agreement import assert_same_bits, assert_same_state
 from strategies import VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec.integers import LEAST, int8_rows
 
-SWEEP = Path(__file__).parent / "int8_sweep.py"
 CONFIG = rn.show_config(mode="dicts")
 KINDS = pytest.mark.parametrize("kind", int8_sweep.KINDS, ids=lambda kind: kind.__name__)
 
 
 def test_integers_and_results_are_the_same_on_every_instruction_set() -> None:
-    hashes = set()
-    for isa in CONFIG["isas_available"]:
-        done = subprocess.run(
-            [sys.executable, "-P", str(SWEEP)],
-            env=os.environ | {"RNN_NATIVE_ISA": isa},
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr[-4000:]
-        assert done.stdout.startswith(f"{isa}: {isa}: ")
-        hashes.add(done.stdout.split()[-1])
+    hashes = {sweeps.passes("int8_sweep.py", isa) for isa in CONFIG["isas_available"]}
     assert len(hashes) == 1
 
 

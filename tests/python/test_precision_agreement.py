@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import bounds
 import numpy as np
 import pytest
+import sweeps
 from agreement import check
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +18,6 @@ import rnn_native as rn
 from rnn_native import _core
 from rnn_native.spec import ModelSpec
 
-SWEEP = Path(__file__).parent / "precision_sweep.py"
 EVERY: tuple[dict[str, Any], ...] = ({"weight_dtype": "int8"}, {"compute": "bfloat16"})
 each_option = pytest.mark.parametrize(
     "options",
@@ -41,16 +37,7 @@ U = 2.0**-24
 
 @pytest.mark.parametrize("isa", rn.show_config(mode="dicts")["isas_available"])
 def test_every_cell_is_the_reference_on_every_instruction_set(isa: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", str(SWEEP)],
-        env=os.environ | {"RNN_NATIVE_ISA": isa},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.startswith(f"{isa}:")
-    assert "int8" in done.stdout
+    assert "int8" in sweeps.passes("precision_sweep.py", isa)
 
 
 @each_option

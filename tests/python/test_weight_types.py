@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +11,20 @@ import ml_dtypes
 import numpy as np
 import pytest
 import strategies
+import sweeps
 from agreement import assert_same_bits
 from numpy.typing import NDArray
 
 import rnn_native as rn
 from rnn_native.weight_types import WEIGHT_DTYPES
 
-SWEEP = Path(__file__).parent / "weight_type_sweep.py"
 CONFIG = rn.show_config(mode="dicts")
 KINDS = (rn.RNN, rn.GRU, rn.LSTM)
 
 
 @pytest.mark.parametrize("isa", CONFIG["isas_available"])
 def test_stored_weights_give_the_bits_of_the_same_weights_in_float32(isa: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-P", str(SWEEP)],
-        env=os.environ | {"RNN_NATIVE_ISA": isa},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.startswith(f"{isa}:")
+    sweeps.passes("weight_type_sweep.py", isa)
 
 
 TYPES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloat16)}

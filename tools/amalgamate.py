@@ -129,10 +129,12 @@ def undefine(lines: list[str]) -> list[str]:
 
 
 class Unit:
-    """Text with the project's own includes in their place, a header with a guard once."""
+    """Text with the project's own includes in their place, a header with a guard once; with
+    ``branches``, of which a compiler reads one, wherever it is included, with its guard."""
 
-    def __init__(self, seen: set[Path]):
+    def __init__(self, seen: set[Path], branches: bool = False):
         self.seen = seen
+        self.branches = branches
         self.lines: list[str] = []
 
     def add(self, path: Path) -> None:
@@ -141,9 +143,10 @@ class Unit:
         if guard:
             if path in self.seen:
                 return
-            self.seen.add(path)
-            text = text.replace(guard[0], "", 1)
-            text = text[: text.rindex("#endif")]
+            if not self.branches:
+                self.seen.add(path)
+                text = text.replace(guard[0], "", 1)
+                text = text[: text.rindex("#endif")]
         lines = text.splitlines()
         self.add_lines(path, lines)
         if path.suffix == ".c":
@@ -182,7 +185,7 @@ def split_kernels(path: Path) -> list[str]:
 
 def kernels(isas: dict[str, Path], suffix: str, seen: set[Path]) -> str:
     """The kernels of whichever instruction set is there, their names with a suffix of its own."""
-    unit = Unit(set(seen))
+    unit = Unit(set(seen), branches=True)
     word = "#if"
     for isa, path in isas.items():
         if len(isas) > 1:

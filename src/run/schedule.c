@@ -60,8 +60,9 @@ void rnnat_task_prepare(const rnnat_workspace *workspace, const rnnat_member *me
     task->member = *member;
     task->memory = workspace->memory[index];
     task->scratch = workspace->scratch[scratch];
-    task->operands = RNNAT_WITH_GROUPS ? rnnat_workspace_operands(workspace, scratch, member->index)
-                                       : (rnnat_operands){NULL, 0};
+    task->operands = (rnnat_operands){NULL, 0};
+    if (RNNAT_WITH_GROUPS && workspace->model->operands)
+        task->operands = rnnat_workspace_operands(workspace, scratch, member->index);
     task->in = &workspace->at[node->inputs[0]];
     task->out = &workspace->at[task->output];
     if (node->layer->prepare)

@@ -111,7 +111,6 @@ rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_
                                         int32_t member)
 {
     const size_t each = (size_t)workspace->model->operands * (size_t)workspace->operand_rows;
-    if (!each) return (rnnat_operands){NULL, 0};
     return (rnnat_operands){workspace->scratch[scratch] + workspace->operands_at +
                                 (size_t)member * each,
                             workspace->operand_rows};

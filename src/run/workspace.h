@@ -53,7 +53,8 @@ typedef struct rnnat_workspace_use {
 /* Lays a workspace out in the arena. */
 void rnnat_workspace_carve(rnnat_arena *arena, const rnnat_model *model,
                            const rnnat_workspace_use *use, rnnat_workspace *workspace);
-/* Where member `member` of those that share scratch number `scratch` prepares rows. */
+/* Where member `member` of those that share scratch number `scratch` prepares rows, of a model whose
+ * products do. */
 rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_t scratch,
                                         int32_t member);
 /* The most steps of a chunk that node `index` reads or makes. */

@@ -364,10 +364,10 @@ RNNAT_API rnnat_status rnnat_stream_push_values(rnnat_stream *stream, const void
                                                 const int32_t *capacities, int32_t *got);
 /* Has runs from now on share their steps among up to that many threads, of which one step has to
  * keep each busy; 1, with which a stream begins, is the calling thread alone, and so is any number
- * where a BLAS multiplies; at most 8 with int8 weights or products in bfloat16. The bits are the
- * same. Pays where steps follow each other at once: a thread that waited for long has to be woken.
- * Without RNNAT_THREADS, without effect.
- * ARGUMENT: NULL, a number below 1, or one above where RNN_NATIVE_THREADING cannot be used. */
+ * where a BLAS multiplies; at most 8 with int8 weights or bfloat16 products. The bits are the same.
+ * Pays where steps follow each other at once: a thread that waited for long has to be woken.
+ * Without RNNAT_THREADS it has no effect. ARGUMENT: NULL, a number below 1, or one above where
+ * RNN_NATIVE_THREADING cannot be used. */
 RNNAT_API rnnat_status rnnat_stream_set_num_threads(rnnat_stream *stream, int32_t num_threads);
 /* The state becomes that of a new stream, the model's initial state. ARGUMENT: NULL. */
 RNNAT_API rnnat_status rnnat_stream_reset(rnnat_stream *stream);

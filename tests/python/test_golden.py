@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from strategies import (
 )
 
 import rnn_native as rn
-from rnn_native import formats, verify
+from rnn_native import _core, cli, formats, verify
 from rnn_native.formats import golden, metadata, npz, safetensors
 from rnn_native.spec import ModelSpec, Recurrent
 
@@ -98,6 +99,17 @@ print(rn.show_config(mode="dicts")["isa"])
 """
 
 
+def verify_on(isa: str, paths: Sequence[Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", ISA_CHILD, *map(str, paths)],
+        env=os.environ | {"RNN_NATIVE_ISA": isa},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == isa, done.stderr
+
+
 @pytest.mark.parametrize("isa", CONFIG["isas_available"])
 def test_every_instruction_set_gives_what_another_stored(isa: str, tmp_path: Path) -> None:
     """The replay's rounding errors are not those of the golden result, and are allowed."""
@@ -108,14 +120,7 @@ def test_every_instruction_set_gives_what_another_stored(isa: str, tmp_path: Pat
         recurrent = make_recurrent(rng, cell, 20, 48, gain=3.0, num_layers=2, **options)
         paths.append(tmp_path / f"{name}.safetensors")
         rn.Model(ModelSpec((recurrent,))).save(paths[-1], golden=True)
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", ISA_CHILD, *map(str, paths)],
-        env=os.environ | {"RNN_NATIVE_ISA": isa},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == isa, done.stderr
+    verify_on(isa, paths)
 
 
 SPEC = make_spec(np.random.default_rng(0), "lstm", 3, 5, num_layers=2, out_features=2)
@@ -281,15 +286,56 @@ def test_a_graph_carries_none(tmp_path: Path) -> None:
         rn.load(path, verify=True)
 
 
-def test_a_model_of_int8_weights_carries_none(tmp_path: Path) -> None:
-    """Not even where it happens to be the reference's: another CPU may round to the other side."""
+REDUCED = [{"weight_dtype": "int8"}] + [{"compute": "bfloat16"}] * _core.has_bf16_dot()
+
+
+@pytest.mark.parametrize("options", REDUCED, ids=str)
+@pytest.mark.parametrize(("cell", "kind"), VARIANTS[::3], ids=str)
+def test_a_model_of_rounded_operands_carries_one(
+    cell: str, kind: dict[str, Any], options: dict[str, str], tmp_path: Path
+) -> None:
+    """It is found again, in float32 too, and gates that are exchanged are found out."""
+    rng = np.random.default_rng(4)
     path = tmp_path / "model.npz"
-    spec = ModelSpec((rn.Linear(np.eye(2, dtype=np.float32)),))
-    with pytest.raises(rn.OptionError, match=r"golden: .* two of int8 .* weight_dtype=None"):
-        rn.Model(spec, weight_dtype="int8").save(path, golden=np.ones((3, 1, 2)))
-    assert not path.exists()
-    rn.Model(spec).save(path, golden=np.ones((3, 1, 2)))
-    rn.load(path, verify=True)
+    layer = make_recurrent(rng, cell, 20, 48, **kind)
+    rn.Model(ModelSpec((layer,)), **options).save(path, golden=True)
+    stored = rn.load(path, verify=True)
+    assert (stored.weight_dtype, stored.compute) != (None, None)
+    rn.load(path, verify=True, dtype="float32")
+    strings = formats.strings(path)
+    arrays = {name: array.copy() for name, array in layer.arrays.items()}
+    arrays["weight_ih_l0"] = arrays["weight_ih_l0"][::-1]
+    formats.write(ModelSpec((layer.make(arrays, layer.options),)), path, strings=strings)
+    with pytest.raises(rn.VerifyError, match=r"do not give what was stored"):
+        rn.load(path, verify=True)
+
+
+def test_the_command_keeps_it_or_makes_it_anew(tmp_path: Path) -> None:
+    """Without the weights' type, which ``--dtype`` leaves out, the result is another."""
+    made, kept, plain = (tmp_path / f"{name}.npz" for name in ("made", "kept", "plain"))
+    layer = make_recurrent(np.random.default_rng(6), "lstm", 8, 32)
+    rn.Model(ModelSpec((layer,)), weight_dtype="int8").save(made, golden=True)
+    assert cli.main(["convert", str(made), str(kept), "--verify"]) == 0
+    assert cli.main(["convert", str(made), str(plain), "--dtype", "float32", "--verify"]) == 0
+    told = {path: formats.strings(path) for path in (made, kept, plain)}
+    assert {key: told[kept][key] for key in golden.KEYS & set(told[kept])} == {
+        key: told[made][key] for key in golden.KEYS & set(told[made])
+    }
+    assert rn.load(plain, verify=True).weight_dtype is None
+    assert float(told[plain][f"{PREFIX}error"]) < 1e-6 < float(told[made][f"{PREFIX}error"])
+
+
+@pytest.mark.parametrize("isa", CONFIG["isas_available"])
+def test_every_instruction_set_gives_what_another_stored_of_integers(
+    isa: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    paths = []
+    for (cell, options), name in zip(VARIANTS, VARIANT_IDS, strict=True):
+        layer = make_recurrent(rng, cell, 20, 48, gain=2.0, num_layers=2, **options)
+        paths.append(tmp_path / f"{name}.safetensors")
+        rn.Model(ModelSpec((layer,)), weight_dtype="int8").save(paths[-1], golden=True)
+    verify_on(isa, paths)
 
 
 def test_a_wide_model_gets_fewer_steps(tmp_path: Path) -> None:

@@ -78,12 +78,11 @@ typedef enum rnnat_status {
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
 /* What the weights of matrices are stored as: in the model's dtype; (F16, BF16) as float16 or bfloat16,
- * rounded to the nearest and computed with in float: half the memory; or (INT8) as integers with a scale a
- * row: a quarter. Products with integers round each row of what they multiply to integers, too, by its own
- * largest value. Biases and peepholes are in the model's dtype. F16, BF16 and INT8 with RNNAT_F64, with
- * a BLAS, for a finite weight that would become infinite, or INT8 for one that is not finite or for more
- * than 131072 features, and in a library built without (RNNAT_WITH_FLOAT16=OFF,
- * RNNAT_WITH_BFLOAT16=OFF, RNNAT_WITH_INT8=OFF), are UNSUPPORTED. docs/precision.md. */
+ * rounded to the nearest and computed with in float; or (INT8) as integers with a scale a row, whose
+ * products round each row of what they multiply to integers, too, by its own largest value. Biases and
+ * peepholes are in the model's dtype. With RNNAT_F64, with a BLAS, for a finite weight that would become
+ * infinite, for INT8 one that is not finite or more than 131072 features, and in a library built without
+ * (RNNAT_WITH_FLOAT16=OFF and the like), these are UNSUPPORTED. docs/precision.md. */
 typedef enum rnnat_weight_dtype {
     RNNAT_WEIGHT_AS_DTYPE = 0,
     RNNAT_WEIGHT_F16 = 1,

@@ -25,10 +25,10 @@
 typedef enum rnnat_stored {
     RNNAT_STORED_OWN = RNNAT_WEIGHT_AS_DTYPE,
     RNNAT_STORED_F16 = RNNAT_WEIGHT_F16, /* widened when it is multiplied */
-    RNNAT_STORED_BF16 = RNNAT_WEIGHT_BF16, /* likewise */
+    RNNAT_STORED_BF16 = RNNAT_WEIGHT_BF16, /* likewise, in pairs of a column */
     RNNAT_STORED_INT8 = RNNAT_WEIGHT_INT8, /* integers, in groups of four of a column */
     RNNAT_STORED_INT8_DOT, /* the same bytes, for a CPU that multiplies four at once */
-    RNNAT_STORED_BF16_DOT, /* pairs of a column, for one that multiplies two at once */
+    RNNAT_STORED_BF16_DOT, /* the same pairs, for one that multiplies two at once */
     RNNAT_STORED_TYPES
 } rnnat_stored;
 
@@ -41,7 +41,7 @@ typedef enum rnnat_stored {
 static inline int32_t rnnat_stored_group(rnnat_stored type)
 {
     if (!RNNAT_WITH_GROUPS) return 1;
-    if (type == RNNAT_STORED_BF16_DOT) return 2;
+    if (type == RNNAT_STORED_BF16 || type == RNNAT_STORED_BF16_DOT) return 2;
     return type >= RNNAT_STORED_INT8 ? 4 : 1;
 }
 static inline bool rnnat_stored_is_int8(rnnat_stored type)

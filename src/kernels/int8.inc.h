@@ -38,12 +38,13 @@ static float FN(scale_of)(const REAL *x, int32_t k, float *times)
 #define INTEGERS 1
 #define OFFSET 0
 #define GROUP 4
+#define TURNS 1
 #define OPERAND rnnat_pairs
 #define FACTOR vec_row_pairs
 #define WIDE vec_pairs
 #define SUM vec_i32
 #define SPREAD spread_pairs
-#define LOAD_WEIGHTS load_pairs
+#define LOAD_WEIGHTS(p, nth) load_pairs(p)
 #define MULTIPLY_ADD dot_pairs
 #define PUT put_pairs
 #define PUT_WIDTH RNNAT_PUT_WIDTH
@@ -60,12 +61,13 @@ RNNAT_QUADS_BEGIN
 #define INTEGERS 1
 #define OFFSET RNNAT_QUADS_OFFSET
 #define GROUP 4
+#define TURNS 1
 #define OPERAND uint32_t
 #define FACTOR vec_quads
 #define WIDE vec_quads
 #define SUM vec_i32
 #define SPREAD spread_quads
-#define LOAD_WEIGHTS load_quads
+#define LOAD_WEIGHTS(p, nth) load_quads(p)
 #define MULTIPLY_ADD dot_quads
 #define PUT put_quads
 #define PUT_WIDTH RNNAT_PUT_WIDTH

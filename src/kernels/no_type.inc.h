@@ -7,6 +7,7 @@
 #undef INTEGERS
 #undef OFFSET
 #undef GROUP
+#undef TURNS
 #undef OPERAND
 #undef FACTOR
 #undef WIDE

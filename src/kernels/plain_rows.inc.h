@@ -1,8 +1,8 @@
-/* A type of weights that multiplies rows as they are, one k at a time. Part of weights.inc.h. */
+/* A type of weights that multiplies rows as they are, one k at a time: in groups of GROUP. Part of weights.inc.h. */
 #define PREPARED 0
 #define INTEGERS 0
 #define OFFSET 0
-#define GROUP 1
+#define TURNS GROUP
 #define OPERAND REAL
 #define FACTOR VEC
 #define WIDE VEC

@@ -1,7 +1,7 @@
 /* The one loop that multiplies. Part of products.inc.h: WEIGHT is what weights are stored as, and
  * LOAD_WEIGHTS makes a vector of them, WIDE, of what is multiplied. A row is read as OPERANDs, of each of
- * which SPREAD makes a vector; MULTIPLY_ADD multiplies both and adds to SUMs. An operand, and a lane of
- * weights, has GROUP elements of k.
+ * which SPREAD makes a vector; MULTIPLY_ADD multiplies both and adds to SUMs. A lane of weights has GROUP
+ * elements of k: an operand has as many, or where TURNS is GROUP one, and the elements take turns.
  *
  * Every sum adds k = 0, 1, 2, ... in that order in a block of any shape, so the bits of a row do
  * not depend on the rows and columns around it.
@@ -16,7 +16,8 @@ typedef struct WFN(factors) {
     ptrdiff_t panel[max_vectors]; /* `width` vectors wide; */
     int width;
     int second; /* where there are two arrays: the vector of a panel that multiplies a[1] */
-    int32_t groups; /* of k */
+    int32_t groups; /* of k, */
+    bool odd; /* and whether an element follows that is the first of a group of two */
 } WFN(factors);
 
 /* Elements of a panel. */
@@ -35,53 +36,69 @@ INLINE WFN(factors)
     f.stride = 0;
     f.step = 1;
     f.second = width;
-    f.groups = GROUP == 1 ? depth : (depth + GROUP - 1) / GROUP;
+    f.groups = (depth + GROUP / TURNS - 1) / GROUP;
+    f.odd = TURNS == 2 && depth % 2;
     UNROLL for (int p = 0; p < panels; ++p) f.panel[p] = p * WFN(panel_size)(depth, width);
     return f;
 }
 
-/* Vector v of the block's columns, of group k. */
-INLINE WIDE WFN(weights)(const WFN(factors) * f, ptrdiff_t k, const int v)
+/* Vector v of the block's columns, of group k: what is multiplied in turn nth. */
+INLINE WIDE WFN(weights)(const WFN(factors) * f, ptrdiff_t k, const int nth, const int v)
 {
     const int width = f->width;
-    return LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES * GROUP);
+    (void)nth;
+    return LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES * GROUP, nth);
 }
 
-/* acc[r][v] += a w, over all groups of k. The fewer of a step's operands, rows or vectors, wait in
+/* Row r of array i, likewise. */
+INLINE FACTOR WFN(factor)(const WFN(factors) * f, ptrdiff_t k, const int nth, const int i,
+                          const int r)
+{
+    return SPREAD((f->a[i][r] + (k * TURNS + nth) * f->step)[r * f->stride]);
+}
+
+/* acc[r][v] += a w, of group k in turn nth. The fewer of a step's operands, rows or vectors, wait in
  * registers and the others pass by one at a time: 12 sums fit in 16. */
-INLINE void WFN(product)(SUM acc[][max_vectors], const WFN(factors) * f, int32_t groups,
-                         const int arrays, const int rows, const int panels)
+INLINE void WFN(multiply_add)(SUM acc[][max_vectors], const WFN(factors) * f, ptrdiff_t k,
+                              const int nth, const int arrays, const int rows, const int panels)
 {
     const int width = f->width, vectors = panels * width;
-    for (ptrdiff_t k = 0; k < groups; ++k) {
-        if (arrays * rows <= vectors) {
-            FACTOR x[max_arrays][max_height];
+    if (arrays * rows <= vectors) {
+        FACTOR x[max_arrays][max_height];
+        UNROLL for (int r = 0; r < rows; ++r)
+        {
+            UNROLL for (int i = 0; i < arrays; ++i) x[i][r] = WFN(factor)(f, k, nth, i, r);
+        }
+        UNROLL for (int v = 0; v < vectors; ++v)
+        {
+            const WIDE w = WFN(weights)(f, k, nth, v);
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
+                MULTIPLY_ADD(x[v % width == f->second][r], w, acc[r][v]);
+        }
+    } else {
+        UNROLL for (int i = 0; i < arrays; ++i)
+        {
+            WIDE w[max_vectors];
+            UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second)) w[v] =
+                WFN(weights)(f, k, nth, v);
             UNROLL for (int r = 0; r < rows; ++r)
             {
-                UNROLL for (int i = 0; i < arrays; ++i) x[i][r] =
-                    SPREAD((f->a[i][r] + k * f->step)[r * f->stride]);
-            }
-            UNROLL for (int v = 0; v < vectors; ++v)
-            {
-                const WIDE w = WFN(weights)(f, k, v);
-                UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
-                    MULTIPLY_ADD(x[v % width == f->second][r], w, acc[r][v]);
-            }
-        } else {
-            UNROLL for (int i = 0; i < arrays; ++i)
-            {
-                WIDE w[max_vectors];
-                UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second)) w[v] =
-                    WFN(weights)(f, k, v);
-                UNROLL for (int r = 0; r < rows; ++r)
-                {
-                    const FACTOR x = SPREAD((f->a[i][r] + k * f->step)[r * f->stride]);
-                    UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second))
-                        acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
-                }
+                const FACTOR x = WFN(factor)(f, k, nth, i, r);
+                UNROLL for (int v = 0; v < vectors; ++v) if (i == (v % width == f->second))
+                    acc[r][v] = MULTIPLY_ADD(x, w[v], acc[r][v]);
             }
         }
     }
+}
+
+/* acc[r][v] += a w, over all groups of k, and the odd element behind them. */
+INLINE void WFN(product)(SUM acc[][max_vectors], const WFN(factors) * f, int32_t groups,
+                         const int arrays, const int rows, const int panels)
+{
+    for (ptrdiff_t k = 0; k < groups; ++k)
+        UNROLL for (int nth = 0; nth < TURNS; ++nth)
+            WFN(multiply_add)(acc, f, k, nth, arrays, rows, panels);
+    if (TURNS > 1 && f->odd) WFN(multiply_add)(acc, f, groups, 0, arrays, rows, panels);
 }
 
 #if INTEGERS

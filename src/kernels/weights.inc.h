@@ -21,7 +21,8 @@ WIDEN_EACH(load_f16, uint16_t, rnnat_f16_widen)
 #define STORED RNNAT_STORED_F16
 #define WEIGHT uint16_t
 #define WFN(name) FN(name##_f16)
-#define LOAD_WEIGHTS load_f16
+#define LOAD_WEIGHTS(p, nth) load_f16(p)
+#define GROUP 1
 #include "plain_rows.inc.h"
 #include "products.inc.h"
 
@@ -29,23 +30,25 @@ WIDEN_EACH(load_f16, uint16_t, rnnat_f16_widen)
 #endif
 
 #if RNNAT_WITH_BFLOAT16 && !RNNAT_DOUBLE
-#if RNNAT_GNU && !RNNAT_SCALAR && (defined(__clang__) || __GNUC__ >= 9)
-/* The lanes are 16 bits wider, and what they hold is moved up by as many. */
-static inline vec_f32 load_bf16(const uint16_t *p)
+/* Pairs of a column side by side: the upper half of a word is a float's, the lower one is moved up. */
+static inline vec_f32 load_bf16(const uint16_t *p, const int nth)
 {
-    typedef uint16_t uppers __attribute__((vector_size(2 * lanes_f32)));
-    typedef uint32_t wholes __attribute__((vector_size(4 * lanes_f32)));
-    uppers all;
+#if RNNAT_GNU && !RNNAT_SCALAR && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    typedef uint32_t words __attribute__((vector_size(4 * lanes_f32)));
+    words all;
     memcpy(&all, p, sizeof all);
-    return (vec_f32)(__builtin_convertvector(all, wholes) << 16);
-}
+    return (vec_f32)(nth ? all & UINT32_C(0xffff0000) : all << 16);
 #else
-WIDEN_EACH(load_bf16, uint16_t, rnnat_bf16_widen)
+    float all[lanes_f32];
+    for (int i = 0; i < lanes_f32; ++i) all[i] = rnnat_bf16_widen(p[2 * i + nth]);
+    return load_f32(all);
 #endif
+}
 #define STORED RNNAT_STORED_BF16
 #define WEIGHT uint16_t
 #define WFN(name) FN(name##_bf16)
 #define LOAD_WEIGHTS load_bf16
+#define GROUP 2
 #include "plain_rows.inc.h"
 #include "products.inc.h"
 
@@ -67,12 +70,13 @@ RNNAT_BF16_DOT_BEGIN
 #define INTEGERS 0
 #define OFFSET 0
 #define GROUP 2
+#define TURNS 1
 #define OPERAND uint32_t
 #define FACTOR vec_bf16
 #define WIDE vec_bf16
 #define SUM VEC
 #define SPREAD spread_bf16
-#define LOAD_WEIGHTS load_pairs_bf16
+#define LOAD_WEIGHTS(p, nth) load_pairs_bf16(p)
 #define MULTIPLY_ADD dot_bf16
 #define PUT put_bf16
 #define PUT_WIDTH LANES
@@ -86,6 +90,7 @@ RNNAT_BF16_DOT_END
 #define STORED RNNAT_STORED_OWN
 #define WEIGHT REAL
 #define WFN(name) FN(name##_own)
-#define LOAD_WEIGHTS FN(load)
+#define LOAD_WEIGHTS(p, nth) FN(load)(p)
+#define GROUP 1
 #include "plain_rows.inc.h"
 #include "products.inc.h"

@@ -6,13 +6,13 @@
 #if RNNAT_WITH_NARROW
 #if RNNAT_READER
 /* Elements that can be read at once of those that are left. */
-static size_t some_of(size_t left)
+static size_t piece_left(size_t left)
 {
     return left < rnnat_read_at_once ? left : (size_t)rnnat_read_at_once;
 }
 
 #if RNNAT_WITH_INT8
-static void pack_int8(const rnnat_table *table, const rnnat_tensor *tensor)
+static void fill_int8_table(const rnnat_table *table, const rnnat_tensor *tensor)
 {
     const size_t rows = (size_t)tensor->dims[0], columns = (size_t)tensor->dims[1];
     int8_t *to = RNNAT_WRITABLE(table->rows);
@@ -22,7 +22,7 @@ static void pack_int8(const rnnat_table *table, const rnnat_tensor *tensor)
         scales[row] = packed.scale;
         for (size_t first = 0; first < columns; first += rnnat_read_at_once) {
             float values[rnnat_read_at_once];
-            const size_t count = some_of(columns - first);
+            const size_t count = piece_left(columns - first);
             rnnat_tensor_read_f32(tensor, row * columns + first, count, values);
             for (size_t i = 0; i < count; ++i) *to++ = rnnat_int8_of(&packed, values[i]);
         }
@@ -34,7 +34,7 @@ void rnnat_table_pack(const rnnat_table *table, const rnnat_tensor *tensor)
 {
 #if RNNAT_WITH_INT8
     if (rnnat_stored_is_int8(table->type)) {
-        pack_int8(table, tensor);
+        fill_int8_table(table, tensor);
         return;
     }
 #endif
@@ -42,7 +42,7 @@ void rnnat_table_pack(const rnnat_table *table, const rnnat_tensor *tensor)
     uint16_t *const to = RNNAT_WRITABLE(table->rows);
     for (size_t first = 0; first < size; first += rnnat_read_at_once) {
         double values[rnnat_read_at_once];
-        const size_t count = some_of(size - first);
+        const size_t count = piece_left(size - first);
         rnnat_read_exactly(tensor, first, count, values);
         for (size_t i = 0; i < count; ++i) to[first + i] = rnnat_narrowed(table->type, values[i]);
     }

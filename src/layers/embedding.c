@@ -83,17 +83,19 @@ static rnnat_status unpack_embedding(const rnnat_node *node, const rnnat_kernels
     return RNNAT_OK;
 }
 
+/* export-c packs in what is computed in, so that rows are told as that. */
 static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
                            const rnnat_teller *teller)
 {
     const rnnat_embedding *const embedding = node->data;
+    const rnnat_table *const table = &embedding->table;
+    const size_t known = (size_t)embedding->known, features = (size_t)embedding->features;
     (void)kernels;
     teller->type(teller->arg, "rnnat_embedding");
     teller->number(teller->arg, "known", embedding->known);
     teller->number(teller->arg, "features", embedding->features);
     teller->begin(teller->arg, "table");
-    rnnat_tell_array(teller, "rows", embedding->table.rows,
-                     (size_t)embedding->known * (size_t)embedding->features);
+    if (rnnat_table_is_own(table)) rnnat_tell_array(teller, "rows", table->rows, known * features);
     teller->end(teller->arg);
 }
 #endif

@@ -13,6 +13,7 @@ import strategies
 import sweeps
 from agreement import assert_same_bits, assert_same_state
 from hypothesis import given
+from precision_sweep import options_here
 from strategies import make_spec, seeds
 
 import rnn_native as rn
@@ -160,6 +161,23 @@ def test_a_table_is_a_layer_of_the_report(name: str) -> None:
     assert kept.layers[0].result is not None
     assert kept.layers[0].result.largest == 0
     assert kept.memory[1] > made.memory[1]
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("options", options_here())
+def test_a_layer_that_rounds_what_it_reads_sees_no_difference(
+    options: dict[str, Any], cell: str
+) -> None:
+    """A row is rounded to the same integers by its own largest number, once or twice. Rows stay
+    clear of borders between two integers, where an ulp would decide."""
+    spec, x = words(cell=cell), indices()
+    table = spec.layers[0].arrays["weight"]
+    steps = table / (np.abs(table).max(axis=1, keepdims=True) / 127)
+    clear = np.where(np.abs(steps - np.rint(steps)) > 0.49, np.float32(0), table)
+    spec = spec.having({"0": rn.Embedding(clear)})
+    y, kept = (rn.Model(spec, **options, keep=keep)(x)[0] for keep in ((), ("0",)))
+    assert_same_bits(y, kept)
+    assert not np.array_equal(y, rn.Model(spec)(x)[0])
 
 
 def test_a_model_of_a_table_alone_is_reduced() -> None:

@@ -137,7 +137,7 @@ def test_what_a_table_has_and_its_type_has_not_is_refused_by_name(name: str) -> 
 
 def test_a_row_that_is_not_multiplied_may_be_of_any_width() -> None:
     """131072 weights are the most that an int32 has room for in a product."""
-    table = np.tile(np.float32([[1, -2, 3]]), (2, 131073 // 3 + 1))
+    table = np.tile(np.array([[1, -2, 3]], np.float32), (2, 131073 // 3 + 1))
     model = rn.Model([rn.Embedding(table)], weight_dtype="int8")
     assert_same_bits(model(np.array([[1]]))[0][0, 0], table[1])
     with pytest.raises(rn.UnsupportedError, match="rows of at most 131072"):

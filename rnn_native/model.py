@@ -87,10 +87,10 @@ class Model:
         How many threads a call may use; None: what
         :func:`get_num_threads` tells at the time of the call.
     weight_dtype
-        What weights of matrices are stored as: None, in ``dtype``; ``"float16"`` or
-        ``"bfloat16"``, rounded to the nearest and widened when they are multiplied: half the
-        memory; ``"int8"``, integers with a scale a row, multiplied as integers by rows that are
-        rounded to such, too: a quarter. Others stay in ``dtype``.
+        What weights of matrices, an Embedding's table among them, are stored as: None, in
+        ``dtype``; ``"float16"`` or ``"bfloat16"``, rounded to the nearest and widened when they are
+        multiplied: half the memory; ``"int8"``, integers with a scale a row, multiplied as integers
+        by rows that are rounded to such, too: a quarter. Others stay in ``dtype``.
     compute
         What products are computed in: None, ``dtype`` or, with int8 weights, integers;
         ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has

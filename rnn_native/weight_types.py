@@ -1,8 +1,8 @@
-"""What the weights of matrices are stored as, and what is multiplied, where that is not what is
-computed in.
+"""What the weights of matrices and tables are stored as, and what is multiplied, where that is not
+what is computed in.
 
 float16 and bfloat16 are rounded when a model is packed, to the nearest and of two as near to the
-even one, as NumPy's ``astype`` does, and widened when they are multiplied; int8 is of
+even one, as NumPy's ``astype`` does, and widened when they are multiplied or looked up; int8 is of
 ``spec/integers.py``, and multiplied as integers; with ``compute`` both sides of a product are
 rounded (docs/precision.md).
 """
@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .errors import OptionError, UnsupportedError
 from .spec import ModelSpec
+from .spec.multiplying import Multiplying
 from .spec.products import COMPUTES as COMPUTES
 from .spec.products import check_compute
 from .spec.stored import weight_dtype_of
@@ -93,14 +94,14 @@ def code_of(weight_dtype: str | None) -> int:
     return 0 if weight_dtype is None else 1 + WEIGHT_DTYPES.index(weight_dtype)
 
 
-def _check_int8(where: str, array: NDArray[Any]) -> None:
+def _check_int8(where: str, array: NDArray[Any], is_multiplied: bool) -> None:
     if not np.isfinite(array).all():
         raise UnsupportedError(
             f"weight_dtype='int8': {where}: expected finite weights, of which a row has one scale; "
             "got NaN or infinity"
         )
     features = array[0].size if len(array) else 0
-    if features > MOST_INT8_FEATURES:
+    if is_multiplied and features > MOST_INT8_FEATURES:
         raise UnsupportedError(
             f"weight_dtype='int8': {where}: expected rows of at most {MOST_INT8_FEATURES} weights, "
             f"whose sums an int32 has room for; got {features}"
@@ -114,7 +115,7 @@ def _check_range(spec: ModelSpec, weight_dtype: str) -> None:
         for name in layer.packed():
             array = layer.arrays[name]
             if weight_dtype == "int8":
-                _check_int8(f"{node}.{name}", array)
+                _check_int8(f"{node}.{name}", array, isinstance(layer, Multiplying))
                 continue
             beyond = np.isfinite(array) & (np.abs(array) > _LARGEST[weight_dtype])
             for value in map(float, array[beyond]):

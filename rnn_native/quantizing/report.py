@@ -12,7 +12,7 @@ from .differences import Difference, Drift
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer whose weights a reduction is of.
+    """One layer whose weights a reduction is of: matrices, or the table of an Embedding.
 
     Parameters
     ----------

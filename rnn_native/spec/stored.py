@@ -40,8 +40,8 @@ def weight_dtype_of(weight_dtype: DTypeLike | None) -> str | None:
 
 
 def stored(spec: ModelSpec, weight_dtype: DTypeLike | None) -> ModelSpec:
-    """The model whose matrices are what a Model of this ``weight_dtype`` stores, as ``model.spec``
-    gives them; layers of ``spec.keep`` have theirs as they are.
+    """The model whose matrices, tables of Embeddings too, are what a Model of this ``weight_dtype``
+    stores, as ``model.spec`` gives them; layers of ``spec.keep`` have theirs as they are.
 
     Parameters
     ----------

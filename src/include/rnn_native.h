@@ -77,10 +77,10 @@ typedef enum rnnat_status {
  * and from every function that ends in _f64; one built without some cell, to a file that has it. */
 typedef enum rnnat_dtype { RNNAT_F32 = 0, RNNAT_F64 = 1 } rnnat_dtype;
 
-/* What the weights of matrices are stored as: in the model's dtype; (F16, BF16) as float16 or bfloat16,
- * rounded to the nearest and computed with in float; or (INT8) as integers with a scale a row, whose
- * products round each row of what they multiply to integers, too, by its own largest value. Biases and
- * peepholes are in the model's dtype. With RNNAT_F64, with a BLAS, for a finite weight that would become
+/* What the weights of matrices and of embeddings are stored as: in the model's dtype; (F16, BF16) as float16
+ * or bfloat16, rounded to the nearest and computed with in float; or (INT8) as integers with a scale a row,
+ * whose products round each row of what they multiply to integers, too, by its own largest value. Biases
+ * and peepholes are in the model's dtype. With RNNAT_F64, with a BLAS, for a finite weight that would become
  * infinite, for INT8 one that is not finite or more than 131072 features, and in a library built without
  * (RNNAT_WITH_FLOAT16=OFF and the like), these are UNSUPPORTED. docs/precision.md. */
 typedef enum rnnat_weight_dtype {

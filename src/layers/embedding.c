@@ -15,6 +15,18 @@ static int32_t takes_embedding(const void *options)
     return line->num_embeddings;
 }
 
+static void pack_table(const rnnat_builder *build, const rnnat_tensor *tensor, size_t size,
+                       const rnnat_table *table)
+{
+#if RNNAT_WITH_NARROW
+    if (!rnnat_table_is_own(table)) {
+        rnnat_table_pack(table, tensor);
+        return;
+    }
+#endif
+    rnnat_build_read(build, tensor, 0, size, RNNAT_WRITABLE(table->rows));
+}
+
 static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
 {
     const rnnat_embedding_options *const line = options;
@@ -23,10 +35,12 @@ static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
     rnnat_status status =
         rnnat_build_tensor(build, "weight", line->num_embeddings, line->embedding_dim, &tensor);
     if (status != RNNAT_OK) return status;
-    const size_t count = (size_t)line->num_embeddings * (size_t)line->embedding_dim;
-    void *const table = rnnat_arena_take(&build->arena, count, (size_t)build->kernels->elem);
-    build->num_parameters += count;
-    if (table) rnnat_build_read(build, &tensor, 0, count, table);
+    const size_t rows = (size_t)line->num_embeddings, columns = (size_t)line->embedding_dim;
+    const rnnat_table table =
+        rnnat_table_take(&build->arena, build->kernels, rows, columns, build->type);
+    build->num_parameters += rows * columns;
+    if (!table.rows && !rnnat_tensor_fits(build->type, &tensor)) return RNNAT_ERROR_UNSUPPORTED;
+    if (table.rows) pack_table(build, &tensor, rows * columns, &table);
     const rnnat_embedding data = {
         .known = line->num_embeddings, .features = line->embedding_dim, .table = table};
     rnnat_graph_add_one(graph, &rnnat_layer_embedding, &data, sizeof data, data.features);
@@ -38,7 +52,6 @@ static bool run_embedding(rnnat_task *task, const rnnat_chunk *chunk)
 {
     const rnnat_embedding *const embedding = task->node->data;
     const rnnat_kernels *const kernels = task->kernels;
-    const size_t bytes = (size_t)embedding->features * (size_t)kernels->elem;
     const rnnat_view in = *chunk->in[0];
     const rnnat_some_steps own = rnnat_own_steps(task, chunk);
     for (int32_t step = own.first; step < own.first + own.steps; ++step) {
@@ -49,8 +62,8 @@ static bool run_embedding(rnnat_task *task, const rnnat_chunk *chunk)
                    sizeof index);
             /* It was checked, but may have changed: no index reads what is not the table's. */
             const size_t known = (uint32_t)index < (uint32_t)embedding->known ? (size_t)index : 0;
-            memcpy(rnnat_view_at(kernels, *chunk->out, step, row),
-                   (const char *)embedding->table + known * bytes, bytes);
+            rnnat_table_copy(&embedding->table, kernels, known, (size_t)embedding->features,
+                             rnnat_view_at(kernels, *chunk->out, step, row));
         }
     }
     return true;
@@ -63,21 +76,27 @@ static rnnat_status unpack_embedding(const rnnat_node *node, const rnnat_kernels
     const rnnat_embedding *const embedding = node->data;
     (void)pass;
     if (!rnnat_text_is(name, rnnat_text_size(name), "weight")) return RNNAT_ERROR_ARGUMENT;
-    memcpy(rows, embedding->table,
-           (size_t)embedding->known * (size_t)embedding->features * (size_t)kernels->elem);
+    const size_t columns = (size_t)embedding->features;
+    for (size_t row = 0; row < (size_t)embedding->known; ++row)
+        rnnat_table_copy(&embedding->table, kernels, row, columns,
+                         (char *)rows + row * columns * (size_t)kernels->elem);
     return RNNAT_OK;
 }
 
+/* export-c packs in what is computed in, so that rows are told as that. */
 static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
                            const rnnat_teller *teller)
 {
     const rnnat_embedding *const embedding = node->data;
+    const rnnat_table *const table = &embedding->table;
+    const size_t known = (size_t)embedding->known, features = (size_t)embedding->features;
     (void)kernels;
     teller->type(teller->arg, "rnnat_embedding");
     teller->number(teller->arg, "known", embedding->known);
     teller->number(teller->arg, "features", embedding->features);
-    rnnat_tell_array(teller, "table", embedding->table,
-                     (size_t)embedding->known * (size_t)embedding->features);
+    teller->begin(teller->arg, "table");
+    if (rnnat_table_is_own(table)) rnnat_tell_array(teller, "rows", table->rows, known * features);
+    teller->end(teller->arg);
 }
 #endif
 

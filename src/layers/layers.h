@@ -5,6 +5,7 @@
 #include "../inspect/emit.h"
 #include "../inspect/trace.h"
 #include "../text.h"
+#include "../weights/table.h"
 #include "layer.h"
 
 /* Calls X(name) for each: the first word of its line in a file, and the end of its struct's name. An
@@ -57,7 +58,7 @@ typedef struct rnnat_embedding_options {
 typedef struct rnnat_embedding {
     int32_t known; /* indices 0 .. known - 1 */
     int32_t features; /* of y */
-    const void *table; /* [known, features] */
+    rnnat_table table; /* [known, features] */
 } rnnat_embedding;
 
 typedef struct rnnat_linear_options {

@@ -81,12 +81,11 @@ void rnnat_read_exactly(const rnnat_tensor *tensor, size_t first, size_t count, 
 #endif
 }
 
-bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
+bool rnnat_tensor_fits(rnnat_stored type, const rnnat_tensor *tensor)
 {
     const bool is_int8 = rnnat_stored_is_int8(type);
     const size_t n =
         is_int8 || rnnat_stored_is_narrow(type) ? (size_t)(tensor->dims[0] * tensor->dims[1]) : 0;
-    if (is_int8 && tensor->dims[1] > RNNAT_INT8_MOST_FEATURES) return false;
     for (size_t first = 0; first < n; first += rnnat_read_at_once) {
         double values[rnnat_read_at_once];
         const size_t count = n - first < rnnat_read_at_once ? n - first : rnnat_read_at_once;

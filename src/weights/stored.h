@@ -58,14 +58,21 @@ static inline size_t rnnat_operand_bytes(const rnnat_kernels *kernels, rnnat_sto
  * last one. Then what a number is once it is stored. Both are Python's, with RNNAT_INSPECT. */
 bool rnnat_weight_type_at(int32_t code, const char **type_name, double *largest);
 float rnnat_weight_stored(int32_t code, double value);
-/* Whether the type has room for every finite number of a tensor [rows, columns]. */
+/* Whether the type has room for every finite number of a tensor [rows, columns]; of int8 they all have to
+ * be finite. */
 #if RNNAT_WITH_NARROW
-bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor);
+bool rnnat_tensor_fits(rnnat_stored type, const rnnat_tensor *tensor);
 #else
-static inline bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
+static inline bool rnnat_tensor_fits(rnnat_stored type, const rnnat_tensor *tensor)
 {
     return (void)type, (void)tensor, true;
 }
 #endif
+/* The same of what is multiplied. */
+static inline bool rnnat_matrix_fits(rnnat_stored type, const rnnat_tensor *tensor)
+{
+    return (!rnnat_stored_is_int8(type) || tensor->dims[1] <= RNNAT_INT8_MOST_FEATURES) &&
+           rnnat_tensor_fits(type, tensor);
+}
 
 #endif

@@ -77,7 +77,8 @@ def main() -> None:
                 last = direction != "bidirectional" and not own.get("output_layer") and j % 3 == 2
                 spec = strategies.make_spec(
                     rng, cell, 1 + (7 * j + 3 * k) % 33, hidden, direction=direction,
-                    num_layers=1 + j % 2, return_sequences=not last, out_features=3 + j, **own,
+                    num_layers=1 + j % 2, return_sequences=not last, out_features=3 + j,
+                    num_embeddings=9 * (j % 2 == 0), **own,
                 )  # fmt: skip
                 if j % 4 == 3:
                     spec = spec.having(keep=["1"])

@@ -38,10 +38,6 @@ class Embedding(Layer):
         return brief(self, **self.line)
 
     @property
-    def takes_weight_dtype(self) -> bool:
-        return False
-
-    @property
     def num_embeddings(self) -> int:
         return int(self.weight.shape[0])
 

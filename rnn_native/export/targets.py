@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .. import _core
-from ..errors import OptionError
+from ..errors import OptionError, UnsupportedError
 from .library import library_text
 
 
@@ -55,6 +55,16 @@ def find(isa: str) -> Target:
     if not isinstance(isa, str) or isa not in TARGETS:
         raise OptionError(f"isa: expected one of {', '.join(TARGETS)}; got {isa!r}")
     return TARGETS[isa]
+
+
+def check_compute(isa: str, compute: str) -> None:
+    """``UnsupportedError`` where no CPU with these kernels has such products."""
+    if isa != "avx512":
+        raise UnsupportedError(
+            f"compute={compute!r}: expected isa='avx512', whose kernels have such products on a "
+            f"CPU with AVX512_BF16; got {isa!r}; weight_dtype={compute!r} runs with any, products "
+            "in float32"
+        )
 
 
 _ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "THREADS", "OPENMP")

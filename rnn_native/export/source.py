@@ -95,7 +95,7 @@ def _title(plan: Plan, facts: _core.Struct) -> Iterator[str]:
         multiplied = ", and multiplied in it" if facts["info"]["compute"] else ""
         yield f" * Matrices are stored as {stored}{multiplied}."
         if plan.spec.keep:
-            yield from listed(f" * In {_real(facts)} stay those of", plan.spec.keep)
+            yield from listed(f" * Stored as {_real(facts)} are those of", plan.spec.keep)
 
 
 def _values(plan: Plan, facts: _core.Struct) -> Values:
@@ -204,7 +204,8 @@ def _source(
     yield f"static bool {name}_fits(void)\n{{"
     lanes = plan.target.lanes[facts["info"]["dtype"]]
     if facts["info"]["compute"]:
-        yield f"    if (!rnnat_stored_runs({name}_model.kernels, RNNAT_STORED_BF16_DOT)) return false;"
+        products = f"rnnat_stored_runs({name}_model.kernels, RNNAT_STORED_BF16_DOT)"
+        yield f"    if (!{products}) return false;"
     yield f"    return {name}_model.kernels->lanes == {lanes};\n}}\n"
     yield from _stream(plan, facts) if facts["info"]["streamable"] else _run(plan, facts)
 

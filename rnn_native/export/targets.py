@@ -25,6 +25,9 @@ class Target:
     """What the preprocessor finds true where the library was compiled with it."""
     wanted: str
     """What the compiler needs for that."""
+    bfloat16: str = ""
+    """What a CPU with them may have that multiplies bfloat16 (``compute``); none has it where this is
+    empty."""
 
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
@@ -45,6 +48,7 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
             "rnnat_kernels_avx512",
             "defined(RNNAT_HAVE_AVX512)",
             "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma",
+            "AVX512_BF16",
         ),
     }
 )
@@ -59,12 +63,17 @@ def find(isa: str) -> Target:
 
 def check_compute(isa: str, compute: str) -> None:
     """``UnsupportedError`` where no CPU with these kernels has such products."""
-    if isa != "avx512":
-        raise UnsupportedError(
-            f"compute={compute!r}: expected isa='avx512', whose kernels have such products on a "
-            f"CPU with AVX512_BF16; got {isa!r}; weight_dtype={compute!r} runs with any, products "
-            "in float32"
-        )
+    if TARGETS[isa].bfloat16:
+        return
+    having = " or ".join(
+        f"isa={name!r}, for a CPU with {target.bfloat16}"
+        for name, target in TARGETS.items()
+        if target.bfloat16
+    )
+    raise UnsupportedError(
+        f"compute={compute!r}: expected {having}; got {isa!r}; weight_dtype={compute!r} runs with "
+        "any, products in float32"
+    )
 
 
 _ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "THREADS", "OPENMP")

@@ -57,6 +57,8 @@ void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat
     teller->number(teller->arg, "n", matrix->n);
     teller->number(teller->arg, "panel", matrix->panel);
     teller->number(teller->arg, "type", (int64_t)matrix->type);
+    if (matrix->type == RNNAT_STORED_OWN && !matrix->blas)
+        teller->needs(teller->arg, "RNNAT_WITH_DTYPE");
     if (rnnat_stored_is_int8(matrix->type)) {
         teller->block(teller->arg, "data");
         for (int32_t p = 0; p < parts; ++p) {

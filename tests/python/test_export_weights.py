@@ -24,7 +24,7 @@ from rnn_native.weight_types import WEIGHT_DTYPES
 
 RNG = np.random.default_rng(11)
 SPEC = make_spec(RNG, "gru", 3, 6, num_layers=2, out_features=2)
-OPTIONS = {"float16": "FLOAT16", "bfloat16": "BFLOAT16", "int8": "INT8"}
+OPTIONS = {None: "DTYPE", "float16": "FLOAT16", "bfloat16": "BFLOAT16", "int8": "INT8"}
 """What each type is called among the options of the library."""
 AVX512 = ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma")
 CONFIG = rn.show_config(mode="dicts")
@@ -88,21 +88,30 @@ def test_a_stream_has_room_for_the_rows_of_one_thread() -> None:
 
 @pytest.mark.parametrize("weights", [None, *WEIGHT_DTYPES])
 def test_the_library_has_the_types_of_its_models(tmp_path: Path, weights: str | None) -> None:
+    """And of no other: float ones, too, where a layer keeps its own."""
+
+    def on() -> set[str]:
+        found = macros(tmp_path / "rnn_native_config.h")
+        return {name for name in OPTIONS.values() if found[f"RNNAT_WITH_{name}"] == "1"}
+
     rn.export_c(SPEC, tmp_path, "net", weight_dtype=weights)
-    found = macros(tmp_path / "rnn_native_config.h")
-    on = {name for name in OPTIONS.values() if found[f"RNNAT_WITH_{name}"] == "1"}
-    assert on == ({OPTIONS[weights]} if weights else set())
-    rn.export_c(SPEC, tmp_path, "other", weight_dtype="int8")  # of both models
-    found = macros(tmp_path / "rnn_native_config.h")
-    on = {name for name in OPTIONS.values() if found[f"RNNAT_WITH_{name}"] == "1"}
-    assert on == ({OPTIONS[weights]} if weights else set()) | {"INT8"}
+    assert on() == {OPTIONS[weights]}
+    rn.export_c(SPEC, tmp_path, "other", weight_dtype="int8")
+    assert on() == {OPTIONS[weights], "INT8"}
+    rn.export_c(SPEC, tmp_path, "other", weight_dtype="int8", keep=["0"])
+    assert on() == {OPTIONS[weights], "INT8", "DTYPE"}
 
 
 def test_a_model_without_such_a_matrix_needs_no_such_kernels(tmp_path: Path) -> None:
     """A convolution with a group for each channel has none, and a layer that is kept."""
-    spec = rn.ModelSpec((rn.Conv1d(np.ones((4, 1, 3)), groups=4), *make_spec(RNG, "rnn", 4).layers))
+    conv = rn.Conv1d(np.ones((4, 1, 3)), groups=4)
+    spec = rn.ModelSpec((conv, *make_spec(RNG, "rnn", 4).layers))
+    rn.export_c(spec, tmp_path, "net", weight_dtype="int8")
+    found = macros(tmp_path / "rnn_native_config.h")
+    assert (found["RNNAT_WITH_INT8"], found["RNNAT_WITH_DTYPE"]) == ("1", "0")
     rn.export_c(spec, tmp_path, "net", weight_dtype="int8", keep=spec.reducible)
-    assert macros(tmp_path / "rnn_native_config.h")["RNNAT_WITH_INT8"] == "0"
+    found = macros(tmp_path / "rnn_native_config.h")
+    assert (found["RNNAT_WITH_INT8"], found["RNNAT_WITH_DTYPE"]) == ("0", "1")
 
 
 def test_the_header_tells_the_types(tmp_path: Path) -> None:

@@ -25,7 +25,10 @@
     {.available = CPU, .operand = SIZE, .gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
 #define RNNAT_OF_TYPE(code, ending, name, most, stored, with)                                      \
     RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32, 0, NULL), )
-#if RNNAT_WITH_INT8
+#if RNNAT_WITH_INT8 && defined(RNNAT_ALWAYS_QUADS)
+#define RNNAT_OF_INT8                                                                              \
+    [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32, NULL),
+#elif RNNAT_WITH_INT8
 #define RNNAT_OF_INT8 [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_f32, operand_size_i8_f32, NULL),
 #else
 #define RNNAT_OF_INT8
@@ -43,6 +46,11 @@
 #else
 #define RNNAT_OF_BF16_DOT
 #endif
+#if RNNAT_WITH_DTYPE
+#define RNNAT_OF_OWN(S) [RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0, NULL)
+#else
+#define RNNAT_OF_OWN(S) [RNNAT_STORED_OWN] = {.gemm = NULL}
+#endif
 #define RNNAT_NARROW_TYPES                                                                         \
     RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE) RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_BF16_DOT
 #define RNNAT_ROW(S, BYTES, ...)                                                                   \
@@ -56,7 +64,7 @@
      .add = add_rows_##S,                                                                          \
      .merge = merge_rows_##S,                                                                      \
      .apply = RNNAT_IF(RNNAT_WITH_ELEMENTWISE, apply_rows_##S),                                    \
-     .of = {__VA_ARGS__[RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0, NULL)},                     \
+     .of = {__VA_ARGS__ RNNAT_OF_OWN(S)},                                                          \
      RNNAT_MEMORY_STEPS(RNNAT_MEMORY_STEP_OF, S)}
 
 #if RNNAT_FLOAT64

@@ -86,6 +86,7 @@ RNNAT_BF16_DOT_BEGIN
 RNNAT_BF16_DOT_END
 #endif
 
+#if RNNAT_WITH_DTYPE
 /* The type that is computed in; training's too. */
 #define STORED RNNAT_STORED_OWN
 #define WEIGHT REAL
@@ -94,3 +95,4 @@ RNNAT_BF16_DOT_END
 #define GROUP 1
 #include "plain_rows.inc.h"
 #include "products.inc.h"
+#endif

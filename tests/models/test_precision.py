@@ -23,7 +23,7 @@ pytest.importorskip("scipy")
 import drift
 import real_models
 from long_runs import growth, networks
-from real_models import ways
+from real_models import ways, words
 from real_models.model import Task
 
 pytestmark = pytest.mark.models
@@ -69,7 +69,7 @@ def asked() -> Callable[[str], tuple[Task, Any]]:
 # n +- sqrt(n) do, and others on another instruction set. bench/precision.py finds 0.3 % and less
 # with stored weights; 0.5 % with products in bfloat16; with int8 0.8 % of g2p-fa's words, and 1.3
 # to 1.9 % of g2p_en's, more than its goal, by the rounding of weights alone: names are among them,
-# of which the network is not sure. With integers chosen on other words it is 0.8 % and 0.9 to 1.1 %.
+# of which the network is not sure. With integers chosen on other words it is 0.8 and 0.9 to 1.1 %.
 # Of 5, 8, 11 and 19 words three deviations are 7, 8, 10 and 13.
 SAME = {"float16": 99.5, "bfloat16": 99.5, "bfloat16-compute": 98.8, "int8": 98.4}
 SAME |= {ways.CALIBRATED: SAME["int8"]}
@@ -86,6 +86,23 @@ def test_words_have_the_same_phonemes(model: str, name: str, asked: Any, tmp_pat
         (before,) = task.judge(plain, plain)[1:]
         assert right[0] >= before - 1
         assert before > 50  # a list that the network cannot say would prove nothing
+
+
+@pytest.mark.parametrize("amount", [7, 1000])
+def test_integers_are_chosen_on_other_words(amount: int) -> None:
+    try:
+        said = words.dictionary()
+        asked = words.english(said, amount)
+        pairs = [
+            (asked, words.english(said, amount, besides=asked)),
+            (words.persian(amount), words.persian(amount, behind=amount)),
+            words.uzbek(amount),
+        ]
+    except PackageNotFoundError as error:
+        pytest.skip(f"{error} is not installed: tests/models/requirements-models.txt")
+    for ours, others in pairs:
+        assert len(ours) == len(others) == amount
+        assert not set(ours) & set(others)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -3,7 +3,8 @@
     python bench/precision.py [--models NAME ...] [--types NAME ...] [--peers]
     python bench/precision.py --peers --write docs/precision.md
 
-Each network of bench/real_models runs in float32 and in each type. With ``--peers`` the same .onnx
+Each network of bench/real_models runs in float32, in each type, and as rn.quantize makes it int8 on
+inputs that its task has not. With ``--peers`` the same .onnx
 also runs in OpenVINO with bfloat16 and in onnxruntime after its quantize_dynamic to int8; of a
 network of another format it is what ``Model.save`` writes. No number is a time, so a busy machine
 will do. All goes into build/precision/precision.json, and with ``--write`` into a page, between
@@ -36,12 +37,12 @@ def measure(name: str, chosen: Sequence[ways.Way], amount: int | None) -> Result
         model = real_models.model(name)
         for package in model.needs:
             distribution(package)
-        asked = amount or model.amount
-        task = model.prepare(min(asked, model.amount))
+        asked = model.at_most(amount)
+        task = model.prepare(asked)
     except (PackageNotFoundError, ImportError) as error:
         print(f"{name}: {error}: see bench/requirements-precision.txt", file=sys.stderr)
         return None
-    results = Results(model, min(asked, model.amount))
+    results = Results(model, asked)
     plain = None
     for way in (ways.ours(ways.FLOAT32), *chosen):
         try:
@@ -85,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     names = real_models.NAMES
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
-    parser.add_argument("--types", nargs="+", choices=ways.TYPES, default=[*ways.TYPES])
+    parser.add_argument("--types", nargs="+", choices=ways.NAMES, default=[*ways.NAMES])
     parser.add_argument("--peers", action="store_true", help="OpenVINO and onnxruntime as well")
     parser.add_argument("--amount", type=int, help="at most so many words, seconds, pieces")
     parser.add_argument("--speech", nargs="+", type=Path, default=[], help="more voices for silero")

@@ -21,7 +21,7 @@ from .errors import DTypeError, ShapeError
 from .spec import ModelSpec, Node
 from .spec.layer import LAST
 from .spec.multiplying import Multiplying
-from .spec.products import dot_of
+from .spec.products import Dot, dot_of
 from .spec.stored import stored as stored
 from .spec.stored import weight_dtype_of
 from .spec.windowed import Windowed
@@ -98,7 +98,16 @@ def run(
     >>> rn.reference.run(spec, x, weight_dtype="bfloat16", compute="bfloat16")[0].item()
     127.2001953125
     """
-    y, state, _ = _run(spec, x, state, lengths, weight_dtype, compute)
+    y, state, _ = _run_reduced(spec, x, state, lengths, weight_dtype, compute)
+    return y, state
+
+
+def run_with(
+    dot: Dot, spec: ModelSpec, x: ArrayLike | Mapping[str, ArrayLike], state: Any = None
+) -> tuple[Any, Any]:
+    """:func:`run`, where ``dot(x, W)`` makes each product with a matrix of a layer that is not of
+    ``spec.keep``, once for each; W is that array of the layer or rows of it, as float64."""
+    y, state, _ = _run(spec, x, state, None, dot)
     return y, state
 
 
@@ -120,10 +129,10 @@ def trace(
     """
     if isinstance(spec, ModelSpec):
         spec.check_trace()
-    return _run(spec, x, state, lengths, weight_dtype, compute)[2]
+    return _run_reduced(spec, x, state, lengths, weight_dtype, compute)[2]
 
 
-def _run(
+def _run_reduced(
     spec: ModelSpec,
     x: Any,
     state: Any,
@@ -133,8 +142,15 @@ def _run(
 ) -> tuple[Any, Any, Trace]:
     if not isinstance(spec, ModelSpec):
         raise DTypeError(f"spec: expected a ModelSpec, got {type(spec).__name__}")
-    dot, rounded = dot_of(weight_dtype_of(weight_dtype), compute), spec.reducible
+    dot = dot_of(weight_dtype_of(weight_dtype), compute)
     spec = stored(spec, weight_dtype if compute is None else compute)
+    return _run(spec, x, state, lengths, dot)
+
+
+def _run(
+    spec: ModelSpec, x: Any, state: Any, lengths: ArrayLike | None, dot: Dot
+) -> tuple[Any, Any, Trace]:
+    rounded = spec.reducible
     inputs = _inputs(spec, x)
     time, batch = next(inputs[name] for name, one in spec.inputs.items() if one.time).shape[:2]
     if lengths is None and spec.mask_value is not None:

@@ -17,7 +17,7 @@ from rnn_native.comparison.task import Splits
 from rnn_native.comparison.tasks import chorales
 from rnn_native.models import GRUModel
 
-from .model import Measure, Part, RealModel, Run, Task
+from .model import Given, Measure, Part, RealModel, Run, Task
 
 FOLDER = Path("build/precision")
 
@@ -43,6 +43,13 @@ def network() -> rn.ModelSpec:
     return rn.load(path).spec
 
 
+def calibration() -> list[Given]:
+    """Some of the pieces that it has learnt."""
+    learnt = data().train
+    pairs = zip(learnt.x[:60], learnt.lengths[:60], strict=True)
+    return [(x[:length, None], None) for x, length in pairs]
+
+
 def prepare(pieces: int) -> Task:
     test = data().test
     rows = list(zip(test.x, test.y, test.lengths, strict=True))[:pieces]
@@ -56,7 +63,8 @@ def prepare(pieces: int) -> Task:
             total -= np.log(np.maximum(np.where(sounds, likely, 1 - likely), 1e-12)).sum()
         return total / sum(length for _, _, length in rows)
 
-    return Task({"predictor": Part(network())}, answer, lambda plain, other: [other, other - plain])
+    part = Part(network(), calibration=calibration)
+    return Task({"predictor": part}, answer, lambda plain, other: [other, other - plain])
 
 
 MODEL = RealModel(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import rnn_native as rn
 
 from . import phonemes
-from .model import Part, RealModel, Task, package_file
+from .model import RealModel, Task, package_file
 from .words import PERSIAN_LETTERS, persian
 
 PAD, START, END = 0, 1, 2
@@ -17,17 +17,19 @@ def _spec(part: str, *chain: str) -> rn.ModelSpec:
     return rn.load(path, "torch", prefix=part, chain=list(chain)).spec
 
 
+def _rows(words: list[str]) -> list[list[int]]:
+    rows = [[START, *(PERSIAN_LETTERS.index(letter) + 3 for letter in word), END] for word in words]
+    return [row + [PAD] * (STEPS - len(row)) for row in rows]
+
+
 def prepare(amount: int) -> Task:
-    rows = [
-        [START, *(PERSIAN_LETTERS.index(letter) + 3 for letter in word), END]
-        for word in persian(amount)
-    ]
-    rows = [row + [PAD] * (STEPS - len(row)) for row in rows]
+    rows, others = _rows(persian(amount)), _rows(persian(amount, behind=amount))
+    specs = {
+        "encoder": _spec("encoder", "embedding", "rnn"),
+        "decoder": _spec("decoder", "embedding", "rnn", "fc_out"),
+    }
     return Task(
-        {
-            "encoder": Part(_spec("encoder", "embedding", "rnn")),
-            "decoder": Part(_spec("decoder", "embedding", "rnn", "fc_out")),
-        },
+        phonemes.parts(specs, others, START, END, STEPS - 1),
         lambda runs: phonemes.spoken(runs, rows, START, END, STEPS - 1),
         phonemes.judge,
     )

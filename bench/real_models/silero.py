@@ -13,7 +13,7 @@ import numpy as np
 import rnn_native as rn
 
 from . import sound
-from .model import Measure, Part, RealModel, Run, Task, package_file
+from .model import Given, Measure, Part, RealModel, Run, Task, package_file
 
 from detectors import CHUNK, RATE, chunks_of  # isort: skip  # of examples/vad, as sound.py finds it
 from segments import segments_of  # isort: skip
@@ -24,7 +24,13 @@ def network() -> Part:
     return Part(
         rn.load(path).spec, path,
         lambda x: x[:, 0], lambda y: np.reshape(y, (-1, 1, 1)), by_step=True,
+        calibration=calibration,
     )  # fmt: skip
+
+
+def calibration() -> list[Given]:
+    """The same voice slower and faster, at levels and in noise that the task has not."""
+    return [(chunks(piece)[:, None], None) for piece in sound.other_pieces()]
 
 
 def chunks(signal: np.ndarray) -> np.ndarray:

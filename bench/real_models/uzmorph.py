@@ -19,16 +19,22 @@ STEPS = 30  # to which the package pads each word with zeros; its network reads 
 def prepare(amount: int) -> Task:
     path = package_file("uzmorph-nn", "uzmorph_nn/data/morph_bilstm.pth")
     spec = rn.load(path, chain=["char_embeddings", "lstm", "hidden2tag"]).spec
-    words = uzbek(amount)
-    letters = np.zeros((STEPS, amount), np.int64)
-    for place, word in enumerate(words):
-        letters[: len(word), place] = [LETTERS.index(letter) + 2 for letter in word]
+    words, others = uzbek(amount)
+    letters = _letters(words)
 
     def answer(runs: Mapping[str, Run]) -> list[tuple[int, ...]]:
         tags = np.asarray(runs["tagger"](letters)[0]).argmax(axis=-1)
         return [tuple(row[: len(word)]) for word, row in zip(words, tags.T.tolist(), strict=True)]
 
-    return Task({"tagger": Part(spec)}, answer, judge)
+    part = Part(spec, calibration=lambda: [(_letters(others), None)])
+    return Task({"tagger": part}, answer, judge)
+
+
+def _letters(words: list[str]) -> np.ndarray:
+    letters = np.zeros((STEPS, len(words)), np.int64)
+    for place, word in enumerate(words):
+        letters[: len(word), place] = [LETTERS.index(letter) + 2 for letter in word]
+    return letters
 
 
 def judge(plain: Any, other: Any) -> list[float]:

@@ -26,6 +26,9 @@ TYPES: Mapping[str, tuple[Mapping[str, Any], int]] = {
     "int8": ({"weight_dtype": "int8"}, 8),
 }
 """Options of ``rn.load`` and ``rn.Model``, and how many bits a weight has."""
+CALIBRATED = "int8-calibrated"
+"""int8 as ``rn.quantize`` makes it of a part's calibration data."""
+NAMES = (*TYPES, CALIBRATED)
 
 
 class NotHere(Exception):  # noqa: N818  # no error: a report goes on without it
@@ -42,6 +45,8 @@ class Way:
 
 
 def ours(name: str) -> Way:
+    if name == CALIBRATED:
+        return Way(name, 8, _calibrated)
     options, bits = TYPES[name] if name != FLOAT32 else ({}, 32)
 
     def make(part: Part, folder: Path) -> Run:
@@ -53,6 +58,11 @@ def ours(name: str) -> Way:
             raise NotHere(str(error)) from error
 
     return Way(name, bits, make)
+
+
+def _calibrated(part: Part, folder: Path) -> Run:
+    x, states = zip(*part.calibration(), strict=True)
+    return rn.quantize(part.spec, "int8", x, state=states, num_threads=1).model
 
 
 class _File:

@@ -38,13 +38,14 @@ def dictionary() -> Said:
     return dict(said)
 
 
-def english(said: Said, amount: int) -> list[str]:
-    """Words of a dictionary, from the first to the last."""
-    return _spread(list(said), amount)
+def english(said: Said, amount: int, besides: Sequence[str] = ()) -> list[str]:
+    """Words of a dictionary, from the first to the last, none of those ``besides``."""
+    left = set(besides)
+    return _spread([word for word in said if word not in left], amount)
 
 
-def persian(amount: int) -> list[str]:
-    """The most frequent ones of hazm's list whose letters the network knows."""
+def persian(amount: int, behind: int = 0) -> list[str]:
+    """The most frequent ones of hazm's list whose letters the network knows, behind so many."""
     text = package_file("hazm", "hazm/data/words.dat").read_text(encoding="utf-8")
     counted = [line.split("\t") for line in text.splitlines()]
     known = [
@@ -53,20 +54,23 @@ def persian(amount: int) -> list[str]:
         if len(word) > 1 and set(word) <= set(PERSIAN_LETTERS)
     ]
     known.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [word for _, word in known[:amount]]
+    return [word for _, word in known[behind : behind + amount]]
 
 
-def uzbek(amount: int) -> list[str]:
+def uzbek(amount: int) -> tuple[list[str], list[str]]:
     """Nouns of uzbek_lemmatization's list, from the first to the last, with regular suffixes in
-    turn: the first has none, the second that of the plural, and so on."""
+    turn: the first has none, the second that of the plural, and so on; and as many of others."""
     path = package_file("uzbek_lemmatization", "uzbek_lemmatization/suzlar/mustaqil__ot.txt")
     lines = path.read_text(encoding="utf-8").splitlines()
     stems = [line.strip("\\ ").split("\\")[0].lower() for line in lines]
     stems = sorted({stem for stem in stems if len(stem) > 2 and set(stem) <= set(UZBEK_LETTERS)})
-    words = [
-        stem + _SUFFIXES[place % len(_SUFFIXES)]
-        for place, stem in enumerate(_spread(stems, amount))
-    ]
+    asked = _spread(stems, amount)
+    others = _spread(sorted(set(stems) - set(asked)), amount)
+    return _with_suffixes(asked), _with_suffixes(others)
+
+
+def _with_suffixes(stems: Sequence[str]) -> list[str]:
+    words = [stem + _SUFFIXES[place % len(_SUFFIXES)] for place, stem in enumerate(stems)]
     return [word[:_LONGEST_UZBEK] for word in words]
 
 

@@ -5,7 +5,8 @@ of that type; it is called as IN is. The report tells what that does, as ratios 
 difference in dB: more is better, 40 dB is a hundredth, 60 dB a thousandth. Of each layer with
 matrices it has that of its weights and, with --check, of its own output and of the model's outputs
 where it alone is reduced, and of its output in the result; then of the outputs, and how far states
-drift from those of the float32 model.
+drift from those of the float32 model. int8 weights are chosen for what they multiply in CHECK,
+unless --rounding nearest says that each is rounded by itself.
 
 CHECK is an input of the model, as INPUT of rnn-native run; of a model with several inputs it is an
 .npz of arrays by their names. Layers that do not stand the type stay float32: --keep names them,
@@ -27,6 +28,7 @@ from ..errors import OptionError
 from ..formats import calling, metadata
 from ..formats import golden as golden_strings
 from ..formats.files import placing
+from ..quantizing import ROUNDINGS, quantize
 from ..spec.products import COMPUTES
 from ..spec.stored import STORED
 from .arguments import add_file, count, read_strings, refuse_to_overwrite
@@ -66,7 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         "--check", type=Path, nargs="+", default=[], metavar="CHECK",
-        help="inputs on which the reduced model is compared: .npy, .npz or .csv",
+        help="inputs on which the reduced model is compared, and int8 weights are chosen: .npy, "
+        ".npz or .csv",
+    )  # fmt: skip
+    add(
+        "--rounding", choices=ROUNDINGS,
+        help="each int8 weight to the nearest, or in turn by what they multiply in CHECK (default "
+        "gptq, without --check nearest)",
     )  # fmt: skip
     add(
         "--lengths", nargs="+", metavar="FILE|N,N...",
@@ -94,7 +102,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..quantizing import quantize
     from ..sequence_files import inputs, whole
 
     out: Path = arguments.out
@@ -112,6 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
         weights,
         checks or None,
         lengths=lengths,
+        rounding=arguments.rounding,
         compute=arguments.compute,
         keep=arguments.keep or arguments.keep_worst,
         at_least=arguments.at_least,
@@ -141,6 +149,8 @@ def _check(arguments: argparse.Namespace) -> None:
     for option in ("keep_worst", "at_least", "lengths"):
         if getattr(arguments, option) is not None and not arguments.check:
             raise OptionError(f"--{option.replace('_', '-')}: only with --check")
+    if arguments.rounding == "gptq" and not arguments.check:
+        raise OptionError("--rounding gptq: only with --check")
     if arguments.lengths is not None and len(arguments.lengths) != len(arguments.check):
         raise OptionError(
             f"--lengths: expected {len(arguments.check)}, one for each CHECK; "

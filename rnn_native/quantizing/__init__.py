@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Final
 
 from numpy.typing import ArrayLike, DTypeLike
 
@@ -16,11 +17,14 @@ from .calibration import batches
 from .choosing import checked_keep, kept_layers, kinds, layer_report
 from .differences import Difference as Difference
 from .differences import Drift as Drift
+from .integers import chosen
 from .measuring import Reduced
 from .report import LayerReport as LayerReport
 from .report import Quantized as Quantized
 
 Calibration = ArrayLike | Mapping[str, ArrayLike]
+ROUNDINGS: Final = ("nearest", "gptq")
+"""What ``rounding=`` takes beside None."""
 
 
 def quantize(
@@ -29,6 +33,8 @@ def quantize(
     calibration: Calibration | Sequence[Calibration] | None = None,
     *,
     lengths: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    state: Any = None,
+    rounding: str | None = None,
     keep: Sequence[str] | int | None = None,
     at_least: float | None = None,
     compute: str | None = None,
@@ -38,8 +44,8 @@ def quantize(
     """A model with weights of fewer bits, and what that does on calibration data.
 
     The model runs in float32 and reduced, with each layer alone reduced and with all, and values
-    and states are compared. Nothing is learnt of the data: they only show, and choose the layers
-    that stay float32.
+    and states are compared. The data choose the layers that stay float32, and of int8 the integers:
+    those whose products are nearest, by what the matrices multiply in these inputs.
 
     Parameters
     ----------
@@ -55,6 +61,14 @@ def quantize(
     lengths
         Steps of each row that count, [batch], as of a call; of a list of inputs a list, None for
         those of which all count.
+    state
+        What each call begins with, as of a call; of a list of inputs a list. A decoder has its
+        encoder's.
+    rounding
+        How int8 weights are rounded: ``"nearest"``, each by itself, as without :func:`quantize`; or
+        ``"gptq"``, in turn, where each makes up for the ones before it on the calibration data
+        (Frantar et al. 2022; docs/precision.md has what is minimised). None: ``"gptq"`` where it
+        can be, of int8 with calibration data.
     keep
         The layers that stay float32: names; or a number n, the n layers that hurt an output most
         where they alone are reduced. None: those of ``spec.keep``.
@@ -78,8 +92,9 @@ def quantize(
     ------
     OptionError
         An unknown ``weight_dtype`` or ``compute``; ``keep`` names what has no matrices, or is a
-        number out of range; a number or ``at_least`` without calibration data; data without steps,
-        or of which the float32 model makes what is not finite.
+        number out of range; a number, ``at_least`` or ``"gptq"`` without calibration data; an
+        unknown ``rounding``, or ``"gptq"`` of what is not int8; data without steps, or of which the
+        float32 model makes what is not finite.
     UnsupportedError
         No layer has matrices; a weight that the type has not; as of a Model: types that do not go
         together, or that this CPU has not.
@@ -114,16 +129,38 @@ def quantize(
     keep = checked_keep(keep, spec.reducible, calibration is not None)
     if at_least is not None and calibration is None:
         raise OptionError("at_least: only with calibration data, on which it is measured")
-    given = () if calibration is None else batches(spec, calibration, lengths, batch_first)
+    rounding = _rounding(rounding, stored_as, calibration is not None)
+    given = () if calibration is None else batches(spec, calibration, lengths, state, batch_first)
     around = {"batch_first": batch_first, "num_threads": num_threads}
     options = {"weight_dtype": stored_as, "compute": compute}
-    reduced = Reduced(spec, options, around, given)
+    reduced = Reduced(spec, spec, options, around, given)
     reduced.model(() if isinstance(keep, int) else keep)  # or an error, before anything is measured
+    if rounding == "gptq":
+        reduced.check()
+        reduced = replace(reduced, rounded=chosen(spec, given))
     layers = [layer_report(reduced, name, spec.reducible) for name in spec.reducible]
-    return _made(reduced, layers, kept_layers(reduced, layers, keep, at_least))
+    return _made(reduced, layers, kept_layers(reduced, layers, keep, at_least), rounding)
 
 
-def _made(reduced: Reduced, layers: Sequence[LayerReport], kept: tuple[str, ...]) -> Quantized:
+def _rounding(rounding: str | None, stored_as: str | None, is_measured: bool) -> str:
+    """The default's meaning, or an ``OptionError``."""
+    if rounding is None:
+        return "gptq" if stored_as == "int8" and is_measured else "nearest"
+    if rounding not in ROUNDINGS:
+        raise OptionError(f"rounding: expected None or {' or '.join(ROUNDINGS)}; got {rounding!r}")
+    if rounding == "gptq" and stored_as != "int8":
+        raise OptionError(
+            f"rounding='gptq': expected weight_dtype 'int8', got {stored_as!r}, whose weights are "
+            "rounded to the nearest"
+        )
+    if rounding == "gptq" and not is_measured:
+        raise OptionError("rounding='gptq': only with calibration data, which the integers are for")
+    return rounding
+
+
+def _made(
+    reduced: Reduced, layers: Sequence[LayerReport], kept: tuple[str, ...], rounding: str
+) -> Quantized:
     """The model in which these layers are kept, with its report."""
     spec, model = reduced.spec, reduced.model(kept)
     outputs, drift = {}, {}
@@ -138,4 +175,4 @@ def _made(reduced: Reduced, layers: Sequence[LayerReport], kept: tuple[str, ...]
         replace(layer, kept=layer.name in kept, result=results[layer.name]) for layer in layers
     )
     memory = Model(spec, **reduced.around).memory, model.memory
-    return Quantized(model, told, outputs, drift, memory)
+    return Quantized(model, rounding, told, outputs, drift, memory)

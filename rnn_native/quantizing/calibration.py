@@ -1,8 +1,8 @@
-"""The inputs on which a reduced model is compared, and how many of a value's numbers they make."""
+"""The inputs on which a reduced model is compared and its integers are chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,25 +13,46 @@ from ..arrays import as_array
 from ..errors import OptionError, RnnError
 from ..masking import lengths_of
 from ..spec import ModelSpec
+from ..states import flatten, state_counts, state_names, unflatten
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One call: its x, the lengths of its rows, and what messages call it."""
+    """One call: its x, the lengths of its rows, the arrays of its state, and what messages call
+    it."""
 
     where: str
     x: Any
     lengths: NDArray[Any] | None
+    state: Sequence[NDArray[Any]] | None
     time: int
     rows: int
     batch_first: bool
 
-    def run(self, call: Callable[..., Any]) -> Any:
-        """What a call of a model, or of its trace, gives; errors say which input they are of."""
+    def run(self, spec: ModelSpec, call: Callable[..., Any]) -> Any:
+        """What a call of a model of ``spec``, or of its trace, gives; errors say which input they
+        are of."""
         try:
-            return call(self.x, lengths=self.lengths)
+            return call(self.x, _state(spec, self.state), lengths=self.lengths)
         except RnnError as error:
             raise type(error)(f"{self.where}: {error}") from error
+
+    def without_padding(self, spec: ModelSpec) -> Iterator[tuple[Any, Any]]:
+        """x, time first, and the state, of the rows of each length by themselves."""
+        given = self.x if isinstance(self.x, Mapping) else dict.fromkeys(spec.inputs, self.x)
+        lengths = np.full(self.rows, self.time) if self.lengths is None else self.lengths
+        for length in np.unique(lengths[lengths > 0]):
+            rows = np.flatnonzero(lengths == length)
+            x = {}
+            for name, one in spec.inputs.items():
+                array = as_array(name, given[name])
+                if one.time:
+                    array = np.swapaxes(array, 0, 1) if self.batch_first else array
+                    x[name] = array[:length, rows]
+                else:
+                    x[name] = array[rows]
+            state = None if self.state is None else [array[:, rows] for array in self.state]
+            yield x if len(x) > 1 else x.popitem()[1], _state(spec, state)
 
     def numbers(self, spec: ModelSpec, value: str) -> int:
         """How many numbers of a value there are, padding left out."""
@@ -39,34 +60,57 @@ class Batch:
         if spec.value(value).last:
             return self.rows * features
         lengths = np.full(self.rows, self.time) if self.lengths is None else self.lengths
-        return int(np.sum(spec.steps(value, np.asarray(lengths, np.int64)))) * features
+        return int(np.sum(self.steps(spec, value, np.asarray(lengths, np.int64)))) * features
+
+    def steps(self, spec: ModelSpec, value: str, steps: Any) -> Any:
+        """How many a value has of so many steps of x, a number or an array of them."""
+        if self.state is None:
+            return spec.steps(value, steps)
+        names = [name for name, node in spec.nodes.items() if node.layer.state_names]
+        return spec.steps(value, steps, unflatten(state_counts(spec), self.state, names))
+
+
+def _state(spec: ModelSpec, arrays: Sequence[NDArray[Any]] | None) -> Any:
+    """In the form in which a model of ``spec`` takes it."""
+    return None if arrays is None else unflatten(state_counts(spec), arrays, state_names(spec))
 
 
 def batches(
-    spec: ModelSpec, calibration: Any, lengths: Any, batch_first: bool
+    spec: ModelSpec, calibration: Any, lengths: Any, state: Any, batch_first: bool
 ) -> tuple[Batch, ...]:
     """Those of one array, a dict of them by the names of inputs, or a list of either.
 
-    ``OptionError`` for a list of nothing, or of lengths that are not as many.
+    ``OptionError`` for a list of nothing, or of lengths or states that are not as many.
     """
     if not isinstance(calibration, (list, tuple)):
-        return (_batch(spec, "calibration", calibration, lengths, batch_first),)
+        return (_batch(spec, "calibration", calibration, lengths, state, batch_first),)
     if not calibration:
         raise OptionError("calibration: expected an array, a dict of arrays or a list of either")
-    each: Sequence[Any] = [None] * len(calibration) if lengths is None else lengths
-    if not isinstance(each, (list, tuple)) or len(each) != len(calibration):
-        raise OptionError(
-            f"lengths: expected a list of {len(calibration)}, each None or the lengths of the rows "
-            "of one of calibration"
-        )
+    each = zip(
+        calibration,
+        _each("lengths", lengths, len(calibration)),
+        _each("state", state, len(calibration)),
+        strict=True,
+    )
     return tuple(
-        _batch(spec, f"calibration[{index}]", x, its, batch_first)
-        for index, (x, its) in enumerate(zip(calibration, each, strict=True))
+        _batch(spec, f"calibration[{index}]", *one, batch_first) for index, one in enumerate(each)
     )
 
 
+def _each(name: str, given: Any, count: int) -> Sequence[Any]:
+    """One for each input of a list."""
+    if given is None:
+        return [None] * count
+    if not isinstance(given, (list, tuple)) or len(given) != count:
+        what = "the lengths of the rows" if name == "lengths" else "the state"
+        raise OptionError(
+            f"{name}: expected a list of {count}, each None or {what} of one of calibration"
+        )
+    return given
+
+
 def _batch(
-    spec: ModelSpec, where: str, x: Any, lengths: ArrayLike | None, batch_first: bool
+    spec: ModelSpec, where: str, x: Any, lengths: ArrayLike | None, state: Any, batch_first: bool
 ) -> Batch:
     first = x
     if isinstance(x, Mapping):
@@ -85,4 +129,8 @@ def _batch(
         lengths = lengths_of(first, spec.mask_value, spec.takes_indices, batch_first)
     elif lengths is not None:
         lengths = as_array(f"{where}: lengths", lengths)
-    return Batch(where, x, lengths, time, rows, batch_first)
+    arrays = None
+    if state is not None:
+        flat = flatten(state_counts(spec), state, state_names(spec))
+        arrays = [as_array(f"{where}: state", array) for array in flat]
+    return Batch(where, x, lengths, arrays, time, rows, batch_first)

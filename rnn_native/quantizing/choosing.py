@@ -35,7 +35,8 @@ def checked_keep(keep: Keep, every: Sequence[str], is_measured: bool) -> Keep:
 def layer_report(reduced: Reduced, name: str, every: Sequence[str]) -> LayerReport:
     """Of one layer, where the others stay float32; ``every``: the layers that have matrices."""
     layer = reduced.spec.nodes[name].layer
-    rounded = stored_layer(name, layer, reduced.stored_as).arrays
+    chosen = reduced.rounded.nodes[name].layer
+    rounded = stored_layer(name, chosen, reduced.stored_as).arrays
     weights = Sums()
     for matrix in layer.packed():
         weights.add(layer.arrays[matrix], rounded[matrix])

@@ -29,6 +29,7 @@ class Reduced:
     """How models are reduced, and what they are called with."""
 
     spec: ModelSpec  # without ``keep``
+    rounded: ModelSpec  # the same, of weights that are to be rounded: maybe others
     options: Mapping[str, Any]  # of reduced ones: weight_dtype, compute
     around: Mapping[str, Any]  # of all Models: batch_first, num_threads
     batches: Sequence[Batch]  # none: nothing is measured
@@ -38,7 +39,14 @@ class Reduced:
         return self._reduced(self.spec, keep)
 
     def _reduced(self, spec: ModelSpec, keep: Sequence[str]) -> Model:
-        return Model(spec, keep=keep, **self.options, **self.around)
+        layers = {name: node.layer for name, node in self.rounded.nodes.items() if name not in keep}
+        return Model(spec.having(layers), keep=keep, **self.options, **self.around)
+
+    def check(self) -> None:
+        """Runs the float32 model on everything, or an error of a call."""
+        model = Model(self.spec, **self.around)
+        for batch in self.batches:
+            batch.run(self.spec, model)
 
     @property
     def stored_as(self) -> str:
@@ -58,7 +66,9 @@ class Reduced:
         reduced = self._reduced(shown, keep)
         sums = {value: Sums() for value in values}
         for batch in self.batches:
-            before, after = (_named(shown, batch.run(model)[0]) for model in (whole, reduced))
+            before, after = (
+                _named(shown, batch.run(shown, model)[0]) for model in (whole, reduced)
+            )
             for value in values:
                 if not np.isfinite(before[value]).all():
                     raise OptionError(
@@ -76,16 +86,17 @@ class Reduced:
         ):
             return {}  # there is no trace where a cell runs on what has no time
         whole, reduced = Model(self.spec, **self.around), self.model(keep)
-        sums: dict[str, StepSums] = {}
-        longest = max(batch.time for batch in self.batches)
+        sums = {
+            state: StepSums(max(int(b.steps(self.spec, value, b.time)) for b in self.batches))
+            for state, value in states.items()
+        }
         for batch in self.batches:
-            before, after = (batch.run(model.trace) for model in (whole, reduced))
-            for state, value in states.items():
+            before, after = (batch.run(self.spec, model.trace) for model in (whole, reduced))
+            for state in states:
                 arrays = [before[state], after[state]]
                 if batch.batch_first:
                     arrays = [np.swapaxes(array, 0, 1) for array in arrays]
-                steps = int(self.spec.steps(value, longest))
-                sums.setdefault(state, StepSums(steps)).add(*arrays)
+                sums[state].add(*arrays)
         return {state: each.drift(BLOCKS) for state, each in sums.items()}
 
 

@@ -73,6 +73,8 @@ class Quantized:
     ----------
     model
         The Model.
+    rounding
+        How its weights were rounded: ``"nearest"`` or, int8 ones, ``"gptq"``.
     layers
         Each layer that could be reduced, in the model's order.
     outputs
@@ -85,6 +87,7 @@ class Quantized:
     """
 
     model: Model
+    rounding: str
     layers: tuple[LayerReport, ...]
     outputs: Mapping[str, Difference]
     drift: Mapping[str, Drift]
@@ -105,6 +108,7 @@ class Quantized:
         return {
             "weight_dtype": self.model.weight_dtype,
             "compute": self.model.compute,
+            "rounding": self.rounding,
             "kept": list(self.kept),
             "memory": {"before": self.memory[0], "after": self.memory[1]},
             "layers": [layer.as_dict() for layer in self.layers],

@@ -23,7 +23,7 @@ pytest.importorskip("scipy")
 import drift
 import real_models
 from long_runs import growth, networks
-from real_models import ways
+from real_models import ways, words
 from real_models.model import Task
 
 pytestmark = pytest.mark.models
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.models
 STORED = ("float16", "bfloat16")
 SIXTEEN = (*STORED, "bfloat16-compute")
 TYPES = (*SIXTEEN, "int8")
+WAYS = (*TYPES, ways.CALIBRATED)
 AMOUNTS = {"g2p_en": 1000, "g2p_fa": 1000, "uzmorph": 1000, "nsnet2": 4}
 
 
@@ -68,36 +69,55 @@ def asked() -> Callable[[str], tuple[Task, Any]]:
 # n +- sqrt(n) do, and others on another instruction set. bench/precision.py finds 0.3 % and less
 # with stored weights; 0.5 % with products in bfloat16; with int8 0.8 % of g2p-fa's words, and 1.3
 # to 1.9 % of g2p_en's, more than its goal, by the rounding of weights alone: names are among them,
-# of which the network is not sure. Of 5, 8 and 19 words three deviations are 7, 8 and 13.
+# of which the network is not sure. With integers chosen on other words it is 0.8 and 0.9 to 1.1 %.
+# Of 5, 8, 11 and 19 words three deviations are 7, 8, 10 and 13.
 SAME = {"float16": 99.5, "bfloat16": 99.5, "bfloat16-compute": 98.8, "int8": 98.4}
-SAME_INT8_G2P_EN = 96.8
+SAME |= {ways.CALIBRATED: SAME["int8"]}
+SAME_G2P_EN = SAME | {"int8": 96.8, ways.CALIBRATED: 97.9}
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", WAYS)
 @pytest.mark.parametrize("model", ["g2p_en", "g2p_fa"])
 def test_words_have_the_same_phonemes(model: str, name: str, asked: Any, tmp_path: Path) -> None:
     task, plain = asked(model)
     same, *right = task.judge(plain, answer(task, ways.ours(name), tmp_path))
-    assert same >= (SAME_INT8_G2P_EN if (model, name) == ("g2p_en", "int8") else SAME[name])
+    assert same >= (SAME_G2P_EN if model == "g2p_en" else SAME)[name]
     if right:  # what becomes another word is as often right as before, but for chance
         (before,) = task.judge(plain, plain)[1:]
         assert right[0] >= before - 1
         assert before > 50  # a list that the network cannot say would prove nothing
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("amount", [7, 1000])
+def test_integers_are_chosen_on_other_words(amount: int) -> None:
+    try:
+        said = words.dictionary()
+        asked = words.english(said, amount)
+        pairs = [
+            (asked, words.english(said, amount, besides=asked)),
+            (words.persian(amount), words.persian(amount, behind=amount)),
+            words.uzbek(amount),
+        ]
+    except PackageNotFoundError as error:
+        pytest.skip(f"{error} is not installed: tests/models/requirements-models.txt")
+    for ours, others in pairs:
+        assert len(ours) == len(others) == amount
+        assert not set(ours) & set(others)
+
+
+@pytest.mark.parametrize("name", WAYS)
 def test_letters_have_the_same_tags(name: str, asked: Any, tmp_path: Path) -> None:
     task, plain = asked("uzmorph")
     letters, _ = task.judge(plain, answer(task, ways.ours(name), tmp_path))
-    assert letters >= (99.5 if name == "int8" else 99.8)
+    assert letters >= (99.8 if name in SIXTEEN else 99.5)
     assert len(set(plain)) > 100  # words are told apart
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", WAYS)
 def test_denoised_speech_is_as_near_to_the_clean_one(name: str, asked: Any, tmp_path: Path) -> None:
     task, plain = asked("nsnet2")
     _, apart = task.judge(plain, answer(task, ways.ours(name), tmp_path))
-    assert 0 < apart <= (0.2 if name == "int8" else 0.05)  # dB
+    assert 0 < apart <= (0.05 if name in SIXTEEN else 0.2)  # dB
     assert len(set(np.round(plain))) == len(plain)  # each level of noise is another task
 
 
@@ -112,7 +132,7 @@ def speech(package_file: Any) -> dict[str, Any]:
     return {name: silero.chunks(it)[:, None] for name, it in {"clean": clean, **sounds}.items()}
 
 
-@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("name", WAYS)
 def test_speech_is_found_in_the_same_stretches(name: str, speech: Any, tmp_path: Path) -> None:
     """To the chunk with 16 bits, in ten seconds each; in ten harder minutes some are not. int8
     hears as many stretches, whose ends may be elsewhere."""
@@ -126,7 +146,7 @@ def test_speech_is_found_in_the_same_stretches(name: str, speech: Any, tmp_path:
         expected = silero.judge(found[0], found[0])[2]
         assert expected >= 2
         assert stretches == expected
-        assert moved == 0 or name == "int8"
+        assert moved == 0 or name not in SIXTEEN
         assert 0 < mean < largest < 0.5  # an other answer to whether it is speech
 
 

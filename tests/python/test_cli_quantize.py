@@ -142,6 +142,25 @@ def test_layers_are_kept_by_number_and_by_what_is_enough(quantize: Quantize) -> 
     assert 0 < len(made.kept) < 3
 
 
+def test_weights_are_chosen_for_the_check_unless_each_is_rounded_by_itself(
+    quantize: Quantize,
+) -> None:
+    files = ("in.npz", "out.npz", "--check", "x.npy")
+    chosen, same = facts(quantize, *files), facts(quantize, *files, "--rounding", "gptq")
+    assert chosen == same
+    assert chosen["rounding"] == "gptq"
+    assert_same_bits(rn.load("out.npz")(X)[0], rn.quantize(SPEC, "int8", X).model(X)[0])
+    assert facts(quantize, *files, "--rounding", "nearest")["rounding"] == "nearest"
+    assert_same_bits(rn.load("out.npz")(X)[0], rn.Model(SPEC, weight_dtype="int8")(X)[0])
+    assert facts(quantize, *files[:2])["rounding"] == "nearest"
+    for options, message in (
+        (files[:2], "--rounding gptq: only with --check"),
+        ((*files, "--weights", "float16"), "rounding='gptq': expected weight_dtype 'int8'"),
+    ):
+        status, _, err = quantize(*options, "--rounding", "gptq")
+        assert (status, message in err) == (2, True)
+
+
 def test_inputs_of_every_kind(quantize: Quantize) -> None:
     row = X[:, 0].astype(float)
     np.savetxt("row.csv", row, delimiter=",")

@@ -74,7 +74,7 @@ def graph_input(time: int = 31, rows: int = 3) -> dict[str, NDArray[Any]]:
 def test_the_model_is_that_of_the_weight_dtype(name: str) -> None:
     model = rn.Model(SPEC, batch_first=True, num_threads=1)
     x = np.swapaxes(X, 0, 1)
-    made = rn.quantize(model, name, x, keep=["1"])
+    made = rn.quantize(model, name, x, keep=["1"], rounding="nearest")
     assert (made.model.weight_dtype, made.kept, made.model.keep) == (name, ("1",), ("1",))
     assert (made.model.batch_first, made.model.num_threads) == (True, 1)
     want = rn.Model(SPEC, batch_first=True, weight_dtype=name, keep=("1",))
@@ -107,7 +107,7 @@ def test_what_a_spec_keeps_stays_kept_unless_it_is_said() -> None:
 @each_type
 def test_each_layer_alone_and_all_together_are_what_models_give(name: str) -> None:
     names = list(SPEC.nodes)
-    made = rn.quantize(SPEC, name, X, keep=["2"])
+    made = rn.quantize(SPEC, name, X, keep=["2"], rounding="nearest")
     assert [layer.name for layer in made.layers] == names
     for index, layer in enumerate(made.layers):
         first = ModelSpec(SPEC.layers[: index + 1])
@@ -223,7 +223,9 @@ def test_padding_counts_nowhere() -> None:
 @each_type
 def test_graphs_of_several_inputs_and_outputs(name: str) -> None:
     spec, x = graph(), graph_input()
-    made = rn.quantize(spec, name, [x, graph_input(12, 2)], lengths=[[31, 9, 4], None])
+    made = rn.quantize(
+        spec, name, [x, graph_input(12, 2)], lengths=[[31, 9, 4], None], rounding="nearest"
+    )
     assert {"conv", "encoder", "wide", "label", "frame"} <= {each.name for each in made.layers}
     assert list(made.outputs) == ["label", "frame"]
     assert set(made.drift) == {f"encoder.{s}_l0{d}" for s in "hc" for d in ("", "_reverse")}
@@ -234,7 +236,7 @@ def test_graphs_of_several_inputs_and_outputs(name: str) -> None:
         assert 0 < layer.own.relative < 0.2
         # what lies past a node does not hear of it
         assert (layer.alone["frame"].rms == 0) == (layer.name in ("who", "wide", "label"))
-    alone = rn.quantize(spec, name, x)
+    alone = rn.quantize(spec, name, x, rounding="nearest")
     ys = [model(x)[0] for model in (rn.Model(spec), alone.model)]
     for output, one in alone.outputs.items():
         assert_is(one, difference(ys[0][output], ys[1][output]))
@@ -354,6 +356,16 @@ ERRORS: list[tuple[dict[str, Any], Any, str]] = [
     ({"lengths": [41, 0, 0, 0, 0]}, rn.ShapeError, "calibration: lengths"),
     ({"calibration": [X, X], "lengths": [40] * 5}, rn.OptionError, "lengths: expected a list of 2"),
     ({"calibration": [X, X], "lengths": np.full(2, 3)}, rn.OptionError, "expected a list of 2"),
+    ({"calibration": [X, X], "state": X}, rn.OptionError, "state: expected a list of 2"),
+    ({"state": np.zeros((1, 5, 16))}, rn.ShapeError, "state: expected a tuple of 2 arrays, got nd"),
+    ({"state": (np.zeros((1, 4, 16)),) * 2}, rn.ShapeError, "calibration: state"),
+    ({"rounding": "up"}, rn.OptionError, "rounding: expected None or nearest or gptq; got 'up'"),
+    ({"rounding": "gptq"}, rn.OptionError, "rounding='gptq': expected weight_dtype 'int8', got"),
+    (
+        {"rounding": "gptq", "weight_dtype": "int8", "calibration": None},
+        rn.OptionError,
+        "only with",
+    ),
     ({"calibration": X * np.nan}, rn.OptionError, "calibration: the float32 model .* not finite"),
 ]
 

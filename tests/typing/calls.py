@@ -35,6 +35,7 @@ assert_type(made, rn.quantizing.Quantized)
 assert_type(made.model, rn.Model)
 assert_type(made.sqnr, float | None)
 rn.quantize(model, "float16", {"x": np.zeros((9, 2, 8))}, lengths=[9, 3], keep=1)
+rn.quantize(model, "int8", np.zeros((9, 2, 8)), state=np.zeros((1, 2, 8)), rounding="nearest")
 rn.quantize(model, weights="int8")  # type: ignore[call-arg]
 rn.Model(model.spec, weight_dtype="int8", keep=("0",), compute=None)
 rn.reference.run(model.spec, np.zeros((9, 2, 8)), weight_dtype="int8", compute=None)

@@ -46,22 +46,25 @@ INLINE void WFN(tile)(VEC *sums, const OPERAND *const *a, int32_t depth, const W
 }
 
 /* One row by any number of panels: sums[p * width + v] += a w. Each tile has sums enough to hide
- * the latency of one. */
-#define MULTIPLY(WIDTH, AT_ONCE)                                                                   \
-    case WIDTH:                                                                                    \
-        for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
+ * the latency of one; integers that are no vectors, 4 of them, since a core's own registers are few. */
+enum { WFN(few) = INTEGERS && LANES == 1 };
+#define MULTIPLY(WIDTH, MANY)                                                                      \
+    case WIDTH: {                                                                                  \
+        enum { at_once = WFN(few) ? 4 / WIDTH : MANY };                                            \
+        for (int32_t p = 0; p < panels; p += at_once)                                              \
             WFN(tile)(sums + p * WIDTH, &a, depth, w + p * WFN(panel_size)(depth, WIDTH),          \
-                      panels - p, 1, 1, AT_ONCE, WIDTH);                                           \
-        break
+                      panels - p, 1, 1, at_once, WIDTH);                                           \
+        break;                                                                                     \
+    }
 
 NOINLINE void WFN(multiply)(VEC *sums, const OPERAND *a, int32_t depth, const WEIGHT *w,
                             int32_t width, int32_t panels)
 {
     switch (width) {
-        MULTIPLY(1, 8);
-        MULTIPLY(2, 4);
-        MULTIPLY(3, 3);
-        MULTIPLY(4, 2);
+        MULTIPLY(1, 8)
+        MULTIPLY(2, 4)
+        MULTIPLY(3, 3)
+        MULTIPLY(4, 2)
     }
 }
 #undef MULTIPLY

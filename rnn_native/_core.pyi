@@ -123,6 +123,8 @@ class PackedModel:
         data: bytes | bytearray | memoryview | list[bytes | memoryview],
         dtype: int,
         lanes: int,
+        weights: int = 0,
+        compute: int = 0,
     ) -> None: ...
     def stream_memory(
         self, batch: int, max_steps: int
@@ -136,6 +138,7 @@ class Told:
 
 class Struct:
     type: str | None
+    is_block: bool
     def __iter__(self) -> Iterator[tuple[str, Any]]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, name: str) -> Any: ...

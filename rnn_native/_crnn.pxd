@@ -78,11 +78,21 @@ cdef extern from "rnn_native.h" nogil:
 
 
 cdef extern from "kernels/kernels.h" nogil:
+    ctypedef enum rnnat_stored:
+        RNNAT_STORED_INT8
+        RNNAT_STORED_INT8_DOT
+        RNNAT_STORED_BF16_DOT
+        RNNAT_STORED_TYPES
+
+    ctypedef struct rnnat_products:
+        int32_t operand
+
     ctypedef struct rnnat_kernels:
         int32_t lanes
         int32_t elem
         int32_t rows_of_3
         int32_t rows_of_4
+        rnnat_products of[RNNAT_STORED_TYPES]
 
 
 cdef extern from "heap.h" nogil:
@@ -91,9 +101,6 @@ cdef extern from "heap.h" nogil:
 cdef extern from "weights/matrix.h" nogil:
     bint rnnat_weight_type_at(int32_t code, const char **type_name, double *largest)
     float rnnat_weight_stored(int32_t code, double value)
-    ctypedef enum rnnat_stored:
-        RNNAT_STORED_INT8_DOT
-        RNNAT_STORED_BF16_DOT
     bint rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 
 
@@ -125,11 +132,18 @@ cdef extern from "cells/cell.h" nogil:
         rnnat_arena arena
         const rnnat_kernels *kernels
         const rnnat_safetensors *file
+        rnnat_stored type
         const char *prefix
         const char *suffix
 
 
 cdef extern from "inspect/emit.h" nogil:
+    ctypedef enum rnnat_element:
+        RNNAT_ELEMENT_REAL
+        RNNAT_ELEMENT_UINT16
+        RNNAT_ELEMENT_INT8
+        RNNAT_ELEMENT_INT32
+
     ctypedef struct rnnat_teller:
         void *arg
         void (*type)(void *, const char *) except *
@@ -138,8 +152,9 @@ cdef extern from "inspect/emit.h" nogil:
         void (*real)(void *, const char *, double) except *
         void (*symbol)(void *, const char *, const char *) except *
         void (*text)(void *, const char *, const char *) except *
-        void (*array)(void *, const char *, const void *, size_t) except *
+        void (*array)(void *, const char *, const void *, size_t, rnnat_element) except *
         void (*begin)(void *, const char *) except *
+        void (*block)(void *, const char *) except *
         void (*end)(void *) except *
 
     void rnnat_model_tell(const rnnat_model *, const rnnat_teller *) except *

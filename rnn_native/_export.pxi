@@ -10,14 +10,20 @@ cdef class PackedModel:
     cdef SafetensorsView _file
     cdef void *_memory
     cdef int _typenum
+    cdef rnnat_stored _type
 
-    def __cinit__(self, data, int32_t dtype, int32_t lanes):
-        """``data``: see ``SafetensorsView``; ``lanes``: elements of a vector."""
+    def __cinit__(self, data, int32_t dtype, int32_t lanes, int32_t weights=0, int32_t compute=0):
+        """``data``: see ``SafetensorsView``; ``lanes``: elements of a vector; ``weights`` and
+        ``compute``: codes of ``weight_types.py``."""
         cdef size_t need
+        cdef int32_t stored
+        self._type = RNNAT_STORED_BF16_DOT if compute else <rnnat_stored>weights
         self._typenum = cnp.NPY_FLOAT64 if dtype else cnp.NPY_FLOAT32
         self._kernels.lanes = lanes  # all that packing asks of kernels
         self._kernels.elem = 8 if dtype else 4
         self._kernels.rows_of_3 = self._kernels.rows_of_4 = 1
+        for stored in range(RNNAT_STORED_INT8, RNNAT_STORED_TYPES):
+            self._kernels.of[stored].operand = 2  # at most, whatever multiplies them
         self._file = SafetensorsView(data)
         self._build(NULL)
         if self._builder.arena.overflow:
@@ -33,6 +39,7 @@ cdef class PackedModel:
         self._builder.arena = rnnat_arena_at(memory)
         self._builder.kernels = &self._kernels
         self._builder.file = &self._file.file
+        self._builder.type = self._type
         self._builder.prefix = self._builder.suffix = b""
         check(rnnat_model_build(&self._builder, PACKED, &self._model), "model")
         return 0
@@ -91,10 +98,11 @@ cdef void _take_block(void *arg, const char *name, size_t count, size_t size) ex
 
 cdef class Struct:
     """Members of a struct, (name, value), or, where their names are empty, elements of an array.
-    ``type``: the C type, or None where it was not told."""
+    ``type``: the C type, or None where it was not told. ``is_block``: see ``Told``."""
 
     cdef list _members
     cdef readonly object type
+    cdef readonly bint is_block
 
     def __cinit__(self):
         self._members = []
@@ -115,7 +123,8 @@ cdef class Struct:
 cdef class Told:
     """What a model has told: ``members``, of (name, value), and ``parts``, those options of the
     build that it needs. A value is a number, a string (the C symbol to point to), bytes (the text
-    to point to), an array, or the ``Struct`` of members within."""
+    to point to), an array, or the ``Struct`` of members within. One that is a ``block`` is
+    pointed to as well: it has a Struct of arrays, without a name, for each piece of it."""
 
     cdef rnnat_teller _teller
     cdef int _typenum
@@ -135,6 +144,7 @@ cdef class Told:
         self._teller.text = _tell_text
         self._teller.array = _tell_array
         self._teller.begin = _tell_begin
+        self._teller.block = _tell_block
         self._teller.end = _tell_end
 
     @property
@@ -179,25 +189,42 @@ cdef void _tell_text(void *arg, const char *name, const char *text) except *:
         (<Told>arg).add(name, <bytes>text)
 
 
-cdef void _tell_array(void *arg, const char *name, const void *values, size_t count) except *:
+cdef int _typenum_of(Told told, rnnat_element element) noexcept:
+    if element == RNNAT_ELEMENT_UINT16:
+        return cnp.NPY_UINT16
+    if element == RNNAT_ELEMENT_INT8:
+        return cnp.NPY_INT8
+    return cnp.NPY_INT32 if element == RNNAT_ELEMENT_INT32 else told._typenum
+
+
+cdef void _tell_array(void *arg, const char *name, const void *values, size_t count,
+                      rnnat_element element) except *:
     cdef cnp.npy_intp shape[1]
     cdef cnp.ndarray array
     if PyErr_Occurred():
         return
     shape[0] = <cnp.npy_intp>count
-    array = cnp.PyArray_EMPTY(1, shape, (<Told>arg)._typenum, 0)
+    array = cnp.PyArray_EMPTY(1, shape, _typenum_of(<Told>arg, element), 0)
     memcpy(cnp.PyArray_DATA(array), values, cnp.PyArray_NBYTES(array))
     (<Told>arg).add(name, array)
 
 
-cdef void _tell_begin(void *arg, const char *name) except *:
-    cdef Told told = <Told>arg
+cdef void _open_struct(Told told, const char *name, bint is_block) except *:
     cdef Struct inside
     if PyErr_Occurred():
         return
     inside = Struct()
+    inside.is_block = is_block
     told.add(name, inside)
     told._open.append(inside)
+
+
+cdef void _tell_begin(void *arg, const char *name) except *:
+    _open_struct(<Told>arg, name, False)
+
+
+cdef void _tell_block(void *arg, const char *name) except *:
+    _open_struct(<Told>arg, name, True)
 
 
 cdef void _tell_end(void *arg) except *:

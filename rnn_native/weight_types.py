@@ -40,15 +40,10 @@ def checked(
     spec: ModelSpec,
 ) -> tuple[str | None, str | None]:
     """Names of ``WEIGHT_DTYPES`` and ``COMPUTES``, or None. ``OptionError`` for anything else;
-    ``UnsupportedError`` for what does not go with each other, with this CPU, with the type
-    computed in, with who multiplies, or with a weight."""
+    ``UnsupportedError`` for what does not go with each other, with the type computed in, with who
+    multiplies, or with a weight."""
     name = weight_dtype_of(weight_dtype)
     check_compute(name, compute)
-    if compute is not None and not _core.has_bf16_dot():
-        raise UnsupportedError(
-            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
-            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
-        )
     name = name or compute
     if name is None:
         return None, None
@@ -65,6 +60,15 @@ def checked(
         )
     _check_range(spec, name)
     return name, compute
+
+
+def check_cpu(compute: str | None) -> None:
+    """``UnsupportedError`` where this CPU has no such products."""
+    if compute is not None and not _core.has_bf16_dot():
+        raise UnsupportedError(
+            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
+            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
+        )
 
 
 def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:

@@ -185,6 +185,15 @@
 #endif
 #endif
 
+/* RNNAT_WITH_DTYPE has those for weights in the type that is computed in. Without, no matrix is in it, of the
+ * models as C which are all there are then. */
+#ifndef RNNAT_WITH_DTYPE
+#define RNNAT_WITH_DTYPE 1
+#endif
+#if !RNNAT_WITH_DTYPE && RNNAT_READER
+#error "RNNAT_WITH_DTYPE=0 has kernels for models as C alone: expected RNNAT_READER=0, got 1"
+#endif
+
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
  * compiled in. */
 #ifndef RNNAT_BASELINE

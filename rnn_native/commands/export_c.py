@@ -11,6 +11,8 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from ..spec.products import COMPUTES
+from ..spec.stored import STORED
 from .arguments import add_dtype, add_file, count, read_file
 
 EXAMPLES: Final = """\
@@ -18,6 +20,7 @@ examples:
   rnn-native export-c model.safetensors firmware/model
   rnn-native export-c vad.onnx firmware/models --name vad --isa baseline --batch 2
   rnn-native export-c tagger.pt out --max-steps 50
+  rnn-native export-c model.safetensors out --weights int8 --keep 1
 """
 
 
@@ -37,6 +40,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="steps at once (default 1); where a layer runs in reverse, the longest sequence",
     )  # fmt: skip
     add_dtype(parser, "what is computed in (default: what MODEL says, else float32)")
+    add(
+        "--weights", choices=STORED,
+        help="what matrices are written as (default: what MODEL says unless --dtype does, else "
+        "the type computed in)",
+    )  # fmt: skip
+    add(
+        "--compute", choices=COMPUTES,
+        help="what both sides of products are rounded to, of --isa avx512 (default: what MODEL "
+        "says unless --dtype or --weights does)",
+    )  # fmt: skip
+    add(
+        "--keep", nargs="+", metavar="NAME",
+        help="layers whose matrices stay in the type computed in (default: those that MODEL names)",
+    )  # fmt: skip
     add("--force", action="store_true", help="overwrite files that are not of this command")
 
 
@@ -45,6 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     name = arguments.name
     spec, said = read_file(arguments)
+    weights, compute = arguments.weights, arguments.compute
+    if weights is None and compute is None and arguments.dtype is None:
+        weights, compute = said.weight_dtype, said.compute
     paths = export_c(
         spec,
         arguments.outdir,
@@ -53,6 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
         batch=arguments.batch,
         max_steps=arguments.max_steps,
         dtype=arguments.dtype or said.dtype,
+        weight_dtype=weights,
+        compute=compute,
+        keep=arguments.keep,
         force=arguments.force,
     )
     for path in paths:

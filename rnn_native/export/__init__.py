@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..formats.safetensors import parts
 from ..model import Model, as_dtype
 from ..packed import check_range
 from ..spec import ModelSpec
+from ..weight_types import check_keep, checked, code_of, compute_code
 from . import folder as folders
 from . import names, source, targets
 
@@ -29,6 +31,9 @@ def export_c(
     batch: int = 1,
     max_steps: int = 1,
     dtype: DTypeLike | None = None,
+    weight_dtype: DTypeLike | None = None,
+    compute: str | None = None,
+    keep: Sequence[str] | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Write a model as C source that needs no file system, no heap and nothing but libc and libm.
@@ -59,8 +64,12 @@ def export_c(
         that runs in reverse, the longest sequence.
     dtype
         ``"float32"`` or ``"float64"``: what is computed in. None: a Model's own, and for a
-        ModelSpec float32. Weights of a Model's ``weight_dtype`` are written in it, as they were
-        rounded; what they multiply is not rounded, as int8 and ``compute`` do.
+        ModelSpec float32.
+    weight_dtype, compute, keep
+        As of :class:`Model`: what matrices are written as, which is what their flash is made of,
+        and multiplied in. None: those of a Model, unless a ``dtype`` is given, which is the
+        weights' too then; for a ModelSpec ``dtype``, and its own ``keep``. ``compute`` is for
+        ``isa="avx512"``, and a CPU with AVX512_BF16.
     force
         Whether files may be overwritten that were not written by this function, and other models
         in the folder removed that another version wrote.
@@ -77,10 +86,12 @@ def export_c(
     ShapeError
         The memory that it would need is beyond all bounds.
     UnsupportedError
-        A constant of an activation, a weight or an initial state is past every float32.
+        A constant of an activation, a weight or an initial state is past every float32, a matrix
+        past its type; ``weight_dtype`` with float64, ``compute`` with another ``isa``.
     """
     names.check(name)
-    spec, packed, target = _packed(model, isa, batch, max_steps, dtype)
+    precision = _Precision(dtype, weight_dtype, compute, keep)
+    spec, packed, target = _packed(model, isa, batch, max_steps, precision)
     plan = source.Plan(
         name=name,
         packed=packed,
@@ -112,18 +123,41 @@ def device_memory(
     batch: int = 1,
     max_steps: int = 1,
     dtype: DTypeLike | None = None,
+    weight_dtype: DTypeLike | None = None,
+    compute: str | None = None,
+    keep: Sequence[str] | None = None,
     pointer: int = 4,
 ) -> DeviceMemory:
     """What exported C takes where a pointer has 4 or 8 bytes: the numbers that its header has as
     ``WEIGHT_BYTES`` and ``STREAM_BYTES``. Arguments and errors are those of :func:`export_c`."""
     if pointer not in (4, 8):
         raise OptionError(f"pointer: expected 4 or 8 bytes, got {pointer!r}")
-    _, packed, target = _packed(model, isa, batch, max_steps, dtype)
+    precision = _Precision(dtype, weight_dtype, compute, keep)
+    _, packed, target = _packed(model, isa, batch, max_steps, precision)
     return DeviceMemory(*source.memory(packed, target, batch, max_steps, pointer))
 
 
+@dataclass(frozen=True)
+class _Precision:
+    """What a caller asks for; None: nothing."""
+
+    dtype: DTypeLike | None
+    weight_dtype: DTypeLike | None
+    compute: str | None
+    keep: Sequence[str] | None
+
+    def of(self, model: Model | ModelSpec) -> _Precision:
+        """That with a Model's own in the place of what is not asked for."""
+        if not isinstance(model, Model):
+            return replace(self, dtype="float32") if self.dtype is None else self
+        asked = self.dtype, self.weight_dtype, self.compute
+        own = self if any(one is not None for one in asked) else model
+        dtype = model.dtype if self.dtype is None else self.dtype
+        return _Precision(dtype, own.weight_dtype, own.compute, self.keep)
+
+
 def _packed(
-    model: Model | ModelSpec, isa: str, batch: int, max_steps: int, dtype: DTypeLike | None
+    model: Model | ModelSpec, isa: str, batch: int, max_steps: int, asked: _Precision
 ) -> tuple[ModelSpec, _core.PackedModel, targets.Target]:
     """The model packed for ``isa``, all arguments checked."""
     if not isinstance(model, (Model, ModelSpec)):
@@ -131,12 +165,19 @@ def _packed(
     target = targets.find(isa)
     for option, value in (("batch", batch), ("max_steps", max_steps)):
         _check_count(option, value)
-    if dtype is None:
-        dtype = model.dtype if isinstance(model, Model) else "float32"
+    precision = asked.of(model)
+    dtype = as_dtype(precision.dtype)
     spec = model.spec if isinstance(model, Model) else model
-    check_range(spec, as_dtype(dtype))
-    single = as_dtype(dtype) == np.float32
-    packed = _core.PackedModel(parts(spec), int(not single), target.lanes[int(not single)])
+    if precision.keep is not None:
+        spec = spec.having(keep=precision.keep)
+    check_range(spec, dtype)
+    stored, compute = checked(precision.weight_dtype, precision.compute, dtype, "packed", spec)
+    check_keep(precision.keep, stored)
+    if compute is not None:
+        targets.check_compute(isa, compute)
+    double = int(dtype != np.float32)
+    codes = code_of(stored), compute_code(compute)
+    packed = _core.PackedModel(parts(spec), double, target.lanes[double], *codes)
     return spec, packed, target
 
 

@@ -16,6 +16,7 @@ from .library import library_text
 
 ALIGN: Final = 64
 SLACK: Final = ALIGN - 1  # up to the first aligned byte of the caller's memory
+_OF_THREADS: Final = ("rnnat_barrier", "rnnat_operands")  # which exported C does without
 
 _STRUCT: Final = re.compile(r"(?:typedef )?struct (\w+) \{(.*?)\n\}", re.DOTALL)
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -65,7 +66,7 @@ class Footprint:
 
     def __init__(self, need: int, blocks: list[tuple[str, int, int]]) -> None:
         """``need`` bytes on this machine, among them blocks of (struct, count, bytes of one)."""
-        self._blocks = [block for block in blocks if block[0] != "rnnat_barrier"]  # needs threads
+        self._blocks = [block for block in blocks if block[0] not in _OF_THREADS]
         self._arrays = need - SLACK - sum(_rounded(size * count) for _, count, size in blocks)
 
     def need(self, pointer: int) -> int:

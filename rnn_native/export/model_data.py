@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,15 @@ _ARRAYS: Final = {
     "states": "rnnat_state_shape",
 }
 """Members of a model that point to arrays: of structs, numbers or texts."""
+
+_KINDS: Final = {
+    "float32": "float",
+    "float64": "double",
+    "uint16": "uint16_t",
+    "int8": "int8_t",
+    "int32": "int32_t",
+}
+"""C's names of what arrays have."""
 
 
 class Constants:
@@ -107,7 +117,10 @@ class Constants:
     def _member(self, name: str, member: str, value: Any, out: list[str]) -> Iterator[str]:
         """Yields the arrays of one member, and adds its initialiser; one of 0 needs none."""
         initial = f".{member} = " if member else ""
-        if isinstance(value, _core.Struct):
+        if isinstance(value, _core.Struct) and value.is_block:
+            yield from self._block(name, value)
+            out.append(f"{initial}&{name}")
+        elif isinstance(value, _core.Struct):
             inside: list[str] = []
             yield from self._members(name, value, inside)
             out.append(f"{initial}{{{', '.join(inside or ['0'])}}}")
@@ -120,9 +133,38 @@ class Constants:
             out.append(f"{initial}{numbers.number(value) if type(value) is float else value}")
 
     def _array(self, name: str, array: NDArray[Any]) -> Iterator[str]:
-        kind = "float" if array.dtype == np.float32 else "double"
+        yield f"{self._storage} {_KINDS[array.dtype.name]} {name}[{array.size}] = {{"
+        yield from self._numbers(array)
+        yield "};"
+
+    def _numbers(self, array: NDArray[Any]) -> Iterator[str]:
         self.bytes += array.nbytes
         self.has_names = self.has_names or not np.isfinite(array).all()
-        yield f"{self._storage} {kind} {name}[{array.size}] = {{"
         yield from numbers.lines(array)
+
+    def _block(self, name: str, block: _core.Struct) -> Iterator[str]:
+        """Memory that bytes point to: its pieces are structs of arrays, which follow each other
+        without a gap. Those of one shape are an array, and big-endian targets read them, too."""
+        pieces = [piece for _, piece in block]
+        runs = [(shape, [*run]) for shape, run in groupby(pieces, _shape)]
+        before = self.bytes
+        yield f"{self._storage} struct {{"
+        for index, (shape, run) in enumerate(runs):
+            members = " ".join(f"{kind} {member}[{size}];" for kind, member, size in shape)
+            yield f"    struct {{ {members} }} of_{index}[{len(run)}];"
+        yield f"}} {name} = {{"
+        for _, run in runs:
+            yield "{"
+            for piece in run:
+                for index, (_, array) in enumerate(piece):
+                    yield "}, {" if index else "{{"
+                    yield from self._numbers(array)
+                yield "}},"
+            yield "},"
         yield "};"
+        yield f'_Static_assert(sizeof {name} == {self.bytes - before}u, "{name}");'
+
+
+def _shape(piece: _core.Struct) -> list[tuple[str, str, int]]:
+    """The type, name and size of each array of a struct."""
+    return [(_KINDS[array.dtype.name], member, array.size) for member, array in piece]

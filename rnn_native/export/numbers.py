@@ -1,4 +1,4 @@
-"""Arrays of floats as text that a C compiler reads back bit for bit."""
+"""Arrays of numbers as text that a C compiler reads back bit for bit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _ZEROS = re.compile(r"\.?0+p")
 _NAMES = {"inf": "INFINITY", "-inf": "-INFINITY", "nan": "NAN"}
 _WIDTH = 96  # columns of a line
+_LONGEST = {"int8": 6, "uint16": 8, "int32": 13}  # characters of an integer, its comma and a space
 
 
 def number(value: float, suffix: str = "") -> str:
@@ -23,6 +24,9 @@ def number(value: float, suffix: str = "") -> str:
 def lines(array: NDArray[Any]) -> Iterator[str]:
     """The elements in lines of initialisers. A NaN is one, whatever its sign and payload."""
     values = array.reshape(-1)
+    if values.dtype.kind in "iu":
+        yield from _integers(values)
+        return
     suffix = "f" if values.dtype == np.float32 else ""
     per_line = _WIDTH // (16 if suffix else 24)
     finite = bool(np.isfinite(values).all())
@@ -33,3 +37,10 @@ def lines(array: NDArray[Any]) -> Iterator[str]:
             yield _ZEROS.sub("p", ", ".join(texts)) + ","
         else:
             yield _ZEROS.sub("p", f"{suffix}, ".join(texts)) + suffix + ","
+
+
+def _integers(values: NDArray[Any]) -> Iterator[str]:
+    per_line = _WIDTH // _LONGEST[values.dtype.name]
+    form = "{:#06x}".format if values.dtype.kind == "u" else str  # bits are easier to read in hex
+    for first in range(0, values.size, per_line):
+        yield ", ".join(map(form, values[first : first + per_line].tolist())) + ","

@@ -10,6 +10,7 @@ from .. import _core
 from ..formats import metadata
 from ..masking import shown
 from ..spec import ModelSpec
+from ..weight_types import WEIGHT_DTYPES
 from . import footprint
 from .literals import listed, quoted
 from .model_data import Constants
@@ -68,7 +69,18 @@ def make(plan: Plan, told: _core.Told) -> tuple[str, str]:
     return header, source
 
 
-def _title(plan: Plan) -> Iterator[str]:
+def _real(facts: _core.Struct) -> str:
+    """The C type that is computed in."""
+    return ("float", "double")[facts["info"]["dtype"]]
+
+
+def _stored(facts: _core.Struct) -> str | None:
+    """What matrices are stored as where that is another type."""
+    code = facts["info"]["weight_dtype"]
+    return WEIGHT_DTYPES[code - 1] if code else None
+
+
+def _title(plan: Plan, facts: _core.Struct) -> Iterator[str]:
     yield TITLE
     yield " *"
     for index, (name, node) in enumerate(plan.spec.nodes.items()):
@@ -79,12 +91,16 @@ def _title(plan: Plan) -> Iterator[str]:
             yield from listed(f" *   {quoted(name)}: {line}; reads", node.inputs)
     yield " *"
     yield f" * Packed for the kernels {plan.isa}."
+    if stored := _stored(facts):
+        multiplied = ", and multiplied in it" if facts["info"]["compute"] else ""
+        yield f" * Matrices are stored as {stored}{multiplied}."
+        if plan.spec.keep:
+            yield from listed(f" * Stored as {_real(facts)} are those of", plan.spec.keep)
 
 
 def _values(plan: Plan, facts: _core.Struct) -> Values:
-    real = ("float", "double")[facts["info"]["dtype"]]
     streams = bool(facts["info"]["streamable"])
-    return Values(plan.name, plan.spec, real, streams, plan.max_steps)
+    return Values(plan.name, plan.spec, _real(facts), streams, plan.max_steps)
 
 
 def _state_names(spec: ModelSpec) -> list[str]:
@@ -113,7 +129,8 @@ def _macros(
             f"/* {values.real}s: [{rows}, {macro}_BATCH, {features}]{name} */"
         )
     yield f"#define {macro}_NUM_PARAMETERS {info['num_parameters']}"
-    yield f"#define {macro}_WEIGHT_BYTES {constants.bytes}u /* constant, of {values.real}s */"
+    kinds = f"{stored} and {values.real}s" if (stored := _stored(facts)) else f"{values.real}s"
+    yield f"#define {macro}_WEIGHT_BYTES {constants.bytes}u /* constant, of {kinds} */"
     what, name = ("stream", "STREAM") if info["streamable"] else ("run", "RUN")
     yield ""
     yield f"/* What one {what} needs, all of its memory. */"
@@ -129,7 +146,7 @@ def _header(
 ) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
     values = _values(plan, facts)
-    yield from _title(plan)
+    yield from _title(plan, facts)
     if plan.spec.mask_value is not None:
         yield f" * Steps whose input is {shown(plan.spec.mask_value)} are padding: leave them out."
     yield " */"
@@ -166,7 +183,7 @@ def _source(
     plan: Plan, facts: _core.Struct, constants: Constants, memory: footprint.Footprint
 ) -> Iterator[str]:
     macro, name = plan.name.upper(), plan.name
-    yield from _title(plan)
+    yield from _title(plan, facts)
     yield " */"
     if constants.has_names:
         yield "#include <math.h>\n"
@@ -186,6 +203,9 @@ def _source(
     yield "/* True where the library's kernels are those that the weights are packed for. */"
     yield f"static bool {name}_fits(void)\n{{"
     lanes = plan.target.lanes[facts["info"]["dtype"]]
+    if facts["info"]["compute"]:
+        products = f"rnnat_stored_runs({name}_model.kernels, RNNAT_STORED_BF16_DOT)"
+        yield f"    if (!{products}) return false;"
     yield f"    return {name}_model.kernels->lanes == {lanes};\n}}\n"
     yield from _stream(plan, facts) if facts["info"]["streamable"] else _run(plan, facts)
 

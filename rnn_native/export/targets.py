@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .. import _core
-from ..errors import OptionError
+from ..errors import OptionError, UnsupportedError
 from .library import library_text
 
 
@@ -25,6 +25,9 @@ class Target:
     """What the preprocessor finds true where the library was compiled with it."""
     wanted: str
     """What the compiler needs for that."""
+    bfloat16: str = ""
+    """What a CPU with them may have that multiplies bfloat16 (``compute``); none has it where this is
+    empty."""
 
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
@@ -45,6 +48,7 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
             "rnnat_kernels_avx512",
             "defined(RNNAT_HAVE_AVX512)",
             "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma",
+            "AVX512_BF16",
         ),
     }
 )
@@ -55,6 +59,21 @@ def find(isa: str) -> Target:
     if not isinstance(isa, str) or isa not in TARGETS:
         raise OptionError(f"isa: expected one of {', '.join(TARGETS)}; got {isa!r}")
     return TARGETS[isa]
+
+
+def check_compute(isa: str, compute: str) -> None:
+    """``UnsupportedError`` where no CPU with these kernels has such products."""
+    if TARGETS[isa].bfloat16:
+        return
+    having = " or ".join(
+        f"isa={name!r}, for a CPU with {target.bfloat16}"
+        for name, target in TARGETS.items()
+        if target.bfloat16
+    )
+    raise UnsupportedError(
+        f"compute={compute!r}: expected {having}; got {isa!r}; weight_dtype={compute!r} runs with "
+        "any, products in float32"
+    )
 
 
 _ABSENT: Final = ("READER", "HEAP", "FILE_IO", "ENV", "THREADS", "OPENMP")

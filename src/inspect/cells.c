@@ -54,17 +54,6 @@ rnnat_status rnnat_cell_unpack(const rnnat_cell_weights *weights, const rnnat_ce
     return RNNAT_ERROR_ARGUMENT;
 }
 
-void rnnat_tell_matrix(const rnnat_teller *teller, const char *name, const rnnat_matrix *matrix)
-{
-    if (!matrix->data) return;
-    teller->begin(teller->arg, name);
-    teller->number(teller->arg, "k", matrix->k);
-    teller->number(teller->arg, "n", matrix->n);
-    teller->number(teller->arg, "panel", matrix->panel);
-    rnnat_tell_array(teller, "data", matrix->data, (size_t)matrix->k * (size_t)matrix->n);
-    teller->end(teller->arg);
-}
-
 static void tell_functions(const rnnat_functions *functions, const rnnat_teller *teller)
 {
     static const char *const needed[] = {
@@ -102,7 +91,7 @@ void rnnat_cell_tell(const rnnat_cell_weights *weights, const rnnat_kernels *ker
                     {"w_hr", &weights->w_hr}, {"w_gh", &weights->w_gh}, {"w_gf", &weights->w_gf},
                     {"w_go", &weights->w_go}, {"w_ch", &weights->w_ch}};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; ++i)
-        rnnat_tell_matrix(teller, matrices[i].name, matrices[i].matrix);
+        rnnat_tell_matrix(teller, matrices[i].name, matrices[i].matrix, kernels, 1);
     rnnat_tell_array(teller, "bias", weights->bias, (size_t)weights->w_ih.n);
     rnnat_tell_array(teller, "bias_hn", weights->bias_hn, pad);
     rnnat_tell_array(teller, "peephole", weights->peephole, 3 * pad);

@@ -43,6 +43,11 @@
 #else
 #define RNNAT_OF_BF16_DOT
 #endif
+#if RNNAT_WITH_DTYPE
+#define RNNAT_OF_OWN(S) [RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0, NULL)
+#else
+#define RNNAT_OF_OWN(S) [RNNAT_STORED_OWN] = {.gemm = NULL}
+#endif
 #define RNNAT_NARROW_TYPES                                                                         \
     RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE) RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_BF16_DOT
 #define RNNAT_ROW(S, BYTES, ...)                                                                   \
@@ -56,7 +61,7 @@
      .add = add_rows_##S,                                                                          \
      .merge = merge_rows_##S,                                                                      \
      .apply = RNNAT_IF(RNNAT_WITH_ELEMENTWISE, apply_rows_##S),                                    \
-     .of = {__VA_ARGS__[RNNAT_STORED_OWN] = RNNAT_PRODUCTS(own_##S, 0, NULL)},                     \
+     .of = {__VA_ARGS__ RNNAT_OF_OWN(S)},                                                          \
      RNNAT_MEMORY_STEPS(RNNAT_MEMORY_STEP_OF, S)}
 
 #if RNNAT_FLOAT64

@@ -82,6 +82,7 @@ RNNAT_BF16_DOT_BEGIN
 RNNAT_BF16_DOT_END
 #endif
 
+#if RNNAT_WITH_DTYPE
 /* The type that is computed in; training's too. */
 #define STORED RNNAT_STORED_OWN
 #define WEIGHT REAL
@@ -89,3 +90,4 @@ RNNAT_BF16_DOT_END
 #define LOAD_WEIGHTS FN(load)
 #include "plain_rows.inc.h"
 #include "products.inc.h"
+#endif

@@ -2,11 +2,17 @@
 #include "conv.h"
 
 #if RNNAT_INSPECT && RNNAT_WITH_WINDOWS
+/* How many matrices its weight is: one for each group, but rows of numbers where a group has one channel. */
+static int32_t parts_of(const rnnat_convolving *conv)
+{
+    return rnnat_conv_is_depthwise(conv) ? 1 : conv->groups;
+}
+
 rnnat_status rnnat_conv_unpack(const rnnat_node *node, const rnnat_kernels *kernels, int32_t pass,
                                const char *name, void *rows)
 {
     const rnnat_convolving *const conv = node->data;
-    const int32_t parts = rnnat_conv_is_depthwise(conv) ? 1 : conv->groups;
+    const int32_t parts = parts_of(conv);
     (void)pass;
     if (!rnnat_text_is(name, rnnat_text_size(name), "weight")) return RNNAT_ERROR_ARGUMENT;
     for (int32_t g = 0; g < parts; ++g) {
@@ -42,7 +48,7 @@ void rnnat_conv_tell(const rnnat_node *node, const rnnat_kernels *kernels,
     teller->number(teller->arg, "top", conv->top);
     teller->number(teller->arg, "padding_mode", (int64_t)conv->padding_mode);
     teller->number(teller->arg, "activation", (int64_t)conv->activation);
-    rnnat_tell_matrix(teller, "weight", &conv->weight);
+    rnnat_tell_matrix(teller, "weight", &conv->weight, kernels, parts_of(conv));
     rnnat_tell_array(teller, "bias", conv->bias,
                      (size_t)rnnat_pad(kernels, rnnat_conv_bias_size(conv, kernels)));
 }

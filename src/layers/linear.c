@@ -104,10 +104,9 @@ static void tell_linear(const rnnat_node *node, const rnnat_kernels *kernels,
                         const rnnat_teller *teller)
 {
     const rnnat_linear *const linear = node->data;
-    (void)kernels;
     teller->type(teller->arg, "rnnat_linear");
     teller->number(teller->arg, "features", linear->features);
-    rnnat_tell_matrix(teller, "weight", &linear->weight);
+    rnnat_tell_matrix(teller, "weight", &linear->weight, kernels, 1);
     rnnat_tell_array(teller, "bias", linear->bias, (size_t)linear->weight.n);
     teller->number(teller->arg, "activation", (int64_t)linear->activation);
 }

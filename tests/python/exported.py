@@ -99,10 +99,15 @@ class Shared:
     def reset(self, name: str) -> None:
         self._call(f"{name}_reset")
 
-    def state(self, name: str, index: int, values: NDArray[Any]) -> NDArray[Any]:
+    def stream(self, name: str) -> int | None:
+        """Where the model's own stream is; None: it has none here."""
         stream = getattr(self.library, f"{name}_stream")
         stream.restype = ctypes.c_void_p
-        pointer = ctypes.c_void_p(stream())
+        address: int | None = stream()
+        return address
+
+    def state(self, name: str, index: int, values: NDArray[Any]) -> NDArray[Any]:
+        pointer = ctypes.c_void_p(self.stream(name))
         self._call("rnnat_stream_get_state", pointer, ctypes.c_int32(index), _at(values))
         return values
 

@@ -155,22 +155,19 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
         const int32_t count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
         for (int32_t row = FIRST_ROW, last = row + s->rows; row < last; ++row) {
             VEC sums[WFN(panels_at_once) * RNNAT_CELL_GATES];
-            const REAL *const gx = (const REAL *)s->gx + row * s->gx_stride;
-            for (int32_t p = 0; p < count; ++p)
-                for (int32_t g = 0; g < gates; ++g)
+            const REAL *gx = (const REAL *)s->gx + row * s->gx_stride +
+                             ((ptrdiff_t)first * of->gx_gates + of->gx_first) * LANES;
+            for (int32_t v = 0; v < count * gates; ++v) sums[v] = FN(set1)(0);
+            for (int32_t p = 0; of->start && p < count; ++p)
+                for (int32_t g = of->apart; g < gates; ++g)
                     sums[p * gates + g] =
-                        g >= of->apart && of->start
-                            ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
-                            : FN(set1)(0);
+                        FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES);
             WFN(summed)(sums, WFN(step_row)(s, of->h, of->h_stride, 0, row), s->k, s->w,
                         (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
-            for (int32_t p = 0; p < count; ++p) {
+            for (int32_t p = 0; p < count; ++p, gx += (ptrdiff_t)of->gx_gates * LANES) {
                 VEC *const unit = sums + p * gates;
                 for (int32_t g = 0; g < of->apart; ++g)
-                    unit[g] = FN(add)(
-                        unit[g],
-                        FN(load)(gx + ((ptrdiff_t)(first + p) * of->gx_gates + of->gx_first + g) *
-                                          LANES));
+                    unit[g] = FN(add)(unit[g], FN(load)(gx + g * LANES));
                 of->post(s, row, first + p, unit);
             }
         }

@@ -26,8 +26,7 @@ class Target:
     wanted: str
     """What the compiler needs for that."""
     bfloat16: str = ""
-    """What a CPU with them may have that multiplies bfloat16 (``compute``); none has it where this is
-    empty."""
+    """What a CPU may have beside them that multiplies bfloat16 (``compute``); empty: none has."""
 
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(

@@ -8,7 +8,8 @@
  *   put_pairs(to, x, n, times)   rounds n elements of x * times, and zeros up to RNNAT_PUT_WIDTH
  *   spread_pairs, load_pairs     a row's four elements for all columns; a vector of columns' four
  *   dot_pairs(x, w, sums)        sums + x w
- * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for a RNNAT_QUADS_CPU. Where
+ * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for a RNNAT_QUADS_CPU; with
+ * RNNAT_ALWAYS_QUADS, where the compiler takes the CPU for one, they are all there is. Where
  * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and a panel has -128 times its columns' sums.
  */
 
@@ -31,6 +32,7 @@ static float FN(scale_of)(const REAL *x, int32_t k, float *times)
     ((f)->w + (f)->panel[(v) / (f)->width] +                                                       \
      ((ptrdiff_t)(f)->groups * (f)->width + (v) % (f)->width) * GROUP * LANES)
 
+#ifndef RNNAT_ALWAYS_QUADS
 #define STORED RNNAT_STORED_INT8
 #define WEIGHT int8_t
 #define WFN(name) FN(name##_i8)
@@ -50,6 +52,7 @@ static float FN(scale_of)(const REAL *x, int32_t k, float *times)
 #include "products.inc.h"
 
 #include "no_type.inc.h"
+#endif
 
 #ifdef RNNAT_HAS_QUADS
 RNNAT_QUADS_BEGIN

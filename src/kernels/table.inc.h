@@ -25,7 +25,10 @@
     {.available = CPU, .operand = SIZE, .gemm = gemm_##E, RNNAT_PRODUCT_STEPS(RNNAT_STEP_OF, E)}
 #define RNNAT_OF_TYPE(code, ending, name, most, stored, with)                                      \
     RNNAT_IF_WITH(with, [code] = RNNAT_PRODUCTS(ending##_f32, 0, NULL), )
-#if RNNAT_WITH_INT8
+#if RNNAT_WITH_INT8 && defined(RNNAT_ALWAYS_QUADS)
+#define RNNAT_OF_INT8                                                                              \
+    [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32, NULL),
+#elif RNNAT_WITH_INT8
 #define RNNAT_OF_INT8 [RNNAT_STORED_INT8] = RNNAT_PRODUCTS(i8_f32, operand_size_i8_f32, NULL),
 #else
 #define RNNAT_OF_INT8

@@ -124,6 +124,9 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 
 #if RNNAT_GNU && RNNAT_COMPILER(11, 12, 13)
 #define RNNAT_HAS_QUADS
+#ifdef __AVXVNNI__
+#define RNNAT_ALWAYS_QUADS
+#endif
 #define RNNAT_QUADS_OFFSET 1
 #define RNNAT_QUADS_CPU rnnat_cpu_has_avxvnni
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avxvnni")

@@ -111,6 +111,9 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 
 #if RNNAT_GNU && RNNAT_COMPILER(9, 6, 10)
 #define RNNAT_HAS_QUADS
+#ifdef __AVX512VNNI__
+#define RNNAT_ALWAYS_QUADS
+#endif
 #define RNNAT_QUADS_OFFSET 1
 #define RNNAT_QUADS_CPU rnnat_cpu_has_avx512vnni
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avx512vnni")

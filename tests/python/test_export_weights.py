@@ -170,6 +170,30 @@ def test_products_in_bfloat16(tmp_path: Path) -> None:
     assert_same_bits(library.steps("net", x, np.empty_like(want)), want)
 
 
+def cpu_flags() -> set[str]:
+    """What Linux says of an x86."""
+    path = Path("/proc/cpuinfo")
+    found = re.search(r"^flags\s*:(.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
+    return set(found[1].split()) if found else set()
+
+
+@needs_compiler
+@pytest.mark.skipif("avx512_vnni" not in cpu_flags(), reason="this CPU lacks AVX512_VNNI")
+def test_a_compiler_that_knows_of_better_products_of_integers_has_them(tmp_path: Path) -> None:
+    """And of none beside; bits stay."""
+    spec = make_spec(RNG, "lstm", 7, 33, out_features=2)
+    x = RNG.standard_normal((4, 1, 7), np.float32)
+    found, sizes = [], []
+    for flags in (AVX512, (*AVX512, "-mavx512vnni")):
+        folder = tmp_path / str(len(found))
+        rn.export_c(spec, folder, "net", isa="avx512", max_steps=4, weight_dtype="int8")
+        library = Shared(folder, *flags)
+        found.append(library.steps("net", x, np.empty((4, 1, 2), np.float32)))
+        sizes.append((folder / "rnn_native.o").stat().st_size)
+    assert_same_bits(*found)
+    assert sizes[1] < sizes[0]
+
+
 # ---- options ----
 
 

@@ -6,7 +6,7 @@
 
 enum { steps = 20 };
 
-/* The first timer of QEMU's boards mps2-an386 and mps2-an500, which counts down. */
+/* The first timer of QEMU's board mps2-an386, which counts down. */
 static volatile uint32_t *const timer = (volatile uint32_t *)0x40000000;
 enum { timer_control = 0, timer_value = 1, timer_reload = 2 };
 

@@ -1,11 +1,11 @@
-"""Prints what an exported GRU takes on a Cortex-M4F or M7: flash, RAM, and instructions of a step.
+"""Prints what an exported GRU takes on a Cortex-M4F: flash, RAM, and instructions of a step.
 
-    python tools/cortex_m_steps.py [--cpu cortex-m7]
+    python tools/cortex_m_steps.py
 
-Two GRUs, g2p_en's encoder of 256 units on 256 features and one of 16 on 16, with each type of weights.
-Instructions are QEMU's: each takes one tick of its clock (-icount), so that the count is exact and the
-same on every machine; cycles of a real core are more. Needs the package, g2p_en's, make,
-arm-none-eabi-gcc with newlib, and qemu-system-arm. docs/embedded.md has the table.
+Two GRUs, g2p_en's encoder of 256 units on 256 features and one of 16 on 16, with each type of
+weights. Instructions are QEMU's: each takes the same time of its clock (-icount), so that the count
+is exact, and the same on every machine; a real core takes more cycles than that. Needs the package,
+g2p_en's, make, arm-none-eabi-gcc with newlib, and qemu-system-arm. docs/embedded.md has the table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import rnn_native as rn
 from rnn_native.spec import Recurrent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from cortex_m_program import LARGE, PLAIN, ROOT, Ran, missing, run  # noqa: E402
+from cortex_m_program import LARGE, PLAIN, ROOT, Ran, missing, run
 
 KINDS = {
     "float32": (None, "-O2"),
@@ -58,12 +58,12 @@ def small() -> rn.ModelSpec:
 MODELS = {"g2p_en's GRU": g2p_en, "16 units": small}
 
 
-def row(spec: rn.ModelSpec, weights: str | None, cpu: str, cflags: str, out: Path) -> list[int]:
+def row(spec: rn.ModelSpec, weights: str | None, cflags: str, out: Path) -> list[int]:
     """Exports, builds and runs a model: the numbers below HEAD."""
     rn.export_c(spec, out / "model", "model", weight_dtype=weights)
     ran = run(
         out,
-        cpu,
+        "cortex-m4",
         LARGE,
         MAIN=ROOT / "tools/cortex_m_steps.c",
         CFLAGS=cflags,
@@ -85,9 +85,7 @@ def check_loops(ran: Ran) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cpu", choices=("cortex-m4", "cortex-m7"), default="cortex-m4")
-    options = parser.parse_args()
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     if lacks := missing():
         sys.exit(f"not installed: {', '.join(lacks)}")
     print(f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|")
@@ -97,7 +95,7 @@ def main() -> None:
             for kind, (weights, cflags) in KINDS.items():
                 out = Path(folder, re.sub(r"\W+", "_", f"{model} {kind}"))
                 out.mkdir()
-                numbers = row(spec, weights, options.cpu, cflags, out)
+                numbers = row(spec, weights, cflags, out)
                 print(
                     f"| {model}, {kind} | {' | '.join(map('{:,}'.format, numbers))} |", flush=True
                 )

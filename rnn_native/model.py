@@ -20,7 +20,7 @@ from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import check_cpu, check_keep, checked, code_of, compute_code, shown
+from .weight_types import check_keep, checked, code_of, compute_code, shown
 
 _DTYPES: Final = ("float32", "float64")
 _MATMULS: Final = ("auto", "packed", "blas")
@@ -144,7 +144,6 @@ class Model:
         code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
         rounded = checked(weight_dtype, compute, as_dtype(dtype), matmul, spec)
         self._weight_dtype, self._compute = rounded
-        check_cpu(self._compute)
         check_keep(keep, self._weight_dtype)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)

@@ -40,8 +40,25 @@ def checked(
     spec: ModelSpec,
 ) -> tuple[str | None, str | None]:
     """Names of ``WEIGHT_DTYPES`` and ``COMPUTES``, or None. ``OptionError`` for anything else;
-    ``UnsupportedError`` for what does not go with each other, with the type computed in, with who
-    multiplies, or with a weight."""
+    ``UnsupportedError`` for what does not go with each other, with this CPU, with the type
+    computed in, with who multiplies, or with a weight."""
+    names = checked_anywhere(weight_dtype, compute, dtype, matmul, spec)
+    if compute is not None and not _core.has_bf16_dot():
+        raise UnsupportedError(
+            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
+            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
+        )
+    return names
+
+
+def checked_anywhere(
+    weight_dtype: DTypeLike | None,
+    compute: str | None,
+    dtype: np.dtype[Any],
+    matmul: str,
+    spec: ModelSpec,
+) -> tuple[str | None, str | None]:
+    """The same of a model that another CPU runs."""
     name = weight_dtype_of(weight_dtype)
     check_compute(name, compute)
     name = name or compute
@@ -60,15 +77,6 @@ def checked(
         )
     _check_range(spec, name)
     return name, compute
-
-
-def check_cpu(compute: str | None) -> None:
-    """``UnsupportedError`` where this CPU has no such products."""
-    if compute is not None and not _core.has_bf16_dot():
-        raise UnsupportedError(
-            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
-            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
-        )
 
 
 def check_keep(keep: Sequence[str] | None, weight_dtype: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..formats.safetensors import parts
 from ..model import Model, as_dtype
 from ..packed import check_range
 from ..spec import ModelSpec
-from ..weight_types import check_keep, checked, code_of, compute_code
+from ..weight_types import check_keep, checked_anywhere, code_of, compute_code
 from . import folder as folders
 from . import names, source, targets
 
@@ -146,14 +146,15 @@ class _Precision:
     compute: str | None
     keep: Sequence[str] | None
 
-    def of(self, model: Model | ModelSpec) -> _Precision:
-        """That with a Model's own in the place of what is not asked for."""
-        if not isinstance(model, Model):
-            return replace(self, dtype="float32") if self.dtype is None else self
-        asked = self.dtype, self.weight_dtype, self.compute
-        own = self if any(one is not None for one in asked) else model
-        dtype = model.dtype if self.dtype is None else self.dtype
-        return _Precision(dtype, own.weight_dtype, own.compute, self.keep)
+    def of(self, model: Model | ModelSpec) -> tuple[np.dtype[Any], DTypeLike | None, str | None]:
+        """What is computed in, ``weight_dtype`` and ``compute``, with a Model's own in the place
+        of what is not asked for."""
+        dtype = model.dtype if isinstance(model, Model) else "float32"
+        own: _Precision | Model = self
+        if isinstance(model, Model) and self.dtype is self.weight_dtype is self.compute is None:
+            own = model
+        chosen = as_dtype(dtype if self.dtype is None else self.dtype)
+        return chosen, own.weight_dtype, own.compute
 
 
 def _packed(
@@ -165,14 +166,13 @@ def _packed(
     target = targets.find(isa)
     for option, value in (("batch", batch), ("max_steps", max_steps)):
         _check_count(option, value)
-    precision = asked.of(model)
-    dtype = as_dtype(precision.dtype)
+    dtype, weights, compute = asked.of(model)
     spec = model.spec if isinstance(model, Model) else model
-    if precision.keep is not None:
-        spec = spec.having(keep=precision.keep)
+    if asked.keep is not None:
+        spec = spec.having(keep=asked.keep)
     check_range(spec, dtype)
-    stored, compute = checked(precision.weight_dtype, precision.compute, dtype, "packed", spec)
-    check_keep(precision.keep, stored)
+    stored, compute = checked_anywhere(weights, compute, dtype, "packed", spec)
+    check_keep(asked.keep, stored)
     if compute is not None:
         targets.check_compute(isa, compute)
     double = int(dtype != np.float32)

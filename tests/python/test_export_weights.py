@@ -203,7 +203,7 @@ def test_a_compiler_that_knows_of_better_products_of_integers_has_them(tmp_path:
         ({"weight_dtype": "int4"}, rn.OptionError, "weight_dtype: expected None"),
         ({"compute": "int8"}, rn.OptionError, "compute: expected None"),
         ({"keep": ["0"]}, rn.OptionError, "keep=.*: only beside a weight_dtype"),
-        ({"keep": ["7"], "weight_dtype": "int8"}, rn.OptionError, "keep"),
+        ({"keep": ["7"], "weight_dtype": "int8"}, rn.OptionError, "keep: '7' is no node"),
         (
             {"weight_dtype": "int8", "dtype": "float64"},
             rn.UnsupportedError,
@@ -217,7 +217,7 @@ def test_a_compiler_that_knows_of_better_products_of_integers_has_them(tmp_path:
         (
             {"compute": "bfloat16", "weight_dtype": "int8"},
             rn.UnsupportedError,
-            "bfloat16",
+            "expected weight_dtype None or 'bfloat16'",
         ),
     ],
 )
@@ -247,6 +247,10 @@ def test_a_weight_past_the_type_is_named(tmp_path: Path) -> None:
         (("--dtype", "float32"), {"dtype": "float32"}),
         (("--weights", "bfloat16"), {"weight_dtype": "bfloat16", "keep": ["1"]}),
         (("--keep", "0", "1"), {"weight_dtype": "int8", "keep": ["0", "1"]}),
+        (
+            ("--compute", "bfloat16", "--isa", "avx512"),
+            {"compute": "bfloat16", "keep": ["1"], "isa": "avx512"},
+        ),
     ],
 )
 def test_the_command_writes_what_the_file_says(

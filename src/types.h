@@ -11,7 +11,8 @@
 /* Four integers of a row as int8 kernels multiply them where a CPU does not multiply quads: 0 and 2 side by
  * side, then 1 and 3. */
 typedef struct rnnat_pairs {
-    int16_t even[2], odd[2];
+    _Alignas(8) int16_t even[2];
+    int16_t odd[2];
 } rnnat_pairs;
 
 /* What is const for those that only read it: whoever writes through this was given it to write. */

@@ -167,7 +167,8 @@ class Program:
             if not re.fullmatch(source, caller.source):
                 continue
             found = [f for target in targets for f in self.find(*target)]
-            if found or not targets:
+            # Sources of which nothing was compiled for this machine have no targets.
+            if found or not any(self.find(source, r"\w+") for source, _ in targets):
                 return named + found
         raise StackError(f"{caller.source}: {caller.name} calls a pointer that is not listed")
 

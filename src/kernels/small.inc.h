@@ -46,22 +46,25 @@ INLINE void WFN(tile)(VEC *sums, const OPERAND *const *a, int32_t depth, const W
 }
 
 /* One row by any number of panels: sums[p * width + v] += a w. Each tile has sums enough to hide
- * the latency of one. */
-#define MULTIPLY(WIDTH, AT_ONCE)                                                                   \
-    case WIDTH:                                                                                    \
-        for (int32_t p = 0; p < panels; p += AT_ONCE)                                              \
+ * the latency of one; integers that are no vectors, 4 of them, since a core's own registers are few. */
+enum { WFN(few) = INTEGERS && LANES == 1 };
+#define MULTIPLY(WIDTH, MANY)                                                                      \
+    case WIDTH: {                                                                                  \
+        enum { at_once = WFN(few) ? 4 / WIDTH : MANY };                                            \
+        for (int32_t p = 0; p < panels; p += at_once)                                              \
             WFN(tile)(sums + p * WIDTH, &a, depth, w + p * WFN(panel_size)(depth, WIDTH),          \
-                      panels - p, 1, 1, AT_ONCE, WIDTH);                                           \
-        break
+                      panels - p, 1, 1, at_once, WIDTH);                                           \
+        break;                                                                                     \
+    }
 
 NOINLINE void WFN(multiply)(VEC *sums, const OPERAND *a, int32_t depth, const WEIGHT *w,
                             int32_t width, int32_t panels)
 {
     switch (width) {
-        MULTIPLY(1, 8);
-        MULTIPLY(2, 4);
-        MULTIPLY(3, 3);
-        MULTIPLY(4, 2);
+        MULTIPLY(1, 8)
+        MULTIPLY(2, 4)
+        MULTIPLY(3, 3)
+        MULTIPLY(4, 2)
     }
 }
 #undef MULTIPLY
@@ -152,22 +155,19 @@ NOINLINE void WFN(each_unit)(const rnnat_step *s, const WFN(sums_of) * of)
         const int32_t count = left < WFN(panels_at_once) ? left : WFN(panels_at_once);
         for (int32_t row = FIRST_ROW, last = row + s->rows; row < last; ++row) {
             VEC sums[WFN(panels_at_once) * RNNAT_CELL_GATES];
-            const REAL *const gx = (const REAL *)s->gx + row * s->gx_stride;
-            for (int32_t p = 0; p < count; ++p)
-                for (int32_t g = 0; g < gates; ++g)
+            const REAL *gx = (const REAL *)s->gx + row * s->gx_stride +
+                             ((ptrdiff_t)first * of->gx_gates + of->gx_first) * LANES;
+            for (int32_t v = 0; v < count * gates; ++v) sums[v] = FN(set1)(0);
+            for (int32_t p = 0; of->start && p < count; ++p)
+                for (int32_t g = of->apart; g < gates; ++g)
                     sums[p * gates + g] =
-                        g >= of->apart && of->start
-                            ? FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES)
-                            : FN(set1)(0);
+                        FN(load)((const REAL *)of->start + (ptrdiff_t)(first + p) * LANES);
             WFN(summed)(sums, WFN(step_row)(s, of->h, of->h_stride, 0, row), s->k, s->w,
                         (const REAL *)s->gh + row * s->gh_stride, first, count, gates);
-            for (int32_t p = 0; p < count; ++p) {
+            for (int32_t p = 0; p < count; ++p, gx += (ptrdiff_t)of->gx_gates * LANES) {
                 VEC *const unit = sums + p * gates;
                 for (int32_t g = 0; g < of->apart; ++g)
-                    unit[g] = FN(add)(
-                        unit[g],
-                        FN(load)(gx + ((ptrdiff_t)(first + p) * of->gx_gates + of->gx_first + g) *
-                                          LANES));
+                    unit[g] = FN(add)(unit[g], FN(load)(gx + g * LANES));
                 of->post(s, row, first + p, unit);
             }
         }

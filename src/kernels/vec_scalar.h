@@ -55,6 +55,20 @@ RNNAT_VEC(vec_f32, f32, f)
 RNNAT_VEC(vec_f64, f64, )
 #undef RNNAT_VEC
 
+#if RNNAT_WITH_FLOAT16 && RNNAT_GNU && defined(__ARM_FP) &&                                        \
+    ((__ARM_FP & 2) || (defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M'))
+/* The FPU widens float16: every one of a Cortex-M, though GCC's __ARM_FP says so of some alone. */
+#define RNNAT_HAS_LOAD_F16
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    const uint32_t bits = *p;
+    vec_f32 v;
+    memcpy(&v, &bits, sizeof v);
+    __asm__("vcvtb.f32.f16 %0, %0" : "+t"(v));
+    return v;
+}
+#endif
+
 #if RNNAT_WITH_INT8
 #define RNNAT_PUT_WIDTH 4
 typedef int32_t vec_i32;
@@ -83,6 +97,38 @@ static inline void put_pairs(rnnat_pairs *to, const float *x, int32_t n, float t
     to->even[1] = n > 2 ? rounded(x[2], times) : 0;
     to->odd[1] = n > 3 ? rounded(x[3], times) : 0;
 }
+#if RNNAT_GNU && defined(__ARM_FEATURE_SIMD32) && !defined(__ARM_BIG_ENDIAN)
+/* Two products of 16 bits at once, by Arm's DSP instructions: those of Cortex-M4, M7 and M33. */
+typedef struct vec_pairs {
+    uint32_t even, odd;
+} vec_pairs;
+typedef vec_pairs vec_row_pairs;
+static inline vec_row_pairs spread_pairs(rnnat_pairs x)
+{
+    uint64_t both;
+    memcpy(&both, &x, sizeof both);
+    return (vec_row_pairs){(uint32_t)both, (uint32_t)(both >> 32)};
+}
+static inline vec_pairs load_pairs(const int8_t *p)
+{
+    uint32_t all;
+    memcpy(&all, __builtin_assume_aligned(p, sizeof all), sizeof all);
+    vec_pairs w;
+    __asm__("sxtb16 %0, %1" : "=r"(w.even) : "r"(all));
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(w.odd) : "r"(all));
+    return w;
+}
+static inline vec_i32 dot_two(uint32_t x, uint32_t w, vec_i32 sums)
+{
+    vec_i32 all;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(all) : "r"(x), "r"(w), "r"(sums));
+    return all;
+}
+static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
+{
+    return dot_two(x.odd, w.odd, dot_two(x.even, w.even, sums));
+}
+#else
 typedef rnnat_pairs vec_row_pairs;
 static inline vec_row_pairs spread_pairs(rnnat_pairs x) { return x; }
 typedef struct vec_pairs {
@@ -98,6 +144,7 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 {
     return sums + x.even[0] * w.k[0] + x.odd[0] * w.k[1] + x.even[1] * w.k[2] + x.odd[1] * w.k[3];
 }
+#endif
 #endif
 
 static inline vec_f32 pow2_f32(vec_f32 n)

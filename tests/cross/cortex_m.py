@@ -3,16 +3,14 @@
     python tests/cross/cortex_m.py [OUTDIR]
 
 Builds examples/cortex_m for each model and runs it: needs the package, make, arm-none-eabi-gcc
-with newlib, and qemu-system-arm. Exits with 0 if all agrees, with 77 where one of these is not
-installed.
+with newlib, and qemu-system-arm. Models of int8 run twice, by the DSP instructions and by plain C.
+Exits with 0 if all agrees, with 77 where one of these is not installed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
@@ -22,10 +20,9 @@ os.environ["RNN_NATIVE_ISA"] = (
     "baseline"  # a product and a sum, each rounded: as scalar kernels have
 )
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/python"))
-EXAMPLE = ROOT / "examples/cortex_m"
-SMALL, LARGE = EXAMPLE / "memory.ld", Path(__file__).with_name("large.ld").resolve()
-TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm")
+sys.path[:0] = [str(ROOT / "tests/python"), str(ROOT / "tools")]
+from cortex_m_program import LARGE, PLAIN, SMALL, has_instruction, missing, run  # noqa: E402
+
 DTLN = "livekit/plugins/dtln/models"
 STEPS = 20
 STACK = 2048
@@ -33,9 +30,8 @@ STACK = 2048
 
 
 def main() -> int:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        print(f"cortex_m: skipped, not installed: {', '.join(missing)}")
+    if lacks := missing():
+        print(f"cortex_m: skipped, not installed: {', '.join(lacks)}")
         return 77
     if len(sys.argv) > 1:
         run_all(Path(sys.argv[1]))
@@ -59,21 +55,24 @@ def run_all(out: Path) -> None:
         "gate_lstm": make(rng, "lstm", 3, 5, gate_recurrent=True, return_sequences=False),
         "general": make(rng, GENERAL_VARIANTS[2][0], 3, 6, **GENERAL_VARIANTS[2][1]),
         "graph": branches(rng),
+        "tiny": tiny(rng),
     }
     for index, (name, spec) in enumerate(models.items()):
         cpus = ("cortex-m4", "cortex-m7") if index < 2 else ("cortex-m4",)
         for cpu in cpus:
             print(f"cortex_m: {cpu}, {name}: {check(out / cpu / name, cpu, spec, 1 + index % 2)}")
-    for name, weights in REDUCED:
-        told = check(out / weights / name, "cortex-m4", models[name], 2, weights=weights)
-        print(f"cortex_m: cortex-m4, {name} in {weights}: {told}")
+    for name, cpu, weights in REDUCED:
+        told = check(out / weights / cpu / name, cpu, models[name], 2, weights=weights)
+        print(f"cortex_m: {cpu}, {name} in {weights}: {told}")
     for name, load in REAL.items():
         try:
             spec = load()
         except PackageNotFoundError:
             print(f"cortex_m: skipped {name}: its package is not installed")
             continue
-        print(f"cortex_m: cortex-m4, {name}: {check(out / name, 'cortex-m4', spec, 1, LARGE)}")
+        for weights in (None, "int8") if name == "g2p_en" else (None,):
+            told = check(out / f"{name}_{weights}", "cortex-m4", spec, 1, LARGE, weights)
+            print(f"cortex_m: cortex-m4, {name}{f' in {weights}' if weights else ''}: {told}")
 
 
 def branches(rng: object) -> object:
@@ -94,6 +93,19 @@ def branches(rng: object) -> object:
         "out": (strategies.make_linear(rng, 9, 2), "last"),
     }
     return rn.ModelSpec(nodes=nodes, inputs={"x": 3}, outputs="out")
+
+
+def tiny(rng: object) -> object:
+    """An RNN whose weights are below what is normal in float16."""
+    import numpy as np
+
+    import rnn_native as rn
+    from rnn_native.spec import Recurrent
+
+    assert isinstance(rng, np.random.Generator)
+    names = "weight_ih_l0", "weight_hh_l0"
+    weights = {name: (rng.random((8, 8)) * 2**-14).astype(np.float32) for name in names}
+    return rn.ModelSpec([Recurrent("rnn", 8, 8, weights, bias=False)])
 
 
 def whole(package: str, path: str) -> object:
@@ -128,14 +140,18 @@ REAL = {
 }
 """Trained networks, by what loads them: convolutions and norms in the last three."""
 REDUCED = (
-    ("gru16", "int8"),
-    ("gate_lstm", "int8"),
-    ("lstm", "int8"),
-    ("graph", "int8"),
-    ("lstm", "float16"),
-    ("rnn", "bfloat16"),
+    ("gru16", "cortex-m4", "int8"),
+    ("gru16", "cortex-m7", "int8"),
+    ("gate_lstm", "cortex-m4", "int8"),
+    ("lstm", "cortex-m4", "int8"),
+    ("graph", "cortex-m4", "int8"),
+    ("lstm", "cortex-m4", "float16"),
+    ("tiny", "cortex-m4", "float16"),
+    ("rnn", "cortex-m4", "bfloat16"),
 )
 """Models whose weights are of fewer bits."""
+INSTRUCTIONS = {"int8": "smlad", "float16": "vcvtb.f32.f16"}
+"""By a type of weights, what its products are made with."""
 
 
 def check(
@@ -153,22 +169,6 @@ def check(
     text = source.read_text()
     assert text.count("_memory >=") == 1
     source.write_text(text.replace("_memory >=", "_memory =="))  # the macro is exact here, too
-    command = [
-        "make",
-        "-s",
-        "-f",
-        EXAMPLE / "Makefile",
-        "run",
-        f"CPU={cpu}",
-        "MODEL=model",
-        "OUT=.",
-        f"MEMORY={memory}",
-    ]
-    done = subprocess.run(
-        list(map(str, command)), cwd=out, capture_output=True, text=True, timeout=300
-    )
-    printed = done.stdout + done.stderr  # QEMU's semihosting prints to either
-    assert done.returncode == 0, printed[-4000:]
     size = spec.input_size
     x = [
         [((step * 31 + i * 17) % 64 - 32) / 16 for i in range(batch * size)]
@@ -179,14 +179,14 @@ def check(
     for values in x:
         y = stream.step(np.array(values, np.float32).reshape(batch, size))
         lines.append(" ".join(f"0x{bits:08x}" for bits in y.reshape(-1).view(np.uint32)))
-    assert re.findall(r"^0x.*$", printed, re.MULTILINE) == lines, printed[-4000:]
-    stack = re.search(r"^stack (\d+)$", printed, re.MULTILINE)
-    assert stack
-    assert int(stack[1]) <= STACK, printed
-    sizes = re.search(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s+\d+\s+\w+\s+\S*program\.elf$", printed, re.M)
-    assert sizes
-    flash, ram = int(sizes[1]) + int(sizes[2]), int(sizes[2]) + int(sizes[3])
-    return f"the same bits; flash {flash}, RAM {ram} bytes, of the stack {stack[1]}"
+    instruction = INSTRUCTIONS.get(str(weights))
+    for plain in (True, False) if weights == "int8" else (False,):
+        ran = run(out, cpu, memory, **({"CFLAGS": PLAIN} if plain else {}))
+        assert re.findall(r"^0x.*$", ran.printed, re.MULTILINE) == lines, ran.printed[-4000:]
+        assert instruction is None or has_instruction(out, instruction) is not plain
+        assert ran.number("stack") <= STACK, ran.printed
+    stack = ran.number("stack")
+    return f"the same bits; flash {ran.flash}, RAM {ran.ram}, stack {stack} bytes"
 
 
 if __name__ == "__main__":

@@ -61,11 +61,17 @@ RNNAT_VEC(vec_f64, f64, )
 #define RNNAT_HAS_LOAD_F16
 static inline vec_f32 load_f16(const uint16_t *p)
 {
+#ifdef __ARM_FP16_FORMAT_IEEE /* Clang's; GCC's with -mfp16-format=ieee */
+    __fp16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+#else
     const uint32_t bits = *p;
     vec_f32 v;
     memcpy(&v, &bits, sizeof v);
     __asm__("vcvtb.f32.f16 %0, %0" : "+t"(v));
     return v;
+#endif
 }
 #endif
 

@@ -10,7 +10,8 @@
  *   dot_pairs(x, w, sums)        sums + x w
  * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for a RNNAT_QUADS_CPU; with
  * RNNAT_ALWAYS_QUADS, where the compiler takes the CPU for one, they are all there is. Where
- * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and a panel has -128 times its columns' sums.
+ * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and sums begin with what every panel has, -128
+ * times its columns'; where it is 0 both sides are signed.
  */
 
 /* The scale of a row, and what to multiply it by; NaN, and NaN, where not all of it is finite. */
@@ -66,7 +67,7 @@ RNNAT_QUADS_BEGIN
 #define GROUP 4
 #define TURNS 1
 #define OPERAND uint32_t
-#define FACTOR vec_quads
+#define FACTOR vec_row_quads
 #define WIDE vec_quads
 #define SUM vec_i32
 #define SPREAD spread_quads

@@ -72,7 +72,7 @@ RNNAT_BF16_DOT_BEGIN
 #define GROUP 2
 #define TURNS 1
 #define OPERAND uint32_t
-#define FACTOR vec_bf16
+#define FACTOR vec_row_bf16
 #define WIDE vec_bf16
 #define SUM VEC
 #define SPREAD spread_bf16

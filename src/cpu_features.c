@@ -75,6 +75,7 @@ bool rnnat_cpu_has_neon(void) { return true; }
 
 /* Bits of asm/hwcap.h. */
 bool rnnat_cpu_has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+bool rnnat_cpu_has_i8mm(void) { return getauxval(AT_HWCAP2) >> 13 & 1; }
 bool rnnat_cpu_has_bf16(void) { return getauxval(AT_HWCAP2) >> 14 & 1; }
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>
@@ -86,12 +87,18 @@ static bool system_tells(const char *name)
     return sysctlbyname(name, &has, &size, NULL, 0) == 0 && has;
 }
 bool rnnat_cpu_has_dotprod(void) { return system_tells("hw.optional.arm.FEAT_DotProd"); }
+bool rnnat_cpu_has_i8mm(void) { return system_tells("hw.optional.arm.FEAT_I8MM"); }
 bool rnnat_cpu_has_bf16(void) { return system_tells("hw.optional.arm.FEAT_BF16"); }
 #else /* what the compiler was told to use */
 #ifdef __ARM_FEATURE_DOTPROD
 bool rnnat_cpu_has_dotprod(void) { return true; }
 #else
 bool rnnat_cpu_has_dotprod(void) { return false; }
+#endif
+#ifdef __ARM_FEATURE_MATMUL_INT8
+bool rnnat_cpu_has_i8mm(void) { return true; }
+#else
+bool rnnat_cpu_has_i8mm(void) { return false; }
 #endif
 #ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
 bool rnnat_cpu_has_bf16(void) { return true; }

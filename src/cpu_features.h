@@ -15,6 +15,7 @@ bool rnnat_cpu_has_avx512bf16(void);
 
 /* Beside AArch64's NEON. */
 bool rnnat_cpu_has_dotprod(void);
+bool rnnat_cpu_has_i8mm(void);
 bool rnnat_cpu_has_bf16(void);
 
 #endif

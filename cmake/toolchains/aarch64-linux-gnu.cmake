@@ -9,4 +9,4 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 # CPUs of QEMU's, and the products beyond NEON's that each has.
-set(RNNAT_TEST_CPUS "cortex-a72 none" "neoverse-n1 int8" "max int8 bfloat16")
+set(RNNAT_TEST_CPUS "cortex-a72 none" "neoverse-n1 quads" "max quads tiles bfloat16")

@@ -51,21 +51,19 @@ static inline vec_f32 load_f16(const uint16_t *p)
 }
 
 /* What is in assembly below has intrinsics, but Clang before 16 has them for files alone that are compiled for
- * such a CPU. */
-#ifdef __clang__
+ * such a CPU. Assemblers behind GCC take it from Armv8.2 on: a function has that, and what those that it calls
+ * may have been compiled with. */
+#if defined(__clang__)
 #define RNNAT_ARM_BEGIN(extension) RNNAT_TARGET_BEGIN(extension)
-#else
+#elif defined(__ARM_FEATURE_DOTPROD)
 #define RNNAT_ARM_BEGIN(extension) RNNAT_TARGET_BEGIN("+" extension)
-#endif
-
-/* GCC's assembler takes sdot from Armv8.2 on. What such functions call may have been compiled with more. */
-#if defined(__clang__) || defined(__ARM_FEATURE_DOTPROD)
-#define RNNAT_DOTPROD_BEGIN RNNAT_ARM_BEGIN("dotprod")
 #else
+#define RNNAT_ARM_BEGIN(extension)                                                                 \
+    RNNAT_TARGET_BEGIN(RNNAT_ARM_VERSION extension RNNAT_ARM_CRYPTO RNNAT_ARM_FP16 RNNAT_ARM_SVE)
 #ifdef __ARM_FEATURE_COMPLEX
-#define RNNAT_ARM_VERSION "arch=armv8.3-a+dotprod"
+#define RNNAT_ARM_VERSION "arch=armv8.3-a+"
 #else
-#define RNNAT_ARM_VERSION "arch=armv8.2-a+dotprod"
+#define RNNAT_ARM_VERSION "arch=armv8.2-a+"
 #endif
 #ifdef __ARM_FEATURE_CRYPTO
 #define RNNAT_ARM_CRYPTO "+crypto"
@@ -82,8 +80,6 @@ static inline vec_f32 load_f16(const uint16_t *p)
 #else
 #define RNNAT_ARM_SVE
 #endif
-#define RNNAT_DOTPROD_BEGIN                                                                        \
-    RNNAT_TARGET_BEGIN(RNNAT_ARM_VERSION RNNAT_ARM_CRYPTO RNNAT_ARM_FP16 RNNAT_ARM_SVE)
 #endif
 
 #if RNNAT_WITH_INT8
@@ -96,7 +92,7 @@ static inline vec_f32 load_f16(const uint16_t *p)
 #endif
 #define RNNAT_QUADS_OFFSET 0 /* both sides are signed */
 #define RNNAT_QUADS_CPU rnnat_cpu_has_dotprod
-#define RNNAT_QUADS_BEGIN RNNAT_DOTPROD_BEGIN
+#define RNNAT_QUADS_BEGIN RNNAT_ARM_BEGIN("dotprod")
 #define RNNAT_QUADS_END RNNAT_TARGET_END
 RNNAT_QUADS_BEGIN
 typedef int8x16_t vec_quads;
@@ -115,6 +111,48 @@ static inline vec_i32 dot_quads(vec_row_quads x, vec_quads w, vec_i32 sums)
     return sums;
 }
 RNNAT_QUADS_END
+#endif
+
+#if RNNAT_GNU && RNNAT_COMPILER(10, 11, 13)
+#define RNNAT_HAS_TILES
+#define RNNAT_TILES_CPU rnnat_cpu_has_i8mm
+#define RNNAT_TILES_BEGIN RNNAT_ARM_BEGIN("i8mm")
+#define RNNAT_TILES_END RNNAT_TARGET_END
+RNNAT_TILES_BEGIN
+typedef struct vec_tiles {
+    int8x16_t low, high;
+} vec_tiles;
+typedef int8x16_t vec_row_tiles;
+static inline void put_tiles(uint64_t *to, const float *x, int32_t n, vec_f32 times)
+{
+    const vec_i32 low = rounded(x, n, times);
+    const vec_i32 high = n > 4 ? rounded(x + 4, n - 4, times) : zero_i32();
+    const int16x8_t words = vcombine_s16(vmovn_s32((int32x4_t)low), vmovn_s32((int32x4_t)high));
+    vst1_u64(to, vreinterpret_u64_s8(vmovn_s16(words)));
+}
+static inline vec_row_tiles spread_tiles(uint64_t first, uint64_t second)
+{
+    return vcombine_s8(vcreate_s8(first), vcreate_s8(second));
+}
+static inline vec_tiles load_tiles(const int8_t *p)
+{
+    return (vec_tiles){vld1q_s8(p), vld1q_s8(p + 16)};
+}
+static inline vec_i32 dot_tiles(vec_row_tiles x, int8x16_t w, vec_i32 sums)
+{
+    /* Volatile, it stays in the order in which a block's sums fit in registers. */
+    __asm__ volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(sums) : "w"(x), "w"(w));
+    return sums;
+}
+static inline vec_i32 first_row(vec_i32 low, vec_i32 high)
+{
+    return (vec_i32)vzip1q_s64((int64x2_t)low, (int64x2_t)high);
+}
+static inline vec_i32 second_row(vec_i32 low, vec_i32 high)
+{
+    return (vec_i32)vzip2q_s64((int64x2_t)low, (int64x2_t)high);
+}
+RNNAT_TILES_END
 #endif
 #endif
 

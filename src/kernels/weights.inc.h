@@ -69,6 +69,7 @@ RNNAT_BF16_DOT_BEGIN
 #define PREPARED 1
 #define INTEGERS 0
 #define OFFSET 0
+#define TILES 0
 #define GROUP 2
 #define TURNS 1
 #define OPERAND uint32_t

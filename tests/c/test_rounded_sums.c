@@ -1,6 +1,6 @@
 /* A Linear layer whose products round what they multiply has the bits that docs/numerics.md states: of
  * integers, those of exact sums, whatever multiplies them; of bfloat16, those of the instruction set's products.
- * Arguments name the products beyond the instruction set's that the CPU has to have: int8, bfloat16, or none. */
+ * Arguments name the products beyond the instruction set's that the CPU has to have: quads and tiles of integers, bfloat16, or none. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,10 +146,10 @@ int main(int argc, char **argv)
     static const int32_t sizes[] = {21, 64, 131};
     rnnat_status status;
     const rnnat_kernels *const kernels = rnnat_isa_current(&status);
-    const bool quads = rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT);
     const bool pairs = rnnat_stored_runs(kernels, RNNAT_STORED_BF16_DOT);
     if (argc > 1) {
-        CHECK(quads == is_named(argc, argv, "int8"));
+        CHECK(rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT) == is_named(argc, argv, "quads"));
+        CHECK(rnnat_stored_runs(kernels, RNNAT_STORED_INT8_TILES) == is_named(argc, argv, "tiles"));
         CHECK(pairs == is_named(argc, argv, "bfloat16"));
     }
     for (int i = 0; i < 9; ++i)

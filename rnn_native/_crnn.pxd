@@ -81,6 +81,7 @@ cdef extern from "kernels/kernels.h" nogil:
     ctypedef enum rnnat_stored:
         RNNAT_STORED_INT8
         RNNAT_STORED_INT8_DOT
+        RNNAT_STORED_INT8_TILES
         RNNAT_STORED_BF16_DOT
         RNNAT_STORED_TYPES
 

@@ -40,11 +40,13 @@ def has_bf16_dot():
     return status == RNNAT_OK and bool(rnnat_stored_runs(kernels, RNNAT_STORED_BF16_DOT))
 
 
-def has_int8_dot():
-    """Whether they multiply four integers of 8 bits at once."""
+def int8_at_once():
+    """How many integers of a column they multiply at once: 8, 4, or 2 where these are widened."""
     cdef rnnat_status status
     cdef const rnnat_kernels *kernels = rnnat_isa_current(&status)
-    return status == RNNAT_OK and bool(rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT))
+    if status == RNNAT_OK and rnnat_stored_runs(kernels, RNNAT_STORED_INT8_TILES):
+        return 8
+    return 4 if status == RNNAT_OK and rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT) else 2
 
 
 def isa():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from . import _core
 from .errors import OptionError
 from .model import find_blas
+
+_INT8: Final = {2: "widened", 4: "four at once", 8: "eight at once, two rows by two columns"}
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
@@ -30,7 +32,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "threading": _core.threading(),
         "openmp": _core.openmp(),
         "num_threads": _core.get_num_threads(),
-        "int8": "four at once" if _core.has_int8_dot() else "pairs, widened to 16 bits",
+        "int8": _INT8[_core.int8_at_once()],
         "bfloat16": "pairs with compute='bfloat16'" if _core.has_bf16_dot() else "widened alone",
     }
     if mode == "dicts":

@@ -94,7 +94,7 @@ class Model:
     compute
         What products are computed in: None, ``dtype`` or, with int8 weights, integers;
         ``"bfloat16"``: both sides rounded to it and added up in float32, where the CPU has
-        AVX512_BF16; the weights are stored as such.
+        AVX512_BF16 or, on AArch64, FEAT_BF16; the weights are stored as such.
     keep
         The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay, and are
         multiplied, in ``dtype``; None: those of ``spec.keep``. :func:`quantize` finds them.

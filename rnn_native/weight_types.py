@@ -46,8 +46,9 @@ def checked(
     names = checked_anywhere(weight_dtype, compute, dtype, matmul, spec)
     if compute is not None and not _core.has_bf16_dot():
         raise UnsupportedError(
-            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16; got "
-            f"{_core.isa()} without; weight_dtype={compute!r} runs on any CPU, products in float32"
+            f"compute={compute!r}: expected a CPU, and kernels in use, with AVX512_BF16 or, on "
+            f"AArch64, FEAT_BF16; got {_core.isa()} without; weight_dtype={compute!r} runs on any "
+            "CPU, products in float32"
         )
     return names
 

@@ -1,6 +1,8 @@
 /* Asks the CPU, and the operating system, which vectors can be calculated with. */
 #include "cpu_features.h"
 
+#include "config.h"
+
 #if defined(RNNAT_HAVE_AVX2) || defined(RNNAT_HAVE_AVX512)
 #include <cpuid.h>
 #include <stdint.h>
@@ -63,5 +65,45 @@ bool rnnat_cpu_has_neon(void)
 }
 #else /* a part of AArch64, and of an Armv7-A that nobody can be asked about */
 bool rnnat_cpu_has_neon(void) { return true; }
+#endif
+#endif
+
+/* Beside AArch64's NEON. */
+#if defined(RNNAT_HAVE_NEON) && defined(__aarch64__) && (RNNAT_WITH_INT8 || RNNAT_WITH_BFLOAT16)
+#if defined(__linux__)
+#include <sys/auxv.h>
+
+/* Bits of asm/hwcap.h. */
+bool rnnat_cpu_has_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+bool rnnat_cpu_has_i8mm(void) { return getauxval(AT_HWCAP2) >> 13 & 1; }
+bool rnnat_cpu_has_bf16(void) { return getauxval(AT_HWCAP2) >> 14 & 1; }
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static bool system_tells(const char *name)
+{
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname(name, &has, &size, NULL, 0) == 0 && has;
+}
+bool rnnat_cpu_has_dotprod(void) { return system_tells("hw.optional.arm.FEAT_DotProd"); }
+bool rnnat_cpu_has_i8mm(void) { return system_tells("hw.optional.arm.FEAT_I8MM"); }
+bool rnnat_cpu_has_bf16(void) { return system_tells("hw.optional.arm.FEAT_BF16"); }
+#else /* what the compiler was told to use */
+#ifdef __ARM_FEATURE_DOTPROD
+bool rnnat_cpu_has_dotprod(void) { return true; }
+#else
+bool rnnat_cpu_has_dotprod(void) { return false; }
+#endif
+#ifdef __ARM_FEATURE_MATMUL_INT8
+bool rnnat_cpu_has_i8mm(void) { return true; }
+#else
+bool rnnat_cpu_has_i8mm(void) { return false; }
+#endif
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+bool rnnat_cpu_has_bf16(void) { return true; }
+#else
+bool rnnat_cpu_has_bf16(void) { return false; }
+#endif
 #endif
 #endif

@@ -13,4 +13,9 @@ bool rnnat_cpu_has_avxvnni(void);
 bool rnnat_cpu_has_avx512vnni(void);
 bool rnnat_cpu_has_avx512bf16(void);
 
+/* Beside AArch64's NEON. */
+bool rnnat_cpu_has_dotprod(void);
+bool rnnat_cpu_has_i8mm(void);
+bool rnnat_cpu_has_bf16(void);
+
 #endif

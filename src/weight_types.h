@@ -28,6 +28,7 @@ typedef enum rnnat_stored {
     RNNAT_STORED_BF16 = RNNAT_WEIGHT_BF16, /* likewise, in pairs of a column */
     RNNAT_STORED_INT8 = RNNAT_WEIGHT_INT8, /* integers, in groups of four of a column */
     RNNAT_STORED_INT8_DOT, /* the same bytes, for a CPU that multiplies four at once */
+    RNNAT_STORED_INT8_TILES, /* groups of eight, for one that multiplies two rows by two columns */
     RNNAT_STORED_BF16_DOT, /* the same pairs, for one that multiplies two at once */
     RNNAT_STORED_TYPES
 } rnnat_stored;
@@ -42,11 +43,12 @@ static inline int32_t rnnat_stored_group(rnnat_stored type)
 {
     if (!RNNAT_WITH_GROUPS) return 1;
     if (type == RNNAT_STORED_BF16 || type == RNNAT_STORED_BF16_DOT) return 2;
+    if (type == RNNAT_STORED_INT8_TILES) return 8;
     return type >= RNNAT_STORED_INT8 ? 4 : 1;
 }
 static inline bool rnnat_stored_is_int8(rnnat_stored type)
 {
-    return RNNAT_WITH_INT8 && (type == RNNAT_STORED_INT8 || type == RNNAT_STORED_INT8_DOT);
+    return RNNAT_WITH_INT8 && type >= RNNAT_STORED_INT8 && type <= RNNAT_STORED_INT8_TILES;
 }
 /* Rows of a panel for k features, those behind its own included. */
 static inline int32_t rnnat_stored_rows(rnnat_stored type, int32_t k)

@@ -8,3 +8,5 @@ set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+# CPUs of QEMU's, and the products beyond NEON's that each has.
+set(RNNAT_TEST_CPUS "cortex-a72 none" "neoverse-n1 quads" "max quads tiles bfloat16")

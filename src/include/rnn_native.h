@@ -92,7 +92,7 @@ typedef enum rnnat_weight_dtype {
 
 /* What products of matrices are computed in: the model's dtype, or integers with INT8 weights; or (BF16)
  * bfloat16 on both sides, added up in float: the weights are stored as such, of which weight_dtype may
- * say no other. UNSUPPORTED where the CPU has no such product: AVX512_BF16. */
+ * say no other. UNSUPPORTED where the CPU has no such product: AVX512_BF16, FEAT_BF16. */
 typedef enum rnnat_compute { RNNAT_COMPUTE_AS_DTYPE = 0, RNNAT_COMPUTE_BF16 = 1 } rnnat_compute;
 
 /* Who multiplies matrices: the library's own packed kernels, a BLAS, or (AUTO) whichever of the

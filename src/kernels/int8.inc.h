@@ -10,7 +10,9 @@
  *   dot_pairs(x, w, sums)        sums + x w
  * and with RNNAT_HAS_QUADS the same of quads, as they are stored, for a RNNAT_QUADS_CPU; with
  * RNNAT_ALWAYS_QUADS, where the compiler takes the CPU for one, they are all there is. Where
- * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and a panel has -128 times its columns' sums.
+ * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and sums begin with what every panel has, -128
+ * times its columns'; where it is 0 both sides are signed.
+ * With RNNAT_HAS_TILES there are those of groups of eight as well, of two rows: tiles.inc.h.
  */
 
 /* The scale of a row, and what to multiply it by; NaN, and NaN, where not all of it is finite. */
@@ -30,7 +32,7 @@ static float FN(scale_of)(const REAL *x, int32_t k, float *times)
 /* Behind the integers of a panel: a float for each of its columns, then an int32_t for each. */
 #define AFTER_INTEGERS(f, v)                                                                       \
     ((f)->w + (f)->panel[(v) / (f)->width] +                                                       \
-     ((ptrdiff_t)(f)->groups * (f)->width + (v) % (f)->width) * GROUP * LANES)
+     ((ptrdiff_t)(f)->groups * (f)->width * GROUP + (v) % (f)->width * 4) * LANES)
 
 #ifndef RNNAT_ALWAYS_QUADS
 #define STORED RNNAT_STORED_INT8
@@ -39,6 +41,7 @@ static float FN(scale_of)(const REAL *x, int32_t k, float *times)
 #define PREPARED 1
 #define INTEGERS 1
 #define OFFSET 0
+#define TILES 0
 #define GROUP 4
 #define TURNS 1
 #define OPERAND rnnat_pairs
@@ -63,10 +66,11 @@ RNNAT_QUADS_BEGIN
 #define PREPARED 1
 #define INTEGERS 1
 #define OFFSET RNNAT_QUADS_OFFSET
+#define TILES 0
 #define GROUP 4
 #define TURNS 1
 #define OPERAND uint32_t
-#define FACTOR vec_quads
+#define FACTOR vec_row_quads
 #define WIDE vec_quads
 #define SUM vec_i32
 #define SPREAD spread_quads
@@ -78,6 +82,32 @@ RNNAT_QUADS_BEGIN
 
 #include "no_type.inc.h"
 RNNAT_QUADS_END
+#endif
+
+#ifdef RNNAT_HAS_TILES
+RNNAT_TILES_BEGIN
+#define STORED RNNAT_STORED_INT8_TILES
+#define WEIGHT int8_t
+#define WFN(name) FN(name##_i8_tiles)
+#define PREPARED 1
+#define INTEGERS 1
+#define OFFSET 0
+#define TILES 1
+#define GROUP 8
+#define TURNS 1
+#define OPERAND uint64_t
+#define FACTOR vec_row_tiles
+#define WIDE vec_tiles
+#define SUM vec_i32
+#define SPREAD spread_tiles
+#define LOAD_WEIGHTS(p, nth) load_tiles(p)
+#define MULTIPLY_ADD dot_tiles
+#define PUT put_tiles
+#define PUT_WIDTH 8
+#include "products.inc.h"
+
+#include "no_type.inc.h"
+RNNAT_TILES_END
 #endif
 
 #undef AFTER_INTEGERS

@@ -6,6 +6,7 @@
 #undef PREPARED
 #undef INTEGERS
 #undef OFFSET
+#undef TILES
 #undef GROUP
 #undef TURNS
 #undef OPERAND

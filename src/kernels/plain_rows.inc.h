@@ -3,6 +3,7 @@
 #define INTEGERS 0
 #define OFFSET 0
 #define TURNS GROUP
+#define TILES 0
 #define OPERAND REAL
 #define FACTOR VEC
 #define WIDE VEC

@@ -50,6 +50,9 @@ INLINE WIDE WFN(weights)(const WFN(factors) * f, ptrdiff_t k, const int nth, con
     return LOAD_WEIGHTS(f->w + f->panel[v / width] + (k * width + v % width) * LANES * GROUP, nth);
 }
 
+#if TILES
+#include "tiles.inc.h"
+#else
 /* Row r of array i, likewise. */
 INLINE FACTOR WFN(factor)(const WFN(factors) * f, ptrdiff_t k, const int nth, const int i,
                           const int r)
@@ -100,6 +103,7 @@ INLINE void WFN(product)(SUM acc[][max_vectors], const WFN(factors) * f, int32_t
             WFN(multiply_add)(acc, f, k, nth, arrays, rows, panels);
     if (TURNS > 1 && f->odd) WFN(multiply_add)(acc, f, groups, 0, arrays, rows, panels);
 }
+#endif
 
 #if INTEGERS
 /* The scales of the columns of vector v, and what their sums are to begin with. */

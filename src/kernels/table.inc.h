@@ -39,6 +39,13 @@
 #else
 #define RNNAT_OF_INT8_DOT
 #endif
+#if RNNAT_WITH_INT8 && defined(RNNAT_HAS_TILES)
+#define RNNAT_OF_INT8_TILES                                                                        \
+    [RNNAT_STORED_INT8_TILES] =                                                                    \
+        RNNAT_PRODUCTS(i8_tiles_f32, operand_size_i8_tiles_f32, RNNAT_TILES_CPU),
+#else
+#define RNNAT_OF_INT8_TILES
+#endif
 #if RNNAT_WITH_BFLOAT16 && defined(RNNAT_HAS_BF16_DOT)
 #define RNNAT_OF_BF16_DOT                                                                          \
     [RNNAT_STORED_BF16_DOT] =                                                                      \
@@ -52,7 +59,8 @@
 #define RNNAT_OF_OWN(S) [RNNAT_STORED_OWN] = {.gemm = NULL}
 #endif
 #define RNNAT_NARROW_TYPES                                                                         \
-    RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE) RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_BF16_DOT
+    RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE)                                                          \
+    RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_INT8_TILES RNNAT_OF_BF16_DOT
 #define RNNAT_ROW(S, BYTES, ...)                                                                   \
     {.isa = RNNAT_ISA_NAME,                                                                        \
      .lanes = lanes_##S,                                                                           \

@@ -132,7 +132,7 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avxvnni")
 #define RNNAT_QUADS_END RNNAT_TARGET_END
 RNNAT_QUADS_BEGIN
-typedef __m256i vec_quads;
+typedef __m256i vec_quads, vec_row_quads;
 static inline void put_quads(uint32_t *to, const float *x, int32_t n, vec_f32 times)
 {
     const __m256i words = rounded_twice(x, n, times, 0);
@@ -141,12 +141,12 @@ static inline void put_quads(uint32_t *to, const float *x, int32_t n, vec_f32 ti
     to[0] = (uint32_t)_mm256_extract_epi32(bytes, 0);
     to[1] = (uint32_t)_mm256_extract_epi32(bytes, 4);
 }
-static inline vec_quads spread_quads(uint32_t x) { return _mm256_set1_epi32((int32_t)x); }
+static inline vec_row_quads spread_quads(uint32_t x) { return _mm256_set1_epi32((int32_t)x); }
 static inline vec_quads load_quads(const int8_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);
 }
-static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
+static inline vec_i32 dot_quads(vec_row_quads x, vec_quads w, vec_i32 sums)
 {
     /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(x), RNNAT_IN("x")(w));

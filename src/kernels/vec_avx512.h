@@ -119,16 +119,16 @@ static inline vec_i32 dot_pairs(vec_row_pairs x, vec_pairs w, vec_i32 sums)
 #define RNNAT_QUADS_BEGIN RNNAT_TARGET_BEGIN("avx512vnni")
 #define RNNAT_QUADS_END RNNAT_TARGET_END
 RNNAT_QUADS_BEGIN
-typedef __m512i vec_quads;
+typedef __m512i vec_quads, vec_row_quads;
 static inline void put_quads(uint32_t *to, const float *x, int32_t n, vec_f32 times)
 {
     const __m512i all = _mm512_cvtps_epi32(_mm512_mul_ps(some_of(x, n), times));
     const __m128i bytes = _mm512_cvtepi32_epi8(all);
     _mm_storeu_si128((__m128i *)to, _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
 }
-static inline vec_quads spread_quads(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
+static inline vec_row_quads spread_quads(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
 static inline vec_quads load_quads(const int8_t *p) { return _mm512_loadu_si512(p); }
-static inline vec_i32 dot_quads(vec_quads x, vec_quads w, vec_i32 sums)
+static inline vec_i32 dot_quads(vec_row_quads x, vec_quads w, vec_i32 sums)
 {
     /* Assembly, for GCC copies every sum of an intrinsic whose vectors have other elements. */
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(x), RNNAT_IN("v")(w));
@@ -144,15 +144,15 @@ RNNAT_QUADS_END
 #define RNNAT_BF16_DOT_BEGIN RNNAT_TARGET_BEGIN("avx512bf16")
 #define RNNAT_BF16_DOT_END RNNAT_TARGET_END
 RNNAT_BF16_DOT_BEGIN
-typedef __m512i vec_bf16;
+typedef __m512i vec_bf16, vec_row_bf16;
 static inline void put_bf16(uint32_t *to, const float *x, int32_t n, vec_f32 unused)
 {
     (void)unused;
     _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(some_of(x, n)));
 }
-static inline vec_bf16 spread_bf16(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
+static inline vec_row_bf16 spread_bf16(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
 static inline vec_bf16 load_pairs_bf16(const uint16_t *p) { return _mm512_loadu_si512(p); }
-static inline vec_f32 dot_bf16(vec_bf16 x, vec_bf16 w, vec_f32 sums)
+static inline vec_f32 dot_bf16(vec_row_bf16 x, vec_bf16 w, vec_f32 sums)
 {
     return _mm512_dpbf16_ps(sums, (__m512bh)x, (__m512bh)w);
 }

@@ -69,10 +69,11 @@ RNNAT_BF16_DOT_BEGIN
 #define PREPARED 1
 #define INTEGERS 0
 #define OFFSET 0
+#define TILES 0
 #define GROUP 2
 #define TURNS 1
 #define OPERAND uint32_t
-#define FACTOR vec_bf16
+#define FACTOR vec_row_bf16
 #define WIDE vec_bf16
 #define SUM VEC
 #define SPREAD spread_bf16

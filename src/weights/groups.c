@@ -1,4 +1,4 @@
-/* Matrices of groups: pairs or quads of a column's elements side by side, as CPUs multiply them. */
+/* Matrices of groups: two, four or eight of a column's elements side by side, as CPUs multiply them. */
 #include <string.h>
 
 #include "groups.h"
@@ -35,7 +35,7 @@ static void pack_int8(const rnnat_matrix *matrix, const group_place *place,
                       const rnnat_tensor *tensor, size_t first)
 {
     int8_t *const data = RNNAT_WRITABLE(matrix->data);
-    const size_t k = (size_t)matrix->k;
+    const size_t k = (size_t)matrix->k, group = (size_t)rnnat_stored_group(matrix->type);
     const rnnat_int8_row row = rnnat_int8_row_of(tensor, first, k);
     float values[rnnat_read_at_once];
     int32_t sum = 0;
@@ -44,7 +44,7 @@ static void pack_int8(const rnnat_matrix *matrix, const group_place *place,
             rnnat_tensor_read_f32(tensor, first + i,
                                   k - i < rnnat_read_at_once ? k - i : rnnat_read_at_once, values);
         const int8_t integer = rnnat_int8_of(&row, values[i % rnnat_read_at_once]);
-        data[place->start + i / 4 * place->stride + i % 4] = integer;
+        data[place->start + i / group * place->stride + i % group] = integer;
         sum += integer;
     }
     /* Of a sum that is only correct with others, modulo 2^32. */

@@ -22,6 +22,14 @@ bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 }
 
 #if RNNAT_READER
+/* What has the most products at once. */
+static rnnat_stored best_int8(const rnnat_kernels *kernels)
+{
+    for (rnnat_stored type = RNNAT_STORED_INT8_TILES; type > RNNAT_STORED_INT8; --type)
+        if (rnnat_stored_runs(kernels, type)) return type;
+    return RNNAT_STORED_INT8;
+}
+
 rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_kernels *kernels,
                              rnnat_stored *type)
 {
@@ -39,8 +47,7 @@ rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_ker
     if (!RNNAT_WITH_NARROW) return RNNAT_ERROR_UNSUPPORTED;
     if (options->dtype != RNNAT_F32 || options->matmul == RNNAT_MATMUL_BLAS)
         return RNNAT_ERROR_UNSUPPORTED;
-    if (*type == RNNAT_STORED_INT8 && rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT))
-        *type = RNNAT_STORED_INT8_DOT;
+    if (*type == RNNAT_STORED_INT8) *type = best_int8(kernels);
     return rnnat_stored_runs(kernels, *type) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
 }
 

@@ -3,7 +3,9 @@
 A computed operand x^ lies in [x - e, x + e], e = ``each`` of what is known of x.
 
 1. *bfloat16.* Rounding B is monotone, so B(x^) is in [B(x - e), B(x + e)]; where x is exact,
-   B(x^) = B(x). Products of two bfloat16 are exact in float32, sums are those of any product.
+   B(x^) = B(x). Products of two bfloat16 are exact in float32. Fused multiply-adds sum them as any
+   product. Arm's bfdot rounds to odd, by up to 2u, the sum of a pair and then, in turn, of all so
+   far: a term is rounded 1 + ceil(K / 2) times at most, so that n + 3 is in the place of n.
 2. *int8.* Of a row, m = max |x| and q = rint(127 x / m), so m^ is in [max(|x| - e), max(|x| + e)],
    and rint is monotone: q^ lies between the integers of the ends, x - e by the m that makes it
    smaller and x + e by the one that makes it larger, three roundings of float32 on top. Away from
@@ -59,7 +61,7 @@ class OfBfloat16(Arithmetic):
         self, terms: Sequence[tuple[Matrix | Diagonal, Approx]], biases: Sequence[F64]
     ) -> Approx:
         rounded = [(m, x if isinstance(m, Diagonal) else self.operand(x)) for m, x in terms]
-        return super().dot(rounded, biases)
+        return super().dot(rounded, [*biases, *np.zeros(3)])  # terms that are roundings alone
 
 
 class OfInt8(Arithmetic):

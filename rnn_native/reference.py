@@ -103,11 +103,15 @@ def run(
 
 
 def run_with(
-    dot: Dot, spec: ModelSpec, x: ArrayLike | Mapping[str, ArrayLike], state: Any = None
+    dot: Dot,
+    spec: ModelSpec,
+    x: ArrayLike | Mapping[str, ArrayLike],
+    state: Any = None,
+    lengths: ArrayLike | None = None,
 ) -> tuple[Any, Any]:
     """:func:`run`, where ``dot(x, W)`` makes each product with a matrix of a layer that is not of
     ``spec.keep``, once for each; W is that array of the layer or rows of it, as float64."""
-    y, state, _ = _run(spec, x, state, None, dot)
+    y, state, _ = _run(spec, x, state, lengths, dot)
     return y, state
 
 

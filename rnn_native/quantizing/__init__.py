@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any, Final
 
 from numpy.typing import ArrayLike, DTypeLike
@@ -12,6 +14,7 @@ from ..as_spec import HasLayer, as_spec
 from ..errors import OptionError, UnsupportedError
 from ..model import Model
 from ..spec import Layer, ModelSpec
+from ..spec.multiplying import Multiplying
 from ..spec.stored import STORED, weight_dtype_of
 from .calibration import batches
 from .choosing import checked_keep, kept_layers, kinds, layer_report
@@ -71,7 +74,8 @@ def quantize(
         can be, of int8 with calibration data.
     keep
         The layers that stay float32: names; or a number n, the n layers that hurt an output most
-        where they alone are reduced. None: those of ``spec.keep``.
+        where they alone are reduced. None: those of ``spec.keep``. One that is named may have
+        weights that the type has not.
     at_least
         A ratio of signal to difference, in dB, that every output is to have: besides those of
         ``keep`` the layers that hurt most stay float32, one after the other, until it has.
@@ -92,9 +96,10 @@ def quantize(
     ------
     OptionError
         An unknown ``weight_dtype`` or ``compute``; ``keep`` names what has no matrices, or is a
-        number out of range; a number, ``at_least`` or ``"gptq"`` without calibration data; an
-        unknown ``rounding``, or ``"gptq"`` of what is not int8; data without steps, or of which the
-        float32 model makes what is not finite.
+        number out of range; a number, ``at_least``, ``lengths``, ``state`` or ``"gptq"`` without
+        calibration data; an ``at_least`` that is no number; an unknown ``rounding``, or ``"gptq"``
+        of what is not int8 or multiplies nothing; data without steps, or of which the float32 model
+        makes what is not finite.
     UnsupportedError
         No layer has matrices; a weight that the type has not; as of a Model: types that do not go
         together, or that this CPU has not.
@@ -127,25 +132,44 @@ def quantize(
     if not spec.reducible:
         raise UnsupportedError(f"quantize: expected a layer with matrices, got {kinds(spec)}")
     keep = checked_keep(keep, spec.reducible, calibration is not None)
-    if at_least is not None and calibration is None:
-        raise OptionError("at_least: only with calibration data, on which it is measured")
-    rounding = _rounding(rounding, stored_as, calibration is not None)
+    of_data = {"lengths": lengths, "state": state, "at_least": at_least}
+    for option, value in of_data.items():
+        if value is not None and calibration is None:
+            raise OptionError(f"{option}: only with calibration data")
+    if at_least is not None and not _is_number(at_least):
+        raise OptionError(f"at_least: expected a number of dB, got {at_least!r}")
+    named = () if isinstance(keep, int) else keep
+    multiplies = any(
+        isinstance(spec.nodes[name].layer, Multiplying)
+        for name in spec.reducible
+        if name not in named
+    )
+    rounding = _rounding(rounding, stored_as, calibration is not None, multiplies)
     given = () if calibration is None else batches(spec, calibration, lengths, state, batch_first)
     around = {"batch_first": batch_first, "num_threads": num_threads}
     options = {"weight_dtype": stored_as, "compute": compute}
     reduced = Reduced(spec, spec, options, around, given)
-    reduced.model(() if isinstance(keep, int) else keep)  # or an error, before anything is measured
+    reduced.model(named)  # or an error, before anything is measured
+    without = frozenset(name for name in named if not reduced.takes(name))
     if rounding == "gptq":
         reduced.check()
-        reduced = replace(reduced, rounded=chosen(spec, given))
-    layers = [layer_report(reduced, name, spec.reducible) for name in spec.reducible]
+        reduced = replace(reduced, rounded=chosen(spec, given, without))
+    layers = [
+        layer_report(reduced, name, spec.reducible, name not in without) for name in spec.reducible
+    ]
     return _made(reduced, layers, kept_layers(reduced, layers, keep, at_least), rounding)
 
 
-def _rounding(rounding: str | None, stored_as: str | None, is_measured: bool) -> str:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not math.isnan(value)
+
+
+def _rounding(
+    rounding: str | None, stored_as: str | None, is_measured: bool, multiplies: bool
+) -> str:
     """The default's meaning, or an ``OptionError``."""
     if rounding is None:
-        return "gptq" if stored_as == "int8" and is_measured else "nearest"
+        return "gptq" if stored_as == "int8" and is_measured and multiplies else "nearest"
     if rounding not in ROUNDINGS:
         raise OptionError(f"rounding: expected None or {' or '.join(ROUNDINGS)}; got {rounding!r}")
     if rounding == "gptq" and stored_as != "int8":
@@ -155,6 +179,11 @@ def _rounding(rounding: str | None, stored_as: str | None, is_measured: bool) ->
         )
     if rounding == "gptq" and not is_measured:
         raise OptionError("rounding='gptq': only with calibration data, which the integers are for")
+    if rounding == "gptq" and not multiplies:
+        raise OptionError(
+            "rounding='gptq': expected a layer that multiplies, and is not kept; 'nearest' rounds "
+            "tables"
+        )
     return rounding
 
 

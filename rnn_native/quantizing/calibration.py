@@ -37,8 +37,8 @@ class Batch:
         except RnnError as error:
             raise type(error)(f"{self.where}: {error}") from error
 
-    def without_padding(self, spec: ModelSpec) -> Iterator[tuple[Any, Any]]:
-        """x, time first, and the state, of the rows of each length by themselves."""
+    def without_padding(self, spec: ModelSpec) -> Iterator[tuple[Any, Any, Any]]:
+        """x, time first, the state and the lengths, of the rows of each length by themselves."""
         given = self.x if isinstance(self.x, Mapping) else dict.fromkeys(spec.inputs, self.x)
         lengths = np.full(self.rows, self.time) if self.lengths is None else self.lengths
         for length in np.unique(lengths[lengths > 0]):
@@ -52,7 +52,7 @@ class Batch:
                 else:
                     x[name] = array[rows]
             state = None if self.state is None else [array[:, rows] for array in self.state]
-            yield x if len(x) > 1 else x.popitem()[1], _state(spec, state)
+            yield x if len(x) > 1 else x.popitem()[1], _state(spec, state), lengths[rows]
 
     def numbers(self, spec: ModelSpec, value: str) -> int:
         """How many numbers of a value there are, padding left out."""

@@ -32,9 +32,15 @@ def checked_keep(keep: Keep, every: Sequence[str], is_measured: bool) -> Keep:
     return int(keep)
 
 
-def layer_report(reduced: Reduced, name: str, every: Sequence[str]) -> LayerReport:
-    """Of one layer, where the others stay float32; ``every``: the layers that have matrices."""
+def layer_report(
+    reduced: Reduced, name: str, every: Sequence[str], is_possible: bool
+) -> LayerReport:
+    """Of one layer, where the others stay float32; ``every``: the layers that have matrices. One
+    that the type has no room for is not compared."""
     layer = reduced.spec.nodes[name].layer
+    parameters = sum(layer.arrays[matrix].size for matrix in layer.packed())
+    if not is_possible:
+        return LayerReport(name, layer.title, parameters, True)
     chosen = reduced.rounded.nodes[name].layer
     rounded = stored_layer(name, chosen, reduced.stored_as).arrays
     weights = Sums()
@@ -46,7 +52,6 @@ def layer_report(reduced: Reduced, name: str, every: Sequence[str]) -> LayerRepo
         others = [other for other in every if other != name]
         found = reduced.differences(others, list(dict.fromkeys([name, *outputs.values()])))
         own, alone = found[name], {output: found[value] for output, value in outputs.items()}
-    parameters = sum(layer.arrays[matrix].size for matrix in layer.packed())
     return LayerReport(name, layer.title, parameters, False, weights.difference(), own, alone)
 
 

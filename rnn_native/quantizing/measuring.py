@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, UnsupportedError
 from ..model import Model
 from ..spec import ModelSpec, Recurrent
+from ..spec.stored import stored_layer
 from .calibration import Batch
 from .differences import Difference, Drift, StepSums, Sums
 
@@ -41,6 +42,14 @@ class Reduced:
     def _reduced(self, spec: ModelSpec, keep: Sequence[str]) -> Model:
         layers = {name: node.layer for name, node in self.rounded.nodes.items() if name not in keep}
         return Model(spec.having(layers), keep=keep, **self.options, **self.around)
+
+    def takes(self, name: str) -> bool:
+        """Whether the type has the weights of a layer."""
+        try:
+            stored_layer(name, self.spec.nodes[name].layer, self.stored_as)
+        except UnsupportedError:
+            return False
+        return True
 
     def check(self) -> None:
         """Runs the float32 model on everything, or an error of a call."""

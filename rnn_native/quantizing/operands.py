@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..reference import run_with
 from ..spec import ModelSpec
-from ..spec.layer import Float64, float64
+from ..spec.layer import Float64
 from ..spec.products import exact
 from ..spec.rounding import int8_operand
 from .calibration import Batch
@@ -31,6 +31,8 @@ class Sums:
     """x^ x^', [k, k]."""
     missing: Float64
     """x^ (x - x^)', [k, k]."""
+    count: int
+    """How many rows."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Operands:
         layers = {}
         for name in spec.reducible:
             layer = spec.nodes[name].layer
-            wide = {key: float64(array) for key, array in layer.arrays.items()}
+            # copies: a layer may be that of two nodes, or two of its arrays one
+            wide = {key: np.array(array, np.float64) for key, array in layer.arrays.items()}
             layers[name] = layer.make(wide, layer.options)
         self._spec = spec.having(layers)  # no array is widened once more: rows are told by address
         self._matrices = {
@@ -64,8 +67,8 @@ class Operands:
 
     def read(self, batch: Batch) -> None:
         """Runs the model on it."""
-        for x, state in batch.without_padding(self._spec):
-            run_with(self._dot, self._spec, x, state)
+        for x, state, lengths in batch.without_padding(self._spec):
+            run_with(self._dot, self._spec, x, state, lengths)
         self._add_up()
 
     def blocks(self) -> Iterator[Block]:
@@ -104,10 +107,11 @@ class Operands:
                 known[same] = _sums(np.concatenate([_rows(part) for part in parts]))
             new = known[same]
             if (sums := self._sums.get(place)) is None:
-                self._sums[place] = Sums(new.rounded.copy(), new.missing.copy())
+                self._sums[place] = Sums(new.rounded.copy(), new.missing.copy(), new.count)
             else:
                 sums.rounded += new.rounded
                 sums.missing += new.missing
+                sums.count += new.count
         self._kept.clear()
         self._count = 0
 
@@ -127,4 +131,4 @@ def _sums(x: Float64) -> Sums:
     """Of rows that are numbers: int8 has nothing for others."""
     x = x[np.isfinite(x).all(axis=1)]
     rounded = int8_operand(x)
-    return Sums(rounded.T @ rounded, rounded.T @ (x - rounded))
+    return Sums(rounded.T @ rounded, rounded.T @ (x - rounded), len(x))

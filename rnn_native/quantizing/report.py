@@ -23,7 +23,8 @@ class LayerReport:
     kept
         Whether they stay float32 in the result.
     weights
-        Of its matrices, where they are rounded.
+        Of its matrices, where they are rounded; None of a layer that is kept because the type has
+        not its weights, which is compared in the result alone.
     own
         Of its output, where this layer alone is reduced; None without calibration data.
     alone
@@ -36,7 +37,7 @@ class LayerReport:
     kind: str
     parameters: int
     kept: bool
-    weights: Difference
+    weights: Difference | None = None
     own: Difference | None = None
     alone: Mapping[str, Difference] | None = None
     result: Difference | None = None
@@ -46,7 +47,7 @@ class LayerReport:
         """What it does alone to the output that it hurts most, ``relative``; without calibration
         data to its own weights."""
         if self.alone is None:
-            return self.weights.relative
+            return 0.0 if self.weights is None else self.weights.relative
         return max(each.relative for each in self.alone.values())
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,9 +57,8 @@ class LayerReport:
             "kind": self.kind,
             "parameters": self.parameters,
             "kept": self.kept,
-            "weights": self.weights.as_dict(),
         }
-        for name, one in (("own", self.own), ("result", self.result)):
+        for name, one in (("weights", self.weights), ("own", self.own), ("result", self.result)):
             plain[name] = None if one is None else one.as_dict()
         alone = self.alone
         plain["alone"] = None if alone is None else {n: d.as_dict() for n, d in alone.items()}
@@ -131,10 +131,8 @@ def lines_of(made: Quantized) -> Iterator[str]:
         [
             layer.name,
             layer.kind,
-            shown(layer.weights.sqnr),
-            *([] if layer.own is None else [shown(layer.own.sqnr)]),
-            *([] if layer.alone is None else [shown(_least(layer.alone))]),
-            *([] if layer.result is None else [shown(layer.result.sqnr)]),
+            _shown(layer.weights),
+            *([_shown(layer.own), _least(layer.alone), _shown(layer.result)] if measured else []),
             "float32" if layer.kept else "",
         ]
         for layer in made.layers
@@ -157,8 +155,12 @@ def lines_of(made: Quantized) -> Iterator[str]:
         yield from aligned([["state", "first", "last", "largest"], *rows])
 
 
-def _least(each: Mapping[str, Difference]) -> float:
-    return min(one.sqnr for one in each.values())
+def _least(each: Mapping[str, Difference] | None) -> str:
+    return "-" if each is None else shown(min(one.sqnr for one in each.values()))
+
+
+def _shown(one: Difference | None) -> str:
+    return "-" if one is None else shown(one.sqnr)
 
 
 def shown(sqnr: float) -> str:

@@ -11,7 +11,7 @@ best v of all numbers, t = w + w M' / A with M = sum of x^ (x - x^)': it makes u
 of x, as far as that is always the same. Columns are rounded in turn, those of the largest x first,
 and the rest takes over the error of each, by the inverse of A: GPTQ (Frantar et al. 2022,
 arXiv:2210.17323), with t in the place of w, the asymmetric calibration of Li et al. (2025,
-arXiv:2504.02692). Last, each integer becomes the best one beside the others, until none moves:
+arXiv:2504.02692). Last, each integer becomes the best one beside the others, a few times over:
 coordinate descent, as in QuantEase (Behdin et al. 2023, arXiv:2309.01885).
 """
 
@@ -28,7 +28,9 @@ from ..spec.rounding import int8_weight
 from .operands import Sums
 
 DAMPING: Final = 0.01
-"""In units of the mean of sum of x^ x^ over features, as GPTQ has it."""
+"""In units of the mean of sum of x^ x^ over features, as GPTQ has it. To it comes the mean of x^ x^
+over rows: with fewer rows than features the data say nothing of most directions, and weights that
+move along these are worse on all other data."""
 _MOST: Final = 127
 _SWEEPS: Final = 4
 """Of coordinate descent, at most."""
@@ -44,7 +46,7 @@ def int8_weight_for(weight: NDArray[Any], sums: Sums) -> NDArray[np.float32]:
     """
     plain = int8_weight(weight)
     wide = weight.astype(np.float64)
-    damping = DAMPING * float(np.trace(sums.rounded)) / len(sums.rounded)
+    damping = float(np.trace(sums.rounded)) * (DAMPING / len(sums.rounded) + 1 / max(1, sums.count))
     if not damping > 0:
         return plain
     curvature = sums.rounded + damping * np.eye(len(sums.rounded))

@@ -335,6 +335,35 @@ def test_products_in_bfloat16_are_measured_too() -> None:
 
 # Errors
 
+
+@pytest.mark.parametrize("name", WEIGHT_DTYPES)
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_named_layer_may_have_weights_that_the_type_has_not(name: str, measured: bool) -> None:
+    """It keeps them, and is compared in the result alone."""
+    largest = {"float16": 1e5, "bfloat16": np.finfo(np.float32).max, "int8": np.inf}
+    weight = np.ones((6, 6), np.float32)
+    weight[0, 0] = largest[name]
+    layers = [rn.Linear(weight, activation="relu"), rn.Linear(np.ones((2, 6)))]
+    x = -np.ones((4, 1, 6), np.float32) if measured else None
+    made = rn.quantize(layers, name, x, keep=["0"])
+    assert made.kept == ("0",)
+    assert_same_bits(made.model.spec.layers[0].arrays["weight"], weight)
+    first, second = made.layers
+    assert (first.weights, first.own, first.alone, first.kept) == (None, None, None, True)
+    assert second.weights is not None
+    assert (first.result is not None) == measured
+    assert first.as_dict()["weights"] is None
+    assert str(made).count("  -") == (3 if measured else 1)
+
+
+def test_what_multiplies_nothing_is_rounded_to_the_nearest() -> None:
+    table = rn.Embedding(np.random.default_rng(3).standard_normal((5, 4)))
+    indices = np.zeros((3, 1), np.int32)
+    assert rn.quantize([table], "int8", indices).rounding == "nearest"
+    with pytest.raises(rn.OptionError, match="expected a layer that multiplies"):
+        rn.quantize([table], "int8", indices, rounding="gptq")
+
+
 ERRORS: list[tuple[dict[str, Any], Any, str]] = [
     ({"weight_dtype": None}, rn.OptionError, "weight_dtype: expected one of float16, bfloat16"),
     ({"weight_dtype": "int4"}, rn.OptionError, "weight_dtype: expected .* got 'int4'"),
@@ -346,6 +375,10 @@ ERRORS: list[tuple[dict[str, Any], Any, str]] = [
     ({"keep": True}, rn.OptionError, "keep: expected names of layers or a number .*, got True"),
     ({"keep": 1, "calibration": None}, rn.OptionError, "keep=1: only with calibration data"),
     ({"at_least": 40.0, "calibration": None}, rn.OptionError, "at_least: only with calibration"),
+    ({"lengths": [4], "calibration": None}, rn.OptionError, "lengths: only with calibration"),
+    ({"state": [1], "calibration": None}, rn.OptionError, "state: only with calibration"),
+    ({"at_least": "40"}, rn.OptionError, "at_least: expected a number of dB, got '40'"),
+    ({"at_least": np.nan}, rn.OptionError, "at_least: expected a number of dB, got nan"),
     ({"calibration": []}, rn.OptionError, "calibration: expected an array, a dict"),
     ({"calibration": X[:0]}, rn.OptionError, r"calibration: expected some steps .* \(0, 5, 6\)"),
     ({"calibration": [X, X[:, :0]]}, rn.OptionError, r"calibration\[1\]: expected some steps"),

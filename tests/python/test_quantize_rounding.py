@@ -315,3 +315,28 @@ def test_a_graph_begins_with_the_states_of_its_nodes() -> None:
     ys = [model(x, state)[0] for model in (rn.Model(spec), made.model)]
     for output, one in made.outputs.items():
         assert_is(one, difference(ys[0][output], ys[1][output]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_layer_in_two_places_is_chosen_for_each(dtype: str) -> None:
+    x = steps(80, 4, 12)
+    one = rn.Linear(RNG.standard_normal((12, 12)).astype(dtype) / 4)
+    spec = ModelSpec((one, make_linear(RNG, 12, 12), one))
+    operands = Operands(spec)
+    for batch in batches(spec, x, None, None, False):
+        operands.read(batch)
+    seen = {block.node: block.sums.count for block in operands.blocks()}
+    assert seen == dict.fromkeys(spec.reducible, 80 * 4)
+
+
+def test_lengths_go_before_the_value_of_masked_steps() -> None:
+    """As in a call: a step in the middle may have it."""
+    x = X.copy()
+    x[5, 1] = x[38:, 2] = 0
+    layers = SPEC.layers
+    plain, masked = (
+        rn.quantize(ModelSpec(layers, value), "int8", x, lengths=[40] * 5).model.spec
+        for value in (None, 0.0)
+    )
+    for (_, a), (_, b) in zip(matrices(plain), matrices(masked), strict=True):
+        assert_same_bits(a, b)

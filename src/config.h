@@ -193,6 +193,9 @@
 #if !RNNAT_WITH_DTYPE && RNNAT_READER
 #error "RNNAT_WITH_DTYPE=0 has kernels for models as C alone: expected RNNAT_READER=0, got 1"
 #endif
+#if !RNNAT_WITH_DTYPE && RNNAT_FLOAT64
+#error "RNNAT_WITH_DTYPE=0 has no kernels for double: expected RNNAT_FLOAT64=0, got 1"
+#endif
 
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
  * compiled in. */

@@ -61,7 +61,7 @@ def find(isa: str) -> Target:
 
 
 def check_compute(isa: str, compute: str) -> None:
-    """``UnsupportedError`` where no CPU with these kernels has such products."""
+    """``UnsupportedError`` where exported models have no such products."""
     if TARGETS[isa].bfloat16:
         return
     having = " or ".join(

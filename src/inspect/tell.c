@@ -105,6 +105,7 @@ static void tell_names(const rnnat_model *model, const rnnat_teller *t)
 void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
 {
     tell_info(&model->info, t);
+    if (model->info.dtype == RNNAT_F64) t->needs(t->arg, "RNNAT_WITH_DTYPE");
     if (rnnat_has_static(model)) t->needs(t->arg, "RNNAT_WITH_WINDOWS");
     t->number(t->arg, "num_nodes", model->num_nodes);
     t->number(t->arg, "over_time", model->over_time);

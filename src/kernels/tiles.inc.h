@@ -2,7 +2,9 @@
  * both rows then, for two of a vector's columns, and becomes those of a row at the end. The last of an odd
  * number of rows stands twice. Sums begin with zero, whatever they are.
  *
- * SPREAD has two rows' operands side by side, WIDE `low` and `high` a vector's first and last two columns. */
+ * SPREAD has two rows' operands side by side, WIDE `low` and `high` a vector's first and last two columns.
+ * Sums of MULTIPLY_ADD are [row 0 by both columns, row 1 by both]; first_row(low, high) and second_row make
+ * a vector of four columns of them. */
 INLINE void WFN(product)(SUM acc[][max_vectors], const WFN(factors) * f, int32_t groups,
                          const int arrays, const int rows, const int panels)
 {

@@ -51,35 +51,24 @@ static inline vec_f32 load_f16(const uint16_t *p)
 }
 
 /* What is in assembly below has intrinsics, but Clang before 16 has them for files alone that are compiled for
- * such a CPU. Assemblers behind GCC take it from Armv8.2 on: a function has that, and what those that it calls
- * may have been compiled with. */
-#if defined(__clang__)
+ * such a CPU. A function of other options than its file's takes in none that is always inline, unless GCC adds
+ * an extension to an architecture that has one such already: elsewhere the assembler alone is told. */
+#if defined(__clang__) || defined(__ARM_FEATURE_DOTPROD)
+#define RNNAT_ARM_TOLD(extension)
+#ifdef __clang__
 #define RNNAT_ARM_BEGIN(extension) RNNAT_TARGET_BEGIN(extension)
-#elif defined(__ARM_FEATURE_DOTPROD)
+#else
 #define RNNAT_ARM_BEGIN(extension) RNNAT_TARGET_BEGIN("+" extension)
+#endif
+#define RNNAT_ARM_END RNNAT_TARGET_END
 #else
-#define RNNAT_ARM_BEGIN(extension)                                                                 \
-    RNNAT_TARGET_BEGIN(RNNAT_ARM_VERSION extension RNNAT_ARM_CRYPTO RNNAT_ARM_FP16 RNNAT_ARM_SVE)
 #ifdef __ARM_FEATURE_COMPLEX
-#define RNNAT_ARM_VERSION "arch=armv8.3-a+"
+#define RNNAT_ARM_TOLD(extension) ".arch armv8.3-a+crypto+fp16+sve+" extension "\n\t"
 #else
-#define RNNAT_ARM_VERSION "arch=armv8.2-a+"
+#define RNNAT_ARM_TOLD(extension) ".arch armv8.2-a+crypto+fp16+sve+" extension "\n\t"
 #endif
-#ifdef __ARM_FEATURE_CRYPTO
-#define RNNAT_ARM_CRYPTO "+crypto"
-#else
-#define RNNAT_ARM_CRYPTO
-#endif
-#ifdef __ARM_FEATURE_FP16_VECTOR_ARITHMETIC
-#define RNNAT_ARM_FP16 "+fp16"
-#else
-#define RNNAT_ARM_FP16
-#endif
-#ifdef __ARM_FEATURE_SVE
-#define RNNAT_ARM_SVE "+sve"
-#else
-#define RNNAT_ARM_SVE
-#endif
+#define RNNAT_ARM_BEGIN(extension)
+#define RNNAT_ARM_END
 #endif
 
 #if RNNAT_WITH_INT8
@@ -93,7 +82,7 @@ static inline vec_f32 load_f16(const uint16_t *p)
 #define RNNAT_QUADS_OFFSET 0 /* both sides are signed */
 #define RNNAT_QUADS_CPU rnnat_cpu_has_dotprod
 #define RNNAT_QUADS_BEGIN RNNAT_ARM_BEGIN("dotprod")
-#define RNNAT_QUADS_END RNNAT_TARGET_END
+#define RNNAT_QUADS_END RNNAT_ARM_END
 RNNAT_QUADS_BEGIN
 typedef int8x16_t vec_quads;
 typedef int8x8_t vec_row_quads; /* the first four */
@@ -107,7 +96,7 @@ static inline vec_row_quads spread_quads(uint32_t x) { return vcreate_s8(x); }
 static inline vec_quads load_quads(const int8_t *p) { return vld1q_s8(p); }
 static inline vec_i32 dot_quads(vec_row_quads x, vec_quads w, vec_i32 sums)
 {
-    __asm__("sdot %0.4s, %2.16b, %1.4b[0]" : "+w"(sums) : "w"(x), "w"(w));
+    __asm__(RNNAT_ARM_TOLD("dotprod") "sdot %0.4s, %2.16b, %1.4b[0]" : "+w"(sums) : "w"(x), "w"(w));
     return sums;
 }
 RNNAT_QUADS_END
@@ -117,7 +106,7 @@ RNNAT_QUADS_END
 #define RNNAT_HAS_TILES
 #define RNNAT_TILES_CPU rnnat_cpu_has_i8mm
 #define RNNAT_TILES_BEGIN RNNAT_ARM_BEGIN("i8mm")
-#define RNNAT_TILES_END RNNAT_TARGET_END
+#define RNNAT_TILES_END RNNAT_ARM_END
 RNNAT_TILES_BEGIN
 typedef struct vec_tiles {
     int8x16_t low, high;
@@ -141,7 +130,9 @@ static inline vec_tiles load_tiles(const int8_t *p)
 static inline vec_i32 dot_tiles(vec_row_tiles x, int8x16_t w, vec_i32 sums)
 {
     /* Volatile, it stays in the order in which a block's sums fit in registers. */
-    __asm__ volatile("smmla %0.4s, %1.16b, %2.16b" : "+w"(sums) : "w"(x), "w"(w));
+    __asm__ volatile(RNNAT_ARM_TOLD("i8mm") "smmla %0.4s, %1.16b, %2.16b"
+                     : "+w"(sums)
+                     : "w"(x), "w"(w));
     return sums;
 }
 static inline vec_i32 first_row(vec_i32 low, vec_i32 high)
@@ -160,7 +151,7 @@ RNNAT_TILES_END
 #define RNNAT_HAS_BF16_DOT
 #define RNNAT_BF16_DOT_CPU rnnat_cpu_has_bf16
 #define RNNAT_BF16_DOT_BEGIN RNNAT_ARM_BEGIN("bf16")
-#define RNNAT_BF16_DOT_END RNNAT_TARGET_END
+#define RNNAT_BF16_DOT_END RNNAT_ARM_END
 RNNAT_BF16_DOT_BEGIN
 typedef uint16x8_t vec_bf16;
 typedef uint16x4_t vec_row_bf16; /* the first two */
@@ -169,14 +160,14 @@ static inline void put_bf16(uint32_t *to, const float *x, int32_t n, vec_f32 unu
     (void)unused;
     uint16x4_t all;
     const vec_f32 some = n < lanes_f32 ? load_first_f32(x, n, set1_f32(0)) : load_f32(x);
-    __asm__("bfcvtn %0.4h, %1.4s" : "=w"(all) : "w"(some));
+    __asm__(RNNAT_ARM_TOLD("bf16") "bfcvtn %0.4h, %1.4s" : "=w"(all) : "w"(some));
     vst1_u32(to, vreinterpret_u32_u16(all));
 }
 static inline vec_row_bf16 spread_bf16(uint32_t x) { return vcreate_u16(x); }
 static inline vec_bf16 load_pairs_bf16(const uint16_t *p) { return vld1q_u16(p); }
 static inline vec_f32 dot_bf16(vec_row_bf16 x, vec_bf16 w, vec_f32 sums)
 {
-    __asm__("bfdot %0.4s, %2.8h, %1.2h[0]" : "+w"(sums) : "w"(x), "w"(w));
+    __asm__(RNNAT_ARM_TOLD("bf16") "bfdot %0.4s, %2.8h, %1.2h[0]" : "+w"(sums) : "w"(x), "w"(w));
     return sums;
 }
 RNNAT_BF16_DOT_END

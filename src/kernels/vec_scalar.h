@@ -12,8 +12,8 @@
 
 #include "../types.h"
 
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
-/* i386: -mfpmath=sse; IBM Z: -fexcess-precision=fast */
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
+/* 16: GCC where there is arithmetic of float16. i386: -mfpmath=sse; IBM Z: -fexcess-precision=fast */
 #error "expected float arithmetic in float (FLT_EVAL_METHOD 0), got a wider one"
 #endif
 #if defined(__clang__) || !defined(__GNUC__)

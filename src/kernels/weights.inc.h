@@ -2,21 +2,19 @@
  * names are those of weight_types.h, or `own` for the type that is computed in. Part of body.inc.h.
  *
  * A type has a part like the first one here: what its option is, what its weights are stored as, how
- * a vector of them is loaded, exactly and at any alignment. Its load is a vec header's where an
- * instruction set has a fast one, and otherwise WIDEN_EACH makes it. One whose rows are prepared says
- * what they become, too: product.inc.h, operands.inc.h.
+ * many of a column lie side by side (GROUP), and how a vector of them is loaded, exactly and at any
+ * alignment: LOAD_WEIGHTS(p, nth), of each group its element `nth`. A load is a vec header's where an
+ * instruction set has a fast one. One whose rows are prepared says what they become, too:
+ * product.inc.h, operands.inc.h.
  */
-#define WIDEN_EACH(load, stored, widen)                                                            \
-    static inline vec_f32 load(const stored *p)                                                    \
-    {                                                                                              \
-        float all[lanes_f32];                                                                      \
-        for (int i = 0; i < lanes_f32; ++i) all[i] = widen(p[i]);                                  \
-        return load_f32(all);                                                                      \
-    }
-
 #if RNNAT_WITH_FLOAT16 && !RNNAT_DOUBLE
 #ifndef RNNAT_HAS_LOAD_F16
-WIDEN_EACH(load_f16, uint16_t, rnnat_f16_widen)
+static inline vec_f32 load_f16(const uint16_t *p)
+{
+    float all[lanes_f32];
+    for (int i = 0; i < lanes_f32; ++i) all[i] = rnnat_f16_widen(p[i]);
+    return load_f32(all);
+}
 #endif
 #define STORED RNNAT_STORED_F16
 #define WEIGHT uint16_t
@@ -54,8 +52,6 @@ static inline vec_f32 load_bf16(const uint16_t *p, const int nth)
 
 #include "no_type.inc.h"
 #endif
-
-#undef WIDEN_EACH
 
 #if RNNAT_WITH_INT8 && !RNNAT_DOUBLE
 #include "int8.inc.h"

@@ -28,9 +28,9 @@ from ..spec.rounding import int8_weight
 from .operands import Sums
 
 DAMPING: Final = 0.01
-"""In units of the mean of sum of x^ x^ over features, as GPTQ has it. To it comes the mean of x^ x^
-over rows: with fewer rows than features the data say nothing of most directions, and weights that
-move along these are worse on all other data."""
+"""In units of the mean of sum of x^ x^ over features, as GPTQ has it. To it comes the square of the
+features by the rows: with fewer rows than features the data say nothing of most directions, and
+weights that move along these are worse on all other data."""
 _MOST: Final = 127
 _SWEEPS: Final = 4
 """Of coordinate descent, at most."""
@@ -46,7 +46,8 @@ def int8_weight_for(weight: NDArray[Any], sums: Sums) -> NDArray[np.float32]:
     """
     plain = int8_weight(weight)
     wide = weight.astype(np.float64)
-    damping = float(np.trace(sums.rounded)) * (DAMPING / len(sums.rounded) + 1 / max(1, sums.count))
+    features, rows = len(sums.rounded), max(1, sums.count)
+    damping = float(np.trace(sums.rounded)) / features * (DAMPING + (features / rows) ** 2)
     if not damping > 0:
         return plain
     curvature = sums.rounded + damping * np.eye(len(sums.rounded))

@@ -177,7 +177,7 @@ static void check_call(const conv *of, const test_model *file, const rnnat_model
     const int32_t steps = steps_of(of, time);
     const size_t count = (size_t)time * (size_t)batch * (size_t)features;
     const int32_t taps = of->kernel_time * of->kernel * of->in / of->groups;
-    float *const x = malloc(count * sizeof *x + 1);
+    float *const x = calloc(count + 1, sizeof *x);
     uint64_t random = 9;
     for (size_t i = 0; i < count; ++i) x[i] = test_random(&random, 1);
     float *const y = run(model, x, time, batch, steps, width, 1);

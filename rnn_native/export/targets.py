@@ -26,7 +26,8 @@ class Target:
     wanted: str
     """What the compiler needs for that."""
     bfloat16: str = ""
-    """What a CPU may have beside them that multiplies bfloat16 (``compute``); empty: none has."""
+    """What a CPU has to have besides for ``compute``; empty: exported models have no such
+    products."""
 
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(

@@ -60,7 +60,7 @@ def int8_weight_for(weight: NDArray[Any], sums: Sums) -> NDArray[np.float32]:
     integers = _round_in_turn(columns, curvature, steps)
     _descend(integers, columns, curvature, steps)
     made = dequantised(integers.T.astype(np.int8), scales[todo])
-    loss = [_loss(rows - wide[todo], wide[todo], sums) for rows in (made, plain[todo])]
+    loss = [_loss(each - wide[todo], wide[todo], sums) for each in (made, plain[todo])]
     better = loss[0] < loss[1]
     plain[todo[better]] = made[better]
     return plain

@@ -1,4 +1,5 @@
-/* A type of weights that multiplies rows as they are, one k at a time: in groups of GROUP. Part of weights.inc.h. */
+/* A type of weights that multiplies rows of floats as they are, one element at a time. Part of
+ * weights.inc.h. */
 #define PREPARED 0
 #define INTEGERS 0
 #define OFFSET 0

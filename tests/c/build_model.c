@@ -31,3 +31,15 @@ rnnat_model *test_model_build(const test_model *model, const rnnat_kernels *kern
     made->heap = mem;
     return made;
 }
+
+rnnat_model *test_model_rounded(const test_model *model, int32_t weights, int32_t compute)
+{
+    const test_bytes file = test_model_bytes(model);
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .weight_dtype = weights, .compute = compute};
+    rnnat_model *made = NULL;
+    const rnnat_status status = rnnat_model_from_memory(file.bytes, file.size, &options, &made);
+    if (status != RNNAT_OK && status != RNNAT_ERROR_UNSUPPORTED) abort();
+    free(file.bytes);
+    return made;
+}

@@ -11,19 +11,6 @@
 #include "variants.h"
 #include "weight_types.h"
 
-/* NULL where this build or CPU has no such products. */
-static rnnat_model *make(const test_model *model, int32_t weights, int32_t compute)
-{
-    const test_bytes file = test_model_bytes(model);
-    const rnnat_model_options options = {
-        .struct_size = sizeof options, .weight_dtype = weights, .compute = compute};
-    rnnat_model *made = NULL;
-    const rnnat_status status = rnnat_model_from_memory(file.bytes, file.size, &options, &made);
-    CHECK(status == RNNAT_OK || status == RNNAT_ERROR_UNSUPPORTED);
-    free(file.bytes);
-    return made;
-}
-
 /* The same of a stream, in memory of exactly the need, some steps at a time. */
 static void test_stream(const rnnat_model *made, const test_inputs *in, const test_outcome *all,
                         int32_t output, int32_t threads)
@@ -56,7 +43,7 @@ static void test_pairs(const test_model *model, uint64_t *random, int32_t batch,
 {
     rnnat_status status;
     const rnnat_kernels *const kernels = rnnat_isa_current(&status);
-    rnnat_model *const best = make(model, RNNAT_WEIGHT_INT8, RNNAT_COMPUTE_AS_DTYPE);
+    rnnat_model *const best = test_model_rounded(model, RNNAT_WEIGHT_INT8, RNNAT_COMPUTE_AS_DTYPE);
     rnnat_model *const pairs = test_model_build(model, kernels, RNNAT_STORED_INT8);
     test_inputs in = test_inputs_make(model, random, 5, batch, true, true);
     test_outcome a = test_run(best, &in, LAYOUT_DENSE, LAYOUT_DENSE, 1);
@@ -82,7 +69,7 @@ static void test_case(int variant, rnnat_direction direction, int32_t hidden, in
                                         .input_size = test_layer_output(&model.layers[0]),
                                         .output_size = hidden + 3,
                                         .bias = batch % 2});
-    rnnat_model *const made = make(&model, weights, compute);
+    rnnat_model *const made = test_model_rounded(&model, weights, compute);
     const char *const name = variants[variant].name;
     if (made) {
         test_inputs in = test_inputs_make(&model, &random, 7, batch, false, true);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_model.h"
 #include "check.h"
 #include "config.h"
 #include "dispatch.h"
@@ -13,19 +14,6 @@
 #include "run_case.h"
 #include "weight_types.h"
 #include "weights/stored.h"
-
-/* NULL where this build or CPU has no such products. */
-static rnnat_model *make(const test_model *model, int32_t weights, int32_t compute)
-{
-    const test_bytes file = test_model_bytes(model);
-    const rnnat_model_options options = {
-        .struct_size = sizeof options, .weight_dtype = weights, .compute = compute};
-    rnnat_model *made = NULL;
-    const rnnat_status status = rnnat_model_from_memory(file.bytes, file.size, &options, &made);
-    CHECK(status == RNNAT_OK || status == RNNAT_ERROR_UNSUPPORTED);
-    free(file.bytes);
-    return made;
-}
 
 /* ---- integers ---- */
 
@@ -110,8 +98,9 @@ static void test_case(int32_t k, int32_t n, int32_t batch, bool integers)
         test_model_quantise(&model);
     else
         fill(weight->values, n * k, &random, 8);
-    rnnat_model *const made = integers ? make(&model, RNNAT_WEIGHT_INT8, RNNAT_COMPUTE_AS_DTYPE)
-                                       : make(&model, RNNAT_WEIGHT_AS_DTYPE, RNNAT_COMPUTE_BF16);
+    rnnat_model *const made =
+        integers ? test_model_rounded(&model, RNNAT_WEIGHT_INT8, RNNAT_COMPUTE_AS_DTYPE)
+                 : test_model_rounded(&model, RNNAT_WEIGHT_AS_DTYPE, RNNAT_COMPUTE_BF16);
     if (made) {
         test_inputs in = test_inputs_make(&model, &random, 1, batch, false, false);
         fill(in.x, batch * k, &random, integers ? 1 : 8);

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from agreement import DTYPES, assert_same_bits
-from export_sweep import reduced
+from export_sweep import export_all, reduced
 from exported import Shared
 from random_graphs import inputs_of, make_graph, part_of
 from test_graph_model import GRAPHS
@@ -169,12 +169,7 @@ def main(folder: Path, isa: str, flags: list[str]) -> None:
         models += [(rn.Model(spec, dtype=dtype, num_threads=1), spec) for spec in specs]
         if dtype == "float32":
             models += [(reduced(spec, index), spec) for index, spec in enumerate(specs)]
-    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
-    for index, (model, spec) in enumerate(models):
-        name, batch = f"m{index}", 1 + index % 3
-        steps = 1 + index % 4 if model.streamable else TIME
-        rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
-        cases.append((name, model, spec, batch))
+    cases = export_all(models, folder, isa, TIME)
     shared = Shared(folder, *FLAGS.get(isa, []), *flags)
     for name, model, spec, batch in cases:
         try:

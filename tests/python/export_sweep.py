@@ -11,6 +11,7 @@ and random chains of all layers, in float32 and float64 and with weights of ever
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,19 @@ def reduced(spec: ModelSpec, index: int) -> rn.Model:
     return rn.Model(spec, num_threads=1, weight_dtype=weights, keep=keep)
 
 
+def export_all(
+    models: Sequence[tuple[rn.Model, ModelSpec]], folder: Path, isa: str, time: int
+) -> list[tuple[str, rn.Model, ModelSpec, int]]:
+    """Into one folder: the name and batch of each; ``time``: steps of those that do not stream."""
+    cases = []
+    for index, (model, spec) in enumerate(models):
+        name, batch = f"m{index}", 1 + index % 3
+        steps = 1 + index % 4 if model.streamable else time
+        rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
+        cases.append((name, model, spec, batch))
+    return cases
+
+
 def main(folder: Path, isa: str) -> None:
     rng = np.random.default_rng(17)
     models: list[tuple[rn.Model, ModelSpec]] = []
@@ -140,12 +154,7 @@ def main(folder: Path, isa: str) -> None:
     specs = variants(rng) + chains(np.float32)
     bits = [spec for spec in specs if isa != "scalar" or not sums_rows(spec)]
     models += [(reduced(spec, index), spec) for index, spec in enumerate(bits)]
-    cases: list[tuple[str, rn.Model, ModelSpec, int]] = []
-    for index, (model, spec) in enumerate(models):
-        name, batch = f"m{index}", 1 + index % 3
-        steps = 1 + index % 4 if model.streamable else TIME
-        rn.export_c(model, folder, name, isa=isa, batch=batch, max_steps=steps)
-        cases.append((name, model, spec, batch))
+    cases = export_all(models, folder, isa, TIME)
     shared = Shared(folder, *FLAGS.get(isa, []))
     for name, model, spec, batch in cases:
         try:

@@ -50,6 +50,44 @@ def _compile(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+FACTS = """\
+#include <stdio.h>
+#include "net.h"
+int main(void)
+{
+    static float x[NET_BATCH * NET_INPUT_SIZE], y[NET_BATCH * NET_OUTPUT_SIZE];
+    rnnat_model_info info = {.struct_size = sizeof info};
+    (void)rnnat_model_describe(&net_model, &info);
+    printf("%d %zu\\n", (int)info.weight_dtype, info.memory);
+    size_t need = 0;
+    (void)rnnat_stream_size(&net_model, NET_BATCH, NET_MAX_STEPS, &need);
+    return need != NET_STREAM_BYTES || net_step(x, y) != RNNAT_OK;
+}
+"""
+
+
+def facts(folder: Path) -> tuple[int, int]:
+    """What a model ``net`` says of itself in a program: the code of its weight_dtype, and its bytes.
+    A stream needs what NET_STREAM_BYTES says, and runs. (-fno-pie: a table of addresses is a
+    constant, too.)"""
+    (folder / "main.c").write_text(FACTS)
+    program = link(compile_all(folder, "-fno-pie"), folder / "program", "-no-pie")
+    done = subprocess.run([str(program)], capture_output=True, text=True)
+    assert done.returncode == 0
+    code, memory = map(int, done.stdout.split())
+    return code, memory
+
+
+def symbols(path: Path) -> list[tuple[str, str, int]]:
+    """(kind, name, size) as nm tells them."""
+    done = subprocess.run(["nm", "-S", str(path)], capture_output=True, text=True, check=True)
+    found = []
+    for line in done.stdout.splitlines():
+        *numbers, kind, name = line.split()
+        found.append((kind, name, int(numbers[1], 16) if len(numbers) == 2 else 0))
+    return found
+
+
 class Shared:
     """The models of one folder as a shared library that shows the library's functions, too."""
 

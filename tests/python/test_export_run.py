@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from agreement import assert_agrees
-from exported import CC, Shared, compile_all, link
+from exported import CC, Shared, compile_all, facts, link, symbols
 from strategies import GENERAL_VARIANTS, make_spec
 
 import rnn_native as rn
@@ -53,16 +53,6 @@ def test_the_bits_of_the_package(tmp_path: Path, isa: str) -> None:
     assert done.stdout.startswith(f"{isa}:")
 
 
-def symbols(path: Path) -> list[tuple[str, str, int]]:
-    """(kind, name, size) as nm tells them."""
-    done = subprocess.run(["nm", "-S", str(path)], capture_output=True, text=True, check=True)
-    found = []
-    for line in done.stdout.splitlines():
-        *numbers, kind, name = line.split()
-        found.append((kind, name, int(numbers[1], 16) if len(numbers) == 2 else 0))
-    return found
-
-
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
 @pytest.mark.parametrize(("cell", "options"), OWN_CODE)
 def test_the_library_beside_a_model_is_what_it_needs(
@@ -70,26 +60,13 @@ def test_the_library_beside_a_model_is_what_it_needs(
 ) -> None:
     """It links, and asks nothing of libc but to copy and clear; weights are read-only, and what is
     not is the memory that a macro tells, and little more. What a model says it takes are its
-    constants, all of them. (-fno-pie: a table of addresses is a constant, too.)"""
+    constants, all of them."""
     spec = make_spec(RNG, cell, 3, 6, out_features=2, **options)
     rn.export_c(spec, tmp_path, "net")
     text = (tmp_path / "net.c").read_text()
     assert text.count("_memory >=") == 1
     (tmp_path / "net.c").write_text(text.replace("_memory >=", "_memory =="))
-    (tmp_path / "main.c").write_text(
-        '#include <stdio.h>\n#include "net.h"\n'
-        "int main(void)\n{\n"
-        "    static float x[NET_BATCH * NET_INPUT_SIZE], y[NET_BATCH * NET_OUTPUT_SIZE];\n"
-        "    rnnat_model_info info = {.struct_size = sizeof info};\n"
-        "    (void)rnnat_model_describe(&net_model, &info);\n"
-        '    printf("%zu\\n", info.memory);\n'
-        "    size_t need = 0;\n"
-        "    (void)rnnat_stream_size(&net_model, NET_BATCH, NET_MAX_STEPS, &need);\n"
-        "    return need != NET_STREAM_BYTES || net_step(x, y) != RNNAT_OK;\n}\n"
-    )
-    program = link(compile_all(tmp_path, "-fno-pie"), tmp_path / "program", "-no-pie")
-    done = subprocess.run([str(program)], capture_output=True, text=True)
-    assert done.returncode == 0
+    _, memory = facts(tmp_path)
     library, model = symbols(tmp_path / "rnn_native.o"), symbols(tmp_path / "net.o")
     own = {name for kind, name, _ in library if kind.isupper() and kind != "U"}
     asked = {name for kind, name, _ in library + model if kind == "U"} - own
@@ -98,7 +75,7 @@ def test_the_library_beside_a_model_is_what_it_needs(
     ram = {name: size for kind, name, size in library + model if kind in "bBdDC"}
     assert ram.pop("net_memory") == need
     assert sum(ram.values()) <= 64, ram
-    assert int(done.stdout) == sum(size for kind, _, size in model if kind in "rR")
+    assert memory == sum(size for kind, _, size in model if kind in "rR")
     arrays = [
         size for kind, name, size in model if kind == "r" and re.match(r"net_nodes_\d+_data_", name)
     ]

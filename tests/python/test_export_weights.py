@@ -6,14 +6,14 @@ That it gives the bits of the package: export_sweep.py, export_graph_sweep.py.
 from __future__ import annotations
 
 import re
-import subprocess
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from agreement import assert_same_bits
-from exported import CC, Shared, as_input, compile_all, link
+from exported import CC, Shared, as_input, facts, symbols
 from strategies import make_embedding, make_spec
 from test_export_c import contents, macros
 
@@ -138,30 +138,16 @@ def test_a_table_is_written_as_its_type(tmp_path: Path) -> None:
 
 
 @needs_compiler
+@pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
 @pytest.mark.parametrize("weights", WEIGHT_DTYPES)
 def test_its_sizes_are_true(tmp_path: Path, weights: str) -> None:
     """Constants are of as many bytes as it says, and a stream needs exactly what it has."""
     spec = make_spec(RNG, "lstm", 5, 19, gate_recurrent=True, out_features=2)
     rn.export_c(spec, tmp_path, "net", batch=2, max_steps=3, weight_dtype=weights)
-    (tmp_path / "main.c").write_text(
-        '#include <stdio.h>\n#include "net.h"\n'
-        "int main(void)\n{\n"
-        "    static float x[NET_BATCH * NET_INPUT_SIZE], y[NET_BATCH * NET_OUTPUT_SIZE];\n"
-        "    rnnat_model_info info = {.struct_size = sizeof info};\n"
-        "    (void)rnnat_model_describe(&net_model, &info);\n"
-        '    printf("%d %zu\\n", (int)info.weight_dtype, info.memory);\n'
-        "    size_t need = 0;\n"
-        "    (void)rnnat_stream_size(&net_model, NET_BATCH, NET_MAX_STEPS, &need);\n"
-        "    return need != NET_STREAM_BYTES || net_step(x, y) != RNNAT_OK;\n}\n"
-    )
-    program = link(compile_all(tmp_path, "-fno-pie"), tmp_path / "program", "-no-pie")
-    done = subprocess.run([str(program)], capture_output=True, text=True)
-    assert done.returncode == 0
-    code, memory = map(int, done.stdout.split())
+    code, memory = facts(tmp_path)
     assert code == 1 + WEIGHT_DTYPES.index(weights)
-    listed = subprocess.run(["nm", "-S", "net.o"], cwd=tmp_path, capture_output=True, text=True)
-    constants = re.findall(r"^\w+ (\w+) [rR] (\w+)$", listed.stdout, re.MULTILINE)
-    sizes = {name: int(size, 16) for size, name in constants}
+    found = symbols(tmp_path / "net.o")
+    sizes = {name: size for kind, name, size in found if kind in "rR"}
     assert memory == sum(sizes.values())
     arrays = {name: size for name, size in sizes.items() if re.match(r"net_nodes_\d+_data_", name)}
     assert weight_bytes(tmp_path) == sum(arrays.values())

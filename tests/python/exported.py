@@ -67,7 +67,7 @@ int main(void)
 
 
 def facts(folder: Path) -> tuple[int, int]:
-    """What a model ``net`` says of itself in a program: the code of its weight_dtype, and its bytes.
+    """What a model ``net`` says of itself in a program: its weight_dtype's code, and its bytes.
     A stream needs what NET_STREAM_BYTES says, and runs. (-fno-pie: a table of addresses is a
     constant, too.)"""
     (folder / "main.c").write_text(FACTS)

@@ -36,6 +36,7 @@ if(RNNAT_SMALL)
   set(_more OFF)
 endif()
 option(RNNAT_WITH_WINDOWS "Pooling, convolutions, views, inputs without time, norms over time" ${_more})
+option(RNNAT_WITH_POOL "Pools of streams" ${_more})
 set(RNNAT_STORED FLOAT16 BFLOAT16 INT8) # types that weights can be stored as: src/weight_types.h
 foreach(_type IN LISTS RNNAT_STORED)
   string(TOLOWER ${_type} _name)
@@ -63,7 +64,8 @@ foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
     endif()
   endforeach()
 endforeach()
-foreach(_part RNNAT_WITH_FLOAT16 RNNAT_WITH_BFLOAT16 RNNAT_WITH_INT8 RNNAT_WITH_ELEMENTWISE RNNAT_WITH_WINDOWS)
+foreach(_part RNNAT_WITH_FLOAT16 RNNAT_WITH_BFLOAT16 RNNAT_WITH_INT8 RNNAT_WITH_ELEMENTWISE
+              RNNAT_WITH_WINDOWS RNNAT_WITH_POOL)
   if(SKBUILD AND NOT ${_part})
     message(FATAL_ERROR "${_part}=OFF: expected ON, which SKBUILD needs")
   endif()
@@ -86,7 +88,7 @@ function(rnnat_parts target)
     "RNNAT_WITH_BFLOAT16=$<BOOL:${RNNAT_WITH_BFLOAT16}>"
     "RNNAT_WITH_INT8=$<BOOL:${RNNAT_WITH_INT8}>"
     "RNNAT_WITH_ELEMENTWISE=$<BOOL:${RNNAT_WITH_ELEMENTWISE}>"
-    "RNNAT_WITH_WINDOWS=$<BOOL:${RNNAT_WITH_WINDOWS}>")
+    "RNNAT_WITH_WINDOWS=$<BOOL:${RNNAT_WITH_WINDOWS}>" "RNNAT_WITH_POOL=$<BOOL:${RNNAT_WITH_POOL}>")
   if(RNNAT_SMALL)
     target_compile_definitions(${target} PRIVATE RNNAT_SMALL=1)
   endif()

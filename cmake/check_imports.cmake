@@ -9,6 +9,7 @@ string(JOIN "|" _compiler # what it calls, and refers to, on its own
   "__u?(div|mod|mul|fix|float|ashl|ashr|lshr).*" "_*(save|rest)_.*")
 set(_of_api_model "malloc|free")        # rnnat_model_from_memory, _free
 set(_of_api_stream "malloc|free")       # rnnat_stream_create, _free
+set(_of_api_pool "malloc|free")         # rnnat_pool_create, _free
 set(_of_heap "malloc|posix_memalign|madvise")
 set(_of_disk "malloc|free|fopen|fclose|fread|fseek|ftell")
 set(_of_dispatch "getenv")              # before the first model is made

@@ -4,7 +4,7 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import plot, reference
-from ._core import Stream, get_num_threads, isa, set_num_threads, threading, version
+from ._core import Stream, StreamPool, get_num_threads, isa, set_num_threads, threading, version
 from .config import show_config
 from .errors import (
     BusyError,
@@ -13,6 +13,7 @@ from .errors import (
     FormatError,
     NotFittedError,
     OptionError,
+    PoolFullError,
     RnnError,
     ShapeError,
     UnsupportedError,
@@ -48,10 +49,12 @@ __all__ = [
     "ModelSpec",
     "NotFittedError",
     "OptionError",
+    "PoolFullError",
     "RnnError",
     "ShapeError",
     "Static",
     "Stream",
+    "StreamPool",
     "UnsupportedError",
     "VerifyError",
     "accelerate",

@@ -25,6 +25,7 @@ from .errors import (
     DTypeError,
     FormatError,
     OptionError,
+    PoolFullError,
     RnnError,
     ShapeError,
     UnsupportedError,
@@ -71,6 +72,9 @@ _ERRORS = {
     "RNNAT_ERROR_LENGTH": ShapeError,
     "RNNAT_ERROR_INDEX": ShapeError,
     "RNNAT_ERROR_INPUT": DTypeError,
+    "RNNAT_ERROR_ID": ShapeError,
+    "RNNAT_ERROR_FULL": PoolFullError,
+    "RNNAT_ERROR_MODEL": FormatError,
 }
 
 
@@ -103,6 +107,7 @@ include "_signals.pxi"
 include "_model.pxi"
 include "_graph.pxi"
 include "_stream.pxi"
+include "_pool.pxi"
 include "_train.pxi"
 include "_export.pxi"
 include "_library.pxi"

@@ -71,6 +71,36 @@ cdef extern from "rnn_native.h" nogil:
     rnnat_status rnnat_stream_reset(rnnat_stream *)
     rnnat_status rnnat_stream_get_state(const rnnat_stream *, int32_t, void *)
     rnnat_status rnnat_stream_set_state(rnnat_stream *, int32_t, const void *)
+
+    ctypedef struct rnnat_pool:
+        pass
+
+    ctypedef struct rnnat_pool_info:
+        size_t struct_size
+        int32_t capacity
+        int32_t num_open
+        int32_t max_threads
+        int32_t num_threads
+        size_t bytes_per_stream
+        size_t state_size
+
+    rnnat_status rnnat_pool_size(const rnnat_model *, int32_t, int32_t, size_t *)
+    rnnat_status rnnat_pool_create(const rnnat_model *, int32_t, int32_t, rnnat_pool **)
+    void rnnat_pool_free(rnnat_pool *)
+    rnnat_status rnnat_pool_describe(const rnnat_pool *, rnnat_pool_info *)
+    rnnat_status rnnat_pool_open(rnnat_pool *, int32_t *)
+    rnnat_status rnnat_pool_close(rnnat_pool *, int32_t)
+    rnnat_status rnnat_pool_reset(rnnat_pool *, int32_t)
+    int32_t rnnat_pool_is_open(const rnnat_pool *, int32_t)
+    rnnat_status rnnat_pool_step(rnnat_pool *, int32_t, const int32_t *, const void *const *,
+                                 void *const *)
+    rnnat_status rnnat_pool_push(rnnat_pool *, int32_t, const int32_t *, const int32_t *,
+                                 const void *const *, void *const *, const int32_t *, int32_t *)
+    rnnat_status rnnat_pool_set_num_threads(rnnat_pool *, int32_t)
+    rnnat_status rnnat_pool_get_state(const rnnat_pool *, int32_t, int32_t, void *)
+    rnnat_status rnnat_pool_set_state(rnnat_pool *, int32_t, int32_t, const void *)
+    rnnat_status rnnat_pool_snapshot(const rnnat_pool *, int32_t, void *, size_t, size_t *)
+    rnnat_status rnnat_pool_restore(rnnat_pool *, int32_t, const void *, size_t)
     const char *rnnat_status_name(rnnat_status)
     const char *rnnat_version()
     const char *rnnat_isa()

@@ -1,5 +1,29 @@
 # Streams' part of the binding: included by _core.pyx.
 
+cdef list outputs_of(CoreModel model):
+    """Of each output its features and its rate, (repeat, stride, latency)."""
+    cdef rnnat_value_info info
+    cdef int32_t i
+    cdef list outputs = []
+    info.struct_size = sizeof(info)
+    for i in range(model._info.num_outputs):
+        check(rnnat_model_output(model._model, i, &info), "model")
+        outputs.append((info.features, (info.repeat, info.stride, info.latency)))
+    return outputs
+
+
+cdef refuse_paced(list rates, str push):
+    """Says that ``step`` is not for this model, and what is."""
+    each = " and ".join(
+        f"{repeat} of {stride}" + (f", {late} steps behind" if late else "")
+        for repeat, stride, late in rates
+    )
+    raise UnsupportedError(
+        "step: expected a model that makes one step of y of each step of x at once; this one "
+        f"makes {each}: {push} takes any number of steps and gives those that are ready"
+    )
+
+
 @cython.final
 cdef class Stream:
     """What one user of a model needs to run it a few steps at a time: the recurrent state and its
@@ -24,8 +48,6 @@ cdef class Stream:
     def __cinit__(
         self, CoreModel model, batch, num_threads, mask_value, calls=None, ahead=""
     ):
-        cdef rnnat_value_info info
-        cdef int32_t i
         if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)):
             raise OptionError(f"batch: expected an integer, got {batch!r}")
         if not 1 <= batch < 2**31:
@@ -44,11 +66,9 @@ cdef class Stream:
         self._ys = []
         self._rates = []
         self._paced = rnnat_has_paces(model._model)
-        info.struct_size = sizeof(info)
-        for i in range(model._info.num_outputs):
-            check(rnnat_model_output(model._model, i, &info), "stream")
-            self._ys.append(np.zeros((batch, info.features), model.dtype))
-            self._rates.append((info.repeat, info.stride, info.latency))
+        for features, rate in outputs_of(model):
+            self._ys.append(np.zeros((batch, features), model.dtype))
+            self._rates.append(rate)
         self._y = self._ys[0]
         self._y_size = self._y.nbytes
         self._x_size = batch * (
@@ -109,14 +129,7 @@ cdef class Stream:
         cdef CoreModel model = self._model
         cdef bint wide = model._typenum == cnp.NPY_FLOAT64
         if self._paced:
-            each = " and ".join(
-                f"{repeat} of {stride}" + (f", {late} steps behind" if late else "")
-                for repeat, stride, late in self._rates
-            )
-            raise UnsupportedError(
-                "step: expected a model that makes one step of y of each step of x at once; this one "
-                f"makes {each}: stream.push takes any number of steps and gives those that are ready"
-            )
+            refuse_paced(self._rates, "stream.push")
         if self._several:
             return self._step_values(x)
         if (

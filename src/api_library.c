@@ -18,6 +18,9 @@ const char *rnnat_status_name(rnnat_status status)
         "RNNAT_ERROR_LENGTH",
         "RNNAT_ERROR_INDEX",
         "RNNAT_ERROR_INPUT",
+        "RNNAT_ERROR_ID",
+        "RNNAT_ERROR_FULL",
+        "RNNAT_ERROR_MODEL",
     };
     const size_t index = (size_t)status;
     return index < sizeof names / sizeof names[0] ? names[index] : "RNNAT_ERROR_UNKNOWN";

@@ -197,6 +197,15 @@
 #error "RNNAT_WITH_DTYPE=0 has no kernels for double: expected RNNAT_FLOAT64=0, got 1"
 #endif
 
+/* RNNAT_WITH_POOL has pools of streams. */
+#ifndef RNNAT_WITH_POOL
+#if RNNAT_SMALL
+#define RNNAT_WITH_POOL 0
+#else
+#define RNNAT_WITH_POOL 1
+#endif
+#endif
+
 /* RNNAT_BASELINE has the kernels that run everywhere. Without, a CPU has to have another set that is
  * compiled in. */
 #ifndef RNNAT_BASELINE

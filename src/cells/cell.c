@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../identity.h"
 #include "../text.h"
 
 #if RNNAT_READER
@@ -42,6 +43,19 @@ static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
     return RNNAT_OK;
 }
 
+/* Has the model's identity depend on an array, once the model is made, and once where it is read in parts. */
+static void identify(rnnat_builder *build, const rnnat_tensor *tensor)
+{
+#if RNNAT_WITH_POOL
+    if (!build->arena.base || build->identified == tensor->data) return;
+    build->identified = tensor->data;
+    build->identity = rnnat_identity_of(build->identity, (uint64_t)tensor->type);
+    build->identity = rnnat_identity_of_bytes(build->identity, tensor->data, tensor->bytes);
+#else
+    (void)build, (void)tensor;
+#endif
+}
+
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor)
 {
@@ -55,6 +69,7 @@ rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t 
     if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
         (columns && tensor->dims[1] != (uint64_t)columns))
         return RNNAT_ERROR_SHAPE;
+    identify(build, tensor);
     return RNNAT_WITH_INT8 && integers ? find_scales(build->file, full, tensor) : RNNAT_OK;
 }
 

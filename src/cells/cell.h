@@ -36,6 +36,8 @@ typedef struct rnnat_builder {
     size_t operands; /* bytes for a row of the product that needs most (rnnat_operand_bytes) */
     int32_t product_rows; /* rows that some product has of each step and row of the batch; 0: one */
     uint64_t num_parameters;
+    uint64_t identity; /* of the lines and arrays so far: ../identity.h */
+    const void *identified; /* the array that it has last */
     const char *prefix; /* before every tensor's name: "1." */
     const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
 } rnnat_builder;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../identity.h"
 #include "../layers/layer.h"
 #include "../text.h"
 #include "pace.h"
@@ -202,6 +203,11 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
     rnnat_layer_options options;
     rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &options, &reads);
     if (status != RNNAT_OK) return status;
+#if RNNAT_WITH_POOL
+    rnnat_builder *const build = graph->build;
+    build->identity = rnnat_identity_of_bytes(build->identity, text, rnnat_text_size(text));
+    build->identity = rnnat_identity_of_bytes(build->identity, reads, rnnat_text_size(reads));
+#endif
     if (index == 0 && !of->is_graph) add_input_of(graph, layer, &options);
     if (layer->takes_several && !of->is_graph) return RNNAT_ERROR_UNSUPPORTED;
     rnnat_text_number(prefix, "", index);
@@ -360,6 +366,10 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (build->type == RNNAT_STORED_BF16_DOT) model->info.compute = RNNAT_COMPUTE_BF16;
     model->operands = build->operands;
     model->product_rows = build->product_rows > 1 ? build->product_rows : 1;
+#endif
+#if RNNAT_WITH_POOL
+    build->identity = rnnat_identity_of(build->identity, (uint64_t)build->type);
+    model->identity = rnnat_identity_of(build->identity, (uint64_t)model->info.dtype) >> 1;
 #endif
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);

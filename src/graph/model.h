@@ -25,6 +25,7 @@ struct rnnat_model {
     bool has_windows; /* some node has a window */
     bool has_paces; /* some value has other steps than the inputs */
     uint64_t operands; /* bytes that a product needs to prepare one row; 0: none does */
+    uint64_t identity; /* what tells it apart from other models: ../identity.h */
     int32_t product_rows; /* rows that some product has of each step and row of the batch */
     const rnnat_node *nodes; /* constant, so that a model can lie in read-only memory */
     const rnnat_value *values; /* the model's inputs come first */

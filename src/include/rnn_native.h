@@ -2,7 +2,8 @@
  *
  * A model is made once from the bytes of a .safetensors file, is immutable, and may be shared by
  * any number of threads. A stream holds what one user of a model needs, the recurrent state and
- * its scratch, and belongs to one thread at a time: locking is the caller's. Other functions may
+ * its scratch, and a pool what many users need; each belongs to one thread at a time: locking is the
+ * caller's. Other functions may
  * be called from any threads at once, on any objects, unless their text says otherwise.
  *
  * No function prints, aborts or keeps a pointer that its text does not mention. Every function
@@ -25,8 +26,9 @@
  *
  * A library may be built without some parts (docs/embedded.md). Without RNNAT_HEAP these
  * functions are not in it, so that a program that calls them does not link: rnnat_model_load,
- * _from_memory, _free, rnnat_stream_create, _free; without RNNAT_FILE_IO, rnnat_model_load;
- * without RNNAT_READER, all that make a model of a file.
+ * _from_memory, _free, rnnat_stream_create, _free, rnnat_pool_create, _free; without RNNAT_FILE_IO,
+ * rnnat_model_load; without RNNAT_READER, all that make a model of a file; without RNNAT_WITH_POOL, all of
+ * pools.
  */
 #ifndef RNN_NATIVE_H
 #define RNN_NATIVE_H
@@ -70,7 +72,10 @@ typedef enum rnnat_status {
     RNNAT_ERROR_DTYPE = 10,      /* a float call on a double model, or the other way round */
     RNNAT_ERROR_LENGTH = 11,     /* a sequence length is not in 0..T */
     RNNAT_ERROR_INDEX = 12,      /* an embedding index is not in 0..input_size-1 */
-    RNNAT_ERROR_INPUT = 13 /* indices given to a model of features, or the other way round */
+    RNNAT_ERROR_INPUT = 13, /* indices given to a model of features, or the other way round */
+    RNNAT_ERROR_ID = 14,    /* an id that is no open stream of the pool, or that comes twice */
+    RNNAT_ERROR_FULL = 15,  /* the pool has no room for another stream, or one of that id */
+    RNNAT_ERROR_MODEL = 16  /* a snapshot of another model's streams */
 } rnnat_status;
 
 /* A library built without double (RNNAT_FLOAT64=OFF) answers RNNAT_ERROR_UNSUPPORTED to RNNAT_F64
@@ -106,6 +111,7 @@ typedef enum rnnat_matmul {
 
 typedef struct rnnat_model rnnat_model;
 typedef struct rnnat_stream rnnat_stream;
+typedef struct rnnat_pool rnnat_pool;
 
 typedef struct rnnat_model_options {
     size_t struct_size;
@@ -377,6 +383,92 @@ RNNAT_API rnnat_status rnnat_stream_get_state(const rnnat_stream *stream, int32_
                                               void *values);
 RNNAT_API rnnat_status rnnat_stream_set_state(rnnat_stream *stream, int32_t index,
                                               const void *values);
+
+/* ---- pools: many streams of one model, any of which step together ---- */
+
+typedef struct rnnat_pool_info {
+    size_t struct_size;
+    int32_t capacity;
+    int32_t num_open;
+    int32_t max_threads;
+    int32_t num_threads;
+    size_t bytes_per_stream; /* that each stream of the capacity adds to the need */
+    size_t state_size; /* bytes of one stream's state arrays, which a snapshot has of it */
+} rnnat_pool_info;
+
+/* *need = exactly the bytes of memory that a pool of up to `capacity` streams, from 1 on, needs whose calls
+ * are run by up to `max_threads` threads, from 1 on. Memory that no stream was opened in is not touched.
+ * ARGUMENT: a NULL, or a smaller number. UNSUPPORTED: a layer is reverse or bidirectional; a BLAS
+ * multiplies. OVERFLOW. */
+RNNAT_API rnnat_status rnnat_pool_size(const rnnat_model *model, int32_t capacity,
+                                       int32_t max_threads, size_t *need);
+/* Makes a pool without open streams in the caller's memory, without the heap. The memory must stay where it
+ * is; it and the model must outlive the pool, and rnnat_pool_free is not needed, but harmless. Besides:
+ * TOO_SMALL where mem_size is less than the need. */
+RNNAT_API rnnat_status rnnat_pool_init(void *mem, size_t mem_size, const rnnat_model *model,
+                                       int32_t capacity, int32_t max_threads, rnnat_pool **out);
+/* The same in memory of the heap. Besides: NO_MEMORY. */
+RNNAT_API rnnat_status rnnat_pool_create(const rnnat_model *model, int32_t capacity,
+                                         int32_t max_threads, rnnat_pool **out);
+/* Ends a pool, which no thread may be using; NULL is fine. */
+RNNAT_API void rnnat_pool_free(rnnat_pool *pool);
+/* ARGUMENT: a NULL, or struct_size is not its own. */
+RNNAT_API rnnat_status rnnat_pool_describe(const rnnat_pool *pool, rnnat_pool_info *info);
+
+/* Opens a stream in the model's initial state; *id is 0..capacity-1, that of a closed stream where there is
+ * one. FULL: as many are open as the capacity says. In a time that does not depend on how many are. */
+RNNAT_API rnnat_status rnnat_pool_open(rnnat_pool *pool, int32_t *id);
+/* Ends a stream, and wipes its state; the state becomes the model's initial one. ID: none is open. */
+RNNAT_API rnnat_status rnnat_pool_close(rnnat_pool *pool, int32_t id);
+RNNAT_API rnnat_status rnnat_pool_reset(rnnat_pool *pool, int32_t id);
+/* 1: that stream is open, 0: not. */
+RNNAT_API int32_t rnnat_pool_is_open(const rnnat_pool *pool, int32_t id);
+
+/* One step of n >= 0 streams, ids [n] in any order: inputs[i] [n, features], or int32_t indices [n], of each
+ * input of the model in the order of rnnat_model_input, and outputs[i] [n, features], dense, of the model's
+ * dtype, not overlapping; an input without time is given with every step. A stream's result has the same
+ * bits as in a stream by itself, in any company.
+ *
+ * ARGUMENT: a NULL, or a negative number. ID: some id is not open, or comes twice. INDEX. UNSUPPORTED: some
+ * output has not one step for each of the inputs. Nothing was done then. */
+RNNAT_API rnnat_status rnnat_pool_step(rnnat_pool *pool, int32_t n, const int32_t *ids,
+                                       const void *const *inputs, void *const *outputs);
+/* steps[r] >= 0 steps of stream ids[r], for n streams: inputs [n, num_inputs] are arrays [steps[r], features],
+ * or of an input without time [features], outputs [n, num_outputs] take the steps that are ready, got
+ * [n, num_outputs] of them, and have room for capacities [n, num_outputs]; where one needs more, got says
+ * how many each has, and TOO_SMALL is all that happens. Besides: LENGTH, of states that were set:
+ * layers are at steps of their strides that do not go together. */
+RNNAT_API rnnat_status rnnat_pool_push(rnnat_pool *pool, int32_t n, const int32_t *ids,
+                                       const int32_t *steps, const void *const *inputs,
+                                       void *const *outputs, const int32_t *capacities,
+                                       int32_t *got);
+/* Has calls from now on share their rows, or where these are few their units, among up to that many threads, of
+ * which a call has to keep each busy; 1, with which a pool begins, is the calling thread alone. The bits are the
+ * same. Without RNNAT_THREADS it has no effect. ARGUMENT: NULL, a number below 1 or above max_threads, or
+ * one above 1 where RNN_NATIVE_THREADING cannot be used. */
+RNNAT_API rnnat_status rnnat_pool_set_num_threads(rnnat_pool *pool, int32_t num_threads);
+
+/* They copy state array `index` of a stream, of the shape that rnnat_model_state tells for a batch of one.
+ * ARGUMENT: a NULL, or there is no such array. ID. LENGTH: as of rnnat_stream_set_state. */
+RNNAT_API rnnat_status rnnat_pool_get_state(const rnnat_pool *pool, int32_t id, int32_t index,
+                                            void *values);
+RNNAT_API rnnat_status rnnat_pool_set_state(rnnat_pool *pool, int32_t id, int32_t index,
+                                            const void *values);
+
+/* Writes a snapshot of stream `id`, or with -1 of all that are open, *size bytes; where the room of `capacity`
+ * bytes is less, *size says the need, and TOO_SMALL is all that happens. Bytes of the same machine's byte
+ * order can be restored, in any process and by any instruction set: later versions of the library read
+ * them, too, or say UNSUPPORTED. ARGUMENT: a NULL. ID. */
+RNNAT_API rnnat_status rnnat_pool_snapshot(const rnnat_pool *pool, int32_t id, void *bytes,
+                                           size_t capacity, size_t *size);
+/* Puts the stream of a snapshot of one in the place of open stream `id`; with -1, those of a snapshot of all, by
+ * their ids, in the place of all that are open. The bytes are not trusted; nothing is done unless all of
+ * them are right. ARGUMENT: a NULL. FORMAT: they are no snapshot, or damaged. UNSUPPORTED: of a version, or
+ * a byte order, that this library does not read. MODEL: of a model with other layers, weights or types.
+ * SHAPE: of one stream where all are asked for, or the other way round. FULL: an id is not below the
+ * capacity. ID. */
+RNNAT_API rnnat_status rnnat_pool_restore(rnnat_pool *pool, int32_t id, const void *bytes,
+                                          size_t size);
 
 /* ---- the library: texts that stay valid for good and are not to be freed ---- */
 

@@ -124,16 +124,16 @@ typedef struct rnnat_elementwise {
 typedef struct rnnat_pool_options {
     int32_t mode, kernel_size, stride, before, after, count_include_pad;
 } rnnat_pool_options;
-typedef enum rnnat_pool { RNNAT_POOL_AVERAGE, RNNAT_POOL_MAX } rnnat_pool;
+typedef enum rnnat_pool_mode { RNNAT_POOL_AVERAGE, RNNAT_POOL_MAX } rnnat_pool_mode;
 /* A pooling layer: y[t] is the mean, or the largest, of the steps of x in the node's window. */
 typedef struct rnnat_pooling {
     int32_t features;
-    rnnat_pool mode;
+    rnnat_pool_mode mode;
     bool counts_padding; /* a mean is of padding as well */
 } rnnat_pooling;
 
 #if RNNAT_READER && RNNAT_WITH_WINDOWS
-extern const rnnat_word rnnat_pool_words[]; /* rnnat_pool */
+extern const rnnat_word rnnat_pool_words[]; /* rnnat_pool_mode */
 #endif
 typedef struct rnnat_pool_within_options {
     int32_t mode, positions, channels, kernel_size, stride, left, right, count_include_pad;
@@ -143,7 +143,7 @@ typedef struct rnnat_pooling_within {
     int32_t positions, made; /* of a step of x, and of y */
     int32_t channels;
     int32_t kernel_size, stride, left; /* positions */
-    rnnat_pool mode;
+    rnnat_pool_mode mode;
     bool counts_padding;
 } rnnat_pooling_within;
 

@@ -23,7 +23,7 @@ static rnnat_status build_pool(rnnat_graph *graph, const void *options)
     const int32_t input = graph->inputs[0];
     const rnnat_pooling data = {.features =
                                     graph->values ? graph->values[input].features : graph->features,
-                                .mode = (rnnat_pool)line->mode,
+                                .mode = (rnnat_pool_mode)line->mode,
                                 .counts_padding = line->count_include_pad != 0};
     const rnnat_window window = {.extent = line->kernel_size,
                                  .stride = line->stride,

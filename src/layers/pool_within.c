@@ -39,7 +39,7 @@ static rnnat_status build_pool_within(rnnat_graph *graph, const void *options)
                                        .kernel_size = line->kernel_size,
                                        .stride = line->stride,
                                        .left = line->left,
-                                       .mode = (rnnat_pool)line->mode,
+                                       .mode = (rnnat_pool_mode)line->mode,
                                        .counts_padding = line->count_include_pad != 0};
     rnnat_graph_add_one(graph, &rnnat_layer_pool_within, &data, sizeof data,
                         data.made * data.channels);

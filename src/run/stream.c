@@ -19,9 +19,12 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
     rnnat_workspace_carve(arena, model, &use, &workspace);
     if (!stream || arena->overflow) return NULL;
     const rnnat_model_info *const info = &model->info;
-    *stream = (rnnat_stream){.workspace = workspace,
-                             .barriers = barriers,
-                             .has_several = info->num_inputs > 1 || info->num_outputs > 1};
+    const bool blas = RNNAT_BLAS && info->matmul == RNNAT_MATMUL_BLAS;
+    *stream =
+        (rnnat_stream){.workspace = workspace,
+                       .barriers = barriers,
+                       .is_simple = !blas && !workspace.copies_last && !RNNAT_HAS_PACES(model),
+                       .has_several = info->num_inputs > 1 || info->num_outputs > 1};
     for (int32_t i = 0; i < info->num_inputs; ++i) {
         workspace.at[i] = rnnat_dense(NULL, batch, model->values[i].features);
         if (RNNAT_IS_STATIC(&model->values[i])) workspace.at[i].time = 0;
@@ -40,10 +43,7 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
 void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
 {
     const rnnat_workspace *const workspace = &stream->workspace;
-    const bool blas = RNNAT_BLAS && workspace->model->info.matmul == RNNAT_MATMUL_BLAS;
     stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads);
-    stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last &&
-                       !RNNAT_HAS_PACES(workspace->model);
 }
 
 /* Steps that the threads of a stream's team run together. */
@@ -52,39 +52,47 @@ typedef struct stream_steps {
     int32_t steps;
 } stream_steps;
 
+void rnnat_stream_run_member(rnnat_stream *stream, int32_t index, int32_t count, int32_t steps)
+{
+    if (steps == 1 && count == 1 && stream->is_simple) {
+        rnnat_run_step(&stream->workspace);
+        return;
+    }
+    const rnnat_team team = rnnat_team_of(index, count, stream->barriers);
+    if (RNNAT_HAS_STATIC(stream->workspace.model))
+        rnnat_run_static(&stream->workspace, &team.all, steps);
+    rnnat_run_steps(&stream->workspace, &team, steps, NULL);
+}
+
+void rnnat_stream_move_windows(const rnnat_stream *stream, int32_t steps)
+{
+    if (RNNAT_HAS_WINDOWS(stream->workspace.model))
+        rnnat_windows_move_phases(&stream->workspace, steps, NULL);
+}
+
 /* Runs them as one of `count` threads; where they are fewer than the team, its first member alone. */
 static void run_stream_steps(void *arg, int32_t index, int32_t count)
 {
     const stream_steps *const s = arg;
-    rnnat_stream *const stream = s->stream;
-    const int32_t team_size = count >= stream->team_size ? stream->team_size : 1;
+    const int32_t team_size = count >= s->stream->team_size ? s->stream->team_size : 1;
     if (index >= team_size) return;
     const rnnat_float_mode mode = rnnat_float_enter();
-    const rnnat_team team = rnnat_team_of(index, team_size, stream->barriers);
-    if (RNNAT_HAS_STATIC(stream->workspace.model))
-        rnnat_run_static(&stream->workspace, &team.all, s->steps);
-    rnnat_run_steps(&stream->workspace, &team, s->steps, NULL);
+    rnnat_stream_run_member(s->stream, index, team_size, s->steps);
     rnnat_float_leave(mode);
 }
 
 /* What is open already. */
 static void go(rnnat_stream *stream, int32_t steps)
 {
-    if (steps == 1 && stream->is_alone) {
-        const rnnat_float_mode mode = rnnat_float_enter();
-        rnnat_run_step(&stream->workspace);
-        rnnat_float_leave(mode);
-        if (RNNAT_HAS_WINDOWS(stream->workspace.model))
-            rnnat_windows_move_phases(&stream->workspace, 1, NULL);
-        return;
-    }
     const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
     stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    rnnat_parallel(stream->team_size, run_stream_steps, &all);
+    if (stream->team_size == 1)
+        run_stream_steps(&all, 0, 1);
+    else
+        rnnat_parallel(stream->team_size, run_stream_steps, &all);
     if (blas) rnnat_blas_leave();
-    if (RNNAT_HAS_WINDOWS(stream->workspace.model))
-        rnnat_windows_move_phases(&stream->workspace, steps, NULL);
+    rnnat_stream_move_windows(stream, steps);
 }
 
 void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y)

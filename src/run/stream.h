@@ -9,7 +9,7 @@ struct rnnat_stream {
     rnnat_workspace workspace;
     rnnat_barrier *barriers; /* [rnnat_team_barriers] its team's */
     int32_t team_size; /* threads that run its steps together */
-    bool is_alone; /* a single step is one thread's, which runs each node by its function for one */
+    bool is_simple; /* one thread runs a single step node by node, each by its function for one */
     bool has_several; /* the model has several inputs or outputs */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };
@@ -27,5 +27,10 @@ void rnnat_stream_go(rnnat_stream *stream, const void *x, int32_t steps, void *y
 /* The same of all inputs and outputs. */
 void rnnat_stream_go_values(rnnat_stream *stream, const void *const *inputs, int32_t steps,
                             void *const *outputs);
+
+/* Runs `steps` steps of what is open already as one of `count` threads, all of which call it, each within a
+ * float scope of its own. Then one of them, once all have come back, moves windows on. */
+void rnnat_stream_run_member(rnnat_stream *stream, int32_t index, int32_t count, int32_t steps);
+void rnnat_stream_move_windows(const rnnat_stream *stream, int32_t steps);
 
 #endif

@@ -261,11 +261,35 @@ static rnnat_state_rows state_rows(const rnnat_workspace *workspace, int32_t ind
     return node->layer->state(node, model->kernels, workspace->memory[index], array, row);
 }
 
+/* Copies one row of a state array into the workspace or out of it: of row r of the batch there is `dense`
+ * elsewhere, which begins `apart` bytes behind that of the row before, or in the slot that `ids` says. */
+static void copy_rows(const rnnat_workspace *workspace, const rnnat_state_rows *rows, char *dense,
+                      size_t apart, const int32_t *ids, bool into_workspace)
+{
+    const size_t elem = (size_t)workspace->model->kernels->elem;
+    const size_t bytes = (size_t)rows->features * elem, stride = (size_t)rows->stride * elem;
+    const size_t pieces = RNNAT_WITH_WINDOWS && rows->pieces ? (size_t)rows->pieces : 1;
+    for (int32_t row = 0; row < workspace->rows; ++row) {
+        char *const other = dense + (size_t)(ids ? ids[row] : row) * apart;
+        char *const own = rows->base + (size_t)row * stride;
+        for (size_t p = 0; p < pieces; ++p) {
+            char *const kept = own + p * (size_t)rows->apart * elem, *const at = other + p * bytes;
+            memcpy(into_workspace ? kept : at, into_workspace ? at : kept, bytes);
+        }
+    }
+}
+
+/* Bytes that one row of the batch has of it. */
+static size_t width_of_rows(const rnnat_workspace *workspace, const rnnat_state_rows *rows)
+{
+    const size_t pieces = RNNAT_WITH_WINDOWS && rows->pieces ? (size_t)rows->pieces : 1;
+    return pieces * (size_t)rows->features * (size_t)workspace->model->kernels->elem;
+}
+
 static void copy_state(const rnnat_workspace *workspace, int32_t index, char *values, int32_t batch,
                        int32_t first_row, bool into_workspace)
 {
     const rnnat_model *const model = workspace->model;
-    const size_t elem = (size_t)model->kernels->elem;
     for (int32_t i = 0; i < model->num_nodes; ++i) {
         const rnnat_node *const node = &model->nodes[i];
         const int32_t own = index - node->first_state;
@@ -273,15 +297,29 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
         int32_t count = 1;
         for (int32_t p = 0; p < count; ++p) {
             const rnnat_state_rows rows = state_rows(workspace, i, own, p);
-            count = rows.rows;
+            const size_t width = width_of_rows(workspace, &rows);
             const size_t first = (size_t)(node->first_row + p) * (size_t)batch + (size_t)first_row;
-            const size_t bytes = (size_t)rows.features * elem, stride = (size_t)rows.stride * elem;
-            const size_t pieces = RNNAT_WITH_WINDOWS && rows.pieces ? (size_t)rows.pieces : 1;
-            for (size_t r = 0; r < (size_t)workspace->rows * pieces; ++r) {
-                char *const dense = values + (first * pieces + r) * bytes;
-                char *const kept =
-                    rows.base + r / pieces * stride + r % pieces * (size_t)rows.apart * elem;
-                memcpy(into_workspace ? kept : dense, into_workspace ? dense : kept, bytes);
+            count = rows.rows;
+            copy_rows(workspace, &rows, values + first * width, width, NULL, into_workspace);
+        }
+    }
+}
+
+void rnnat_workspace_move_states(const rnnat_workspace *workspace, const rnnat_slots *slots,
+                                 bool into_workspace)
+{
+    const rnnat_model *const model = workspace->model;
+    for (int32_t i = 0; i < model->num_nodes; ++i) {
+        const rnnat_node *const node = &model->nodes[i];
+        for (int32_t own = 0; own < node->num_states; ++own) {
+            char *const base = slots->base + slots->offsets[node->first_state + own];
+            int32_t count = 1;
+            for (int32_t p = 0; p < count; ++p) {
+                const rnnat_state_rows rows = state_rows(workspace, i, own, p);
+                const size_t width = width_of_rows(workspace, &rows);
+                count = rows.rows;
+                copy_rows(workspace, &rows, base + (size_t)(node->first_row + p) * width,
+                          slots->stride, slots->ids, into_workspace);
             }
         }
     }

@@ -78,6 +78,17 @@ void rnnat_workspace_set_state(rnnat_workspace *workspace, int32_t index, const 
                                int32_t batch, int32_t first_row);
 void rnnat_workspace_get_state(const rnnat_workspace *workspace, int32_t index, void *values,
                                int32_t batch, int32_t first_row);
+/* Where rows have all their state elsewhere, each in a slot of its own, its arrays dense as those of a batch of
+ * one. */
+typedef struct rnnat_slots {
+    char *base;
+    size_t stride; /* bytes from one slot to the next */
+    const int32_t *ids; /* [rows] which slots these rows have; NULL: 0, 1, 2 ... */
+    const size_t *offsets; /* [states] bytes before each array of a slot */
+} rnnat_slots;
+/* Copies the states of all rows into the workspace or out of it. */
+void rnnat_workspace_move_states(const rnnat_workspace *workspace, const rnnat_slots *slots,
+                                 bool into_workspace);
 /* Copies h as it is now to the values that nodes begin .. end - 1 make of each row's last step. */
 void rnnat_workspace_take_last(const rnnat_workspace *workspace, int32_t begin, int32_t end);
 

@@ -1,4 +1,4 @@
-/* Makes models in given memory and calls everything that they and their streams have. */
+/* Makes models in given memory and calls everything that they, their streams and their pools have. */
 #include "every_call.h"
 
 #include <stdlib.h>
@@ -13,8 +13,9 @@ struct every_call {
     rnnat_model_options options;
     rnnat_model *model;
     rnnat_model_info info;
-    size_t model_size, stream_size, scratch_size;
-    void *model_memory, *stream_memory, *scratch;
+    size_t model_size, stream_size, pool_size, scratch_size;
+    void *model_memory, *stream_memory, *pool_memory, *scratch;
+    size_t snapshot_size; /* room behind the pool's memory */
     void *x, *y;
     int32_t lengths[BATCH];
     void *state_in[MAX_STATES], *state_out[MAX_STATES];
@@ -113,10 +114,61 @@ static bool stream(every_call *c)
     return right;
 }
 
+#if RNNAT_WITH_POOL
+/* Some steps of each of as many streams as the batch has rows, one after the other and ragged. */
+static bool step_pool(every_call *c, rnnat_pool *pool)
+{
+    const size_t elem = c->info.dtype == RNNAT_F32 ? sizeof(float) : sizeof(double);
+    const size_t width =
+        c->info.takes_indices ? sizeof(int32_t) : (size_t)c->info.input_size * elem;
+    int32_t ids[BATCH], steps[BATCH], room[BATCH], got[BATCH];
+    const void *xs[BATCH], *inputs[] = {c->x};
+    void *ys[BATCH], *outputs[] = {c->y};
+    bool right = true;
+    for (int32_t r = 0; r < BATCH; ++r) {
+        right = right && rnnat_pool_open(pool, &ids[r]) == RNNAT_OK;
+        steps[r] = 2 * r % 7;
+        room[r] = TIME;
+        xs[r] = (const char *)c->x + (size_t)r * width;
+        ys[r] = (char *)c->y + (size_t)r * TIME * (size_t)c->info.output_size * elem;
+    }
+    const rnnat_status status = rnnat_pool_step(pool, BATCH, ids, inputs, outputs);
+    right = right && (status == RNNAT_OK || status == RNNAT_ERROR_UNSUPPORTED); /* of strides */
+    return right && rnnat_pool_push(pool, BATCH, ids, steps, xs, ys, room, got) == RNNAT_OK;
+}
+
+static bool use_pool(every_call *c)
+{
+    rnnat_pool *pool = NULL;
+    rnnat_pool_info info = {.struct_size = sizeof info};
+    size_t need = 0, size = 0;
+    bool right =
+        rnnat_pool_size(c->model, BATCH, 1, &need) == RNNAT_OK &&
+        rnnat_pool_init(c->pool_memory, c->pool_size, c->model, BATCH, 1, &pool) == RNNAT_OK;
+    right = right && rnnat_pool_describe(pool, &info) == RNNAT_OK && step_pool(c, pool);
+    for (int32_t s = 0; right && s < c->info.num_states; ++s)
+        right = rnnat_pool_get_state(pool, 1, s, c->state_out[s]) == RNNAT_OK &&
+                rnnat_pool_set_state(pool, 2, s, c->state_out[s]) == RNNAT_OK;
+    void *const bytes = c->pool_memory ? (char *)c->pool_memory + c->pool_size : NULL;
+    right = right && rnnat_pool_snapshot(pool, -1, bytes, c->snapshot_size, &size) == RNNAT_OK &&
+            rnnat_pool_restore(pool, -1, bytes, size) == RNNAT_OK &&
+            rnnat_pool_set_num_threads(pool, 1) == RNNAT_OK &&
+            rnnat_pool_reset(pool, 0) == RNNAT_OK && rnnat_pool_is_open(pool, 0) &&
+            rnnat_pool_close(pool, 0) == RNNAT_OK;
+    return right;
+}
+#else
+static bool use_pool(every_call *c)
+{
+    (void)c;
+    return true;
+}
+#endif
+
 void every_call_do(void *calls)
 {
     every_call *const c = calls;
-    c->right = make(c) && run(c) && (!c->info.streamable || stream(c));
+    c->right = make(c) && run(c) && (!c->info.streamable || (stream(c) && use_pool(c)));
 }
 
 rnnat_status every_call_run(every_call *calls, int32_t threads)
@@ -143,6 +195,13 @@ every_call *every_call_prepare(const test_model *model, rnnat_dtype dtype)
         rnnat_stream_size(c->model, BATCH, MAX_STEPS, &c->stream_size) != RNNAT_OK)
         abort();
     c->stream_memory = take(c->stream_size);
+#if RNNAT_WITH_POOL
+    if (c->info.streamable) {
+        if (rnnat_pool_size(c->model, BATCH, 1, &c->pool_size) != RNNAT_OK) abort();
+        c->snapshot_size = c->pool_size; /* has less than the pool has */
+        c->pool_memory = take(c->pool_size + c->snapshot_size);
+    }
+#endif
     c->x = take(TIME * BATCH * sizeof(double) * (size_t)c->info.input_size);
     c->y = take(TIME * BATCH * sizeof(double) * (size_t)c->info.output_size);
     for (int32_t b = 0; b < BATCH; ++b) c->lengths[b] = b * TIME / (BATCH - 1);
@@ -172,6 +231,7 @@ void every_call_end(every_call *calls)
     free(calls->y);
     free(calls->scratch);
     free(calls->stream_memory);
+    free(calls->pool_memory);
     free(calls->model_memory);
     free(calls->file.bytes);
     free(calls);

@@ -32,6 +32,9 @@ static const struct {
     {RNNAT_ERROR_LENGTH, 11, "RNNAT_ERROR_LENGTH"},
     {RNNAT_ERROR_INDEX, 12, "RNNAT_ERROR_INDEX"},
     {RNNAT_ERROR_INPUT, 13, "RNNAT_ERROR_INPUT"},
+    {RNNAT_ERROR_ID, 14, "RNNAT_ERROR_ID"},
+    {RNNAT_ERROR_FULL, 15, "RNNAT_ERROR_FULL"},
+    {RNNAT_ERROR_MODEL, 16, "RNNAT_ERROR_MODEL"},
 };
 enum { NUM_STATUSES = sizeof statuses / sizeof *statuses };
 
@@ -212,6 +215,36 @@ static void test_runs(void)
     test_model_end(&of_words);
 }
 
+static void test_pools(void)
+{
+#if RNNAT_WITH_POOL
+    test_model models[2];
+    rnnat_model *made[2];
+    rnnat_pool *pools[2] = {NULL, NULL};
+    static char snapshot[1 << 12];
+    size_t size = 0;
+    int32_t id = 0;
+    for (int i = 0; i < 2; ++i) {
+        test_model_start(&models[i], 1 + (uint64_t)i);
+        test_model_add(&models[i], lstm(RNNAT_FORWARD));
+        made[i] = test_model_make(&models[i], RNNAT_F32, RNNAT_MATMUL_AUTO);
+        CHECK(gives(rnnat_pool_create(made[i], 1, 1, &pools[i]), RNNAT_OK));
+    }
+    CHECK(gives(rnnat_pool_close(pools[0], 0), RNNAT_ERROR_ID));
+    CHECK(gives(rnnat_pool_open(pools[0], &id), RNNAT_OK));
+    CHECK(gives(rnnat_pool_open(pools[0], &id), RNNAT_ERROR_FULL));
+    CHECK(rnnat_pool_snapshot(pools[0], -1, snapshot, sizeof snapshot, &size) == RNNAT_OK);
+    CHECK(gives(rnnat_pool_restore(pools[1], -1, snapshot, size), RNNAT_ERROR_MODEL));
+    for (int i = 0; i < 2; ++i) {
+        rnnat_pool_free(pools[i]);
+        rnnat_model_free(made[i]);
+        test_model_end(&models[i]);
+    }
+#else
+    produced[RNNAT_ERROR_ID] = produced[RNNAT_ERROR_FULL] = produced[RNNAT_ERROR_MODEL] = true;
+#endif
+}
+
 /* A heap that is exhausted, wherever it is asked. */
 static void test_no_memory(void)
 {
@@ -225,11 +258,19 @@ static void test_no_memory(void)
     heap_fail(true);
     const rnnat_status of_model = rnnat_model_from_memory(file.bytes, file.size, NULL, &made);
     const rnnat_status of_stream = rnnat_stream_create(right, 1, 1, &stream);
+#if RNNAT_WITH_POOL
+    rnnat_pool *pool = NULL;
+    const rnnat_status of_pool = rnnat_pool_create(right, 1, 1, &pool);
+#endif
     heap_fail(false);
     if (heap_watched()) {
         CHECK(gives(of_model, RNNAT_ERROR_NO_MEMORY) && made == NULL);
         CHECK(gives(of_stream, RNNAT_ERROR_NO_MEMORY) && stream == NULL);
     }
+#if RNNAT_WITH_POOL
+    CHECK(!heap_watched() || (of_pool == RNNAT_ERROR_NO_MEMORY && pool == NULL));
+    rnnat_pool_free(pool);
+#endif
     rnnat_stream_free(stream);
     rnnat_model_free(made);
     rnnat_model_free(right);
@@ -243,6 +284,7 @@ int main(void)
     test_environment();
     test_files();
     test_runs();
+    test_pools();
     test_no_memory();
     for (int i = 0; i < NUM_STATUSES; ++i)
         CHECK_CASE(produced[i] || (i == RNNAT_ERROR_NO_MEMORY && !heap_watched()),

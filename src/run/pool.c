@@ -1,0 +1,148 @@
+/* Pools: carved, and streams of them opened and closed. */
+#include "pool.h"
+
+#include <string.h>
+
+#include "../graph/pace.h"
+
+#if RNNAT_WITH_POOL
+
+/* Rows and steps together that a block of few rows runs at once, and the least steps of one with many. */
+enum { rows_at_once = 96, least_steps = 4, most_paces = 4 };
+
+int32_t rnnat_pool_steps(const rnnat_model *model, int32_t rows)
+{
+    int32_t steps = (rows_at_once + rows - 1) / rows;
+    if (steps < least_steps) steps = least_steps;
+    if (!RNNAT_HAS_PACES(model)) return steps;
+    const int32_t pace = rnnat_longest_pace(model);
+    return steps * (pace < most_paces ? pace : most_paces);
+}
+
+/* Bytes of one step and row of a value. */
+static size_t width_of_value(const rnnat_model *model, const rnnat_value *value)
+{
+    return value->known ? sizeof(int32_t) : (size_t)value->features * (size_t)model->kernels->elem;
+}
+
+/* Takes what a lane keeps of a block's x and y, for the block that needs most. */
+static char *take_stage(rnnat_arena *arena, const rnnat_model *model, int32_t most_rows)
+{
+    size_t most = 0;
+    for (int32_t rows = 2; rows <= most_rows; ++rows) {
+        const int32_t steps = rnnat_pool_steps(model, rows);
+        rnnat_arena need = rnnat_arena_at(NULL);
+        for (int32_t i = 0; i < model->info.num_inputs + model->info.num_outputs; ++i) {
+            const int32_t v =
+                i < model->info.num_inputs ? i : model->outputs[i - model->info.num_inputs];
+            int64_t made = steps;
+            if (RNNAT_HAS_PACES(model)) made = rnnat_most_steps_of(model, v, steps);
+            rnnat_arena_take_table(&need, (size_t)made, (size_t)rows,
+                                   width_of_value(model, &model->values[v]));
+        }
+        if (need.overflow) arena->overflow = true;
+        if (need.used > most) most = need.used;
+    }
+    return rnnat_arena_take(arena, most, 1);
+}
+
+/* Bytes of the stream that needs most, of those which a lane lays out. */
+static size_t most_of_streams(rnnat_arena *arena, const rnnat_model *model, int32_t most_rows)
+{
+    size_t most = 0;
+    for (int32_t rows = 1; rows <= most_rows; ++rows) {
+        rnnat_arena need = rnnat_arena_at(NULL);
+        rnnat_stream_carve(&need, model, rows, rnnat_pool_steps(model, rows));
+        if (need.overflow) arena->overflow = true;
+        if (need.used > most) most = need.used;
+    }
+    return most;
+}
+
+static void take_lanes(rnnat_arena *arena, const rnnat_model *model, int32_t capacity,
+                       int32_t count, rnnat_pool_lane *lanes)
+{
+    const int32_t rows = capacity < RNNAT_POOL_BLOCK ? capacity : RNNAT_POOL_BLOCK;
+    const size_t stream = most_of_streams(arena, model, rows);
+    for (int32_t i = 0; i < count; ++i) {
+        rnnat_pool_lane lane = {.stream = NULL};
+        lane.barrier = rnnat_team_take_barriers(arena, 1);
+        lane.made = rnnat_arena_take(arena, (size_t)model->info.num_outputs, sizeof *lane.made);
+        lane.memory = rnnat_arena_take(arena, stream, 1);
+        lane.stage = take_stage(arena, model, rows);
+        if (lanes) lanes[i] = lane;
+    }
+}
+
+/* Lays the arrays of one stream's state out in a slot. */
+static size_t take_offsets(rnnat_arena *arena, const rnnat_model *model, size_t *offsets)
+{
+    size_t size = 0;
+    for (int32_t i = 0; i < model->info.num_states; ++i) {
+        const rnnat_state_shape *const shape = &model->states[i];
+        if (offsets) offsets[i] = size;
+        if ((uint64_t)shape->rows * (uint64_t)shape->features > SIZE_MAX / 16 - size / 8)
+            arena->overflow = true;
+        if (arena->overflow) return 0;
+        size += (size_t)shape->rows * (size_t)shape->features * (size_t)model->kernels->elem;
+    }
+    return size;
+}
+
+rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32_t capacity,
+                             int32_t max_threads)
+{
+    const size_t states = (size_t)model->info.num_states, slots = (size_t)capacity;
+    rnnat_pool *const pool = RNNAT_TAKE(arena, 1, rnnat_pool);
+    rnnat_pool p = {.model = model,
+                    .capacity = capacity,
+                    .max_threads = max_threads,
+                    .num_threads = 1,
+                    .call = 1};
+    p.offsets = rnnat_arena_take(arena, states, sizeof *p.offsets);
+    p.arrays = RNNAT_TAKE(arena, states, rnnat_pointer);
+    p.state_size = take_offsets(arena, model, p.offsets);
+    p.stride = (p.state_size + RNNAT_ALIGN - 1) / RNNAT_ALIGN * RNNAT_ALIGN;
+    p.initial = rnnat_arena_take(arena, p.state_size, 1);
+    p.spare = rnnat_arena_take(arena, p.state_size, 1);
+    p.slots = rnnat_arena_take(arena, slots, p.stride);
+    p.marks = rnnat_arena_take(arena, slots, sizeof *p.marks);
+    p.closed = rnnat_arena_take(arena, slots, sizeof *p.closed);
+    p.order = rnnat_arena_take(arena, slots, sizeof *p.order);
+    p.cuts = rnnat_arena_take(arena, slots + 1, sizeof *p.cuts);
+    p.ids = rnnat_arena_take(arena, slots, sizeof *p.ids);
+    p.lanes = RNNAT_TAKE(arena, (size_t)max_threads, rnnat_pool_lane);
+    take_lanes(arena, model, capacity, max_threads, p.lanes);
+    if (!pool || arena->overflow) return NULL;
+    rnnat_arena memory = rnnat_arena_at(p.lanes[0].memory);
+    const rnnat_stream *const first =
+        rnnat_stream_carve(&memory, model, 1, rnnat_pool_steps(model, 1));
+    rnnat_workspace_move_states(
+        &first->workspace,
+        &(rnnat_slots){.base = p.initial, .stride = p.stride, .offsets = p.offsets}, false);
+    *pool = p;
+    return pool;
+}
+
+const void *const *rnnat_pool_look(const rnnat_pool *pool, const char *state)
+{
+    for (int32_t i = 0; i < pool->model->info.num_states; ++i)
+        pool->arrays[i] = state + pool->offsets[i];
+    return pool->arrays;
+}
+
+void rnnat_pool_begin(rnnat_pool *pool, int32_t id)
+{
+    memcpy(rnnat_pool_slot(pool, id), pool->initial, pool->state_size);
+    pool->marks[id] = pool->call;
+    ++pool->num_open;
+}
+
+void rnnat_pool_end(rnnat_pool *pool, int32_t id)
+{
+    memset(rnnat_pool_slot(pool, id), 0, pool->state_size);
+    pool->marks[id] = 0;
+    pool->closed[pool->num_closed++] = id;
+    --pool->num_open;
+}
+#endif

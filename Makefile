@@ -15,13 +15,14 @@ MAKEFLAGS += --no-print-directory
 
 JOBS ?= 2
 FUZZ_SECONDS ?= 600
+SOAK_SECONDS ?= 600
 FUZZ_TARGETS ?= model run
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # ---- what to run ----
 
-.PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz clean sdist
+.PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: test-python test-models
 
@@ -71,6 +72,9 @@ compare-bits: build/venv-models/.package ## compare the bits of two installed bu
 
 fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
 	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
+
+soak: build/venv-test/.package ## pools of streams that live for long, SOAK_SECONDS
+	build/venv-test/bin/python -P tests/soak/soak_pool.py --seconds $(SOAK_SECONDS)
 
 clean: ## remove everything that make produced
 	rm -rf build

@@ -2,18 +2,18 @@
 
     env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE python -P bench/pool.py --threads 1
 
-For each cell, size and number of streams it measures, in turns within a round, µs of one step of all of
-them:
+For each cell, size and number of streams it measures, in turns within a round, µs of a step of all
+of them:
 
-- ``dense``: one step of a batch of as many rows, whose state stays where it is: the better one of
-  ``model.stream(batch=n).step(x)`` and a call ``model(x[None], state)``;
+- ``dense``: one call of a batch of as many rows, ``model(x[None], state)``;
+- ``stream``: ``model.stream(batch=n).step(x)``, whose state and y stay where they are;
 - ``pool``: ``pool.step(ids, x)``, ids in order, and at random, others in every call;
-- ``loop``: ``stream.step`` of n streams, one after the other, in Python;
+- ``loop``: ``y[i] = streams[i].step(x[i : i + 1])`` of n streams, one after the other, in Python;
 - ``ort``: onnxruntime, the states of the same random rows stacked by hand, and put back.
 
-Ratios are those within a round, and of these the median. Silero's whole network (``--silero``) comes from
-its file in the package faster-whisper; onnxruntime runs that one stream by stream, since the file has
-no axis for several.
+Ratios are those within a round, and of these the median. Silero's whole network (``--silero``) is
+from its file in the package faster-whisper; onnxruntime runs that one stream by stream, since the
+file has no axis for several.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def ours(model: rn.Model, n: int, threads: int, rng: np.random.Generator) -> dic
     shuffled = [rng.permutation(ids) for _ in range(8)]
     stream = model.stream(batch=n, num_threads=threads)
     loop = [model.stream() for _ in range(min(n, 1000))]
-    rows = [x[i : i + 1] for i in range(n)]
+    y = np.empty((n, model.output_size), np.float32)
     state = model(x[None], num_threads=threads)[1]
     turn = [0]
 
@@ -76,12 +76,12 @@ def ours(model: rn.Model, n: int, threads: int, rng: np.random.Generator) -> dic
         pool.step(shuffled[turn[0]], x)
 
     def one_by_one() -> None:
-        for one, own in zip(loop, rows, strict=False):
-            one.step(own)
+        for i, one in enumerate(loop):
+            y[i] = one.step(x[i : i + 1])
 
     calls: dict[str, Call] = {
         "stream": lambda: stream.step(x),
-        "call": lambda: model(x[None], state, num_threads=threads),
+        "dense": lambda: model(x[None], state, num_threads=threads),
         "pool": lambda: pool.step(ids, x),
         "random": random,
         "loop": one_by_one,
@@ -136,13 +136,13 @@ def measure(calls: Mapping[str, Call], rounds: int, seconds: float, n: int) -> d
             times[name].append(best(call, seconds))
     scale = max(1.0, n / 1000)  # of a loop over no more than 1,000 streams
     times["loop"] = [scale * one for one in times["loop"]]
-    times["dense"] = [min(pair) for pair in zip(times["stream"], times["call"], strict=True)]
     found: dict[str, Any] = {name: median(each) for name, each in times.items()}
 
     def ratio(a: str, b: str) -> float:
         return median(one / other for one, other in zip(times[a], times[b], strict=True))
 
     found["pool / dense"] = ratio("pool", "dense")
+    found["pool / stream"] = ratio("pool", "stream")
     found["random / dense"] = ratio("random", "dense")
     found["loop / random"] = ratio("loop", "random")
     if "ort" in times:
@@ -150,8 +150,8 @@ def measure(calls: Mapping[str, Call], rounds: int, seconds: float, n: int) -> d
     return found
 
 
-COLUMNS = ("dense", "pool", "random", "loop", "ort")
-RATIOS = ("pool / dense", "random / dense", "loop / random", "ort / random")
+COLUMNS = ("dense", "stream", "pool", "random", "loop", "ort")
+RATIOS = ("pool / dense", "random / dense", "pool / stream", "loop / random", "ort / random")
 
 
 def row(name: str, found: Mapping[str, Any]) -> str:

@@ -32,7 +32,8 @@ class UnsupportedError(RnnError, NotImplementedError):
 
 
 class BusyError(RnnError, RuntimeError):
-    """A Stream or a StreamPool was used while another thread was using it, or after a fork that came between."""
+    """A Stream or a StreamPool was used while another thread was using it, or after a fork that
+    came between."""
 
 
 class PoolFullError(RnnError, RuntimeError):

@@ -5,7 +5,7 @@
 #endif
 #include <string.h>
 
-#include "run/pool_snapshot.h"
+#include "run/stream_pool_snapshot.h"
 #include "run/run.h"
 #include "run/windows.h"
 #include "threads/threads.h"

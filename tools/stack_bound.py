@@ -66,7 +66,7 @@ POINTERS = {
     "threads/(threads|workers|openmp)": [
         ("run/run", "run_thread"),
         ("run/stream", "run_stream_steps"),
-        ("run/pool_run", "run_lane"),
+        ("run/stream_pool_run", "run_lane"),
     ],
     "weights/stored": [("cpu_features", r"\w+")],
     "dispatch": [("cpu_features", r"\w+"), ("dispatch", "always")],

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import strategies
 from agreement import assert_same_bits
+from pool_streams import Streams, arrays, assert_same
 from random_graphs import inputs_of, make_graph
 from strategies import VARIANT_IDS, VARIANTS
 
@@ -21,70 +22,6 @@ from rnn_native.spec import ModelSpec
 
 SEEDS = range(40)
 PRECISIONS = ("float16", "bfloat16", "int8")
-
-
-def arrays(state: Any) -> list[np.ndarray[Any, Any]]:
-    if isinstance(state, dict):
-        return [array for name in sorted(state) for array in arrays(state[name])]
-    if isinstance(state, (tuple, list)):
-        return [array for part in state for array in arrays(part)]
-    return [state]
-
-
-def assert_same(a: Any, b: Any) -> None:
-    for one, other in zip(arrays(a), arrays(b), strict=True):
-        assert_same_bits(np.ascontiguousarray(one), np.ascontiguousarray(other))
-
-
-class Streams:
-    """A pool beside a stream of its own for each of its streams, which gets the same steps."""
-
-    def __init__(self, model: rn.Model, capacity: int, num_threads: int = 1) -> None:
-        self.model = model
-        self.pool = rn.StreamPool(model, capacity, num_threads)
-        self.alone: dict[int, rn.Stream] = {}
-
-    def open(self) -> int:
-        i = self.pool.open()
-        assert i not in self.alone
-        self.alone[i] = self.model.stream(batch=1)
-        return i
-
-    def close(self, i: int) -> None:
-        self.pool.close(i)
-        del self.alone[i]
-
-    def reset(self, i: int) -> None:
-        self.pool.reset(i)
-        self.alone[i].reset()
-
-    def push(self, ids: list[int], chunks: list[dict[str, Any]]) -> None:
-        """``chunks``: of each stream its inputs by name, as ``inputs_of`` makes them of one row."""
-        spec = self.model.spec
-        several = len(spec.inputs) > 1
-        rows = {
-            name: [row(spec, name, chunk[name]) for chunk in chunks] for name in spec.inputs
-        }
-        ys = self.pool.push(ids, rows if several else next(iter(rows.values())))
-        for k, (i, chunk) in enumerate(zip(ids, chunks, strict=True)):
-            want = self.alone[i].push(chunk if several else next(iter(chunk.values())))
-            for name, each in (ys if isinstance(ys, dict) else {"": ys}).items():
-                assert_same_bits(each[k], (want[name] if name else want)[:, 0])
-
-    def step(self, ids: list[int], x: np.ndarray[Any, Any]) -> None:
-        ys = self.pool.step(ids, x)
-        for k, i in enumerate(ids):
-            assert_same_bits(ys[k : k + 1], self.alone[i].step(x[k : k + 1]))
-
-    def assert_states(self) -> None:
-        assert self.pool.ids.tolist() == sorted(self.alone)
-        for i, stream in self.alone.items():
-            assert_same(self.pool.get_state(i), stream.state)
-
-
-def row(spec: ModelSpec, name: str, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An input of a batch of one, without the batch."""
-    return x[:, 0] if spec.inputs[name].time else x[0]
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
@@ -96,15 +33,7 @@ def test_any_company_gives_the_bits_of_a_stream_alone(seed: int, num_threads: in
     spec = make_graph(rng, streams=True, pools=seed % 2 == 0, static=seed % 3 == 0)
     streams = Streams(rn.Model(spec, dtype=("float32", "float64")[seed % 4 == 3]), 12, num_threads)
     for _ in range(25):
-        for _ in range(int(rng.integers(0, 4))):
-            if len(streams.pool) < 12:
-                streams.open()
-        ids = rng.permutation(sorted(streams.alone)).tolist()
-        for i in ids[: int(rng.integers(0, 3))]:
-            (streams.close if rng.integers(2) else streams.reset)(i)
-        ids = [i for i in ids if i in streams.alone][: int(rng.integers(0, 13))]
-        lengths = rng.integers(0, 9, len(ids)) * rng.integers(0, 2, len(ids))
-        streams.push(ids, [inputs_of(spec, int(steps), 1, rng) for steps in lengths])
+        streams.live(rng)
         streams.assert_states()
 
 
@@ -307,7 +236,11 @@ def another_number(spec: ModelSpec) -> ModelSpec:
         ([0, 3], rn.ShapeError, r"ids\[1\]: expected an open stream, got 3"),
         ([0, -1], rn.ShapeError, r"ids\[1\]: expected an open stream, got -1"),
         ([0, 2**40], rn.ShapeError, r"ids\[1\]: expected an open stream, got 1099511627776"),
-        ([1, 0, 1], rn.ShapeError, r"ids\[2\]: expected each stream once, got 1, which is ids\[0\]"),
+        (
+            [1, 0, 1],
+            rn.ShapeError,
+            r"ids\[2\]: expected each stream once, got 1, which is ids\[0\]",
+        ),
         ([0.0, 1.0], rn.DTypeError, "ids: expected integers"),
         ([[0, 1]], rn.ShapeError, r"ids: expected shape \(n,\)"),
         (list(range(9)), rn.ShapeError, r"ids\[3\]: expected an open stream, got 3"),

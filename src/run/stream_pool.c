@@ -1,5 +1,5 @@
 /* Pools: carved, and streams of them opened and closed. */
-#include "pool.h"
+#include "stream_pool.h"
 
 #include <string.h>
 
@@ -89,6 +89,13 @@ static size_t take_offsets(rnnat_arena *arena, const rnnat_model *model, size_t 
     return size;
 }
 
+static bool has_phases(const rnnat_model *model)
+{
+    for (int32_t i = 0; RNNAT_HAS_WINDOWS(model) && i < model->num_nodes; ++i)
+        if (rnnat_phase_array(&model->nodes[i]) >= 0) return true;
+    return false;
+}
+
 rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32_t capacity,
                              int32_t max_threads)
 {
@@ -98,6 +105,7 @@ rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32
                     .capacity = capacity,
                     .max_threads = max_threads,
                     .num_threads = 1,
+                    .has_phases = has_phases(model),
                     .call = 1};
     p.offsets = rnnat_arena_take(arena, states, sizeof *p.offsets);
     p.arrays = RNNAT_TAKE(arena, states, rnnat_pointer);

@@ -4,7 +4,7 @@
  *   int32 [count]               ids, ascending; 8 bytes are full
  *   [count, state_size] bytes   state arrays of each, one behind the other, dense, a batch of one
  */
-#include "pool_snapshot.h"
+#include "stream_pool_snapshot.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Snapshots: what streams of a pool have become, as bytes that another process goes on from. */
-#ifndef RNNAT_POOL_SNAPSHOT_H
-#define RNNAT_POOL_SNAPSHOT_H
+#ifndef RNNAT_STREAM_POOL_SNAPSHOT_H
+#define RNNAT_STREAM_POOL_SNAPSHOT_H
 
-#include "pool.h"
+#include "stream_pool.h"
 
 /* Every stream of the pool, in the place of one. */
 enum { RNNAT_ALL_STREAMS = -1 };

@@ -3,8 +3,8 @@
  * A stream's state lies in a slot: its state arrays for one row, dense, one behind the other. A call takes
  * rows in blocks; a lane copies a block's states into a stream of as many rows, runs that, and copies them
  * back. So it is the same whatever slots a block's rows have, and a slot is what a snapshot holds. */
-#ifndef RNNAT_POOL_H
-#define RNNAT_POOL_H
+#ifndef RNNAT_STREAM_POOL_H
+#define RNNAT_STREAM_POOL_H
 
 #include "stream.h"
 
@@ -29,6 +29,7 @@ struct rnnat_pool {
         used; /* slots that were ever open: 0 .. used - 1, so that nobody touches the others before */
     int32_t num_closed; /* of those, how many are not open now */
     int32_t max_threads, num_threads;
+    bool has_phases; /* streams may be at different steps of the model's strides */
     uint32_t call; /* number of the last call that stepped */
     size_t state_size; /* bytes of a stream's state */
     size_t stride; /* bytes from one slot to the next */

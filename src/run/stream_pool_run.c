@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "pool.h"
+#include "stream_pool.h"
 #include "run.h"
 #include "windows.h"
 
@@ -19,7 +19,7 @@ static int32_t steps_of_row(const rnnat_pool_call *call, int32_t row)
 static int compare_phases(const rnnat_pool *pool, int32_t a, int32_t b)
 {
     const rnnat_model *const model = pool->model;
-    for (int32_t n = 0; RNNAT_HAS_WINDOWS(model) && n < model->num_nodes; ++n) {
+    for (int32_t n = 0; pool->has_phases && n < model->num_nodes; ++n) {
         const int32_t array = rnnat_phase_array(&model->nodes[n]);
         if (array < 0) continue;
         const size_t at = pool->offsets[array];
@@ -56,11 +56,11 @@ static void sift_down(const rnnat_pool_call *call, int32_t *order, int32_t at, i
 static void sort_rows(rnnat_pool_call *call)
 {
     int32_t *const order = call->pool->order;
+    const bool all_alike = !call->steps && !call->pool->has_phases;
+    for (int32_t row = 0; row < call->rows; ++row) order[row] = row;
     call->sorted = false;
-    for (int32_t row = 0; row < call->rows; ++row) {
-        order[row] = row;
-        if (row && is_before(call, row, row - 1)) call->sorted = true;
-    }
+    for (int32_t row = 1; !all_alike && !call->sorted && row < call->rows; ++row)
+        call->sorted = is_before(call, row, row - 1);
     if (!call->sorted) return;
     for (int32_t at = call->rows / 2; at-- > 0;) sift_down(call, order, at, call->rows);
     for (int32_t end = call->rows - 1; end > 0; --end) {
@@ -98,7 +98,7 @@ static void cut_blocks(rnnat_pool_call *call)
     const int32_t most = parts(each, parts(each, RNNAT_POOL_BLOCK));
     call->blocks = 0;
     for (int32_t begin = 0; begin < call->rows;) {
-        int32_t end = begin + 1;
+        int32_t end = pool->has_phases ? begin + 1 : call->rows;
         while (end < call->rows &&
                !compare_phases(pool, call->ids[order[begin]], call->ids[order[end]]))
             ++end;
@@ -135,9 +135,9 @@ static void enter_block(pool_block *block)
     const rnnat_workspace *const workspace = &lane->stream->workspace;
     rnnat_workspace_move_states(workspace, &block->slots, true);
     const char *const first = rnnat_pool_slot(pool, block->slots.ids[0]);
-    for (int32_t n = 0; RNNAT_HAS_WINDOWS(model) && n < model->num_nodes; ++n) {
+    for (int32_t n = 0; pool->has_phases && n < model->num_nodes; ++n) {
         const int32_t array = rnnat_phase_array(&model->nodes[n]);
-        if (array >= 0)
+        if (RNNAT_WITH_WINDOWS && array >= 0)
             rnnat_take_phase(model, n, first + pool->offsets[array], 1, &workspace->phases[n]);
     }
 }

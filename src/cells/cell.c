@@ -43,14 +43,23 @@ static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
     return RNNAT_OK;
 }
 
-/* Has the model's identity depend on an array, once the model is made, and once where it is read in parts. */
+/* Has the model's identity depend on an array's numbers, whatever they are stored as: once the model is made,
+ * and once where they are read in parts. */
 static void identify(rnnat_builder *build, const rnnat_tensor *tensor)
 {
 #if RNNAT_WITH_POOL
+    enum { at_once = 256 };
+    double numbers[at_once]; /* or floats */
+    size_t count = 1;
     if (!build->arena.base || build->identified == tensor->data) return;
     build->identified = tensor->data;
-    build->identity = rnnat_identity_of(build->identity, (uint64_t)tensor->type);
-    build->identity = rnnat_identity_of_bytes(build->identity, tensor->data, tensor->bytes);
+    for (int32_t i = 0; i < tensor->rank; ++i) count *= (size_t)tensor->dims[i];
+    for (size_t first = 0; first < count; first += at_once) {
+        const size_t some = count - first < at_once ? count - first : at_once;
+        rnnat_build_read(build, tensor, first, some, numbers);
+        build->identity =
+            rnnat_identity_of_bytes(build->identity, numbers, some * (size_t)build->kernels->elem);
+    }
 #else
     (void)build, (void)tensor;
 #endif
@@ -69,8 +78,12 @@ rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t 
     if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
         (columns && tensor->dims[1] != (uint64_t)columns))
         return RNNAT_ERROR_SHAPE;
+    if (RNNAT_WITH_INT8 && integers) {
+        const rnnat_status found = find_scales(build->file, full, tensor);
+        if (found != RNNAT_OK) return found;
+    }
     identify(build, tensor);
-    return RNNAT_WITH_INT8 && integers ? find_scales(build->file, full, tensor) : RNNAT_OK;
+    return RNNAT_OK;
 }
 
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,

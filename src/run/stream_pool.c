@@ -25,51 +25,59 @@ static size_t width_of_value(const rnnat_model *model, const rnnat_value *value)
     return value->known ? sizeof(int32_t) : (size_t)value->features * (size_t)model->kernels->elem;
 }
 
-/* Takes what a lane keeps of a block's x and y, for the block that needs most. */
-static char *take_stage(rnnat_arena *arena, const rnnat_model *model, int32_t most_rows)
+/* What the lanes of a pool are made for: blocks of up to so many rows, and what the one that needs most takes. */
+typedef struct lane_need {
+    int32_t rows;
+    size_t stream, stage; /* bytes */
+} lane_need;
+
+/* Bytes of a block's x and y, where its rows lie apart. */
+static size_t stage_of(rnnat_arena *arena, const rnnat_model *model, int32_t rows)
 {
-    size_t most = 0;
-    for (int32_t rows = 2; rows <= most_rows; ++rows) {
-        const int32_t steps = rnnat_pool_steps(model, rows);
-        rnnat_arena need = rnnat_arena_at(NULL);
-        for (int32_t i = 0; i < model->info.num_inputs + model->info.num_outputs; ++i) {
-            const int32_t v =
-                i < model->info.num_inputs ? i : model->outputs[i - model->info.num_inputs];
-            int64_t made = steps;
-            if (RNNAT_HAS_PACES(model)) made = rnnat_most_steps_of(model, v, steps);
-            rnnat_arena_take_table(&need, (size_t)made, (size_t)rows,
-                                   width_of_value(model, &model->values[v]));
-        }
-        if (need.overflow) arena->overflow = true;
-        if (need.used > most) most = need.used;
+    const int32_t steps = rnnat_pool_steps(model, rows);
+    rnnat_arena need = rnnat_arena_at(NULL);
+    for (int32_t i = 0; rows > 1 && i < model->info.num_inputs + model->info.num_outputs; ++i) {
+        const int32_t v =
+            i < model->info.num_inputs ? i : model->outputs[i - model->info.num_inputs];
+        int64_t made = steps;
+        if (RNNAT_HAS_PACES(model)) made = rnnat_most_steps_of(model, v, steps);
+        rnnat_arena_take_table(&need, (size_t)made, (size_t)rows,
+                               width_of_value(model, &model->values[v]));
     }
-    return rnnat_arena_take(arena, most, 1);
+    if (need.overflow) arena->overflow = true;
+    return need.used;
 }
 
-/* Bytes of the stream that needs most, of those which a lane lays out. */
-static size_t most_of_streams(rnnat_arena *arena, const rnnat_model *model, int32_t most_rows)
+/* Blocks have as many rows as there are streams, up to a bound, and no more than such that a step of them takes
+ * little beside the weights, which stay in the cache with it. */
+static lane_need lane_of(rnnat_arena *arena, const rnnat_model *model, int32_t capacity)
 {
-    size_t most = 0;
-    for (int32_t rows = 1; rows <= most_rows; ++rows) {
-        rnnat_arena need = rnnat_arena_at(NULL);
+    enum { least_rows = 12, little = 256 << 10 };
+    const size_t most = model->info.memory / 2 > little ? model->info.memory / 2 : little;
+    lane_need lane = {0, 0, 0};
+    for (int32_t rows = 1; rows <= capacity && rows <= RNNAT_POOL_BLOCK; ++rows) {
+        rnnat_arena step = rnnat_arena_at(NULL), need = rnnat_arena_at(NULL);
+        rnnat_stream_carve(&step, model, rows, 1);
+        if (rows > least_rows && step.used > most) break;
         rnnat_stream_carve(&need, model, rows, rnnat_pool_steps(model, rows));
-        if (need.overflow) arena->overflow = true;
-        if (need.used > most) most = need.used;
+        if (step.overflow || need.overflow) arena->overflow = true;
+        const size_t stage = stage_of(arena, model, rows);
+        if (need.used > lane.stream) lane.stream = need.used;
+        if (stage > lane.stage) lane.stage = stage;
+        lane.rows = rows;
     }
-    return most;
+    return lane;
 }
 
-static void take_lanes(rnnat_arena *arena, const rnnat_model *model, int32_t capacity,
+static void take_lanes(rnnat_arena *arena, const rnnat_model *model, const lane_need *need,
                        int32_t count, rnnat_pool_lane *lanes)
 {
-    const int32_t rows = capacity < RNNAT_POOL_BLOCK ? capacity : RNNAT_POOL_BLOCK;
-    const size_t stream = most_of_streams(arena, model, rows);
     for (int32_t i = 0; i < count; ++i) {
         rnnat_pool_lane lane = {.stream = NULL};
         lane.barrier = rnnat_team_take_barriers(arena, 1);
         lane.made = rnnat_arena_take(arena, (size_t)model->info.num_outputs, sizeof *lane.made);
-        lane.memory = rnnat_arena_take(arena, stream, 1);
-        lane.stage = take_stage(arena, model, rows);
+        lane.memory = rnnat_arena_take(arena, need->stream, 1);
+        lane.stage = rnnat_arena_take(arena, need->stage, 1);
         if (lanes) lanes[i] = lane;
     }
 }
@@ -120,7 +128,9 @@ rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32
     p.cuts = rnnat_arena_take(arena, slots + 1, sizeof *p.cuts);
     p.ids = rnnat_arena_take(arena, slots, sizeof *p.ids);
     p.lanes = RNNAT_TAKE(arena, (size_t)max_threads, rnnat_pool_lane);
-    take_lanes(arena, model, capacity, max_threads, p.lanes);
+    const lane_need need = lane_of(arena, model, capacity);
+    take_lanes(arena, model, &need, max_threads, p.lanes);
+    p.block_rows = need.rows;
     if (!pool || arena->overflow) return NULL;
     rnnat_arena memory = rnnat_arena_at(p.lanes[0].memory);
     const rnnat_stream *const first =

@@ -10,7 +10,7 @@
 
 /* Rows of a block at most: enough that weights pass through the cache seldom, and few enough that their
  * states stay in it. */
-enum { RNNAT_POOL_BLOCK = 96 };
+enum { RNNAT_POOL_BLOCK = 128 };
 
 /* Who runs blocks: a team of threads, with a stream that is laid out for as many rows as a block has. */
 typedef struct rnnat_pool_lane {
@@ -31,6 +31,7 @@ struct rnnat_pool {
     int32_t max_threads, num_threads;
     bool has_phases; /* streams may be at different steps of the model's strides */
     uint32_t call; /* number of the last call that stepped */
+    int32_t block_rows; /* rows of a block, at most */
     size_t state_size; /* bytes of a stream's state */
     size_t stride; /* bytes from one slot to the next */
     size_t *offsets; /* [states] bytes before each array of a slot */

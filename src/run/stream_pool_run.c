@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "../float_scope.h"
-#include "stream_pool.h"
 #include "run.h"
+#include "stream_pool.h"
 #include "windows.h"
 
 #if RNNAT_WITH_POOL
@@ -95,7 +95,7 @@ static void cut_blocks(rnnat_pool_call *call)
     const rnnat_pool *const pool = call->pool;
     const int32_t *const order = pool->order;
     const int32_t each = parts(call->rows, call->lanes);
-    const int32_t most = parts(each, parts(each, RNNAT_POOL_BLOCK));
+    const int32_t most = parts(each, parts(each, pool->block_rows));
     call->blocks = 0;
     for (int32_t begin = 0; begin < call->rows;) {
         int32_t end = pool->has_phases ? begin + 1 : call->rows;

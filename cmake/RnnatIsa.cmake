@@ -33,6 +33,19 @@ int main(void) {
   return (int)vgetq_lane_f32(vfmaq_f32(a, a, a), 0);
 }")
 
+# No flags: its instructions are assembly, of products that need AVX-512's of four integers at once.
+set(_rnnat_probe_AMX "
+#if !defined(__x86_64__) || defined(__ILP32__) || !defined(__linux__)
+#error not x86-64, or no kernel that is asked for it like Linux
+#endif
+#if !defined(__clang__) && __GNUC__ < 9
+#error too old for AVX512_VNNI
+#endif
+int main(void) {
+  __asm__ volatile(\"tdpbusd %%tmm2, %%tmm1, %%tmm0\" : : : \"memory\");
+  return 0;
+}")
+
 # A kernel's block is one long stretch of independent sums: GCC orders such a stretch before it
 # gives out registers only where it is told to.
 # The few shapes of small builds gain nothing by it.
@@ -69,4 +82,16 @@ function(rnnat_add_isa isa wanted source)
   string(TOLOWER ${isa} name)
   set(RNNAT_ISAS ${RNNAT_ISAS} ${name} PARENT_SCOPE)
   set(RNNAT_FLAGS_${isa} ${arg_FLAGS} PARENT_SCOPE)
+endfunction()
+
+# rnnat_add_amx(<wanted>): what AVX-512's kernels have of it.
+function(rnnat_add_amx wanted)
+  if(NOT wanted OR NOT avx512 IN_LIST RNNAT_ISAS OR RNNAT_SMALL OR NOT RNNAT_WITH_INT8)
+    return()
+  endif()
+  check_c_source_compiles("${_rnnat_probe_AMX}" RNNAT_COMPILES_AMX)
+  if(RNNAT_COMPILES_AMX)
+    target_compile_definitions(rnn_native_core PRIVATE RNNAT_HAVE_AMX)
+    set(RNNAT_ISAS ${RNNAT_ISAS} avx512_amx PARENT_SCOPE)
+  endif()
 endfunction()

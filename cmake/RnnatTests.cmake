@@ -50,6 +50,12 @@ if(avx512 IN_LIST RNNAT_ISAS)
     list(REMOVE_ITEM RNNAT_TEST_ISAS avx512)
   endif()
 endif()
+if(avx512_amx IN_LIST RNNAT_ISAS)
+  rnnat_cpu_has(RNNAT_CPU_HAS_AMX avx512f avx512vl avx512dq avx512bw fma avx512vnni amx-tile amx-int8)
+  if(NOT RNNAT_CPU_HAS_AMX)
+    list(REMOVE_ITEM RNNAT_TEST_ISAS avx512_amx)
+  endif()
+endif()
 
 if(CMAKE_NM AND NOT RNNAT_SANITIZE) # sanitizers add names of their own
   add_test(NAME symbols COMMAND "${CMAKE_COMMAND}" -DNM=${CMAKE_NM}

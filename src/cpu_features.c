@@ -51,6 +51,28 @@ bool rnnat_cpu_has_avx512vnni(void)
     uint32_t a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 11 & 1;
 }
+
+#ifdef RNNAT_HAVE_AMX
+bool rnnat_cpu_has_amx(void)
+{
+    uint32_t a, b, c, d;
+    if (!rnnat_cpu_has_avx512() || !rnnat_cpu_has_avx512vnni()) return false;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d >> 24 & 3) != 3) return false;
+    return saves(0x60000); /* the shapes of tiles, and tiles */
+}
+
+/* The system call itself: no library is sure to have a function for it. */
+bool rnnat_cpu_permits_amx(void)
+{
+    enum { arch_prctl = 158, request_permission = 0x1023, tiles = 18 };
+    long status = arch_prctl;
+    __asm__ volatile("syscall"
+                     : "+a"(status)
+                     : "D"((long)request_permission), "S"((long)tiles)
+                     : "rcx", "r11", "memory");
+    return status == 0;
+}
+#endif
 #endif
 
 #ifdef RNNAT_HAVE_NEON

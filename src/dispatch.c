@@ -41,6 +41,11 @@ static const struct {
 #else
     {"avx512", NULL, always},
 #endif
+#ifdef RNNAT_HAVE_AMX
+    {"avx512_amx", rnnat_kernels_avx512_amx, rnnat_cpu_has_amx},
+#elif !RNNAT_SMALL
+    {"avx512_amx", NULL, always},
+#endif
 };
 enum { num_isas = sizeof isas / sizeof isas[0] };
 

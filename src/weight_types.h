@@ -28,7 +28,8 @@ typedef enum rnnat_stored {
     RNNAT_STORED_BF16 = RNNAT_WEIGHT_BF16, /* likewise, in pairs of a column */
     RNNAT_STORED_INT8 = RNNAT_WEIGHT_INT8, /* integers, in groups of four of a column */
     RNNAT_STORED_INT8_DOT, /* the same bytes, for a CPU that multiplies four at once */
-    RNNAT_STORED_INT8_TILES, /* groups of eight, for one that multiplies two rows by two columns */
+    RNNAT_STORED_INT8_TILES, /* for one that multiplies rows by columns: groups of eight for two by two, and
+                                the same bytes for AMX's 16 by 16 */
     RNNAT_STORED_BF16_DOT, /* the same pairs, for one that multiplies two at once */
     RNNAT_STORED_TYPES
 } rnnat_stored;
@@ -43,7 +44,9 @@ static inline int32_t rnnat_stored_group(rnnat_stored type)
 {
     if (!RNNAT_WITH_GROUPS) return 1;
     if (type == RNNAT_STORED_BF16 || type == RNNAT_STORED_BF16_DOT) return 2;
+#ifndef __x86_64__
     if (type == RNNAT_STORED_INT8_TILES) return 8;
+#endif
     return type >= RNNAT_STORED_INT8 ? 4 : 1;
 }
 static inline bool rnnat_stored_is_int8(rnnat_stored type)

@@ -8,11 +8,13 @@
 
 /* The sums of a block: the recurrent product, packed here or made by a BLAS in s->gh, from zero or
  * `start` on; then the input projection. Of the projection's `gx_gates` gates this step has
- * `gates`, from `gx_first` on, and adds those before `apart`. */
+ * `gates`, from `gx_first` on, and adds those before `apart`. Where they are not NULL, the sums of the recurrent
+ * product are `made` before, a row of them max_made long. */
 INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const OPERAND *h,
                              ptrdiff_t h_stride, int32_t row, int32_t panel, const int rows,
                              const int panels, const int gates, const int gx_gates,
-                             const int gx_first, const int apart, const REAL *start)
+                             const int gx_first, const int apart, const REAL *start,
+                             const SUM *made)
 {
     const int vectors = panels * gates;
     VEC first[max_vectors];
@@ -32,9 +34,10 @@ INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const
         f.stride = h_stride;
         UNROLL for (int v = 0; v < vectors; ++v)
         {
-            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = WFN(begun)(&f, v, first[v]);
+            UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
+                made ? made[r * max_made + v] : WFN(begun)(&f, v, first[v]);
         }
-        WFN(product)(acc, &f, f.groups, 1, rows, panels);
+        if (!made) WFN(product)(acc, &f, f.groups, 1, rows, panels);
         UNROLL for (int v = 0; v < vectors; ++v)
         {
             UNROLL for (int r = 0; r < rows; ++r) sums[r][v] =
@@ -72,13 +75,13 @@ INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const
  * `gates`, `gx_gates`, `gx_first`, `apart`, `h` and `start` as in preactivate. */
 #define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
     PREPARE_STEP(name, H, H_STRIDE)                                                                \
-    INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
-                                  const int panels)                                                \
+    INLINE void WFN(name##_of)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,    \
+                               const int panels, const SUM *made)                                  \
     {                                                                                              \
         VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
         const OPERAND *h = WFN(step_row)(s, s->H, s->H_STRIDE, 0, row);                            \
         WFN(preactivate)(acc, s, h, WFN(step_stride)(s, s->H_STRIDE), row, panel, rows, panels,    \
-                         GATES, GX_GATES, GX_FIRST, APART, START);                                 \
+                         GATES, GX_GATES, GX_FIRST, APART, START, made);                           \
         UNROLL for (int r = 0; r < rows; ++r)                                                      \
         {                                                                                          \
             UNROLL for (int v = 0; v < panels * GATES; ++v) sums[r * panels * GATES + v] =         \
@@ -100,7 +103,13 @@ INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const
                 at.panel += some * (1 - at.down);                                                  \
             }                                                                                      \
         }                                                                                          \
-    }
+    }                                                                                              \
+    INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
+                                  const int panels)                                                \
+    {                                                                                              \
+        WFN(name##_of)(s, row, panel, rows, panels, NULL);                                         \
+    }                                                                                              \
+    AMX_STEP(name, GATES, H, H_STRIDE)
 
 /* One height of a block; those above MOST are never asked for, and cost no code. */
 #define STEP_CASE(name, R, PANELS, MOST)                                                           \
@@ -184,6 +193,7 @@ INLINE int WFN(is_far)(const rnnat_step *s, int32_t panels)
     }                                                                                              \
     INLINE void WFN(name##_rows)(const rnnat_step *s)                                              \
     {                                                                                              \
+        AMX_ROWS(name)                                                                             \
         if (s->rows == 1)                                                                          \
             WFN(name##_single)(s);                                                                 \
         else                                                                                       \
@@ -279,6 +289,8 @@ INLINE void WFN(state_product)(VEC acc[][max_vectors], const rnnat_step *s, cons
 
 #include "../cells/gates.inc.h"
 
+#undef AMX_STEP
+#undef AMX_ROWS
 #undef GATE_BLOCKS
 #undef GATE_PANELS
 #undef GATE_SUMS

@@ -73,6 +73,7 @@ enum {
     max_height = 12, /* rows of any block, of training's too */
     max_arrays = 2,
     max_abreast = 8,
+    max_made = 4, /* sums of a row that a block may take from memory */
     many = RNNAT_VEC_REGISTERS >= 32,
     rows_of_1 = 8, /* rows of a block 1 vector wide */
     rows_of_2 = many ? 8 : 6,

@@ -4,10 +4,11 @@
  * order, whatever block it falls into: its bits do not depend on m.
  */
 
-/* One block of `rows` rows by `panels` panels that are `width` vectors wide each. */
-INLINE void WFN(gemm_block)(const WFN(some_rows) * of, int32_t row, const WEIGHT *b,
-                            const REAL *bias, int32_t column, const int rows, const int width,
-                            const int panels)
+/* One block of `rows` rows by `panels` panels that are `width` vectors wide each; where they are not NULL, its
+ * sums are `made` before, max_made of a row. */
+INLINE void WFN(gemm_of)(const WFN(some_rows) * of, int32_t row, const WEIGHT *b, const REAL *bias,
+                         int32_t column, const int rows, const int width, const int panels,
+                         const SUM *made)
 {
     const rnnat_gemm_args *const g = of->g;
     const int vectors = width * panels;
@@ -18,9 +19,10 @@ INLINE void WFN(gemm_block)(const WFN(some_rows) * of, int32_t row, const WEIGHT
     UNROLL for (int v = 0; v < vectors; ++v)
     {
         start[v] = bias ? FN(load)(bias + v * LANES) : FN(set1)(0);
-        UNROLL for (int r = 0; r < rows; ++r) acc[r][v] = WFN(begun)(&f, v, start[v]);
+        UNROLL for (int r = 0; r < rows; ++r) acc[r][v] =
+            made ? made[r * max_made + v] : WFN(begun)(&f, v, start[v]);
     }
-    WFN(product)(acc, &f, f.groups, 1, rows, panels);
+    if (!made) WFN(product)(acc, &f, f.groups, 1, rows, panels);
     UNROLL for (int r = 0; r < rows; ++r)
     {
         REAL *c = FN(row_at)(&g->c, row + r) + column;
@@ -34,6 +36,13 @@ INLINE void WFN(gemm_block)(const WFN(some_rows) * of, int32_t row, const WEIGHT
                 FN(store_first)(c + v * LANES, left, value);
         }
     }
+}
+
+INLINE void WFN(gemm_block)(const WFN(some_rows) * of, int32_t row, const WEIGHT *b,
+                            const REAL *bias, int32_t column, const int rows, const int width,
+                            const int panels)
+{
+    WFN(gemm_of)(of, row, b, bias, column, rows, width, panels, NULL);
 }
 
 #define GEMM_CASE(R, V, MOST)                                                                      \
@@ -68,8 +77,14 @@ GEMM_PANEL(3, rows_of_3)
 GEMM_PANEL(4, rows_of_4)
 
 /* Some rows by all panels. */
+#ifdef AMX
+static bool WFN(gemm_tiled)(const WFN(some_rows) * of); /* so, or not */
+#endif
 static void WFN(gemm_rows)(const WFN(some_rows) * of)
 {
+#ifdef AMX
+    if (WFN(gemm_tiled)(of)) return;
+#endif
     const rnnat_gemm_args *const g = of->g;
     const int32_t width = RNNAT_GEMM_PANEL * LANES;
     const ptrdiff_t panel_size = WFN(panel_size)(g->k, RNNAT_GEMM_PANEL);

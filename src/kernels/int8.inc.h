@@ -12,7 +12,8 @@
  * RNNAT_ALWAYS_QUADS, where the compiler takes the CPU for one, they are all there is. Where
  * RNNAT_QUADS_OFFSET is 1 rows are then stored as q + 128, and sums begin with what every panel has, -128
  * times its columns'; where it is 0 both sides are signed.
- * With RNNAT_HAS_TILES there are those of groups of eight as well, of two rows: tiles.inc.h.
+ * With RNNAT_HAS_TILES there are those of groups of eight as well, of two rows: tiles.inc.h. With RNNAT_HAS_AMX
+ * quads of many rows are multiplied by AMX: amx.inc.h.
  */
 
 /* The scale of a row, and what to multiply it by; NaN, and NaN, where not all of it is finite. */
@@ -67,6 +68,9 @@ RNNAT_QUADS_BEGIN
 #define INTEGERS 1
 #define OFFSET RNNAT_QUADS_OFFSET
 #define TILES 0
+#ifdef RNNAT_HAS_AMX
+#define AMX
+#endif
 #define GROUP 4
 #define TURNS 1
 #define OPERAND uint32_t

@@ -128,6 +128,7 @@ static inline bool rnnat_is_float(const rnnat_kernels *kernels)
 extern const rnnat_kernels rnnat_kernels_baseline[2];
 extern const rnnat_kernels rnnat_kernels_avx2[2];
 extern const rnnat_kernels rnnat_kernels_avx512[2];
+extern const rnnat_kernels rnnat_kernels_avx512_amx[2];
 extern const rnnat_kernels rnnat_kernels_neon[2];
 
 #endif

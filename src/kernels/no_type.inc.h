@@ -7,6 +7,7 @@
 #undef INTEGERS
 #undef OFFSET
 #undef TILES
+#undef AMX
 #undef GROUP
 #undef TURNS
 #undef OPERAND

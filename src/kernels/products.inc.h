@@ -9,8 +9,14 @@
 #if RNNAT_SMALL
 #include "small.inc.h"
 #else
-#include "blocks.inc.h"
 #include "gemm.inc.h"
+#ifdef AMX
+#include "amx.inc.h"
+#else
+#define AMX_STEP(name, GATES, H, H_STRIDE)
+#define AMX_ROWS(name)
+#endif
+#include "blocks.inc.h"
 #endif
 
 #undef FIRST_ROW

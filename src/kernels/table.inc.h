@@ -61,8 +61,8 @@
 #define RNNAT_NARROW_TYPES                                                                         \
     RNNAT_EACH_WEIGHT_TYPE(RNNAT_OF_TYPE)                                                          \
     RNNAT_OF_INT8 RNNAT_OF_INT8_DOT RNNAT_OF_INT8_TILES RNNAT_OF_BF16_DOT
-#define RNNAT_ROW(S, BYTES, ...)                                                                   \
-    {.isa = RNNAT_ISA_NAME,                                                                        \
+#define RNNAT_ROW(NAME, S, BYTES, ...)                                                             \
+    {.isa = NAME,                                                                                  \
      .lanes = lanes_##S,                                                                           \
      .elem = BYTES,                                                                                \
      .rows_of_3 = rows_of_3,                                                                       \
@@ -76,9 +76,17 @@
      RNNAT_MEMORY_STEPS(RNNAT_MEMORY_STEP_OF, S)}
 
 #if RNNAT_FLOAT64
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_NARROW_TYPES), RNNAT_ROW(f64, 8, )};
+#define RNNAT_ROWS(NAME, ...) {RNNAT_ROW(NAME, f32, 4, __VA_ARGS__), RNNAT_ROW(NAME, f64, 8, )}
 #else
-const rnnat_kernels RNNAT_TABLE[2] = {RNNAT_ROW(f32, 4, RNNAT_NARROW_TYPES)};
+#define RNNAT_ROWS(NAME, ...) {RNNAT_ROW(NAME, f32, 4, __VA_ARGS__)}
+#endif
+const rnnat_kernels RNNAT_TABLE[2] = RNNAT_ROWS(RNNAT_ISA_NAME, RNNAT_NARROW_TYPES);
+#ifdef RNNAT_HAS_AMX
+/* The same kernels, and those that multiply many rows of int8 in tiles. */
+const rnnat_kernels RNNAT_AMX_TABLE[2] =
+    RNNAT_ROWS(RNNAT_AMX_NAME,
+               RNNAT_NARROW_TYPES[RNNAT_STORED_INT8_TILES] =
+                   RNNAT_PRODUCTS(i8_dot_f32, operand_size_i8_dot_f32, rnnat_cpu_permits_amx), );
 #endif
 
 #if RNNAT_TRAIN

@@ -135,6 +135,10 @@ static inline vec_i32 dot_quads(vec_row_quads x, vec_quads w, vec_i32 sums)
     return sums;
 }
 RNNAT_QUADS_END
+#ifdef RNNAT_HAVE_AMX
+#define RNNAT_HAS_AMX
+#include "amx.h"
+#endif
 #endif
 #endif
 

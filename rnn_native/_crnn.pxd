@@ -115,6 +115,8 @@ cdef extern from "kernels/kernels.h" nogil:
         RNNAT_STORED_BF16_DOT
         RNNAT_STORED_TYPES
 
+    int32_t rnnat_stored_group(rnnat_stored type)
+
     ctypedef struct rnnat_products:
         int32_t operand
 

@@ -41,11 +41,12 @@ def has_bf16_dot():
 
 
 def int8_at_once():
-    """How many integers of a column they multiply at once: 8, 4, or 2 where these are widened."""
+    """How many integers of a column they multiply at once: 64 by AMX, 8, 4, or 2 where these are
+    widened. AMX's tiles are asked for."""
     cdef rnnat_status status
     cdef const rnnat_kernels *kernels = rnnat_isa_current(&status)
     if status == RNNAT_OK and rnnat_stored_runs(kernels, RNNAT_STORED_INT8_TILES):
-        return 8
+        return 8 if rnnat_stored_group(RNNAT_STORED_INT8_TILES) == 8 else 64
     return 4 if status == RNNAT_OK and rnnat_stored_runs(kernels, RNNAT_STORED_INT8_DOT) else 2
 
 

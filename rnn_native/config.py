@@ -8,7 +8,12 @@ from . import _core
 from .errors import OptionError
 from .model import find_blas
 
-_INT8: Final = {2: "widened", 4: "four at once", 8: "eight at once, two rows by two columns"}
+_INT8: Final = {
+    2: "widened",
+    4: "four at once",
+    8: "eight at once, two rows by two columns",
+    64: "64 at once, 16 rows by 16 columns; few rows four at once",
+}
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
@@ -18,7 +23,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
     takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or
     ``none``); ``openmp``, whether the core was compiled with it; ``num_threads``; ``int8`` and
-    ``bfloat16``, how weights of these types are multiplied here.
+    ``bfloat16``, how weights of these types are multiplied here, for which a CPU with AMX asks
+    Linux for its tiles, as the first model with int8 weights does.
     """
     if mode not in ("stdout", "dicts"):
         raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")

@@ -244,4 +244,9 @@
 #define RNNAT_TRAIN 0
 #endif
 
+/* RNNAT_HAVE_AMX, which CMake finds out: kernels of AVX-512 that multiply int8 by AMX, where blocks have shapes. */
+#if RNNAT_SMALL || !RNNAT_GNU || !RNNAT_WITH_INT8
+#undef RNNAT_HAVE_AMX
+#endif
+
 #endif

@@ -76,9 +76,9 @@ INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const
 #define STEP_SUMS(name, GATES, GX_GATES, GX_FIRST, APART, H, H_STRIDE, START)                      \
     PREPARE_STEP(name, H, H_STRIDE)                                                                \
     INLINE void WFN(name##_of)(const rnnat_step *s, int32_t row, int32_t panel, const int rows,    \
-                               const int panels, const SUM *made)                                  \
+                               const int panels, VEC *sums, const SUM *made)                       \
     {                                                                                              \
-        VEC acc[max_rows][max_vectors], sums[max_rows * max_vectors];                              \
+        VEC acc[max_rows][max_vectors];                                                            \
         const OPERAND *h = WFN(step_row)(s, s->H, s->H_STRIDE, 0, row);                            \
         WFN(preactivate)(acc, s, h, WFN(step_stride)(s, s->H_STRIDE), row, panel, rows, panels,    \
                          GATES, GX_GATES, GX_FIRST, APART, START, made);                           \
@@ -107,7 +107,8 @@ INLINE void WFN(preactivate)(VEC sums[][max_vectors], const rnnat_step *s, const
     INLINE void WFN(name##_block)(const rnnat_step *s, int32_t row, int32_t panel, const int rows, \
                                   const int panels)                                                \
     {                                                                                              \
-        WFN(name##_of)(s, row, panel, rows, panels, NULL);                                         \
+        VEC sums[max_rows * max_vectors];                                                          \
+        WFN(name##_of)(s, row, panel, rows, panels, sums, NULL);                                   \
     }                                                                                              \
     AMX_STEP(name, GATES, H, H_STRIDE)
 

@@ -76,10 +76,11 @@ GEMM_PANEL(2, rows_of_2)
 GEMM_PANEL(3, rows_of_3)
 GEMM_PANEL(4, rows_of_4)
 
-/* Some rows by all panels. */
 #ifdef AMX
-static bool WFN(gemm_tiled)(const WFN(some_rows) * of); /* so, or not */
+static bool WFN(gemm_tiled)(const WFN(some_rows) * of); /* false: it is none for tiles */
 #endif
+
+/* Some rows by all panels. */
 static void WFN(gemm_rows)(const WFN(some_rows) * of)
 {
 #ifdef AMX

@@ -26,7 +26,7 @@ from rnn_native.spec.integers import LEAST, int8_rows
 
 COLUMNS = (1, 2, 3, 4, 5, 15, 16, 17, 31, 64, 65, 130)  # around vectors, quads and pieces of C
 ROWS = (1, 4, 7, 9, 16, 33, 70)
-BATCHES = (1, 2, 3, 5, 8)
+BATCHES = (1, 2, 3, 5, 8, 19)  # the last in two tiles of 16 rows
 Rows = NDArray[np.float32]
 
 

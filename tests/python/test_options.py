@@ -314,7 +314,7 @@ def test_show_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert keys <= set(config)
     assert config["isa"] in config["isas_available"]
     assert set(config["isas_available"]) <= set(config["isas_compiled"])
-    assert set(config["isas_compiled"]) <= {"baseline", "avx2", "avx512", "neon"}
+    assert set(config["isas_compiled"]) <= {"baseline", "avx2", "avx512", "avx512_amx", "neon"}
     assert "baseline" in config["isas_available"]
     assert config["num_threads"] == rn.get_num_threads()
     assert rn.show_config() is None

@@ -25,6 +25,13 @@ def test_integers_and_results_are_the_same_on_every_instruction_set() -> None:
     assert len(hashes) == 1
 
 
+@pytest.mark.skipif(
+    "avx512_amx" not in CONFIG["isas_available"], reason="this machine lacks avx512_amx"
+)
+def test_recurrent_layers_have_the_same_bits_with_amx_and_without() -> None:
+    assert sweeps.passes("amx_sweep.py", "avx512") == sweeps.passes("amx_sweep.py", "avx512_amx")
+
+
 def rows_of(kind: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     return kind(np.random.default_rng(5), 40, 37)
 

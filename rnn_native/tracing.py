@@ -9,28 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .spec import ModelSpec
+from .spec.graph import refuse_untraceable
+from .spec.window import steps_behind
 
 
 class Layout:
-    """What a model's cells calculate, in the core's order of its cells."""
+    """What a model's cells calculate, in the core's order of its cells. It holds no weights."""
 
     def __init__(self, spec: ModelSpec) -> None:
         several = len(spec.nodes) > 1
-        self._spec = spec
+        self._untraceable = spec.untraceable
         self._cells = [
             (node.inputs[0], cell)
             for name, node in spec.nodes.items()
             for cell in node.layer.traced(f"{name}." if several else "")
         ]
+        self._changing = {source: spec.changing(source) for source, _ in self._cells}
 
     def arrays(
         self, time: int, batch: int, dtype: np.dtype[Any], state: Any = None
     ) -> tuple[dict[str, NDArray[Any]], list[Any]]:
         """Arrays of zeros [time, batch, features] by name, and the same as the core takes them.
         ``time``: steps of the model's inputs, from ``state`` on; a cell may have others."""
-        self._spec.check_trace()
+        refuse_untraceable(self._untraceable)
         named: dict[str, NDArray[Any]] = {}
-        steps = {source: self._spec.steps(source, time, state) for source, _ in self._cells}
+        steps = {name: steps_behind(each, time, state) for name, each in self._changing.items()}
 
         def make(sizes: dict[str, int], time: int) -> list[NDArray[Any]]:
             new = {name: np.zeros((time, batch, size), dtype) for name, size in sizes.items()}

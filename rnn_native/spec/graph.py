@@ -13,8 +13,7 @@ from ..masking import as_mask_value
 from .layer import LAST, Layer, Value
 from .layers import Recurrent
 from .weights import brief
-from .window import form_of
-from .windowed import Windowed
+from .window import Window, form_of, steps_behind
 from .wiring import Input, Node, chain, flat, graph, some
 
 
@@ -244,22 +243,19 @@ class ModelSpec:
         As many, unless layers with strides before it make fewer or more. ``state``: what a call
         that goes on from it is given, a dict by the names of nodes, for these count from there.
         """
-        changing: list[str] = []
+        return steps_behind(self.changing(value), steps, state)
+
+    def changing(self, value: str) -> tuple[tuple[str, Window], ...]:
+        """The nodes before a value that change the number of steps, the first one first, with the
+        windows by which they do."""
+        found: list[tuple[str, Window]] = []
         while self.value(value).paces:
             name = value if value in self.nodes else value.removesuffix(LAST)
             layer, reads = self.nodes[name]
             if layer.window is not None and not layer.window.keeps_pace:
-                changing.insert(0, name)
+                found.insert(0, (name, layer.window))
             value = reads[layer.paced_by([self.value(read) for read in reads])]
-        for name in changing:
-            layer = self.nodes[name].layer
-            assert isinstance(layer, Windowed)
-            phase = None
-            if state is not None and layer.state_names:
-                arrays = state[name]
-                phase = layer.phase_of(arrays if isinstance(arrays, tuple) else (arrays,))
-            steps = layer.window.steps(steps, phase)
-        return steps
+        return tuple(found)
 
     @property
     def looks_ahead(self) -> str:
@@ -280,14 +276,17 @@ class ModelSpec:
                 each.append(f"{called} reads last states that do not come at the same steps")
         return ", ".join(each)
 
-    def check_trace(self) -> None:
-        """``UnsupportedError`` where a cell runs on what has no time: a trace is of steps."""
+    @property
+    def untraceable(self) -> str:
+        """Which cells run on what has no time, so that there is no trace of them; empty: none."""
         for name, (layer, reads) in self.nodes.items():
             if self.value(reads[0]).last and layer.traced(""):
-                raise UnsupportedError(
-                    f"trace: the cells of {name!r} run on what has no time, "
-                    f"{self.value(reads[0]).last}; a trace is of steps"
-                )
+                return f"the cells of {name!r} run on what has no time, {self.value(reads[0]).last}"
+        return ""
+
+    def check_trace(self) -> None:
+        """``UnsupportedError`` where a cell runs on what has no time: a trace is of steps."""
+        refuse_untraceable(self.untraceable)
 
     @property
     def is_paced(self) -> bool:
@@ -325,3 +324,9 @@ class ModelSpec:
     @property
     def num_parameters(self) -> int:
         return sum(a.size for node in self.nodes.values() for a in node.layer.arrays.values())
+
+
+def refuse_untraceable(cells: str) -> None:
+    """``UnsupportedError`` where there are such cells: ``ModelSpec.untraceable``."""
+    if cells:
+        raise UnsupportedError(f"trace: {cells}; a trace is of steps")

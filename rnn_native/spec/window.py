@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ShapeError
+
 MOST: Final = 2**20
 """The largest number of a window; the core's RNNAT_WINDOW_MAX."""
 _LARGE: Final = 2**40
@@ -45,6 +47,21 @@ class Window:
         made = np.where(np.equal(read, 0), 0, made)
         return made if np.ndim(made) else int(made)
 
+    def phase_of(self, state: Sequence[NDArray[Any]]) -> int:
+        """The phase that a state says, its last array where it has one; ``ShapeError`` where rows
+        differ or none can be there."""
+        if self.is_steady or not self.is_causal or not state or not state[-1].size:
+            return self.before
+        phases = np.unique(state[-1])
+        most = self.before if self.before >= self.extent else self.extent - 1
+        least = min(self.extent - self.stride, self.before)
+        if len(phases) != 1 or phases[0] % 1 or not least <= phases[0] <= most:
+            raise ShapeError(
+                f"state phase: expected one number from {least} to {most} in all rows, got "
+                f"{phases.tolist()}: run rows with different ones apart"
+            )
+        return int(phases[0])
+
     def moved(self, phase: Any, read: Any) -> Any:
         """The phase behind so many steps."""
         return phase + read * self.repeat - self.steps(read, phase) * self.stride
@@ -70,6 +87,11 @@ class Window:
         return (self.extent - 2 + self.repeat) // self.repeat if self.is_causal else 0
 
     @property
+    def has_state(self) -> bool:
+        """Whether there is something to keep from call to call."""
+        return self.is_causal and (self.kept > 0 or not self.is_steady)
+
+    @property
     def latency(self) -> int:
         """Steps of the input behind its own that a step waits for; below 0: it is there before."""
         return -(-(self.extent - 1 - self.before) // self.repeat)
@@ -83,6 +105,18 @@ def steps_of(paces: Sequence[Window], steps: Any, phases: Sequence[Any] = ()) ->
     """How many steps a value has behind so many of the model's inputs."""
     for index, window in enumerate(paces):
         steps = window.steps(steps, phases[index] if phases else None)
+    return steps
+
+
+def steps_behind(changing: Sequence[tuple[str, Window]], steps: Any, state: Any = None) -> Any:
+    """The same of windows and the nodes that have them, from a state on, a dict by their names,
+    which says where the first windows begin."""
+    for name, window in changing:
+        phase = None
+        if state is not None and window.has_state:
+            arrays = state[name]
+            phase = window.phase_of(arrays if isinstance(arrays, tuple) else (arrays,))
+        steps = window.steps(steps, phase)
     return steps
 
 

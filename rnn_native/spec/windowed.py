@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ShapeError
 from .layer import Float64, Layer, Ran, State
 from .window import Window, places
 
@@ -58,20 +57,8 @@ class Windowed(Layer):
         return tuple(first[name] for name in self.state_names)
 
     def phase_of(self, state: State) -> int:
-        """Where the windows of a state begin; ``ShapeError`` where rows differ or none can be
-        there."""
-        w = self.window
-        if "phase" not in self.state_names or not state[-1].size:
-            return w.before
-        phases = np.unique(state[-1])
-        most = w.before if w.before >= w.extent else w.extent - 1
-        least = min(w.extent - w.stride, w.before)
-        if len(phases) != 1 or phases[0] % 1 or not least <= phases[0] <= most:
-            raise ShapeError(
-                f"state phase: expected one number from {least} to {most} in all rows, got "
-                f"{phases.tolist()}: run rows with different ones apart"
-            )
-        return int(phases[0])
+        """Where the windows of a state begin: see ``Window``."""
+        return self.window.phase_of(state)
 
     def run(self, inputs: Sequence[Float64], state: State, valid: NDArray[np.bool_]) -> Ran:
         return self.run_windows(inputs, state, valid, self.over)

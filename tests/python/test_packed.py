@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from strategies import VARIANT_IDS, VARIANTS
 
 import rnn_native as rn
 from rnn_native.spec import Embedding, Linear, ModelSpec
+from rnn_native.spec.layers.convolutions import Conv1d
 
 
 @pytest.mark.parametrize("matmul", ["packed", "blas"])
@@ -77,6 +79,25 @@ def test_a_model_in_memory_is_little_more_than_its_weights(cell: str) -> None:
     held = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert model._core.info["memory"] + held <= 1.1 * raw
+
+
+def test_a_model_keeps_none_of_the_arrays_that_it_is_made_of() -> None:
+    """Its spec may go, and what it holds of a layer beside the core are vectors."""
+    rng = np.random.default_rng(3)
+    layers = (
+        strategies.make_embedding(rng, 40, 8),
+        Conv1d(rng.standard_normal((8, 8, 3)), padding=(2, 0)),
+        strategies.make_recurrent(rng, "lstm", 8, 16),
+        strategies.make_linear(rng, 16, 5),
+    )
+    alive = [weakref.ref(a) for layer in layers for a in layer.arrays.values() if a.ndim == 2]
+    model = rn.Model(ModelSpec(layers))
+    model.trace(np.zeros((3, 1), np.int32))
+    del layers
+    gc.collect()
+    assert len(alive) == 5
+    assert [ref() for ref in alive] == [None] * 5
+    assert len(model.spec.layers) == 4
 
 
 def past_float32(where: str) -> ModelSpec:

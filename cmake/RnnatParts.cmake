@@ -37,6 +37,14 @@ if(RNNAT_SMALL)
 endif()
 option(RNNAT_WITH_WINDOWS "Pooling, convolutions, views, inputs without time, norms over time" ${_more})
 option(RNNAT_WITH_POOL "Pools of streams" ${_more})
+set(_sharing ${_more})
+if(NOT RNNAT_READER)
+  set(_sharing OFF)
+endif()
+option(RNNAT_WITH_SHARING "Models whose weights lie in memory that processes share" ${_sharing})
+if(RNNAT_WITH_SHARING AND NOT RNNAT_READER)
+  message(FATAL_ERROR "RNNAT_WITH_SHARING=ON: expected RNNAT_READER=ON, got OFF")
+endif()
 set(RNNAT_STORED FLOAT16 BFLOAT16 INT8) # types that weights can be stored as: src/weight_types.h
 foreach(_type IN LISTS RNNAT_STORED)
   string(TOLOWER ${_type} _name)
@@ -65,7 +73,7 @@ foreach(_user SKBUILD RNNAT_TESTS RNNAT_TRAIN)
   endforeach()
 endforeach()
 foreach(_part RNNAT_WITH_FLOAT16 RNNAT_WITH_BFLOAT16 RNNAT_WITH_INT8 RNNAT_WITH_ELEMENTWISE
-              RNNAT_WITH_WINDOWS RNNAT_WITH_POOL)
+              RNNAT_WITH_WINDOWS RNNAT_WITH_POOL RNNAT_WITH_SHARING)
   if(SKBUILD AND NOT ${_part})
     message(FATAL_ERROR "${_part}=OFF: expected ON, which SKBUILD needs")
   endif()
@@ -88,7 +96,8 @@ function(rnnat_parts target)
     "RNNAT_WITH_BFLOAT16=$<BOOL:${RNNAT_WITH_BFLOAT16}>"
     "RNNAT_WITH_INT8=$<BOOL:${RNNAT_WITH_INT8}>"
     "RNNAT_WITH_ELEMENTWISE=$<BOOL:${RNNAT_WITH_ELEMENTWISE}>"
-    "RNNAT_WITH_WINDOWS=$<BOOL:${RNNAT_WITH_WINDOWS}>" "RNNAT_WITH_POOL=$<BOOL:${RNNAT_WITH_POOL}>")
+    "RNNAT_WITH_WINDOWS=$<BOOL:${RNNAT_WITH_WINDOWS}>" "RNNAT_WITH_POOL=$<BOOL:${RNNAT_WITH_POOL}>"
+    "RNNAT_WITH_SHARING=$<BOOL:${RNNAT_WITH_SHARING}>")
   if(RNNAT_SMALL)
     target_compile_definitions(${target} PRIVATE RNNAT_SMALL=1)
   endif()

@@ -1,6 +1,8 @@
 /* The public functions of models: they check arguments, and make, free and describe a model. */
 #include "config.h"
 #include "graph/pace.h"
+
+#include <string.h>
 #if RNNAT_HEAP
 #include <stdlib.h>
 #endif
@@ -9,6 +11,7 @@
 #include "graph/graph.h"
 #include "heap.h"
 #include "weights/blas.h"
+#include "weights/stamp.h"
 
 #if RNNAT_READER
 static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
@@ -32,8 +35,18 @@ typedef struct source {
     const rnnat_safetensors *file;
 } source;
 
-/* Builds into `mem`, or only counts where it is NULL. */
-static rnnat_status build_model(void *mem, const source *from, const rnnat_model_options *opt,
+/* Where it is built: NULL, where it is only counted. */
+typedef struct place {
+    void *mem;
+#if RNNAT_WITH_SHARING
+    void *weights; /* aligned, of a model whose weights lie apart, which has a stamp for them */
+    rnnat_stamp *stamp;
+    bool packed; /* they are there */
+#endif
+} place;
+
+/* Builds what has a place, and counts the rest. */
+static rnnat_status build_model(place at, const source *from, const rnnat_model_options *opt,
                                 size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
@@ -48,17 +61,26 @@ static rnnat_status build_model(void *mem, const source *from, const rnnat_model
     if (status != RNNAT_OK) return status;
     const int32_t matmul =
         options.matmul == RNNAT_MATMUL_AUTO ? RNNAT_MATMUL_PACKED : options.matmul;
-    rnnat_builder builder = {.arena = rnnat_arena_at(mem),
+    rnnat_builder builder = {.arena = rnnat_arena_at(at.mem),
                              .kernels = &kernels[options.dtype],
                              .file = from->file ? from->file : &file,
                              .blas = matmul == RNNAT_MATMUL_BLAS,
                              .type = type,
                              .prefix = "",
                              .suffix = ""};
+#if RNNAT_WITH_SHARING
+    builder.apart = at.stamp != NULL;
+    builder.packed = at.packed;
+    builder.weights.base = at.weights;
+    if (at.stamp) rnnat_arena_take(&builder.weights, 1, sizeof *at.stamp);
+#endif
     rnnat_model counted, *model = rnnat_arena_take(&builder.arena, 1, sizeof *model);
     status = rnnat_model_build(&builder, matmul, model ? model : &counted);
     if (status != RNNAT_OK) return status;
-    if (builder.arena.overflow) return RNNAT_ERROR_OVERFLOW;
+    if (rnnat_build_overflows(&builder)) return RNNAT_ERROR_OVERFLOW;
+#if RNNAT_WITH_SHARING
+    if (at.stamp) *at.stamp = rnnat_stamp_of(&builder);
+#endif
     if (need) *need = rnnat_arena_need(&builder.arena);
     if (out) *out = model;
     return RNNAT_OK;
@@ -68,7 +90,8 @@ rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_
                               size_t *need)
 {
     const source from = {.bytes = bytes, .size = size};
-    return bytes && need ? build_model(NULL, &from, opt, need, NULL) : RNNAT_ERROR_ARGUMENT;
+    return bytes && need ? build_model((place){.mem = NULL}, &from, opt, need, NULL)
+                         : RNNAT_ERROR_ARGUMENT;
 }
 
 rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
@@ -77,30 +100,109 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
     const source from = {.bytes = bytes, .size = size};
     size_t need;
     if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    const rnnat_status status = build_model(NULL, &from, opt, &need, NULL);
+    const rnnat_status status = build_model((place){.mem = NULL}, &from, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
-    return build_model(mem, &from, opt, NULL, out);
+    return build_model((place){.mem = mem}, &from, opt, NULL, out);
 }
 
+#if RNNAT_WITH_SHARING
+static bool is_aligned(const void *weights) { return (uintptr_t)weights % RNNAT_ALIGN == 0; }
+
+static rnnat_status shared_size(const source *from, const rnnat_model_options *opt, size_t *need,
+                                size_t *weights)
+{
+    rnnat_stamp stamp;
+    const rnnat_status status = build_model((place){.stamp = &stamp}, from, opt, need, NULL);
+    if (status == RNNAT_OK) *weights = (size_t)stamp.size;
+    return status;
+}
+
+static rnnat_status share(void *weights, size_t size, const source *from,
+                          const rnnat_model_options *opt)
+{
+    rnnat_stamp stamp;
+    place at = {.stamp = &stamp};
+    rnnat_status status = build_model(at, from, opt, NULL, NULL);
+    if (status != RNNAT_OK) return status;
+    if (size < stamp.size) return RNNAT_ERROR_TOO_SMALL;
+    memset(weights, 0, (size_t)stamp.size); /* what is between arrays, too */
+    at.weights = weights;
+    status = build_model(at, from, opt, NULL, NULL);
+    if (status == RNNAT_OK) memcpy(weights, &stamp, sizeof stamp);
+    return status;
+}
+
+/* Checks that the weights are this model's, and counts what it needs beside them. */
+static rnnat_status count_beside(place *at, const void *weights, size_t size, const source *from,
+                                 const rnnat_model_options *opt, size_t *need)
+{
+    const rnnat_status status = build_model(*at, from, opt, need, NULL);
+    if (status != RNNAT_OK) return status;
+    if (size < at->stamp->size) return RNNAT_ERROR_TOO_SMALL;
+    if (memcmp(weights, at->stamp, sizeof *at->stamp) != 0) return RNNAT_ERROR_FORMAT;
+    at->weights = RNNAT_WRITABLE(weights); /* packed: nothing is */
+    return RNNAT_OK;
+}
+
+rnnat_status rnnat_model_shared_size(const void *bytes, size_t size, const rnnat_model_options *opt,
+                                     size_t *need, size_t *weights_need)
+{
+    const source from = {.bytes = bytes, .size = size};
+    if (!bytes || !need || !weights_need) return RNNAT_ERROR_ARGUMENT;
+    return shared_size(&from, opt, need, weights_need);
+}
+
+rnnat_status rnnat_model_share(void *weights, size_t weights_size, const void *bytes, size_t size,
+                               const rnnat_model_options *opt)
+{
+    const source from = {.bytes = bytes, .size = size};
+    if (!weights || !is_aligned(weights) || !bytes) return RNNAT_ERROR_ARGUMENT;
+    return share(weights, weights_size, &from, opt);
+}
+
+rnnat_status rnnat_model_init_shared(void *mem, size_t mem_size, const void *weights,
+                                     size_t weights_size, const void *bytes, size_t size,
+                                     const rnnat_model_options *opt, rnnat_model **out)
+{
+    const source from = {.bytes = bytes, .size = size};
+    size_t need;
+    rnnat_stamp stamp;
+    place at = {.stamp = &stamp, .packed = true};
+    if (!mem || !weights || !is_aligned(weights) || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_status status = count_beside(&at, weights, weights_size, &from, opt, &need);
+    if (status != RNNAT_OK) return status;
+    if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
+    at.mem = mem;
+    return build_model(at, &from, opt, NULL, out);
+}
+#endif
+
 #if RNNAT_HEAP
+/* Builds a model of that need. */
+static rnnat_status take_model(place at, size_t need, const source *from,
+                               const rnnat_model_options *opt, rnnat_model **out)
+{
+    rnnat_model *model = NULL;
+    at.mem = rnnat_heap_take(need);
+    if (!at.mem) return RNNAT_ERROR_NO_MEMORY;
+    const rnnat_status status = build_model(at, from, opt, NULL, &model);
+    if (status != RNNAT_OK) {
+        free(at.mem);
+        return status;
+    }
+    model->heap = at.mem;
+    *out = model;
+    return RNNAT_OK;
+}
+
 static rnnat_status create_model(const source *from, const rnnat_model_options *opt,
                                  rnnat_model **out)
 {
     size_t need;
-    rnnat_model *model = NULL;
-    rnnat_status status = build_model(NULL, from, opt, &need, NULL);
-    if (status != RNNAT_OK) return status;
-    void *const mem = rnnat_heap_take(need);
-    if (!mem) return RNNAT_ERROR_NO_MEMORY;
-    status = build_model(mem, from, opt, NULL, &model);
-    if (status != RNNAT_OK) {
-        free(mem);
-        return status;
-    }
-    model->heap = mem;
-    *out = model;
-    return RNNAT_OK;
+    const place at = {.mem = NULL};
+    const rnnat_status status = build_model(at, from, opt, &need, NULL);
+    return status == RNNAT_OK ? take_model(at, need, from, opt, out) : status;
 }
 
 rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat_model_options *opt,
@@ -116,6 +218,33 @@ rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_mo
 {
     const source from = {.file = file};
     return file && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+}
+
+rnnat_status rnnat_file_shared_size(const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                    size_t *weights_need)
+{
+    const source from = {.file = file};
+    return shared_size(&from, opt, NULL, weights_need);
+}
+
+rnnat_status rnnat_file_share(void *weights, size_t size, const rnnat_safetensors *file,
+                              const rnnat_model_options *opt)
+{
+    const source from = {.file = file};
+    return is_aligned(weights) ? share(weights, size, &from, opt) : RNNAT_ERROR_ARGUMENT;
+}
+
+rnnat_status rnnat_model_from_shared(const void *weights, size_t size,
+                                     const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                     rnnat_model **out)
+{
+    const source from = {.file = file};
+    size_t need;
+    rnnat_stamp stamp;
+    place at = {.stamp = &stamp, .packed = true};
+    if (!is_aligned(weights)) return RNNAT_ERROR_ARGUMENT;
+    const rnnat_status status = count_beside(&at, weights, size, &from, opt, &need);
+    return status == RNNAT_OK ? take_model(at, need, &from, opt, out) : status;
 }
 #endif
 #endif

@@ -185,6 +185,18 @@
 #endif
 #endif
 
+/* RNNAT_WITH_SHARING makes models whose weights lie apart, in memory that processes share. */
+#ifndef RNNAT_WITH_SHARING
+#if RNNAT_SMALL || !RNNAT_READER
+#define RNNAT_WITH_SHARING 0
+#else
+#define RNNAT_WITH_SHARING 1
+#endif
+#endif
+#if RNNAT_WITH_SHARING && !RNNAT_READER
+#error "RNNAT_WITH_SHARING=1 makes models of files: expected RNNAT_READER=1, got 0"
+#endif
+
 /* RNNAT_WITH_DTYPE has those for weights in the type that is computed in. Without, no matrix is in it, of the
  * models as C which are all there are then. */
 #ifndef RNNAT_WITH_DTYPE

@@ -22,7 +22,13 @@ from pathlib import Path
 
 # Public calls, in groups that are bounded together.
 GROUPS = {
-    "make": ["rnnat_model_size", "rnnat_model_init"],
+    "make": [
+        "rnnat_model_size",
+        "rnnat_model_init",
+        "rnnat_model_shared_size",
+        "rnnat_model_share",
+        "rnnat_model_init_shared",
+    ],
     "run": [f"rnnat_model_run{part}{dtype}" for part in ("", "_size") for dtype in ("", "_f64")],
     "stream": [
         "rnnat_stream_size",

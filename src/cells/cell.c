@@ -43,15 +43,16 @@ static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
     return RNNAT_OK;
 }
 
-/* Has the model's identity depend on an array's numbers, whatever they are stored as: once the model is made,
- * and once where they are read in parts. */
+/* Has the model's identity depend on an array's numbers, whatever they are stored as: where they are
+ * packed, and once where they are read in parts. */
 static void identify(rnnat_builder *build, const rnnat_tensor *tensor)
 {
 #if RNNAT_WITH_POOL
     enum { at_once = 256 };
     double numbers[at_once]; /* or floats */
     size_t count = 1;
-    if (!build->arena.base || build->identified == tensor->data) return;
+    if (!rnnat_build_weights(build)->base || rnnat_build_is_packed(build)) return;
+    if (build->identified == tensor->data) return;
     build->identified = tensor->data;
     for (int32_t i = 0; i < tensor->rank; ++i) count *= (size_t)tensor->dims[i];
     for (size_t first = 0; first < count; first += at_once) {
@@ -101,7 +102,8 @@ rnnat_matrix rnnat_build_take(rnnat_builder *build, int32_t k, rnnat_gates gates
 {
     const size_t row = rnnat_operand_bytes(build->kernels, type, k);
     if (row > build->operands) build->operands = row;
-    return rnnat_matrix_take(&build->arena, build->kernels, k, gates, panel, blas, type);
+    return rnnat_matrix_take(rnnat_build_weights(build), build->kernels, k, gates, panel, blas,
+                             type);
 }
 
 rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t all_gates,
@@ -114,6 +116,7 @@ rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t 
     if (status != RNNAT_OK) return status;
     build->num_parameters += (uint64_t)gates.gates * (uint64_t)gates.units * (uint64_t)columns;
     *matrix = rnnat_build_take(build, columns, gates, panel, build->blas, build->type);
+    if (rnnat_build_is_packed(build)) return RNNAT_OK;
     if (!matrix->data)
         return rnnat_matrix_fits(build->type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
     rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
@@ -124,8 +127,8 @@ void *rnnat_build_zeros(rnnat_builder *build, rnnat_gates gates)
 {
     const size_t n = (size_t)gates.gates * (size_t)rnnat_pad(build->kernels, gates.units);
     const size_t elem = (size_t)build->kernels->elem;
-    void *const vector = rnnat_arena_take(&build->arena, n, elem);
-    if (vector) memset(vector, 0, n * elem);
+    void *const vector = rnnat_arena_take(rnnat_build_weights(build), n, elem);
+    if (vector && !rnnat_build_is_packed(build)) memset(vector, 0, n * elem);
     return vector;
 }
 
@@ -137,7 +140,8 @@ rnnat_status rnnat_build_add(rnnat_builder *build, const char *name, int32_t all
     const rnnat_status status = rnnat_build_tensor(build, name, rows, 0, &tensor);
     if (status != RNNAT_OK) return status;
     build->num_parameters += (uint64_t)count * (uint64_t)gates.units;
-    if (vector) rnnat_vector_add(vector, build->kernels, gates, count, &tensor);
+    if (vector && !rnnat_build_is_packed(build))
+        rnnat_vector_add(vector, build->kernels, gates, count, &tensor);
     return RNNAT_OK;
 }
 #endif

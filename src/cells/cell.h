@@ -25,10 +25,15 @@ typedef struct rnnat_cell_weights {
     rnnat_functions functions; /* of a general cell */
 } rnnat_cell_weights;
 
-/* Where a cell's weights come from and go to. While the arena only counts, nothing is packed, but
+/* Where a cell's weights come from and go to. While the arenas only count, nothing is packed, but
  * every tensor is looked up and its shape checked. */
 typedef struct rnnat_builder {
     rnnat_arena arena;
+#if RNNAT_WITH_SHARING
+    rnnat_arena weights; /* where they lie apart from the model: `apart` */
+    bool apart;
+    bool packed; /* they are there already, and are only pointed to */
+#endif
     const rnnat_kernels *kernels;
     const rnnat_safetensors *file;
     bool blas;
@@ -41,6 +46,31 @@ typedef struct rnnat_builder {
     const char *prefix; /* before every tensor's name: "1." */
     const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
 } rnnat_builder;
+
+/* Where the numbers of a file's arrays go, of which a model has pointers alone. */
+static inline rnnat_arena *rnnat_build_weights(rnnat_builder *build)
+{
+#if RNNAT_WITH_SHARING
+    if (build->apart) return &build->weights;
+#endif
+    return &build->arena;
+}
+/* Whether they are there already, so that neither they nor the file's arrays are touched. */
+static inline bool rnnat_build_is_packed(const rnnat_builder *build)
+{
+#if RNNAT_WITH_SHARING
+    return build->packed;
+#else
+    return (void)build, false;
+#endif
+}
+static inline bool rnnat_build_overflows(const rnnat_builder *build)
+{
+#if RNNAT_WITH_SHARING
+    if (build->weights.overflow) return true;
+#endif
+    return build->arena.overflow;
+}
 
 /* Finds tensor prefix + name + suffix [rows, columns], or [rows] where columns is 0; of int8 rows the
  * scales, too, which are the tensor of that name and "_scale" behind it. */

@@ -33,8 +33,7 @@ static rnnat_status build_peepholes(rnnat_builder *b, const rnnat_recurrent_opti
     static const char *const names[] = {"weight_ci", "weight_cf", "weight_co"};
     const rnnat_gates one = {1, 0, layer->hidden_size};
     const size_t pad = (size_t)rnnat_pad(b->kernels, layer->hidden_size);
-    char *const all = rnnat_arena_take(&b->arena, 3 * pad, (size_t)b->kernels->elem);
-    if (all) memset(all, 0, 3 * pad * (size_t)b->kernels->elem);
+    char *const all = rnnat_build_zeros(b, (rnnat_gates){3, 0, layer->hidden_size});
     weights->peephole = all;
     for (size_t i = 0; i < 3; ++i) {
         char *const diagonal = all ? all + i * pad * (size_t)b->kernels->elem : NULL;

@@ -353,7 +353,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     if (of.is_graph && status == RNNAT_OK) status = read_names(&graph, &of);
     for (int32_t i = 0; i < of.layers && status == RNNAT_OK; ++i) {
         status = build_layer(&graph, &of, i);
-        if (status == RNNAT_OK && arena->overflow) status = RNNAT_ERROR_OVERFLOW;
+        if (status == RNNAT_OK && rnnat_build_overflows(build)) status = RNNAT_ERROR_OVERFLOW;
     }
     if (status == RNNAT_OK) status = find_outputs(&graph, &of, outputs);
     if (status == RNNAT_OK && graph.nodes) status = rnnat_plan_values(model, graph.values, buffers);
@@ -373,6 +373,9 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
 #endif
     model->info.num_parameters = build->num_parameters;
     model->info.memory = rnnat_arena_need(arena);
+#if RNNAT_WITH_SHARING
+    model->info.memory += build->weights.used;
+#endif
     return RNNAT_OK;
 }
 #endif

@@ -73,6 +73,16 @@ static inline bool rnnat_gives_both(const rnnat_model *model, const rnnat_node *
 rnnat_status rnnat_model_from_file(const rnnat_safetensors *file, const rnnat_model_options *opt,
                                    rnnat_model **out);
 
+/* They do what rnnat_model_shared_size, _share and _init_shared do of such a file, the last one in memory
+ * of the heap and without a look at the file's arrays, which need not be there. */
+rnnat_status rnnat_file_shared_size(const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                    size_t *weights_need);
+rnnat_status rnnat_file_share(void *weights, size_t size, const rnnat_safetensors *file,
+                              const rnnat_model_options *opt);
+rnnat_status rnnat_model_from_shared(const void *weights, size_t size,
+                                     const rnnat_safetensors *file, const rnnat_model_options *opt,
+                                     rnnat_model **out);
+
 /* Writes a weight of one node and pass, which exists packed alone, as PyTorch lays it out, bit for bit,
  * in the model's dtype. `name`: "weight" of an embedding or a linear layer, "weight_ih" and the like
  * of a recurrent one. */

@@ -28,7 +28,7 @@
  * functions are not in it, so that a program that calls them does not link: rnnat_model_load,
  * _from_memory, _free, rnnat_stream_create, _free, rnnat_pool_create, _free; without RNNAT_FILE_IO,
  * rnnat_model_load; without RNNAT_READER, all that make a model of a file; without RNNAT_WITH_POOL, all of
- * pools.
+ * pools; without RNNAT_WITH_SHARING, rnnat_model_shared_size, _share, _init_shared.
  */
 #ifndef RNN_NATIVE_H
 #define RNN_NATIVE_H
@@ -195,7 +195,7 @@ typedef struct rnnat_run_f64 {
 
 /* ---- models ----
  *
- * The four functions that make or size a model take the bytes of a .safetensors file whose
+ * The functions that make or size a model take the bytes of a .safetensors file whose
  * metadata describes its layers (docs/file-format.md), and `opt`, which may be NULL. They fail in
  * the same ways:
  *
@@ -231,6 +231,30 @@ RNNAT_API rnnat_status rnnat_model_size(const void *bytes, size_t size,
  * harmless. Besides: TOO_SMALL where mem_size is less than the need. */
 RNNAT_API rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
                                         const rnnat_model_options *opt, rnnat_model **out);
+/* ---- models whose weights lie apart, so that processes share them; not with RNNAT_WITH_SHARING=0 ----
+ *
+ * A model is then two blocks: packed weights, which are the bulk and hold numbers alone, no address, and a
+ * small one of its own, which points into them. One process packs the weights into memory that
+ * others see, shared or a mapped file; each of them, that one too, maps them where it likes, to be read
+ * only, and makes its own block. They begin at a multiple of 64 bytes, and are good for this file and
+ * these options on this instruction set, by this version of the library: docs/sharing.md. */
+
+/* *need = exactly the bytes of the model's own block, *weights_need those of its weights. */
+RNNAT_API rnnat_status rnnat_model_shared_size(const void *bytes, size_t size,
+                                               const rnnat_model_options *opt, size_t *need,
+                                               size_t *weights_need);
+/* Packs the weights, without the heap; equal models are equal bytes. Besides: ARGUMENT where `weights`
+ * begins at no multiple of 64; TOO_SMALL. Where it fails, these may have been written to. */
+RNNAT_API rnnat_status rnnat_model_share(void *weights, size_t weights_size, const void *bytes,
+                                         size_t size, const rnnat_model_options *opt);
+/* Makes the model as rnnat_model_init does, of weights that are packed already. These are only read, must
+ * not change, and outlive the model; of `bytes` the header is looked at and no array, but the scales of
+ * int8. info.memory has both blocks. Besides: what rnnat_model_share has; FORMAT where
+ * the weights are not those of such a file, options, instruction set and version: whether the numbers in
+ * them are the file's is the caller's to know. */
+RNNAT_API rnnat_status rnnat_model_init_shared(void *mem, size_t mem_size, const void *weights,
+                                               size_t weights_size, const void *bytes, size_t size,
+                                               const rnnat_model_options *opt, rnnat_model **out);
 /* Ends a model; NULL is fine. No thread may be using it, nor use a stream of it afterwards. */
 RNNAT_API void rnnat_model_free(rnnat_model *model);
 

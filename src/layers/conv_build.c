@@ -118,6 +118,7 @@ static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options 
     build->num_parameters += (uint64_t)line->out_channels * (uint64_t)taps;
     data->weight =
         rnnat_build_take(build, taps, gates, RNNAT_GEMM_PANEL, rows || build->blas, type);
+    if (rnnat_build_is_packed(build)) return RNNAT_OK;
     if (!data->weight.data)
         return rnnat_matrix_fits(type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
     for (int32_t g = 0; g < gates.gates; ++g) {

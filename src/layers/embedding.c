@@ -37,10 +37,12 @@ static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
     if (status != RNNAT_OK) return status;
     const size_t rows = (size_t)line->num_embeddings, columns = (size_t)line->embedding_dim;
     const rnnat_table table =
-        rnnat_table_take(&build->arena, build->kernels, rows, columns, build->type);
+        rnnat_table_take(rnnat_build_weights(build), build->kernels, rows, columns, build->type);
     build->num_parameters += rows * columns;
-    if (!table.rows && !rnnat_tensor_fits(build->type, &tensor)) return RNNAT_ERROR_UNSUPPORTED;
-    if (table.rows) pack_table(build, &tensor, rows * columns, &table);
+    if (!rnnat_build_is_packed(build)) {
+        if (!table.rows && !rnnat_tensor_fits(build->type, &tensor)) return RNNAT_ERROR_UNSUPPORTED;
+        if (table.rows) pack_table(build, &tensor, rows * columns, &table);
+    }
     const rnnat_embedding data = {
         .known = line->num_embeddings, .features = line->embedding_dim, .table = table};
     rnnat_graph_add_one(graph, &rnnat_layer_embedding, &data, sizeof data, data.features);

@@ -125,11 +125,10 @@ static rnnat_status build_initial(rnnat_builder *build, const rnnat_recurrent_op
         const rnnat_status status = rnnat_build_tensor(
             build, name, (int64_t)line->num_layers * passes, (int64_t)features, &tensor);
         if (status != RNNAT_OK) return status;
-        char *const rows = rnnat_arena_take_table(&build->arena, (size_t)passes, pad, elem);
+        char *const rows = rnnat_build_zeros(build, (rnnat_gates){passes, 0, (int32_t)features});
         build->num_parameters += (uint64_t)passes * features;
         layer->initial[s] = rows;
-        if (!rows) continue;
-        memset(rows, 0, (size_t)passes * pad * elem); /* the padding included */
+        if (!rows || rnnat_build_is_packed(build)) continue;
         for (int32_t p = 0; p < passes; ++p)
             rnnat_build_read(build, &tensor, (size_t)(first_row + p) * features, features,
                              rows + (size_t)p * pad * elem);

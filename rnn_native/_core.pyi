@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from .blas import Library
 from .states import State
 
+Bytes = bytes | bytearray | memoryview
+
 def status_names() -> list[str]: ...
 def exception_for(name: str) -> type[Exception]: ...
 def has_bf16_dot() -> bool: ...
@@ -17,13 +19,14 @@ class CoreModel:
     dtype: np.dtype[Any]
     def __init__(
         self,
-        data: bytes | bytearray | memoryview | list[bytes | memoryview],
+        data: Bytes | list[bytes | memoryview] | list[bytes | int],
         dtype: int,
         matmul: int,
         counts: tuple[int, ...],
         names: tuple[str, ...] | None = None,
         weight_dtype: int = 0,
         compute: int = 0,
+        weights: memoryview | None = None,
     ) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...
@@ -39,6 +42,23 @@ class CoreModel:
         num_threads: int,
         trace: Callable[[int, int], list[Any]] | None = None,
     ) -> tuple[NDArray[Any], State]: ...
+
+def packed_layout() -> int: ...
+def share(
+    data: Bytes | list[bytes | memoryview],
+    dtype: int,
+    matmul: int,
+    weight_dtype: int = 0,
+    compute: int = 0,
+) -> NDArray[np.uint8]: ...
+
+class ForeignWeights:
+    def __init__(
+        self, data: list[bytes | int], dtype: int, isa: str, weights: memoryview
+    ) -> None: ...
+    def unpack(
+        self, node: int, direction: int, name: str, shape: tuple[int, ...]
+    ) -> NDArray[Any]: ...
 
 def run_graph(
     model: CoreModel,
@@ -154,7 +174,7 @@ class CoreNet:
 class PackedModel:
     def __init__(
         self,
-        data: bytes | bytearray | memoryview | list[bytes | memoryview],
+        data: Bytes | list[bytes | memoryview],
         dtype: int,
         lanes: int,
         weights: int = 0,

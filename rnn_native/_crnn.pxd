@@ -1,6 +1,6 @@
 # Every C declaration of the binding, in one place.
 from libc.stddef cimport ptrdiff_t, size_t
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint64_t
 
 ctypedef void (*rnnat_function)() noexcept nogil
 
@@ -152,19 +152,25 @@ cdef extern from "file/safetensors.h" nogil:
 
 cdef extern from "arena.h" nogil:
     ctypedef struct rnnat_arena:
+        char *base
         bint overflow
         void (*told)(void *, const char *, size_t, size_t) except *
         void *arg
 
     rnnat_arena rnnat_arena_at(void *)
     size_t rnnat_arena_need(const rnnat_arena *)
+    void *rnnat_arena_take(rnnat_arena *, size_t, size_t)
 
 
 cdef extern from "cells/cell.h" nogil:
     ctypedef struct rnnat_builder:
         rnnat_arena arena
+        rnnat_arena weights
+        bint apart
+        bint packed
         const rnnat_kernels *kernels
         const rnnat_safetensors *file
+        bint blas
         rnnat_stored type
         const char *prefix
         const char *suffix
@@ -201,8 +207,26 @@ cdef extern from "graph/graph.h" nogil:
 
     rnnat_status rnnat_model_from_file(const rnnat_safetensors *, const rnnat_model_options *,
                                        rnnat_model **)
+    rnnat_status rnnat_file_shared_size(const rnnat_safetensors *, const rnnat_model_options *,
+                                        size_t *)
+    rnnat_status rnnat_file_share(void *, size_t, const rnnat_safetensors *,
+                                  const rnnat_model_options *)
+    rnnat_status rnnat_model_from_shared(const void *, size_t, const rnnat_safetensors *,
+                                         const rnnat_model_options *, rnnat_model **)
     rnnat_status rnnat_model_unpack(const rnnat_model *, int32_t, int32_t, const char *, void *)
     rnnat_status rnnat_model_build(rnnat_builder *, int32_t, rnnat_packed_model *)
+
+
+cdef extern from "graph/stamp.h" nogil:
+    int RNNAT_PACKED_LAYOUT
+
+    ctypedef struct rnnat_stamp:
+        uint16_t type
+        uint16_t blas
+        uint64_t size
+
+    rnnat_stamp rnnat_stamp_of(const rnnat_builder *, const rnnat_packed_model *)
+    bint rnnat_stamp_matches(rnnat_stamp *, const void *)
 
 
 cdef extern from "graph/pace.h" nogil:

@@ -2,7 +2,8 @@
 
 cdef class SafetensorsView:
     """A safetensors file: its bytes, or a list of its header, up to the data, and of the bytes of
-    each array, which lie where they are and are not copied."""
+    each array, which lie where they are and are not copied. In the place of an array that is not
+    there, and which nobody reads, stands how many bytes it has."""
 
     cdef rnnat_safetensors file
     cdef rnnat_span *_parts
@@ -18,6 +19,10 @@ cdef class SafetensorsView:
         if self._parts == NULL:
             raise MemoryError("model: the list of its arrays")
         for i in range(<int32_t>len(self._views)):
+            if type(self._views[i]) is int:
+                self._parts[i].size = self._views[i]
+                self._parts[i].data = NULL
+                continue
             view = self._views[i]
             self._parts[i].size = view.shape[0]
             self._parts[i].data = &view[0]
@@ -36,6 +41,25 @@ cdef class SafetensorsView:
         PyMem_RawFree(self._parts)
 
 
+cdef rnnat_model_options options_of(int32_t dtype, int32_t matmul, int32_t weight_dtype,
+                                    int32_t compute):
+    cdef rnnat_model_options options
+    options.struct_size = sizeof(options)
+    options.dtype = dtype
+    options.matmul = matmul
+    options.weight_dtype = weight_dtype
+    options.compute = compute
+    return options
+
+
+cdef cnp.ndarray unpack(const rnnat_model *model, cnp.ndarray rows, int32_t node,
+                        int32_t direction, str name):
+    """Fills ``rows`` with a weight of a packed model."""
+    cdef bytes which = name.encode()
+    check(rnnat_model_unpack(model, node, direction, which, cnp.PyArray_DATA(rows)), name)
+    return rows
+
+
 cdef class CoreModel:
     """A packed, immutable model. Any number of threads may run it at once."""
 
@@ -48,25 +72,29 @@ cdef class CoreModel:
     cdef tuple _names  # of those layers, where a state is a dict; or None
     cdef void *_scratch  # lent to one run at a time; others bring their own
     cdef size_t _scratch_size
+    cdef object _weights  # those that it has pointers into; None: they are its own
     cdef readonly object dtype
 
     def __cinit__(
         self, data, int32_t dtype, int32_t matmul, tuple counts, tuple names=None,
-        int32_t weight_dtype=0, int32_t compute=0,
+        int32_t weight_dtype=0, int32_t compute=0, weights=None,
     ):
         """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
-        layers; ``names``: theirs, where a state is a dict."""
-        cdef rnnat_model_options options
+        layers; ``names``: theirs, where a state is a dict; ``weights``: what ``share`` made of such
+        a file, whose arrays need not be there then."""
+        cdef rnnat_model_options options = options_of(dtype, matmul, weight_dtype, compute)
         cdef rnnat_status status
         cdef SafetensorsView file = SafetensorsView(data)
+        cdef const unsigned char[::1] packed
         cdef int32_t i
-        options.struct_size = sizeof(options)
-        options.dtype = dtype
-        options.matmul = matmul
-        options.weight_dtype = weight_dtype
-        options.compute = compute
-        with nogil:
-            status = rnnat_model_from_file(&file.file, &options, &self._model)
+        if weights is None:
+            with nogil:
+                status = rnnat_model_from_file(&file.file, &options, &self._model)
+        else:
+            self._weights = packed = weights
+            status = rnnat_model_from_shared(
+                &packed[0], packed.shape[0], &file.file, &options, &self._model
+            )
         check(status, "model")
         self._info.struct_size = sizeof(self._info)
         check(rnnat_model_describe(self._model, &self._info), "model")
@@ -106,14 +134,12 @@ cdef class CoreModel:
             "streamable": bool(self._info.streamable),
             "num_parameters": self._info.num_parameters,
             "memory": self._info.memory,
+            "shared_memory": 0 if self._weights is None else len(self._weights),
         }
 
     def unpack(self, int32_t node, int32_t direction, str name, tuple shape):
         """A weight that only the packed model holds, as PyTorch lays it out, bit for bit."""
-        cdef cnp.ndarray rows = np.empty(shape, self.dtype)
-        cdef bytes which = name.encode()
-        check(rnnat_model_unpack(self._model, node, direction, which, cnp.PyArray_DATA(rows)), name)
-        return rows
+        return unpack(self._model, np.empty(shape, self.dtype), node, direction, name)
 
     cdef cnp.ndarray _input(self, object x, str axes, int num_axes):
         """x as the core reads it; `axes` names those before the features, which indices lack."""

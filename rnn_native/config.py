@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from . import _core
+from .choices import find_blas
 from .errors import OptionError
-from .model import find_blas
 
 _INT8: Final = {
     2: "widened",

@@ -21,7 +21,7 @@ class GraphCalls:
 
     def __init__(self, spec: ModelSpec) -> None:
         _check(spec)
-        self._inputs, self.outputs = spec.inputs, tuple(spec.outputs)
+        self._inputs, self.outputs = dict(spec.inputs), tuple(spec.outputs)
         self.several = len(spec.inputs) > 1 or len(spec.outputs) > 1
         """Whether there are several inputs, or outputs."""
 

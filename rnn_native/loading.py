@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from . import _core
+from .choices import as_dtype
 from .errors import OptionError
-from .model import Model, as_dtype
+from .model import Model
 from .read_options import ReadOptions
 
 
@@ -26,6 +27,7 @@ def load(
     weight_dtype: DTypeLike | None = None,
     compute: str | None = None,
     keep: Sequence[str] | None = None,
+    shared: bool | str | os.PathLike[str] = False,
     **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
@@ -39,6 +41,10 @@ def load(
     ``Model.save`` writes it; one that says nothing, whatever the type of its weights, is time first
     and float32. A ``dtype`` that is given is the weights' too, unless ``weight_dtype`` is. ``keep``
     is None for the layers that the file says keep their matrices.
+
+    ``shared=True`` has all processes that load this model have one copy of its packed weights, in
+    the system's memory; ``shared="FOLDER"`` in a file that stays there, so that later ones need not
+    pack them: see :class:`Model`, docs/sharing.md.
 
     ``chain`` puts the modules of a ``state_dict`` together, which says nothing of their order, by
     their names, functions behind a colon, classes of PyTorch's as it prints them where arrays do
@@ -65,7 +71,8 @@ def load(
     if weight_dtype is None and dtype is None and compute is None:
         weight_dtype, compute = said.weight_dtype, said.compute
     dtype = said.dtype if dtype is None else dtype
-    model = Model(spec, batch_first, dtype, matmul, num_threads, weight_dtype, compute, keep)
+    options_of = weight_dtype, compute, keep, shared
+    model = Model(spec, batch_first, dtype, matmul, num_threads, *options_of)
     if verify:
         from .verify import replay_file
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -12,57 +12,23 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from . import _core
 from ._core import Stream
 from .as_spec import HasLayer, as_spec
-from .errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from .choices import DTYPES, as_dtype, as_shared, matmul_code
+from .described import Described
+from .errors import DTypeError, OptionError, ShapeError
 from .graph_calls import GraphCalls
 from .masking import lengths_of
-from .packed import Packed
+from .packed import Packed, Packing, Unpacks
 from .spec import Layer, ModelSpec
 from .spec.window import steps_of
 from .states import State, state_counts, state_names
 from .tracing import Layout
-from .weight_types import check_keep, checked, code_of, compute_code, shown
+from .weight_types import check_keep, checked, code_of, compute_code
 
-_DTYPES: Final = ("float32", "float64")
-_MATMULS: Final = ("auto", "packed", "blas")
-
-
-def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """float32 or float64; ``OptionError`` for anything else."""
-    try:
-        known = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        known = None
-    if known is None or known.name not in _DTYPES:
-        raise OptionError(f"dtype: expected one of {', '.join(_DTYPES)}; got {dtype!r}")
-    return known
+if TYPE_CHECKING:
+    from .shared_files import SharedFile
 
 
-def _matmul_code(matmul: str) -> int:
-    if matmul not in _MATMULS:
-        raise OptionError(f"matmul: expected one of {', '.join(_MATMULS)}; got {matmul!r}")
-    if matmul == "blas" and not find_blas():
-        raise UnsupportedError("matmul='blas': this process has no BLAS that could be used")
-    return _MATMULS.index(matmul)
-
-
-def find_blas() -> str | None:
-    """The name of the BLAS in use, found and handed to the core at the first call."""
-    from . import blas
-
-    library = blas.find()
-    if library is None or not (_core.blas_available() or _core.use_blas(library)):
-        return None
-    return library.name
-
-
-def _only(what: str, sizes: dict[str, int]) -> int:
-    if len(sizes) > 1:
-        names = ", ".join(map(repr, sizes))
-        raise UnsupportedError(f"{what}: this model has several, {names}: see model.spec.value")
-    return next(iter(sizes.values()))
-
-
-class Model:
+class Model(Described):
     """A trained network, packed for this CPU.
 
     Immutable: any number of threads may call one Model at once.
@@ -98,6 +64,10 @@ class Model:
     keep
         The names of layers, of a list ``"0"``, ``"1"``, ..., whose matrices stay, and are
         multiplied, in ``dtype``; None: those of ``spec.keep``. :func:`quantize` finds them.
+    shared
+        True: the packed weights are a file in the system's memory, which all processes of this
+        user map that make or are sent the same model, one copy for all; or a folder, in which the
+        file stays for later ones. With the same bits; docs/sharing.md.
 
     Raises
     ------
@@ -106,6 +76,8 @@ class Model:
     UnsupportedError
         No BLAS for ``matmul``; ``weight_dtype`` with one, with float64 or for a weight past it;
         ``compute`` with other weights, or on a CPU without.
+    OSError
+        The file of ``shared`` cannot be written, or one is there that others can write to.
     """
 
     def __init__(
@@ -118,8 +90,9 @@ class Model:
         weight_dtype: DTypeLike | None = None,
         compute: str | None = None,
         keep: Sequence[str] | None = None,
+        shared: bool | str | os.PathLike[str] = False,
     ) -> None:
-        spec = as_spec(spec)
+        spec, self._shared = as_spec(spec), as_shared(shared)
         if keep is not None:
             spec = spec.having(keep=keep)
         if not isinstance(batch_first, (bool, np.bool_)):
@@ -141,16 +114,31 @@ class Model:
         self._default_threads = _core.as_num_threads(num_threads)
         from .formats.safetensors import parts  # formats are imported when one is first needed
 
-        code, multiplies = _DTYPES.index(as_dtype(dtype).name), _matmul_code(matmul)
+        code, multiplies = DTYPES.index(as_dtype(dtype).name), matmul_code(matmul)
         rounded = checked(weight_dtype, compute, as_dtype(dtype), matmul, spec)
         self._weight_dtype, self._compute = rounded
         check_keep(keep, self._weight_dtype)
         counts, names, stored = state_counts(spec), state_names(spec), code_of(self._weight_dtype)
         computes = compute_code(self._compute)
-        self._core = _core.CoreModel(parts(spec), code, multiplies, counts, names, stored, computes)
+        self._packing = Packing(code, multiplies, counts, names, stored, computes)
+        if self._shared:
+            self._share(parts(spec), self._shared)
+        else:
+            self._take(_core.CoreModel(parts(spec), *self._packing))
+
+    def _take(self, core: _core.CoreModel, file: SharedFile | None = None) -> None:
+        """Runs by this core, whose weights are in that file."""
+        self._core, self._file = core, file
         self._run: Callable[..., tuple[Any, Any]] = (
-            self._core.run if self._calls is None else self._calls.of(self._core)
+            core.run if self._calls is None else self._calls.of(core)
         )
+
+    def _share(self, parts: list[bytes | memoryview], shared: bool | str) -> None:
+        from . import sharing
+
+        self._take(*sharing.shared_core(parts, self._packing, shared))
+        self._shared = shared
+        sharing.register(type(self))
 
     def __call__(
         self,
@@ -308,92 +296,33 @@ class Model:
 
         return {name: array.copy() for name, array in sequential_arrays(self.spec).items()}
 
-    @property
-    def spec(self) -> ModelSpec:
-        """The layers and weights, these in the model's dtype: rebuilt from the packed form, which
-        is all that a Model keeps of its matrices. Bit for bit what came, where that was of the
-        same dtype; with a ``weight_dtype`` the matrices are those that are stored, widened."""
-        return self._packed.spec(self._core)
+    def share(self, folder: str | os.PathLike[str] | None = None) -> Model:
+        """Has the packed weights be a file that processes share, as ``shared`` of the constructor
+        does: in the system's memory or, where it is stated, in this folder. Returns the model.
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type computed in."""
-        return self._core.dtype
+        Streams that there are go on with weights of their own. One that shares them already stays
+        as it is. Raises ``OSError`` where the file cannot be written; nothing has changed then.
+        """
+        if self._file is None:
+            from .formats.safetensors import parts
 
-    @property
-    def weight_dtype(self) -> str | None:
-        """What weights of matrices are stored as; None: ``dtype``."""
-        return self._weight_dtype
+            self._share(parts(self.spec), as_shared(True if folder is None else folder))
+        return self
 
-    @property
-    def compute(self) -> str | None:
-        """What both sides of products are rounded to; None: neither, or both to integers (int8)."""
-        return self._compute
+    def _arguments(self, core: Unpacks | None = None) -> tuple[Any, ...]:
+        """What makes it anew, with the weights that a core has: its own, unless another is said."""
+        spec = self._packed.spec(self._core if core is None else core)
+        dtype = DTYPES[self._packing.dtype]
+        options = (self._batch_first, dtype, self._matmul, self._num_threads)
+        return spec, *options, self._weight_dtype, self._compute
 
-    @property
-    def keep(self) -> tuple[str, ...]:
-        """The layers whose matrices are in ``dtype`` whatever ``weight_dtype`` is."""
-        return self._packed.keep
-
-    @property
-    def batch_first(self) -> bool:
-        return self._batch_first
-
-    @property
-    def num_threads(self) -> int | None:
-        """Threads that a call may use, as stated at construction; None: as many as
-        :func:`get_num_threads` tells."""
-        return self._num_threads
-
-    @property
-    def matmul(self) -> str:
-        """Who multiplies matrices: ``"packed"`` or ``"blas"``."""
-        return str(self._core.info["matmul"])
-
-    @property
-    def memory(self) -> int:
-        """Bytes of the packed model."""
-        return int(self._core.info["memory"])
-
-    @property
-    def streamable(self) -> bool:
-        """Whether it runs step by step: no layer runs in reverse."""
-        return bool(self._core.info["streamable"])
-
-    @property
-    def num_parameters(self) -> int:
-        return self._num_parameters
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names of what it takes, in order; ``("x",)`` of a chain."""
-        return self._inputs
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of what it gives, in order; ``("y",)`` of a chain."""
-        return self._outputs
-
-    @property
-    def input_size(self) -> int:
-        """Features of x; for a model of indices, how many it knows. Raises ``UnsupportedError`` for
-        one with several inputs."""
-        return _only("input_size", self._sizes[0])
-
-    @property
-    def output_size(self) -> int:
-        """Features of y. Raises ``UnsupportedError`` for a model with several outputs."""
-        return _only("output_size", self._sizes[1])
+    def _without_core(self) -> dict[str, Any]:
+        """All that it is beside what is packed."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_core", "_file", "_run")}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = (self._batch_first, self.dtype.name, self._matmul, self._num_threads)
-        return type(self), (self.spec, *options, self._weight_dtype, self._compute)
+        if self._file is None:
+            return type(self), self._arguments()
+        from .sharing import for_any_host
 
-    def __repr__(self) -> str:
-        x, y = (", ".join(each) for each in self._axes)
-        known = f" below {self.input_size}" if self._takes_indices else ""
-        stored = shown(self.weight_dtype, self.compute, self.keep)
-        return (
-            f"Model({', '.join(self._packed.cells)}; {x}{known} -> {y}, "
-            f"{self.num_parameters} parameters, {self.dtype.name}{stored}, {self.matmul})"
-        )
+        return for_any_host(self)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .arrays import as_array
+from .choices import as_dtype
 from .errors import DTypeError, OptionError, ShapeError
-from .model import Model, as_dtype
+from .model import Model
 from .packed import check_range
 from .spec import ModelSpec, Recurrent, recurrent_options, recurrent_shapes
 from .spec.keys import size

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import CoreModel
 from .activations import Activation
 from .errors import UnsupportedError
 from .spec import Layer, ModelSpec
+from .spec.layer import Place
 
-Rebuild = Callable[[CoreModel], Layer]
+
+class Unpacks(Protocol):
+    """A core that tells of its matrices: ``CoreModel``, ``ForeignWeights``."""
+
+    def unpack(
+        self, node: int, direction: int, name: str, shape: tuple[int, ...], /
+    ) -> NDArray[Any]: ...
+
+
+class Packing(NamedTuple):
+    """What the core is told of a model beside its bytes, in its order."""
+
+    dtype: int
+    matmul: int
+    counts: tuple[int, ...]
+    names: tuple[str, ...] | None
+    weight_dtype: int
+    compute: int
+
+    @property
+    def options(self) -> tuple[int, int, int, int]:
+        """Those of which the packed weights depend."""
+        return self.dtype, self.matmul, self.weight_dtype, self.compute
 
 
 class Packed:
@@ -21,21 +44,21 @@ class Packed:
 
     def __init__(self, spec: ModelSpec, dtype: np.dtype[Any]) -> None:
         check_range(spec, dtype)
-        self._layers: list[Rebuild] = []
+        self._layers: list[_WayBack] = []
         self.cells: list[str] = []
         self.mask_value = spec.mask_value
         self._reads = None if spec.is_chain else {n: node.inputs for n, node in spec.nodes.items()}
-        self._inputs, self._outputs = spec.inputs, spec.outputs
+        self._inputs, self._outputs = dict(spec.inputs), dict(spec.outputs)
         self.keep = spec.keep
         node = 0
         for layer, reads in spec.nodes.values():
-            self._layers.append(_way_back(layer, dtype, node))
+            self._layers.append(_WayBack.of(layer, dtype, node))
             self.cells.append(layer.title)
             node += layer.nodes_reading(len(reads))
 
-    def spec(self, core: CoreModel) -> ModelSpec:
+    def spec(self, core: Unpacks) -> ModelSpec:
         """The spec again, its matrices unpacked from the core in the model's dtype."""
-        layers = tuple(rebuild(core) for rebuild in self._layers)
+        layers = tuple(way.back(core) for way in self._layers)
         if self._reads is None:
             return ModelSpec(layers, self.mask_value, keep=self.keep)
         pairs = zip(self._reads.items(), layers, strict=True)
@@ -81,19 +104,28 @@ def _check_array(where: str, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
         )
 
 
-def _way_back(layer: Layer, dtype: np.dtype[Any], node: int) -> Rebuild:
-    """Makes the layer again; holds none of its matrices."""
-    make, options, places = type(layer).make, layer.options, layer.packed()
-    vectors: dict[str, NDArray[Any]] = {
-        name: array.astype(dtype) for name, array in layer.arrays.items() if name not in places
-    }
-    shapes = {name: layer.arrays[name].shape for name in places}
+@dataclass(frozen=True)
+class _WayBack:
+    """What makes a layer again; it holds none of its matrices."""
 
-    def rebuild(core: CoreModel) -> Layer:
-        matrices = {
-            name: core.unpack(node + place.node, place.direction, place.name, shapes[name])
-            for name, place in places.items()
+    layer: type[Layer]
+    options: dict[str, Any]
+    vectors: dict[str, NDArray[Any]]
+    places: Mapping[str, Place]
+    shapes: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, layer: Layer, dtype: np.dtype[Any], node: int) -> _WayBack:
+        """That of a layer whose first node in the core is ``node``."""
+        places = {
+            name: place._replace(node=node + place.node) for name, place in layer.packed().items()
         }
-        return make(vectors | matrices, options)
+        vectors = {
+            name: array.astype(dtype) for name, array in layer.arrays.items() if name not in places
+        }
+        shapes = {name: layer.arrays[name].shape for name in places}
+        return cls(type(layer), layer.options, vectors, places, shapes)
 
-    return rebuild
+    def back(self, core: Unpacks) -> Layer:
+        matrices = {name: core.unpack(*at, self.shapes[name]) for name, at in self.places.items()}
+        return self.layer.make(self.vectors | matrices, self.options)

@@ -9,9 +9,9 @@
 
 #include "dispatch.h"
 #include "graph/graph.h"
+#include "graph/stamp.h"
 #include "heap.h"
 #include "weights/blas.h"
-#include "weights/stamp.h"
 
 #if RNNAT_READER
 static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
@@ -75,11 +75,13 @@ static rnnat_status build_model(place at, const source *from, const rnnat_model_
     if (at.stamp) rnnat_arena_take(&builder.weights, 1, sizeof *at.stamp);
 #endif
     rnnat_model counted, *model = rnnat_arena_take(&builder.arena, 1, sizeof *model);
-    status = rnnat_model_build(&builder, matmul, model ? model : &counted);
+    rnnat_model *const built = model ? model : &counted;
+    status = rnnat_model_build(&builder, matmul, built);
     if (status != RNNAT_OK) return status;
     if (rnnat_build_overflows(&builder)) return RNNAT_ERROR_OVERFLOW;
 #if RNNAT_WITH_SHARING
-    if (at.stamp) *at.stamp = rnnat_stamp_of(&builder);
+    if (at.stamp && model) model->identity = at.stamp->identity; /* of who has packed it */
+    if (at.stamp) *at.stamp = rnnat_stamp_of(&builder, built);
 #endif
     if (need) *need = rnnat_arena_need(&builder.arena);
     if (out) *out = model;
@@ -133,14 +135,14 @@ static rnnat_status share(void *weights, size_t size, const source *from,
     return status;
 }
 
-/* Checks that the weights are this model's, and counts what it needs beside them. */
+/* Checks that the weights are such a model's, and counts what it needs beside them. */
 static rnnat_status count_beside(place *at, const void *weights, size_t size, const source *from,
                                  const rnnat_model_options *opt, size_t *need)
 {
     const rnnat_status status = build_model(*at, from, opt, need, NULL);
     if (status != RNNAT_OK) return status;
     if (size < at->stamp->size) return RNNAT_ERROR_TOO_SMALL;
-    if (memcmp(weights, at->stamp, sizeof *at->stamp) != 0) return RNNAT_ERROR_FORMAT;
+    if (!rnnat_stamp_matches(at->stamp, weights)) return RNNAT_ERROR_FORMAT;
     at->weights = RNNAT_WRITABLE(weights); /* packed: nothing is */
     return RNNAT_OK;
 }

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import _core
+from ..choices import as_dtype
 from ..errors import OptionError
 from ..formats.safetensors import parts
-from ..model import Model, as_dtype
+from ..model import Model
 from ..packed import check_range
 from ..spec import ModelSpec
 from ..weight_types import check_keep, checked_anywhere, code_of, compute_code

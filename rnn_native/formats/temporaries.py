@@ -51,7 +51,21 @@ def sweep(folder: str, name: str) -> None:
     with suppress(OSError):
         for entry in os.listdir(folder):
             if entry.startswith(start) and _REST.fullmatch(entry, len(start)):
-                _remove_if_left(os.path.join(folder, entry))
+                remove_if_left(os.path.join(folder, entry))
+
+
+def remove_if_left(path: str) -> None:
+    """Removes a file that is not locked, for nobody has it; whatever cannot be, stays."""
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where its writer lives
+            found = os.fstat(file)
+            # The writer may have ended, and the file be in its place, since it was opened.
+            if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.lstat(path)):
+                os.unlink(path)
+        finally:
+            os.close(file)
 
 
 def wait(file: BinaryIO) -> None:
@@ -98,16 +112,3 @@ def _hold(file: int) -> bool:
     except OSError:  # a file system without locks
         return True
     return os.fstat(file).st_nlink > 0
-
-
-def _remove_if_left(path: str) -> None:
-    with suppress(OSError):
-        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where its writer lives
-            found = os.fstat(file)
-            # The writer may have ended, and the file be in its place, since it was opened.
-            if stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.lstat(path)):
-                os.unlink(path)
-        finally:
-            os.close(file)

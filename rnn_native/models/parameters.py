@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from ..choices import as_dtype
 from ..errors import OptionError
-from ..model import as_dtype
 from ..spec import ModelSpec
 from ..train.checks import flag, fraction, whole
 from .architecture import build

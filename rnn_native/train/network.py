@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._core import CoreNet, CoreTape, as_num_threads
 from ..arrays import as_array
+from ..choices import as_dtype
 from ..errors import OptionError, UnsupportedError
 from ..formats.metadata import describe
-from ..model import as_dtype
 from ..packed import check_range
 from ..spec import ModelSpec
 from ..spec.weights import brief

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "../cells/cell.h"
+#include "../identity.h"
+#include "builder.h"
 
 /* How weights are packed: a change of it counts this up. */
 enum { RNNAT_PACKED_LAYOUT = 1 };
@@ -16,30 +17,35 @@ typedef struct rnnat_stamp {
     uint64_t layout;
     uint16_t lanes, elem, type, blas;
     uint64_t size; /* bytes, the stamp included */
-    uint64_t header; /* a sum of the file's header: its lines, and names and shapes of its arrays */
+    uint64_t
+        header; /* a hash of the file's header: its lines, and names and shapes of its arrays */
+    uint64_t identity; /* of the model, which has the arrays in it */
 } rnnat_stamp;
 
 #if RNNAT_WITH_SHARING
-/* FNV-1a. */
-static inline uint64_t rnnat_sum_of(const unsigned char *text, size_t size)
+/* That of what was built; the identity is right where the weights were packed. */
+static inline rnnat_stamp rnnat_stamp_of(const rnnat_builder *build, const rnnat_model *model)
 {
-    uint64_t sum = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < size; ++i) sum = (sum ^ text[i]) * 0x100000001B3u;
-    return sum;
-}
-
-/* That of what was built. */
-static inline rnnat_stamp rnnat_stamp_of(const rnnat_builder *build)
-{
+    const rnnat_safetensors *const file = build->file;
     rnnat_stamp stamp = {.layout = RNNAT_PACKED_LAYOUT,
                          .lanes = (uint16_t)build->kernels->lanes,
                          .elem = (uint16_t)build->kernels->elem,
                          .type = (uint16_t)build->type,
                          .blas = build->blas,
                          .size = build->weights.used,
-                         .header = rnnat_sum_of(build->file->header, build->file->header_size)};
+                         .header = rnnat_identity_of_bytes(0, file->header, file->header_size),
+                         .identity = model->identity};
     memcpy(stamp.magic, "rnnatwts", sizeof stamp.magic);
     return stamp;
+}
+
+/* Whether what stands before some weights is this one, but for the identity, which takes them over. */
+static inline bool rnnat_stamp_matches(rnnat_stamp *stamp, const void *weights)
+{
+    rnnat_stamp there;
+    memcpy(&there, weights, sizeof there);
+    stamp->identity = there.identity;
+    return memcmp(&there, stamp, sizeof there) == 0;
 }
 #endif
 

@@ -191,11 +191,13 @@ def test_an_error_of_the_caller_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_nothing_else_in_the_package_opens_files_to_write() -> None:
     """Calls that make, replace or remove files stand in one place, and what stands elsewhere is
-    named here: the folders of exports and comparisons, and a benchmark's own files."""
+    named here: the folders of exports and comparisons, a benchmark's own files, and those of
+    weights that processes share."""
     root = Path(rn.__file__).parent
     known = {
         "formats/files.py": {"os.replace", "os.open", "os.unlink"},
         "formats/temporaries.py": {"os.open", "os.unlink"},
+        "shared_files.py": {"os.open", "os.rename", "os.unlink"},
         "export/folder.py": {"unlink"},
         "comparison/runs.py": {"unlink"},
         "benchmark/child.py": {"open w"},

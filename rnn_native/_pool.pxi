@@ -51,7 +51,9 @@ cdef class PoolOfStates:
         outputs = outputs_of(self._core)
         self._features = [features for features, _ in outputs]
         self._rates = [rate for _, rate in outputs]
-        cdef int32_t threads = as_num_threads(num_threads) or get_num_threads()
+        cdef int32_t threads = (
+            as_num_threads(num_threads) or model._default_threads or get_num_threads()
+        )
         cdef size_t need
         check(
             rnnat_pool_size(self._core._model, <int32_t>capacity, threads, &need), "StreamPool"

@@ -16,8 +16,8 @@ cdef class StreamPool(PoolOfStates):
         Streams that can be open at once. Memory is taken for all of them, and touched by those alone
         that are opened: ``nbytes_per_stream`` bytes each.
     num_threads
-        Threads that share the rows of a call where these keep them busy; None: what
-        :func:`get_num_threads` tells.
+        Threads that share the rows of a call where these keep them busy; None: the Model's own, else
+        what :func:`get_num_threads` tells.
 
     Raises
     ------

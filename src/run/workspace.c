@@ -264,9 +264,9 @@ static rnnat_state_rows state_rows(const rnnat_workspace *workspace, int32_t ind
 /* What memcpy does, of what is a few cache lines: inline, for a call costs as much. */
 static void copy_lines(char *to, const char *from, size_t bytes)
 {
-    enum { line = 64 };
+    enum { line = RNNAT_WITH_POOL ? 64 : 0 };
     size_t at = 0;
-    for (; at + line <= bytes; at += line) memcpy(to + at, from + at, line);
+    for (; line && at + line <= bytes; at += line) memcpy(to + at, from + at, line);
     if (at < bytes) memcpy(to + at, from + at, bytes - at);
 }
 
@@ -314,6 +314,7 @@ static void copy_state(const rnnat_workspace *workspace, int32_t index, char *va
     }
 }
 
+#if RNNAT_WITH_POOL
 void rnnat_workspace_move_states(const rnnat_workspace *workspace, const rnnat_slots *slots,
                                  bool into_workspace)
 {
@@ -333,6 +334,7 @@ void rnnat_workspace_move_states(const rnnat_workspace *workspace, const rnnat_s
         }
     }
 }
+#endif
 
 void rnnat_workspace_set_state(rnnat_workspace *workspace, int32_t index, const void *values,
                                int32_t batch, int32_t first_row)

@@ -19,7 +19,8 @@ def test_isa_agrees_with_the_reference(isa: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "isa", sorted({"baseline", "avx2", "avx512", "avx512_amx", "neon"} - set(CONFIG["isas_available"]))
+    "isa",
+    sorted({"baseline", "avx2", "avx512", "avx512_amx", "neon"} - set(CONFIG["isas_available"])),
 )
 def test_isa_that_this_machine_lacks_is_refused(isa: str) -> None:
     done = sweeps.start("isa_sweep.py", isa)

@@ -347,6 +347,13 @@ def test_strides_are_for_push() -> None:
         pool.step([pool.open()], np.ones((1, 3), "float32"))
 
 
+def test_threads_are_those_of_the_model_unless_it_is_told() -> None:
+    one = rn.Model(small().spec, num_threads=1)
+    assert rn.StreamPool(one).num_threads == 1
+    assert rn.StreamPool(one, num_threads=2).num_threads == 2
+    assert rn.StreamPool(small()).num_threads == rn.get_num_threads()
+
+
 def test_memory_is_known_beforehand() -> None:
     model = small()
     small_pool, large = rn.StreamPool(model, 1000, 1), rn.StreamPool(model, 11000, 1)

@@ -260,8 +260,8 @@ class Service:
 
     async def _listen(self, connection: Connection, stream: Stream) -> None:
         async for message in connection:
-            if stream.send is None:
-                return  # what is left of a connection that is lost, or of one before another
+            if stream.send is None or self._client_of.get(stream) is not connection:
+                return  # what is left of a connection that is lost, which is said again in the next
             if self.stopping:
                 continue  # the client sends it again
             if isinstance(message, bytes):

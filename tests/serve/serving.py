@@ -81,8 +81,9 @@ class Whole:
         """As the demo denoises a file, with a frame of half silence before it."""
         spectrum = spectrum_of(np.concatenate([np.zeros(HOP), signal.astype(np.float64)]))
         gains, _ = network.model(features_of(spectrum)[:, np.newaxis])
-        size = HOP * len(spectrum)
-        return signal_of(with_gain(spectrum, gains[:, 0]), size).astype(np.float32)
+        cleaned = signal_of(with_gain(spectrum, gains[:, 0]), HOP * len(spectrum))
+        cleaned[:HOP] += 0.0  # as a stream adds its first frame to silence: -0.0 becomes 0.0
+        return cleaned.astype(np.float32)
 
 
 async def feed(client: Client, sound: bytes, rng: Random, pause: float) -> None:
@@ -115,7 +116,8 @@ async def run_clients(
     if meanwhile is not None:
         tasks.append(asyncio.create_task(meanwhile(clients)))
     try:
-        await asyncio.gather(*tasks)
+        async with asyncio.timeout(120):
+            await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()

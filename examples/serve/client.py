@@ -64,9 +64,11 @@ class Client:
 
     @property
     def _end(self) -> int:
-        return self._forgotten + len(self._history)
+        """Where whole samples end, in bytes of the stream."""
+        return self._forgotten + len(self._history) // self._sample * self._sample
 
     def feed(self, samples: bytes) -> None:
+        """Sound that comes next; a sample may come in two pieces."""
         self._history += samples
         self._more.set()
 
@@ -143,7 +145,8 @@ class Client:
             self._more.clear()
             while position < self._end:
                 begin = position - self._forgotten
-                message = bytes(self._history[begin : begin + self._message])
+                end = min(begin + self._message, self._end - self._forgotten)
+                message = bytes(self._history[begin:end])
                 await connection.send(message)
                 position += len(message)
                 self._on_sent(position // self._sample)

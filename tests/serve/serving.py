@@ -90,7 +90,7 @@ async def feed(client: Client, sound: bytes, rng: Random, pause: float) -> None:
     """In pieces of any size, whole samples or not at their ends, in any rhythm."""
     begin = 0
     while begin < len(sound):
-        size = 4 * rng.randrange(1, 700)
+        size = rng.randrange(1, 2800)
         client.feed(sound[begin : begin + size])
         begin += size
         await asyncio.sleep(rng.uniform(0, 2 * pause))

@@ -26,13 +26,13 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 FINAL = {protocol.WRONG_TYPE, protocol.WRONG_DATA, protocol.POLICY, 1009}
 
 
-class Lost(Exception):
-    """The stream cannot go on: what the server needs is kept no longer, or it refuses the client."""
+class LostError(Exception):
+    """The stream cannot go on: the server refuses it, or needs what is kept no longer."""
 
 
 class Client:
-    """One stream. ``on_answers`` is called with the first step and how many, as they come;
-    ``on_sent`` with how many samples of the whole stream have been sent."""
+    """One stream. ``on_answers`` is called with the first step and the answers of this one and those
+    behind it, as they come."""
 
     def __init__(
         self,
@@ -41,8 +41,7 @@ class Client:
         *,
         message: int = 512,
         patience: float = 30.0,
-        on_answers: Callable[[int, int], None] = lambda step, count: None,
-        on_sent: Callable[[int], None] = lambda samples: None,
+        on_answers: Callable[[int, bytes], None] = lambda step, answers: None,
     ) -> None:
         self.answers = bytearray()
         self.steps = 0  # answered
@@ -54,7 +53,6 @@ class Client:
         self._message = message * self._sample
         self._patience = patience
         self._on_answers = on_answers
-        self._on_sent = on_sent
         self._history = bytearray()  # sound from byte ``_forgotten`` on
         self._forgotten = 0
         self._acknowledged = 0  # steps, in this connection
@@ -77,7 +75,7 @@ class Client:
         self._more.set()
 
     async def run(self) -> None:
-        """Until all is answered; raises ``Lost``."""
+        """Until all is answered; raises ``LostError``."""
         since = monotonic()  # without an answer
         while True:
             had = self.steps
@@ -93,7 +91,7 @@ class Client:
             except InvalidStatus as error:
                 why = f"HTTP {error.response.status_code}"
                 if error.response.status_code != 503:
-                    raise Lost(why) from error
+                    raise LostError(why) from error
             except InvalidHandshake as error:
                 why = str(error)
             finally:
@@ -101,7 +99,7 @@ class Client:
             if self.steps > had:
                 since = monotonic()
             if monotonic() - since > self._patience:
-                raise Lost(f"no answer for {self._patience:g} s: {why}")
+                raise LostError(f"no answer for {self._patience:g} s: {why}")
             await asyncio.sleep(random.uniform(0.05, 0.3))
 
     async def _talk(self, connection: ClientConnection) -> bool:
@@ -113,7 +111,7 @@ class Client:
             self._acknowledged = min(welcome.step, self.steps)
             position = welcome.step * welcome.window * self._sample
             if position < self._forgotten:
-                raise Lost(f"the server goes on at step {welcome.step}, whose sound is gone")
+                raise LostError(f"the server goes on at step {welcome.step}, whose sound is gone")
             sending = asyncio.create_task(self._send(connection, position))
             async for message in connection:
                 if isinstance(message, bytes):
@@ -129,10 +127,10 @@ class Client:
         code = connection.close_code
         if code == protocol.NO_STREAM:
             if self._forgotten:
-                raise Lost("the server knows the stream no more, whose beginning is gone")
+                raise LostError("the server knows the stream no more, whose beginning is gone")
             self.welcome = None  # and all of it once more
         elif code in FINAL:
-            raise Lost(f"{code} {connection.close_reason}")
+            raise LostError(f"{code} {connection.close_reason}")
         return code == protocol.ENDED and self._finished
 
     def _hello(self) -> str:
@@ -149,7 +147,6 @@ class Client:
                 message = bytes(self._history[begin:end])
                 await connection.send(message)
                 position += len(message)
-                self._on_sent(position // self._sample)
             if self._finished:
                 await connection.send(protocol.say(end=self._end // self._sample))
                 return
@@ -160,13 +157,12 @@ class Client:
         step, data = protocol.read_answer(message)
         size = self.welcome.values * FORMATS[self.welcome.answers].itemsize
         if step > self.steps:
-            raise Lost(f"expected the answer of step {self.steps}, got that of {step}")
+            raise LostError(f"expected the answer of step {self.steps}, got that of {step}")
         new = data[(self.steps - step) * size :]
         if new:  # or else a server that was killed has gone back
-            before, count = self.steps, len(new) // size
             self.answers += new
-            self.steps += count
-            self._on_answers(before, count)
+            self.steps += len(new) // size
+            self._on_answers(self.steps - len(new) // size, new)
             if self.welcome.saved is None:
                 self._forget(self.steps)
         until = step + len(data) // size

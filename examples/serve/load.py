@@ -4,11 +4,12 @@
     python examples/serve/load.py --url ws://127.0.0.1:8765/stream --pid 1234 --json load.json
 
 Without ``--url`` it starts a server of its own; what stands behind ``--`` goes to that. Each client
-begins at a random time, sends a message whenever the sound of one has passed, and waits for nothing,
-so that a slow server cannot slow down what is asked of it. The latency of a step is the time from
-sending the last sample of its window to the arrival of its answer. Frames are made beforehand, so
-that the generator takes little of the machine that it shares with the server. Exit status: 0 where
-each answer came and was right, 1 where one was not, 2 where something is missing or wrong.
+begins at a random time, sends a message whenever the sound of one has passed, and waits for no
+answer, so that a slow server cannot slow down what is asked of it. The latency of a step is the
+time from sending the last sample of its window to the arrival of its answer. Frames are made
+beforehand, so that the generator takes little of the machine that it shares with the server. Exit
+status: 0 where each answer came and was right, 1 where one was not, 2 where something is missing or
+wrong.
 """
 
 from __future__ import annotations
@@ -117,19 +118,19 @@ class Player(asyncio.Protocol):
             self._upgraded = True
             self.transport.write(frame(TEXT, protocol.say(format="int16").encode()))
             data = rest
-        begin = 0
-        while len(data) - begin >= 2:
-            opcode, size = data[begin] & 15, data[begin + 1]
-            head = begin + 2
+        at = 0
+        while len(data) - at >= 2:
+            opcode, size = data[at] & 15, data[at + 1]
+            payload = at + 2
             if size >= 126:
                 wide = 2 if size == 126 else 8
-                size = int.from_bytes(data[head : head + wide])
-                head += wide
-            if len(data) < head + size:
+                size = int.from_bytes(data[payload : payload + wide])
+                payload += wide
+            if len(data) < payload + size:
                 break
-            self._frame(opcode, data[head : head + size])
-            begin = head + size
-        self._data = data[begin:]
+            self._frame(opcode, data[payload : payload + size])
+            at = payload + size
+        self._data = data[at:]
 
     def _frame(self, opcode: int, payload: bytes) -> None:
         if opcode == BINARY:
@@ -208,7 +209,7 @@ def read_sound(path: Path, seconds: float, rate: int) -> bytes:
         is_as = (file.getnchannels(), file.getsampwidth(), file.getframerate())
         if is_as != (1, 2, rate):
             raise ValueError(f"{path}: expected mono, 16 bits, {rate} Hz, got {is_as}")
-        sound = file.readframes(file.getnframes())
+        sound: bytes = file.readframes(file.getnframes())
     size = 2 * round(seconds * rate)
     return (sound * (size // len(sound) + 1))[:size]
 
@@ -263,7 +264,8 @@ def table(rows: Sequence[dict[str, object]]) -> str:
 
 
 def start_server(options: Sequence[str]) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, Path(__file__).with_name("server.py"), "--port", "0", *options]
+    server_py = str(Path(__file__).with_name("server.py"))
+    command = [sys.executable, server_py, "--port", "0", *options]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     found = re.search(r"ws://\S+?(?=,)", server.stdout.readline())
@@ -307,7 +309,9 @@ def main() -> int:
     print("\n" + table(rows))
     if args.json is not None:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0 if all(not row["lost"] and not row["wrong"] and not row["closed"] for row in rows) else 1
+    return (
+        0 if all(not row["lost"] and not row["wrong"] and not row["closed"] for row in rows) else 1
+    )
 
 
 if __name__ == "__main__":

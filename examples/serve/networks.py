@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import rnn_native as rn
 
 sys.path.append(str(Path(__file__).parents[1] / "denoise"))
-from features import BINS, FRAME, HOP, features_of, with_gain  # noqa: E402  # of the other example
+from features import BINS, FRAME, HOP, features_of, with_gain  # of the other example
 
 Array = NDArray[np.float32]
 Ids = NDArray[np.int32]

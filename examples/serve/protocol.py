@@ -1,4 +1,4 @@
-"""What client and server say to each other: JSON in text messages, sound and answers in binary ones.
+"""What client and server say to each other: JSON in text messages, sound and answers in binary.
 
 The client begins with one of
 
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMATS = {"int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
+FORMATS: dict[str, np.dtype[Any]] = {"int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
 FULL_SCALE = 32768.0  # of int16, which is 1.0 of float32
 
 # RFC 6455 and the registry that it opened
@@ -41,7 +41,7 @@ NO_STREAM = 4404  # of this service's own: the stream of a token is not there an
 _STEP = struct.Struct("<Q")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What was said cannot be accepted: the connection closes with this code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -80,36 +80,39 @@ def json_of(message: str | bytes) -> dict[str, Any]:
     try:
         value = json.loads(message)
     except (ValueError, RecursionError):
-        raise Refused(WRONG_DATA, "expected JSON in a text message") from None
+        raise RefusedError(WRONG_DATA, "expected JSON in a text message") from None
     if not isinstance(value, dict):
-        raise Refused(WRONG_DATA, f"expected a JSON object, got {type(value).__name__}")
+        raise RefusedError(WRONG_DATA, f"expected a JSON object, got {type(value).__name__}")
     return value
 
 
 def _count(said: dict[str, Any], name: str, of: str) -> int:
     value = said[name]
     if type(value) is not int or not 0 <= value < 2**53:
-        raise Refused(POLICY, f"{name}: expected a count of {of}")
+        raise RefusedError(POLICY, f"{name}: expected a count of {of}")
     return value
 
 
 def read_hello(message: str | bytes) -> Hello:
-    """The first message of a client; raises ``Refused``."""
+    """The first message of a client; raises ``RefusedError``."""
     if isinstance(message, bytes):
-        raise Refused(WRONG_TYPE, 'expected {"format": "int16"} in a text message first, got sound')
+        raise RefusedError(
+            WRONG_TYPE, 'expected {"format": "int16"} in a text message first, got sound'
+        )
     said = json_of(message)
     if unknown := sorted(set(said) - {field.name for field in fields(Hello)}):
-        raise Refused(POLICY, f"expected format, resume and answered, got {unknown[0][:40]!r}")
+        raise RefusedError(POLICY, f"expected format, resume and answered, got {unknown[0][:40]!r}")
     resume = said.get("resume", False)
     if isinstance(resume, str):
         if "format" in said:
-            raise Refused(POLICY, "format: a stream that goes on keeps its own")
+            raise RefusedError(POLICY, "format: a stream that goes on keeps its own")
         return Hello(None, resume, _count({"answered": 0, **said}, "answered", "steps"))
     if not isinstance(resume, bool) or "answered" in said:
-        raise Refused(POLICY, "resume: expected true, or a token with the steps answered")
-    if said.get("format") not in FORMATS:
-        raise Refused(WRONG_TYPE, f"format: expected one of {', '.join(FORMATS)}")
-    return Hello(said["format"], resume)
+        raise RefusedError(POLICY, "resume: expected true, or a token with the steps answered")
+    format = said.get("format")
+    if not isinstance(format, str) or format not in FORMATS:
+        raise RefusedError(WRONG_TYPE, f"format: expected one of {', '.join(FORMATS)}")
+    return Hello(format, resume)
 
 
 def read_control(message: str) -> tuple[str, int]:
@@ -118,16 +121,18 @@ def read_control(message: str) -> tuple[str, int]:
     for name, of in (("answered", "steps"), ("end", "samples")):
         if set(said) == {name}:
             return name, _count(said, name, of)
-    raise Refused(POLICY, 'expected {"answered": STEPS} or {"end": SAMPLES}')
+    raise RefusedError(POLICY, 'expected {"answered": STEPS} or {"end": SAMPLES}')
 
 
 def check_samples(message: bytes, format: str) -> None:
-    """Raises ``Refused`` where a message is not whole samples, each of them a number."""
+    """Raises ``RefusedError`` where a message is not whole samples, each of them a number."""
     dtype = FORMATS[format]
     if len(message) % dtype.itemsize:
-        raise Refused(WRONG_DATA, f"expected whole samples of {format}, got {len(message)} bytes")
+        raise RefusedError(
+            WRONG_DATA, f"expected whole samples of {format}, got {len(message)} bytes"
+        )
     if dtype.kind == "f" and not np.isfinite(np.frombuffer(message, dtype)).all():
-        raise Refused(WRONG_DATA, "expected finite samples, got NaN or infinity")
+        raise RefusedError(WRONG_DATA, "expected finite samples, got NaN or infinity")
 
 
 def samples_of(data: bytes, format: str) -> NDArray[np.float32]:

@@ -20,8 +20,9 @@ from pathlib import Path
 from networks import NETWORKS
 from protocol import RESTART
 from service import Connection, Options, Service
-from snapshots import SnapshotError
 from websockets.asyncio.server import serve
+
+import rnn_native as rn
 
 log = logging.getLogger("serve")
 
@@ -126,7 +127,7 @@ def main() -> int:
         network = NETWORKS[args.network](args.max_streams, args.threads)
         service = Service(network, options, args.snapshot)
         asyncio.run(run(service, args))
-    except (OSError, ValueError, SnapshotError) as error:
+    except (OSError, ValueError, rn.RnnError) as error:
         print(f"server: {error}", file=sys.stderr)
         return 2
     return 0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +20,7 @@ import snapshots
 from batcher import Batcher
 from metrics import Metrics
 from networks import Network
-from protocol import Hello, Refused, Welcome
+from protocol import Hello, RefusedError, Welcome
 from streams import Limits, Stream
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
@@ -28,6 +29,7 @@ from websockets.http11 import Request, Response
 import rnn_native as rn
 
 log = logging.getLogger("serve")
+SOCKET_BUFFER = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ class Connection(ServerConnection):
         super().resume_writing()
         if self.paused_changed is not None:
             self.paused_changed(False)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        sock = transport.get_extra_info("socket")  # the system would buffer megabytes
+        for side in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, side, SOCKET_BUFFER)
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -136,7 +144,7 @@ class Service:
         try:
             stream = await self._begin(connection)
             await self._listen(connection, stream)
-        except Refused as refused:
+        except RefusedError as refused:
             self.metrics.refused.labels(str(refused.code)).inc()
             await connection.close(refused.code, refused.reason)
             if stream is not None and self._client_of.get(stream) is connection:
@@ -152,9 +160,9 @@ class Service:
             async with asyncio.timeout(self._options.hello_seconds):
                 hello = protocol.read_hello(await connection.recv())
         except TimeoutError:
-            raise Refused(protocol.POLICY, "expected a first message sooner") from None
+            raise RefusedError(protocol.POLICY, "expected a first message sooner") from None
         if self.stopping:
-            raise Refused(protocol.RESTART, "the server is about to stop")
+            raise RefusedError(protocol.RESTART, "the server is about to stop")
         if isinstance(hello.resume, str):
             stream = await self._resume(connection, hello, hello.resume)
         else:
@@ -163,7 +171,7 @@ class Service:
 
     async def _open(self, connection: Connection, hello: Hello) -> Stream:
         if len(self._streams) + self._opening >= self._options.max_streams:
-            raise Refused(
+            raise RefusedError(
                 protocol.TRY_AGAIN, f"all {self._options.max_streams} streams are in use"
             )
         self._opening += 1
@@ -199,7 +207,9 @@ class Service:
         async with self.batcher.between:  # so that its step is the one it goes on with
             stream = self._by_token.get(token)
             if stream is None:
-                raise Refused(protocol.NO_STREAM, "resume: no such stream, or its time is over")
+                raise RefusedError(
+                    protocol.NO_STREAM, "resume: no such stream, or its time is over"
+                )
             before = self._client_of.get(stream)
             if before is not None:
                 self._detach(stream)

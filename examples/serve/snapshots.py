@@ -1,13 +1,14 @@
 """A file with all streams that can go on: the pool's state, what the network remembers beside it,
-and answers that clients may not have. It is an .npz, whose parts zip checks by their CRC; a new
-file takes the old one's place as a whole.
+and answers that clients may not have. It is an .npz behind its own hash, which is checked before
+anything is read; a new file takes the old one's place as a whole.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+MAGIC = b"rnn_native/serve 1\n"
 
 
 class SnapshotError(ValueError):
@@ -46,20 +47,22 @@ class Snapshot:
 
 def write(path: Path, snapshot: Snapshot) -> None:
     about = {
-        "version": VERSION,
         "network": snapshot.network,
         "streams": [asdict(saved) for saved in snapshot.streams],
     }
-    parts = {
+    parts: dict[str, Any] = {
         "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
         "kept": np.frombuffer(snapshot.kept, np.uint8),
         "pool": np.frombuffer(snapshot.pool, np.uint8),
     }
-    memory = {f"memory_{name}": array for name, array in snapshot.memory.items()}
+    parts |= {f"memory_{name}": array for name, array in snapshot.memory.items()}
+    body = io.BytesIO()
+    np.savez(body, **parts)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
-            np.savez(file, **parts, **memory)
+            file.write(MAGIC + hashlib.sha256(body.getbuffer()).digest())
+            file.write(body.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -74,30 +77,28 @@ def write(path: Path, snapshot: Snapshot) -> None:
 
 def read(path: Path, network: str) -> Snapshot:
     """Raises ``SnapshotError`` where the file is none of this network."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(arrays["about"].tobytes())
-        version = about["version"]
-        if version != VERSION:
-            raise SnapshotError(f"{path}: expected version {VERSION}, got {version!r}")
-        if about["network"] != network:
-            raise SnapshotError(f"{path}: expected streams of {network}, got {about['network']!r}")
-        snapshot = Snapshot(
-            network,
-            [Saved(**saved) for saved in about["streams"]],
-            arrays["kept"].tobytes(),
-            {
-                name.removeprefix("memory_"): array
-                for name, array in arrays.items()
-                if name.startswith("memory_")
-            },
-            arrays["pool"].tobytes(),
+    data = path.read_bytes()
+    begin = len(MAGIC) + hashlib.sha256().digest_size
+    if not data.startswith(MAGIC):
+        raise SnapshotError(f"{path}: expected a snapshot of this version of the server")
+    if hashlib.sha256(data[begin:]).digest() != data[len(MAGIC) : begin]:
+        raise SnapshotError(f"{path}: expected a whole snapshot, this one is damaged")
+    with np.load(io.BytesIO(data[begin:]), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    about = json.loads(arrays["about"].tobytes())
+    if about["network"] != network:
+        raise SnapshotError(
+            f"{path}: expected streams of {network}, got those of {about['network']}"
         )
-    except SnapshotError:
-        raise
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
-        raise SnapshotError(f"{path}: expected a snapshot of this server ({error})") from error
-    if len(snapshot.kept) != sum(saved.kept for saved in snapshot.streams):
-        raise SnapshotError(f"{path}: expected the answers of its streams, got others")
-    return snapshot
+    memory = {
+        name.removeprefix("memory_"): array
+        for name, array in arrays.items()
+        if name.startswith("memory_")
+    }
+    return Snapshot(
+        network,
+        [Saved(**saved) for saved in about["streams"]],
+        arrays["kept"].tobytes(),
+        memory,
+        arrays["pool"].tobytes(),
+    )

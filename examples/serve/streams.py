@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from protocol import FORMATS, POLICY, Refused, answer
+from protocol import FORMATS, POLICY, RefusedError, answer
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Stream:
 
     def hear(self, samples: bytes) -> None:
         if self.ended:
-            raise Refused(POLICY, "sound came behind the end")
+            raise RefusedError(POLICY, "sound came behind the end")
         self.active = monotonic()
         self._sound += samples
         complete = len(self._sound) // self._window_bytes - len(self._times)
@@ -83,7 +83,9 @@ class Stream:
         steps = -(-samples // self._window) + late
         again = not self._sound and samples < heard <= steps * self._window  # silence is behind it
         if heard != samples and not again:
-            raise Refused(POLICY, f"end: expected the {heard} samples that came, got {samples}")
+            raise RefusedError(
+                POLICY, f"end: expected the {heard} samples that came, got {samples}"
+            )
         self.hear(bytes((steps * self._window - heard) * self._sample_bytes))
         self.ended = True
 
@@ -143,7 +145,7 @@ class Stream:
     def acknowledge(self, answered: int) -> None:
         """The client has the answers of so many steps."""
         if answered > max(self.step, self.answered):
-            raise Refused(POLICY, f"answered: {answered} steps, of {self.step} that were run")
+            raise RefusedError(POLICY, f"answered: {answered} steps, of {self.step} that were run")
         if answered > self.answered:
             del self.kept[: (answered - self.answered) * self._answer_size]
             self.answered = answered
@@ -152,7 +154,9 @@ class Stream:
         """A client is back, and has the answers of so many steps: others are sent once more. It may
         have more than were run, of a server that was killed."""
         if answered < self.answered:
-            raise Refused(POLICY, f"answered: those up to step {self.answered} are kept no longer")
+            raise RefusedError(
+                POLICY, f"answered: those up to step {self.answered} are kept no longer"
+            )
         self.acknowledge(min(answered, self.step))
         self.answered = answered
         self.send, self.blocked, self.active = send, False, monotonic()

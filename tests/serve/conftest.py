@@ -14,7 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "serve"))
+sys.path.append(str(Path(__file__).parents[2] / "examples" / "denoise"))
 
+from protocol import encoded
 from serving import EXAMPLES, Server, Whole
 
 
@@ -33,6 +36,16 @@ def serve() -> Iterator[Callable[..., Server]]:
             server.end(signal.SIGKILL)
         assert server.process.stdout is not None
         server.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def one_server() -> Iterator[Server]:
+    """For tests that leave nothing behind."""
+    server = Server()
+    yield server
+    assert server.end() == 0
+    assert server.process.stdout is not None
+    server.process.stdout.close()
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +71,7 @@ def sounds(speech: NDArray[np.int16]) -> Callable[..., list[bytes]]:
         for _ in range(count):
             size = round(16_000 * seconds * rng.uniform(0.7, 1.3))
             part = np.resize(np.roll(speech, rng.randrange(len(speech))), size)
-            if format == "float32":
-                part = part.astype("<f4") / np.float32(32768)
-            result.append(part.tobytes())
+            result.append(encoded(part.astype(np.float32) / np.float32(32768), format))
         return result
 
     return make

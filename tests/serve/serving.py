@@ -12,22 +12,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
-from numpy.typing import NDArray
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-sys.path.insert(0, str(EXAMPLES / "serve"))
-
-from client import Client, Lost
+from client import Client, LostError
+from features import HOP, features_of, signal_of, spectrum_of, with_gain
 from networks import NETWORKS, Nsnet2, Silero
+from numpy.typing import NDArray
 from protocol import encoded, samples_of
 
-sys.path.append(str(EXAMPLES / "denoise"))
-from features import HOP, features_of, signal_of, spectrum_of, with_gain
-
-
-__all__ = ["EXAMPLES", "Client", "Lost", "Server", "Whole", "feed", "run_clients"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+__all__ = ["EXAMPLES", "Client", "LostError", "Server", "Whole", "feed", "run_clients", "value_of"]
 
 
 class Server:
@@ -57,6 +52,13 @@ class Server:
         """Bytes of it that are resident."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def value_of(server: Server, name: str) -> float:
+    """A number of /metrics."""
+    page = urlopen(server.url.replace("ws:", "http:").replace("/stream", "/metrics"), timeout=10)
+    lines = page.read().decode().splitlines()
+    return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
 
 
 class Whole:

@@ -31,8 +31,7 @@ class LostError(Exception):
 
 
 class Client:
-    """One stream. ``on_answers`` is called with the first step and the answers of this one and those
-    behind it, as they come."""
+    """One stream. ``on_answers`` is called with answers as they come, and the step of the first."""
 
     def __init__(
         self,

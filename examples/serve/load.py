@@ -143,7 +143,7 @@ class Player(asyncio.Protocol):
             for _ in range(len(values) // size):
                 self._step += 1
                 message = (self._step * welcome.window - 1) // self._message
-                self._latencies.append(now - self.sent[message])
+                self._latencies.append(now - self.sent[min(message, len(self.sent) - 1)])
             self.answers += values
         elif opcode == TEXT and not self.welcomed.done():
             self.welcomed.set_result(protocol.read_welcome(payload))
@@ -170,6 +170,8 @@ async def play(task: Play) -> Played:
     phases = sorted(rng.uniform(0, period) for _ in players)
     begin = perf_counter() + 0.1
     for number, message in enumerate(frames):
+        if all(player.closed.done() for player in players):
+            break
         for phase, player in zip(phases, players, strict=True):
             due = begin + phase + number * period
             if (wait := due - perf_counter()) > 0:
@@ -179,9 +181,10 @@ async def play(task: Play) -> Played:
                 played.lag.append(now - due)
                 player.sent.append(now)
                 player.transport.write(message)
+    end = frame(TEXT, protocol.say(end=len(task.sound) // 2).encode())
     for player in players:
-        samples = len(task.sound) // 2
-        player.transport.write(frame(TEXT, protocol.say(end=samples).encode()))
+        player.sent.append(perf_counter())
+        player.transport.write(end)
     waiting = [player.closed for player in players]
     await asyncio.wait(waiting, timeout=10)
     for player in players:
@@ -231,6 +234,8 @@ def measure(args: argparse.Namespace, url: str, pid: int | None, clients: int) -
     seconds = perf_counter() - begun
     used = (cpu_seconds(pid) if pid else 0.0) - used
     latencies = np.concatenate([result.latencies for result in results]) * 1000
+    if not len(latencies):
+        raise OSError(f"no answer came: {sorted({why for r in results for why in r.closed})}")
     answers = [a for result in results for a in result.answers]
     row: dict[str, object] = {"clients": clients, "answers": len(latencies)}
     row["lost"] = sum(len(a) < len(expected) for a in answers)

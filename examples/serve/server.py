@@ -121,7 +121,7 @@ async def run(service: Service, args: argparse.Namespace) -> None:
 def main() -> int:
     args = arguments().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    logging.getLogger("websockets").setLevel(logging.ERROR)
     try:
         options = options_of(args)
         network = NETWORKS[args.network](args.max_streams, args.threads)

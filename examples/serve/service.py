@@ -332,6 +332,7 @@ class Service:
                     if stream.waiting:
                         why = f"its answers were not {'read' if stream.blocked else 'acknowledged'}"
                     self.metrics.refused.labels(str(protocol.POLICY)).inc()
+                    stream.active = now
                     reason = f"{why} for {options.idle_seconds:g} s"
                     self._start(connection.close(protocol.POLICY, reason))
 

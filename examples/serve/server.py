@@ -17,9 +17,10 @@ import socket
 import sys
 from pathlib import Path
 
+from connection import Connection
 from networks import NETWORKS
 from protocol import RESTART
-from service import Connection, Options, Service
+from service import Options, Service
 from websockets.asyncio.server import serve
 
 import rnn_native as rn

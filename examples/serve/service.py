@@ -38,6 +38,7 @@ class Options:
     collect_seconds: float
     deadline_seconds: float
     most_rows: int
+    threads: int
     hello_seconds: float = 10.0
     batch_seconds: float = 1.0  # of one stream, in one batch
 
@@ -49,7 +50,7 @@ class Service:
         self._network = network
         self._options = options
         self._snapshot = snapshot
-        self._pool = rn.StreamPool(network.model, capacity=options.max_streams)
+        self._pool = rn.StreamPool(network.model, options.max_streams, options.threads)
         self.batcher = Batcher(
             network,
             self._pool,

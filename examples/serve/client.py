@@ -31,7 +31,8 @@ class LostError(Exception):
 
 
 class Client:
-    """One stream. ``on_answers`` is called with answers as they come, and the step of the first."""
+    """One stream. ``on_answers`` is called with the first step and the answers of this one and of
+    others behind it, as they come; without it they are kept in ``answers``."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class Client:
         *,
         message: int = 512,
         patience: float = 30.0,
-        on_answers: Callable[[int, bytes], None] = lambda step, answers: None,
+        on_answers: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self.answers = bytearray()
         self.steps = 0  # answered
@@ -51,7 +52,7 @@ class Client:
         self._sample = FORMATS[format].itemsize
         self._message = message * self._sample
         self._patience = patience
-        self._on_answers = on_answers
+        self._on_answers = on_answers or self._keep
         self._history = bytearray()  # sound from byte ``_forgotten`` on
         self._forgotten = 0
         self._acknowledged = 0  # steps, in this connection
@@ -159,9 +160,9 @@ class Client:
             raise LostError(f"expected the answer of step {self.steps}, got that of {step}")
         new = data[(self.steps - step) * size :]
         if new:  # or else a server that was killed has gone back
-            self.answers += new
+            before = self.steps
             self.steps += len(new) // size
-            self._on_answers(self.steps - len(new) // size, new)
+            self._on_answers(before, new)
             if self.welcome.saved is None:
                 self._forget(self.steps)
         until = step + len(data) // size
@@ -169,6 +170,9 @@ class Client:
             self._acknowledged = until
             with contextlib.suppress(ConnectionClosed):  # other answers may still be there to read
                 await connection.send(protocol.say(answered=until))
+
+    def _keep(self, step: int, answers: bytes) -> None:
+        self.answers += answers
 
     def _forget(self, step: int) -> None:
         """Sound before this step is not asked for again."""

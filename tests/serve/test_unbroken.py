@@ -116,6 +116,31 @@ def test_servers_that_end(
     assert max(client.connections for client in clients) >= 3
 
 
+def test_answers_are_told_as_they_come(serve: Serve, sounds: Sounds, whole: WholeOf) -> None:
+    """Before all has been said, each step once, in order."""
+    server = serve()
+    (sound,) = sounds(1, 1.0)
+    told: list[tuple[int, bytes]] = []
+
+    async def run() -> None:
+        client = Client(server.url, "int16", on_answers=lambda *answer: told.append(answer))
+        task = asyncio.create_task(client.run())
+        client.feed(sound[:20_000])
+        while client.steps < 19:
+            await asyncio.sleep(0.01)
+        client.feed(sound[20_000:])
+        client.finish()
+        await task
+        assert not client.answers
+
+    asyncio.run(run())
+    at = 0
+    for step, answers in told:
+        assert step == at
+        at += len(answers) // 4
+    assert b"".join(answers for _, answers in told) == whole("silero")(sound, "int16")
+
+
 def test_a_stream_without_snapshots_begins_anew_or_says_that_it_cannot(
     serve: Serve, sounds: Sounds
 ) -> None:

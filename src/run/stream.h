@@ -10,7 +10,7 @@ struct rnnat_stream {
     rnnat_barrier *barriers; /* [rnnat_team_barriers] its team's */
     int32_t team_size; /* threads that run its steps together */
     double work;       /* multiplications of a step */
-    bool is_alone; /* a single step is one thread's, which runs each node by its function for one */
+    bool is_plain; /* one thread runs each node of a single step by its function for one */
     bool has_several; /* the model has several inputs or outputs */
     void *heap; /* what rnnat_stream_free frees, or NULL */
 };

@@ -2,36 +2,32 @@
 #include "crowding.h"
 
 #if RNNAT_TEAM
-/* One call alone tells little: its workers were asleep, or the system did something for itself. */
-enum { tries = 3 };
+/* A rest begins when so much has been lost as half a call takes on one thread: by one call whose
+ * threads waited for long, or by three to which nobody came, each of which has lost `in_vain` of its
+ * time by calling. It is so many times as long as what was lost, so that tries cost little however long
+ * they take; processors that have become free meanwhile wait for its end. */
+enum { in_vain = 6, times_of_rest = 32, longest_rest = 250000000 };
 
-/* The first rest is so many times as long as a call that gained nothing, and each one after it twice as
- * long, so that tries cost little however long they take. Processors that have become free meanwhile
- * wait for the longest one. */
-enum { calls_of_rest = 32, longest_rest = 250000000 };
+/* What calls have gained makes up for so much that is lost: a system has moments of its own. */
+enum { most_balance = 20000000 };
 
-/* While a thread has no processor the others wait for it, all at the same time; without that the call
- * would have taken `count` times as long on one thread. */
-bool rnnat_crowding_gained(int32_t count, int64_t took, int64_t waited)
+/* While a thread has no processor all others wait for it at the same time. One thread would have taken
+ * `count` times what is left of the call. */
+int64_t rnnat_crowding_gain(int32_t count, int64_t took, int64_t waited)
 {
-    const double others = count - 1;
-    return (double)waited * count < (double)took * others * others;
+    if (count == 1) return -(took / in_vain);
+    const int64_t stood = waited / (count - 1);
+    return stood < took ? count * (took - stood) - took : -took;
 }
 
-void rnnat_crowding_note(rnnat_crowding *crowding, bool gained, int64_t took, int64_t now)
+void rnnat_crowding_note(rnnat_crowding *crowding, int64_t gain, int64_t took, int64_t now)
 {
-    if (gained) {
-        *crowding = (rnnat_crowding){0};
-        return;
-    }
-    if (++crowding->vain < tries) return;
-    int64_t rest = longest_rest;
-    if (crowding->rest)
-        rest = 2 * crowding->rest;
-    else if (took < longest_rest)
-        rest = calls_of_rest * took;
-    crowding->vain = 0;
-    crowding->rest = rest < longest_rest ? rest : longest_rest;
-    crowding->until = now + crowding->rest;
+    const int64_t alone = took + gain;
+    crowding->balance += gain;
+    if (crowding->balance > most_balance) crowding->balance = most_balance;
+    if (crowding->balance >= 0 || crowding->balance > -alone / 2) return;
+    const int64_t lost = -crowding->balance, longest = longest_rest;
+    crowding->balance = 0;
+    crowding->until = now + (lost < longest / times_of_rest ? lost * times_of_rest : longest);
 }
 #endif

@@ -234,6 +234,16 @@ int32_t rnnat_threads_dynamic(void) { return 0; }
 rnnat_status rnnat_threads_check(void) { return RNNAT_OK; }
 #endif
 
+bool rnnat_threads_rest(void)
+{
+#if RNNAT_TEAM
+    return current_threading() == threading_team && rnnat_threads_dynamic() == 1 &&
+           rnnat_workers_rest();
+#else
+    return false;
+#endif
+}
+
 void rnnat_parallel(int32_t threads, const rnnat_terms *terms, rnnat_work work, void *arg)
 {
 #if RNNAT_TEAM

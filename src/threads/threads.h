@@ -56,6 +56,8 @@ typedef struct rnnat_terms {
  * `terms`: where processors are busy with others, those of `together` have a count of 1; of the others
  * work(arg, 0, count) alone is called for certain. NULL: all threads come, however long that takes. */
 void rnnat_parallel(int32_t threads, const rnnat_terms *terms, rnnat_work work, void *arg);
+/* Whether calls on terms run on one thread for now: whoever knows it before can do without dividing. */
+bool rnnat_threads_rest(void);
 
 /* Waits at the team's barrier until every member has come there. */
 static inline void rnnat_meet(const rnnat_member *member)
@@ -92,6 +94,7 @@ bool rnnat_openmp_compiled(void);
 /* They do what rnnat_parallel does, of two threads or more: by workers of our own, or by OpenMP, for
  * which all threads come. */
 void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_work work, void *arg);
+bool rnnat_workers_rest(void);
 void rnnat_openmp_parallel(int32_t threads, rnnat_work work, void *arg);
 /* Whether the caller is within as many parallel regions of OpenMP's as may be within each other. */
 bool rnnat_openmp_is_inside(void);

@@ -65,6 +65,7 @@ static struct {
     int32_t made;
     bool watches_forks;
     rnnat_crowding crowding;
+    atomic_bool rests; /* a rest of calls has begun, and may have ended */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static worker workers[most_workers]; /* pages of zeros, until they are made */
 
@@ -151,6 +152,7 @@ static void forget_workers(void)
     pool.free = NULL;
     pool.made = 0;
     pool.crowding = (rnnat_crowding){0};
+    atomic_store(&pool.rests, false);
 }
 
 /* Signals go to other threads: all but those that tell of a fault of this one. */
@@ -234,15 +236,29 @@ static void end_call(worker *first, bool all_come, const rnnat_terms *terms, int
     for (int32_t i = 0; terms && i < terms->num_barriers; ++i)
         waited += (int64_t)atomic_load_explicit(&terms->barriers[i].waited, memory_order_relaxed)
                   << 10;
-    const int64_t now = terms ? rnnat_now() : 0;
+    const int64_t now = terms ? rnnat_now() : 0, took = now - began;
     pthread_mutex_lock(&pool.lock);
-    if (terms)
-        rnnat_crowding_note(&pool.crowding,
-                            all_come && rnnat_crowding_gained(came + 1, now - began, waited),
-                            now - began, now);
+    if (terms) {
+        rnnat_crowding *const crowding = &pool.crowding;
+        const int64_t gain = rnnat_crowding_gain(all_come ? came + 1 : 1, took, waited);
+        rnnat_crowding_note(crowding, gain, took, now);
+        if (rnnat_crowding_rests(crowding, now))
+            atomic_store_explicit(&pool.rests, true, memory_order_relaxed);
+    }
     last->next = pool.free;
     pool.free = first;
     pthread_mutex_unlock(&pool.lock);
+}
+
+bool rnnat_workers_rest(void)
+{
+    if (!atomic_load_explicit(&pool.rests, memory_order_relaxed)) return false;
+    const int64_t now = rnnat_now();
+    pthread_mutex_lock(&pool.lock);
+    const bool rests = rnnat_crowding_rests(&pool.crowding, now);
+    if (!rests) atomic_store_explicit(&pool.rests, false, memory_order_relaxed);
+    pthread_mutex_unlock(&pool.lock);
+    return rests;
 }
 
 void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_work work, void *arg)

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #ifdef __linux__
+#include <sched.h>
 #include <sys/prctl.h>
 #endif
 
@@ -47,6 +48,8 @@ typedef struct call {
     int32_t count; /* its threads */
     bool together; /* none begins before all have come */
     atomic_int came; /* workers, of threads that begin together; below 0: it goes on without them */
+    int processor; /* where the caller began, */
+    atomic_int in_its_place; /* workers that came to that one */
 } call;
 
 typedef struct worker {
@@ -126,6 +129,23 @@ static bool gather(call *c, int64_t patience)
     return true;
 }
 
+/* Which processor a thread is on; -1 where that is not known. */
+static int current_processor(void)
+{
+#ifdef __linux__
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+static void take_part(call *c, int32_t index)
+{
+    const int processor = current_processor();
+    if (processor >= 0 && processor == c->processor) atomic_fetch_add(&c->in_its_place, 1);
+    if (!c->together || come_together(c)) c->work(c->arg, index, c->count);
+}
+
 static void *live(void *arg)
 {
     worker *const w = arg;
@@ -136,8 +156,7 @@ static void *live(void *arg)
         int seen = worker_called;
         wait_while(w, worker_free, worker_asleep, &between_calls);
         if (atomic_compare_exchange_strong(&w->state, &seen, worker_busy)) {
-            call *const c = w->of;
-            if (!c->together || come_together(c)) c->work(c->arg, w->index, c->count);
+            take_part(w->of, w->index);
             set_state(w, worker_free);
         } else if (seen == worker_ending) {
             return NULL;
@@ -220,7 +239,7 @@ static int64_t patience_of(const rnnat_terms *terms)
 }
 
 /* Waits for the workers of a call that came, calls off the others, and frees them all. */
-static void end_call(worker *first, bool all_come, const rnnat_terms *terms, int64_t began)
+static void end_call(call *c, worker *first, bool all_come, const rnnat_terms *terms, int64_t began)
 {
     worker *last = NULL;
     int32_t came = 0;
@@ -240,7 +259,9 @@ static void end_call(worker *first, bool all_come, const rnnat_terms *terms, int
     pthread_mutex_lock(&pool.lock);
     if (terms) {
         rnnat_crowding *const crowding = &pool.crowding;
-        const int64_t gain = rnnat_crowding_gain(all_come ? came + 1 : 1, took, waited);
+        const int64_t without = rnnat_crowding_gain(1, took, 0);
+        int64_t gain = all_come ? rnnat_crowding_gain(came + 1, took, waited) : without;
+        if (atomic_load(&c->in_its_place) > 0 && gain > without) gain = without;
         rnnat_crowding_note(crowding, gain, took, now);
         if (rnnat_crowding_rests(crowding, now))
             atomic_store_explicit(&pool.rests, true, memory_order_relaxed);
@@ -269,6 +290,7 @@ void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_wor
                               : take_workers(threads - 1, terms != NULL, began);
     call c = {.work = work, .arg = arg, .count = 1, .together = !terms || terms->together};
     atomic_init(&c.came, 0);
+    atomic_init(&c.in_its_place, 0);
     if (!first) {
         work(arg, 0, 1);
         return;
@@ -276,6 +298,7 @@ void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_wor
     for (int32_t i = 0; terms && i < terms->num_barriers; ++i)
         atomic_store_explicit(&terms->barriers[i].waited, 0, memory_order_relaxed);
     for (const worker *w = first; w; w = w->next) ++c.count;
+    c.processor = current_processor();
     int32_t index = 1;
     for (worker *w = first; w; w = w->next) {
         w->index = index++;
@@ -284,7 +307,7 @@ void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_wor
     }
     const bool all_come = !c.together || gather(&c, terms ? patience_of(terms) : endless);
     work(arg, 0, all_come ? c.count : 1);
-    end_call(first, all_come, terms, began);
+    end_call(&c, first, all_come, terms, began);
 }
 
 #if RNNAT_GNU

@@ -4,19 +4,20 @@
     python -P bench/company.py --cases small,team --peers torch,onnxruntime --rounds 3
     python -P bench/company.py --python ../before/build/venv-test/bin/python
 
-Three companies, in each of which a case is called one call after the other, by processes that are not
-pinned:
+Three companies, in each of which a case is called one call after the other, by processes that are
+not pinned:
 
 - ``free``: one process, and nothing else;
 - ``busy``: one process, while another one spins on the last processor;
-- ``crowd``: four processes at once, one of which is as slow as the others let it be.
+- ``crowd``: four processes at once.
 
-In a round the case runs with one thread and then with two, or in the crowd with whatever a call
-that states no number has. ``free`` and ``busy`` are the median call with several threads over that
-with one; ``p99`` the 99th percentiles in the busy company with one and with several threads, over the median
-with one; ``crowd`` the calls a second of all four processes, over those with one thread each. Each is
-the median over the rounds; what is in brackets is the least and the largest of them. Peers run the same case in
-the same company.
+In a round the case runs with one thread and then with two, or in the crowd with as many as a call
+has that states no number. ``free`` and ``busy`` are the median call with several threads over that
+with one; ``p99`` the 99th percentiles in the busy company, with one and with several threads, over
+the median with one; ``crowd`` the calls a second of all four processes, over those with one thread
+each. Each is the median over the rounds; what is in brackets is the least and the largest of them.
+Peers run the same case in the same company. What else the machine does counts as well: the load
+before is told.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ def torch(case: Case, threads: int | None) -> Callable[[], Any]:
 
 def onnxruntime(case: Case, threads: int | None) -> Callable[[], Any]:
     import onnxruntime
+
     import rnn_native as rn
 
     module = getattr(rn, case.cell)(case.inputs, case.hidden, num_layers=case.layers)
@@ -151,7 +153,11 @@ class Worker:
     def __init__(self, python: str, runtime: str, case: str, threads: int) -> None:
         command = [python, "-P", __file__, "--worker", runtime, case, str(threads)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         if self._line() != "ready\n":
             assert self.process.stderr
@@ -190,11 +196,7 @@ def workers(python: str, runtime: str, case: str, threads: Sequence[int]) -> Ite
 @contextmanager
 def spinner() -> Iterator[None]:
     """Meanwhile a process spins on the last of the processors."""
-    code = (
-        "import os\n"
-        "os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})\n"
-        "while True: pass\n"
-    )
+    code = "import os\nos.sched_setaffinity(0, {max(os.sched_getaffinity(0))})\nwhile True: pass\n"
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         time.sleep(0.2)

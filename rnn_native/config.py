@@ -16,12 +16,12 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
 
     ``version``; ``isa``, the instruction set in use; ``isas_compiled`` and ``isas_available``
     (compiled, and this CPU runs them), best last; ``blas``, the library that ``matmul="blas"``
-    takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or
-    ``none``); ``openmp``, whether the core was compiled with it; ``dynamic``, whether calls have fewer
-    threads where processors are busy with others; ``num_threads``, the default number, and
-    ``num_threads_from``: ``set_num_threads``, the variable that it is from, ``processors`` that this
-    process may use, or the quota of its ``cgroup``; ``int8`` and ``bfloat16``, how weights of these
-    types are multiplied here.
+    takes, or None; ``threading``, where threads come from (``team``, ``openmp`` or ``none``);
+    ``openmp``, whether the core was compiled with it; ``dynamic``, whether calls have fewer threads
+    where processors are busy with others; ``num_threads``, the default number, and
+    ``num_threads_from``: ``set_num_threads``, the variable that it is from, the ``processors`` that
+    this process may use, or the CPU quota of its ``cgroup``; ``int8`` and ``bfloat16``, how weights
+    of these types are multiplied here.
     """
     if mode not in ("stdout", "dicts"):
         raise OptionError(f"mode: expected one of stdout, dicts; got {mode!r}")

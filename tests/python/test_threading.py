@@ -140,8 +140,8 @@ def taken(threads):
 print(taken(2) / taken(1))
 """
 
-# Everything that takes threads, again and again, while more processes spin than there are processors:
-# calls have fewer threads then, at times.
+# Everything that takes threads, again and again, while more processes spin than there are
+# processors: calls have fewer threads then, at times.
 BUSY = """
 import subprocess, sys, os
 spin = [sys.executable, "-c", "while True: pass"]

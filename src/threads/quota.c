@@ -22,51 +22,51 @@
 /* ---- texts: lines and paths ---- */
 
 /* What is longer is not understood. */
-enum { room = 1024 };
+enum { quota_room = 1024 };
 
-typedef struct text {
+typedef struct quota_text {
     size_t size; /* of its characters, before the NUL; `room` where there were too many */
-    char at[room];
-} text;
+    char at[quota_room];
+} quota_text;
 
-static bool is_cut(const text *t) { return t->size == room; }
+static bool text_is_cut(const quota_text *t) { return t->size == quota_room; }
 
-static void append(text *t, const char *more, size_t size)
+static void append_text(quota_text *t, const char *more, size_t size)
 {
-    for (size_t i = 0; i < size && !is_cut(t); ++i) t->at[t->size++] = more[i];
-    t->at[is_cut(t) ? room - 1 : t->size] = '\0';
+    for (size_t i = 0; i < size && !text_is_cut(t); ++i) t->at[t->size++] = more[i];
+    t->at[text_is_cut(t) ? quota_room - 1 : t->size] = '\0';
 }
 
 /* Part of a text. */
-typedef struct word {
+typedef struct quota_word {
     const char *at;
     size_t size;
-} word;
+} quota_word;
 
 /* Takes the word before the next separator, and moves on behind that. */
-static word take(const char **rest, char separator)
+static quota_word next_word(const char **rest, char separator)
 {
-    word w = {*rest, 0};
+    quota_word w = {*rest, 0};
     while (w.at[w.size] && w.at[w.size] != separator) ++w.size;
     *rest = w.at + w.size + (w.at[w.size] != '\0');
     return w;
 }
 
-static bool is(word w, const char *known) { return rnnat_text_is(w.at, w.size, known); }
+static bool word_is(quota_word w, const char *known) { return rnnat_text_is(w.at, w.size, known); }
 
 /* Whether "cpu" is in a list with commas. */
-static bool lists_cpu(word list)
+static bool lists_cpu(quota_word list)
 {
     for (size_t i = 0; i < list.size;) {
         const size_t size = rnnat_text_find(list.at + i, list.size - i, ',');
-        if (is((word){list.at + i, size}, "cpu")) return true;
+        if (word_is((quota_word){list.at + i, size}, "cpu")) return true;
         i += size + 1;
     }
     return false;
 }
 
 /* A decimal number; 0 where it is none. */
-static int64_t number_of(word w)
+static int64_t number_of_word(quota_word w)
 {
     enum { most_digits = 15 };
     int64_t number = 0;
@@ -79,54 +79,55 @@ static int64_t number_of(word w)
 
 /* ---- files ---- */
 
-typedef struct reader {
+typedef struct quota_reader {
     int file;
     size_t at, size;
     char bytes[256];
-} reader;
+} quota_reader;
 
-static bool open_file(reader *r, const char *folder, const char *name)
+static bool open_quota_file(quota_reader *r, const char *folder, const char *name)
 {
-    text path = {0};
-    append(&path, folder, rnnat_text_size(folder));
-    append(&path, name, rnnat_text_size(name));
-    r->file = is_cut(&path) ? -1 : open(path.at, O_RDONLY | O_CLOEXEC);
+    quota_text path = {0};
+    append_text(&path, folder, rnnat_text_size(folder));
+    append_text(&path, name, rnnat_text_size(name));
+    r->file = text_is_cut(&path) ? -1 : open(path.at, O_RDONLY | O_CLOEXEC);
     r->at = r->size = 0;
     return r->file >= 0;
 }
 
 /* The next line that is not cut, without its end; false where there is none. */
-static bool next_line(reader *r, text *line)
+static bool next_quota_line(quota_reader *r, quota_text *line)
 {
     line->size = 0;
     for (;;) {
         if (r->at == r->size) {
             const ssize_t got = read(r->file, r->bytes, sizeof r->bytes);
-            if (got <= 0) return line->size > 0 && !is_cut(line);
+            if (got <= 0) return line->size > 0 && !text_is_cut(line);
             r->at = 0;
             r->size = (size_t)got;
         }
         const size_t size = rnnat_text_find(r->bytes + r->at, r->size - r->at, '\n');
-        append(line, r->bytes + r->at, size);
+        append_text(line, r->bytes + r->at, size);
         r->at += size;
         if (r->at == r->size) continue;
         ++r->at; /* the line's end */
-        if (!is_cut(line)) return true;
+        if (!text_is_cut(line)) return true;
         line->size = 0;
     }
 }
 
 /* The numbers that a file begins with; 0 for each that is not there. */
-static void read_numbers(const text *folder, const char *name, int64_t *first, int64_t *second)
+static void read_quota_numbers(const quota_text *folder, const char *name, int64_t *first,
+                               int64_t *second)
 {
-    reader file;
-    text line;
+    quota_reader file;
+    quota_text line;
     *first = *second = 0;
-    if (!open_file(&file, folder->at, name)) return;
-    if (next_line(&file, &line)) {
+    if (!open_quota_file(&file, folder->at, name)) return;
+    if (next_quota_line(&file, &line)) {
         const char *rest = line.at;
-        *first = number_of(take(&rest, ' '));
-        *second = number_of(take(&rest, ' '));
+        *first = number_of_word(next_word(&rest, ' '));
+        *second = number_of_word(next_word(&rest, ' '));
     }
     close(file.file);
 }
@@ -134,73 +135,74 @@ static void read_numbers(const text *folder, const char *name, int64_t *first, i
 /* ---- cgroups ---- */
 
 /* Where cgroups are mounted: those of version 2, or of version 1 with the controller "cpu". */
-typedef struct mount {
+typedef struct quota_mount {
     bool unified; /* version 2 */
-    word top; /* the cgroup that is mounted */
-    word folder;
-} mount;
+    quota_word top; /* the cgroup that is mounted */
+    quota_word folder;
+} quota_mount;
 
 /* Of a line "36 25 0:30 /top /folder options [optional ...] - type source options". */
-static bool understand_mount(const char *line, mount *m)
+static bool understand_mount(const char *line, quota_mount *m)
 {
-    for (int i = 0; i < 3; ++i) take(&line, ' ');
-    m->top = take(&line, ' ');
-    m->folder = take(&line, ' ');
-    while (*line && !is(take(&line, ' '), "-")) {}
-    const word type = take(&line, ' ');
-    take(&line, ' ');
-    m->unified = is(type, "cgroup2");
+    for (int i = 0; i < 3; ++i) next_word(&line, ' ');
+    m->top = next_word(&line, ' ');
+    m->folder = next_word(&line, ' ');
+    while (*line && !word_is(next_word(&line, ' '), "-")) {}
+    const quota_word type = next_word(&line, ' ');
+    next_word(&line, ' ');
+    m->unified = word_is(type, "cgroup2");
     const bool is_plain = rnnat_text_find(m->folder.at, m->folder.size, '\\') == m->folder.size;
-    return is_plain && (m->unified || (is(type, "cgroup") && lists_cpu(take(&line, ' '))));
+    return is_plain &&
+           (m->unified || (word_is(type, "cgroup") && lists_cpu(next_word(&line, ' '))));
 }
 
 /* The way from the mounted cgroup down to the process's, "" where that is not below it. Of lines
  * "4:cpu,cpuacct:/path", with "0::" of version 2. */
-static void append_way(const char *root, const mount *m, text *folder)
+static void append_way(const char *root, const quota_mount *m, quota_text *folder)
 {
-    reader groups;
-    text line;
-    if (!open_file(&groups, root, "/proc/self/cgroup")) return;
-    while (next_line(&groups, &line)) {
+    quota_reader groups;
+    quota_text line;
+    if (!open_quota_file(&groups, root, "/proc/self/cgroup")) return;
+    while (next_quota_line(&groups, &line)) {
         const char *path = line.at;
-        take(&path, ':');
-        const word controllers = take(&path, ':');
+        next_word(&path, ':');
+        const quota_word controllers = next_word(&path, ':');
         if (m->unified ? controllers.size > 0 : !lists_cpu(controllers)) continue;
-        const size_t above = is(m->top, "/") ? 0 : m->top.size;
+        const size_t above = word_is(m->top, "/") ? 0 : m->top.size;
         size_t same = 0;
         while (same < above && path[same] == m->top.at[same]) ++same;
         path += same;
         if (same == above && path[0] == '/' && path[1] && !(path[1] == '.' && path[2] == '.'))
-            append(folder, path, rnnat_text_size(path));
+            append_text(folder, path, rnnat_text_size(path));
         break;
     }
     close(groups.file);
 }
 
 /* Whole processors of one cgroup's quota, 0 where it has none. */
-static int64_t quota_of(const text *folder, bool unified)
+static int64_t quota_of(const quota_text *folder, bool unified)
 {
     int64_t quota, period, none;
     if (unified) {
-        read_numbers(folder, "/cpu.max", &quota, &period);
+        read_quota_numbers(folder, "/cpu.max", &quota, &period);
     } else {
-        read_numbers(folder, "/cpu.cfs_quota_us", &quota, &none);
-        read_numbers(folder, "/cpu.cfs_period_us", &period, &none);
+        read_quota_numbers(folder, "/cpu.cfs_quota_us", &quota, &none);
+        read_quota_numbers(folder, "/cpu.cfs_period_us", &period, &none);
     }
     if (quota == 0 || period == 0) return 0;
     return quota < period ? 1 : quota / period;
 }
 
 /* The least quota of the process's cgroup and all above it up to the mount. */
-static int64_t least_below(const char *root, const mount *m)
+static int64_t least_below(const char *root, const quota_mount *m)
 {
-    text folder = {0};
-    append(&folder, root, rnnat_text_size(root));
-    append(&folder, m->folder.at, m->folder.size);
+    quota_text folder = {0};
+    append_text(&folder, root, rnnat_text_size(root));
+    append_text(&folder, m->folder.at, m->folder.size);
     const size_t top = folder.size;
     append_way(root, m, &folder);
     int64_t least = 0;
-    while (!is_cut(&folder)) {
+    while (!text_is_cut(&folder)) {
         const int64_t quota = quota_of(&folder, m->unified);
         if (quota && (!least || quota < least)) least = quota;
         if (folder.size == top) break;
@@ -212,12 +214,12 @@ static int64_t least_below(const char *root, const mount *m)
 
 int32_t rnnat_quota_processors(const char *root)
 {
-    reader mounts;
-    text line;
+    quota_reader mounts;
+    quota_text line;
     int64_t least = 0;
-    if (!open_file(&mounts, root, "/proc/self/mountinfo")) return 0;
-    while (next_line(&mounts, &line)) {
-        mount m;
+    if (!open_quota_file(&mounts, root, "/proc/self/mountinfo")) return 0;
+    while (next_quota_line(&mounts, &line)) {
+        quota_mount m;
         if (!understand_mount(line.at, &m)) continue;
         const int64_t quota = least_below(root, &m);
         if (quota && (!least || quota < least)) least = quota;

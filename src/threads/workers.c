@@ -42,7 +42,7 @@ typedef enum worker_state {
 } worker_state;
 
 /* A call, as its workers see it. */
-typedef struct call {
+typedef struct worker_call {
     rnnat_work work;
     void *arg;
     int32_t count; /* its threads */
@@ -50,12 +50,12 @@ typedef struct call {
     atomic_int came; /* workers, of threads that begin together; below 0: it goes on without them */
     int processor; /* where the caller began, */
     atomic_int in_its_place; /* workers that came to that one */
-} call;
+} worker_call;
 
 typedef struct worker {
     _Alignas(64) atomic_int state;
     int32_t index; /* which thread of the call it is */
-    call *of;
+    worker_call *of;
     struct worker *next; /* the call's next one or, of a free worker, the next free one */
     pthread_t thread;
     pthread_mutex_t lock; /* the lock of whoever sleeps: the worker, or its caller */
@@ -101,7 +101,7 @@ static void set_state(worker *w, int next)
 }
 
 /* Waits for the other workers of a call whose threads begin together; false where it goes on without. */
-static bool come_together(call *c)
+static bool come_together(worker_call *c)
 {
     rnnat_waiting waiting = {0};
     int came = atomic_fetch_add(&c->came, 1) + 1;
@@ -114,7 +114,7 @@ static bool come_together(call *c)
 
 /* Waits for all workers of such a call; false where it goes on without, for it had `patience`
  * nanoseconds. */
-static bool gather(call *c, int64_t patience)
+static bool gather(worker_call *c, int64_t patience)
 {
     const rnnat_patience bounded = {in_a_call.spin, patience};
     rnnat_waiting waiting = {0};
@@ -139,7 +139,7 @@ static int current_processor(void)
 #endif
 }
 
-static void take_part(call *c, int32_t index)
+static void take_part(worker_call *c, int32_t index)
 {
     const int processor = current_processor();
     if (processor >= 0 && processor == c->processor) atomic_fetch_add(&c->in_its_place, 1);
@@ -239,7 +239,8 @@ static int64_t patience_of(const rnnat_terms *terms)
 }
 
 /* Waits for the workers of a call that came, calls off the others, and frees them all. */
-static void end_call(call *c, worker *first, bool all_come, const rnnat_terms *terms, int64_t began)
+static void end_call(worker_call *c, worker *first, bool all_come, const rnnat_terms *terms,
+                     int64_t began)
 {
     worker *last = NULL;
     int32_t came = 0;
@@ -288,7 +289,7 @@ void rnnat_workers_parallel(int32_t threads, const rnnat_terms *terms, rnnat_wor
     worker *const first = RNNAT_OPENMP && rnnat_openmp_is_inside()
                               ? NULL
                               : take_workers(threads - 1, terms != NULL, began);
-    call c = {.work = work, .arg = arg, .count = 1, .together = !terms || terms->together};
+    worker_call c = {.work = work, .arg = arg, .count = 1, .together = !terms || terms->together};
     atomic_init(&c.came, 0);
     atomic_init(&c.in_its_place, 0);
     if (!first) {

@@ -233,7 +233,7 @@ cdef extern from "run/run.h" nogil:
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
     void rnnat_run_carve(rnnat_arena *, const rnnat_model *, const rnnat_job *) except *
-    rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
+    rnnat_status rnnat_run_go(const rnnat_model *, rnnat_job *, void *, size_t)
 
 
 cdef extern from "dispatch.h" nogil:

@@ -345,30 +345,32 @@ static void run_thread(void *arg, int32_t thread, int32_t count)
     rnnat_float_leave(mode);
 }
 
-/* The same run on one thread, in no more memory; false unless runs of several threads rest. With a BLAS,
- * bits may depend on how rows are divided. */
-static bool plan_alone(const rnnat_model *model, const rnnat_job *job, rnnat_job *alone)
+/* Divides the run anew, for one thread and in no more memory, where runs of several rest. With a BLAS, bits
+ * may depend on how rows are divided. */
+static void divide_for_rest(const rnnat_model *model, rnnat_job *job)
 {
-    if (job->workspaces * job->team_size == 1 || model->info.matmul == RNNAT_MATMUL_BLAS ||
+    const int32_t workspaces = job->workspaces, team_size = job->team_size;
+    const bool wavefront = job->wavefront;
+    if (workspaces * team_size == 1 || model->info.matmul == RNNAT_MATMUL_BLAS ||
         !rnnat_threads_rest())
-        return false;
-    *alone = *job;
-    rnnat_run_divide(model, 1, alone);
+        return;
+    rnnat_run_divide(model, 1, job);
     rnnat_arena arena = rnnat_arena_at(NULL);
-    carve(&arena, model, alone);
-    alone->need = rnnat_arena_need(&arena);
-    return !arena.overflow && alone->need <= job->need;
+    carve(&arena, model, job);
+    if (!arena.overflow && rnnat_arena_need(&arena) <= job->need) return;
+    job->workspaces = workspaces;
+    job->team_size = team_size;
+    job->wavefront = wavefront;
 }
 
-rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
+rnnat_status rnnat_run_go(const rnnat_model *model, rnnat_job *job, void *scratch,
                           size_t scratch_size)
 {
     const rnnat_status status = check(model, job);
     if (status != RNNAT_OK) return status;
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
-    rnnat_job alone;
-    if (plan_alone(model, job, &alone)) job = &alone;
+    divide_for_rest(model, job);
     rnnat_arena arena = rnnat_arena_at(scratch);
     workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);

@@ -47,8 +47,8 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job);
 /* Takes what a planned run needs, from an arena that only counts. */
 void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job);
-/* Checks lengths, indices and pointers, then runs. */
-rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
+/* Checks lengths, indices and pointers, then runs; may divide the job anew, for fewer threads. */
+rnnat_status rnnat_run_go(const rnnat_model *model, rnnat_job *job, void *scratch,
                           size_t scratch_size);
 
 #if RNNAT_THREADS

@@ -183,6 +183,9 @@ static void choose_signals(sigset_t *signals)
 }
 
 /* False where the system has no further thread. */
+#if RNNAT_GNU
+__attribute__((noinline)) /* its stack is not there while a call runs */
+#endif
 static bool start(worker *w)
 {
     pthread_attr_t small;

@@ -4,20 +4,21 @@
     python -P bench/company.py --cases small,team --peers torch,onnxruntime --rounds 3
     python -P bench/company.py --python ../before/build/venv-test/bin/python
 
-Three companies, in each of which a case is called one call after the other, by processes that are
-not pinned:
+Four companies, in each of which a case is called one call after the other, by processes that are
+not pinned but in the third:
 
 - ``free``: one process, and nothing else;
 - ``busy``: one process, while another one spins on the last processor;
+- ``pinned``: one process, whose threads are all put onto the first processor after its first calls;
 - ``crowd``: four processes at once.
 
 In a round the case runs with one thread and then with two, or in the crowd with as many as a call
-has that states no number. ``free`` and ``busy`` are the median call with several threads over that
-with one; ``p99`` the 99th percentiles in the busy company, with one and with several threads, over
-the median with one; ``crowd`` the calls a second of all four processes, over those with one thread
-each. Each is the median over the rounds; what is in brackets is the least and the largest of them.
-Peers run the same case in the same company. What else the machine does counts as well: the load
-before is told.
+has that states no number. ``free``, ``busy`` and ``pinned`` are the median call with several
+threads over that with one; ``p99``, in the company before it, the 99th percentiles with one and
+with several threads, over the median with one; ``crowd`` the calls a second of all four processes,
+over those with one thread each. Each is the median over the rounds; what is in brackets is the
+least and the largest of them. Peers run the same case in the same company. What else the machine
+does counts as well: the load before is told.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def onnxruntime(case: Case, threads: int | None) -> Callable[[], Any]:
         path = str(Path(folder) / "model.onnx")
         module.model.save(path)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for one in session.get_inputs():
         is_x = not inputs
         states = (case.layers, case.batch, case.hidden)
@@ -119,7 +120,7 @@ RUNTIMES = {"ours": ours, "torch": torch, "onnxruntime": onnxruntime}
 
 def times_of(call: Callable[[], Any], seconds: float) -> list[float]:
     """Seconds of each call, for that long and of ten calls at least."""
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < 10 or time.perf_counter() < end:
         start = time.perf_counter()
@@ -174,6 +175,10 @@ class Worker:
     def end(self) -> dict[str, float]:
         told: dict[str, float] = json.loads(self._line())
         return told
+
+    def pin(self) -> None:
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), {min(os.sched_getaffinity(0))})
 
     def close(self) -> None:
         self.process.kill()
@@ -243,6 +248,9 @@ def measure(runtime: str, case: str, wanted: Any) -> dict[str, list[Ratios]]:
         found["free"] = rounds_of([one], [several], wanted)
         with spinner():
             found["busy"] = rounds_of([one], [several], wanted)
+        one.pin()
+        several.pin()
+        found["pinned"] = rounds_of([one], [several], wanted)
     with (
         workers(wanted.python, runtime, case, [1] * PROCESSES) as ones,
         workers(wanted.python, runtime, case, [0] * PROCESSES) as defaults,
@@ -256,16 +264,13 @@ def cell(values: Sequence[float]) -> str:
 
 
 def row(case: str, runtime: str, found: dict[str, list[Ratios]]) -> str:
-    free, busy, crowd = (found[name] for name in ("free", "busy", "crowd"))
-    cells = [
-        case,
-        runtime,
-        cell([r.median for r in free]),
-        cell([r.median for r in busy]),
-        cell([r.p99_of_one for r in busy]),
-        cell([r.p99 for r in busy]),
-        cell([r.rate for r in crowd]),
-    ]
+    cells = [case, runtime, cell([r.median for r in found["free"]])]
+    for name in ("busy", "pinned"):
+        rounds = found[name]
+        cells.append(cell([r.median for r in rounds]))
+        tails = [median(r.p99_of_one for r in rounds), median(r.p99 for r in rounds)]
+        cells.append(", ".join(f"{tail:.1f}" for tail in tails))
+    cells.append(cell([r.rate for r in found["crowd"]]))
     return "| " + " | ".join(cells) + " |"
 
 
@@ -300,14 +305,14 @@ def main() -> None:
     if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("expected a system with affinities, and two processors")
     print(f"load before: {os.getloadavg()[0]:.2f}; {wanted.rounds} rounds of {wanted.seconds} s\n")
-    print("| case | runtime | free | busy | p99, one | p99, several | crowd |")
-    print("|---|---|---:|---:|---:|---:|---:|", flush=True)
+    print("| case | runtime | free | busy | p99 | pinned | p99 | crowd |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for case in wanted.cases:
         for runtime in ["ours", *wanted.peers]:
             try:
                 print(row(case, runtime, measure(runtime, case, wanted)), flush=True)
             except RuntimeError as failure:
-                print(f"| {case} | {runtime} | {failure} | | | | |", flush=True)
+                print(f"| {case} | {runtime} | {failure} | | | | | |", flush=True)
 
 
 if __name__ == "__main__":

@@ -319,7 +319,8 @@ static bool begin_workspace(const workspaces_work *w, int32_t index)
 }
 
 /* What thread `thread` of `count` does: it is a member of one workspace's team or, where there are no
- * teams, or fewer threads than planned, runs whole workspaces alone, its own first. */
+ * teams, or fewer threads than planned, runs whole workspaces alone, its own first. Nobody else runs that of
+ * the thread that began the run: it is there for certain, and asks whether to stop. */
 static void run_thread(void *arg, int32_t thread, int32_t count)
 {
     const workspaces_work *const w = arg;
@@ -337,7 +338,8 @@ static void run_thread(void *arg, int32_t thread, int32_t count)
         const rnnat_team alone = rnnat_team_of(0, 1, NULL);
         for (int32_t i = 0; i < workspaces; ++i) {
             const int32_t index = (thread + i) % workspaces;
-            if (begin_workspace(w, index)) run_workspace(w, index, &alone, thread == 0);
+            const bool is_left = index > 0 || thread == 0;
+            if (is_left && begin_workspace(w, index)) run_workspace(w, index, &alone, thread == 0);
         }
     }
     if (thread == 0) rnnat_stop_wait(w->job->stop, workspaces);

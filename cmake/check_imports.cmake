@@ -15,8 +15,9 @@ set(_of_disk "malloc|free|fopen|fclose|fread|fseek|ftell")
 set(_of_dispatch "getenv")              # before the first model is made
 set(_of_cpu_features "getauxval")
 set(_of_threads "getenv|(__isoc23_)?strtol|sched_getaffinity|__sched_cpucount|sysconf") # how many there are
+set(_of_quota "open|open64|read|close")       # likewise
 set(_of_waiting "clock_gettime|sched_yield|nanosleep") # where threads are asked for, as all that follows
-set(_of_workers "pthread_.*|sig(fillset|delset)|prctl")
+set(_of_workers "pthread_.*|sig(fillset|delset)|prctl|sched_getcpu")
 set(_of_openmp "pthread_.*|omp_.*|GOMP_.*|__kmpc_.*")
 set(_of_blas ".*")                      # a BLAS does what it does
 

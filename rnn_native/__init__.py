@@ -4,7 +4,16 @@ from importlib import import_module as _import_module
 from typing import Any as _Any
 
 from . import plot, reference
-from ._core import Stream, StreamPool, get_num_threads, isa, set_num_threads, threading, version
+from ._core import (
+    Stream,
+    StreamPool,
+    dynamic,
+    get_num_threads,
+    isa,
+    set_num_threads,
+    threading,
+    version,
+)
 from .config import show_config
 from .errors import (
     BusyError,
@@ -33,8 +42,9 @@ __version__ = version()
 
 isa()  # an environment variable with an unusable value is an error now, not at the first model
 threading()
+dynamic()
 get_num_threads()
-del isa, threading, version
+del dynamic, isa, threading, version
 
 __all__ = [
     "GRU",

@@ -289,7 +289,7 @@ cdef extern from "run/run.h" nogil:
 
     rnnat_status rnnat_run_plan(const rnnat_model *, const rnnat_run_args *, rnnat_job *)
     void rnnat_run_carve(rnnat_arena *, const rnnat_model *, const rnnat_job *) except *
-    rnnat_status rnnat_run_go(const rnnat_model *, const rnnat_job *, void *, size_t)
+    rnnat_status rnnat_run_go(const rnnat_model *, rnnat_job *, void *, size_t)
 
 
 cdef extern from "dispatch.h" nogil:
@@ -304,6 +304,8 @@ cdef extern from "dispatch.h" nogil:
 
 cdef extern from "threads/threads.h" nogil:
     int32_t rnnat_threads_default(rnnat_status *)
+    const char *rnnat_threads_origin()
+    int32_t rnnat_threads_dynamic()
     void rnnat_threads_set_default(int32_t)
     bint rnnat_threads_compiled()
     bint rnnat_openmp_compiled()

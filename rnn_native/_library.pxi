@@ -67,7 +67,18 @@ def isa():
 
 
 def get_num_threads():
-    """Threads that a call uses at most where it states none."""
+    """Threads that a call uses at most where it states none: what :func:`set_num_threads` was given,
+    else ``RNN_NATIVE_NUM_THREADS``, else the first number of ``OMP_NUM_THREADS``, else the processors
+    that this process may use, or as many of them as the CPU quota of its cgroup, which is a
+    container's limit, has whole ones. The last four are looked at once, at import;
+    ``num_threads_from`` of :func:`show_config` says which of them it was.
+
+    >>> rn.set_num_threads(2)
+    >>> rn.get_num_threads()
+    2
+    >>> rn.show_config(mode="dicts")["num_threads_from"]
+    'set_num_threads'
+    """
     cdef rnnat_status status
     threads = rnnat_threads_default(&status)
     if status != RNNAT_OK:
@@ -85,6 +96,24 @@ def set_num_threads(num_threads):
     if isinstance(num_threads, bool) or not isinstance(num_threads, (int, np.integer)):
         raise OptionError(f"num_threads: expected an integer, got {num_threads!r}")
     rnnat_threads_set_default(as_num_threads(num_threads))
+
+
+def num_threads_from():
+    """What ``get_num_threads`` is from: ``"set_num_threads"``, the name of a variable,
+    ``"processors"`` or ``"cgroup"``."""
+    return rnnat_threads_origin().decode()
+
+
+def dynamic():
+    """Whether calls have fewer threads where processors are busy with others. ``OptionError`` where
+    RNN_NATIVE_DYNAMIC is neither 0 nor 1."""
+    if rnnat_threads_dynamic() < 0:
+        import os
+
+        raise OptionError(
+            f"RNN_NATIVE_DYNAMIC: expected 0 or 1, got {os.environ.get('RNN_NATIVE_DYNAMIC')!r}"
+        )
+    return threading() == "team" and bool(rnnat_threads_dynamic())
 
 
 def threading():

@@ -65,6 +65,13 @@
 #endif
 #define RNNAT_TEAM (RNNAT_THREADS && RNNAT_PTHREADS)
 
+/* RNNAT_QUOTA reads the CPU quota of a container from files of Linux. */
+#if RNNAT_THREADS && RNNAT_FILE_IO && defined(__linux__)
+#define RNNAT_QUOTA 1
+#else
+#define RNNAT_QUOTA 0
+#endif
+
 /* RNNAT_OPENMP has OpenMP's threads as well, for who asks for them by RNN_NATIVE_THREADING. */
 #ifndef RNNAT_OPENMP
 #ifdef _OPENMP

@@ -1,4 +1,4 @@
-/* The one function that touches a file system. */
+/* The one function that reads files of the caller's. */
 #include "../config.h"
 #include "rnn_native.h"
 

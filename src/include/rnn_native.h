@@ -302,7 +302,7 @@ RNNAT_API rnnat_status rnnat_model_run_size(const rnnat_model *model, const rnna
  *
  *   ARGUMENT   a NULL where there is something to read or write, a negative size, struct_size;
  *              RNN_NATIVE_NUM_THREADS is no number of threads, and num_threads is 0;
- *              RNN_NATIVE_THREADING names no threads that were compiled, and num_threads is not 1
+ *              RNN_NATIVE_THREADING or RNN_NATIVE_DYNAMIC cannot be used, and num_threads is not 1
  *   DTYPE      the model is of the other precision
  *   INPUT      features for a model of indices, or the other way round
  *   LENGTH, INDEX   of lengths, and of the indices of steps that count; LENGTH too of a state_in whose

@@ -86,7 +86,8 @@ static int32_t workspaces_of(product p, int32_t threads, int32_t batch)
 
 void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
-    const double worth = row_work(model, job->time) * job->batch / worth_a_thread;
+    job->work = row_work(model, job->time) * job->batch;
+    const double worth = job->work / worth_a_thread;
     if (worth < threads) threads = worth < 1 ? 1 : (int32_t)worth;
     job->workspaces = threads < job->batch ? threads : job->batch;
     if (job->workspaces < 1) job->workspaces = 1;
@@ -108,10 +109,11 @@ void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
     }
 }
 
-int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
+int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads, double *work)
 {
+    *work = row_work(model, 1) * rows;
     if (model->info.matmul == RNNAT_MATMUL_BLAS) return 1;
-    const double team_size = row_work(model, 1) * rows / worth_a_stream_thread;
+    const double team_size = *work / worth_a_stream_thread;
     if (team_size < threads) threads = team_size < 1 ? 1 : (int32_t)team_size;
     return model->operands && threads > RNNAT_STREAM_TEAM ? RNNAT_STREAM_TEAM : threads;
 }

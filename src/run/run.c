@@ -24,6 +24,9 @@ typedef struct workspaces_work {
     int32_t *phases; /* [nodes] of a model with windows: its state's, read once */
     rnnat_barrier *barriers; /* [workspaces, rnnat_team_barriers] */
     rnnat_workspace *workspaces;
+#if RNNAT_THREADS
+    atomic_bool *begun; /* [workspaces] some thread runs it, or has */
+#endif
 } workspaces_work;
 
 static size_t stop_points_of(const rnnat_job *job)
@@ -40,6 +43,10 @@ static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const
         w.phases = rnnat_arena_take(arena, (size_t)model->num_nodes, sizeof *w.phases);
     w.barriers = rnnat_team_take_barriers(arena, workspaces);
     w.workspaces = RNNAT_TAKE(arena, workspaces, rnnat_workspace);
+#if RNNAT_THREADS
+    w.begun = rnnat_arena_take(arena, workspaces, sizeof *w.begun);
+    for (size_t i = 0; w.begun && i < workspaces; ++i) atomic_init(&w.begun[i], false);
+#endif
     for (size_t i = 0; i < workspaces; ++i) {
         const rnnat_workspace_use use = {.rows = widest_rows(job),
                                          .time = job->time,
@@ -300,8 +307,20 @@ static void run_workspace(const workspaces_work *w, int32_t index, const rnnat_t
     if (leads) rnnat_stop_end(job->stop);
 }
 
-/* What thread `thread` of `count` does: it is a member of one workspace's team or, where there are
- * fewer threads than planned, runs whole workspaces alone. */
+/* Whether a workspace is still to be run, and the caller is who does that. */
+static bool begin_workspace(const workspaces_work *w, int32_t index)
+{
+#if RNNAT_THREADS
+    return !atomic_exchange_explicit(&w->begun[index], true, memory_order_relaxed);
+#else
+    (void)w, (void)index;
+    return true;
+#endif
+}
+
+/* What thread `thread` of `count` does: it is a member of one workspace's team or, where there are no
+ * teams, or fewer threads than planned, runs whole workspaces alone, its own first. Nobody else runs that of
+ * the thread that began the run: it is there for certain, and asks whether to stop. */
 static void run_thread(void *arg, int32_t thread, int32_t count)
 {
     const workspaces_work *const w = arg;
@@ -310,34 +329,60 @@ static void run_thread(void *arg, int32_t thread, int32_t count)
     if (w->job->stop && thread == 0) w->job->stop->outside = mode;
     const bool blas = RNNAT_BLAS && w->model->info.matmul == RNNAT_MATMUL_BLAS;
     if (blas) rnnat_blas_enter();
-    if (count >= workspaces * team_size) {
+    if (team_size > 1 && count >= workspaces * team_size) {
         const int32_t index = thread / team_size;
         const rnnat_team team =
             rnnat_team_of(thread % team_size, team_size, w->barriers + index * rnnat_team_barriers);
         if (index < workspaces) run_workspace(w, index, &team, thread == 0);
     } else {
         const rnnat_team alone = rnnat_team_of(0, 1, NULL);
-        for (int32_t i = thread; i < workspaces; i += count)
-            run_workspace(w, i, &alone, thread == 0);
+        for (int32_t i = 0; i < workspaces; ++i) {
+            const int32_t index = (thread + i) % workspaces;
+            const bool is_left = index > 0 || thread == 0;
+            if (is_left && begin_workspace(w, index)) run_workspace(w, index, &alone, thread == 0);
+        }
     }
     if (thread == 0) rnnat_stop_wait(w->job->stop, workspaces);
     if (blas) rnnat_blas_leave();
     rnnat_float_leave(mode);
 }
 
-rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
+/* Divides the run anew, for one thread and in no more memory, where runs of several rest. With a BLAS, bits
+ * may depend on how rows are divided. */
+static void divide_for_rest(const rnnat_model *model, rnnat_job *job)
+{
+    const int32_t workspaces = job->workspaces, team_size = job->team_size;
+    const bool wavefront = job->wavefront;
+    if (workspaces * team_size == 1 || model->info.matmul == RNNAT_MATMUL_BLAS ||
+        !rnnat_threads_rest())
+        return;
+    rnnat_run_divide(model, 1, job);
+    rnnat_arena arena = rnnat_arena_at(NULL);
+    carve(&arena, model, job);
+    if (!arena.overflow && rnnat_arena_need(&arena) <= job->need) return;
+    job->workspaces = workspaces;
+    job->team_size = team_size;
+    job->wavefront = wavefront;
+}
+
+rnnat_status rnnat_run_go(const rnnat_model *model, rnnat_job *job, void *scratch,
                           size_t scratch_size)
 {
     const rnnat_status status = check(model, job);
     if (status != RNNAT_OK) return status;
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
+    divide_for_rest(model, job);
     rnnat_arena arena = rnnat_arena_at(scratch);
     workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);
     if (RNNAT_HAS_WINDOWS(model) && !rnnat_take_phases(model, job->state_in, job->batch, w.phases))
         return RNNAT_ERROR_LENGTH; /* they were right when they were checked */
     rnnat_stop_begin(job->stop);
-    rnnat_parallel(job->workspaces * job->team_size, run_thread, &w);
+    const rnnat_terms terms = {.together = job->team_size > 1,
+                               .work = job->work,
+                               .barriers = w.barriers,
+                               .num_barriers = job->workspaces * rnnat_team_barriers};
+    rnnat_parallel(job->workspaces * job->team_size, &terms, run_thread, &w);
     return RNNAT_OK;
 }

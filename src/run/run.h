@@ -18,6 +18,7 @@ typedef struct rnnat_job {
     int32_t workspaces; /* among which the rows are divided */
     int32_t team_size;  /* threads of each workspace */
     bool wavefront; /* a team's threads are the stages of one, and divide no layer */
+    double work;    /* multiplications */
     size_t need;    /* bytes of memory that the run takes */
 } rnnat_job;
 
@@ -46,26 +47,29 @@ rnnat_status rnnat_run_plan(const rnnat_model *model, const rnnat_run_args *args
 rnnat_status rnnat_run_check(const rnnat_model *model, const rnnat_job *job);
 /* Takes what a planned run needs, from an arena that only counts. */
 void rnnat_run_carve(rnnat_arena *arena, const rnnat_model *model, const rnnat_job *job);
-/* Checks lengths, indices and pointers, then runs. */
-rnnat_status rnnat_run_go(const rnnat_model *model, const rnnat_job *job, void *scratch,
+/* Checks lengths, indices and pointers, then runs; may divide the job anew, for fewer threads. */
+rnnat_status rnnat_run_go(const rnnat_model *model, rnnat_job *job, void *scratch,
                           size_t scratch_size);
 
 #if RNNAT_THREADS
 /* Divides the batch among threads and, where rows are few, the units or directions of each layer. */
 void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job);
-/* How many of `threads` one step of so many rows keeps busy. */
-int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads);
+/* How many of `threads` one step of so many rows keeps busy; *work = its multiplications. */
+int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads, double *work);
 #else
 static inline void rnnat_run_divide(const rnnat_model *model, int32_t threads, rnnat_job *job)
 {
     (void)model, (void)threads;
+    job->work = 0;
     job->workspaces = 1;
     job->team_size = 1;
     job->wavefront = false;
 }
-static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads)
+static inline int32_t rnnat_run_team(const rnnat_model *model, int32_t rows, int32_t threads,
+                                     double *work)
 {
     (void)model, (void)rows, (void)threads;
+    *work = 0;
     return 1;
 }
 #endif

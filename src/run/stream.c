@@ -43,7 +43,7 @@ rnnat_stream *rnnat_stream_carve(rnnat_arena *arena, const rnnat_model *model, i
 void rnnat_stream_divide(rnnat_stream *stream, int32_t threads)
 {
     const rnnat_workspace *const workspace = &stream->workspace;
-    stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads);
+    stream->team_size = rnnat_run_team(workspace->model, workspace->rows, threads, &stream->work);
 }
 
 /* Steps that the threads of a stream's team run together. */
@@ -87,10 +87,15 @@ static void go(rnnat_stream *stream, int32_t steps)
     const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
     stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    if (stream->team_size == 1)
+    if (stream->team_size == 1 || (steps == 1 && stream->is_simple && rnnat_threads_rest())) {
         run_stream_steps(&all, 0, 1);
-    else
-        rnnat_parallel(stream->team_size, run_stream_steps, &all);
+    } else {
+        const rnnat_terms terms = {.together = true,
+                                   .work = stream->work * steps,
+                                   .barriers = stream->barriers,
+                                   .num_barriers = rnnat_team_barriers};
+        rnnat_parallel(stream->team_size, &terms, run_stream_steps, &all);
+    }
     if (blas) rnnat_blas_leave();
     rnnat_stream_move_windows(stream, steps);
 }

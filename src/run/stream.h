@@ -9,6 +9,7 @@ struct rnnat_stream {
     rnnat_workspace workspace;
     rnnat_barrier *barriers; /* [rnnat_team_barriers] its team's */
     int32_t team_size; /* threads that run its steps together */
+    double work; /* multiplications of a step */
     bool is_simple; /* one thread runs a single step node by node, each by its function for one */
     bool has_several; /* the model has several inputs or outputs */
     void *heap; /* what rnnat_stream_free frees, or NULL */

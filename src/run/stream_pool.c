@@ -70,11 +70,11 @@ static lane_need lane_of(rnnat_arena *arena, const rnnat_model *model, int32_t c
 }
 
 static void take_lanes(rnnat_arena *arena, const rnnat_model *model, const lane_need *need,
-                       int32_t count, rnnat_pool_lane *lanes)
+                       int32_t count, rnnat_barrier *barriers, rnnat_pool_lane *lanes)
 {
     for (int32_t i = 0; i < count; ++i) {
         rnnat_pool_lane lane = {.stream = NULL};
-        lane.barrier = rnnat_team_take_barriers(arena, 1);
+        lane.barrier = barriers ? barriers + i * rnnat_team_barriers : NULL;
         lane.made = rnnat_arena_take(arena, (size_t)model->info.num_outputs, sizeof *lane.made);
         lane.memory = rnnat_arena_take(arena, need->stream, 1);
         lane.stage = rnnat_arena_take(arena, need->stage, 1);
@@ -129,7 +129,8 @@ rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32
     p.ids = rnnat_arena_take(arena, slots, sizeof *p.ids);
     p.lanes = RNNAT_TAKE(arena, (size_t)max_threads, rnnat_pool_lane);
     const lane_need need = lane_of(arena, model, capacity);
-    take_lanes(arena, model, &need, max_threads, p.lanes);
+    p.barriers = rnnat_team_take_barriers(arena, (size_t)max_threads);
+    take_lanes(arena, model, &need, max_threads, p.barriers, p.lanes);
     p.block_rows = need.rows;
     if (!pool || arena->overflow) return NULL;
     rnnat_arena memory = rnnat_arena_at(p.lanes[0].memory);

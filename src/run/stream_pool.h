@@ -44,6 +44,7 @@ struct rnnat_pool {
     int32_t *order; /* [capacity] rows of a call in the order in which they run */
     int32_t *cuts; /* [capacity + 1] where blocks begin in it */
     int32_t *ids; /* [capacity] whose rows these are */
+    rnnat_barrier *barriers; /* [max_threads, rnnat_team_barriers] of the lanes' teams */
     rnnat_pool_lane *lanes; /* [max_threads] */
     void *heap; /* what rnnat_pool_free frees, or NULL */
 };
@@ -86,6 +87,7 @@ typedef struct rnnat_pool_call {
     void *const *outputs; /* likewise */
     bool sorted; /* rows run in another order than the caller's */
     int32_t blocks, lanes, team_size;
+    double work; /* multiplications of all rows and steps */
 } rnnat_pool_call;
 
 /* Runs it. */

@@ -77,11 +77,13 @@ static void divide(rnnat_pool_call *call, int32_t steps)
     const rnnat_model *const model = call->pool->model;
     const int32_t threads = call->pool->num_threads;
     rnnat_job job = {.time = steps, .batch = call->rows};
+    double step_work;
     rnnat_run_divide(model, threads, &job);
+    call->work = job.work;
     call->lanes = job.workspaces;
     call->team_size = job.wavefront ? 1 : job.team_size;
     if (job.wavefront || call->lanes == 1)
-        call->team_size = rnnat_run_team(model, call->rows, threads / call->lanes);
+        call->team_size = rnnat_run_team(model, call->rows, threads / call->lanes, &step_work);
     if (model->operands && call->team_size > RNNAT_STREAM_TEAM) call->team_size = RNNAT_STREAM_TEAM;
 }
 
@@ -331,6 +333,11 @@ void rnnat_pool_go(rnnat_pool_call *call)
     divide(call, (int32_t)(steps / call->rows > 1 ? steps / call->rows : 1));
     cut_blocks(call);
     if (call->lanes > call->blocks) call->lanes = call->blocks;
-    rnnat_parallel(call->lanes * call->team_size, run_lane, call);
+    const int32_t wanted = call->lanes * call->team_size;
+    const rnnat_terms terms = {.together = true,
+                               .work = call->work,
+                               .barriers = pool->barriers,
+                               .num_barriers = call->lanes * rnnat_team_barriers};
+    rnnat_parallel(wanted > 1 && rnnat_threads_rest() ? 1 : wanted, &terms, run_lane, call);
 }
 #endif

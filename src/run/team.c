@@ -10,6 +10,7 @@ rnnat_barrier *rnnat_team_take_barriers(rnnat_arena *arena, size_t teams)
         atomic_init(&barriers[i].arrived, 0);
         atomic_init(&barriers[i].generation, 0);
         atomic_init(&barriers[i].haste, 0);
+        atomic_init(&barriers[i].waited, 0);
     }
 #endif
     return barriers;

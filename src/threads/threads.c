@@ -7,6 +7,7 @@
 
 #include "../text.h"
 #include "atomics.h"
+#include "quota.h"
 
 #if RNNAT_ENV
 #include <stdlib.h>
@@ -54,9 +55,25 @@ int32_t rnnat_threads_sensible(int32_t threads)
 #endif
 
 #if RNNAT_THREADS || RNNAT_ENV
+/* What a number of threads is from. */
+typedef enum origin {
+    origin_set,
+    origin_variable,
+    origin_openmp,
+    origin_processors,
+    origin_cgroup,
+    origins
+} origin;
+
+/* The number times `origins`, and its origin; 0: not known yet. */
 static RNNAT_ATOMIC(int32_t) chosen;
 
-void rnnat_threads_set_default(int32_t num_threads) { atomic_store(&chosen, num_threads); }
+static void choose(int32_t threads, origin from)
+{
+    atomic_store(&chosen, threads * origins + (int32_t)from);
+}
+
+void rnnat_threads_set_default(int32_t num_threads) { choose(num_threads, origin_set); }
 
 /* What the environment asks for: 0 where it says nothing, -1 where that is unusable. */
 static int32_t wanted_threads(void)
@@ -88,25 +105,50 @@ static int32_t openmp_threads(void)
 #endif
 }
 
+/* How many threads this process has processors for. */
+static int32_t affordable_threads(origin *from)
+{
+    *from = origin_processors;
+#if RNNAT_THREADS
+    const int32_t count = processors(), quota = rnnat_quota_processors("");
+    if (quota == 0 || quota >= count) return count;
+    *from = origin_cgroup;
+    return quota;
+#else
+    return 1;
+#endif
+}
+
 int32_t rnnat_threads_default(rnnat_status *status)
 {
-    int32_t threads = atomic_load(&chosen);
+    const int32_t known = atomic_load(&chosen);
     *status = RNNAT_OK;
-    if (threads) return threads;
-    threads = wanted_threads();
+    if (known) return known / origins;
+    origin from = origin_variable;
+    int32_t threads = wanted_threads();
     if (threads < 0) {
         *status = RNNAT_ERROR_ARGUMENT;
         return 0;
     }
-    if (!threads) threads = openmp_threads();
-#if RNNAT_THREADS
-    if (!threads) threads = processors();
-#endif
-    if (!threads) threads = 1;
-    atomic_store(&chosen, threads);
+    if (!threads) {
+        threads = openmp_threads();
+        from = origin_openmp;
+    }
+    if (!threads) threads = affordable_threads(&from);
+    choose(threads, from);
     return threads;
 }
+
+const char *rnnat_threads_origin(void)
+{
+    static const char *const names[origins] = {"set_num_threads", "RNN_NATIVE_NUM_THREADS",
+                                               "OMP_NUM_THREADS", "processors", "cgroup"};
+    rnnat_status status;
+    rnnat_threads_default(&status);
+    return names[atomic_load(&chosen) % origins];
+}
 #else
+const char *rnnat_threads_origin(void) { return "processors"; }
 int32_t rnnat_threads_default(rnnat_status *status)
 {
     *status = RNNAT_OK;
@@ -157,20 +199,56 @@ const char *rnnat_threading(void)
     }
 }
 
+static int32_t wanted_dynamic(void)
+{
+#if RNNAT_ENV
+    const char *const wanted = getenv("RNN_NATIVE_DYNAMIC");
+    if (wanted && *wanted) {
+        const bool is_known = (*wanted == '0' || *wanted == '1') && !wanted[1];
+        return is_known ? *wanted - '0' : -1;
+    }
+#endif
+    return 1;
+}
+
+int32_t rnnat_threads_dynamic(void)
+{
+    enum { unknown = 0, offset = 2 };
+    static RNNAT_ATOMIC(int32_t) remembered;
+    int32_t found = atomic_load(&remembered);
+    if (found == unknown) {
+        found = wanted_dynamic() + offset;
+        atomic_store(&remembered, found);
+    }
+    return found - offset;
+}
+
 rnnat_status rnnat_threads_check(void)
 {
-    return current_threading() == threading_none ? RNNAT_ERROR_ARGUMENT : RNNAT_OK;
+    const bool known = current_threading() != threading_none && rnnat_threads_dynamic() >= 0;
+    return known ? RNNAT_OK : RNNAT_ERROR_ARGUMENT;
 }
 #else
 const char *rnnat_threading(void) { return "none"; }
+int32_t rnnat_threads_dynamic(void) { return 0; }
 rnnat_status rnnat_threads_check(void) { return RNNAT_OK; }
 #endif
 
-void rnnat_parallel(int32_t threads, rnnat_work work, void *arg)
+bool rnnat_threads_rest(void)
+{
+#if RNNAT_TEAM
+    return current_threading() == threading_team && rnnat_threads_dynamic() == 1 &&
+           rnnat_workers_rest();
+#else
+    return false;
+#endif
+}
+
+void rnnat_parallel(int32_t threads, const rnnat_terms *terms, rnnat_work work, void *arg)
 {
 #if RNNAT_TEAM
     if (threads > 1 && current_threading() == threading_team) {
-        rnnat_workers_parallel(threads, work, arg);
+        rnnat_workers_parallel(threads, rnnat_threads_dynamic() == 1 ? terms : NULL, work, arg);
         return;
     }
 #endif
@@ -180,6 +258,6 @@ void rnnat_parallel(int32_t threads, rnnat_work work, void *arg)
         return;
     }
 #endif
-    (void)threads;
+    (void)threads, (void)terms;
     work(arg, 0, 1);
 }

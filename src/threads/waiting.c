@@ -13,7 +13,7 @@
 #if RNNAT_PTHREADS
 #include <sched.h>
 
-static int64_t clock_now(void)
+int64_t rnnat_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -22,21 +22,20 @@ static int64_t clock_now(void)
 
 static void offer_processor(void) { sched_yield(); }
 
-static void nap(void)
+void rnnat_nap(void)
 {
     const struct timespec moment = {.tv_nsec = 50000};
     nanosleep(&moment, NULL);
 }
 #else /* C11 knows of no such thing */
-static int64_t clock_now(void) { return 0; }
+int64_t rnnat_now(void) { return 0; }
 static void offer_processor(void) {}
-static void nap(void) {}
+void rnnat_nap(void) {}
 #endif
 
 bool rnnat_wait_longer(rnnat_waiting *waiting, const rnnat_patience *patience)
 {
-    enum { taken = 5000 }; /* nanoseconds: an offer that nobody takes is over in a tenth of that */
-    const int64_t now = clock_now();
+    const int64_t now = rnnat_now();
     if (!waiting->since) waiting->since = now;
     const int64_t waited = now - waiting->since;
     if (waited >= patience->offer) return false;
@@ -45,9 +44,13 @@ bool rnnat_wait_longer(rnnat_waiting *waiting, const rnnat_patience *patience)
     } else {
         offer_processor();
         waiting->offered = true;
-        waiting->taken = waiting->taken || clock_now() - now > taken;
     }
     return true;
+}
+
+int64_t rnnat_waited(const rnnat_waiting *waiting)
+{
+    return waiting->since ? rnnat_now() - waiting->since : 0;
 }
 
 /* Where there are not as many free processors as threads, spinning only keeps the others from
@@ -66,7 +69,10 @@ void rnnat_barrier_wait(rnnat_barrier *barrier, int32_t count)
     const rnnat_patience patience = {haste < most_haste ? spin >> 2 * haste : 0, offer};
     rnnat_waiting waiting = {.looks = rnnat_looks - (rnnat_looks >> haste)};
     while (atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation)
-        if (!rnnat_wait(&waiting, &patience)) nap();
+        if (!rnnat_wait(&waiting, &patience)) rnnat_nap();
+    if (waiting.since)
+        atomic_fetch_add_explicit(&barrier->waited, (unsigned)(rnnat_waited(&waiting) >> 10),
+                                  memory_order_relaxed);
     const int next = !waiting.offered ? 0 : haste < most_haste ? haste + 1 : haste;
     if (next != haste) atomic_store_explicit(&barrier->haste, next, memory_order_relaxed);
 }

@@ -18,8 +18,7 @@ typedef struct rnnat_patience {
 /* One wait. Zero is its initial value. */
 typedef struct rnnat_waiting {
     int32_t looks; /* since the clock was asked */
-    bool offered; /* the thread has offered its processor, */
-    bool taken;   /* and somebody had it for a while */
+    bool offered; /* the thread has offered its processor */
     int64_t since; /* nanoseconds of a clock when it began to look at that; 0: it has not */
 } rnnat_waiting;
 
@@ -27,6 +26,12 @@ typedef struct rnnat_waiting {
 enum { rnnat_looks = 64 };
 
 bool rnnat_wait_longer(rnnat_waiting *waiting, const rnnat_patience *patience);
+/* Sleeps for a moment. */
+void rnnat_nap(void);
+/* Nanoseconds of a clock, and how long a wait has taken by it: 0 where it was so short that the clock
+ * was not asked. */
+int64_t rnnat_now(void);
+int64_t rnnat_waited(const rnnat_waiting *waiting);
 
 /* Pauses between two looks. False where it is time to sleep. */
 static inline bool rnnat_wait(rnnat_waiting *waiting, const rnnat_patience *patience)

@@ -232,6 +232,10 @@ rnnat_status rnnat_train_run_backward(const rnnat_net *net, const rnnat_train_ba
     rnnat_stop_point leave = {.stop = args->stop, .asks = true};
     if (args->stop) work.leave = &leave;
     rnnat_stop_begin(args->stop);
-    rnnat_parallel(threads, run_thread, &work);
+    const rnnat_terms terms = {.together = true,
+                               .work = 2 * rnnat_train_work(net, tape->time, tape->batch),
+                               .barriers = work.scratch.barrier,
+                               .num_barriers = 1};
+    rnnat_parallel(threads, &terms, run_thread, &work);
     return RNNAT_OK;
 }

@@ -118,7 +118,9 @@ rnnat_status rnnat_train_run_forward(const rnnat_net *net, const rnnat_train_for
     if (!take_indices(net, args, tape)) return RNNAT_ERROR_INDEX;
     forward_work work = {net, args, tape};
     rnnat_stop_begin(args->stop);
-    rnnat_parallel(rnnat_train_threads(net, args->time, args->batch, args->num_threads), run_thread,
-                   &work);
+    const int32_t threads = rnnat_train_threads(net, args->time, args->batch, args->num_threads);
+    const rnnat_terms terms = {.together = true,
+                               .work = rnnat_train_work(net, args->time, args->batch)};
+    rnnat_parallel(threads, &terms, run_thread, &work);
     return RNNAT_OK;
 }

@@ -123,6 +123,8 @@ void rnnat_net_add_weight(rnnat_net_builder *build, rnnat_net_pass *pass, rnnat_
 /* The next array of state [rows, batch, features]. */
 void rnnat_net_add_state(rnnat_net_builder *build, int32_t rows, int32_t features);
 
+/* Multiplications of forward; backward has twice as many. */
+double rnnat_train_work(const rnnat_net *net, int32_t time, int32_t batch);
 /* Threads worth their start for so many steps and rows, of at most `wanted`. */
 int32_t rnnat_train_threads(const rnnat_net *net, int32_t time, int32_t batch, int32_t wanted);
 

@@ -55,14 +55,19 @@ void rnnat_net_copy(const rnnat_net *net, void *to, const void *from, ptrdiff_t 
         memset(to, 0, bytes);
 }
 
+double rnnat_train_work(const rnnat_net *net, int32_t time, int32_t batch)
+{
+    double work = 0;
+    for (int32_t i = 0; i < net->num_weights; ++i) work += (double)net->weight_sizes[i];
+    return work * time * batch;
+}
+
 int32_t rnnat_train_threads(const rnnat_net *net, int32_t time, int32_t batch, int32_t wanted)
 {
     enum { worth = 1 << 18 }; /* multiplications: what a start of threads costs many times over */
-    double work = 0;
-    for (int32_t i = 0; i < net->num_weights; ++i) work += (double)net->weight_sizes[i];
     const int32_t sensible = rnnat_threads_sensible(wanted);
     const int32_t most = batch < sensible ? batch : sensible;
-    return most > 1 && work * time * batch >= worth ? most : 1;
+    return most > 1 && rnnat_train_work(net, time, batch) >= worth ? most : 1;
 }
 
 /* Counts the layers, or lays them out where build->laid_out. */

@@ -14,7 +14,7 @@ static void note_count(void *arg, int32_t thread, int32_t count)
 static int32_t threads_of(int32_t threads)
 {
     int32_t got = 0;
-    rnnat_parallel(threads, note_count, &got);
+    rnnat_parallel(threads, NULL, note_count, &got);
     return got;
 }
 

@@ -176,7 +176,7 @@ static void test_barrier_wraps(void)
 {
     static rnnat_barrier barrier;
     atomic_init(&barrier.generation, UINT32_MAX);
-    rnnat_parallel(2, meet_twice, &barrier);
+    rnnat_parallel(2, NULL, meet_twice, &barrier);
     CHECK(atomic_load(&barrier.generation) <= 1);
 }
 #else

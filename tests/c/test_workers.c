@@ -1,6 +1,6 @@
 /* The threads behind every call: all that a call gets run at once, calls at the same time have
- * different ones, they are kept and not multiplied, and where the system has none the call runs on
- * fewer. */
+ * different ones, they are kept and not multiplied, and where the system has none, or has no processor for
+ * them, the call runs on fewer. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -25,21 +25,32 @@
 
 enum { MOST = 8, USERS = 6, ROUNDS = is_brief ? 20 : 80, PATIENCE = 60 /* seconds */ };
 
-/* ---- a system that refuses threads ---- */
+/* ---- a system that refuses threads, or lets them wait for a processor ---- */
 
 static atomic_int left = -1; /* threads that it grants; -1: as many as it has */
+static atomic_bool held; /* new ones do not run until this is false */
 
 #ifdef RNNAT_TEST_WRAPS_THREADS
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
                           void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
                           void *arg);
+static void *(*held_start)(void *);
+
+static void *start_when_free(void *arg)
+{
+    while (atomic_load(&held)) nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    return held_start(arg);
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
                           void *arg)
 {
     if (atomic_load(&left) == 0) return EAGAIN;
     if (atomic_load(&left) > 0) atomic_fetch_sub(&left, 1);
-    return __real_pthread_create(thread, attr, start, arg);
+    if (!atomic_load(&held)) return __real_pthread_create(thread, attr, start, arg);
+    held_start = start;
+    return __real_pthread_create(thread, attr, start_when_free, arg);
 }
 #endif
 
@@ -79,7 +90,7 @@ static int32_t run(int32_t threads)
     call c;
     memset(&c, 0, sizeof c);
     c.caller = pthread_self();
-    rnnat_parallel(threads, work, &c);
+    rnnat_parallel(threads, NULL, work, &c);
     for (int32_t i = 0; i < MOST; ++i)
         if (atomic_load(&c.came[i]) != (i < c.count ? 3 : 0)) return 0;
     return atomic_load(&c.wrong) || c.count > threads ? 0 : c.count;
@@ -172,7 +183,7 @@ static void wait_for_all(void *arg, int32_t thread, int32_t count)
 
 static void *call_and_stay(void *arg)
 {
-    rnnat_parallel(MOST, wait_for_all, arg);
+    rnnat_parallel(MOST, NULL, wait_for_all, arg);
     return NULL;
 }
 
@@ -204,6 +215,65 @@ static bool refused(void)
     }
     atomic_store(&left, -1);
     return runs_all_sizes() && all;
+#else
+    return true;
+#endif
+}
+
+/* ---- workers that have no processor ---- */
+
+/* Shares of a call that may do without its workers. */
+typedef struct shares {
+    atomic_bool begun[MOST];
+    atomic_int done;
+    int32_t count; /* that the caller was told */
+} shares;
+
+static void do_shares(void *arg, int32_t thread, int32_t count)
+{
+    shares *const s = arg;
+    if (thread == 0) s->count = count;
+    for (int32_t i = 0; i < MOST; ++i)
+        if (!atomic_exchange(&s->begun[(thread + i) % MOST], true)) atomic_fetch_add(&s->done, 1);
+}
+
+static bool does_all_shares(bool together, int32_t *count)
+{
+    const rnnat_terms terms = {.together = together, .work = 1e3};
+    shares s;
+    memset(&s, 0, sizeof s);
+    rnnat_parallel(MOST, &terms, do_shares, &s);
+    *count = s.count;
+    return atomic_load(&s.done) == MOST;
+}
+
+static void *set_free(void *arg)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    atomic_store(&held, false);
+    return arg;
+}
+
+/* Calls end while no worker has come; those that need all of them wait; and nobody who comes late does
+ * what is over. */
+static bool without_processors(void)
+{
+#ifdef RNNAT_TEST_WRAPS_THREADS
+    int32_t count = 0;
+    pthread_t other;
+    atomic_store(&held, true);
+    bool all = does_all_shares(false, &count) && count == MOST;
+    all = does_all_shares(true, &count) && count == 1 && all;
+    all = does_all_shares(false, &count) && all;
+    for (int i = 0; i < 20; ++i) all = does_all_shares(i % 2 == 0, &count) && all;
+    if (__real_pthread_create(&other, NULL, set_free, NULL) != 0) return false;
+    all = run(MOST) == MOST && all;
+    pthread_join(other, NULL);
+    for (int i = 0; i < ROUNDS; ++i) {
+        all = does_all_shares(i % 2 == 0, &count) && (count == 1 || count == MOST) && all;
+        all = run(1 + i % MOST) == 1 + i % MOST && all;
+    }
+    return runs_all_sizes() && are_at_most(MOST) && all;
 #else
     return true;
 #endif
@@ -241,7 +311,7 @@ static void test_signals(void)
 {
     sigset_t before, after;
     pthread_sigmask(SIG_SETMASK, NULL, &before);
-    rnnat_parallel(4, look_at_signals, NULL);
+    rnnat_parallel(4, NULL, look_at_signals, NULL);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     CHECK(atomic_load(&open_signals) == 0 && atomic_load(&deaf) == 0);
     CHECK(sigismember(&before, SIGINT) == sigismember(&after, SIGINT));
@@ -268,6 +338,7 @@ int main(void)
 {
     CHECK(rnnat_threads_check() == RNNAT_OK && strcmp(rnnat_threading(), "team") == 0);
     CHECK(in_child(refused)); /* before there are workers */
+    CHECK(in_child(without_processors));
     CHECK(in_child(bounded));
     CHECK(in_child(users_one_by_one));
     CHECK(runs_all_sizes());

@@ -13,6 +13,9 @@ from hypothesis import settings
 # `--import-mode=importlib` puts no test folder on the path; `import strategies` needs this one.
 sys.path.insert(0, str(Path(__file__).parent))
 
+# Threads that a test asks for come, however busy the machine is; test_threading.py does without.
+os.environ.setdefault("RNN_NATIVE_DYNAMIC", "0")
+
 settings.register_profile("local", deadline=None)  # no test here is timed
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")

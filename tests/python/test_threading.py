@@ -20,8 +20,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and processor
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs it without variables that say something of threads, but for these."""
-    names = ("OMP_NUM_THREADS", "RNN_NATIVE_NUM_THREADS", "RNN_NATIVE_THREADING")
-    kept = {name: value for name, value in os.environ.items() if name not in names}
+    ours = ("OMP_NUM_THREADS", "RNN_NATIVE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return subprocess.run(
         [sys.executable, "-P", "-c", code],
         env=kept | {"OPENBLAS_NUM_THREADS": "1"} | environment,
@@ -112,7 +112,7 @@ def test_without_a_further_thread_a_call_runs_on_its_own(limit: str) -> None:
 
 @linux
 def test_without_a_limit_the_same_has_a_thread() -> None:
-    assert printed(LIMITED.format(limit="", blas='"packed"')) == ["1"]
+    assert printed(LIMITED.format(limit="", blas='"packed"'), RNN_NATIVE_DYNAMIC="0") == ["1"]
 
 
 # ---- one processor for two threads ----
@@ -140,6 +140,23 @@ def taken(threads):
 print(taken(2) / taken(1))
 """
 
+# Everything that takes threads, again and again, while more processes spin than there are
+# processors: calls have fewer threads then, at times.
+BUSY = """
+import subprocess, sys, os
+spin = [sys.executable, "-c", "while True: pass"]
+others = [subprocess.Popen(spin) for _ in range(len(os.sched_getaffinity(0)) + 1)]
+try:
+    exec(compile(LIMITED, "", "exec"))
+    for _ in range(30):
+        assert all_bytes(2) == expected
+        assert all_bytes(3) == expected
+finally:
+    for other in others:
+        other.kill()
+print("same")
+"""
+
 # A process rests: seconds of a processor in one of the clock.
 REST = """
 import time
@@ -160,6 +177,11 @@ def test_two_threads_on_one_processor_take_a_few_times_what_one_does() -> None:
     assert float(ratio) < 20
 
 
+def test_with_busy_processors_a_call_has_the_same_bits() -> None:
+    limited = LIMITED.format(limit="", blas='"packed"')
+    assert printed(f"LIMITED = {limited!r}\n" + BUSY)[-1] == "same"
+
+
 def test_threads_that_nobody_calls_take_no_processor() -> None:
     (seconds,) = printed(REST)
     assert float(seconds) < 0.1
@@ -171,7 +193,7 @@ SHOW = """
 import os
 import rnn_native as rn
 config = rn.show_config(mode="dicts")
-print(config["threading"], config["num_threads"])
+print(config["threading"], config["num_threads"], config["num_threads_from"], config["dynamic"])
 """
 
 
@@ -193,6 +215,26 @@ def test_the_environment_is_refused_by_name(value: str) -> None:
         assert word in done.stderr
 
 
+@pytest.mark.parametrize("value", ["2", "yes", "00", "-1", " 1"])
+def test_dynamic_is_0_or_1(value: str) -> None:
+    assert printed(SHOW)[3] == printed(SHOW, RNN_NATIVE_DYNAMIC="1")[3] == "True"
+    assert printed(SHOW, RNN_NATIVE_DYNAMIC="0")[3] == "False"
+    done = python(SHOW, RNN_NATIVE_DYNAMIC=value)
+    assert done.returncode != 0
+    for word in ("OptionError", "RNN_NATIVE_DYNAMIC", "expected 0 or 1", repr(value)):
+        assert word in done.stderr
+
+
+def test_it_is_told_what_the_default_number_is_from() -> None:
+    def origin(code: str = SHOW, **environment: str) -> str:
+        return printed(code, **environment)[2]
+
+    assert origin(OMP_NUM_THREADS="3") == "OMP_NUM_THREADS"
+    assert origin(OMP_NUM_THREADS="3", RNN_NATIVE_NUM_THREADS="2") == "RNN_NATIVE_NUM_THREADS"
+    assert origin() in ("processors", "cgroup")
+    assert origin("import rnn_native as rn\nrn.set_num_threads(3)\n" + SHOW) == "set_num_threads"
+
+
 @pytest.mark.parametrize("threading", ["team", *(["openmp"] if OPENMP else [])])
 def test_the_default_number_is_openmps_or_that_of_processors(threading: str) -> None:
     def number(**environment: str) -> int:
@@ -202,8 +244,12 @@ def test_the_default_number_is_openmps_or_that_of_processors(threading: str) -> 
         assert number(OMP_NUM_THREADS=value) == expected
     assert number(OMP_NUM_THREADS="3", RNN_NATIVE_NUM_THREADS="2") == 2
     if sys.platform == "linux":
+        assert number() == number(OMP_NUM_THREADS="no")
         processors = len(os.sched_getaffinity(0))
-        assert [number(), number(OMP_NUM_THREADS="no")] == [processors, processors]
+        if printed(SHOW)[2] == "cgroup":  # its quota is less than that
+            assert 1 <= number() < processors
+        else:
+            assert number() == processors
 
 
 @linux

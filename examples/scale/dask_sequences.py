@@ -1,7 +1,7 @@
 """Dask: partitions of a DataFrame, on processes of one thread each.
 
-    pip install 'dask[dataframe,distributed]'
-    python examples/scale/dask_sequences.py IN OUT --rows 5000
+pip install 'dask[dataframe,distributed]'
+python examples/scale/dask_sequences.py IN OUT --rows 5000
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Ray Data: a pool of actors, each with the model in it.
 
-    pip install 'ray[data]'
-    python examples/scale/ray_data.py IN OUT --rows 5000
+pip install 'ray[data]'
+python examples/scale/ray_data.py IN OUT --rows 5000
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Spark: record batches of pyarrow's, on executors of one CPU each.
 
-    pip install pyspark pyarrow pandas; apt-get install default-jre-headless
-    python examples/scale/spark_sequences.py IN OUT --rows 5000
+pip install pyspark pyarrow pandas; apt-get install default-jre-headless
+python examples/scale/spark_sequences.py IN OUT --rows 5000
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def _rows(column: str, values: Any, step: tuple[int, ...]) -> list[Array]:
     features = math.prod(step)
     for number, value in enumerate(values):
         row = _array(column, number, value, step)
-        if len(row) == 0:
+        if row.shape[:1] == (0,):
             row = row.reshape(0, *step)
         elif row.ndim != 1 + len(step) or row.shape[1:] != step:
             if row.ndim != 1 or row.size % features:

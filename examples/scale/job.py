@@ -3,8 +3,8 @@
     python examples/scale/ray_data.py IN OUT --model model.onnx
 
 IN is a folder of Parquet files with the columns `id` and `features`, a list of steps, which are
-lists of numbers; OUT gets one with `id` and `y`. `--rows 5000` makes IN first, and where there is no
-`--model` a small one beside it.
+lists of numbers; OUT becomes one with `id` and `y`. `--rows 5000` makes IN first, and where there
+is no `--model`, a small one beside it.
 """
 
 from __future__ import annotations

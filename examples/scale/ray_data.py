@@ -13,13 +13,14 @@ from rnn_native.batch import Predictor
 
 
 def run(job: Job) -> None:
+    # One CPU more than actors, which keep theirs: for the tasks that read and write.
     ray.init(num_cpus=job.workers + 1, include_dashboard=False)
-    rows = ray.data.read_parquet(job.source)
+    rows = ray.data.read_parquet(job.source, override_num_blocks=4 * job.workers)
     results = rows.map_batches(
         Predictor,
         fn_constructor_args=(job.model,),
         fn_constructor_kwargs={"inputs": "features", "outputs": "y"},
-        batch_format="pyarrow",  # with "numpy", rows of other lengths become objects and back
+        batch_format="pyarrow",
         batch_size=256,
         compute=ray.data.ActorPoolStrategy(size=job.workers),
         num_cpus=1,

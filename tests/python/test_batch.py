@@ -14,7 +14,6 @@ import pytest
 import strategies
 from agreement import assert_same_bits
 from hypothesis import given
-from hypothesis import strategies as st
 
 import rnn_native as rn
 from rnn_native.batch import Predictor

@@ -26,9 +26,11 @@ def ray_tasks() -> list[str]:
 def dask_workers() -> list[str]:
     from distributed import Client, LocalCluster
 
-    with LocalCluster(2, threads_per_worker=2, dashboard_address=None) as cluster:
-        with Client(cluster) as client:
-            return [client.submit(share).result()]
+    with (
+        LocalCluster(2, threads_per_worker=2, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        return [client.submit(share).result()]
 
 
 def spark_tasks() -> list[str]:

@@ -140,7 +140,7 @@ test-scale: build/venv-scale/.package java ## Ray Data, Dask and Spark on proces
 	build/venv-scale/bin/python -P -m pytest tests/scale
 
 bench-scale: build/venv-scale/.package java ## rows a second of each engine beside plain processes, and what it costs itself
-	build/venv-scale/bin/python -P bench/scale.py $(BENCH_ARGS)
+	build/venv-scale/bin/python bench/scale.py $(BENCH_ARGS)
 
 .PHONY: java
 java: # for Spark

@@ -1,6 +1,6 @@
 """Rows a second of `rn.batch.Predictor` in each engine, beside plain Python, and what each costs.
 
-    python -P bench/scale.py [--rows 4000] [--only ray,dask] [--rounds 3]
+    python bench/scale.py [--rows 4000] [--only ray,dask] [--rounds 3]
 
 Every way reads a folder of Parquet files and writes one. "own" is the same job with a function that
 gives back the column of ids: what the engine itself takes, reading and shipping included. Clusters
@@ -181,9 +181,8 @@ def main() -> None:
     arguments = parser.parse_args()
     print(*(f"{name}: {value}" for name, value in machine.describe().items()), sep="\n")
     print(f"{arguments.rows} sequences, batches of {BATCH}, {WORKERS} workers\n")
-    print(
-        f"{'':20} {'rows/s':>8} {'a core':>8} {'seconds':>8} {'own':>7} {'ms/batch':>9} {'start':>6}"
-    )
+    heads = f"{'rows/s':>8} {'a core':>8} {'seconds':>8} {'own':>7} {'ms/batch':>9} {'start':>6}"
+    print(f"{'':20} {heads}")
     with tempfile.TemporaryDirectory() as folder:
         source, target, model = (f"{folder}/{name}" for name in ("in", "out", "m.safetensors"))
         job.make_rows(Path(source), arguments.rows)

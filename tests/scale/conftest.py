@@ -24,10 +24,11 @@ NOT_OURS = ("OMP_NUM_THREADS", "RNN_NATIVE_NUM_THREADS")  # what the engines set
 Program = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
-def program() -> Program:
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
     """Runs a program of examples/scale, or one beside this file; it has to succeed. ``marker`` has
-    one of its workers killed, and is there afterwards."""
+    one of its workers killed, and is there afterwards. It runs elsewhere: Ray's workers import from
+    the current folder first, and this project's has sources that are not built."""
 
     def run(name: str, *arguments: object, marker: Path | None = None) -> str:
         path = next(folder / name for folder in (EXAMPLES, HERE) if (folder / name).exists())
@@ -36,7 +37,7 @@ def program() -> Program:
             variables |= {"KILL_ONCE": str(marker), "PYTHONPATH": str(HERE / "kill_once")}
         done = subprocess.run(
             [sys.executable, path, *map(str, arguments)],
-            capture_output=True, text=True, timeout=900, env=variables,
+            capture_output=True, text=True, timeout=900, env=variables, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-5000:]
         return done.stdout

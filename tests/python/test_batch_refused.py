@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,19 @@ def test_options_of_a_file_beside_a_model() -> None:
         Predictor(model(), dtype="float64")
     with pytest.raises(rn.OptionError, match="last: expected True or False"):
         Predictor(model(), last="yes")  # type: ignore[arg-type]
+
+
+def test_what_load_refuses_is_told_by_the_first_call(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    predictor = Predictor(path)
+    with pytest.raises(FileNotFoundError):
+        predictor({"x": [GOOD]})
+    model().save(path)
+    assert len(predictor({"x": [GOOD]})["y"]) == 1  # it is there now
+    with pytest.raises(rn.OptionError, match="unknown option nonsense"):
+        Predictor(path, nonsense=1)({"x": [GOOD]})  # type: ignore[call-arg]
+    with pytest.raises(rn.OptionError, match="options that a worker can be sent"):
+        Predictor(path, dtype=lambda: None)  # type: ignore[arg-type]
 
 
 def test_a_state_is_not_taken_where_rows_have_steps_of_their_own() -> None:

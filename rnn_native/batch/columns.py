@@ -41,8 +41,8 @@ class Sequences:
             together = np.array_equal(rows, np.arange(first, first + len(rows)))
             return self.dense[slice(first, first + len(rows)) if together else rows, :steps]
         each = [self.rows[row] for row in rows]
-        types = {row.dtype for row in each if len(row)} or {row.dtype for row in each}
-        dtype = np.result_type(*types) if types else np.dtype(np.int64 if not self.step else "f4")
+        types = {row.dtype for row in each if len(row)}
+        dtype = np.result_type(*types) if types else _type_of_none(self.step)
         padded: Array = np.full((len(each), steps, *self.step), fill, dtype)
         for place, row in enumerate(each):
             padded[place, : len(row)] = row
@@ -78,7 +78,8 @@ def fixed(column: str, values: Any, shape: tuple[int, ...]) -> Array:
         for number, row in enumerate(each):
             if row.size != math.prod(shape):
                 raise _unexpected(column, shape, row.shape, number)
-        array = np.stack([row.reshape(shape) for row in each]) if each else np.zeros((0, *shape))
+        none = np.zeros((0, *shape), _type_of_none(shape))
+        array = np.stack([row.reshape(shape) for row in each]) if each else none
     if math.prod(array.shape[1:]) != math.prod(shape):
         raise _unexpected(column, shape, array.shape[1:])
     return array.reshape(len(array), *shape)
@@ -116,7 +117,14 @@ def _plain(column: str, values: Any) -> Array | None:
     if isinstance(values, (list, tuple)):
         return None
     array = as_array(f"column {column!r}", values)
-    return None if array.dtype.kind == "O" else _of_numbers(f"column {column!r}", array)
+    if array.dtype.kind == "O" or array.shape == (0,):  # of no rows it has no other axes to look at
+        return None
+    return _of_numbers(f"column {column!r}", array)
+
+
+def _type_of_none(step: tuple[int, ...]) -> np.dtype[Any]:
+    """Of features, or of indices, where there is nothing that has a type."""
+    return np.dtype(np.float32 if step else np.int64)
 
 
 def _of_numbers(where: str, array: Array) -> Array:

@@ -44,10 +44,11 @@ def _of_ray() -> int | None:
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return None
-    context = ray.get_runtime_context()
-    if context.get_task_id() is None and context.get_actor_id() is None:  # the driver
+    try:
+        resources = ray.get_runtime_context().get_assigned_resources()
+    except AssertionError:  # the driver, to which nothing is assigned
         return None
-    return _whole(context.get_assigned_resources().get("CPU"))
+    return _whole(resources.get("CPU"))
 
 
 def _of_spark() -> int | None:

@@ -200,13 +200,23 @@ def test_any_model_gives_each_row_what_it_gives_alone(spec: rn.ModelSpec, seed: 
 @pytest.mark.parametrize("model", [chain(), graph(), rn.GRU(FEATURES, 5).model])
 def test_no_rows_give_the_same_columns(model: rn.Model) -> None:
     who = {"who": np.zeros((0, 2), np.float32)} if "who" in model.inputs else {}
-    for x in [], np.zeros((0, 4, FEATURES), np.float32), np.zeros(0, object):
+    for x in [], np.zeros((0, 4, FEATURES), np.float32), np.zeros(0, object), np.zeros(0):
         result = Predictor(model)({"id": np.zeros(0, np.int32), "x": x, **who})
         assert list(result) == ["id", *model.outputs]
         assert result["id"].dtype == np.int32
         assert all(len(column) == 0 for column in result.values())
         if np.ndim(x) == 3:
             assert result[model.outputs[0]].dtype == np.float32
+
+
+def test_sequences_of_nothing_are_sequences() -> None:
+    """Lists of no numbers say nothing of their type."""
+    indices = rn.Model([rn.Embedding(np.ones((9, FEATURES))), rn.GRU(FEATURES, 5).spec])
+    for model in chain(), indices:
+        width = model.output_size
+        result = Predictor(model)({"x": [[], []]})["y"]
+        assert [y.shape for y in result] == [(0, width)] * 2
+        assert len(Predictor(model)({"x": []})["y"]) == 0
 
 
 @pytest.mark.parametrize("weights", [None, "int8", "bfloat16"])

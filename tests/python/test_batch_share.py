@@ -28,12 +28,12 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-def ray(cpus: float | None, task: str | None = "a", actor: str | None = None) -> Any:
-    context = SimpleNamespace(
-        get_task_id=lambda: task,
-        get_actor_id=lambda: actor,
-        get_assigned_resources=lambda: {} if cpus is None else {"CPU": cpus},
-    )
+def ray(cpus: float | None, in_worker: bool = True) -> Any:
+    def get_assigned_resources() -> dict[str, float]:
+        assert in_worker
+        return {} if cpus is None else {"CPU": cpus}
+
+    context = SimpleNamespace(get_assigned_resources=get_assigned_resources)
     return SimpleNamespace(is_initialized=lambda: True, get_runtime_context=lambda: context)
 
 
@@ -59,8 +59,8 @@ PROCESS = rn.get_num_threads()
         ("ray", ray(3.0), 3),
         ("ray", ray(2.5), 2),
         ("ray", ray(0.25), 1),
-        ("ray", ray(None, task=None, actor="a"), PROCESS),
-        ("ray", ray(3.0, task=None), PROCESS),
+        ("ray", ray(None), PROCESS),
+        ("ray", ray(3.0, in_worker=False), PROCESS),
         ("pyspark", spark(2), 2),
         ("pyspark", spark(None), PROCESS),
         ("distributed", dask(True), 1),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ShapeError
 from .tables import New, Ragged
 
 Array = NDArray[Any]
@@ -35,9 +36,11 @@ class Whole:
 
 
 class Last(Whole):
-    """[rows, features] of the last step of each row."""
+    """[rows, features] of the last step of each row, of which ``ShapeError`` asks for one."""
 
     def put(self, rows: NDArray[np.intp], array: Array, steps: Array) -> None:
+        if not steps.all():
+            raise ShapeError("expected a step or more, where the last one is asked for; got none")
         super().put(rows, array[np.arange(len(rows)), steps - 1], steps)
 
 

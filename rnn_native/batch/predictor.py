@@ -150,7 +150,7 @@ class Predictor:
         ShapeError, DTypeError
             A column or a row has the wrong shape or type, or none: it is named.
         UnsupportedError
-            ``initial_state`` for a model with strides.
+            A state of a model with strides.
         """
         loaded = self._loaded()
         columns = batch_of(batch)
@@ -203,10 +203,10 @@ class Predictor:
         if self._initial and set(self._initial) != set(signature.states):
             came = ", ".join(map(repr, self._initial))
             raise OptionError(f"initial_state: expected columns for {have}; got {came}")
-        if self._initial and signature.is_paced:
+        if (self._initial or self._final) and signature.is_paced:
             raise UnsupportedError(
-                "initial_state: this model has strides, whose rows go on at steps of their own; "
-                "give whole sequences, or model(x, state) one row"
+                "initial_state, final_state: this model has strides, whose rows go on at steps of "
+                "their own; give whole sequences, or model(x, state) one row"
             )
         for name in self._final:
             if name not in signature.states:

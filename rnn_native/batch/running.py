@@ -112,8 +112,6 @@ class Run:
             (name,) = x
             masked = lengths_of(x[name], mask, signature.inputs[name].indices, batch_first=True)
             count = have if masked is None else masked
-        if self._last and not count.all():
-            raise ShapeError("expected a step or more, where the last one is asked for; got none")
         y, state = model(
             self._turned(x) if len(x) > 1 else next(iter(self._turned(x).values())),
             self._initial(rows),

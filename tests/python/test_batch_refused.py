@@ -57,6 +57,9 @@ def test_what_the_model_refuses_is_named_by_the_row_that_came() -> None:
 def test_no_last_step_of_no_steps() -> None:
     with pytest.raises(rn.ShapeError, match=r"^column 'x', row 1: expected a step or more"):
         Predictor(model(), last=True)({"x": [GOOD, GOOD[:0], GOOD]})
+    pooled = rn.Model([rn.GRU(4, 5).spec, rn.AvgPool(2)])
+    with pytest.raises(rn.ShapeError, match=r"^column 'x', row 1: expected a step or more"):
+        Predictor(pooled, last=True)({"x": [GOOD, GOOD[:1]]})
 
 
 @pytest.mark.parametrize(
@@ -147,5 +150,6 @@ def test_what_load_refuses_is_told_by_the_first_call(tmp_path: Path) -> None:
 def test_a_state_is_not_taken_where_rows_have_steps_of_their_own() -> None:
     pooled = rn.Model([rn.GRU(4, 5).spec, rn.AvgPool(2)])
     names = dict.fromkeys(Predictor(pooled)._loaded().signature.states, "h")
-    with pytest.raises(rn.UnsupportedError, match="initial_state: this model has strides"):
-        Predictor(pooled, initial_state=names)({"x": [GOOD], "h": [GOOD]})
+    for option in "initial_state", "final_state":
+        with pytest.raises(rn.UnsupportedError, match="final_state: this model has strides"):
+            Predictor(pooled, **{option: names})({"x": [GOOD], "h": [GOOD]})

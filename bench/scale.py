@@ -209,6 +209,9 @@ def main() -> None:
         source, target, model = (f"{folder}/{name}" for name in ("in", "out", "m.safetensors"))
         job.make_rows(Path(source), arguments.rows)
         job.make_model(Path(model))
+        os.chdir(
+            folder
+        )  # Ray's workers import from here first, and the project's folder is not built
         predictor = Predictor(model, inputs="features", outputs="y", num_threads=1)
         wanted = [word for word in arguments.only.lower().split(",") if word]
         for name, context in WAYS.items():

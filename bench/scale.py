@@ -108,7 +108,7 @@ def in_ray(source: str, target: str) -> Iterator[Way]:
             return self._function(batch)
 
     def run(function: Function) -> None:
-        rows = ray.data.read_parquet(source, override_num_blocks=4 * WORKERS)
+        rows = ray.data.read_parquet(source).repartition(4 * WORKERS)
         rows.map_batches(
             Call, fn_constructor_args=(function,), batch_format="pyarrow", batch_size=BATCH,
             compute=ray.data.ActorPoolStrategy(size=WORKERS), num_cpus=1,

@@ -15,7 +15,7 @@ from rnn_native.batch import Predictor
 def run(job: Job) -> None:
     # One CPU more than actors, which keep theirs: for the tasks that read and write.
     ray.init(num_cpus=job.workers + 1, include_dashboard=False)
-    rows = ray.data.read_parquet(job.source, override_num_blocks=4 * job.workers)
+    rows = ray.data.read_parquet(job.source).repartition(4 * job.workers)  # small files are one
     results = rows.map_batches(
         Predictor,
         fn_constructor_args=(job.model,),

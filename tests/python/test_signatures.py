@@ -10,6 +10,7 @@ import pytest
 import strategies
 
 import rnn_native as rn
+from rnn_native.batch.predictor import LoadOptions
 from rnn_native.formats import FORMATS
 from rnn_native.read_options import ReadOptions
 
@@ -48,6 +49,12 @@ def test_the_three_modules_have_their_options_in_common() -> None:
 def test_load_names_the_options_of_all_formats() -> None:
     assert set(ReadOptions.__annotations__) == {o for f in FORMATS.values() for o in f.options}
     assert "options" in get_type_hints(rn.load)
+
+
+def test_a_predictor_names_the_options_of_load() -> None:
+    own = set(inspect.signature(rn.load).parameters) - {"path", "num_threads", "options"}
+    assert set(LoadOptions.__annotations__) == own | set(ReadOptions.__annotations__)
+    assert "options" in get_type_hints(rn.batch.Predictor.__init__)
 
 
 def layers() -> list[Any]:

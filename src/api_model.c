@@ -36,17 +36,17 @@ typedef struct source {
 } source;
 
 /* Where it is built: NULL, where it is only counted. */
-typedef struct place {
+typedef struct build_place {
     void *mem;
 #if RNNAT_WITH_SHARING
     void *weights; /* aligned, of a model whose weights lie apart, which has a stamp for them */
     rnnat_stamp *stamp;
     bool packed; /* they are there */
 #endif
-} place;
+} build_place;
 
 /* Builds what has a place, and counts the rest. */
-static rnnat_status build_model(place at, const source *from, const rnnat_model_options *opt,
+static rnnat_status build_model(build_place at, const source *from, const rnnat_model_options *opt,
                                 size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
@@ -92,7 +92,7 @@ rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_
                               size_t *need)
 {
     const source from = {.bytes = bytes, .size = size};
-    return bytes && need ? build_model((place){.mem = NULL}, &from, opt, need, NULL)
+    return bytes && need ? build_model((build_place){.mem = NULL}, &from, opt, need, NULL)
                          : RNNAT_ERROR_ARGUMENT;
 }
 
@@ -102,10 +102,10 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
     const source from = {.bytes = bytes, .size = size};
     size_t need;
     if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
-    const rnnat_status status = build_model((place){.mem = NULL}, &from, opt, &need, NULL);
+    const rnnat_status status = build_model((build_place){.mem = NULL}, &from, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
     if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
-    return build_model((place){.mem = mem}, &from, opt, NULL, out);
+    return build_model((build_place){.mem = mem}, &from, opt, NULL, out);
 }
 
 #if RNNAT_WITH_SHARING
@@ -115,7 +115,7 @@ static rnnat_status shared_size(const source *from, const rnnat_model_options *o
                                 size_t *weights)
 {
     rnnat_stamp stamp;
-    const rnnat_status status = build_model((place){.stamp = &stamp}, from, opt, need, NULL);
+    const rnnat_status status = build_model((build_place){.stamp = &stamp}, from, opt, need, NULL);
     if (status == RNNAT_OK) *weights = (size_t)stamp.size;
     return status;
 }
@@ -124,7 +124,7 @@ static rnnat_status share(void *weights, size_t size, const source *from,
                           const rnnat_model_options *opt)
 {
     rnnat_stamp stamp;
-    place at = {.stamp = &stamp};
+    build_place at = {.stamp = &stamp};
     rnnat_status status = build_model(at, from, opt, NULL, NULL);
     if (status != RNNAT_OK) return status;
     if (size < stamp.size) return RNNAT_ERROR_TOO_SMALL;
@@ -136,8 +136,8 @@ static rnnat_status share(void *weights, size_t size, const source *from,
 }
 
 /* Checks that the weights are such a model's, and counts what it needs beside them. */
-static rnnat_status count_beside(place *at, const void *weights, size_t size, const source *from,
-                                 const rnnat_model_options *opt, size_t *need)
+static rnnat_status count_beside(build_place *at, const void *weights, size_t size,
+                                 const source *from, const rnnat_model_options *opt, size_t *need)
 {
     const rnnat_status status = build_model(*at, from, opt, need, NULL);
     if (status != RNNAT_OK) return status;
@@ -170,7 +170,7 @@ rnnat_status rnnat_model_init_shared(void *mem, size_t mem_size, const void *wei
     const source from = {.bytes = bytes, .size = size};
     size_t need;
     rnnat_stamp stamp;
-    place at = {.stamp = &stamp, .packed = true};
+    build_place at = {.stamp = &stamp, .packed = true};
     if (!mem || !weights || !is_aligned(weights) || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
     const rnnat_status status = count_beside(&at, weights, weights_size, &from, opt, &need);
     if (status != RNNAT_OK) return status;
@@ -182,7 +182,7 @@ rnnat_status rnnat_model_init_shared(void *mem, size_t mem_size, const void *wei
 
 #if RNNAT_HEAP
 /* Builds a model of that need. */
-static rnnat_status take_model(place at, size_t need, const source *from,
+static rnnat_status take_model(build_place at, size_t need, const source *from,
                                const rnnat_model_options *opt, rnnat_model **out)
 {
     rnnat_model *model = NULL;
@@ -202,7 +202,7 @@ static rnnat_status create_model(const source *from, const rnnat_model_options *
                                  rnnat_model **out)
 {
     size_t need;
-    const place at = {.mem = NULL};
+    const build_place at = {.mem = NULL};
     const rnnat_status status = build_model(at, from, opt, &need, NULL);
     return status == RNNAT_OK ? take_model(at, need, from, opt, out) : status;
 }
@@ -243,7 +243,7 @@ rnnat_status rnnat_model_from_shared(const void *weights, size_t size,
     const source from = {.file = file};
     size_t need;
     rnnat_stamp stamp;
-    place at = {.stamp = &stamp, .packed = true};
+    build_place at = {.stamp = &stamp, .packed = true};
     if (!is_aligned(weights)) return RNNAT_ERROR_ARGUMENT;
     const rnnat_status status = count_beside(&at, weights, size, &from, opt, &need);
     return status == RNNAT_OK ? take_model(at, need, &from, opt, out) : status;

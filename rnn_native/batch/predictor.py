@@ -33,6 +33,7 @@ class LoadOptions(ReadOptions, total=False):
     weight_dtype: DTypeLike | None
     compute: str | None
     keep: Sequence[str] | None
+    shared: bool | str | os.PathLike[str]
 
 
 class Predictor:

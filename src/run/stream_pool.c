@@ -19,12 +19,6 @@ int32_t rnnat_pool_steps(const rnnat_model *model, int32_t rows)
     return steps * (pace < most_paces ? pace : most_paces);
 }
 
-/* Bytes of one step and row of a value. */
-static size_t width_of_value(const rnnat_model *model, const rnnat_value *value)
-{
-    return value->known ? sizeof(int32_t) : (size_t)value->features * (size_t)model->kernels->elem;
-}
-
 /* What the lanes of a pool are made for: blocks of up to so many rows, and what the one that needs most takes. */
 typedef struct lane_need {
     int32_t rows;
@@ -32,7 +26,7 @@ typedef struct lane_need {
 } lane_need;
 
 /* Bytes of a block's x and y, where its rows lie apart. */
-static size_t stage_of(rnnat_arena *arena, const rnnat_model *model, int32_t rows)
+static size_t block_stage(rnnat_arena *arena, const rnnat_model *model, int32_t rows)
 {
     const int32_t steps = rnnat_pool_steps(model, rows);
     rnnat_arena need = rnnat_arena_at(NULL);
@@ -41,8 +35,7 @@ static size_t stage_of(rnnat_arena *arena, const rnnat_model *model, int32_t row
             i < model->info.num_inputs ? i : model->outputs[i - model->info.num_inputs];
         int64_t made = steps;
         if (RNNAT_HAS_PACES(model)) made = rnnat_most_steps_of(model, v, steps);
-        rnnat_arena_take_table(&need, (size_t)made, (size_t)rows,
-                               width_of_value(model, &model->values[v]));
+        rnnat_arena_take_table(&need, (size_t)made, (size_t)rows, rnnat_pool_width(model, v));
     }
     if (need.overflow) arena->overflow = true;
     return need.used;
@@ -61,7 +54,7 @@ static lane_need lane_of(rnnat_arena *arena, const rnnat_model *model, int32_t c
         if (rows > least_rows && step.used > most) break;
         rnnat_stream_carve(&need, model, rows, rnnat_pool_steps(model, rows));
         if (step.overflow || need.overflow) arena->overflow = true;
-        const size_t stage = stage_of(arena, model, rows);
+        const size_t stage = block_stage(arena, model, rows);
         if (need.used > lane.stream) lane.stream = need.used;
         if (stage > lane.stage) lane.stage = stage;
         lane.rows = rows;
@@ -97,7 +90,7 @@ static size_t take_offsets(rnnat_arena *arena, const rnnat_model *model, size_t 
     return size;
 }
 
-static bool has_phases(const rnnat_model *model)
+static bool pool_has_phases(const rnnat_model *model)
 {
     for (int32_t i = 0; RNNAT_HAS_WINDOWS(model) && i < model->num_nodes; ++i)
         if (rnnat_phase_array(&model->nodes[i]) >= 0) return true;
@@ -113,7 +106,7 @@ rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32
                     .capacity = capacity,
                     .max_threads = max_threads,
                     .num_threads = 1,
-                    .has_phases = has_phases(model),
+                    .has_phases = pool_has_phases(model),
                     .call = 1};
     p.offsets = rnnat_arena_take(arena, states, sizeof *p.offsets);
     p.arrays = RNNAT_TAKE(arena, states, rnnat_pointer);

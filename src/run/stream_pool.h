@@ -56,6 +56,12 @@ rnnat_pool *rnnat_pool_carve(rnnat_arena *arena, const rnnat_model *model, int32
 /* Steps that are run at once of a block of so many rows, at most. */
 int32_t rnnat_pool_steps(const rnnat_model *model, int32_t rows);
 
+/* Bytes of one step and row of a value. */
+static inline size_t rnnat_pool_width(const rnnat_model *model, int32_t value)
+{
+    const rnnat_value *const of = &model->values[value];
+    return of->known ? sizeof(int32_t) : (size_t)of->features * (size_t)model->kernels->elem;
+}
 static inline char *rnnat_pool_slot(const rnnat_pool *pool, int32_t id)
 {
     return pool->slots + (size_t)id * pool->stride;

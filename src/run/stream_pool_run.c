@@ -215,13 +215,6 @@ static void hand_output(const pool_block *block, int32_t index, int32_t steps, s
     }
 }
 
-/* Bytes of a step and row of a value. */
-static size_t width_of(const rnnat_model *model, int32_t value)
-{
-    const rnnat_value *const of = &model->values[value];
-    return of->known ? sizeof(int32_t) : (size_t)of->features * (size_t)model->kernels->elem;
-}
-
 /* Points the stream at the next steps of its rows' inputs and outputs; those that lie apart are brought. */
 static void open_steps(const pool_block *block, int32_t steps)
 {
@@ -229,7 +222,7 @@ static void open_steps(const pool_block *block, int32_t steps)
     const rnnat_model *const model = workspace->model;
     rnnat_arena stage = rnnat_arena_at(block->lane->stage);
     for (int32_t i = 0; i < model->info.num_inputs; ++i) {
-        const size_t width = width_of(model, i);
+        const size_t width = rnnat_pool_width(model, i);
         const bool is_static = RNNAT_IS_STATIC(&model->values[i]);
         char *at;
         if (is_dense(block)) {
@@ -241,7 +234,7 @@ static void open_steps(const pool_block *block, int32_t steps)
         workspace->at[i].base = at;
     }
     for (int32_t i = 0; i < model->info.num_outputs; ++i) {
-        const size_t width = width_of(model, model->outputs[i]);
+        const size_t width = rnnat_pool_width(model, model->outputs[i]);
         const size_t made = (size_t)steps_made(block, i, steps);
         workspace->at[model->outputs[i]].base =
             is_dense(block) ? output_at(block, i, 0, width) + (size_t)block->lane->made[i] * width
@@ -257,7 +250,7 @@ static void close_steps(const pool_block *block, int32_t steps)
     for (int32_t i = 0; i < model->info.num_outputs; ++i) {
         const int32_t value = model->outputs[i], made = steps_made(block, i, steps);
         if (!is_dense(block))
-            hand_output(block, i, made, width_of(model, value), workspace->at[value].base);
+            hand_output(block, i, made, rnnat_pool_width(model, value), workspace->at[value].base);
         block->lane->made[i] += made;
     }
     rnnat_stream_move_windows(block->lane->stream, steps);

@@ -13,8 +13,8 @@
 
 #if RNNAT_WITH_POOL
 
-static const char magic[8] = {'r', 'n', 'n', 'a', 't', 'p', 'o', 'l'};
-enum { version = 1, byte_order = 0x01020304 };
+static const char pool_magic[8] = {'r', 'n', 'n', 'a', 't', 'p', 'o', 'l'};
+enum { pool_version = 1, pool_byte_order = 0x01020304 };
 
 typedef struct snapshot_head {
     char magic[8];
@@ -52,13 +52,13 @@ void rnnat_pool_write_snapshot(const rnnat_pool *pool, int32_t id, void *bytes)
         memcpy(states, rnnat_pool_slot(pool, i), pool->state_size);
         states += pool->state_size;
     }
-    snapshot_head head = {.byte_order = byte_order,
-                          .version = version,
+    snapshot_head head = {.byte_order = pool_byte_order,
+                          .version = pool_version,
                           .identity = pool->model->identity,
                           .state_size = pool->state_size,
                           .count = (uint32_t)count,
                           .has_all = has_all};
-    memcpy(head.magic, magic, sizeof magic);
+    memcpy(head.magic, pool_magic, sizeof pool_magic);
     head.check = rnnat_identity_of_bytes(0, ids, size - sizeof head);
     memcpy(bytes, &head, sizeof head);
 }
@@ -67,8 +67,9 @@ void rnnat_pool_write_snapshot(const rnnat_pool *pool, int32_t id, void *bytes)
 static rnnat_status check_head(const rnnat_pool *pool, const snapshot_head *head, bool all,
                                const char *behind, size_t size)
 {
-    if (memcmp(head->magic, magic, sizeof magic) != 0) return RNNAT_ERROR_FORMAT;
-    if (head->byte_order != byte_order || head->version != version) return RNNAT_ERROR_UNSUPPORTED;
+    if (memcmp(head->magic, pool_magic, sizeof pool_magic) != 0) return RNNAT_ERROR_FORMAT;
+    if (head->byte_order != pool_byte_order || head->version != pool_version)
+        return RNNAT_ERROR_UNSUPPORTED;
     if (head->identity != pool->model->identity || head->state_size != pool->state_size)
         return RNNAT_ERROR_MODEL;
     if (head->has_all > 1 || (!head->has_all && head->count != 1)) return RNNAT_ERROR_FORMAT;
@@ -89,7 +90,7 @@ static int32_t take_stream(const rnnat_pool *pool, const char *ids, size_t count
 }
 
 /* Whether windows have phases in it that go together. A snapshot's numbers may lie at any address. */
-static bool has_phases(const rnnat_pool *pool, const char *state)
+static bool state_agrees(const rnnat_pool *pool, const char *state)
 {
 #if RNNAT_WITH_WINDOWS
     if (!RNNAT_HAS_WINDOWS(pool->model)) return true;
@@ -116,7 +117,7 @@ rnnat_status rnnat_pool_read_snapshot(rnnat_pool *pool, int32_t id, const void *
         if (own <= before) return RNNAT_ERROR_FORMAT;
         if (all && own >= pool->capacity) return RNNAT_ERROR_FULL;
         take_stream(pool, ids, count, i, &state);
-        if (!has_phases(pool, state)) return RNNAT_ERROR_FORMAT;
+        if (!state_agrees(pool, state)) return RNNAT_ERROR_FORMAT;
     }
     if (!all) {
         take_stream(pool, ids, 1, 0, &state);

@@ -296,7 +296,7 @@ def packed_digest(spec: ModelSpec, weight_dtype: int) -> str:
     return hashlib.sha256(packed[64:]).hexdigest()[:16]  # past what it is stamped with
 
 
-LANES = {"baseline": 4, "neon": 4, "avx2": 8, "avx512": 16}
+LANES = {"baseline": 4, "neon": 4, "avx2": 8, "avx512": 16, "avx512_amx": 16}
 PACKED = {  # by lanes: float32, float16, bfloat16
     4: ["3470b5101de9f257", "06a7a272aeb65ce6", "70f611a472b5eb0b"],
     8: ["36e46670fcc0f817", "1520e1ba812b7126", "4c0c922143c3c936"],

@@ -266,7 +266,7 @@ static void copy_lines(char *to, const char *from, size_t bytes)
 {
     enum { line = RNNAT_WITH_POOL ? 64 : 0 };
     size_t at = 0;
-    for (; line && at + line <= bytes; at += line) memcpy(to + at, from + at, line);
+    for (; line > 0 && at + line <= bytes; at += line) memcpy(to + at, from + at, line);
     if (at < bytes) memcpy(to + at, from + at, bytes - at);
 }
 

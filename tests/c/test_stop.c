@@ -127,7 +127,8 @@ static void check_kind(const rnnat_model *model, int32_t batch, int32_t threads,
     for (int32_t last = 1; last <= never.asked; last += last < 20 ? 1 : step) {
         asker once = {.last = last};
         outcome left = run(model, batch, threads, lengths, &once);
-        CHECK(once.asked == last || once.waited);
+        CHECK(once.asked <= last); /* and fewer times where another thread did what this one had */
+        CHECK(once.asked == last || once.waited || threads > 1);
         end(&left);
     }
     end(&expected);

@@ -5,8 +5,8 @@
 #endif
 #include <string.h>
 
-#include "run/stream_pool_snapshot.h"
 #include "run/run.h"
+#include "run/stream_pool_snapshot.h"
 #include "run/windows.h"
 #include "threads/threads.h"
 

@@ -65,13 +65,6 @@
 #endif
 #define RNNAT_TEAM (RNNAT_THREADS && RNNAT_PTHREADS)
 
-/* RNNAT_QUOTA reads the CPU quota of a container from files of Linux. */
-#if RNNAT_THREADS && RNNAT_FILE_IO && defined(__linux__)
-#define RNNAT_QUOTA 1
-#else
-#define RNNAT_QUOTA 0
-#endif
-
 /* RNNAT_OPENMP has OpenMP's threads as well, for who asks for them by RNN_NATIVE_THREADING. */
 #ifndef RNNAT_OPENMP
 #ifdef _OPENMP
@@ -138,6 +131,13 @@
 /* RNNAT_SMALL has few shapes of blocks, the same for all cells: less code, slower, the same bits. */
 #ifndef RNNAT_SMALL
 #define RNNAT_SMALL 0
+#endif
+
+/* RNNAT_QUOTA reads the CPU quota of a container from files of Linux. */
+#if RNNAT_THREADS && RNNAT_FILE_IO && !RNNAT_SMALL && defined(__linux__)
+#define RNNAT_QUOTA 1
+#else
+#define RNNAT_QUOTA 0
 #endif
 
 /* RNNAT_WITH_ELEMENTWISE has elementwise layers, whose functions are those of general cells. */

@@ -16,7 +16,8 @@ from .library import library_text
 
 ALIGN: Final = 64
 SLACK: Final = ALIGN - 1  # up to the first aligned byte of the caller's memory
-_OF_THREADS: Final = ("rnnat_barrier", "rnnat_operands")  # which exported C does without
+_OF_THREADS: Final = ("rnnat_barrier", "rnnat_operands", "atomic_bool")
+"""Which exported C does without."""
 
 _STRUCT: Final = re.compile(r"(?:typedef )?struct (\w+) \{(.*?)\n\}", re.DOTALL)
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any, Final
 
@@ -51,6 +52,9 @@ class Constants:
         """Whether macros of <math.h> are among the numbers. Arrays alone may hold infinity or NaN:
         no layer has them as alpha, beta or clip, but a clip of 0 where there is no bound."""
         self.lines = [*self._all()]
+        text = "\n".join(self.lines).encode()
+        identity = blake2b(text, digest_size=8).hexdigest()
+        self.lines[-1:-1] = [f"    .identity = 0x{identity}u,"]
 
     def _all(self) -> Iterator[str]:
         name = self._name

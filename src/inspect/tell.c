@@ -117,7 +117,6 @@ void rnnat_model_tell(const rnnat_model *model, const rnnat_teller *t)
     t->number(t->arg, "has_windows", model->has_windows);
     t->number(t->arg, "has_paces", model->has_paces);
     t->number(t->arg, "operands", (int64_t)model->operands);
-    t->number(t->arg, "identity", (int64_t)model->identity);
     t->number(t->arg, "product_rows", model->product_rows);
     t->begin(t->arg, "nodes");
     for (int32_t i = 0; i < model->num_nodes; ++i) tell_node(&model->nodes[i], model->kernels, t);

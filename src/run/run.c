@@ -44,7 +44,7 @@ static workspaces_work carve(rnnat_arena *arena, const rnnat_model *model, const
     w.barriers = rnnat_team_take_barriers(arena, workspaces);
     w.workspaces = RNNAT_TAKE(arena, workspaces, rnnat_workspace);
 #if RNNAT_THREADS
-    w.begun = rnnat_arena_take(arena, workspaces, sizeof *w.begun);
+    w.begun = RNNAT_TAKE(arena, workspaces, atomic_bool);
     for (size_t i = 0; w.begun && i < workspaces; ++i) atomic_init(&w.begun[i], false);
 #endif
     for (size_t i = 0; i < workspaces; ++i) {

@@ -157,10 +157,8 @@ def test_the_machines_own_peaks(tmp_path: Path) -> None:
     found = limits.measure(program, 1, [])
     assert found.peaks["float32"] > 0
     assert found.peaks.keys() <= {"float32", "bfloat16", "int8"}
-    # A narrower factor has an instruction of its own only where that does more at once.
-    assert all(
-        found.peaks[name] > found.peaks["float32"] for name in found.peaks.keys() - {"float32"}
-    )
+    # An instruction of its own need not be faster: of bfloat16's some CPUs begin one in two cycles.
+    assert all(peak > 0 for peak in found.peaks.values())
     assert len(found.bandwidth) == len(limits.SIZES)
 
 

@@ -219,9 +219,10 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_nothing_is_mapped() -> None:
-    """A mapped file that shrinks ends the process, and no check comes before that."""
+    """A mapped file that shrinks ends the process, and no check comes before that. But for the weights
+    that processes share: files of our own, which nobody else can write."""
     root = Path(rn.__file__).parent
-    for path in root.rglob("*.py"):
+    for path in set(root.rglob("*.py")) - {root / "shared_files.py"}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [getattr(node, key, None) for key in ("id", "attr", "arg", "name")]
             assert not {"memmap", "mmap", "mmap_mode"} & {*names}, path

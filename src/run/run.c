@@ -372,7 +372,7 @@ rnnat_status rnnat_run_go(const rnnat_model *model, rnnat_job *job, void *scratc
     if (status != RNNAT_OK) return status;
     if (scratch_size < job->need || !scratch) return RNNAT_ERROR_TOO_SMALL;
     if (job->batch == 0) return RNNAT_OK;
-    divide_for_rest(model, job);
+    if (RNNAT_THREADS) divide_for_rest(model, job);
     rnnat_arena arena = rnnat_arena_at(scratch);
     workspaces_work w = carve(&arena, model, job);
     take_lengths(&w);

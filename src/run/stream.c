@@ -87,7 +87,8 @@ static void go(rnnat_stream *stream, int32_t steps)
     const bool blas = RNNAT_BLAS && stream->workspace.model->info.matmul == RNNAT_MATMUL_BLAS;
     stream_steps all = {.stream = stream, .steps = steps};
     if (blas) rnnat_blas_enter();
-    if (stream->team_size == 1 || (steps == 1 && stream->is_simple && rnnat_threads_rest())) {
+    if (!RNNAT_THREADS || stream->team_size == 1 ||
+        (steps == 1 && stream->is_simple && rnnat_threads_rest())) {
         run_stream_steps(&all, 0, 1);
     } else {
         const rnnat_terms terms = {.together = true,

@@ -203,7 +203,7 @@ cdef class PoolOfStates:
         cdef const unsigned char[::1] view
         cdef int32_t which
         try:
-            view = snapshot
+            view = memoryview(snapshot) if type(snapshot) is bytes else bytes(memoryview(snapshot))
         except (TypeError, ValueError, BufferError):
             raise DTypeError(
                 f"snapshot: expected bytes, as snapshot() gives them, got {type(snapshot).__name__}"
@@ -280,7 +280,11 @@ cdef class PoolOfStates:
 
     @num_threads.setter
     def num_threads(self, value):
-        cdef int32_t threads = as_num_threads(value) or get_num_threads()
+        cdef int32_t threads = as_num_threads(value)
+        if not threads:
+            threads = min(
+                self.model._default_threads or get_num_threads(), self._info.max_threads
+            )
         if threads > self._info.max_threads:
             raise OptionError(
                 f"num_threads: expected 1 to {self._info.max_threads}, for which this pool has "
@@ -299,7 +303,7 @@ cdef class PoolOfStates:
 
     def __contains__(self, i):
         return (
-            isinstance(i, (int, np.integer)) and 0 <= i < self._info.capacity
+            isinstance(i, (int, np.integer)) and not isinstance(i, bool) and 0 <= i < self._info.capacity
             and bool(rnnat_pool_is_open(self._pool, <int32_t>i))
         )
 

@@ -215,9 +215,9 @@ cdef class StreamPool(PoolOfStates):
                 at[row * num_inputs + i] = <uintptr_t>cnp.PyArray_DATA(array)
                 arrays.append(array)
         if self._mask_value is not None:
-            for x in next(iter(given.values())):
-                for one in x:
-                    refuse_masked(one[None], self._mask_value, bool(known))
+            for row in range(n):  # of the first input, whose arrays come first
+                for one in arrays[row]:
+                    refuse_masked(one[None], self._mask_value, bool(known), f"x[{row}]")
         if n > self._info.capacity:
             self._raise_id(ids)
         cdef uintptr_t *to = <uintptr_t *>cnp.PyArray_DATA(y_at)

@@ -112,12 +112,14 @@ def _in_bfloat16(value: float) -> float:
     return float(np.uint32(bits & 0xFFFF0000).view(np.float32))
 
 
-def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool) -> None:
-    """``ShapeError`` where one row of a single step, x [batch, features] or [batch], is masked."""
+def refuse_masked(x: ArrayLike, mask_value: float, takes_indices: bool, where: str = "") -> None:
+    """``ShapeError`` where one row of a single step, x [batch, features] or [batch], is masked;
+    ``where``: what messages call the row, in the place of its number."""
     masked = masked_steps(x, mask_value, takes_indices)
     if masked.any():
+        row = where or f"x: row {int(np.argmax(masked))}"
         raise ShapeError(
-            f"x: row {int(np.argmax(masked))} is masked ({_what(mask_value, takes_indices)}); "
+            f"{row} is masked ({_what(mask_value, takes_indices)}); "
             "masked steps are padding behind a row's end, and a stream has none"
         )
 

@@ -122,8 +122,8 @@ int32_t rnnat_pool_is_open(const rnnat_pool *pool, int32_t id)
 
 /* ---- running ---- */
 
-/* Gives the call that begins a number, and checks that its ids are open, each once. */
-static rnnat_status check_ids(rnnat_pool *pool, int32_t n, const int32_t *ids)
+/* Gives the call that begins a number, and takes its ids, each read once: open ones, each once. */
+static rnnat_status take_ids(rnnat_pool *pool, int32_t n, const int32_t *ids)
 {
     if (pool->call == UINT32_MAX) {
         for (int32_t id = 0; id < pool->used; ++id) pool->marks[id] = pool->marks[id] != 0;
@@ -131,9 +131,10 @@ static rnnat_status check_ids(rnnat_pool *pool, int32_t n, const int32_t *ids)
     }
     ++pool->call;
     for (int32_t row = 0; row < n; ++row) {
-        if (!rnnat_pool_has(pool, ids[row]) || pool->marks[ids[row]] == pool->call)
-            return RNNAT_ERROR_ID;
-        pool->marks[ids[row]] = pool->call;
+        const int32_t id = *(const volatile int32_t *)&ids[row];
+        if (!rnnat_pool_has(pool, id) || pool->marks[id] == pool->call) return RNNAT_ERROR_ID;
+        pool->marks[id] = pool->call;
+        pool->ids[row] = id;
     }
     return RNNAT_OK;
 }
@@ -165,10 +166,9 @@ rnnat_status rnnat_pool_step(rnnat_pool *pool, int32_t n, const int32_t *ids,
     if (n > 0 && (!ids || !inputs || !outputs)) return RNNAT_ERROR_ARGUMENT;
     if (n > pool->capacity) return RNNAT_ERROR_ID; /* some id comes twice */
     rnnat_status status = n ? check_step(pool, n, inputs, outputs) : RNNAT_OK;
-    if (status == RNNAT_OK) status = check_ids(pool, n, ids);
+    if (status == RNNAT_OK) status = take_ids(pool, n, ids);
     if (status != RNNAT_OK || n == 0) return status;
-    rnnat_pool_call call = {
-        .pool = pool, .rows = n, .ids = ids, .inputs = inputs, .outputs = outputs};
+    rnnat_pool_call call = {.pool = pool, .rows = n, .inputs = inputs, .outputs = outputs};
     rnnat_pool_go(&call);
     return RNNAT_OK;
 }
@@ -222,10 +222,10 @@ rnnat_status rnnat_pool_push(rnnat_pool *pool, int32_t n, const int32_t *ids, co
         const rnnat_status status = check_row(pool, steps[row], inputs + (size_t)row * num_inputs);
         if (status != RNNAT_OK) return status;
     }
-    rnnat_status status = check_ids(pool, n, ids);
+    rnnat_status status = take_ids(pool, n, ids);
     for (int32_t row = 0; row < n && status == RNNAT_OK; ++row) {
         int32_t *const ready = got + (size_t)row * num_outputs;
-        status = count_row(pool, ids[row], steps[row], ready);
+        status = count_row(pool, pool->ids[row], steps[row], ready);
         for (size_t i = 0; i < num_outputs && status == RNNAT_OK; ++i) {
             const size_t at = (size_t)row * num_outputs + i;
             if (ready[i] > capacities[at])
@@ -237,7 +237,7 @@ rnnat_status rnnat_pool_push(rnnat_pool *pool, int32_t n, const int32_t *ids, co
     if (status != RNNAT_OK) return status;
     if (!have_room) return RNNAT_ERROR_TOO_SMALL;
     rnnat_pool_call call = {
-        .pool = pool, .rows = n, .ids = ids, .steps = steps, .inputs = inputs, .outputs = outputs};
+        .pool = pool, .rows = n, .steps = steps, .inputs = inputs, .outputs = outputs};
     rnnat_pool_go(&call);
     return RNNAT_OK;
 }

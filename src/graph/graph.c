@@ -368,7 +368,8 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     model->product_rows = build->product_rows > 1 ? build->product_rows : 1;
 #endif
 #if RNNAT_WITH_POOL
-    build->identity = rnnat_identity_of(build->identity, (uint64_t)build->type);
+    const int32_t types = model->info.weight_dtype * 16 + model->info.compute;
+    build->identity = rnnat_identity_of(build->identity, (uint64_t)types);
     model->identity = rnnat_identity_of(build->identity, (uint64_t)model->info.dtype) >> 1;
 #endif
     model->info.num_parameters = build->num_parameters;

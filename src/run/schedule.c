@@ -114,9 +114,12 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
     const rnnat_node *const node = task->node;
     chunk->node = (uint32_t)(node - workspace->model->nodes);
     for (int32_t i = 0; i < node->num_inputs; ++i) {
-        const bool later = chunk->first > 0;
+        const bool is_static = RNNAT_IS_STATIC(&workspace->model->values[node->inputs[i]]);
+        const bool later = chunk->first > 0 && !is_static;
         if (later) moved[i + 1] = view_of(workspace, node->inputs[i], chunk->first);
-        chunk->in[i] = later ? &moved[i + 1] : &workspace->at[node->inputs[i]];
+        if (is_static) moved[i + 1] = workspace->at[node->inputs[i]];
+        if (is_static) moved[i + 1].time = 0; /* an output's has the inputs' steps */
+        chunk->in[i] = later || is_static ? &moved[i + 1] : &workspace->at[node->inputs[i]];
     }
     const bool later = chunk->first_made > 0;
     if (later) moved[0] = view_of(workspace, task->output, chunk->first_made);

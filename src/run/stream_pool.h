@@ -43,7 +43,7 @@ struct rnnat_pool {
     int32_t *closed; /* [num_closed] slots to open next, the last one first */
     int32_t *order; /* [capacity] rows of a call in the order in which they run */
     int32_t *cuts; /* [capacity + 1] where blocks begin in it */
-    int32_t *ids; /* [capacity] whose rows these are */
+    int32_t *ids; /* [capacity] whose rows these are, as the caller has them, then in that order */
     rnnat_barrier *barriers; /* [max_threads, rnnat_team_barriers] of the lanes' teams */
     rnnat_pool_lane *lanes; /* [max_threads] */
     void *heap; /* what rnnat_pool_free frees, or NULL */
@@ -82,11 +82,10 @@ const void *const *rnnat_pool_look(const rnnat_pool *pool, const char *state);
 void rnnat_pool_begin(rnnat_pool *pool, int32_t id);
 void rnnat_pool_end(rnnat_pool *pool, int32_t id);
 
-/* What one call runs; checked. */
+/* What one call runs, checked, of the streams in pool->ids. */
 typedef struct rnnat_pool_call {
     rnnat_pool *pool;
     int32_t rows;
-    const int32_t *ids; /* [rows] */
     const int32_t *steps; /* [rows]; NULL: one each, and */
     const void *const
         *inputs; /* [inputs] arrays of all rows, one behind the other; else [rows, inputs] */

@@ -34,7 +34,8 @@ static int compare_phases(const rnnat_pool *pool, int32_t a, int32_t b)
  * first. */
 static bool is_before(const rnnat_pool_call *call, int32_t a, int32_t b)
 {
-    const int phases = compare_phases(call->pool, call->ids[a], call->ids[b]);
+    const int32_t *const ids = call->pool->ids;
+    const int phases = compare_phases(call->pool, ids[a], ids[b]);
     if (phases) return phases < 0;
     const int32_t steps_a = steps_of_row(call, a), steps_b = steps_of_row(call, b);
     return steps_a != steps_b ? steps_a > steps_b : a < b;
@@ -95,15 +96,12 @@ static int32_t parts(int32_t a, int32_t b) { return a / b + (a % b != 0); }
 static void cut_blocks(rnnat_pool_call *call)
 {
     const rnnat_pool *const pool = call->pool;
-    const int32_t *const order = pool->order;
     const int32_t each = parts(call->rows, call->lanes);
     const int32_t most = parts(each, parts(each, pool->block_rows));
     call->blocks = 0;
     for (int32_t begin = 0; begin < call->rows;) {
         int32_t end = pool->has_phases ? begin + 1 : call->rows;
-        while (end < call->rows &&
-               !compare_phases(pool, call->ids[order[begin]], call->ids[order[end]]))
-            ++end;
+        while (end < call->rows && !compare_phases(pool, pool->ids[begin], pool->ids[end])) ++end;
         const int32_t count = end - begin, blocks = parts(count, most);
         for (int32_t b = 0; b < blocks; ++b)
             pool->cuts[call->blocks++] = begin + (int32_t)((int64_t)count * b / blocks);
@@ -123,6 +121,9 @@ typedef struct pool_block {
 } pool_block;
 
 /* Lays out a stream for the block's rows, unless there is one, and fills it with their states. */
+#if RNNAT_GNU
+__attribute__((noinline)) /* its stack is not there while the block runs */
+#endif
 static void enter_block(pool_block *block)
 {
     const rnnat_pool *const pool = block->call->pool;
@@ -132,6 +133,7 @@ static void enter_block(pool_block *block)
         rnnat_arena arena = rnnat_arena_at(lane->memory);
         lane->stream =
             rnnat_stream_carve(&arena, model, block->rows, rnnat_pool_steps(model, block->rows));
+        lane->stream->barriers = lane->barrier; /* where a call counts how long its threads wait */
         lane->rows = block->rows;
     }
     const rnnat_workspace *const workspace = &lane->stream->workspace;
@@ -216,6 +218,9 @@ static void hand_output(const pool_block *block, int32_t index, int32_t steps, s
 }
 
 /* Points the stream at the next steps of its rows' inputs and outputs; those that lie apart are brought. */
+#if RNNAT_GNU
+__attribute__((noinline)) /* its stack is not there while the block runs */
+#endif
 static void open_steps(const pool_block *block, int32_t steps)
 {
     const rnnat_workspace *const workspace = &block->lane->stream->workspace;
@@ -243,6 +248,9 @@ static void open_steps(const pool_block *block, int32_t steps)
 }
 
 /* Hands over what they made. */
+#if RNNAT_GNU
+__attribute__((noinline)) /* its stack is not there while the block runs */
+#endif
 static void close_steps(const pool_block *block, int32_t steps)
 {
     const rnnat_workspace *const workspace = &block->lane->stream->workspace;
@@ -319,10 +327,12 @@ void rnnat_pool_go(rnnat_pool_call *call)
     rnnat_pool *const pool = call->pool;
     int64_t steps = 0;
     sort_rows(call);
+    int32_t *const ids = pool->cuts; /* there are no blocks yet */
     for (int32_t row = 0; row < call->rows; ++row) {
-        pool->ids[row] = call->ids[pool->order[row]];
+        ids[row] = pool->ids[pool->order[row]];
         steps += steps_of_row(call, row);
     }
+    memcpy(pool->ids, ids, (size_t)call->rows * sizeof *ids);
     divide(call, (int32_t)(steps / call->rows > 1 ? steps / call->rows : 1));
     cut_blocks(call);
     if (call->lanes > call->blocks) call->lanes = call->blocks;

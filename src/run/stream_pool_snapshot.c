@@ -23,8 +23,15 @@ typedef struct snapshot_head {
     uint64_t state_size;
     uint32_t count; /* of streams */
     uint32_t has_all; /* 1: it is of a pool, 0: of one stream */
-    uint64_t check; /* of all that follows */
+    uint64_t check; /* of all else */
 } snapshot_head;
+
+/* A hash of the head, but for that of itself, and of what follows. */
+static uint64_t check_of(snapshot_head head, const char *behind, size_t size)
+{
+    head.check = 0;
+    return rnnat_identity_of_bytes(rnnat_identity_of_bytes(0, &head, sizeof head), behind, size);
+}
 
 static size_t size_of_ids(size_t count) { return (count * sizeof(int32_t) + 7) / 8 * 8; }
 
@@ -59,7 +66,7 @@ void rnnat_pool_write_snapshot(const rnnat_pool *pool, int32_t id, void *bytes)
                           .count = (uint32_t)count,
                           .has_all = has_all};
     memcpy(head.magic, pool_magic, sizeof pool_magic);
-    head.check = rnnat_identity_of_bytes(0, ids, size - sizeof head);
+    head.check = check_of(head, ids, size - sizeof head);
     memcpy(bytes, &head, sizeof head);
 }
 
@@ -76,7 +83,7 @@ static rnnat_status check_head(const rnnat_pool *pool, const snapshot_head *head
     if ((head->has_all != 0) != all) return RNNAT_ERROR_SHAPE;
     const size_t each = pool->state_size + sizeof(int32_t), left = size - sizeof *head;
     if (head->count > left / each || size_of(pool, head->count) != size) return RNNAT_ERROR_FORMAT;
-    return rnnat_identity_of_bytes(0, behind, left) == head->check ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+    return check_of(*head, behind, left) == head->check ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 
 /* Takes stream `index` out of a snapshot of so many; returns its id. */

@@ -219,7 +219,7 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
 
 
 def test_nothing_is_mapped() -> None:
-    """A mapped file that shrinks ends the process, and no check comes before that. But for the weights
+    """A mapped file that shrinks ends the process, and no check comes before that. But for weights
     that processes share: files of our own, which nobody else can write."""
     root = Path(rn.__file__).parent
     for path in set(root.rglob("*.py")) - {root / "shared_files.py"}:

@@ -6,7 +6,12 @@ the reference.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +23,7 @@ from random_graphs import inputs_of, make_graph
 from strategies import VARIANT_IDS, VARIANTS
 
 import rnn_native as rn
-from rnn_native.spec import ModelSpec
+from rnn_native.spec import Input, ModelSpec
 
 SEEDS = range(40)
 PRECISIONS = ("float16", "bfloat16", "int8")
@@ -181,11 +186,13 @@ def test_every_change_of_a_snapshot_is_noticed() -> None:
         pool.push([i], [np.full((i + 1, 3), i, "float32")])
     good = pool.snapshot()
     before = [arrays(pool.get_state(i)) for i in range(3)]
-    for at in range(len(good)):
-        bad = bytearray(good)
-        bad[at] ^= 0x41
-        with pytest.raises(rn.RnnError, match="snapshot: expected"):
-            pool.restore(bad)
+    one = pool.snapshot(2)
+    for snapshot, into in ((good, None), (one, 1), (one, None)):
+        for at in range(8 * len(snapshot)):
+            bad = bytearray(snapshot)
+            bad[at // 8] ^= 1 << at % 8
+            with pytest.raises(rn.RnnError, match="snapshot: expected"):
+                pool.restore(bad, into)
     for size in [*range(0, 80), len(good) - 1]:
         with pytest.raises(rn.FormatError, match="snapshot: expected"):
             pool.restore(good[:size])
@@ -395,5 +402,70 @@ def test_masked_steps_are_refused() -> None:
     x[1] = -1
     with pytest.raises(rn.ShapeError):
         pool.step(ids, x)
-    with pytest.raises(rn.ShapeError):
+    with pytest.raises(rn.ShapeError, match=r"x\[1\] is masked"):
         pool.push(ids, [x[:1], x])
+    with pytest.raises(rn.ShapeError, match=r"x\[0\] is masked"):
+        pool.push(ids, [x[1:].tolist(), x[:1].tolist()])
+
+
+@pytest.mark.parametrize("other", [rn.Pad(1, before=3), rn.Upsample(2)], ids=["pad", "upsample"])
+def test_an_output_without_time_is_read_at_every_step(other: Any) -> None:
+    """Though it is written for as many steps as the inputs have, and a value beside it has more."""
+    one = np.ones((1, 1), np.float32)
+    nodes = {
+        "once": (rn.Linear(one), ("who",)),
+        "more": (other, ("x",)),
+        "each": (rn.Expand(), ("once", "more")),
+    }
+    inputs = {"x": Input(1), "who": rn.Static(1)}
+    spec = ModelSpec(nodes=nodes, inputs=inputs, outputs={"each": "each", "once": "once"})
+    model = rn.Model(spec)
+    x, who = np.ones((6, 1, 1), np.float32), np.full((1, 1), 10, np.float32)
+    want = model({"x": x, "who": who})[0]["each"]
+    assert (want == 10).all()
+    assert_same_bits(model.stream().push({"x": x, "who": who})["each"], want)
+    pool = rn.StreamPool(model, 3)
+    a, b = pool.open(), pool.open()
+    chunks = {"x": [x[:, 0]] * 2, "who": [who[0], 7 * who[0]]}
+    first, second = pool.push([a, b], chunks)["each"]
+    assert_same_bits(first, want[:, 0])
+    assert_same_bits(second, 7 * want[:, 0])
+
+
+def test_ids_that_another_thread_changes_touch_no_other_memory() -> None:
+    """Each is read once: steps may be those of others, and nothing worse."""
+    pool = rn.StreamPool(small(), 500)
+    ids = np.array([pool.open() for _ in range(500)], np.int32)
+    good, done = ids.copy(), threading.Event()
+
+    def change() -> None:
+        while not done.is_set():
+            ids[:] = 2**30
+            ids[:] = good
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    x = np.ones((500, 3), np.float32)
+    for _ in range(300):
+        with contextlib.suppress(rn.ShapeError):
+            pool.step(ids, x)
+    done.set()
+    thread.join()
+    assert len(pool) == 500
+
+
+@pytest.mark.parametrize("weight_dtype", [None, "int8"])
+def test_a_snapshot_goes_to_another_cpu(weight_dtype: str | None, tmp_path: Path) -> None:
+    model = rn.Model(small().spec, weight_dtype=weight_dtype)
+    model.save(tmp_path / "model.npz")
+    pool = rn.StreamPool(rn.load(tmp_path / "model.npz"), 2)
+    pool.open()
+    (tmp_path / "snapshot").write_bytes(pool.snapshot())
+    program = (
+        "import sys, rnn_native as rn; pool = rn.StreamPool(rn.load(sys.argv[1]), 2)\n"
+        "pool.restore(open(sys.argv[2], 'rb').read()); assert len(pool) == 1"
+    )
+    subprocess.run(
+        [sys.executable, "-P", "-c", program, tmp_path / "model.npz", tmp_path / "snapshot"],
+        check=True, env=os.environ | {"RNN_NATIVE_ISA": "baseline"},
+    )  # fmt: skip

@@ -115,11 +115,10 @@ static void point_chunk(const rnnat_workspace *workspace, const rnnat_task *task
     chunk->node = (uint32_t)(node - workspace->model->nodes);
     for (int32_t i = 0; i < node->num_inputs; ++i) {
         const bool is_static = RNNAT_IS_STATIC(&workspace->model->values[node->inputs[i]]);
-        const bool later = chunk->first > 0 && !is_static;
-        if (later) moved[i + 1] = view_of(workspace, node->inputs[i], chunk->first);
-        if (is_static) moved[i + 1] = workspace->at[node->inputs[i]];
+        const bool moves = chunk->first > 0 || is_static;
+        if (moves) moved[i + 1] = view_of(workspace, node->inputs[i], is_static ? 0 : chunk->first);
         if (is_static) moved[i + 1].time = 0; /* an output's has the inputs' steps */
-        chunk->in[i] = later || is_static ? &moved[i + 1] : &workspace->at[node->inputs[i]];
+        chunk->in[i] = moves ? &moved[i + 1] : &workspace->at[node->inputs[i]];
     }
     const bool later = chunk->first_made > 0;
     if (later) moved[0] = view_of(workspace, task->output, chunk->first_made);
@@ -144,11 +143,10 @@ static bool end_node(const rnnat_workspace *workspace, const rnnat_task *task,
     const rnnat_member *const member = &task->member;
     if (!chunk->stop_point || task->node->layer->stops_within) {
         rnnat_meet(member);
-    } else {
-        if (rnnat_meet_or_stop(chunk->stop_point, member,
-                               rnnat_barrier_number(chunk, 0, chunk->first),
-                               work_done(task, chunk)))
-            return false;
+    } else if (rnnat_meet_or_stop(chunk->stop_point, member,
+                                  rnnat_barrier_number(chunk, 0, chunk->first),
+                                  work_done(task, chunk))) {
+        return false;
     }
     const bool keeps = RNNAT_HAS_WINDOW(task->node) && chunk->history;
     const bool has_padding = chunk->lengths && chunk->out->base;

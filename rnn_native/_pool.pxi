@@ -54,13 +54,10 @@ cdef class PoolOfStates:
         cdef int32_t threads = (
             as_num_threads(num_threads) or model._default_threads or get_num_threads()
         )
+        cdef int32_t most = max(threads, os.cpu_count() or 1)
         cdef size_t need
-        check(
-            rnnat_pool_size(self._core._model, <int32_t>capacity, threads, &need), "StreamPool"
-        )
-        status = rnnat_pool_create(
-            self._core._model, <int32_t>capacity, max(threads, os.cpu_count() or 1), &self._pool
-        )
+        check(rnnat_pool_size(self._core._model, <int32_t>capacity, most, &need), "StreamPool")
+        status = rnnat_pool_create(self._core._model, <int32_t>capacity, most, &self._pool)
         if rnnat_status_name(status) == b"RNNAT_ERROR_NO_MEMORY":
             raise MemoryError(f"StreamPool: {need} bytes for {capacity} streams")
         check(status, "StreamPool")
@@ -251,10 +248,15 @@ cdef class PoolOfStates:
     @property
     def ids(self):
         """The ids of the open streams, ascending: int32 [n]."""
-        cdef int32_t i
-        return np.array(
-            [i for i in range(self._info.capacity) if rnnat_pool_is_open(self._pool, i)], np.int32
-        )
+        cdef int32_t i = 0
+        cdef Py_ssize_t left = len(self)
+        found = []
+        while left:
+            if rnnat_pool_is_open(self._pool, i):
+                found.append(i)
+                left -= 1
+            i += 1
+        return np.array(found, np.int32)
 
     @property
     def nbytes_per_stream(self):

@@ -46,7 +46,7 @@ rnnat_status rnnat_pool_init(void *mem, size_t mem_size, const rnnat_model *mode
     rnnat_arena arena = rnnat_arena_at(mem);
     rnnat_pool *const pool =
         rnnat_pool_carve(&arena, model, capacity, rnnat_threads_sensible(max_threads));
-    pool->heap = NULL;
+    pool->max_threads = max_threads; /* of which it has lanes for those that are sensible */
     *out = pool;
     return RNNAT_OK;
 }
@@ -246,7 +246,7 @@ rnnat_status rnnat_pool_set_num_threads(rnnat_pool *pool, int32_t num_threads)
 {
     if (!pool || num_threads < 1 || num_threads > pool->max_threads) return RNNAT_ERROR_ARGUMENT;
     if (num_threads > 1 && rnnat_threads_check() != RNNAT_OK) return RNNAT_ERROR_ARGUMENT;
-    pool->num_threads = num_threads;
+    pool->num_threads = rnnat_threads_sensible(num_threads);
     return RNNAT_OK;
 }
 

@@ -35,7 +35,7 @@ class Packing(NamedTuple):
 
     @property
     def options(self) -> tuple[int, int, int, int]:
-        """Those of which the packed weights depend."""
+        """Those on which the packed weights depend."""
         return self.dtype, self.matmul, self.weight_dtype, self.compute
 
 

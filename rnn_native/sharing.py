@@ -71,7 +71,7 @@ def _key(parts: list[Bytes], packing: Packing) -> bytes:
     ]
     if sum(sizes) <= _PIECE:
         digests = [*map(_digest, pieces)]
-    else:  # a thread has about 1 GB/s, which is less than packing has
+    else:  # one thread makes them slower than packing is
         with ThreadPoolExecutor(min(8, _core.get_num_threads())) as pool:
             digests = [*pool.map(_digest, pieces)]
     said = repr((sys.byteorder, here, packing.options, sizes))

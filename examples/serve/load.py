@@ -162,7 +162,9 @@ async def play(task: Play) -> Played:
             lambda: Player(played.latencies, task.message), task.host, task.port
         )
         players.append(player)
-        await player.welcomed
+        rate = (await player.welcomed).rate
+        if rate != task.rate:
+            raise ValueError(f"--rate: expected {rate} samples a second, got {task.rate}")
     size = 2 * task.message
     frames = [frame(BINARY, task.sound[i : i + size]) for i in range(0, len(task.sound), size)]
     period = task.message / task.rate / task.speed
@@ -221,7 +223,8 @@ def measure(args: argparse.Namespace, url: str, pid: int | None, clients: int) -
     where = urlsplit(url)
     assert where.hostname is not None
     sound = read_sound(args.wav, args.seconds, args.rate)
-    counts = [len(part) for part in np.array_split(range(clients), args.processes)]
+    processes = min(args.processes, clients)
+    counts = [len(part) for part in np.array_split(range(clients), processes)]
     tasks = [
         Play(where.hostname, where.port or 80, n, sound, args.message, args.rate, args.speed, seed)
         for seed, n in enumerate(counts)
@@ -229,7 +232,7 @@ def measure(args: argparse.Namespace, url: str, pid: int | None, clients: int) -
     alone = Play(where.hostname, where.port or 80, 1, sound, args.message, args.rate, 50.0, 0)
     (expected,) = run_play(alone).answers
     used, begun = cpu_seconds(pid) if pid else 0.0, perf_counter()
-    with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         results = list(pool.map(run_play, tasks))
     seconds = perf_counter() - begun
     used = (cpu_seconds(pid) if pid else 0.0) - used
@@ -294,6 +297,10 @@ def main() -> int:
     add("--json", type=Path, help="a file for the figures")
     add("server", nargs="*", help="options of a server that is started; -- before them")
     args = parser.parse_args()
+    if args.url is None and args.pid is not None:
+        parser.error("--pid: expected --url of that server as well")
+    if args.url is not None and args.server:
+        parser.error(f"{' '.join(args.server)}: expected no --url, for they start a server")
     server, pid, url = None, args.pid, args.url
     rows: list[dict[str, object]] = []
     try:

@@ -1,10 +1,10 @@
 """Serves a trained network to many clients over WebSockets, each with a stream of its own.
 
-    python examples/serve/server.py --network silero --port 8765 --snapshot streams.npz
+    python examples/serve/server.py --network silero --port 8765 --snapshot streams.snapshot
 
 README.md beside this file tells what clients say. SIGTERM and SIGINT stop the server: what has
 arrived is answered, streams are saved, clients are told to come back. Exit status: 0 then, 1 where
-something broke, 2 where something is missing or wrong.
+streams could not be saved, 2 where something is missing, wrong or broken.
 """
 
 from __future__ import annotations
@@ -56,10 +56,12 @@ def arguments() -> argparse.ArgumentParser:
 def options_of(args: argparse.Namespace) -> Options:
     for name, value in vars(args).items():
         least = 0 if name in ("port", "snapshot_every", "collect_ms") else 1e-3
-        if isinstance(value, (int, float)) and value < least:
+        if isinstance(value, (int, float)) and not value >= least:  # NaN, too
             raise ValueError(f"--{name.replace('_', '-')}: expected more, got {value}")
     if args.snapshot_every and args.snapshot is None:
         raise ValueError("--snapshot-every: expected --snapshot FILE as well")
+    if args.snapshot is not None and not args.snapshot.absolute().parent.is_dir():
+        raise ValueError(f"--snapshot: expected a folder that exists, got {args.snapshot.parent}")
     return Options(
         max_clients=args.max_clients,
         max_streams=args.max_streams,
@@ -83,7 +85,8 @@ async def save_regularly(service: Service, seconds: float) -> None:
             log.error("no snapshot: %s", error)
 
 
-async def run(service: Service, args: argparse.Namespace) -> None:
+async def run(service: Service, args: argparse.Namespace) -> int:
+    """Until it is told to stop; the exit status."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,12 +115,18 @@ async def run(service: Service, args: argparse.Namespace) -> None:
     done, _ = await asyncio.wait([stopped, *work], return_when=asyncio.FIRST_COMPLETED)
     for task in done - {stopped}:
         task.result()  # raises: without its batches a server is none
-    await service.stop(args.stop_seconds)
+    status = 0
+    try:
+        await service.stop(args.stop_seconds)
+    except OSError as error:  # clients are told to come back all the same
+        log.error("no snapshot: %s", error)
+        status = 1
     server.close(code=RESTART, reason="the server stops")
     await server.wait_closed()
     for task in work:
         task.cancel()
     service.batcher.close()
+    return status
 
 
 def main() -> int:
@@ -128,11 +137,10 @@ def main() -> int:
         options = options_of(args)
         network = NETWORKS[args.network](args.max_streams)
         service = Service(network, options, args.snapshot)
-        asyncio.run(run(service, args))
+        return asyncio.run(run(service, args))
     except (OSError, ValueError, rn.RnnError) as error:
         print(f"server: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

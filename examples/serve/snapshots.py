@@ -58,9 +58,10 @@ def write(path: Path, snapshot: Snapshot) -> None:
     parts |= {f"memory_{name}": array for name, array in snapshot.memory.items()}
     body = io.BytesIO()
     np.savez(body, **parts)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f"{path.name}.tmp")  # one name, whatever a killed server has left
+    own = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it has tokens
     try:
-        with beside.open("wb") as file:
+        with os.fdopen(own, "wb") as file:
             file.write(MAGIC + hashlib.sha256(body.getbuffer()).digest())
             file.write(body.getbuffer())
             file.flush()

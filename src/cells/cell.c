@@ -47,7 +47,7 @@ static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
  * packed, and once where they are read in parts. */
 static void identify(rnnat_builder *build, const rnnat_tensor *tensor)
 {
-#if RNNAT_WITH_POOL
+#if RNNAT_WITH_POOL || RNNAT_WITH_SHARING
     enum { at_once = 256 };
     double numbers[at_once]; /* or floats */
     size_t count = 1;

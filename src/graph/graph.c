@@ -203,7 +203,7 @@ static rnnat_status build_layer(rnnat_graph *graph, const outline *of, int32_t i
     rnnat_layer_options options;
     rnnat_status status = read_layer(graph->build->file, of, index, text, &layer, &options, &reads);
     if (status != RNNAT_OK) return status;
-#if RNNAT_WITH_POOL
+#if RNNAT_WITH_POOL || RNNAT_WITH_SHARING
     rnnat_builder *const build = graph->build;
     build->identity = rnnat_identity_of_bytes(build->identity, text, rnnat_text_size(text));
     build->identity = rnnat_identity_of_bytes(build->identity, reads, rnnat_text_size(reads));
@@ -367,7 +367,7 @@ rnnat_status rnnat_model_build(rnnat_builder *build, int32_t matmul, rnnat_model
     model->operands = build->operands;
     model->product_rows = build->product_rows > 1 ? build->product_rows : 1;
 #endif
-#if RNNAT_WITH_POOL
+#if RNNAT_WITH_POOL || RNNAT_WITH_SHARING
     const int32_t types = model->info.weight_dtype * 16 + model->info.compute;
     build->identity = rnnat_identity_of(build->identity, (uint64_t)types);
     model->identity = rnnat_identity_of(build->identity, (uint64_t)model->info.dtype) >> 1;

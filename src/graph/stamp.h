@@ -17,9 +17,9 @@ typedef struct rnnat_stamp {
     uint64_t layout;
     uint16_t lanes, elem, type, blas;
     uint64_t size; /* bytes, the stamp included */
-    uint64_t
-        header; /* a hash of the file's header: its lines, and names and shapes of its arrays */
-    uint64_t identity; /* of the model, which has the arrays in it */
+    /* A hash of the file's header: its lines, and the names and shapes of its arrays. */
+    uint64_t header;
+    uint64_t identity; /* of the model, which is of the arrays' numbers, too */
 } rnnat_stamp;
 
 #if RNNAT_WITH_SHARING

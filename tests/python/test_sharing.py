@@ -322,4 +322,7 @@ def test_packing_is_what_the_layout_says() -> None:
     assert _core.packed_layout() == 1
     got = [packed_digest(ModelSpec(layers), code) for code in range(4)]
     assert got[:3] == PACKED[lanes]
-    assert got[3] == INT8.get((lanes, _core.int8_at_once()), got[3])
+    key = lanes, _core.int8_at_once()
+    if key not in INT8:
+        pytest.skip(f"no digest of int8 weights for {key}")
+    assert got[3] == INT8[key]

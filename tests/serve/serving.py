@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
+from time import monotonic, sleep
 from typing import Any
 from urllib.request import urlopen
 
@@ -22,7 +23,17 @@ from numpy.typing import NDArray
 from protocol import encoded, samples_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-__all__ = ["EXAMPLES", "Client", "LostError", "Server", "Whole", "feed", "run_clients", "value_of"]
+__all__ = [
+    "EXAMPLES",
+    "Client",
+    "LostError",
+    "Server",
+    "Whole",
+    "feed",
+    "run_clients",
+    "value_of",
+    "wait_until",
+]
 
 
 class Server:
@@ -59,6 +70,14 @@ def value_of(server: Server, name: str) -> float:
     page = urlopen(server.url.replace("ws:", "http:").replace("/stream", "/metrics"), timeout=10)
     lines = page.read().decode().splitlines()
     return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Looks again and again; ``AssertionError`` where it never holds."""
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end, "it never came to that"
+        sleep(0.02)
 
 
 class Whole:

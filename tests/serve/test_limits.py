@@ -20,7 +20,7 @@ import numpy as np
 import protocol
 import pytest
 import snapshots
-from serving import EXAMPLES, Client, Server, Whole, run_clients, value_of
+from serving import EXAMPLES, Client, Server, Whole, run_clients, value_of, wait_until
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -77,8 +77,9 @@ def test_what_a_client_says_wrong(
                 await connection.send(message)
             return await closed_by(connection)
 
-    assert asyncio.run(say())[0] == code
-    assert reason in str(asyncio.run(say())[1])
+    told, why = asyncio.run(say())
+    assert told == code
+    assert reason in str(why)
     assert value_of(one_server, "rnn_streams") == 0
 
 
@@ -132,8 +133,7 @@ def test_idle_clients_are_closed_and_streams_forgotten(serve: Serve) -> None:
             await connection.send(protocol.say(resume=token))
             assert json.loads(await connection.recv())["token"] == token
             connection.transport.abort()
-        while value_of(server, "rnn_streams"):
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(wait_until, lambda: value_of(server, "rnn_streams") == 0)
         async with connect(server.url) as connection:
             await connection.send(protocol.say(resume=token))
             assert (await closed_by(connection))[0] == 4404
@@ -252,12 +252,11 @@ def test_clients_that_are_killed_leave_nothing(serve: Serve, tmp_path: Path) -> 
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", program], env=os.environ | {"PYTHONPATH": ":".join(sys.path)}
     )
-    while value_of(server, "rnn_batch_steps_sum") < 500:
-        assert process.poll() is None
+    wait_until(lambda: value_of(server, "rnn_batch_steps_sum") >= 500)
+    assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    while value_of(server, "rnn_streams") or value_of(server, "rnn_clients"):
-        pass
+    wait_until(lambda: value_of(server, "rnn_streams") + value_of(server, "rnn_clients") == 0)
     assert server.end() == 0
 
 

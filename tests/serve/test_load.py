@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from serving import EXAMPLES, Server, value_of
+from serving import EXAMPLES, Server, value_of, wait_until
 
 LOAD = [sys.executable, str(EXAMPLES / "serve" / "load.py")]
 
@@ -39,8 +39,9 @@ def test_lost_answers_are_counted(serve: Callable[..., Server]) -> None:
         [*LOAD, "--url", server.url, "--clients", "8", "--seconds", "30"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    while value_of(server, "rnn_batch_steps_sum") < 1500:  # of which 938 are one client's alone
-        assert load.poll() is None
+    # 938 of these steps are one client's alone
+    wait_until(lambda: value_of(server, "rnn_batch_steps_sum") >= 1500)
+    assert load.poll() is None
     server.end(signal.SIGKILL)
     said, _ = load.communicate(timeout=120)
     assert load.returncode == 1

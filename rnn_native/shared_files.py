@@ -14,8 +14,8 @@ A file is used where this user owns it and nobody else can write to it; no other
 
 In the store of the system's memory it lives as long as a process has it mapped: each holds a lock
 on it (flock), which children by fork have in common with their parent, and the last one to end
-removes it. What killed processes leave has no lock, and goes when the next file is made. In a folder
-that the user names files stay.
+removes it. What killed processes leave has no lock, and goes when the next file is made. In a
+folder that the user names files stay.
 """
 
 from __future__ import annotations

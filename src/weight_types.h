@@ -59,5 +59,12 @@ static inline int32_t rnnat_stored_rows(rnnat_stored type, int32_t k)
     const int32_t group = rnnat_stored_group(type);
     return (k + group - 1) / group * group + (rnnat_stored_is_int8(type) ? 8 : 0);
 }
+/* How long a multiplication takes, in those of floats: measured, where a row's state is rounded too. */
+static inline double rnnat_stored_cost(rnnat_stored type)
+{
+    if (!RNNAT_WITH_GROUPS) return 1;
+    if (type == RNNAT_STORED_INT8 || type == RNNAT_STORED_BF16_DOT) return 1.0 / 2;
+    return rnnat_stored_is_int8(type) ? 1.0 / 6 : 1;
+}
 
 #endif

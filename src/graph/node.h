@@ -63,7 +63,7 @@ typedef struct rnnat_node {
     int32_t num_states; /* arrays of recurrent state that it moves on */
     int32_t first_state; /* number of the first of these among the model's */
     int32_t first_row; /* row of these arrays that is its pass 0; pass 1 is the next row */
-    double work; /* multiplications for one row and step */
+    double work; /* multiplications for one row and step, as long as those of floats take */
     double product; /* those of them that the members of a team divide in every step */
     int32_t panel; /* vectors in a panel of that product's matrix */
 } rnnat_node;

@@ -20,7 +20,8 @@ rnnat_status rnnat_linear_add(rnnat_graph *graph, const rnnat_linear_names *name
                              .inputs = {input},
                              .num_inputs = 1,
                              .num_passes = 1,
-                             .work = (double)in_features * data.features};
+                             .work = (double)in_features * data.features *
+                                     rnnat_stored_cost(data.weight.type)};
     *output = rnnat_graph_add(graph, &node, data.features);
     return RNNAT_OK;
 }

@@ -170,8 +170,9 @@ static int32_t add_layer(rnnat_graph *graph, const rnnat_recurrent_options *line
     node->product = (double)layer->cell->products * layer->hidden * layer->state;
     node->work =
         num_directions * (layer->hidden * ((double)layer->cell->gates * channels) + node->product);
-    node->product *= positions;
-    node->work *= positions;
+    const double cost = positions * rnnat_stored_cost(layer->weights[0].w_hh.type);
+    node->product *= cost;
+    node->work *= cost;
     node->layer = &rnnat_layer_recurrent;
 #if RNNAT_WITH_WINDOWS
     if (is_within(line)) node->layer = &rnnat_layer_recurrent_within;

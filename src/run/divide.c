@@ -6,7 +6,7 @@
 #if RNNAT_THREADS
 /* Measured: multiplications below which another thread costs more than it brings, of a whole run, of
  * one step of many after which a team waits at a barrier, and of one step of a stream. */
-static const double worth_a_thread = 100e3, worth_a_barrier = 5e3, worth_a_stream_thread = 45e3;
+static const double worth_a_thread = 100e3, worth_a_barrier = 10e3, worth_a_stream_thread = 45e3;
 
 /* Measured too, for stacked layers: the step of a layer whose units are better divided, and how many
  * steps, and threads' worth of work, make up for the stages that wait at both ends. */

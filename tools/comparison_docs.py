@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Put the texts, tables and pictures of a comparison into docs/comparison.md.
+"""Put what a full comparison says into docs/comparison.md, and its answer into docs/choosing.md.
 
     rnn-native compare --out build/comparison
     python tools/comparison_docs.py build/comparison
 
-What stands there between <!-- full --> and <!-- /full --> (or quick, as the comparison was) is
-replaced, as are docs/comparison/full-*.svg, and docs/comparison.png, the page's first screen, where
-Chromium is installed. Needs the package with its extra compare.
+What stands there between <!-- full --> and <!-- /full -->, and between <!-- answer --> and
+<!-- /answer -->, is replaced, as are docs/comparison/full-*.svg, and docs/comparison.png, the
+page's first screen, where Chromium is installed. Numbers stand there once: what each task's own
+tables have beyond them is in the page that the command writes. Needs the package with its extra
+compare.
 """
 
 from __future__ import annotations
@@ -21,18 +23,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from rnn_native.comparison.answer import sentences
 from rnn_native.comparison.page import write_html
-from rnn_native.comparison.page.blocks import Figure, Figures, Section
+from rnn_native.comparison.page.blocks import Figure, Figures, Section, Table
 from rnn_native.comparison.page.figures import alone
-from rnn_native.comparison.page.markdown import section_text
+from rnn_native.comparison.page.markdown import section_text, table
 from rnn_native.comparison.page.sections import sections, subtitle
+from rnn_native.comparison.recommend import take
 
 DOCS = Path(__file__).parents[1] / "docs"
-TITLES = {"quick": "A quick run", "full": "The full run"}
-COMMANDS = {
-    "quick": "rnn-native compare --quick --out build/comparison-quick",
-    "full": "rnn-native compare --out build/comparison",
-}
+COMMAND = "rnn-native compare --out build/comparison"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -41,37 +41,74 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the --out of rnn-native compare")
     results = json.loads((parser.parse_args().folder / "results.json").read_text())
     scale = results["choice"]["scale"]
-    if scale not in TITLES:
-        parser.error(f"expected a comparison that is {' or '.join(TITLES)}, got a {scale} one")
-    page = DOCS / "comparison.md"
-    before, rest = page.read_text().split(f"<!-- {scale} -->\n")
-    _, after = rest.split(f"<!-- /{scale} -->\n")
-    body = "\n\n".join(block(results, scale))
-    page.write_text(f"{before}<!-- {scale} -->\n{body}\n<!-- /{scale} -->\n{after}")
-    print(page)
+    if scale != "full":
+        parser.error(f"expected a comparison that is full, got a {scale} one")
+    replace(DOCS / "choosing.md", "answer", answer(results))
+    replace(DOCS / "comparison.md", "full", "\n\n".join(block(results)))
     screenshot(results)
 
 
-def block(results: dict[str, Any], scale: str) -> Iterator[str]:
-    """The answer; then each task, with pictures of the one that shows most."""
-    yield f"## {TITLES[scale]}"
-    yield f"    {COMMANDS[scale]}"
-    yield subtitle(results)
-    for old in (DOCS / "comparison").glob(f"{scale}-*.svg"):
+def replace(page: Path, mark: str, body: str) -> None:
+    """What stands between the marks."""
+    before, rest = page.read_text().split(f"<!-- {mark} -->\n")
+    _, after = rest.split(f"<!-- /{mark} -->\n")
+    page.write_text(f"{before}<!-- {mark} -->\n\n{body}\n\n<!-- /{mark} -->\n{after}")
+    print(page)
+
+
+def answer(results: dict[str, Any]) -> str:
+    """What to take; then a paragraph for each thing that was asked."""
+    told = (take(results), *sentences(results))
+    return "\n\n".join(f"**{sentence.lead}** {sentence.text}" for sentence in told)
+
+
+def block(results: dict[str, Any]) -> Iterator[str]:
+    """Claims and results of all tasks; what is reached without learning; costs, and pictures."""
+    yield "## The full run"
+    yield f"    {COMMAND}"
+    first = take(results)
+    yield f"{subtitle(results)} **{first.lead}** {first.text}"
+    for old in (DOCS / "comparison").glob("full-*.svg"):
         old.unlink()
     for section in sections(results):
-        title, *parts = section_text(section)
         if section.name == "answer":
-            yield from parts
-        elif scale == "full" and section.name != "how":
-            yield f"##{title}"
-            yield from parts
+            yield from (part for part in texts(section) if part.startswith("|") or "↓" in part)
+            yield from reached_without_learning(results)
+        elif section.name in ("costs", "device"):
+            yield f"### {section.title}"
+            yield from texts(section)
         images = [
-            image(figure, DOCS / "comparison" / f"{scale}-{section.name}-{number}.svg")
+            image(figure, DOCS / "comparison" / f"full-{section.name}-{number}.svg")
             for number, figure in enumerate(chosen(section, results), 1)
         ]
         if images:
+            yield f"### {section.title}"
             yield "\n".join(images)
+
+
+def texts(section: Section) -> Iterator[str]:
+    """Texts and tables without the section's title."""
+    _, *parts = section_text(section)
+    yield from parts
+
+
+def reached_without_learning(results: dict[str, Any]) -> Iterator[str]:
+    """Chance and simple methods, by task."""
+    rows = [
+        [f"{task['title']}, {task['variant']}", *told]
+        for task in results["tasks"]
+        if (told := _levels(task))
+    ]
+    if rows:
+        yield table(Table(["task", "reached with little or nothing learnt"], rows))
+
+
+def _levels(task: dict[str, Any]) -> list[str]:
+    known = dict(task["references"])
+    if task["metric"]["baseline"] is not None:
+        known["nothing learnt"] = task["metric"]["baseline"]
+    told = [f"{name} {value:.{task['metric']['digits']}f}" for name, value in known.items()]
+    return ["; ".join(told)] if told else []
 
 
 def chosen(section: Section, results: dict[str, Any]) -> Iterator[Figure]:
@@ -94,7 +131,7 @@ def image(figure: Figure, path: Path) -> str:
     """Its SVG in a file, and the line that shows it."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(alone(figure.draw(), colours()), encoding="utf-8")
-    about = f"{figure.title}. {figure.about}".strip().replace('"', "&quot;")
+    about = figure.title.replace('"', "&quot;")
     return f'<img src="comparison/{path.name}" width="400" alt="{about}">'
 
 

@@ -76,10 +76,10 @@ def binary_cross_entropy(
 ) -> Result:
     """Of a sigmoid for each feature, against a probability (mostly 0 or 1) for each.
 
-    With the logits a and the targets t, both of N counting places times F features:
+    With the logits a and the targets t, both of N counting places times F features::
 
-    loss = 1/(N F) sum max(a, 0) - a t + log(1 + exp(-|a|))
-    da = (sigmoid(a) - t) / (N F)
+        loss = 1/(N F) sum max(a, 0) - a t + log(1 + exp(-|a|))
+        da = (sigmoid(a) - t) / (N F)
 
     ``targets``: floats, integers or booleans from 0 to 1, in the shape of the logits.
     """

@@ -403,7 +403,8 @@ def test_pictures_of_the_docs_are_whole_files(
     tool = module_from_spec(spec)
     spec.loader.exec_module(tool)
     monkeypatch.setattr(tool, "DOCS", tmp_path)
-    text = "\n".join(tool.block(json.loads((made / "results.json").read_text()), "quick"))
+    results = json.loads((made / "results.json").read_text())
+    text = "\n".join(tool.block(results))
     files = sorted((tmp_path / "comparison").glob("*.svg"))
     assert sorted(re.findall(r'<img src="comparison/([^"]+)"', text)) == [f.name for f in files]
     assert len(files) >= 4 + 2 * (2 + 2)  # growth; gradients and gates of two families with lags
@@ -413,6 +414,11 @@ def test_pictures_of_the_docs_are_whole_files(
         used = set(re.findall(r"var\((--[a-z]+)\)", drawing))
         assert used <= set(re.findall(r"(--[a-z]+):", drawing))
     assert "**No cell can be recommended:**" in text
+    assert "nothing learnt" in text  # beside what each cell reached
+    assert text.count("| Adding problem, lag") == 2 * sum(
+        task["family"] == "adding" for task in results["tasks"]
+    )  # results, and what is reached without learning: numbers stand there once
+    assert tool.answer(results).startswith("**No cell can be recommended:**")
 
 
 def test_every_section_comes_from_its_module(made: Path) -> None:

@@ -76,10 +76,6 @@ def test_example_runs(script: Path, tmp_path: Path) -> None:
     run(tmp_path, sys.executable, "-P", "-W", "error", script)
 
 
-def test_the_c_example_is_the_file() -> None:
-    assert blocks(ROOT / "README.md", "c") == [STREAM_C.read_text()]
-
-
 @pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
 def test_the_c_example_gives_what_python_gives(tmp_path: Path) -> None:
     """Compiled with the portable kernels alone, which no special flags are for."""

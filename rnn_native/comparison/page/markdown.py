@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,5 +44,11 @@ def table(given: Table) -> str:
         [f"**{cell}**" if (r, c) in given.strong else cell for c, cell in enumerate(row)]
         for r, row in enumerate(given.rows)
     ]
-    rule = "|".join(["", "---", *["---:"] * (len(given.head) - 1), ""])
+    columns = list(zip(*given.rows, strict=True))[1:]
+    rule = "|".join(["", "---", *("---:" if _numbers(c) else "---" for c in columns), ""])
     return "\n".join([line(given.head), rule, *map(line, body)])
+
+
+def _numbers(column: Sequence[str]) -> bool:
+    """Whether a column has numbers and no words, so that it is read from the right."""
+    return all(re.match(r"\W*\d|\W*$|diverged", cell) for cell in column)

@@ -13,6 +13,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "DTypeLike")}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 add_module_names = False

@@ -4,8 +4,8 @@
     rnn-native compare --out build/comparison
     python tools/comparison_docs.py build/comparison
 
-What stands there between <!-- full --> and <!-- /full -->, and between <!-- answer --> and
-<!-- /answer -->, is replaced, as are docs/comparison/full-*.svg, and docs/comparison.png, the
+What stands there between <!-- full --> and <!-- /full -->, and so for answer and reasons, is
+replaced, as are docs/comparison/full-*.svg, and docs/comparison.png, the
 page's first screen, where Chromium is installed. Numbers stand there once: what each task's own
 tables have beyond them is in the page that the command writes. Needs the package with its extra
 compare.
@@ -43,7 +43,9 @@ def main() -> None:
     scale = results["choice"]["scale"]
     if scale != "full":
         parser.error(f"expected a comparison that is full, got a {scale} one")
-    replace(DOCS / "choosing.md", "answer", answer(results))
+    first, *reasons = answer(results)
+    replace(DOCS / "choosing.md", "answer", first)
+    replace(DOCS / "choosing.md", "reasons", "\n\n".join(reasons))
     replace(DOCS / "comparison.md", "full", "\n\n".join(block(results)))
     screenshot(results)
 
@@ -56,10 +58,10 @@ def replace(page: Path, mark: str, body: str) -> None:
     print(page)
 
 
-def answer(results: dict[str, Any]) -> str:
+def answer(results: dict[str, Any]) -> list[str]:
     """What to take; then a paragraph for each thing that was asked."""
     told = (take(results), *sentences(results))
-    return "\n\n".join(f"**{sentence.lead}** {sentence.text}" for sentence in told)
+    return [f"**{sentence.lead}** {sentence.text}" for sentence in told]
 
 
 def block(results: dict[str, Any]) -> Iterator[str]:

@@ -5,8 +5,8 @@
 
 A package page shows README.md by itself, where relative links lead nowhere: this makes them
 absolute, to the tag of the version, and adds `[project.urls]` to pyproject.toml and
-`repository-code` to CITATION.cff. It changes the files in place and is run in a fresh checkout, as a
-workflow does with the repository that it runs in; the files of the repository name no address.
+`repository-code` to CITATION.cff. It changes the files in place and is run in a fresh checkout, as
+a workflow does with the repository that it runs in; the files of the repository name no address.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def draw(data: Mapping[str, Any], path: Path) -> None:
                 "svg.hashsalt": "speed", "axes.edgecolor": INK, "axes.labelcolor": INK,
                 "xtick.color": INK, "ytick.color": INK}  # fmt: skip
     with rc_context(settings):
-        figure = Figure(figsize=(8, 1.2 + 0.34 * len(groups)), layout="constrained")
+        figure = Figure(figsize=(5.4, 1.4 + 0.32 * len(groups)), layout="constrained")
         axes = figure.subplots()
         for row, group in enumerate(groups):
             axes.barh(row, group["mean"] - 1, left=1, height=0.5, color=OURS)
@@ -77,11 +77,11 @@ def draw(data: Mapping[str, Any], path: Path) -> None:
             axes.text(right * 1.02, row, f" {group['mean']:.2f}", va="center", fontsize=10)
         _axis(axes, groups)
         axes.set_title(
-            f"Times the best peer's speed, {data['precision']}: {data['machine']}, {data['date']}",
+            f"Times the best peer's speed, {data['precision']}\n{data['machine']}, {data['date']}",
             loc="left", fontsize=10,
         )  # fmt: skip
         axes.set_xlabel(
-            "bar: geometric mean of all cases; orange: the least case; peers: "
+            "bar: geometric mean of all cases; orange: the least case\npeers: "
             + ", ".join(data["peers"]),
             fontsize=8,
         )

@@ -74,9 +74,10 @@ def gradients(path: Path) -> None:
 
 
 def main() -> None:
-    out = Path(sys.argv[1]) / "gallery"
+    source = Path(sys.argv[1])
+    out = source / "site" / "gallery"
     out.mkdir(parents=True, exist_ok=True)
-    sounds = out.parent / "plain" / "gallery"
+    sounds = source / "plain" / "site" / "gallery"
     sounds.mkdir(parents=True, exist_ok=True)
     run("denoise/denoise.py", out)
     run("vad/vad.py", out, "--input", out / "noisy.wav")

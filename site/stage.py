@@ -20,7 +20,7 @@ from pathlib import Path
 
 from reference import write_reference
 
-SITE = Path(__file__).parent
+SITE = Path(__file__).resolve().parent
 ROOT = SITE.parent
 LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 IMAGES = (".png", ".svg")
@@ -35,6 +35,7 @@ def pages() -> Iterator[Path]:
     """Those that the site is about; what they link to comes along."""
     yield ROOT / "README.md"
     yield from sorted((ROOT / "docs").glob("*.md"))
+    yield SITE / "gallery.md"
     for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         yield ROOT / name
 
@@ -86,7 +87,8 @@ class Stage:
             pieces[place] = LINK.sub(lambda found: self.link(path, found), pieces[place])
         text = "".join(pieces)
         for image in re.findall(r'<img [^>]*src="([^":]+)"', text):
-            self.waiting.append((path.parent / image).resolve())
+            if (path.parent / image).exists():  # gallery.py has yet to draw its own
+                self.waiting.append((path.parent / image).resolve())
         if path == ROOT / "README.md":
             return text + "\n" + (SITE / "navigation.md").read_text(encoding="utf-8")
         return text if path in self.own else f"---\norphan: true\n---\n\n{text}"
@@ -155,8 +157,7 @@ def main() -> None:
     shutil.rmtree(out, ignore_errors=True)
     (out / "plain").mkdir(parents=True)
     Stage(out).run()
-    for name in ("conf.py", "gallery.md"):
-        shutil.copy2(SITE / name, out / name)
+    shutil.copy2(SITE / "conf.py", out / "conf.py")
     shutil.copytree(SITE / "static", out / "static")
     write_reference(out / "api")
 

@@ -27,7 +27,17 @@ PAGES = [
 ]
 FILES = [
     path.relative_to(ROOT).as_posix()
-    for folder in ("src", "rnn_native", "tests", "tools", "cmake", "bench", "docs", "examples")
+    for folder in (
+        "src",
+        "rnn_native",
+        "tests",
+        "tools",
+        "cmake",
+        "bench",
+        "docs",
+        "examples",
+        "site",
+    )
     for path in sorted((ROOT / folder).rglob("*"))
 ]
 FILES += [path.name for path in ROOT.iterdir()]

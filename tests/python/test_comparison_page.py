@@ -17,7 +17,8 @@ import pytest
 from rnn_native import cli
 from rnn_native.comparison import answer, caveats, claims, cost, recommend, statistics
 from rnn_native.comparison.contenders import CONTENDERS
-from rnn_native.comparison.page import write_html, write_markdown
+from rnn_native.comparison.page import markdown, write_html, write_markdown
+from rnn_native.comparison.page.blocks import Table
 from rnn_native.comparison.page.sections import MODULES, costs, sections
 from rnn_native.comparison.page.sections.answer import heat_table
 from rnn_native.comparison.page.sections.families import _of_task
@@ -429,6 +430,13 @@ def test_every_section_comes_from_its_module(made: Path) -> None:
     assert re.findall(r'<h2 id="([^"]+)"', page) == shown[1:]
     assert {"task-adding", "task-copying", "task-digits"} <= set(shown)
     assert len(MODULES) <= len(shown)
+
+
+def test_a_table_has_numbers_to_the_right_and_words_to_the_left() -> None:
+    rows = [["RNN", "0.5†\n0.4–0.6", "ahead", ""], ["GRU", "diverged", "2 of 3", "−1"]]
+    lines = markdown.table(Table(["cell", "a", "b", "c"], rows)).splitlines()
+    assert lines[1] == "|---|---:|---|---:|"
+    assert lines[2] == "| RNN | 0.5† 0.4–0.6 | ahead |  |"
 
 
 def test_the_tables_name_every_cell_and_task(made: Path) -> None:

@@ -44,7 +44,7 @@ def table(given: Table) -> str:
         [f"**{cell}**" if (r, c) in given.strong else cell for c, cell in enumerate(row)]
         for r, row in enumerate(given.rows)
     ]
-    columns = list(zip(*given.rows, strict=True))[1:]
+    columns = [[row[at] for row in given.rows] for at in range(1, len(given.head))]
     rule = "|".join(["", "---", *("---:" if _numbers(c) else "---" for c in columns), ""])
     return "\n".join([line(given.head), rule, *map(line, body)])
 

@@ -3,7 +3,7 @@
     python bench/small.py [--rounds N]
 
 Both libraries are built by CMake, without AVX-512, and run in turns on every other instruction set
-of this machine; of each time the least counts. docs/embedded.md has the table.
+of this machine; of each time the least counts. docs/embedded.md has the ratios.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Two GRUs, g2p_en's encoder of 256 units on 256 features and one of 16 on 16, with each type of
 weights. Instructions are QEMU's: each takes the same time of its clock (-icount), so that the count
 is exact, and the same on every machine; a real core takes more cycles than that. Needs the package,
-g2p_en's, make, arm-none-eabi-gcc with newlib, and qemu-system-arm. docs/embedded.md has the table.
+g2p_en's, make, arm-none-eabi-gcc with newlib, and qemu-system-arm. docs/cortex-m.md has the table.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .cost import INPUT, OUTPUT, flops_per_step
 SIZES: Final = (16, 32, 64, 128, 256)
 CODE_BYTES: Final = 20_000
 """About what a whole program has of code on a Cortex-M4F, libc and libm included: GCC 12, -O2
-(docs/embedded.md)."""
+(docs/cortex-m.md)."""
 
 
 def measure(contenders: Iterable[Contender]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -26,7 +26,7 @@ from cortex_m_program import LARGE, PLAIN, SMALL, has_instruction, missing, run 
 DTLN = "livekit/plugins/dtln/models"
 STEPS = 20
 STACK = 2048
-"""Bytes that a step of these models may take; docs/embedded.md tells how many it takes."""
+"""Bytes that a step of these models may take; docs/cortex-m.md tells how many it takes."""
 
 
 def main() -> int:

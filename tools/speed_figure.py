@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Draw docs/figures/speed.svg: how many times the best peer's speed, by cell and threads.
 
-    python tools/speed_figure.py build/bench/results.json --machine "Zen 4, AVX-512, two cores"
+    python tools/speed_figure.py build/*/results.json --machine "Zen 4, AVX-512, two cores"
     python tools/speed_figure.py                        # draws what docs/figures/speed.json has
 
 The first form puts what `bench/compare.py` measured into docs/figures/speed.json, with the date of
-the file, and draws it. Needs matplotlib; colours are seen on white and on black.
+the files, and draws it. Needs matplotlib; colours are seen on white and on black.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import geometric_mean
@@ -29,14 +29,14 @@ CELLS = ("lstm", "gru", "rnn")
 TICKS = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16)
 
 
-def condensed(path: Path, machine: str) -> dict[str, Any]:
-    """What the figure needs of a results.json: the least ratio of each case, over the peers."""
+def condensed(paths: Sequence[Path], machine: str) -> dict[str, Any]:
+    """What the figure needs of runs on one machine: of each case the least ratio to a peer."""
     sys.path.insert(0, str(ROOT / "bench"))
     from results import best_peer, ratios
 
-    results = json.loads(path.read_text())
+    runs = [json.loads(path.read_text()) for path in paths]
     groups: dict[tuple[str, int], dict[str, Any]] = {}
-    for case in results["cases"]:
+    for case in (case for run in runs for case in run["cases"]):
         if not ratios(case):
             continue
         group = groups.setdefault(
@@ -50,11 +50,11 @@ def condensed(path: Path, machine: str) -> dict[str, Any]:
         group["mean"] = round(geometric_mean(by_case.values()), 2)
         group["least_case"] = min(by_case, key=lambda case: by_case[case])
         group["least"] = round(by_case[group["least_case"]], 2)
-    day = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    day = datetime.fromtimestamp(max(path.stat().st_mtime for path in paths), UTC)
     return {
-        "machine": machine or results["machine"]["processor"],
+        "machine": machine or runs[0]["machine"]["processor"],
         "date": f"{day.day} {day:%B %Y}",
-        "precision": results["precision"],
+        "precision": runs[0]["precision"],
         "peers": sorted({peer for g in groups.values() for _, peer in g["cases"].values()}),
         "groups": sorted(groups.values(), key=lambda g: (g["threads"], CELLS.index(g["cell"]))),
     }  # fmt: skip
@@ -73,15 +73,15 @@ def draw(data: Mapping[str, Any], path: Path) -> None:
             ratios = [ratio for ratio, _ in group.get("cases", {}).values()]
             axes.plot(ratios, [row] * len(ratios), "o", color=INK, markersize=2.5, alpha=0.8)
             axes.plot(group["least"], row, "D", color=LEAST, markersize=5)
-            right = max([group["mean"], *ratios])
-            axes.text(right * 1.02, row, f" {group['mean']:.2f}", va="center", fontsize=10)
         _axis(axes, groups)
         axes.set_title(
             f"Times the best peer's speed, {data['precision']}\n{data['machine']}, {data['date']}",
             loc="left", fontsize=10,
         )  # fmt: skip
         axes.set_xlabel(
-            "bar: geometric mean of all cases; orange: the least case\npeers: "
+            "bar: geometric mean of all cases; orange: the least"
+            + ("; grey: each" if any("cases" in group for group in groups) else "")
+            + "\npeers: "
             + ", ".join(data["peers"]),
             fontsize=8,
         )
@@ -92,7 +92,7 @@ def _axis(axes: Any, groups: list[Mapping[str, Any]]) -> None:
     every = [ratio for g in groups for ratio in (
         g["mean"], g["least"], *(ratio for ratio, _ in g.get("cases", {}).values())
     )]  # fmt: skip
-    low, high = min(0.9, *every) / 1.05, max(every) * 1.12
+    low, high = min(0.9, *every) / 1.05, max(every) * 1.06
     ticks = [tick for tick in TICKS if low <= tick <= high]
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -101,16 +101,21 @@ def _axis(axes: Any, groups: list[Mapping[str, Any]]) -> None:
     axes.axvline(1, color=INK, linewidth=0.8)
     axes.set_yticks(
         range(len(groups)),
-        [f"{g['cell'].upper()}, {g['threads']} thread{'s' * (g['threads'] > 1)}" for g in groups],
+        [_label(group) for group in groups],
     )
     axes.invert_yaxis()
     axes.tick_params(length=0, labelsize=10)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
+def _label(group: Mapping[str, Any]) -> str:
+    threads = f"{group['threads']} thread{'s' * (group['threads'] > 1)}"
+    return f"{group['cell'].upper()}, {threads}: {group['mean']:.2f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("results", type=Path, nargs="?", help="results.json of bench/compare.py")
+    parser.add_argument("results", type=Path, nargs="*", help="results.json of bench/compare.py")
     parser.add_argument("--machine", default="", help="its name for readers")
     options = parser.parse_args()
     kept = FIGURES / "speed.json"

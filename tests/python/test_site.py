@@ -124,6 +124,6 @@ def test_the_figure_of_speeds_has_the_numbers_of_the_docs() -> None:
         threads = f"{group['threads']} thread{'s' * (group['threads'] > 1)}"
         row = f"| {group['cell']}, {threads} | {group['mean']:.2f} | {group['least']:.2f} "
         assert row + f"({group['least_case']})" in table
-        assert f"> {group['mean']:.2f}</text>" in picture
+        assert f"{group['cell'].upper()}, {threads}: {group['mean']:.2f}</text>" in picture
     assert data["date"] in table
     assert data["date"] in picture

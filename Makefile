@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
-.PHONY: test-python test-models serve load-serve test-serve test-scale bench-scale
+.PHONY: js test-js test-python test-models serve load-serve test-serve test-scale bench-scale
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -139,6 +139,18 @@ test-serve: build/venv-serve/.package ## the server of examples/serve: clients a
 test-scale: build/venv-scale/.package java ## Ray Data, Dask and Spark on processes of this machine, a worker of each killed
 	build/venv-scale/bin/python -P -m pytest tests/scale
 
+js: emscripten ## the npm package rnn-native for browsers and Node, into build/js
+	python3 js/build.py build/js
+
+test-js: js build/venv-models/.package ## the npm package, installed into a fresh folder: Python's bits
+	tests/js/run.sh build/js build/venv-models/bin/python
+
+.PHONY: emscripten
+emscripten:
+	@command -v emcc >/dev/null && command -v npm >/dev/null || \
+		{ . tools/apt.sh && apt_install emscripten nodejs npm; } || \
+		{ echo "expected Emscripten, Node and npm (Debian: apt-get install emscripten nodejs npm)"; exit 1; }
+
 bench-scale: build/venv-scale/.package java ## rows a second of each engine beside plain processes, and what it costs itself
 	build/venv-scale/bin/python bench/scale.py $(BENCH_ARGS)
 
@@ -174,7 +186,7 @@ VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
 	-DRNNAT_THREADS=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
 
-C_FILES = $(shell find src tests examples tools bench -name '*.[ch]')
+C_FILES = $(shell find src js tests examples tools bench -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 # ---- Python environments ----

@@ -60,8 +60,7 @@ export class FrameProcessor extends AudioWorkletProcessor {
     const input = inputs[0][0];
     const output = outputs[0][0];
     this.#count();
-    const size = output === undefined ? QUANTUM : output.length;
-    for (let i = 0; i < size; ++i) this.#take(input === undefined ? 0 : input[i]);
+    this.#take(input);
     if (output !== undefined) this.#give(output);
     for (let i = 1; i < outputs[0].length; ++i) outputs[0][i].set(output);
     return this.running;
@@ -76,15 +75,23 @@ export class FrameProcessor extends AudioWorkletProcessor {
     ++this.quanta;
   }
 
-  #take(sample) {
-    this.input[this.filled++] = sample;
-    if (this.filled < this.frameSize) return;
-    this.filled = 0;
-    this.frame(this.input, this.output);
-    ++this.frames;
-    const { ready } = this;
-    for (let i = 0; i < this.frameSize; ++i) {
-      ready[this.written] = this.output[i];
+  /** Numbers go from array to array, for an engine may allocate where they are handed on. */
+  #take(quantum) {
+    const { input } = this;
+    for (let i = 0; i < QUANTUM; ++i) {
+      input[this.filled++] = quantum === undefined ? 0 : quantum[i];
+      if (this.filled < this.frameSize) continue;
+      this.filled = 0;
+      this.frame(input, this.output);
+      ++this.frames;
+      this.#keep();
+    }
+  }
+
+  #keep() {
+    const { ready, output } = this;
+    for (let i = 0; i < output.length; ++i) {
+      ready[this.written] = output[i];
       this.written = this.written + 1 === ready.length ? 0 : this.written + 1;
     }
   }

@@ -25,3 +25,18 @@ export function sameBits(got, expected) {
   const at = a.findIndex((bits, i) => bits !== b[i]);
   return at < 0 ? "" : `number ${at} of ${a.length}: expected ${expected[at]}, got ${got[at]}`;
 }
+
+/**
+ * Bytes of the heap that `work` takes: the least of some times, for an engine also takes memory where
+ * it compiles what has become hot.
+ */
+export function allocatedBy(work) {
+  let least = Infinity;
+  for (let round = 0; round < 8; ++round) {
+    globalThis.gc();
+    const before = process.memoryUsage().heapUsed;
+    work();
+    least = Math.min(least, process.memoryUsage().heapUsed - before);
+  }
+  return least;
+}

@@ -97,6 +97,8 @@ export declare class Stream {
   process(steps?: number): void;
   reset(): void;
   getState(): Float32Array[];
+  /** Without a copy: as long as the longest state array, good until the next call. */
+  peekState(index: number): Float32Array;
   setState(state: ArrayLike<number>[]): void;
   free(): void;
   [Symbol.dispose](): void;

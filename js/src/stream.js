@@ -37,6 +37,7 @@ export class Stream {
     const inSizes = this.widths.map((width, i) => width * (inputs[i].hasTime ? this.maxSteps : 1));
     const outSizes = this.outWidths.map((width, i) => width * this.capacities[i]);
     const stateSize = Math.max(0, ...states.map(({ rows, features }) => rows * features * this.batch));
+    this.stateSize = stateSize;
     const sizes = [...inSizes, ...outSizes, inputs.length, outputs.length, outputs.length, outputs.length, 1, stateSize];
     const offsets = [];
     let end = 0;
@@ -69,6 +70,7 @@ export class Stream {
         inputs[i].indices > 0 ? this.runtime.ints(place, this.inSizes[i]) : this.runtime.floats(place, this.inSizes[i])),
       outputs: this.outPlaces.map((place, i) => this.runtime.floats(place, this.outSizes[i])),
       got: this.runtime.ints(this.gotTable, this.outPlaces.length),
+      state: this.runtime.floats(this.statePlace, this.stateSize),
     };
     return this.#views;
   }
@@ -172,6 +174,13 @@ export class Stream {
       check(this.runtime.exports.rnnat_stream_get_state(this.address, index, this.statePlace), `state ${index}`);
       return this.runtime.floats(this.statePlace, this.#stateSize(state)).slice();
     });
+  }
+
+  /** State array `index` as a view of memory that the next call of this, or of getState, writes anew. */
+  peekState(index) {
+    const view = this.#current().state;
+    check(this.runtime.exports.rnnat_stream_get_state(this.address, index, this.statePlace), "this state");
+    return view;
   }
 
   setState(arrays) {

@@ -4,7 +4,7 @@
 #   tests/js/run.sh BUILD PYTHON    BUILD has the tarball; PYTHON has the package and the two models
 set -eu
 build=$(cd "$1" && pwd)
-python=$(command -v "$2")
+python=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 tests=$(cd "$(dirname "$0")" && pwd)
 RNN_NATIVE_ISA=baseline "$python" -P "$tests/golden.py" "$build/golden"
 rm -rf "$build/fresh"

@@ -3,8 +3,8 @@
     python examples/web/build.py --package build/js/package --out build/web
     python -m http.server --directory build/web
 
-The models come out of the Python packages that examples/denoise and examples/vad name; the sample is
-the noisy speech of the former.
+The models come out of the Python packages that examples/denoise and examples/vad name; the sample
+is the noisy speech of the former.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import shutil
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "denoise"), str(HERE.parent / "vad")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "vad"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "denoise"))
 
 import detectors
 import networks
@@ -24,6 +24,8 @@ from audio import read_wav, with_noise, write_wav
 from denoise import SNR_DB, SPEECH
 
 import rnn_native as rn
+
+HERE = Path(__file__).resolve().parent
 
 
 def keep_offline(out: Path) -> None:

@@ -31,9 +31,11 @@ export class Stream {
     const { inputs, outputs, states } = this.model;
     this.widths = inputs.map((input) => this.batch * widthOf(input));
     this.outWidths = outputs.map((output) => this.batch * output.features);
-    // A step makes at most so many of an output, and those that waited for it besides.
-    this.capacities = outputs.map(({ hasTime, repeat, stride }) =>
-      hasTime ? Math.ceil((this.maxSteps * repeat) / stride) + repeat : 1);
+    // Where layers have strides, a step makes at most so many, and those that waited for it besides.
+    this.capacities = outputs.map(({ hasTime, repeat, stride }) => {
+      if (!hasTime) return 1;
+      return repeat === stride ? this.maxSteps : Math.ceil((this.maxSteps * repeat) / stride) + repeat;
+    });
     const inSizes = this.widths.map((width, i) => width * (inputs[i].hasTime ? this.maxSteps : 1));
     const outSizes = this.outWidths.map((width, i) => width * this.capacities[i]);
     const stateSize = Math.max(0, ...states.map(({ rows, features }) => rows * features * this.batch));

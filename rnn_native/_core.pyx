@@ -51,6 +51,7 @@ if hasattr(os, "register_at_fork"):
 cdef enum:
     MAX_STATES = 256  # arrays of the state that one model may have
     MAX_VALUES = 64  # inputs of one model, and outputs
+    TEXT_SIZE = 1024  # bytes of what the core says of a fault
     MOST_STEPS = 64  # of a push that are run together
     CACHE_LINE = 64
     LARGE = 32768  # bytes of an output that is worth aligning
@@ -100,6 +101,13 @@ cdef int check(rnnat_status status, str what) except -1:
         return 0
     name = rnnat_status_name(status).decode()
     raise _ERRORS.get(name, RnnError)(f"{what}: {name}")
+
+
+cdef int check_model(rnnat_status status, const char *text) except -1:
+    """``check`` of what makes a model, whose fault the core tells."""
+    if status != RNNAT_OK:
+        check(status, f"model: {text.decode(errors='replace')}" if text[0] else "model")
+    return 0
 
 
 include "_arguments.pxi"

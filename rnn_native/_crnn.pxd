@@ -21,6 +21,8 @@ cdef extern from "rnn_native.h" nogil:
         int32_t matmul
         int32_t weight_dtype
         int32_t compute
+        char *message
+        size_t message_size
 
     ctypedef struct rnnat_model_info:
         size_t struct_size
@@ -137,6 +139,13 @@ cdef extern from "weights/matrix.h" nogil:
     bint rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type)
 
 
+cdef extern from "message.h" nogil:
+    ctypedef struct rnnat_message:
+        char *text
+        size_t size
+        size_t used
+
+
 cdef extern from "file/safetensors.h" nogil:
     ctypedef struct rnnat_safetensors:
         pass
@@ -145,9 +154,9 @@ cdef extern from "file/safetensors.h" nogil:
         const void *data
         size_t size
 
-    rnnat_status rnnat_safetensors_open(const void *, size_t, rnnat_safetensors *)
+    rnnat_status rnnat_safetensors_open(const void *, size_t, rnnat_message *, rnnat_safetensors *)
     rnnat_status rnnat_safetensors_open_parts(const void *, size_t, const rnnat_span *, int32_t,
-                                              rnnat_safetensors *)
+                                              rnnat_message *, rnnat_safetensors *)
 
 
 cdef extern from "arena.h" nogil:

@@ -12,6 +12,12 @@ cdef class SafetensorsView:
     def __cinit__(self, data):
         cdef const unsigned char[::1] view
         cdef int32_t i
+        cdef char text[TEXT_SIZE]
+        cdef rnnat_message message
+        text[0] = 0
+        message.text = &text[0]
+        message.size = TEXT_SIZE
+        message.used = 0
         self._views = data if type(data) is list else [data]
         if len(self._views) > 2**20:
             raise UnsupportedError(f"model: {len(self._views)} arrays are too many")
@@ -27,23 +33,32 @@ cdef class SafetensorsView:
             self._parts[i].size = view.shape[0]
             self._parts[i].data = &view[0]
         if type(data) is list:
-            check(
+            check_model(
                 rnnat_safetensors_open_parts(
                     self._parts.data, self._parts.size, self._parts + 1,
-                    <int32_t>len(self._views) - 1, &self.file,
+                    <int32_t>len(self._views) - 1, &message, &self.file,
                 ),
-                "model",
+                text,
             )
         else:
-            check(rnnat_safetensors_open(self._parts.data, self._parts.size, &self.file), "model")
+            check_model(
+                rnnat_safetensors_open(
+                    self._parts.data, self._parts.size, &message, &self.file
+                ),
+                text,
+            )
 
     def __dealloc__(self):
         PyMem_RawFree(self._parts)
 
 
 cdef rnnat_model_options options_of(int32_t dtype, int32_t matmul, int32_t weight_dtype,
-                                    int32_t compute):
+                                    int32_t compute, char *text):
+    """``text``: TEXT_SIZE bytes for what the core says of a fault."""
     cdef rnnat_model_options options
+    text[0] = 0
+    options.message = text
+    options.message_size = TEXT_SIZE
     options.struct_size = sizeof(options)
     options.dtype = dtype
     options.matmul = matmul
@@ -82,7 +97,8 @@ cdef class CoreModel:
         """``data``: see ``SafetensorsView``; ``counts``: what ``states.state_counts`` tells of its
         layers; ``names``: theirs, where a state is a dict; ``weights``: what ``share`` made of such
         a file, whose arrays need not be there then."""
-        cdef rnnat_model_options options = options_of(dtype, matmul, weight_dtype, compute)
+        cdef char text[TEXT_SIZE]
+        cdef rnnat_model_options options = options_of(dtype, matmul, weight_dtype, compute, text)
         cdef rnnat_status status
         cdef SafetensorsView file = SafetensorsView(data)
         cdef const unsigned char[::1] packed
@@ -95,7 +111,7 @@ cdef class CoreModel:
             status = rnnat_model_from_shared(
                 &packed[0], packed.shape[0], &file.file, &options, &self._model
             )
-        check(status, "model")
+        check_model(status, text)
         self._info.struct_size = sizeof(self._info)
         check(rnnat_model_describe(self._model, &self._info), "model")
         if self._info.num_states > MAX_STATES:

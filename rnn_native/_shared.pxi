@@ -8,19 +8,20 @@ def packed_layout():
 def share(data, int32_t dtype, int32_t matmul, int32_t weight_dtype=0, int32_t compute=0):
     """The packed weights of a model, uint8 [bytes], without addresses: equal for equal models.
     ``data``: see ``SafetensorsView``."""
-    cdef rnnat_model_options options = options_of(dtype, matmul, weight_dtype, compute)
+    cdef char text[TEXT_SIZE]
+    cdef rnnat_model_options options = options_of(dtype, matmul, weight_dtype, compute, text)
     cdef SafetensorsView file = SafetensorsView(data)
     cdef rnnat_status status
     cdef size_t size
     cdef char *begin
-    check(rnnat_file_shared_size(&file.file, &options, &size), "model")
+    check_model(rnnat_file_shared_size(&file.file, &options, &size), text)
     cdef cnp.ndarray block = np.empty(size + CACHE_LINE, np.uint8)
     begin = <char *>cnp.PyArray_DATA(block)
     rnnat_heap_advise(begin, size + CACHE_LINE)
     cdef size_t first = (CACHE_LINE - <size_t>begin % CACHE_LINE) % CACHE_LINE
     with nogil:
         status = rnnat_file_share(begin + first, size, &file.file, &options)
-    check(status, "model")
+    check_model(status, text)
     return block[first : first + size]
 
 

@@ -11,21 +11,57 @@
 #include "graph/graph.h"
 #include "graph/stamp.h"
 #include "heap.h"
+#include "message.h"
 #include "weights/blas.h"
 
 #if RNNAT_READER
-static rnnat_status read_options(const rnnat_model_options *opt, rnnat_model_options *options)
+/* Checks one option that is a number of an enum, from 0 on. */
+static rnnat_status check_choice(rnnat_message *message, const char *name, int32_t value,
+                                 int32_t most)
+{
+    (void)message, (void)name;
+    if (value >= 0 && value <= most) return RNNAT_OK;
+    return RNNAT_SAY(message, RNNAT_ERROR_ARGUMENT, RNNAT_TEXT("options: expected "),
+                     RNNAT_TEXT(name), RNNAT_TEXT(" from 0 to "), RNNAT_NUMBER(most),
+                     RNNAT_TEXT(", got "), RNNAT_NUMBER(value));
+}
+
+static rnnat_status read_options(const rnnat_model_options *opt, rnnat_message *message,
+                                 rnnat_model_options *options)
 {
     *options = (rnnat_model_options){.struct_size = sizeof *options};
     if (!opt) return RNNAT_OK;
     if (opt->struct_size != sizeof *opt) return RNNAT_ERROR_ARGUMENT;
     *options = *opt;
-    if (opt->dtype != RNNAT_F32 && opt->dtype != RNNAT_F64) return RNNAT_ERROR_ARGUMENT;
-    if (opt->dtype == RNNAT_F64 && !RNNAT_FLOAT64) return RNNAT_ERROR_UNSUPPORTED;
-    if (opt->matmul < RNNAT_MATMUL_AUTO || opt->matmul > RNNAT_MATMUL_BLAS)
-        return RNNAT_ERROR_ARGUMENT;
-    if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available()) return RNNAT_ERROR_UNSUPPORTED;
+    rnnat_status status = check_choice(message, "dtype", opt->dtype, RNNAT_F64);
+    if (status == RNNAT_OK)
+        status = check_choice(message, "matmul", opt->matmul, RNNAT_MATMUL_BLAS);
+    if (status != RNNAT_OK) return status;
+    if (opt->dtype == RNNAT_F64 && !RNNAT_FLOAT64)
+        return RNNAT_SAY(message, RNNAT_ERROR_UNSUPPORTED,
+                         RNNAT_TEXT("options: this library was built without RNNAT_FLOAT64"));
+    if (opt->matmul == RNNAT_MATMUL_BLAS && !rnnat_blas_available())
+        return RNNAT_SAY(message, RNNAT_ERROR_UNSUPPORTED,
+                         RNNAT_TEXT("options: matmul is RNNAT_MATMUL_BLAS, and there is no BLAS"));
     return RNNAT_OK;
+}
+
+/* Says that an argument is not what it should be. */
+static rnnat_status wrong_argument(const rnnat_model_options *opt, const char *expected)
+{
+    rnnat_message message = rnnat_message_of(opt);
+    (void)message, (void)expected;
+    return RNNAT_SAY(&message, RNNAT_ERROR_ARGUMENT, RNNAT_TEXT("arguments: expected "),
+                     RNNAT_TEXT(expected), RNNAT_TEXT(", none of them NULL"));
+}
+
+/* Says that the caller's memory is smaller than the need. */
+static rnnat_status too_small(const rnnat_model_options *opt, size_t need, size_t size)
+{
+    rnnat_message message = rnnat_message_of(opt);
+    (void)message, (void)need, (void)size;
+    return RNNAT_SAY(&message, RNNAT_ERROR_TOO_SMALL, RNNAT_TEXT("memory: expected "),
+                     RNNAT_NUMBER(need), RNNAT_TEXT(" bytes, got "), RNNAT_NUMBER(size));
 }
 
 /* The bytes of a file, or one that is open already. */
@@ -46,18 +82,22 @@ typedef struct build_place {
 } build_place;
 
 /* Builds what has a place, and counts the rest. */
-static rnnat_status build_model(build_place at, const source *from, const rnnat_model_options *opt,
-                                size_t *need, rnnat_model **out)
+static rnnat_status build_said(build_place at, const source *from, const rnnat_model_options *opt,
+                               rnnat_message *message, size_t *need, rnnat_model **out)
 {
     rnnat_model_options options;
     rnnat_safetensors file;
-    rnnat_status status = read_options(opt, &options);
+    rnnat_status status = read_options(opt, message, &options);
     if (status != RNNAT_OK) return status;
     const rnnat_kernels *const kernels = rnnat_isa_current(&status);
     rnnat_stored type = RNNAT_STORED_OWN;
-    if (status == RNNAT_OK) status = rnnat_stored_of(&options, &kernels[options.dtype], &type);
+    if (status != RNNAT_OK)
+        return RNNAT_SAY(message, status,
+                         RNNAT_TEXT("RNN_NATIVE_ISA names no instruction set, or one that this CPU "
+                                    "or this library lacks; or there is none for this CPU"));
+    status = rnnat_stored_of(&options, &kernels[options.dtype], message, &type);
     if (status == RNNAT_OK && !from->file)
-        status = rnnat_safetensors_open(from->bytes, from->size, &file);
+        status = rnnat_safetensors_open(from->bytes, from->size, message, &file);
     if (status != RNNAT_OK) return status;
     const int32_t matmul =
         options.matmul == RNNAT_MATMUL_AUTO ? RNNAT_MATMUL_PACKED : options.matmul;
@@ -68,6 +108,9 @@ static rnnat_status build_model(build_place at, const source *from, const rnnat_
                              .type = type,
                              .prefix = "",
                              .suffix = ""};
+#if RNNAT_WITH_MESSAGES
+    builder.message = message;
+#endif
 #if RNNAT_WITH_SHARING
     builder.apart = at.stamp != NULL;
     builder.packed = at.packed;
@@ -88,12 +131,23 @@ static rnnat_status build_model(build_place at, const source *from, const rnnat_
     return RNNAT_OK;
 }
 
+/* The same, with a text where it fails. */
+static rnnat_status build_model(build_place at, const source *from, const rnnat_model_options *opt,
+                                size_t *need, rnnat_model **out)
+{
+    rnnat_message message = rnnat_message_of(opt);
+    const rnnat_status status =
+        build_said(at, from, opt, RNNAT_WITH_MESSAGES ? &message : NULL, need, out);
+    if (status == RNNAT_OK) return status;
+    return RNNAT_SAY(&message, status, RNNAT_TEXT(rnnat_status_meaning(status)));
+}
+
 rnnat_status rnnat_model_size(const void *bytes, size_t size, const rnnat_model_options *opt,
                               size_t *need)
 {
     const source from = {.bytes = bytes, .size = size};
-    return bytes && need ? build_model((build_place){.mem = NULL}, &from, opt, need, NULL)
-                         : RNNAT_ERROR_ARGUMENT;
+    if (!bytes || !need) return wrong_argument(opt, "bytes, need");
+    return build_model((build_place){.mem = NULL}, &from, opt, need, NULL);
 }
 
 rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, size_t size,
@@ -101,10 +155,10 @@ rnnat_status rnnat_model_init(void *mem, size_t mem_size, const void *bytes, siz
 {
     const source from = {.bytes = bytes, .size = size};
     size_t need;
-    if (!mem || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
+    if (!mem || !bytes || !out) return wrong_argument(opt, "mem, bytes, out");
     const rnnat_status status = build_model((build_place){.mem = NULL}, &from, opt, &need, NULL);
     if (status != RNNAT_OK) return status;
-    if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
+    if (mem_size < need) return too_small(opt, need, mem_size);
     return build_model((build_place){.mem = mem}, &from, opt, NULL, out);
 }
 
@@ -127,7 +181,7 @@ static rnnat_status share(void *weights, size_t size, const source *from,
     build_place at = {.stamp = &stamp};
     rnnat_status status = build_model(at, from, opt, NULL, NULL);
     if (status != RNNAT_OK) return status;
-    if (size < stamp.size) return RNNAT_ERROR_TOO_SMALL;
+    if (size < stamp.size) return too_small(opt, (size_t)stamp.size, size);
     memset(weights, 0, (size_t)stamp.size); /* what is between arrays, too */
     at.weights = weights;
     status = build_model(at, from, opt, NULL, NULL);
@@ -141,8 +195,14 @@ static rnnat_status count_beside(build_place *at, const void *weights, size_t si
 {
     const rnnat_status status = build_model(*at, from, opt, need, NULL);
     if (status != RNNAT_OK) return status;
-    if (size < at->stamp->size) return RNNAT_ERROR_TOO_SMALL;
-    if (!rnnat_stamp_matches(at->stamp, weights)) return RNNAT_ERROR_FORMAT;
+    if (size < at->stamp->size) return too_small(opt, (size_t)at->stamp->size, size);
+    if (!rnnat_stamp_matches(at->stamp, weights)) {
+        rnnat_message message = rnnat_message_of(opt);
+        (void)message;
+        return RNNAT_SAY(&message, RNNAT_ERROR_FORMAT,
+                         RNNAT_TEXT("weights: expected those of such a file, options, instruction "
+                                    "set and version, got others"));
+    }
     at->weights = RNNAT_WRITABLE(weights); /* packed: nothing is */
     return RNNAT_OK;
 }
@@ -151,7 +211,7 @@ rnnat_status rnnat_model_shared_size(const void *bytes, size_t size, const rnnat
                                      size_t *need, size_t *weights_need)
 {
     const source from = {.bytes = bytes, .size = size};
-    if (!bytes || !need || !weights_need) return RNNAT_ERROR_ARGUMENT;
+    if (!bytes || !need || !weights_need) return wrong_argument(opt, "bytes, need, weights_need");
     return shared_size(&from, opt, need, weights_need);
 }
 
@@ -159,7 +219,8 @@ rnnat_status rnnat_model_share(void *weights, size_t weights_size, const void *b
                                const rnnat_model_options *opt)
 {
     const source from = {.bytes = bytes, .size = size};
-    if (!weights || !is_aligned(weights) || !bytes) return RNNAT_ERROR_ARGUMENT;
+    if (!weights || !is_aligned(weights) || !bytes)
+        return wrong_argument(opt, "bytes, weights at a multiple of 64 bytes");
     return share(weights, weights_size, &from, opt);
 }
 
@@ -171,10 +232,11 @@ rnnat_status rnnat_model_init_shared(void *mem, size_t mem_size, const void *wei
     size_t need;
     rnnat_stamp stamp;
     build_place at = {.stamp = &stamp, .packed = true};
-    if (!mem || !weights || !is_aligned(weights) || !bytes || !out) return RNNAT_ERROR_ARGUMENT;
+    if (!mem || !weights || !is_aligned(weights) || !bytes || !out)
+        return wrong_argument(opt, "mem, bytes, out, weights at a multiple of 64 bytes");
     const rnnat_status status = count_beside(&at, weights, weights_size, &from, opt, &need);
     if (status != RNNAT_OK) return status;
-    if (mem_size < need) return RNNAT_ERROR_TOO_SMALL;
+    if (mem_size < need) return too_small(opt, need, mem_size);
     at.mem = mem;
     return build_model(at, &from, opt, NULL, out);
 }
@@ -187,7 +249,12 @@ static rnnat_status take_model(build_place at, size_t need, const source *from,
 {
     rnnat_model *model = NULL;
     at.mem = rnnat_heap_take(need);
-    if (!at.mem) return RNNAT_ERROR_NO_MEMORY;
+    if (!at.mem) {
+        rnnat_message message = rnnat_message_of(opt);
+        (void)message;
+        return RNNAT_SAY(&message, RNNAT_ERROR_NO_MEMORY, RNNAT_TEXT("heap: expected "),
+                         RNNAT_NUMBER(need), RNNAT_TEXT(" bytes for the model, got none"));
+    }
     const rnnat_status status = build_model(at, from, opt, NULL, &model);
     if (status != RNNAT_OK) {
         free(at.mem);
@@ -211,7 +278,7 @@ rnnat_status rnnat_model_from_memory(const void *bytes, size_t size, const rnnat
                                      rnnat_model **out)
 {
     const source from = {.bytes = bytes, .size = size};
-    return bytes && out ? create_model(&from, opt, out) : RNNAT_ERROR_ARGUMENT;
+    return bytes && out ? create_model(&from, opt, out) : wrong_argument(opt, "bytes, out");
 }
 
 #if RNNAT_INSPECT

@@ -3,8 +3,16 @@
 #ifndef RNNAT_CONFIG_H
 #define RNNAT_CONFIG_H
 
-#ifdef __FAST_MATH__
-#error "expected a compiler that keeps to IEEE arithmetic, got -ffast-math or -Ofast: wrong results"
+#ifdef __cplusplus
+#error                                                                                             \
+    "rnn_native: expected a C11 compiler, got C++. Compile the .c files as C; rnn_native.h works in both"
+#endif
+#if defined(__FAST_MATH__)
+#error                                                                                             \
+    "rnn_native: got -ffast-math or -Ofast, which break NaN, infinities and bits. Compile with -O3"
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error                                                                                             \
+    "rnn_native: got -ffinite-math-only, which breaks NaN and infinities. Add -fno-finite-math-only"
 #endif
 
 /* RNNAT_GNU takes what GCC and Clang have beside C11: attributes, pragmas, vectors, assembly. */
@@ -189,6 +197,16 @@
 #define RNNAT_WITH_INT8 0
 #else
 #define RNNAT_WITH_INT8 1
+#endif
+#endif
+
+/* RNNAT_WITH_MESSAGES has texts that say what is wrong with a file, in the buffer of
+ * rnnat_model_options. Without, the buffer has an empty text. */
+#ifndef RNNAT_WITH_MESSAGES
+#if RNNAT_SMALL || !RNNAT_READER
+#define RNNAT_WITH_MESSAGES 0
+#else
+#define RNNAT_WITH_MESSAGES 1
 #endif
 #endif
 

@@ -68,7 +68,7 @@ POINTERS = {
     "inspect/.*": [],  # Python's package alone
     "weights/matrix": [(KERNELS[0], r"gemm_[a-z0-9]+_f(32|64)")],
     "cells/.*": [KERNELS],
-    "file/safetensors": [("file/safetensors", r"by_(name|span)")],
+    "file/safetensors_check": [("file/safetensors_check", r"by_(name|span)")],
     "threads/(threads|workers|openmp)": [
         ("run/run", "run_thread"),
         ("run/stream", "run_stream_steps"),

@@ -26,9 +26,11 @@ static void *bytes_of(const char *path, size_t *size)
     return bytes;
 }
 
-static bool well(const char *path, rnnat_status status)
+/* Says why a network cannot be run; `text`: what the library says of it, or "". */
+static bool well(const char *path, rnnat_status status, const char *text)
 {
-    return status == RNNAT_OK || complain(path, "cannot be run, %s", rnnat_status_name(status));
+    return status == RNNAT_OK ||
+           complain(path, "cannot be run, %s %s", rnnat_status_name(status), text);
 }
 
 static bool memory_for(const char *path, size_t size, void **memory)
@@ -42,10 +44,14 @@ static bool build(network *n, const char *path, const void *bytes, size_t size, 
 {
     rnnat_model *model = NULL;
     rnnat_model_info info = {.struct_size = sizeof info};
-    if (!well(path, rnnat_model_size(bytes, size, NULL, &n->model_size)) ||
+    char text[512] = "";
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .message = text, .message_size = sizeof text};
+    if (!well(path, rnnat_model_size(bytes, size, &options, &n->model_size), text) ||
         !memory_for(path, n->model_size, &n->model_memory) ||
-        !well(path, rnnat_model_init(n->model_memory, n->model_size, bytes, size, NULL, &model)) ||
-        !well(path, rnnat_model_describe(model, &info)))
+        !well(path, rnnat_model_init(n->model_memory, n->model_size, bytes, size, &options, &model),
+              text) ||
+        !well(path, rnnat_model_describe(model, &info), ""))
         return false;
     if (info.takes_indices || !info.return_sequences || info.input_size != features ||
         info.output_size != features)
@@ -54,9 +60,10 @@ static bool build(network *n, const char *path, const void *bytes, size_t size, 
                         " and %d%s",
                         features, (int)info.input_size, info.takes_indices ? " indices" : "",
                         (int)info.output_size, info.return_sequences ? "" : " at the end alone");
-    return well(path, rnnat_stream_size(model, 1, 1, &n->stream_size)) &&
+    return well(path, rnnat_stream_size(model, 1, 1, &n->stream_size), "") &&
            memory_for(path, n->stream_size, &n->stream_memory) &&
-           well(path, rnnat_stream_init(n->stream_memory, n->stream_size, model, 1, 1, &n->stream));
+           well(path, rnnat_stream_init(n->stream_memory, n->stream_size, model, 1, 1, &n->stream),
+                "");
 }
 
 bool network_open(network *n, const char *path, int features)

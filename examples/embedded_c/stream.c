@@ -22,8 +22,18 @@ int main(int argc, char **argv)
     rnnat_model *model = NULL;
     rnnat_stream *stream = NULL;
     rnnat_model_info info = {.struct_size = sizeof info};
-    if (argc != 2 || failed(rnnat_model_load(argv[1], NULL, &model)) ||
-        failed(rnnat_model_describe(model, &info)) ||
+    char text[512] = ""; /* why the file makes no model */
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .message = text, .message_size = sizeof text};
+    if (argc != 2) {
+        fprintf(stderr, "usage: stream MODEL.safetensors < STEPS.txt\n");
+        return 2;
+    }
+    if (failed(rnnat_model_load(argv[1], &options, &model))) {
+        fprintf(stderr, "stream: %s\n", text);
+        return 1;
+    }
+    if (failed(rnnat_model_describe(model, &info)) ||
         failed(rnnat_stream_create(model, 1, 1, &stream))) /* 1 row, 1 step at a time */
         return 1;
     float *const x = malloc(sizeof *x * (size_t)info.input_size);

@@ -34,7 +34,13 @@ static rnnat_model *make_model(size_t size)
 {
     rnnat_model *model = NULL;
     size_t need = 0;
-    if (failed(rnnat_model_size(file_bytes, size, NULL, &need))) return NULL;
+    char text[256] = ""; /* why the file makes no model */
+    const rnnat_model_options options = {
+        .struct_size = sizeof options, .message = text, .message_size = sizeof text};
+    if (failed(rnnat_model_size(file_bytes, size, &options, &need))) {
+        fprintf(stderr, "stream_no_heap: %s\n", text);
+        return NULL;
+    }
     fprintf(stderr, "model: %zu of %zu bytes\n", need, sizeof model_memory);
     return failed(
                rnnat_model_init(model_memory, sizeof model_memory, file_bytes, size, NULL, &model))
@@ -62,9 +68,13 @@ static int read_step(int32_t n)
 
 int main(int argc, char **argv)
 {
-    const size_t size = argc == 2 ? read_file(argv[1]) : 0;
+    if (argc != 2) {
+        fprintf(stderr, "usage: stream_no_heap MODEL.safetensors < STEPS.txt\n");
+        return 2;
+    }
+    const size_t size = read_file(argv[1]);
     if (!size) {
-        fprintf(stderr, "stream_no_heap: expected a model of up to %zu bytes\n",
+        fprintf(stderr, "stream_no_heap: %s: expected a model of up to %zu bytes\n", argv[1],
                 sizeof file_bytes - 1);
         return 1;
     }

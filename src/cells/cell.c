@@ -23,21 +23,52 @@ static bool join(char *dst, size_t size, const char *a, const char *b, const cha
     return true;
 }
 
+/* Pieces of a text: what it is about. */
+#define RNNAT_TENSOR(name) RNNAT_TEXT("tensor \""), RNNAT_TEXT(name), RNNAT_TEXT("\": ")
+
+/* Says of a tensor what was expected of it, [rows, columns], or [rows] where columns is 0. */
+static rnnat_status wrong_shape(const rnnat_builder *build, const char *name, int64_t rows,
+                                int64_t columns, const rnnat_tensor *got)
+{
+#if RNNAT_WITH_MESSAGES
+    RNNAT_SAY(
+        build->message, RNNAT_ERROR_SHAPE, RNNAT_TENSOR(name), RNNAT_TEXT("expected the shape ["),
+        RNNAT_NUMBER(rows), RNNAT_TEXT(columns ? ", " : ""),
+        columns ? (rnnat_message_part)RNNAT_NUMBER(columns) : (rnnat_message_part)RNNAT_TEXT(""),
+        RNNAT_TEXT("], got ["));
+    for (int32_t i = 0; i < got->rank; ++i)
+        RNNAT_SAY_MORE(build->message, RNNAT_ERROR_SHAPE, RNNAT_TEXT(i ? ", " : ""),
+                       RNNAT_NUMBER(got->dims[i]));
+    return RNNAT_SAY_MORE(build->message, RNNAT_ERROR_SHAPE, RNNAT_TEXT("]"));
+#else
+    (void)build, (void)name, (void)rows, (void)columns, (void)got;
+    return RNNAT_ERROR_SHAPE;
+#endif
+}
+
 /* Finds the scales of the int8 matrix `name`, F32 [rows] called <name>_scale, each finite and from 0. */
-static rnnat_status find_scales(const rnnat_safetensors *file, const char *name,
-                                rnnat_tensor *tensor)
+static rnnat_status find_scales(const rnnat_builder *build, const char *name, rnnat_tensor *tensor)
 {
     char of[MAX_NAME + sizeof "_scale"];
     rnnat_tensor scales;
     if (!join(of, sizeof of, name, "_scale", "")) return RNNAT_ERROR_FORMAT;
-    const rnnat_status status = rnnat_safetensors_tensor(file, of, &scales);
-    if (status != RNNAT_OK) return status;
-    if (scales.type != RNNAT_TENSOR_F32) return RNNAT_ERROR_UNSUPPORTED;
-    if (scales.rank != 1 || scales.dims[0] != tensor->dims[0]) return RNNAT_ERROR_SHAPE;
+    const rnnat_status status = rnnat_safetensors_tensor(build->file, of, &scales);
+    if (status != RNNAT_OK)
+        return RNNAT_SAY(build->message, status, RNNAT_TENSOR(of),
+                         RNNAT_TEXT("expected the scales of int8 rows in the file, found none"));
+    if (scales.type != RNNAT_TENSOR_F32)
+        return RNNAT_SAY(build->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_TENSOR(of),
+                         RNNAT_TEXT("expected scales in F32, got another dtype"));
+    if (scales.rank != 1 || scales.dims[0] != tensor->dims[0])
+        return wrong_shape(build, of, (int64_t)tensor->dims[0], 0, &scales);
     for (size_t row = 0; row < scales.dims[0]; ++row) {
         float scale;
         rnnat_tensor_read_f32(&scales, row, 1, &scale);
-        if (!(scale >= 0) || scale - scale != 0) return RNNAT_ERROR_FORMAT; /* infinite */
+        if (!(scale >= 0) || scale - scale != 0) /* infinite */
+            return RNNAT_SAY(
+                build->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(of),
+                RNNAT_TEXT("expected finite scales from 0 on, got another one in row "),
+                RNNAT_NUMBER(row));
     }
     tensor->scales = scales.data;
     return RNNAT_OK;
@@ -72,19 +103,34 @@ rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t 
     char full[MAX_NAME];
     if (!join(full, sizeof full, build->prefix, name, build->suffix)) return RNNAT_ERROR_FORMAT;
     const rnnat_status status = rnnat_safetensors_tensor(build->file, full, tensor);
-    if (status != RNNAT_OK) return status;
+    if (status != RNNAT_OK)
+        return RNNAT_SAY(build->message, status, RNNAT_TENSOR(full),
+                         RNNAT_TEXT("the layer needs it, and the file does not have it"));
     const bool integers = tensor->type == RNNAT_TENSOR_I8;
     if (tensor->type == RNNAT_TENSOR_OTHER || (integers && (!columns || !RNNAT_WITH_INT8)))
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_SAY(build->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_TENSOR(full),
+                         RNNAT_TEXT(!integers         ? "expected F32, F64, F16, BF16 or I8"
+                                    : RNNAT_WITH_INT8 ? "expected F32, F64, F16 or BF16, got I8"
+                                                      : "this library was built without I8"));
     if (tensor->rank != (columns ? 2 : 1) || tensor->dims[0] != (uint64_t)rows ||
         (columns && tensor->dims[1] != (uint64_t)columns))
-        return RNNAT_ERROR_SHAPE;
+        return wrong_shape(build, full, rows, columns, tensor);
     if (RNNAT_WITH_INT8 && integers) {
-        const rnnat_status found = find_scales(build->file, full, tensor);
+        const rnnat_status found = find_scales(build, full, tensor);
         if (found != RNNAT_OK) return found;
     }
     identify(build, tensor);
     return RNNAT_OK;
+}
+
+rnnat_status rnnat_build_unfit(const rnnat_builder *build, const char *name)
+{
+    (void)build, (void)name;
+    return RNNAT_SAY(
+        build->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_TEXT("tensor \""), RNNAT_TEXT(build->prefix),
+        RNNAT_TEXT(name), RNNAT_TEXT(build->suffix),
+        RNNAT_TEXT("\": a number of it is not finite as weight_dtype or compute stores "
+                   "it, or a row is longer than 131072"));
 }
 
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,
@@ -118,7 +164,7 @@ rnnat_status rnnat_build_matrix(rnnat_builder *build, const char *name, int32_t 
     *matrix = rnnat_build_take(build, columns, gates, panel, build->blas, build->type);
     if (rnnat_build_is_packed(build)) return RNNAT_OK;
     if (!matrix->data)
-        return rnnat_matrix_fits(build->type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+        return rnnat_matrix_fits(build->type, &tensor) ? RNNAT_OK : rnnat_build_unfit(build, name);
     rnnat_matrix_pack(matrix, build->kernels, gates, &tensor);
     return RNNAT_OK;
 }

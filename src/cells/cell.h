@@ -43,6 +43,9 @@ typedef struct rnnat_builder {
     uint64_t num_parameters;
     uint64_t identity; /* of the lines and arrays so far: ../identity.h */
     const void *identified; /* the array that it has last */
+#if RNNAT_WITH_MESSAGES
+    rnnat_message *message; /* what a fault is told to, or NULL */
+#endif
     const char *prefix; /* before every tensor's name: "1." */
     const char *suffix; /* behind it: "_l0", "_l0_reverse", "" */
 } rnnat_builder;
@@ -76,6 +79,8 @@ static inline bool rnnat_build_overflows(const rnnat_builder *build)
  * scales, too, which are the tensor of that name and "_scale" behind it. */
 rnnat_status rnnat_build_tensor(rnnat_builder *build, const char *name, int64_t rows,
                                 int64_t columns, rnnat_tensor *tensor);
+/* Says that a tensor's numbers cannot be stored as build->type: RNNAT_ERROR_UNSUPPORTED. */
+rnnat_status rnnat_build_unfit(const rnnat_builder *build, const char *name);
 /* Elements first .. of a tensor, in the type that is computed in. */
 void rnnat_build_read(const rnnat_builder *build, const rnnat_tensor *tensor, size_t first,
                       size_t count, void *out);
@@ -168,7 +173,7 @@ RNNAT_CELLS(RNNAT_CELL_TRAINING)
 /* What a line says of a recurrent layer: the keys of every one, `around`, and those of its cell.
  * RNNAT_ERROR_UNSUPPORTED also where this build has left out a cell that the line may mean. */
 rnnat_status rnnat_cell_read(const char *pairs, const rnnat_keys *around,
-                             rnnat_recurrent_options *layer);
+                             rnnat_recurrent_options *layer, rnnat_message *message);
 #endif
 
 /* Options of cells, an LSTM's with which those of its general form begin. */

@@ -16,11 +16,12 @@ static const struct {
 };
 
 rnnat_status rnnat_cell_read(const char *pairs, const rnnat_keys *around,
-                             rnnat_recurrent_options *layer)
+                             rnnat_recurrent_options *layer, rnnat_message *message)
 {
     rnnat_slice kind;
     rnnat_status status = RNNAT_ERROR_UNSUPPORTED;
-    if (!rnnat_line_find(pairs, "cell", &kind)) return RNNAT_ERROR_FORMAT;
+    if (!rnnat_line_find(pairs, "cell", &kind))
+        return RNNAT_SAY(message, RNNAT_ERROR_FORMAT, RNNAT_TEXT("expected cell=, got none"));
     for (size_t i = 0, tried = 0; i < sizeof every_cell / sizeof *every_cell; ++i) {
         const rnnat_cell *const cell = every_cell[i].cell;
         if (!rnnat_text_is(kind.at, kind.size, every_cell[i].kind)) continue;
@@ -28,11 +29,17 @@ rnnat_status rnnat_cell_read(const char *pairs, const rnnat_keys *around,
         if (cell) {
             memset(layer, 0, sizeof *layer);
             layer->cell = cell;
-            read = rnnat_line_read(pairs, around, layer, &cell->keys, &layer->own);
-            if (read == RNNAT_OK) return RNNAT_OK;
+            rnnat_message *const told = tried && status == RNNAT_ERROR_UNSUPPORTED ? NULL : message;
+            rnnat_take_back(told);
+            read = rnnat_line_read(pairs, around, layer, &cell->keys, &layer->own, told);
+            if (read == RNNAT_OK) {
+                rnnat_take_back(message);
+                return RNNAT_OK;
+            }
         }
         if (tried++ == 0 || read == RNNAT_ERROR_UNSUPPORTED) status = read;
     }
-    return status;
+    return RNNAT_SAY(message, status, RNNAT_TEXT("cell="), RNNAT_PART(kind.at, kind.size),
+                     RNNAT_TEXT(" is nothing that this library has"));
 }
 #endif

@@ -145,39 +145,57 @@ static const rnnat_key *key_of(const rnnat_keys *keys, rnnat_slice name)
 }
 
 /* Whether the line has each of these keys that it must have, and none that does not go with others. */
-static bool has_keys(const char *pairs, const rnnat_keys *keys)
+static bool has_keys(const char *pairs, const rnnat_keys *keys, rnnat_message *message)
 {
+    (void)message;
     rnnat_slice value;
     for (int32_t i = 0; keys && i < keys->count; ++i) {
         const rnnat_key *const key = &keys->of[i];
         const bool there = rnnat_line_find(pairs, key->name, &value);
         const bool may = (!key->beside || rnnat_line_find(pairs, key->beside, &value)) &&
                          !(key->unless && rnnat_line_find(pairs, key->unless, &value));
-        if (there ? !may : may && !key->optional) return false;
+        if (there ? may : !may || key->optional) continue;
+        (void)RNNAT_SAY(message, RNNAT_ERROR_FORMAT,
+                        RNNAT_TEXT(there ? "did not expect " : "expected "), RNNAT_TEXT(key->name),
+                        RNNAT_TEXT("= with these keys"));
+        return false;
     }
     return true;
 }
 
 rnnat_status rnnat_line_read(const char *pairs, const rnnat_keys *keys, void *options,
-                             const rnnat_keys *more, void *more_options)
+                             const rnnat_keys *more, void *more_options, rnnat_message *message)
 {
     for (const char *at = pairs; *at;) {
         const char *const before = at;
         line_pair pair;
         rnnat_slice other;
-        if (!take_pair(&at, &pair)) return RNNAT_ERROR_FORMAT;
+        if (!take_pair(&at, &pair))
+            return RNNAT_SAY(message, RNNAT_ERROR_FORMAT,
+                             RNNAT_TEXT("expected \" key=value\", got \""), RNNAT_TEXT(before),
+                             RNNAT_TEXT("\""));
         if (rnnat_text_is(pair.key.at, pair.key.size, kept)) {
             const bool is_float32 = rnnat_text_is(pair.value.at, pair.value.size, "float32");
-            if (!is_float32 || find_before(pairs, before, kept, &other)) return RNNAT_ERROR_FORMAT;
+            if (!is_float32 || find_before(pairs, before, kept, &other))
+                return RNNAT_SAY(message, RNNAT_ERROR_FORMAT,
+                                 RNNAT_TEXT("expected weight_dtype=float32 once"));
             continue;
         }
         const rnnat_key *const own = key_of(keys, pair.key);
         const rnnat_key *const key = own ? own : key_of(more, pair.key);
-        if (!key || find_before(pairs, before, key->name, &other)) return RNNAT_ERROR_FORMAT;
+        if (!key || find_before(pairs, before, key->name, &other))
+            return RNNAT_SAY(message, RNNAT_ERROR_FORMAT, RNNAT_PART(pair.key.at, pair.key.size),
+                             RNNAT_TEXT(key ? "= comes twice" : "= is no key of such a layer"));
         char *const to = own ? options : more_options;
         const rnnat_status status = read_value(key, pair.value, to + key->at);
-        if (status != RNNAT_OK) return status;
+        if (status != RNNAT_OK)
+            return RNNAT_SAY(message, status, RNNAT_PART(pair.key.at, pair.key.size),
+                             RNNAT_TEXT("="), RNNAT_PART(pair.value.at, pair.value.size),
+                             RNNAT_TEXT(status == RNNAT_ERROR_UNSUPPORTED
+                                            ? " is nothing that this library has"
+                                            : " is no value of that key"));
     }
-    return has_keys(pairs, keys) && has_keys(pairs, more) ? RNNAT_OK : RNNAT_ERROR_FORMAT;
+    const bool right = has_keys(pairs, keys, message) && has_keys(pairs, more, message);
+    return right ? RNNAT_OK : RNNAT_ERROR_FORMAT;
 }
 #endif

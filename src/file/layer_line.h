@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 
+#include "../message.h"
 #include "../types.h"
 
 #define RNNAT_LAYER_MAX_SIZE (1 << 24) /* of every size in a line */
@@ -83,9 +84,10 @@ bool rnnat_line_find(const char *pairs, const char *key, rnnat_slice *value);
 bool rnnat_line_keeps(const char *line);
 /* Reads all other pairs into the options, which are zero before: `more`, NULL or a second table, into
  * `more_options`. RNNAT_ERROR_FORMAT: the line is not of the form above, or does not have these keys.
- * RNNAT_ERROR_UNSUPPORTED: it does, but a word is not known here, or a size is too large. */
+ * RNNAT_ERROR_UNSUPPORTED: it does, but a word is not known here, or a size is too large. `message`, or
+ * NULL: where to say which. */
 rnnat_status rnnat_line_read(const char *pairs, const rnnat_keys *keys, void *options,
-                             const rnnat_keys *more, void *more_options);
+                             const rnnat_keys *more, void *more_options, rnnat_message *message);
 #endif
 
 #endif

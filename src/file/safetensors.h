@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../config.h"
+#include "../message.h"
 #include "rnn_native.h"
 
 /* Limits of this reader, which bound the time that a hostile file can take. A file past one of
@@ -52,6 +53,9 @@ typedef struct rnnat_safetensors {
     const unsigned char *data;
     size_t data_size;
     int32_t num_tensors;
+#if RNNAT_WITH_MESSAGES
+    rnnat_message *message; /* while it is opened: what a fault is told to, or NULL */
+#endif
 #if RNNAT_INSPECT
     const rnnat_span *parts; /* num_tensors, in the header's order; NULL where `data` has them */
 #endif
@@ -65,14 +69,17 @@ typedef struct rnnat_safetensors {
  * - no name, key of __metadata__ or field comes twice, however it is escaped;
  * - each array's dims and type need exactly the bytes from b to e (the product of the dims that
  *   are not 0 counts elements without overflow, too), and the arrays tile the data exactly.
- * RNNAT_ERROR_UNSUPPORTED: a limit above, or a dtype that safetensors does not have. */
-rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_safetensors *out);
+ * RNNAT_ERROR_UNSUPPORTED: a limit above, or a dtype that safetensors does not have. `message`, or
+ * NULL: where to say which. */
+rnnat_status rnnat_safetensors_open(const void *bytes, size_t size, rnnat_message *message,
+                                    rnnat_safetensors *out);
 
 /* The same of a file of which only the header lies together, N and what follows, and every array
  * elsewhere: `parts`, which must outlive *out too, in the header's order, which has to be that of
  * the data. So nobody has to copy arrays to hand them over. */
 rnnat_status rnnat_safetensors_open_parts(const void *header, size_t size, const rnnat_span *parts,
-                                          int32_t num_parts, rnnat_safetensors *out);
+                                          int32_t num_parts, rnnat_message *message,
+                                          rnnat_safetensors *out);
 
 /* The tensor of that name, or RNNAT_ERROR_NOT_FOUND. */
 rnnat_status rnnat_safetensors_tensor(const rnnat_safetensors *st, const char *name,

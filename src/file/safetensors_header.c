@@ -2,6 +2,10 @@
 #include "safetensors_header.h"
 
 #if RNNAT_READER
+/* Pieces of a text: what it is about. */
+#define RNNAT_TENSOR(name)                                                                         \
+    RNNAT_TEXT("tensor \""), RNNAT_PART((name).bytes, (name).size), RNNAT_TEXT("\": ")
+
 static const char metadata_name[] = "__metadata__";
 
 /* Every dtype of safetensors 0.8, those with a reader first. */
@@ -34,8 +38,9 @@ static const struct dtype {
     {"F4", RNNAT_TENSOR_OTHER, 4},
 };
 
-static rnnat_status read_dtype(rnnat_json *json, const struct dtype **out)
+static rnnat_status read_dtype(rnnat_header_walk *w, rnnat_json_text name, const struct dtype **out)
 {
+    rnnat_json *const json = &w->json;
     rnnat_json_text text;
     if (!rnnat_json_string(json, &text)) {
         return RNNAT_ERROR_FORMAT;
@@ -46,7 +51,10 @@ static rnnat_status read_dtype(rnnat_json *json, const struct dtype **out)
             return RNNAT_OK;
         }
     }
-    return RNNAT_ERROR_UNSUPPORTED;
+    (void)name;
+    return RNNAT_SAY(w->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_TENSOR(name),
+                     RNNAT_TEXT("expected a dtype of safetensors, got "),
+                     RNNAT_PART(text.bytes, text.size));
 }
 
 /* An array of at most `limit` integers; `too_many` is the status of a longer one. */
@@ -94,9 +102,9 @@ static bool needed_bytes(const rnnat_tensor *t, uint32_t bits, uint64_t *out)
 
 /* {"dtype": ..., "shape": [...], "data_offsets": [begin, end]}, the fields in any order, checked
  * against the data's size. */
-static rnnat_status read_tensor(rnnat_json *json, const unsigned char *data, size_t data_size,
-                                rnnat_tensor *out, rnnat_header_entry *place)
+static rnnat_status read_tensor(rnnat_header_walk *w, rnnat_tensor *out, rnnat_header_entry *place)
 {
+    rnnat_json *const json = &w->json;
     const struct dtype *dtype = NULL;
     uint64_t offsets[2] = {0, 0};
     int32_t num_offsets = -1;
@@ -114,27 +122,44 @@ static rnnat_status read_tensor(rnnat_json *json, const unsigned char *data, siz
             return RNNAT_ERROR_FORMAT;
         }
         if (rnnat_json_equals(field, "dtype") && dtype == NULL) {
-            status = read_dtype(json, &dtype);
+            status = read_dtype(w, place->name, &dtype);
         } else if (rnnat_json_equals(field, "shape") && t.rank < 0) {
             status = read_integers(json, RNNAT_TENSOR_MAX_RANK, RNNAT_ERROR_UNSUPPORTED, t.dims,
                                    &t.rank);
         } else if (rnnat_json_equals(field, "data_offsets") && num_offsets < 0) {
             status = read_integers(json, 2, RNNAT_ERROR_FORMAT, offsets, &num_offsets);
         }
+        if (status == RNNAT_ERROR_UNSUPPORTED) {
+            return RNNAT_SAY(w->message, status, RNNAT_TENSOR(place->name),
+                             RNNAT_TEXT("expected at most "), RNNAT_NUMBER(RNNAT_TENSOR_MAX_RANK),
+                             RNNAT_TEXT(" dimensions, got more"));
+        }
         if (status != RNNAT_OK) {
-            return status;
+            return RNNAT_SAY(w->message, status, RNNAT_TENSOR(place->name),
+                             RNNAT_TEXT("expected dtype, shape and data_offsets once each, got "),
+                             RNNAT_PART(field.bytes, field.size));
         }
     }
     if (step == RNNAT_JSON_BAD || dtype == NULL || t.rank < 0 || num_offsets != 2) {
-        return RNNAT_ERROR_FORMAT;
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+                         RNNAT_TEXT("expected dtype, shape and data_offsets, got fewer"));
     }
     uint64_t need;
-    if (offsets[0] > offsets[1] || offsets[1] > data_size ||
-        !needed_bytes(&t, dtype->bits, &need) || need != offsets[1] - offsets[0]) {
-        return RNNAT_ERROR_FORMAT;
+    if (offsets[0] > offsets[1] || offsets[1] > w->data_size) {
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+                         RNNAT_TEXT("expected data_offsets within "), RNNAT_NUMBER(w->data_size),
+                         RNNAT_TEXT(" bytes, got ["), RNNAT_NUMBER(offsets[0]), RNNAT_TEXT(", "),
+                         RNNAT_NUMBER(offsets[1]), RNNAT_TEXT("]"));
+    }
+    if (!needed_bytes(&t, dtype->bits, &need) || need != offsets[1] - offsets[0]) {
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+                         RNNAT_TEXT("expected as many bytes as its shape and "),
+                         RNNAT_TEXT(dtype->name), RNNAT_TEXT(" need, got "),
+                         RNNAT_NUMBER(offsets[1] - offsets[0]));
     }
     t.type = dtype->type;
-    t.data = data == NULL ? NULL : data + (size_t)offsets[0]; /* NULL: arrays that lie apart */
+    t.data =
+        w->data == NULL ? NULL : w->data + (size_t)offsets[0]; /* NULL: arrays that lie apart */
     t.bytes = (size_t)need;
     place->begin = offsets[0];
     place->end = offsets[1];
@@ -149,6 +174,10 @@ rnnat_header_walk rnnat_header_tensors(const rnnat_safetensors *st)
         .first = true,
         .data = st->data,
         .data_size = st->data_size,
+#if RNNAT_WITH_MESSAGES
+        .header = st->header,
+        .message = st->message,
+#endif
     };
 }
 
@@ -205,7 +234,7 @@ rnnat_status rnnat_header_next_tensor(rnnat_header_walk *w, rnnat_tensor *tensor
             return RNNAT_ERROR_FORMAT;
         }
         if (!rnnat_json_equals(e->name, metadata_name)) {
-            return read_tensor(&w->json, w->data, w->data_size, tensor, e);
+            return read_tensor(w, tensor, e);
         }
         const rnnat_status status = pass_metadata(w);
         if (status != RNNAT_OK) {

@@ -1,4 +1,4 @@
-/* A walk over the header of a safetensors file, one entry after the other: for safetensors.c alone. */
+/* A walk over the header of a safetensors file, one entry after the other: for the files of that name. */
 #ifndef RNNAT_SAFETENSORS_HEADER_H
 #define RNNAT_SAFETENSORS_HEADER_H
 
@@ -24,6 +24,10 @@ typedef struct rnnat_header_walk {
     bool pairs;
     const unsigned char *data;
     size_t data_size;
+#if RNNAT_WITH_MESSAGES
+    const unsigned char *header; /* where it begins */
+    rnnat_message *message; /* what a fault is told to, or NULL */
+#endif
     rnnat_json metadata; /* what follows the '{' of __metadata__ once passed; NULL before */
 } rnnat_header_walk;
 
@@ -36,5 +40,9 @@ rnnat_status rnnat_header_next_tensor(rnnat_header_walk *w, rnnat_tensor *tensor
                                       rnnat_header_entry *e, bool *done);
 rnnat_status rnnat_header_next_pair(rnnat_header_walk *w, rnnat_json_text *key,
                                     rnnat_json_text *value, bool *done);
+
+/* Counts the tensors, and checks all that rnnat_safetensors_open says, but the parts of
+ * rnnat_safetensors_open_parts: safetensors_check.c. */
+rnnat_status rnnat_header_check(rnnat_safetensors *st);
 
 #endif

@@ -91,7 +91,7 @@ rnnat_status rnnat_graph_add_whole(rnnat_graph *graph, const rnnat_layer *layer,
                                    size_t size, int32_t features)
 {
     const void *const kept = rnnat_graph_keep(graph, data, size);
-    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (!graph->has_time) return RNNAT_REFUSE(graph, SHAPE, "expected a value with time to read");
     add_reading_node(graph, (rnnat_node){.layer = layer, .data = kept, .takes_whole = true},
                      features);
     return RNNAT_OK;
@@ -102,10 +102,10 @@ rnnat_status rnnat_graph_add_window(rnnat_graph *graph, const rnnat_layer *layer
 {
     const int32_t input = graph->inputs[0], kept = rnnat_window_kept(window);
     const int32_t read = graph->values ? graph->values[input].features : 0;
-    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (!graph->has_time) return RNNAT_REFUSE(graph, SHAPE, "expected a value with time to read");
     if (graph->values && !rnnat_window_keeps_pace(window) &&
         rnnat_paces_above(graph->values, graph->nodes, input) >= RNNAT_MOST_PACES)
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many layers with strides behind each other");
     const rnnat_node node = {.layer = layer,
                              .data = rnnat_graph_keep(graph, data, size),
                              .window = *window,

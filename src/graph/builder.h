@@ -37,6 +37,10 @@ typedef struct rnnat_graph {
     int32_t features;   /* how many its value has */
 } rnnat_graph;
 
+/* Says why a layer cannot be built of these options and values: RNNAT_ERROR_<status>. */
+#define RNNAT_REFUSE(graph, status, words)                                                         \
+    RNNAT_SAY((graph)->build->message, RNNAT_ERROR_##status, RNNAT_TEXT(words))
+
 #if RNNAT_READER
 /* Takes memory for a node's data and copies them there; returns NULL while the arena only counts. */
 const void *rnnat_graph_keep(rnnat_graph *graph, const void *data, size_t size);

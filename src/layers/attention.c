@@ -25,15 +25,20 @@ static rnnat_status build_attention(rnnat_graph *graph, const void *options)
     const rnnat_attention_options *const line = options;
     const double most = rnnat_is_float(graph->build->kernels) ? (double)FLT_MAX : DBL_MAX;
     rnnat_attending data = {.heads = line->heads, .causal = line->causal != 0};
-    if (graph->num_inputs != 3) return RNNAT_ERROR_SHAPE;
-    if (line->scale > most) return RNNAT_ERROR_UNSUPPORTED;
+    if (graph->num_inputs != 3)
+        return RNNAT_REFUSE(graph, SHAPE,
+                            "expected three values to read: queries, keys and values");
+    if (line->scale > most) return RNNAT_REFUSE(graph, UNSUPPORTED, "scale is past float");
     if (graph->values) {
         data.features = graph->values[graph->inputs[0]].features;
         data.values = graph->values[graph->inputs[2]].features;
-        if (graph->values[graph->inputs[1]].features != data.features) return RNNAT_ERROR_SHAPE;
-        if (line->additive && line->additive != data.features) return RNNAT_ERROR_SHAPE;
+        if (graph->values[graph->inputs[1]].features != data.features)
+            return RNNAT_REFUSE(graph, SHAPE, "expected as many features of keys as of queries");
+        if (line->additive && line->additive != data.features)
+            return RNNAT_REFUSE(graph, SHAPE, "expected additive= to be the features of queries");
     }
-    if (data.features % data.heads || data.values % data.heads) return RNNAT_ERROR_SHAPE;
+    if (data.features % data.heads || data.values % data.heads)
+        return RNNAT_REFUSE(graph, SHAPE, "expected heads= to divide the features it reads");
     data.scale = line->scale > 0 ? line->scale : 1 / sqrt((double)data.features / data.heads);
     const rnnat_status status =
         rnnat_read_vector(graph->build, "weight", line->additive > 0, line->additive, &data.weight);

@@ -26,13 +26,17 @@ static rnnat_status build_attention_pool(rnnat_graph *graph, const void *options
                        .num_passes = 1,
                        .num_states = 3,
                        .first_state = graph->model->info.num_states};
-    if (graph->num_inputs != 2 || !graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (graph->num_inputs != 2 || !graph->has_time)
+        return RNNAT_REFUSE(graph, SHAPE,
+                            "expected two values with time to read: features and scores");
     rnnat_attention_pooling data = {.heads = line->heads};
     if (graph->values) {
         data.features = graph->values[graph->inputs[0]].features;
-        if (graph->values[graph->inputs[1]].features != line->heads) return RNNAT_ERROR_SHAPE;
+        if (graph->values[graph->inputs[1]].features != line->heads)
+            return RNNAT_REFUSE(graph, SHAPE, "expected heads= to be the features of the scores");
     }
-    if (data.features % data.heads) return RNNAT_ERROR_SHAPE;
+    if (data.features % data.heads)
+        return RNNAT_REFUSE(graph, SHAPE, "expected heads= to divide the features it reads");
     node.data = rnnat_graph_keep(graph, &data, sizeof data);
     rnnat_graph_add_state(graph, 1, data.features);
     rnnat_graph_add_state(graph, 1, data.heads);

@@ -24,15 +24,21 @@ static rnnat_status check_combine(const rnnat_graph *graph, rnnat_combine mode)
 {
     int64_t features = 0;
     const bool of_two = mode == RNNAT_COMBINE_SUB || mode == RNNAT_COMBINE_DIV;
-    if (graph->num_inputs < 2 || (of_two && graph->num_inputs > 2)) return RNNAT_ERROR_SHAPE;
+    if (graph->num_inputs < 2 || (of_two && graph->num_inputs > 2))
+        return RNNAT_REFUSE(graph, SHAPE,
+                            "expected two values to read or, of add, mul and concat, more");
     for (int32_t i = 0; i < graph->num_inputs; ++i) {
         const int32_t own = features_read(graph, graph->inputs[i]);
         features += own;
         if (mode == RNNAT_COMBINE_CONCAT) continue;
-        if (own != features_read(graph, graph->inputs[0])) return RNNAT_ERROR_SHAPE;
+        if (own != features_read(graph, graph->inputs[0]))
+            return RNNAT_REFUSE(graph, SHAPE,
+                                "expected as many features of each value that it reads");
         features = own;
     }
-    return features > RNNAT_LAYER_MAX_SIZE ? RNNAT_ERROR_UNSUPPORTED : RNNAT_OK;
+    if (features > RNNAT_LAYER_MAX_SIZE)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features");
+    return RNNAT_OK;
 }
 
 /* Of more values than a node reads a row of nodes is made, from left to right: each one behind the

@@ -64,8 +64,10 @@ static int64_t made_of(int64_t padded, int32_t kernel, int32_t stride, int32_t d
 }
 
 /* Whether these can be a convolution; it says how many rows and positions its output has. */
-static rnnat_status check_conv(const rnnat_conv_options *line, rnnat_convolving *data)
+static rnnat_status check_conv(const rnnat_graph *graph, const rnnat_conv_options *line,
+                               rnnat_convolving *data)
 {
+    (void)graph;
     const int64_t extent = reach_of(line->kernel_time, line->dilation_time);
     const int64_t padded = (int64_t)line->left + line->positions + line->right;
     const int64_t tall = (int64_t)line->top + line->height + line->bottom;
@@ -73,14 +75,19 @@ static rnnat_status check_conv(const rnnat_conv_options *line, rnnat_convolving 
     const int64_t rows =
         made_of(tall, line->kernel_height, line->stride_height, line->dilation_height);
     if (line->in_channels % line->groups || line->out_channels % line->groups)
-        return RNNAT_ERROR_SHAPE;
+        return RNNAT_REFUSE(graph, SHAPE,
+                            "expected groups= to divide in_channels= and out_channels=");
     if (extent > RNNAT_WINDOW_MAX || line->stride_time > RNNAT_WINDOW_MAX)
-        return RNNAT_ERROR_UNSUPPORTED;
-    if (line->before >= extent || line->after >= extent || !made || !rows) return RNNAT_ERROR_SHAPE;
+        return RNNAT_REFUSE(graph, UNSUPPORTED,
+                            "the kernel or its stride reaches over too many steps");
+    if (line->before >= extent || line->after >= extent || !made || !rows)
+        return RNNAT_REFUSE(
+            graph, SHAPE,
+            "expected less padding in time than the kernel, and a kernel within the positions");
     if (line->padding_mode == RNNAT_PADDING_REFLECT &&
         (line->left >= line->positions || line->right >= line->positions ||
          line->top >= line->height || line->bottom >= line->height))
-        return RNNAT_ERROR_SHAPE;
+        return RNNAT_REFUSE(graph, SHAPE, "expected less padding than positions where it reflects");
     const int64_t most = RNNAT_CONV_MAX_FEATURES;
     const int64_t taps = (int64_t)line->kernel_time * line->kernel_size;
     const bool fits = padded * line->in_channels <= most / tall && made <= most &&
@@ -89,7 +96,8 @@ static rnnat_status check_conv(const rnnat_conv_options *line, rnnat_convolving 
                       taps * line->kernel_height * line->in_channels <= most / made;
     data->made = fits ? (int32_t)made : 0;
     data->made_height = fits ? (int32_t)rows : 0;
-    return fits ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+    if (!fits) return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features");
+    return RNNAT_OK;
 }
 
 int32_t rnnat_conv_takes(const void *options)
@@ -120,7 +128,7 @@ static rnnat_status build_weight(rnnat_builder *build, const rnnat_conv_options 
         rnnat_build_take(build, taps, gates, RNNAT_GEMM_PANEL, rows || build->blas, type);
     if (rnnat_build_is_packed(build)) return RNNAT_OK;
     if (!data->weight.data)
-        return rnnat_matrix_fits(type, &tensor) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+        return rnnat_matrix_fits(type, &tensor) ? RNNAT_OK : rnnat_build_unfit(build, "weight");
     for (int32_t g = 0; g < gates.gates; ++g) {
         rnnat_matrix part = rnnat_matrix_part(&data->weight, build->kernels, g, gates.gates);
         rnnat_matrix_pack(&part, build->kernels, (rnnat_gates){1, g, gates.units}, &tensor);
@@ -151,7 +159,7 @@ rnnat_status rnnat_conv_build(rnnat_graph *graph, const void *options)
                              .top = line->top,
                              .padding_mode = (rnnat_padding)line->padding_mode,
                              .activation = (rnnat_activation)line->activation};
-    rnnat_status status = check_conv(line, &data);
+    rnnat_status status = check_conv(graph, line, &data);
     if (data.made == 1) data.stride = 1; /* to no other position */
     if (status == RNNAT_OK) status = build_weight(build, line, &data);
     if (status == RNNAT_OK && line->bias) {

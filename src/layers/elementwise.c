@@ -17,8 +17,9 @@ static rnnat_status build_elementwise(rnnat_graph *graph, const void *options)
     const rnnat_elementwise_options *const line = options;
     const rnnat_function *const function = &line->function.of[0];
     const double most = rnnat_is_float(graph->build->kernels) ? (double)FLT_MAX : DBL_MAX;
-    if (line->function.count != 1) return RNNAT_ERROR_FORMAT;
-    if (fabs(function->alpha) > most || fabs(function->beta) > most) return RNNAT_ERROR_UNSUPPORTED;
+    if (line->function.count != 1) return RNNAT_REFUSE(graph, FORMAT, "expected one function");
+    if (fabs(function->alpha) > most || fabs(function->beta) > most)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "a constant of the function is past float");
     const int32_t input = graph->inputs[0];
     const rnnat_elementwise data = {.features = graph->values ? graph->values[input].features
                                                               : graph->features,

@@ -40,7 +40,8 @@ static rnnat_status build_embedding(rnnat_graph *graph, const void *options)
         rnnat_table_take(rnnat_build_weights(build), build->kernels, rows, columns, build->type);
     build->num_parameters += rows * columns;
     if (!rnnat_build_is_packed(build)) {
-        if (!table.rows && !rnnat_tensor_fits(build->type, &tensor)) return RNNAT_ERROR_UNSUPPORTED;
+        if (!table.rows && !rnnat_tensor_fits(build->type, &tensor))
+            return rnnat_build_unfit(build, "weight");
         if (table.rows) pack_table(build, &tensor, rows * columns, &table);
     }
     const rnnat_embedding data = {

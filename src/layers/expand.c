@@ -17,7 +17,8 @@ static int32_t first_with_time(const rnnat_graph *graph)
 static rnnat_status build_expand(rnnat_graph *graph, const void *options)
 {
     (void)options;
-    if (graph->num_inputs > 2) return RNNAT_ERROR_SHAPE;
+    if (graph->num_inputs > 2)
+        return RNNAT_REFUSE(graph, SHAPE, "expected one value to read, or two");
     const int32_t x = graph->inputs[0];
     const int32_t like = graph->num_inputs == 2 ? graph->inputs[1] : first_with_time(graph);
     rnnat_node node = {
@@ -27,7 +28,8 @@ static rnnat_status build_expand(rnnat_graph *graph, const void *options)
         const rnnat_value *const from = &graph->values[x], *const to = &graph->values[like];
         const bool is_stated = graph->num_inputs == 2;
         if (from->known || from->has_time || !to->has_time || (is_stated && to->known))
-            return RNNAT_ERROR_SHAPE;
+            return RNNAT_REFUSE(graph, SHAPE,
+                                "expected features without time, and a value with time");
         node.waits = !from->is_static;
         data.features = from->features;
     }

@@ -33,8 +33,10 @@ static rnnat_status build_instance_norm(rnnat_graph *graph, const void *options)
                                    .positions = line->positions,
                                    .groups = line->groups,
                                    .epsilon = line->epsilon};
-    if (line->channels % line->groups) return RNNAT_ERROR_SHAPE;
-    if (takes_instance_norm(line) < 0 || line->epsilon > most) return RNNAT_ERROR_UNSUPPORTED;
+    if (line->channels % line->groups)
+        return RNNAT_REFUSE(graph, SHAPE, "expected groups= to divide channels=");
+    if (takes_instance_norm(line) < 0 || line->epsilon > most)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features, or epsilon is past float");
     rnnat_status status =
         rnnat_read_vector(graph->build, "weight", line->weight != 0, line->channels, &data.weight);
     if (status == RNNAT_OK)

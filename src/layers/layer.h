@@ -94,7 +94,7 @@ struct rnnat_layer {
     bool stops_within; /* its threads wait for each other inside `run`, and stop there */
     rnnat_keys keys; /* of its line in a file */
     /* Fills the options, which are zero, out of a line's pairs; NULL: they are what the keys say. */
-    rnnat_status (*read)(const char *pairs, void *options);
+    rnnat_status (*read)(const char *pairs, void *options, rnnat_message *message);
     /* Features that it takes, of indices how many there are; NULL: any, which build checks. */
     int32_t (*takes)(const void *options);
     /* Counts what a line of the file becomes. */
@@ -155,7 +155,7 @@ struct rnnat_layer {
  * line is not of the form that docs/file-format.md states. RNNAT_ERROR_UNSUPPORTED: it is, but names
  * what is not known or not here, or a size past RNNAT_LAYER_MAX_SIZE. */
 rnnat_status rnnat_layer_read(const char *line, const rnnat_layer **layer,
-                              rnnat_layer_options *options);
+                              rnnat_layer_options *options, rnnat_message *message);
 /* Adds a node that copies a value, which it returns: layers/combine.c. */
 int32_t rnnat_combine_add_copy(rnnat_graph *graph, int32_t value);
 #endif

@@ -352,7 +352,7 @@ typedef struct rnnat_adding {
 #if RNNAT_READER
 /* They are what a recurrent layer reads, takes, counts and builds: recurrent_build.c. */
 extern const rnnat_key rnnat_recurrent_keys[10];
-rnnat_status rnnat_recurrent_read(const char *pairs, void *options);
+rnnat_status rnnat_recurrent_read(const char *pairs, void *options, rnnat_message *message);
 int32_t rnnat_recurrent_takes(const void *options);
 void rnnat_recurrent_count(const void *options, rnnat_counts *counts);
 rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options);

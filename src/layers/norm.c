@@ -38,8 +38,9 @@ static rnnat_status build_norm(rnnat_graph *graph, const void *options)
                           .groups = line->groups,
                           .subtracts_mean = line->subtract_mean != 0,
                           .epsilon = line->epsilon};
-    if (line->features % line->groups) return RNNAT_ERROR_SHAPE;
-    if (line->epsilon > most) return RNNAT_ERROR_UNSUPPORTED;
+    if (line->features % line->groups)
+        return RNNAT_REFUSE(graph, SHAPE, "expected groups= to divide features=");
+    if (line->epsilon > most) return RNNAT_REFUSE(graph, UNSUPPORTED, "epsilon is past float");
     rnnat_status status =
         rnnat_read_vector(graph->build, "weight", line->weight, line->features, &data.weight);
     if (status == RNNAT_OK)

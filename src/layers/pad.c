@@ -34,7 +34,7 @@ static rnnat_status build_pad(rnnat_graph *graph, const void *options)
                                  .after = line->after,
                                  .whole = looks_on && line->before > 0};
     if (line->before > RNNAT_WINDOW_MAX || line->after > RNNAT_WINDOW_MAX)
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many steps of padding");
     return rnnat_graph_add_window(graph, &rnnat_layer_pad, &data, sizeof data, data.features,
                                   &window);
 }

@@ -32,10 +32,13 @@ static rnnat_status build_pool(rnnat_graph *graph, const void *options)
                                  .after = line->after,
                                  .lowest = data.mode == RNNAT_POOL_MAX};
     if (line->kernel_size > RNNAT_WINDOW_MAX || line->stride > RNNAT_WINDOW_MAX)
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "kernel_size or stride is too large");
     if (line->before >= line->kernel_size || line->after >= line->kernel_size)
-        return RNNAT_ERROR_SHAPE; /* a window of padding alone has neither */
-    if (line->before && !line->after && !line->count_include_pad) return RNNAT_ERROR_UNSUPPORTED;
+        /* a window of padding alone has neither */
+        return RNNAT_REFUSE(graph, SHAPE, "expected less padding than kernel_size=");
+    if (line->before && !line->after && !line->count_include_pad)
+        return RNNAT_REFUSE(graph, UNSUPPORTED,
+                            "expected count_include_pad=true with padding in front alone");
     return rnnat_graph_add_window(graph, &rnnat_layer_pool, &data, sizeof data, data.features,
                                   &window);
 }

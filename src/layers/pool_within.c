@@ -29,10 +29,13 @@ static rnnat_status build_pool_within(rnnat_graph *graph, const void *options)
     const int64_t padded = (int64_t)line->left + line->positions + line->right;
     if (line->left >= line->kernel_size || line->right >= line->kernel_size ||
         line->kernel_size > padded)
-        return RNNAT_ERROR_SHAPE;
+        return RNNAT_REFUSE(
+            graph, SHAPE,
+            "expected less padding than kernel_size=, and no larger a kernel than positions");
     const int64_t made = (padded - line->kernel_size) / line->stride + 1;
     const int64_t most = line->positions > made ? line->positions : made;
-    if (most * line->channels > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
+    if (most * line->channels > RNNAT_LAYER_MAX_SIZE)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features");
     const rnnat_pooling_within data = {.positions = line->positions,
                                        .channels = line->channels,
                                        .made = (int32_t)made,

@@ -53,17 +53,19 @@ static int32_t positions_of(const rnnat_recurrent_options *line)
     return RNNAT_WITH_WINDOWS && line->positions ? line->positions : 1;
 }
 
-rnnat_status rnnat_recurrent_read(const char *pairs, void *options)
+rnnat_status rnnat_recurrent_read(const char *pairs, void *options, rnnat_message *message)
 {
     rnnat_recurrent_options *const layer = options;
     const rnnat_keys around = RNNAT_LAYER_KEYS(rnnat_recurrent_keys, rnnat_recurrent_options);
-    const rnnat_status status = rnnat_cell_read(pairs, &around, layer);
+    const rnnat_status status = rnnat_cell_read(pairs, &around, layer, message);
     if (status != RNNAT_OK) return status;
     layer->form.state = layer->hidden_size;
     const rnnat_status formed = layer->cell->form ? layer->cell->form(layer) : RNNAT_OK;
     if (formed != RNNAT_OK) return formed;
     if (!RNNAT_WITH_WINDOWS && (layer->positions > 1 || layer->along_positions))
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_SAY(
+            message, RNNAT_ERROR_UNSUPPORTED,
+            RNNAT_TEXT("positions: this library was built without RNNAT_WITH_WINDOWS"));
     const bool other = layer->last_only || is_within(layer);
     return other && layer->form.output_layer ? RNNAT_ERROR_FORMAT : RNNAT_OK;
 }
@@ -106,7 +108,8 @@ static rnnat_status build_cell(rnnat_builder *build, const rnnat_recurrent_optio
     build->suffix = "";
     if (status != RNNAT_OK) return status;
     if (!has_room_for(build->kernels, &line->form.functions[direction]))
-        return RNNAT_ERROR_UNSUPPORTED;
+        return RNNAT_SAY(build->message, RNNAT_ERROR_UNSUPPORTED,
+                         RNNAT_TEXT("a constant of an activation, or clip, is past float"));
     weights->functions = line->form.functions[direction];
     return RNNAT_OK;
 }
@@ -192,7 +195,8 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
     const rnnat_cell_form *const form = &line->form;
     const rnnat_cell *const cell = line->cell;
     const bool over_time = !is_along(line);
-    if (!graph->has_time && over_time) return RNNAT_ERROR_SHAPE;
+    if (!graph->has_time && over_time)
+        return RNNAT_REFUSE(graph, SHAPE, "expected a value with time to read");
     const int32_t num_directions = line->direction == RNNAT_BIDIRECTIONAL ? 2 : 1;
     const int32_t hidden = line->hidden_size, state = form->state;
     const int32_t positions = positions_of(line), first_cell = graph->model->num_cells;
@@ -200,7 +204,8 @@ rnnat_status rnnat_recurrent_build(rnnat_graph *graph, const void *options)
     const int64_t most = line->input_size > made ? line->input_size : made;
     if (RNNAT_WITH_GROUPS && positions > graph->build->product_rows)
         graph->build->product_rows = positions;
-    if (is_within(line) && positions * most > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
+    if (is_within(line) && positions * most > RNNAT_LAYER_MAX_SIZE)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features");
     int32_t input = graph->inputs[0], features = line->input_size, on_x = -1, first_state = 0;
     if (form->output_layer) {
         const rnnat_linear_names names = {"weight_xo", line->bias ? "bias_o" : NULL};

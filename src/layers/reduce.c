@@ -33,7 +33,7 @@ static rnnat_status build_reduce(rnnat_graph *graph, const void *options)
     const rnnat_reducing data = {.features = graph->values ? graph->values[input].features
                                                            : graph->features,
                                  .mode = (rnnat_reduce)line->mode};
-    if (!graph->has_time) return RNNAT_ERROR_SHAPE;
+    if (!graph->has_time) return RNNAT_REFUSE(graph, SHAPE, "expected a value with time to read");
     const rnnat_node node = {.layer = &rnnat_layer_reduce,
                              .data = rnnat_graph_keep(graph, &data, sizeof data),
                              .inputs = {input},

@@ -18,7 +18,8 @@ static rnnat_status build_softmax(rnnat_graph *graph, const void *options)
                                                              : graph->features,
                                    .groups = line->groups,
                                    .is_log = line->log != 0};
-    if (data.features % data.groups) return RNNAT_ERROR_SHAPE;
+    if (data.features % data.groups)
+        return RNNAT_REFUSE(graph, SHAPE, "expected groups= to divide the features it reads");
     rnnat_graph_add_one(graph, &rnnat_layer_softmax, &data, sizeof data, data.features);
     return RNNAT_OK;
 }

@@ -42,10 +42,12 @@ static rnnat_status build_strided(rnnat_graph *graph, const void *options)
         }
         last += (int64_t)(line->size[axis] - 1) * line->stride[axis];
         features *= line->size[axis];
-        if (features > RNNAT_LAYER_MAX_SIZE) return RNNAT_ERROR_UNSUPPORTED;
+        if (features > RNNAT_LAYER_MAX_SIZE)
+            return RNNAT_REFUSE(graph, UNSUPPORTED, "too many features");
     }
     while (at > 0) data.size[--at] = 1;
-    if (last >= line->in_features) return RNNAT_ERROR_SHAPE;
+    if (last >= line->in_features)
+        return RNNAT_REFUSE(graph, SHAPE, "expected a view within in_features=");
     rnnat_graph_add_one(graph, &rnnat_layer_strided, &data, sizeof data, (int32_t)features);
     return RNNAT_OK;
 }

@@ -19,9 +19,11 @@ static rnnat_status build_upsample(rnnat_graph *graph, const void *options)
     const int32_t input = graph->inputs[0];
     const int32_t read = graph->values ? graph->values[input].features : graph->features;
     const bool parts = line->mode == RNNAT_UPSAMPLE_PARTS;
-    if (line->factor > RNNAT_WINDOW_MAX) return RNNAT_ERROR_UNSUPPORTED;
-    if (line->cut >= line->factor) return RNNAT_ERROR_SHAPE;
-    if (parts && graph->values && read % line->factor) return RNNAT_ERROR_SHAPE;
+    if (line->factor > RNNAT_WINDOW_MAX)
+        return RNNAT_REFUSE(graph, UNSUPPORTED, "factor is too large");
+    if (line->cut >= line->factor) return RNNAT_REFUSE(graph, SHAPE, "expected cut= below factor=");
+    if (parts && graph->values && read % line->factor)
+        return RNNAT_REFUSE(graph, SHAPE, "expected factor= to divide the features it reads");
     const rnnat_upsampling data = {.features = parts ? read / line->factor : read,
                                    .mode = (rnnat_upsample)line->mode};
     const rnnat_window window = {

@@ -78,7 +78,7 @@ static rnnat_status build_layers(rnnat_net_builder *build, const rnnat_net_layer
     for (int32_t i = 0; i < layers->count; ++i) {
         const rnnat_layer *layer;
         rnnat_layer_options options;
-        rnnat_status status = rnnat_layer_read(layers->texts[i], &layer, &options);
+        rnnat_status status = rnnat_layer_read(layers->texts[i], &layer, &options, NULL);
         if (status != RNNAT_OK) return status;
         if (!layer->training) return RNNAT_ERROR_UNSUPPORTED;
         const int32_t input = layer->takes(&options);

@@ -31,24 +31,37 @@ static rnnat_stored best_int8(const rnnat_kernels *kernels)
 }
 
 rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_kernels *kernels,
-                             rnnat_stored *type)
+                             rnnat_message *message, rnnat_stored *type)
 {
+    (void)message;
     const int32_t weights = options->weight_dtype, compute = options->compute;
-    if (weights < RNNAT_WEIGHT_AS_DTYPE || weights > RNNAT_WEIGHT_INT8) return RNNAT_ERROR_ARGUMENT;
+    if (weights < RNNAT_WEIGHT_AS_DTYPE || weights > RNNAT_WEIGHT_INT8)
+        return RNNAT_SAY(message, RNNAT_ERROR_ARGUMENT,
+                         RNNAT_TEXT("options: expected weight_dtype from 0 to 3, got "),
+                         RNNAT_NUMBER(weights));
     if (compute < RNNAT_COMPUTE_AS_DTYPE || compute > RNNAT_COMPUTE_BF16)
-        return RNNAT_ERROR_ARGUMENT;
+        return RNNAT_SAY(message, RNNAT_ERROR_ARGUMENT,
+                         RNNAT_TEXT("options: expected compute from 0 to 1, got "),
+                         RNNAT_NUMBER(compute));
     *type = (rnnat_stored)weights;
     if (compute == RNNAT_COMPUTE_BF16) {
         if (weights != RNNAT_WEIGHT_AS_DTYPE && weights != RNNAT_WEIGHT_BF16)
-            return RNNAT_ERROR_UNSUPPORTED;
+            return RNNAT_SAY(message, RNNAT_ERROR_UNSUPPORTED,
+                             RNNAT_TEXT("options: expected weight_dtype of bfloat16, or none, with "
+                                        "compute in bfloat16"));
         *type = RNNAT_STORED_BF16_DOT;
     }
     if (*type == RNNAT_STORED_OWN) return RNNAT_OK;
-    if (!RNNAT_WITH_NARROW) return RNNAT_ERROR_UNSUPPORTED;
-    if (options->dtype != RNNAT_F32 || options->matmul == RNNAT_MATMUL_BLAS)
-        return RNNAT_ERROR_UNSUPPORTED;
-    if (*type == RNNAT_STORED_INT8) *type = best_int8(kernels);
-    return rnnat_stored_runs(kernels, *type) ? RNNAT_OK : RNNAT_ERROR_UNSUPPORTED;
+    if (RNNAT_WITH_NARROW && (options->dtype != RNNAT_F32 || options->matmul == RNNAT_MATMUL_BLAS))
+        return RNNAT_SAY(
+            message, RNNAT_ERROR_UNSUPPORTED,
+            RNNAT_TEXT("options: expected RNNAT_F32 and no BLAS with this weight_dtype "
+                       "or compute"));
+    if (RNNAT_WITH_NARROW && *type == RNNAT_STORED_INT8) *type = best_int8(kernels);
+    if (RNNAT_WITH_NARROW && rnnat_stored_runs(kernels, *type)) return RNNAT_OK;
+    return RNNAT_SAY(message, RNNAT_ERROR_UNSUPPORTED,
+                     RNNAT_TEXT("options: this CPU, or this library, cannot multiply by weights of "
+                                "that weight_dtype and compute"));
 }
 
 #if RNNAT_WITH_NARROW

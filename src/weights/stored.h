@@ -45,7 +45,7 @@ static inline size_t rnnat_stored_size(rnnat_stored type, const rnnat_kernels *k
 /* What matrices are stored as where a model's options say so: ARGUMENT where they have no known value,
  * UNSUPPORTED where this build or CPU has no such product. */
 rnnat_status rnnat_stored_of(const rnnat_model_options *options, const rnnat_kernels *kernels,
-                             rnnat_stored *type);
+                             rnnat_message *message, rnnat_stored *type);
 /* Whether these kernels have such products, and the CPU their instructions. */
 bool rnnat_stored_runs(const rnnat_kernels *kernels, rnnat_stored type);
 /* Bytes that one thread needs for a row of k features of such a product. */

@@ -12,7 +12,7 @@ rnnat_model *test_model_build(const test_model *model, const rnnat_kernels *kern
     rnnat_safetensors opened;
     rnnat_model *made = NULL;
     void *mem = NULL;
-    if (rnnat_safetensors_open(file.bytes, file.size, &opened) != RNNAT_OK) abort();
+    if (rnnat_safetensors_open(file.bytes, file.size, NULL, &opened) != RNNAT_OK) abort();
     for (int pass = 0; pass < 2; ++pass) { /* count, then build */
         rnnat_builder builder = {.arena = rnnat_arena_at(mem),
                                  .kernels = kernels,

@@ -38,7 +38,7 @@ rnnat_status test_layer_read(const char *line, test_layer *layer)
     const rnnat_layer *kind;
     rnnat_layer_options options;
     const void *const read = &options;
-    const rnnat_status status = rnnat_layer_read(line, &kind, &options);
+    const rnnat_status status = rnnat_layer_read(line, &kind, &options, NULL);
     if (status != RNNAT_OK) return status;
     if (kind == &rnnat_layer_embedding) {
         const rnnat_embedding_options *const of = read;

@@ -57,7 +57,7 @@ static inline rnnat_status open_header(const char *header, size_t header_size, s
 {
     st_file f = make_file(header, header_size, data_size);
     rnnat_safetensors st;
-    const rnnat_status status = rnnat_safetensors_open(f.bytes, f.size, &st);
+    const rnnat_status status = rnnat_safetensors_open(f.bytes, f.size, NULL, &st);
     free(f.bytes);
     return status;
 }
@@ -71,7 +71,7 @@ static inline rnnat_status open_text(size_t data_size)
 static inline rnnat_status open_and_read(const unsigned char *bytes, size_t size)
 {
     rnnat_safetensors st = {.num_tensors = -1};
-    const rnnat_status status = rnnat_safetensors_open(bytes, size, &st);
+    const rnnat_status status = rnnat_safetensors_open(bytes, size, NULL, &st);
     if (status != RNNAT_OK) {
         CHECK(st.num_tensors == -1); /* nothing written */
         return status;

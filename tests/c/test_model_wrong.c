@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "check.h"
+#include "fault_text.h"
 #include "guard.h"
 #include "int8_model.h"
+#include "message.h"
 #include "rich_model.h"
 
 /* The tensors that test_model_start_rich's layers do not have. */
@@ -38,8 +40,10 @@ static void start_gates(test_model *model)
     test_model_add(model, layer);
 }
 
-/* Every way to make a model refuses this one alike and writes nothing. */
-static void check_refused(const test_model *model, rnnat_status expected, const char *label)
+/* Every way to make a model refuses this one alike, says where by a text with `names` in it, and writes
+ * nothing else. */
+static void check_refused_at(const test_model *model, rnnat_status expected, const char *label,
+                             const char *names)
 {
     test_bytes file = test_model_bytes(model);
     guarded memory = guard_make(1 << 16, 0);
@@ -56,8 +60,15 @@ static void check_refused(const test_model *model, rnnat_status expected, const 
                    expected,
                line);
     CHECK_CASE(made == untouched && guard_unwritten(&memory), line);
+    if (RNNAT_WITH_MESSAGES) CHECK_CASE(fault_text_names(file.bytes, file.size, NULL, names), line);
     guard_end(&memory);
     free(file.bytes);
+}
+
+/* The same of a tensor, by its name. */
+static void check_refused(const test_model *model, rnnat_status expected, const char *name)
+{
+    check_refused_at(model, expected, name, name);
 }
 
 /* Each tensor in turn: not there, of another shape, rank or type. */
@@ -178,6 +189,14 @@ static const struct {
      RNNAT_ERROR_UNSUPPORTED},
 };
 
+/* How a text names a layer's line. */
+static const char *line_of(int layer)
+{
+    static char key[40];
+    snprintf(key, sizeof key, "rnn_native.layer.%d", layer);
+    return key;
+}
+
 static void test_wrong_metadata(void)
 {
     for (size_t i = 0; i < sizeof wrong_pairs / sizeof *wrong_pairs; ++i) {
@@ -188,8 +207,11 @@ static void test_wrong_metadata(void)
             snprintf(pair->value, sizeof pair->value, "%s", wrong_pairs[i].value);
         else
             strcpy(pair->key, "other");
-        check_refused(&model, wrong_pairs[i].status,
-                      wrong_pairs[i].value ? wrong_pairs[i].value : "a pair that is not there");
+        check_refused_at(&model, wrong_pairs[i].status,
+                         wrong_pairs[i].value ? wrong_pairs[i].value : "a pair that is not there",
+                         wrong_pairs[i].pair == 0   ? "rnn_native.version"
+                         : wrong_pairs[i].pair == 1 ? "rnn_native.layer"
+                                                    : line_of(wrong_pairs[i].pair - 2));
         test_model_end(&model);
     }
 }
@@ -207,14 +229,16 @@ static void test_wrong_chains(void)
                                             .num_layers = 1});
         test_model_add(&model,
                        (test_layer){.kind = TEST_LINEAR, .input_size = width, .output_size = 3});
-        check_refused(&model, RNNAT_ERROR_SHAPE, "5 features to another number");
+        check_refused_at(&model, RNNAT_ERROR_SHAPE, "5 features to another number",
+                         "and the one before gives 5; rnn_native.layer.1");
         test_model_end(&model);
     }
     test_model_start(&model, 1);
     for (int i = 0; i < 2; ++i)
         test_model_add(&model,
                        (test_layer){.kind = TEST_EMBEDDING, .input_size = 4, .output_size = 4});
-    check_refused(&model, RNNAT_ERROR_UNSUPPORTED, "an embedding that is not the first layer");
+    check_refused_at(&model, RNNAT_ERROR_UNSUPPORTED, "an embedding that is not the first layer",
+                     line_of(1));
     test_model_end(&model);
 }
 

@@ -22,7 +22,7 @@ static void test_lookup(void)
     st_file f = make_file(sample, strlen(sample), SAMPLE_DATA);
     rnnat_safetensors st;
     rnnat_tensor t;
-    CHECK(rnnat_safetensors_open(f.bytes, f.size, &st) == RNNAT_OK);
+    CHECK(rnnat_safetensors_open(f.bytes, f.size, NULL, &st) == RNNAT_OK);
     CHECK(st.num_tensors == 5 && st.data_size == SAMPLE_DATA);
     CHECK(st.header_size == strlen(sample));
 
@@ -70,8 +70,8 @@ static void test_lookup(void)
     CHECK(rnnat_safetensors_metadata(&st, "empty", value, 1) == RNNAT_OK && value[0] == '\0');
     CHECK(rnnat_safetensors_metadata(&st, "kez", value, 16) == RNNAT_OK);
 
-    CHECK(rnnat_safetensors_open(NULL, f.size, &st) == RNNAT_ERROR_ARGUMENT);
-    CHECK(rnnat_safetensors_open(f.bytes, f.size, NULL) == RNNAT_ERROR_ARGUMENT);
+    CHECK(rnnat_safetensors_open(NULL, f.size, NULL, &st) == RNNAT_ERROR_ARGUMENT);
+    CHECK(rnnat_safetensors_open(f.bytes, f.size, NULL, NULL) == RNNAT_ERROR_ARGUMENT);
     CHECK(rnnat_safetensors_at(NULL, 0, NULL, 0, &t) == RNNAT_ERROR_ARGUMENT);
     CHECK(rnnat_safetensors_tensor(NULL, "a", &t) == RNNAT_ERROR_ARGUMENT);
     CHECK(rnnat_safetensors_metadata(NULL, "a", value, 16) == RNNAT_ERROR_ARGUMENT);
@@ -80,7 +80,7 @@ static void test_lookup(void)
     free(f.bytes);
 
     f = make_file("{}", 2, 0);
-    CHECK(rnnat_safetensors_open(f.bytes, f.size, &st) == RNNAT_OK && st.num_tensors == 0);
+    CHECK(rnnat_safetensors_open(f.bytes, f.size, NULL, &st) == RNNAT_OK && st.num_tensors == 0);
     CHECK(rnnat_safetensors_metadata(&st, "key", value, 16) == RNNAT_ERROR_NOT_FOUND);
     CHECK(rnnat_safetensors_tensor(&st, "a", &t) == RNNAT_ERROR_NOT_FOUND);
     free(f.bytes);
@@ -133,7 +133,7 @@ static void test_change_after_open(void)
 {
     st_file f = make_file(sample, strlen(sample), SAMPLE_DATA);
     rnnat_safetensors st;
-    CHECK(rnnat_safetensors_open(f.bytes, f.size, &st) == RNNAT_OK);
+    CHECK(rnnat_safetensors_open(f.bytes, f.size, NULL, &st) == RNNAT_OK);
     for (size_t i = 8; i < f.size - SAMPLE_DATA; ++i) {
         const unsigned char kept = f.bytes[i];
         static const char values[] = "}\\\"9u";

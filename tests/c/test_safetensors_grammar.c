@@ -223,7 +223,7 @@ static void test_dtypes(void)
             st_file f = make_file(text, text_size, (size_t)(3 * bytes));
             rnnat_safetensors st;
             rnnat_tensor t;
-            const rnnat_status status = rnnat_safetensors_open(f.bytes, f.size, &st);
+            const rnnat_status status = rnnat_safetensors_open(f.bytes, f.size, NULL, &st);
             CHECK_CASE((status == RNNAT_OK) == (bytes == dtypes[i].bytes), text);
             if (status == RNNAT_OK) {
                 CHECK(rnnat_safetensors_tensor(&st, "x", &t) == RNNAT_OK);

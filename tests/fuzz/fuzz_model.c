@@ -1,6 +1,7 @@
 /* libFuzzer entry: any bytes as a model. One that opens does so in memory of exactly the size that
  * was told before, describes itself, and runs: a whole sequence and the same row by row, as streams
  * too, give the same y and states. */
+#include "config.h"
 #include "graph_calls.h"
 
 enum { MOST_STATES = 64, TIME = 5, BATCH = 2 };
@@ -152,9 +153,22 @@ static bool keeps_pace(const fuzz_model *model)
     return true;
 }
 
+/* A text ends in its room; there is one after a fault alone. */
+static void check_text(const fuzz_block *text, bool succeeded)
+{
+    if (!RNNAT_WITH_MESSAGES || text->size == 0) return;
+    const char *const end = memchr(text->body, '\0', text->size);
+    REQUIRE(end);
+    REQUIRE(succeeded ? end == (char *)text->body : end > (char *)text->body || text->size == 1);
+}
+
 static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype, int32_t weights)
 {
+    const size_t room = size % 200; /* of a text, whatever there is to say */
+    fuzz_block text = fuzz_take(room, 0);
     const rnnat_model_options options = {.struct_size = sizeof options,
+                                         .message = room ? (char *)text.body : NULL,
+                                         .message_size = room,
                                          .dtype = dtype,
                                          .matmul = RNNAT_MATMUL_PACKED,
                                          .weight_dtype = weights};
@@ -162,7 +176,11 @@ static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype, int32
     rnnat_model *made = NULL;
     const rnnat_status status = rnnat_model_size(bytes, size, &options, &need);
     REQUIRE(status == RNNAT_OK || need == 77);
-    if (status == RNNAT_OK && need > most_memory) return;
+    check_text(&text, status == RNNAT_OK);
+    if (status == RNNAT_OK && need > most_memory) {
+        free(text.heap);
+        return;
+    }
     fuzz_block memory = fuzz_take(status == RNNAT_OK ? need : 0, size % 64);
     const rnnat_status made_in_it =
         rnnat_model_init(memory.body, memory.size, bytes, size, &options, &made);
@@ -172,6 +190,7 @@ static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype, int32
     REQUIRE((made_in_it == status || graph_is_wrong) && (made != NULL) == (made_in_it == RNNAT_OK));
     rnnat_model *from_memory = NULL;
     REQUIRE(rnnat_model_from_memory(bytes, size, &options, &from_memory) == made_in_it);
+    check_text(&text, made_in_it == RNNAT_OK);
     if (made) {
         rnnat_model *none = NULL;
         REQUIRE(rnnat_model_init(memory.body, need - 1, bytes, size, &options, &none) ==
@@ -187,6 +206,7 @@ static void open_and_run(const uint8_t *bytes, size_t size, int32_t dtype, int32
     }
     rnnat_model_free(from_memory);
     free(memory.heap);
+    free(text.heap);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

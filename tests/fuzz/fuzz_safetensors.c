@@ -82,7 +82,16 @@ static void read_metadata(const rnnat_safetensors *st)
 static void open_and_read(const uint8_t *bytes, size_t size)
 {
     rnnat_safetensors st;
-    if (rnnat_safetensors_open(bytes, size, &st) == RNNAT_OK) {
+    const size_t room = size % 99;
+    char *const text = malloc(room + 1); /* of which the message may have all but the last byte */
+    require(text != NULL);
+    text[room] = 'x';
+    rnnat_message message = {text, room, 0};
+    const rnnat_status opened = rnnat_safetensors_open(bytes, size, &message, &st);
+    require(text[room] == 'x' && (opened == RNNAT_OK ? message.used == 0 : message.used <= room));
+    require(message.used == 0 || text[message.used] == '\0');
+    free(text);
+    if (opened == RNNAT_OK) {
         read_tensors(&st);
         read_metadata(&st);
     }

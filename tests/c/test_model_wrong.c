@@ -267,8 +267,8 @@ int main(void)
 {
     test_wrong_tensors(test_model_start_rich);
     test_wrong_tensors(start_gates);
-    test_wrong_scales(test_model_start_rich);
-    test_wrong_scales(start_gates);
+    if (RNNAT_WITH_INT8) test_wrong_scales(test_model_start_rich);
+    if (RNNAT_WITH_INT8) test_wrong_scales(start_gates);
     test_wrong_metadata();
     test_wrong_chains();
     test_truncated();

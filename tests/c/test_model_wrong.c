@@ -173,7 +173,7 @@ static const struct {
     {4, NULL, RNNAT_ERROR_FORMAT},
     {2, "", RNNAT_ERROR_FORMAT},
     {2, "embedding num_embeddings=7", RNNAT_ERROR_FORMAT},
-    {2, "attention heads=8", RNNAT_ERROR_FORMAT},
+    {2, "attention heads=8", RNNAT_WITH_ATTENTION ? RNNAT_ERROR_FORMAT : RNNAT_ERROR_UNSUPPORTED},
     {2, "embedding num_embeddings=8 embedding_dim=6", RNNAT_ERROR_SHAPE},
     {4, "linear in_features=10 out_features=4 bias=true activation=gelu", RNNAT_ERROR_UNSUPPORTED},
     {4, "linear in_features=11 out_features=4 bias=true activation=relu", RNNAT_ERROR_SHAPE},

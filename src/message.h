@@ -1,5 +1,5 @@
-/* The text that a caller's options have room for: what was expected, what came, and where. It is put
- * together without the heap and without printf, and is never written beyond its size. */
+/* The text that a caller's options have room for: what was expected, what came, and where. It is
+ * put together without the heap and without printf, and is never written beyond its size. */
 #ifndef RNNAT_MESSAGE_H
 #define RNNAT_MESSAGE_H
 
@@ -25,8 +25,8 @@ typedef struct rnnat_message_part {
 #define RNNAT_PART(at, count) {(const char *)(at), count, 0}
 #define RNNAT_NUMBER(value) {NULL, 0, (int64_t)(value)}
 
-/* The caller's buffer, whose text becomes empty; of no size, where the options have none, or are not
- * those of this version. Without RNNAT_WITH_MESSAGES nobody writes there. */
+/* The caller's buffer, whose text becomes empty; of no size, where the options have none, or are
+ * not those of this version. Without RNNAT_WITH_MESSAGES nobody writes there. */
 static inline rnnat_message rnnat_message_of(const rnnat_model_options *opt)
 {
     const rnnat_message none = {NULL, 0, 0};
@@ -44,9 +44,9 @@ static inline void rnnat_take_back(rnnat_message *message)
     *message->text = '\0';
 }
 
-/* RNNAT_SAY(message, status, pieces...) writes the pieces, unless there is a text already, and gives the
- * status; RNNAT_SAY_MORE writes them behind the text. `message` may be NULL. Without RNNAT_WITH_MESSAGES
- * neither looks at anything but the status. */
+/* RNNAT_SAY(message, status, pieces...) writes the pieces, unless there is a text already, and
+ * gives the status; RNNAT_SAY_MORE writes them behind the text. `message` may be NULL. Without
+ * RNNAT_WITH_MESSAGES neither looks at anything but the status. */
 #if RNNAT_WITH_MESSAGES
 rnnat_status rnnat_say(rnnat_message *message, rnnat_status status,
                        const rnnat_message_part *pieces, size_t count);

@@ -234,8 +234,8 @@ def keywords(pair: Path) -> str:
 
 def platformio(pair: Path) -> dict[str, str]:
     manifest = {
-        "$schema": "https://raw.githubusercontent.com/platformio/platformio-core/develop/platformio/"
-        "assets/schema/library.json",
+        "$schema": "https://raw.githubusercontent.com/platformio/platformio-core/develop/"
+        "platformio/assets/schema/library.json",
         "name": "rnn_native",
         "version": version(),
         "description": f"{SENTENCE} {PARAGRAPH}",

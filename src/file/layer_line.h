@@ -1,5 +1,5 @@
-/* The line of a layer in a model file's __metadata__: a kind and key=value pairs, separated by single
- * spaces, for example
+/* The line of a layer in a model file's __metadata__: a kind and key=value pairs, separated by
+ * single spaces, for example
  *
  *   linear in_features=256 out_features=74 bias=true activation=softmax
  *
@@ -62,7 +62,8 @@ typedef struct rnnat_keys {
     int32_t count;
 } rnnat_keys;
 
-/* A table, whose `options` do not need more than `most` bytes; in a build without the reader none. */
+/* A table, whose `options` do not need more than `most` bytes; in a build without the reader
+ * none. */
 #if RNNAT_READER
 #define RNNAT_KEYS(table, options, most)                                                           \
     {table, sizeof table / sizeof *table * sizeof(char[sizeof(options) <= (most) ? 1 : -1])}
@@ -79,13 +80,13 @@ extern const rnnat_word rnnat_only_true[], rnnat_only_false[]; /* 1 where the ke
 bool rnnat_line_split(const char *line, rnnat_slice *kind, const char **pairs);
 /* The value of a key; false where there is no such key before what is no pair. */
 bool rnnat_line_find(const char *pairs, const char *key, rnnat_slice *value);
-/* Whether a line says that the layer's matrices stay in what is computed in, whatever weight_dtype the
- * model has: the line of any layer may have " weight_dtype=float32". */
+/* Whether a line says that the layer's matrices stay in what is computed in, whatever weight_dtype
+ * the model has: the line of any layer may have " weight_dtype=float32". */
 bool rnnat_line_keeps(const char *line);
-/* Reads all other pairs into the options, which are zero before: `more`, NULL or a second table, into
- * `more_options`. RNNAT_ERROR_FORMAT: the line is not of the form above, or does not have these keys.
- * RNNAT_ERROR_UNSUPPORTED: it does, but a word is not known here, or a size is too large. `message`, or
- * NULL: where to say which. */
+/* Reads all other pairs into the options, which are zero before: `more`, NULL or a second table,
+ * into `more_options`. RNNAT_ERROR_FORMAT: the line is not of the form above, or does not have
+ * these keys. RNNAT_ERROR_UNSUPPORTED: it does, but a word is not known here, or a size is too
+ * large. `message`, or NULL: where to say which. */
 rnnat_status rnnat_line_read(const char *pairs, const rnnat_keys *keys, void *options,
                              const rnnat_keys *more, void *more_options, rnnat_message *message);
 #endif

@@ -1,5 +1,5 @@
-/* Checks the header of a safetensors file as a whole: its grammar, names that come once, arrays that
- * tile the data. */
+/* Checks the header of a safetensors file as a whole: its grammar, names that come once, arrays
+ * that tile the data. */
 #include <string.h>
 
 #include "safetensors_header.h"
@@ -147,8 +147,8 @@ static rnnat_status check_spans(rnnat_header_walk start)
 
 /* ---- the header ---- */
 
-/* Counts what a walk meets. `ascending`: the tensors tile the data in the order of the file, as
- * the format's own writer leaves them. */
+/* Counts what a walk meets. `ascending`: the tensors tile the data in the order of the file, as the
+ * format's own writer leaves them. */
 static rnnat_status count_entries(rnnat_header_walk *w, int32_t *count, bool *ascending)
 {
     uint64_t position = 0;

@@ -1,4 +1,5 @@
-/* A walk over the header of a safetensors file, one entry after the other: for the files of that name. */
+/* A walk over the header of a safetensors file, one entry after the other: for the files of that
+ * name. */
 #ifndef RNNAT_SAFETENSORS_HEADER_H
 #define RNNAT_SAFETENSORS_HEADER_H
 
@@ -16,8 +17,8 @@ typedef struct rnnat_header_entry {
     uint64_t end;
 } rnnat_header_entry;
 
-/* A walk over the tensors, or over the pairs of __metadata__. Each walk checks the grammar and
- * the bounds anew, so no view leaves the file even if its bytes changed since it was opened. */
+/* A walk over the tensors, or over the pairs of __metadata__. Each walk checks the grammar and the
+ * bounds anew, so no view leaves the file even if its bytes changed since it was opened. */
 typedef struct rnnat_header_walk {
     rnnat_json json;
     bool first;

@@ -1,4 +1,5 @@
-/* What a file's __metadata__ says of a model (docs/file-format.md), and how faults in it are told. */
+/* What a file's __metadata__ says of a model (docs/file-format.md), and how faults in it are
+ * told. */
 #ifndef RNNAT_OUTLINE_H
 #define RNNAT_OUTLINE_H
 
@@ -18,7 +19,8 @@ typedef struct rnnat_outline {
 rnnat_status rnnat_entry_read(const rnnat_builder *build, const char *key, char *text);
 /* Reads what it says of the whole model. */
 rnnat_status rnnat_outline_read(const rnnat_builder *build, rnnat_outline *of);
-/* Reads the line of a layer to text [RNNAT_ENTRY_SIZE]; `reads`: what stands behind " inputs=", or "". */
+/* Reads the line of a layer to text [RNNAT_ENTRY_SIZE]; `reads`: what stands behind " inputs=", or
+ * "". */
 rnnat_status rnnat_outline_layer(const rnnat_builder *build, const rnnat_outline *of, int32_t index,
                                  char *text, const rnnat_layer **layer,
                                  rnnat_layer_options *options, const char **reads);

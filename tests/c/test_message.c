@@ -1,5 +1,5 @@
-/* The text of a fault: it names the tensor, the byte, the line or the argument; there is none after a
- * success; nothing is written where the options have no buffer. */
+/* The text of a fault: it names the tensor, the byte, the line or the argument; there is none after
+ * a success; nothing is written where the options have no buffer. */
 #include "message.h"
 
 #include "check.h"
@@ -54,7 +54,8 @@ static void test_wrong_headers(void)
     CHECK(fault_text_names("\0\0\0\x01\0\0\0\0{", 9, NULL, "in 9 bytes"));
 }
 
-/* A file's names, whatever is in them, move no terminal, and are cut between characters of UTF-8. */
+/* A file's names, whatever is in them, move no terminal, and are cut between characters of
+ * UTF-8. */
 static void test_odd_names(void)
 {
     static const char header[] = "{" TENSOR("\x7f\xc3\xa9\xe2\x82\xac", "F33", "1", "0,4") "}";

@@ -40,8 +40,8 @@ static void start_gates(test_model *model)
     test_model_add(model, layer);
 }
 
-/* Every way to make a model refuses this one alike, says where by a text with `names` in it, and writes
- * nothing else. */
+/* Every way to make a model refuses this one alike, says where by a text with `names` in it, and
+ * writes nothing else. */
 static void check_refused_at(const test_model *model, rnnat_status expected, const char *label,
                              const char *names)
 {
@@ -107,8 +107,8 @@ static void test_wrong_tensors(void (*start)(test_model *model))
     test_model_end(&model);
 }
 
-/* Each matrix in turn, as int8 with scales that are not there, of another shape or type, or of numbers
- * that no scale is; and each vector as int8. */
+/* Each matrix in turn, as int8 with scales that are not there, of another shape or type, or of
+ * numbers that no scale is; and each vector as int8. */
 static void test_wrong_scales(void (*start)(test_model *model))
 {
     static const float wrong[] = {-0x1p-149f, -1, NAN, INFINITY, -INFINITY};

@@ -1,5 +1,6 @@
-/* A recurrent network of one unit in memory of this program: y = tanh(0.25 x + 0.75 y'), which smooths a
- * sensor. Put the bytes of your own .safetensors file into model.h (`xxd -i`), and its sizes here. */
+/* A recurrent network of one unit in memory of this program: y = tanh(0.25 x + 0.75 y'), which
+ * smooths a sensor. Put the bytes of your own .safetensors file into model.h (`xxd -i`), and its
+ * sizes here. */
 #ifndef SMOOTHER_H
 #define SMOOTHER_H
 
@@ -8,7 +9,8 @@
 
 enum { SMOOTHER_INPUTS = 1, SMOOTHER_OUTPUTS = 1 };
 
-/* What is too little is RNNAT_ERROR_TOO_SMALL; rnnat_model_size and rnnat_stream_size say the need. */
+/* What is too little is RNNAT_ERROR_TOO_SMALL; rnnat_model_size and rnnat_stream_size say the
+ * need. */
 static unsigned char smoother_model_memory[4096];
 static unsigned char smoother_stream_memory[4096];
 static rnnat_stream *smoother_stream;

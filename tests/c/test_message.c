@@ -132,7 +132,7 @@ static void test_wrong_graphs(void)
                 strcpy(model.pairs[k].value, wrong_graphs[i].value);
         }
         const test_bytes file = test_model_bytes(&model);
-        /* What is found wrong where the model is made, and not where it is sized, has a text then. */
+        /* What is found wrong where the model is made, not where it is sized, has a text then. */
         char text_of[512];
         rnnat_model *made = NULL;
         const rnnat_model_options options = {

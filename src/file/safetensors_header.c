@@ -3,7 +3,7 @@
 
 #if RNNAT_READER
 /* Pieces of a text: what it is about. */
-#define RNNAT_TENSOR(name)                                                                         \
+#define RNNAT_NAMED_TENSOR(name)                                                                   \
     RNNAT_TEXT("tensor \""), RNNAT_PART((name).bytes, (name).size), RNNAT_TEXT("\": ")
 
 static const char metadata_name[] = "__metadata__";
@@ -52,7 +52,7 @@ static rnnat_status read_dtype(rnnat_header_walk *w, rnnat_json_text name, const
         }
     }
     (void)name;
-    return RNNAT_SAY(w->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_TENSOR(name),
+    return RNNAT_SAY(w->message, RNNAT_ERROR_UNSUPPORTED, RNNAT_NAMED_TENSOR(name),
                      RNNAT_TEXT("expected a dtype of safetensors, got "),
                      RNNAT_PART(text.bytes, text.size));
 }
@@ -130,29 +130,29 @@ static rnnat_status read_tensor(rnnat_header_walk *w, rnnat_tensor *out, rnnat_h
             status = read_integers(json, 2, RNNAT_ERROR_FORMAT, offsets, &num_offsets);
         }
         if (status == RNNAT_ERROR_UNSUPPORTED) {
-            return RNNAT_SAY(w->message, status, RNNAT_TENSOR(place->name),
+            return RNNAT_SAY(w->message, status, RNNAT_NAMED_TENSOR(place->name),
                              RNNAT_TEXT("expected at most "), RNNAT_NUMBER(RNNAT_TENSOR_MAX_RANK),
                              RNNAT_TEXT(" dimensions, got more"));
         }
         if (status != RNNAT_OK) {
-            return RNNAT_SAY(w->message, status, RNNAT_TENSOR(place->name),
+            return RNNAT_SAY(w->message, status, RNNAT_NAMED_TENSOR(place->name),
                              RNNAT_TEXT("expected dtype, shape and data_offsets once each, got "),
                              RNNAT_PART(field.bytes, field.size));
         }
     }
     if (step == RNNAT_JSON_BAD || dtype == NULL || t.rank < 0 || num_offsets != 2) {
-        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_NAMED_TENSOR(place->name),
                          RNNAT_TEXT("expected dtype, shape and data_offsets, got fewer"));
     }
     uint64_t need;
     if (offsets[0] > offsets[1] || offsets[1] > w->data_size) {
-        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_NAMED_TENSOR(place->name),
                          RNNAT_TEXT("expected data_offsets within "), RNNAT_NUMBER(w->data_size),
                          RNNAT_TEXT(" bytes, got ["), RNNAT_NUMBER(offsets[0]), RNNAT_TEXT(", "),
                          RNNAT_NUMBER(offsets[1]), RNNAT_TEXT("]"));
     }
     if (!needed_bytes(&t, dtype->bits, &need) || need != offsets[1] - offsets[0]) {
-        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_TENSOR(place->name),
+        return RNNAT_SAY(w->message, RNNAT_ERROR_FORMAT, RNNAT_NAMED_TENSOR(place->name),
                          RNNAT_TEXT("expected as many bytes as its shape and "),
                          RNNAT_TEXT(dtype->name), RNNAT_TEXT(" need, got "),
                          RNNAT_NUMBER(offsets[1] - offsets[0]));

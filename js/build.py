@@ -50,11 +50,19 @@ def version() -> str:
 def options(part: str) -> list[str]:
     """Macros that say which parts of the library there are."""
     chosen = dict.fromkeys(WITHOUT, 0) | {"SMALL": 1, "WITH_WINDOWS": 1, "WITH_ELEMENTWISE": 1}
-    chosen["WITH_INT8"] = 1
+    chosen |= {"WITH_INT8": 1, "WITH_MESSAGES": 1}
     if part != "all":
         chosen |= {f"WITH_{cell.upper()}": int(cell == part) for cell in CELLS}
         chosen |= dict.fromkeys(
-            ("WITH_GATE", "WITH_GENERAL", "WITH_WINDOWS", "WITH_ELEMENTWISE", "WITH_INT8"), 0
+            (
+                "WITH_GATE",
+                "WITH_GENERAL",
+                "WITH_WINDOWS",
+                "WITH_ELEMENTWISE",
+                "WITH_INT8",
+                "WITH_MESSAGES",
+            ),
+            0,
         )
     return [f"-DRNNAT_{name}={value}" for name, value in chosen.items()]
 
@@ -72,9 +80,11 @@ def compile_program(out: Path, name: str, flags: list[str], part: str = "all") -
     common = ["-std=c11", "-Wall", "-Werror", "-ffunction-sections", *flags, *options(part)]
     common += [f"-I{ROOT / 'src'}", f"-I{ROOT / 'src/include'}"]
     objects = []
-    for source, level in ((unit, "-Oz"), (HERE / "wasm/calls.c", "-Oz"), (ROOT / KERNELS, "-O3")):
+    small, fast = ["-Oz", "-flto"], ["-O3"]
+    parts = ((unit, small), (HERE / "wasm/calls.c", small), (ROOT / KERNELS, fast))
+    for source, level in parts:
         objects.append(work / f"{source.stem}.o")
-        emcc(*common, level, "-c", source, "-o", objects[-1])
+        emcc(*common, *level, "-c", source, "-o", objects[-1])
     exports = (HERE / "wasm/exports.txt").read_text().split()
     exported = "-sEXPORTED_FUNCTIONS=" + ",".join(f"_{name}" for name in exports)
     program = out / f"{name}.wasm"

@@ -16,9 +16,9 @@ const MEANINGS = {
 
 /** An error of the library: `code` is its name, such as "FORMAT", `status` its number. */
 export class RnnNativeError extends Error {
-  constructor(status, doing) {
+  constructor(status, doing, reason = "") {
     const [code, meaning] = MEANINGS[status] ?? ["UNKNOWN", `status ${status}`];
-    super(`${doing}: ${meaning} (${code})`);
+    super(`${doing}: ${reason ? `${reason}; ` : ""}${meaning} (${code})`);
     this.name = "RnnNativeError";
     this.code = code;
     this.status = status;

@@ -1,6 +1,7 @@
-import { check } from "./errors.js";
+import { check, RnnNativeError } from "./errors.js";
 import { Model } from "./model.js";
 
+const MESSAGE_SIZE = 512;
 const WEIGHT_TYPES = { float32: 0, int8: 3 };
 
 /**
@@ -27,13 +28,17 @@ export class Runtime {
     const file = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
     const address = this.allocate(file.byteLength);
     const out = this.allocate(4);
+    const message = this.allocate(MESSAGE_SIZE);
     try {
       new Uint8Array(this.memory.buffer, address, file.byteLength).set(file);
-      check(this.exports.rnnat_js_model(address, file.byteLength, type, out), "this model was not loaded");
+      new Uint8Array(this.memory.buffer)[message] = 0;
+      const status = this.exports.rnnat_js_model(address, file.byteLength, type, out, message, MESSAGE_SIZE);
+      if (status !== 0) throw new RnnNativeError(status, "this model was not loaded", this.text(message));
       return new Model(this, this.ints(out, 1)[0] >>> 0);
     } finally {
       this.exports.free(address);
       this.exports.free(out);
+      this.exports.free(message);
     }
   }
 

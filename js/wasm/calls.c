@@ -19,10 +19,12 @@ static rnnat_run run_of(int32_t time, int32_t batch, const void *const *inputs,
 }
 
 rnnat_status rnnat_js_model(const void *bytes, size_t size, int32_t weight_dtype,
-                            rnnat_model **model)
+                            rnnat_model **model, char *message, size_t message_size)
 {
     const rnnat_model_options options = {.struct_size = sizeof options,
-                                         .weight_dtype = weight_dtype};
+                                         .weight_dtype = weight_dtype,
+                                         .message = message,
+                                         .message_size = message_size};
     return rnnat_model_from_memory(bytes, size, &options, model);
 }
 

@@ -103,6 +103,10 @@ test("bad files and arguments are errors that say what was expected", async () =
   await assert.rejects(load(new Uint8Array(100)), (error) => error instanceof RnnNativeError && error.code === "FORMAT");
   const half = bytesOf(lstm.model);
   await assert.rejects(load(half.subarray(0, half.length / 2)), RnnNativeError);
+  const text = Buffer.from(bytesOf(lstm.model)).toString("latin1");
+  const other = Buffer.from(text.replace("hidden_size=19", "hidden_size=18"), "latin1");
+  assert.notEqual(other.toString("latin1"), text);
+  await assert.rejects(load(other), { code: "SHAPE", message: /weight_ih_l0.*expected the shape \[72, 5\], got \[76, 5\]/ });
   await assert.rejects(load(bytesOf(lstm.model), { weightDtype: "int4" }), /expected weightDtype/);
   assert.throws(() => model.run(new Float32Array(7)), /expected a multiple of 5 numbers .* got 7/);
   assert.throws(() => model.run(new Int32Array(5)), /expected Float32Array of features, got Int32Array/);

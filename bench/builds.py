@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import lzma
 import os
 import platform
 import shutil
@@ -119,6 +120,10 @@ class Builds:
         folders = self._arguments.builds_c or [None, None]
         for name, built in zip(NAMES, folders, strict=True):
             source = Path(self.told[name]["file"]).parent / "embedded"
+            if (packed := source / "rnn_native.c.xz").exists():
+                source = self._folder / f"source-{name}"
+                shutil.copytree(packed.parent, source)
+                (source / "rnn_native.c").write_bytes(lzma.decompress(packed.read_bytes()))
             if not built and not (source / "rnn_native.c").exists():
                 return f"{name} has no rnn_native/embedded; --builds-c takes its CMake build"
             program = self._folder / f"steps-{name}"

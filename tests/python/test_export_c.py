@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from rnn_native import cli
 from rnn_native.activations import Activation
 from rnn_native.export import folder as folders
 from rnn_native.export import names, numbers
+from rnn_native.export.library import library_text
 from rnn_native.spec import ModelSpec
 
 RNG = np.random.default_rng(5)
@@ -355,9 +355,10 @@ def test_a_name_is_made_of_the_files() -> None:
 def test_no_name_is_that_of_a_header_that_the_library_includes(tmp_path: Path) -> None:
     """Of those that are found directly in a folder of the compiler's."""
     rn.export_c(SPEC, tmp_path, "net")
+    (tmp_path / "whole.c").write_text(library_text("rnn_native.c"))
     assert CC is not None
     done = subprocess.run(
-        [CC, "-M", "net.c", "rnn_native.c", str(files("rnn_native") / "embedded/rnn_native.c")],
+        [CC, "-M", "net.c", "rnn_native.c", "whole.c"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = {Path(word).stem for word in done.stdout.split() if re.search(r"include/\w+\.h$", word)}

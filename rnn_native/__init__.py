@@ -1,9 +1,10 @@
 """Recurrent networks (RNN, GRU, LSTM) on a CPU: trained ones run, and new ones are trained."""
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from . import plot, reference
+from . import reference
 from ._core import (
     Stream,
     StreamPool,
@@ -31,12 +32,15 @@ from .errors import (
 from .loading import load, read_arrays
 from .model import Model
 from .modules import GRU, LSTM, RNN
-from .quantizing import quantize
 from .spec import Activation, ModelSpec, Static
 from .spec import layers as _layers
 from .spec.layers import *
-from .torch_accelerate import accelerate, restore
-from .torch_modules import from_torch
+
+if _TYPE_CHECKING:
+    from . import plot
+    from .quantizing import quantize
+    from .torch_accelerate import accelerate, restore
+    from .torch_modules import from_torch
 
 __version__ = version()
 
@@ -87,13 +91,24 @@ __all__ = [
 __all__ += _layers.__all__
 
 
+_LATER = {
+    "accelerate": ".torch_accelerate",
+    "export_c": ".export",
+    "from_torch": ".torch_modules",
+    "keras_weights": ".formats.keras.lists",
+    "quantize": ".quantizing",
+    "restore": ".torch_accelerate",
+}
+
+
 def __getattr__(name: str) -> _Any:
-    """What is imported when it is first used: ``batch``, ``models``, ``train``, ``export_c`` and
-    functions of formats."""
-    if name == "export_c":
-        return _import_module(".export", __name__).export_c
-    if name == "keras_weights":
-        return _import_module(".formats.keras.lists", __name__).keras_weights
-    if name in ("batch", "models", "train"):
+    """What is imported when it is first used, so that the import of the package takes less time."""
+    if name in ("batch", "models", "plot", "train"):
         return _import_module(f".{name}", __name__)
+    if name in _LATER:
+        return getattr(_import_module(_LATER[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

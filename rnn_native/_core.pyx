@@ -14,7 +14,6 @@ from libc.string cimport memcpy, memset
 from ._crnn cimport *
 
 import os
-from fractions import Fraction
 from threading import main_thread
 
 import numpy as np

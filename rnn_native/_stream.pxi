@@ -277,6 +277,8 @@ cdef class Stream:
     @property
     def rate(self):
         """Steps of y for each step of x, a ``fractions.Fraction``; of several outputs by name."""
+        from fractions import Fraction
+
         return self._of_outputs([Fraction(r, s) for r, s, _ in self._rates])
 
     @property

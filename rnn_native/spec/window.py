@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ShapeError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MOST: Final = 2**20
 """The largest number of a window; the core's RNNAT_WINDOW_MAX."""
@@ -129,6 +131,8 @@ def most_steps_of(paces: Sequence[Window], steps: int) -> int:
 
 def rate_of(paces: Sequence[Window]) -> tuple[Fraction, int]:
     """Steps for each step of the inputs, and how many of these, at most, a step waits for."""
+    from fractions import Fraction  # which takes as long to import as half of this package
+
     rate, latency = Fraction(1), 0
     for window in paces:
         latency += ceil(window.latency / rate)

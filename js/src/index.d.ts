@@ -107,7 +107,7 @@ export declare class Stream {
 export declare class Runtime {
   constructor(module: WebAssembly.Module);
   readonly version: string;
-  load(bytes: ArrayBuffer | Uint8Array, options?: ModelOptions): Model;
+  load(bytes: BufferSource, options?: ModelOptions): Model;
 }
 
 export declare class RnnNativeError extends Error {

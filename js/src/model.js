@@ -168,5 +168,6 @@ function checkedLengths(lengths, batch) {
   if (lengths.length !== batch) {
     throw new RangeError(`lengths: expected one for each of ${batch} rows, got ${lengths.length}`);
   }
+  for (const length of lengths) whole("lengths", length, 0);
   return lengths;
 }

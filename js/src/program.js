@@ -33,15 +33,17 @@ export async function readBytes(source) {
     }
     return new Uint8Array(await source.arrayBuffer());
   }
-  if (typeof source === "string" || source instanceof URL) {
-    return new Uint8Array(await bytesOf(new URL(source, here())));
-  }
+  if (source instanceof URL) return new Uint8Array(await bytesOf(source));
+  if (typeof source === "string") return new Uint8Array(await bytesOf(await located(source)));
   throw new TypeError("expected bytes, a Blob, a Response, a URL or a path as the model");
 }
 
-function here() {
-  if (globalThis.location) return globalThis.location.href;
-  return `file://${globalThis.process?.cwd?.() ?? ""}/`;
+/** What a text names: a URL, one relative to the page, or in Node a path with any letters in it. */
+async function located(text) {
+  if (/^[a-z][a-z0-9+.-]+:/i.test(text)) return new URL(text); // one letter is a drive
+  if (globalThis.location) return new URL(text, globalThis.location.href);
+  const { pathToFileURL } = await import(/* @vite-ignore */ "node:url");
+  return pathToFileURL(text);
 }
 
 const compiled = new Map();

@@ -25,7 +25,9 @@ export class Runtime {
     if (type === undefined) {
       throw new TypeError(`expected weightDtype "float32" or "int8", got ${JSON.stringify(weightDtype)}`);
     }
-    const file = bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : bytes;
+    const file = ArrayBuffer.isView(bytes)
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : new Uint8Array(bytes);
     const address = this.allocate(file.byteLength);
     const out = this.allocate(4);
     const message = this.allocate(MESSAGE_SIZE);

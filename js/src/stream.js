@@ -61,9 +61,14 @@ export class Stream {
     this.runtime.ints(this.capacityTable, outputs.length).set(this.capacities);
   }
 
+  #living() {
+    if (this.address === 0) throw new Error("this stream was freed");
+    if (this.model.address === 0) throw new Error("this stream's model was freed");
+  }
+
   /** Views are made anew only where the program's memory has grown since. */
   #current() {
-    if (this.address === 0) throw new Error("this stream was freed");
+    this.#living();
     if (this.#buffer === this.runtime.memory.buffer) return this.#views;
     this.#buffer = this.runtime.memory.buffer;
     const { inputs } = this.model;
@@ -94,9 +99,9 @@ export class Stream {
 
   /** Runs `steps` steps of what is in `inputs`, into `outputs`; allocates nothing. */
   process(steps = 1) {
-    if (this.address === 0) throw new Error("this stream was freed");
-    if (!(steps >= 0 && steps <= this.maxSteps)) {
-      throw new RangeError(`steps: expected 0 to ${this.maxSteps}, as maxSteps says, got ${steps}`);
+    this.#living();
+    if (!(Number.isInteger(steps) && steps >= 0 && steps <= this.maxSteps)) {
+      throw new RangeError(`steps: expected a whole number, 0 to ${this.maxSteps} as maxSteps says, got ${steps}`);
     }
     const status = this.runtime.exports.rnnat_stream_push_values(
       this.address, this.inTable, steps, this.outTable, this.capacityTable, this.gotTable);
@@ -110,9 +115,9 @@ export class Stream {
   step(x) {
     this.#put(inOrder(this.model.inputs, x), 1);
     const { exports } = this.runtime;
-    check(
-      exports.rnnat_stream_run_values(this.address, this.inTable, 1, this.outTable),
-      "this step failed; a model that has not one output for each step takes push()");
+    const status = exports.rnnat_stream_run_values(this.address, this.inTable, 1, this.outTable);
+    const strides = this.model.outputs.some(({ repeat, stride, latency }) => repeat !== stride || latency > 0);
+    check(status, strides ? "this step failed; a model with strides takes push()" : "this step failed");
     return this.outputs[0].slice(0, this.outWidths[0]);
   }
 

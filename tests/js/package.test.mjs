@@ -1,6 +1,6 @@
 /** The installed package: the bits of Python's baseline kernels, errors, memory. */
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -94,6 +94,13 @@ test("a path, a URL, a Blob and a Response are models too", async () => {
   const path = join(GOLDEN, lstm.model);
   const sources = [path, pathToFileURL(path), new Blob([bytesOf(lstm.model)]), new Response(bytesOf(lstm.model))];
   for (const source of sources) assert.equal((await load(source)).outputs[0].features, 19);
+  for (const name of ["a#b", "a?b", "100%", "a%20b"]) {
+    const odd = join(GOLDEN, `${name}.safetensors`);
+    writeFileSync(odd, bytesOf(lstm.model));
+    assert.equal((await load(odd)).outputs[0].features, 19);
+  }
+  const { buffer } = bytesOf(lstm.model);
+  assert.equal(new Runtime(await compileProgram()).load(new DataView(buffer)).outputs[0].features, 19);
   await assert.rejects(load(new Response("", { status: 404 })), /HTTP status 404/);
   await assert.rejects(load(7), /expected bytes, a Blob/);
 });
@@ -116,13 +123,19 @@ test("bad files and arguments are errors that say what was expected", async () =
   assert.throws(() => model.run(new Float32Array(5), { state: [] }), /expected a state of 2 arrays, got 0/);
   const stream = model.stream({ maxSteps: 2 });
   assert.throws(() => stream.step(new Float32Array(4)), /expected 5 numbers, got 4/);
-  assert.throws(() => stream.process(3), /steps: expected 0 to 2/);
+  for (const steps of [3, 1.5, -1, NaN]) assert.throws(() => stream.process(steps), /steps: expected a whole number, 0 to 2/);
+  assert.throws(() => model.run(new Float32Array(5), { lengths: [0.5] }), /lengths: expected a whole number/);
   assert.throws(() => stream.setState([]), /expected a state of 2 arrays/);
   stream.free();
   stream.free();
   assert.throws(() => stream.step(new Float32Array(5)), /this stream was freed/);
+  const orphan = model.stream();
   model.free();
   assert.throws(() => model.run(new Float32Array(5)), /this model was freed/);
+  for (const call of [() => orphan.step(new Float32Array(5)), () => orphan.process(), () => orphan.reset(), () => orphan.getState()]) {
+    assert.throws(call, /this stream's model was freed/);
+  }
+  orphan.free();
   const words = await modelOf(cases.find(({ name }) => name === "embedding"));
   assert.throws(() => words.run(Int32Array.of(1, 30)), { code: "INDEX" });
 });

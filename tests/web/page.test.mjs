@@ -98,6 +98,56 @@ test("a recording is denoised in the worklet, whole, with the bits of Python's b
   await page.context().close();
 });
 
+test("the worklet's sound is that of the denoiser called frame by frame, and is what is downloaded", async () => {
+  const page = await opened();
+  await sampleShown(page);
+  const bad = await page.evaluate(async () => {
+    const { load } = await import("./rnn-native/index.js");
+    const { Denoiser } = await import("./denoiser.js");
+    const { samples, clean } = shownNow();
+    const denoiser = new Denoiser(await load("models/denoiser.safetensors"));
+    const late = 160; // of the overlap
+    const padded = new Float32Array(160 * Math.ceil((samples.length + late) / 160));
+    padded.set(samples);
+    const direct = new Float32Array(padded.length);
+    for (let i = 0; i < padded.length; i += 160) {
+      denoiser.frame(padded.subarray(i, i + 160), direct.subarray(i, i + 160));
+    }
+    return clean.reduce((sum, value, i) => sum + !Object.is(value, direct[i + late]), 0);
+  });
+  assert.equal(bad, 0, "samples differ");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  const wav = readFileSync(await download.path());
+  assert.equal(wav.toString("latin1", 0, 4), "RIFF");
+  const length = await page.evaluate(() => shownNow().clean.length);
+  assert.equal(wav.length, 44 + 2 * length);
+  await page.context().close();
+});
+
+test("the theme is switched by hand, and curves have its colours", async () => {
+  const page = await opened({ width: 360 });
+  await sampleShown(page);
+  const seen = () =>
+    page.evaluate(() => {
+      const { width, height } = document.getElementById("speech");
+      const pixels = document.getElementById("speech").getContext("2d").getImageData(0, 0, width, height).data;
+      const colours = new Set();
+      for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] === 255) colours.add(pixels.slice(i, i + 3).join());
+      return { back: getComputedStyle(document.body).backgroundColor, colours: [...colours] };
+    });
+  const light = await seen();
+  await page.selectOption("#theme", "dark");
+  const dark = await seen();
+  assert.ok(light.colours.includes("179,71,27"), "the curve in light");
+  assert.ok(dark.colours.includes("255,157,107"), "the curve in dark");
+  assert.notEqual(light.back, dark.back);
+  const edges = await page.evaluate(() =>
+    [...document.querySelectorAll("thead th:nth-child(3)")].map((cell) => cell.getBoundingClientRect().right),
+  );
+  assert.ok(edges[0] <= 360, "the real-time factor is in sight on a phone");
+  await page.context().close();
+});
+
 function floats(name) {
   const bytes = readFileSync(join(OUT, `${name}.f32`));
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));

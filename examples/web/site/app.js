@@ -88,16 +88,20 @@ function append(old, part) {
 }
 
 async function startLive() {
+  const every = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1000 : 33;
   let traces = null;
+  let said = -Infinity; // once a second, for those who hear the page read
   const heard = (part) => {
     if (part.before === undefined || (!traces && part.count === 0)) return;
     traces = append(traces, part);
     shown = { samples: null, clean: null, traces };
     requestAnimationFrame(draw);
+    if (performance.now() - said < 1000) return;
+    said = performance.now();
     const now = traces.speech.at(-1);
     say(`Listening: speech ${Math.round(100 * now)} %, ${part.missed} of ${part.quanta} pieces missed.`);
   };
-  live = await listen(bytes, { heard, aloud: at("aloud").checked });
+  live = await listen(bytes, { heard, aloud: at("aloud").checked, every });
   at("listen").hidden = true;
   at("microphone").setAttribute("aria-pressed", "true");
   at("microphone").textContent = "Stop";

@@ -26,10 +26,10 @@ export function rowOf(name, model, kind) {
   const factor = REAL[kind] ? (micros / 1e6 / REAL[kind]).toFixed(4) : "–";
   const cells = [
     name,
-    model.numLayers,
-    model.numParameters.toLocaleString("en"),
     model.streamable ? `${micros.toFixed(1)} µs` : "no stream",
     factor,
+    model.numLayers,
+    model.numParameters.toLocaleString("en"),
   ];
   cells.forEach((text, i) => {
     const cell = document.createElement(i === 0 ? "th" : "td");

@@ -56,8 +56,8 @@ export async function denoise(samples, models) {
   return { clean: out.slice(late, late + samples.length), traces: await traces };
 }
 
-/** The microphone until `stop`; `heard` gets traces and is called about thirty times a second. */
-export async function listen(models, { heard, aloud }) {
+/** The microphone until `stop`; `heard` gets traces every `every` milliseconds. */
+export async function listen(models, { heard, aloud, every }) {
   const context = new AudioContext({ sampleRate: RATE });
   let media;
   try {
@@ -67,7 +67,7 @@ export async function listen(models, { heard, aloud }) {
     const node = await nodeOf(context, models, { frames: LIVE_SECONDS * 100, muted: !aloud });
     node.port.onmessage = ({ data }) => heard(data);
     context.createMediaStreamSource(media).connect(node).connect(context.destination);
-    const timer = setInterval(() => node.port.postMessage("read"), 33);
+    const timer = setInterval(() => node.port.postMessage("read"), every);
     return {
       async stop() {
         clearInterval(timer);

@@ -102,6 +102,10 @@ clean: ## remove everything that make produced
 	rm -rf build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+wheels: ## a wheel for every CPython on this machine: built, audited, installed without a compiler, tested
+	python3 tools/wheels.py build/wheels
+
+.PHONY: wheels
 sdist: build/venv-tools/.made ## source and binary package into build/dist, the one built from the other
 	rm -rf build/dist
 	build/venv-tools/bin/python -P -m pip install -qq 'build>=1.2'

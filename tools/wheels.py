@@ -55,7 +55,7 @@ def make(out: Path, tools: Path, python: str) -> Path:
     for folder in (raw, good, venv):
         shutil.rmtree(folder, ignore_errors=True)
     run(python, "-m", "venv", venv)
-    pip: list[str | Path] = [venv / "bin/python", "-m", "pip", "--disable-pip-version-check"]
+    pip = (venv / "bin/python", "-m", "pip", "--disable-pip-version-check")
     run(*pip, "wheel", "-q", "--no-deps", "-C", "cmake.define.RNNAT_OPENMP=OFF", "-w", raw, ROOT)
     (wheel,) = raw.glob("*.whl")
     environment = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}

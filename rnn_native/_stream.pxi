@@ -356,6 +356,9 @@ cdef class Stream:
         check(rnnat_stream_reset(self._stream), "reset")
         self._busy = 0
 
+    def __repr__(self):
+        return f"Stream(batch={self._batch}, num_threads={self._threads})"
+
     @property
     def batch(self):
         """Rows of every step."""

@@ -10,6 +10,7 @@ from ._core import CoreModel
 from .errors import UnsupportedError
 from .packed import Packed
 from .spec import ModelSpec
+from .summary import Summary, summary_of
 from .weight_types import shown
 
 if TYPE_CHECKING:
@@ -126,6 +127,18 @@ class Described:
     def output_size(self) -> int:
         """Features of y. Raises ``UnsupportedError`` for a model with several outputs."""
         return _only("output_size", self._sizes[1])
+
+    def summary(self) -> Summary:
+        """A table of its layers: ``print(model.summary())``; a notebook shows it by itself.
+
+        ::
+
+            print(rn.LSTM(3, 8, num_layers=2).model.summary())
+        """
+        return summary_of(self.spec, repr(self))
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def __repr__(self) -> str:
         x, y = (", ".join(each) for each in self._axes)

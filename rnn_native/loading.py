@@ -12,12 +12,13 @@ from numpy.typing import DTypeLike, NDArray
 from . import _core
 from .choices import as_dtype
 from .errors import OptionError
+from .given_files import Given, as_path
 from .model import Model
 from .read_options import ReadOptions
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: Given,
     format: str | None = None,
     batch_first: bool | None = None,
     dtype: DTypeLike | None = None,
@@ -31,6 +32,11 @@ def load(
     **options: Unpack[ReadOptions],
 ) -> Model:
     """Read a model file and pack it for this CPU.
+
+    ``path`` is where it is, its bytes, or a file that is open for reading bytes::
+
+        with open("model.safetensors", "rb") as file:
+            model = rn.load(file)
 
     ``format`` (``"safetensors"``, ``"npz"``, ``"onnx"``, ``"torch"``, ``"pickle"``, ``"keras"``,
     ``"json"`` and others of ``formats.FORMATS``) defaults to what the file's suffix says;
@@ -64,23 +70,24 @@ def load(
     _core.as_num_threads(num_threads)
     if not isinstance(verify, (bool, np.bool_)):
         raise OptionError(f"verify: expected True or False, got {verify!r}")
-    spec, strings = read_all(path, format, **options)
-    with naming(path):
-        said = calling.from_strings(strings)
-    batch_first = said.batch_first if batch_first is None else batch_first
-    if weight_dtype is None and dtype is None and compute is None:
-        weight_dtype, compute = said.weight_dtype, said.compute
-    dtype = said.dtype if dtype is None else dtype
-    options_of = weight_dtype, compute, keep, shared
-    model = Model(spec, batch_first, dtype, matmul, num_threads, *options_of)
-    if verify:
-        from .verify import replay_file
+    with as_path(path) as file:
+        spec, strings = read_all(file, format, **options)
+        with naming(file):
+            said = calling.from_strings(strings)
+        batch_first = said.batch_first if batch_first is None else batch_first
+        if weight_dtype is None and dtype is None and compute is None:
+            weight_dtype, compute = said.weight_dtype, said.compute
+        dtype = said.dtype if dtype is None else dtype
+        options_of = weight_dtype, compute, keep, shared
+        model = Model(spec, batch_first, dtype, matmul, num_threads, *options_of)
+        if verify:
+            from .verify import replay_file
 
-        replay_file(model, spec, path, format)
+            replay_file(model, spec, file, format)
     return model
 
 
-def read_arrays(path: str | os.PathLike[str], format: str | None = None) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Given, format: str | None = None) -> dict[str, NDArray[Any]]:
     """Every array of a file, by name, whether or not its model can be read: no framework is
     needed, and no pickle is executed.
 
@@ -93,7 +100,8 @@ def read_arrays(path: str | os.PathLike[str], format: str | None = None) -> dict
     Parameters
     ----------
     path
-        The file; others with tensors of it are read beside it.
+        The file, its bytes, or it opened for reading bytes; of a path, others with tensors of it
+        are read beside it.
     format
         A name in ``formats.FORMATS``, in the place of what the suffix or the content says.
 
@@ -123,4 +131,5 @@ def read_arrays(path: str | os.PathLike[str], format: str | None = None) -> dict
     """
     from . import formats
 
-    return formats.read_arrays(path, format)
+    with as_path(path) as file:
+        return formats.read_arrays(file, format)

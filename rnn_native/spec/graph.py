@@ -107,6 +107,12 @@ class ModelSpec:
         layers = self.layers if self.is_chain else ()
         return partial(type(self), **self._named), (layers, self.mask_value)
 
+    def _repr_html_(self) -> str:
+        from ..summary import summary_of
+
+        title = f"ModelSpec: {self.num_parameters:,} parameters"
+        return summary_of(self, title)._repr_html_()
+
     def __repr__(self) -> str:
         stated = {} if self.mask_value is None else {"mask_value": self.mask_value}
         layers = self.layers if self.is_chain else ()

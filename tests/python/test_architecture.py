@@ -29,6 +29,7 @@ FILES = [
     path.relative_to(ROOT).as_posix()
     for folder in (
         "src",
+        "js",
         "rnn_native",
         "tests",
         "tools",

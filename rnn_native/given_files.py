@@ -10,7 +10,7 @@ from typing import IO, TypeAlias
 
 from .errors import FormatError, RnnError
 
-Given: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]"
+Given: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
 """A path, the bytes of a file, or a file that is open for reading bytes."""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORM = "manylinux_2_34_x86_64"
+NEEDS = ("pytest>=8.3", "pytest-xdist>=3.6", "hypothesis>=6.100")
 TESTS = ("test_stream_pool.py", "test_import.py", "test_invariance.py", "test_streaming.py")
 ASKED = "import sys; print(*sys.version_info[:2], sys.implementation.name)"
 
@@ -87,7 +88,7 @@ def test(out: Path, wheel: Path, python: str) -> None:
         "install",
         "-q",
     ]
-    run(*pip, "--only-binary=:all:", f"{wheel}[test]", env=bare)
+    run(*pip, "--only-binary=:all:", wheel, *NEEDS, env=bare)
     tests = [ROOT / "tests/python" / name for name in TESTS]
     run(venv / "bin/python", "-P", "-m", "pytest", "-q", "-n", "2", *tests, env=bare, cwd=ROOT)
 

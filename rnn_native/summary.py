@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from .spec import ModelSpec
+from typing import Any, Final
 
 HEADS: Final = ("name", "layer", "reads", "features", "parameters")
 _NUMBERS: Final = (3, 4)  # of the columns above
@@ -61,8 +58,8 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def summary_of(spec: ModelSpec, title: str) -> Summary:
-    """The table of a model; ``title`` is what stands above it."""
+def summary_of(spec: Any, title: str) -> Summary:
+    """The table of a ModelSpec, which knows this module; ``title`` is what stands above it."""
     rows = []
     for name, node in spec.nodes.items():
         layer = node.layer

@@ -43,13 +43,9 @@ class Source:
         return self.digest, self.path, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
     def load(self) -> Model:
-        if self.path is not None:
-            return load(self.path, **self.options)
-        assert self.data is not None
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "model.safetensors")
-            path.write_bytes(self.data)
-            return load(path, **self.options)
+        given = self.data if self.path is None else self.path
+        assert given is not None
+        return load(given, **self.options)
 
 
 def source_of(model: Any, options: Mapping[str, Any]) -> Source:

@@ -51,8 +51,8 @@ def test_bound_is_finite_and_scales_with_the_roundoff(case: Case) -> None:
     coarse, _ = bounds.run(case.spec, case.x, case.state, case.lengths, u=2.0**-28, tiny=0.0)
     assert np.all(np.isfinite(coarse.each))
     assert np.all(coarse.each >= fine.each)
-    # To first order the bound is linear in u: four times u is four times the bound. Where that order
-    # cancels, as at a relu's edge, what is left is of the second, u * u = 2**-56 and some: 16 times.
+    # To first order the bound is linear in u: four times u is four times the bound. Where that
+    # order cancels, as at a relu's edge, the second is left, some u * u = 2**-56: 16 times.
     second = coarse.each < 2.0**-44
     assert np.all(coarse.each <= np.where(second, 16.4, 4.1) * fine.each)
 
